@@ -1,0 +1,53 @@
+# make sweep   sets up everything and runs the default experiment
+# make test    sets up everything and runs all tests
+# make ui      MLflow's pages on the sweeps made here
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: sweep test test-quick ui lint format lock docs clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+$(READY): requirements.lock pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "backbench needs Python 3.11 or newer; received $$($(PYTHON) -V). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	sh scripts/install.sh $(BIN)
+	touch $(READY)
+
+sweep: $(READY)
+	$(BIN)/backbench sweep $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-quick: $(READY)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+ui: $(READY)
+	$(BIN)/backbench ui
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+# Resolves the dependencies anew; environment.yml has to follow (a test says so).
+lock: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --upgrade -o requirements.lock
+
+docs: $(READY)
+	$(BIN)/python scripts/write_architecture.py
+
+clean:
+	rm -rf results/store results/sweeps results/plans results/receipts results/logs results/progress .snakemake
