@@ -1,0 +1,51 @@
+"""The code digest: comments and docstrings do not count, everything that can change a result does."""
+
+import ast
+
+import pytest
+
+from backbench import code
+
+SOURCE = '"""Doc."""\n\nimport math\n\n\ndef area(r):\n    """Area."""\n    # why\n    return math.pi * r**2\n'
+
+
+def dump(text):
+    return "".join(code._dump(ast.parse(text)))
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        SOURCE.replace("# why", "# another reason"),
+        SOURCE.replace("Area.", "The area of a disc."),
+        SOURCE.replace('"""Doc."""', '"""Another."""'),
+        SOURCE.replace("math.pi * r**2", "(math.pi *\n            r ** 2)"),
+    ],
+)
+def test_what_cannot_change_a_result_does_not_count(edited):
+    assert edited != SOURCE and dump(edited) == dump(SOURCE)
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        SOURCE.replace("r**2", "r**3"),
+        SOURCE.replace("math.pi", "3.14"),
+        SOURCE.replace("area", "disc"),
+        SOURCE + "X = 1\n",
+    ],
+)
+def test_what_can_change_a_result_counts(edited):
+    assert dump(edited) != dump(SOURCE)
+
+
+def test_a_plugin_depends_on_what_it_imports_and_not_on_its_neighbours():
+    closure = code._closure(frozenset(["backbench.stages.clustering", "backbench.clusterers.kmeans"]))
+    assert "backbench.metrics.internal" in closure
+    assert "backbench.clusterers.dbscan" not in closure
+    assert "backbench.store" not in closure and "backbench.paths" not in closure
+
+
+def test_the_digest_does_not_depend_on_the_order_of_modules():
+    modules = ["backbench.stages.clustering", "backbench.clusterers.kmeans"]
+    assert code.digest(modules) == code.digest(reversed(modules))

@@ -1,0 +1,145 @@
+"""The store: whole or not at all, verified when read, harmless when written twice."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from backbench.store import Store, StoreError
+
+HASH = "ab" * 32
+RECORD = {"status": "done", "code": "c", "metrics": {"nmi": 0.5}}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def put(store, value=1.0, n=1000):
+    store.write("clustering", HASH, RECORD, {"labels": np.full(n, value)})
+
+
+def test_what_is_written_is_read(store):
+    put(store)
+    record = store.read("clustering", HASH)
+    assert record["metrics"] == {"nmi": 0.5} and record["hash"] == HASH and record["kind"] == "clustering"
+    assert store.complete("clustering", record)
+    np.testing.assert_array_equal(store.array("clustering", HASH, "labels"), np.ones(1000))
+    assert isinstance(store.array("clustering", HASH, "labels", mmap=True), np.memmap)
+
+
+def test_absent_members(store):
+    assert store.read("clustering", HASH) is None
+    with pytest.raises(StoreError, match="holds no 'labels'"):
+        store.array("clustering", HASH, "labels")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"checksum": "x"}', b"\xff\xfe"])
+def test_a_damaged_record_counts_as_absent(store, content):
+    put(store)
+    store.path("clustering", HASH).write_bytes(content)
+    assert store.read("clustering", HASH) is None
+
+
+def test_an_edited_record_counts_as_absent(store):
+    put(store)
+    path = store.path("clustering", HASH)
+    record = json.loads(path.read_text())
+    record["metrics"]["nmi"] = 0.9
+    path.write_text(json.dumps(record))
+    assert store.read("clustering", HASH) is None
+
+
+def test_a_record_under_another_name_counts_as_absent(store):
+    put(store)
+    other = "cd" * 32
+    store.path("clustering", other).parent.mkdir(parents=True)
+    store.path("clustering", other).write_bytes(store.path("clustering", HASH).read_bytes())
+    assert store.read("clustering", other) is None
+
+
+def test_changed_bytes_of_an_array_are_found_and_the_member_is_forgotten(store):
+    put(store)
+    (path,) = store.path("clustering", HASH).parent.glob("*.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="does not match its recorded digest"):
+        store.array("clustering", HASH, "labels")
+    assert store.read("clustering", HASH) is None
+
+
+def test_a_truncated_array_makes_the_member_incomplete(store):
+    put(store)
+    (path,) = store.path("clustering", HASH).parent.glob("*.npy")
+    os.truncate(path, path.stat().st_size - 1)
+    assert not store.complete("clustering", store.read("clustering", HASH))
+
+
+def test_a_replaced_member_leaves_no_orphans(store):
+    put(store, 1.0)
+    put(store, 2.0)
+    folder = store.path("clustering", HASH).parent
+    assert len(list(folder.iterdir())) == 2
+    assert store.array("clustering", HASH, "labels")[0] == 2.0
+
+
+def test_an_amended_record_keeps_its_arrays(store):
+    put(store)
+    store.amend("clustering", HASH, {"code": "d"})
+    assert store.read("clustering", HASH)["code"] == "d"
+    assert len(store.array("clustering", HASH, "labels")) == 1000
+
+
+def test_objects_are_neither_written_nor_read(store):
+    with pytest.raises(ValueError, match="allow_pickle"):
+        store.write("clustering", HASH, RECORD, {"labels": np.array([{}], dtype=object)})
+    assert store.read("clustering", HASH) is None
+    assert not list(store.path("clustering", HASH).parent.glob("*.npy"))
+
+
+def test_nothing_is_writable_by_everyone(store):
+    mask = os.umask(0)
+    try:
+        put(store)
+    finally:
+        os.umask(mask)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in [store.root, *store.root.rglob("*")]]
+    assert not any(mode & stat.S_IWOTH for mode in modes)
+
+
+@pytest.mark.slow
+def test_a_writer_killed_at_any_moment_leaves_a_whole_member(store):
+    put(store, 1.0, 400_000)
+    program = (
+        "import sys, numpy as np; from backbench.store import Store\n"
+        f"store = Store({str(store.root)!r}); value = 2.0\n"
+        "while True:\n"
+        f"    store.write('clustering', {HASH!r}, {RECORD!r}, {{'labels': np.full(400_000, value)}}); value += 1\n"
+    )
+    for delay in (0.5, 0.53, 0.57, 0.61, 0.7, 0.83):
+        writer = subprocess.Popen([sys.executable, "-c", program])
+        time.sleep(delay)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        labels = store.array("clustering", HASH, "labels")
+        assert len(labels) == 400_000 and (labels == labels[0]).all()
+
+
+def test_two_writers_of_one_member_do_no_harm(store):
+    program = (
+        "import numpy as np; from backbench.store import Store\n"
+        f"store = Store({str(store.root)!r})\n"
+        "for value in range(60):\n"
+        f"    store.write('clustering', {HASH!r}, {RECORD!r}, {{'labels': np.full(5000, 7.0)}})\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert (store.array("clustering", HASH, "labels") == 7.0).all()

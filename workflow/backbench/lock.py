@@ -1,0 +1,67 @@
+"""One sweep at a time per results folder (layer 0). The lock dies with its process, however that ends."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from backbench import paths
+
+HELD = "BACKBENCH_LOCK_HELD"
+POLL_SECONDS = 0.5
+
+
+class Busy(RuntimeError):
+    """Another sweep holds the lock."""
+
+
+@contextlib.contextmanager
+def sweep_lock(wait: bool = False) -> Iterator[None]:
+    """Hold the lock of the results folder; a Snakemake lock that a killed run left behind is cleared.
+
+    Raises
+    ------
+    Busy
+        If another sweep runs here and `wait` is False.
+    """
+    held = acquire(wait)
+    os.environ[HELD] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(HELD, None)
+        held.release()
+
+
+def acquire(wait: bool = False) -> filelock.BaseFileLock:
+    """Take the lock and keep it until it is released or this process ends."""
+    folder = paths.results()
+    folder.mkdir(parents=True, exist_ok=True)
+    held = filelock.FileLock(folder / ".lock", mode=0o664)
+    owner = folder / ".lock.owner"
+    try:
+        held.acquire(timeout=-1 if wait else 0, poll_interval=POLL_SECONDS)
+    except filelock.Timeout:
+        raise Busy(
+            f"another sweep runs on {folder}: {_owner(owner)}. Wait for it (`backbench sweep --wait`), "
+            "or use a results folder of its own (BACKBENCH_RESULTS=...)."
+        ) from None
+    owner.write_text(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+    _clear_snakemake_lock()
+    return held
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return "process unknown"
+
+
+def _clear_snakemake_lock() -> None:
+    """Every Snakemake of this checkout runs under our lock, so one of its own that is found now has no owner."""
+    for stale in (paths.CHECKOUT / ".snakemake" / "locks").glob("*"):
+        stale.unlink(missing_ok=True)

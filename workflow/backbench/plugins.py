@@ -1,0 +1,56 @@
+"""Plugins by convention (layer 0): one Python file and one YAML of the same stem, no registry.
+
+``clusterers/kmeans.py`` and ``conf/clusterer/kmeans.yaml`` make the clusterer ``kmeans``. A plugin module imports
+nothing heavy at its top, so that planning stays quick.
+"""
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from backbench import schema
+
+PACKAGES = {
+    "dataset": "datasets",
+    "backbone": "backbones",
+    "transform": "transforms",
+    "clusterer": "clusterers",
+    "classifier": "classifiers",
+}
+
+
+def module_name(kind: str, name: str) -> str:
+    """Dotted module name of a plugin."""
+    return f"backbench.{PACKAGES[kind]}.{name}"
+
+
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """Stems of all plugins of a kind, sorted."""
+    folder = Path(__file__).parent / PACKAGES[kind]
+    return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
+
+
+@cache
+def load(kind: str, name: str) -> ModuleType:
+    """Module of a plugin.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such plugin; it names those that there are.
+    """
+    if name not in names(kind):
+        raise schema.refuse(kind, name, names(kind))
+    return importlib.import_module(module_name(kind, name))
+
+
+def params(kind: str, values: Mapping[str, Any], where: str | None = None) -> Any:
+    """The validated ``Params`` of the plugin that `values` names."""
+    name = values.get("name")
+    module = load(kind, name)
+    options = {key: value for key, value in values.items() if key != "name"}
+    return schema.parse(module.Params, options, where or f"{kind}({name})")

@@ -1,0 +1,68 @@
+"""The words that every stage shares: member, shard inputs, context, outcome (layer 0)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backbench.store import Store
+
+KINDS = ("dataset", "images", "features", "matrix", "clustering", "classification", "retrieval")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One stage result that is asked for: its hash and its canonical configuration."""
+
+    hash: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the members of a shard are computed from: the stages before them, read from the store and verified.
+
+    `refs` maps a role (``dataset``, ``images``, ``features``, ``matrix``) to the (kind, hash) of a stage result.
+    """
+
+    store: "Store"
+    refs: Mapping[str, tuple[str, str]]
+
+    def array(self, role: str, name: str, mmap: bool = False) -> "np.ndarray":
+        return self.store.array(*self.refs[role], name, mmap=mmap)
+
+    def info(self, role: str) -> Mapping[str, Any]:
+        return self.store.read(*self.refs[role])["info"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """How a shard is computed. Nothing here may change a result."""
+
+    threads: int = 1
+    device: str = "cpu"
+    batch_size: int | None = None
+    workers: int = 0
+    scratch: Path = Path("scratch")
+    downloads: Path = Path("downloads")
+    progress: Callable[[int, int], None] = lambda done, total: None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of one member, or the reason why there is none.
+
+    `metrics` maps a metric's name to its value, NaN where undefined; `notes` says why it is undefined. `info` is plain
+    JSON that goes into the record; `arrays` are stored beside it.
+    """
+
+    hash: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, "np.ndarray"] = field(default_factory=dict)
+    seconds: float = 0.0
+    failure: str | None = None
