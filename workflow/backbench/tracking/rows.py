@@ -1,0 +1,187 @@
+"""What one MLflow run says: its name, status, parameters, metrics and tags, and the digest over them (no mlflow)."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from backbench import hashing
+from backbench.store import DONE, FAILED
+
+PENDING = "pending"
+FINISHED, BROKEN = "FINISHED", "FAILED"
+WHOLE = (FINISHED, BROKEN)
+
+CONFIG_HASH, SUMMARY = "config_hash", "sweep_summary"
+RESULT, CONFIG, UNDEFINED, FAILURE = "backbench.result", "backbench.config", "backbench.undefined", "failure"
+PASSING = (UNDEFINED, FAILURE)
+
+# MLflow 3.17 cuts tags at 8,000 and parameters at 6,000 characters in silence; managed servers take 5,000 and 500.
+TAG_CHARACTERS, PARAM_CHARACTERS = 5000, 500
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run of the grid, joined from the store.
+
+    `params`, `tags` and `config` belong to the hash and to the recorded results, never to the process that tracks:
+    otherwise every launch would find them changed. `metrics` may hold NaN, which is named in a tag and not logged.
+    """
+
+    config_hash: str
+    name: str
+    status: str
+    params: Mapping[str, str | int | float | bool]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    config: Mapping[str, Any]
+    start_ms: int
+    end_ms: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The one run of a whole sweep: counts and best values, with small files such as the leaderboard beside them."""
+
+    name: str
+    metrics: Mapping[str, float]
+    start_ms: int
+    end_ms: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run as MLflow is to show it; `key` and `value` are the tag by which it is found again."""
+
+    key: str
+    value: str
+    name: str
+    status: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    start_ms: int
+    end_ms: int
+    files: tuple[Path, ...] = ()
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        return self.key, self.value
+
+    @cached_property
+    def result(self) -> str:
+        """Digest of everything that the run says."""
+        said = (self.name, self.status, self.params, self.metrics, self.tags, self.start_ms, self.end_ms)
+        return hashing.digest([*said, [[file.name, hashing.file_digest(file)] for file in self.files]])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What decides whether a recorded run is written again."""
+
+    run_id: str
+    status: str
+    result: str | None
+    of_sweep: bool
+
+    def says(self, entry: Entry) -> bool:
+        """Whether the run is whole and holds exactly this entry."""
+        return self.status == entry.status and self.result == entry.result
+
+    def serves(self, entry: Entry) -> bool:
+        """Whether the run carries the tag of the sweep, which its summary does not."""
+        return self.of_sweep or entry.key == SUMMARY
+
+
+def by_identity(found: Iterable[tuple[tuple[str, str], Seen]]) -> dict[tuple[str, str], list[Seen]]:
+    """Runs grouped by identity; the one to keep stands first, and it is the same one for every observer."""
+    groups: dict[tuple[str, str], list[Seen]] = {}
+    for identity, seen in found:
+        groups.setdefault(identity, []).append(seen)
+    for group in groups.values():
+        group.sort(key=lambda seen: (seen.status not in WHOLE, seen.run_id))
+    return groups
+
+
+def sweep_tag(sweep: str) -> str:
+    """Tag that a run carries for every sweep it belongs to.
+
+    The separator is an underscore: MLflow's filter language reads ``tags.sweep.1e5...`` as a number.
+    """
+    return f"sweep_{hashing.short(sweep)}"
+
+
+def row_entry(row: RunRow) -> Entry:
+    """The MLflow run of a finished or failed row."""
+    metrics, undefined = _finite(row.metrics)
+    tags = {**row.tags, **split_config(row.config)}
+    if undefined:
+        tags[UNDEFINED] = ",".join(undefined)
+    if row.status == FAILED:
+        tags[FAILURE] = row.reason or "no reason recorded"
+    return Entry(
+        key=CONFIG_HASH,
+        value=row.config_hash,
+        name=f"{row.name} {hashing.short(row.config_hash)}".strip(),
+        status=FINISHED if row.status == DONE else BROKEN,
+        params={name: _cut(_text(value), PARAM_CHARACTERS) for name, value in row.params.items()},
+        metrics=metrics,
+        tags=_cut_all(tags),
+        start_ms=row.start_ms,
+        end_ms=row.end_ms,
+    )
+
+
+def summary_entry(summary: Summary, sweep: str) -> Entry:
+    """The MLflow run that sums up a sweep; it carries no config hash."""
+    metrics, _ = _finite(summary.metrics)
+    return Entry(
+        key=SUMMARY,
+        value=hashing.short(sweep),
+        name=summary.name,
+        status=FINISHED,
+        params={},
+        metrics=metrics,
+        tags=_cut_all(summary.tags),
+        start_ms=summary.start_ms,
+        end_ms=summary.end_ms,
+        files=summary.files,
+    )
+
+
+def split_config(config: Mapping[str, Any]) -> dict[str, str]:
+    """The resolved configuration as tags: canonical JSON, in as many pieces as the length limit asks for."""
+    text = hashing.canonical_json(config)
+    pieces = [text[start : start + TAG_CHARACTERS] for start in range(0, len(text), TAG_CHARACTERS)]
+    return {CONFIG if index == 0 else f"{CONFIG}.{index + 1}": piece for index, piece in enumerate(pieces)}
+
+
+def join_config(tags: Mapping[str, str]) -> str:
+    """The canonical JSON that `split_config` made, empty where a run has none."""
+    pieces, key = [], CONFIG
+    while key in tags:
+        pieces.append(tags[key])
+        key = f"{CONFIG}.{len(pieces) + 1}"
+    return "".join(pieces)
+
+
+def _finite(metrics: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
+    finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+    return finite, sorted(set(metrics) - set(finite))
+
+
+def _text(value: str | int | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _cut_all(tags: Mapping[str, str]) -> dict[str, str]:
+    return {name: _cut(str(value), TAG_CHARACTERS) for name, value in tags.items()}
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,119 @@
+"""From the joined rows of a sweep to what MLflow is told (no mlflow)."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from backbench import hashing
+from backbench.store import DONE, FAILED, write_text
+from backbench.sweep import tables
+from backbench.sweep.ledger import PENDING, Row
+from backbench.sweep.plan import Plan
+from backbench.tracking.rows import RunRow, Summary
+from backbench.tracking.service import address, artifact_root, without_password
+from backbench.tracking.writing import TrackReport, track
+
+Progress = Callable[[int, int], None]
+
+HIGHER_IS_BETTER = ("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")
+
+
+def quiet(done: int, total: int) -> None:
+    """Say nothing of the progress."""
+
+
+def run_rows(rows: Sequence[Row]) -> list[RunRow]:
+    """The rows that MLflow shows: those that are done or failed."""
+    return [_run_row(row) for row in rows if row.status != PENDING]
+
+
+def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> Summary:
+    """The summary run of a sweep, its leaderboard and resolved plan as files."""
+    leaderboard = plan.folder / f"leaderboard-{dataset}.csv"
+    write_text(leaderboard, table)
+    request = plan.folder / "request.json"
+    write_text(request, json.dumps({"plan": plan.hash, "sweep": plan.sweep, **plan.request}, indent=1, sort_keys=True))
+    counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (DONE, FAILED, PENDING)}
+    counts["stages"] = len(plan.stages)
+    start, end = _span([record for row in rows for record in row.heads.values()])
+    name = f"sweep {plan.request.get('experiment', '')} {hashing.short(plan.sweep)}"
+    tags = {"plan": plan.hash, "experiment": str(plan.request.get("experiment", ""))}
+    return Summary(name, {**counts, **_best(rows)}, start, end, tags, (leaderboard, request))
+
+
+def _run_row(row: Row) -> RunRow:
+    start, end = _span(list(row.heads.values()))
+    seconds = {f"seconds_{kind}": value for kind, value in row.provenance("seconds").items() if "." not in kind}
+    return RunRow(
+        config_hash=row.config_hash,
+        name=row.name,
+        status=row.status,
+        params={key: _plain(value) for key, value in row.params.items()},
+        metrics={**row.metrics, **seconds},
+        tags=_tags(row),
+        config=row.config,
+        start_ms=start,
+        end_ms=end,
+        reason=row.reason,
+    )
+
+
+def _tags(row: Row) -> dict[str, str]:
+    """Hashes, digests, versions and circumstances, as recorded with the results."""
+    tags = {f"stage.{kind}": member for kind, member in row.stages.items()}
+    data = row.records.get(row.stages["dataset"], {}).get("info", {})
+    tags |= {"dataset.digest": data.get("digest"), "dataset.label_digest": data.get("label_digest")}
+    for kind, record in row.heads.items():
+        tags[f"{kind}.label_digest"] = record["info"].get("label_digest")
+    tags |= {f"version.{name}": version for name, version in row.versions.items()}
+    for key in ("git", "device", "cpu"):
+        tags[key] = ", ".join(sorted({str(value) for value in row.provenance(key).values()})) or None
+    tags |= {f"threads.{kind}": threads for kind, threads in row.provenance("threads").items()}
+    tags["code"] = row.code
+    return {key: str(value) for key, value in tags.items() if value is not None}
+
+
+def _best(rows: Sequence[Row]) -> dict[str, float]:
+    best = {}
+    for name in HIGHER_IS_BETTER:
+        found = [row.metrics[name] for row in rows if not math.isnan(row.metrics.get(name, math.nan))]
+        if found:
+            best[f"best_{name}"] = max(found)
+    return best
+
+
+def _span(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Start and end of the fits in milliseconds, from their records alone, so that they never change by themselves."""
+    if not records:
+        return 0, 0
+    times = [(r["provenance"]["finished"], r["provenance"]["seconds"]) for r in records]
+    return int(1000 * min(end - length for end, length in times)), int(1000 * max(end for end, _ in times))
+
+
+def _plain(value: Any) -> str | int | float | bool:
+    return value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
+
+
+def record(plan: Plan, rows: Sequence[Row], uri: str | None = None, progress: Progress = quiet) -> TrackReport:
+    """Record the rows of a sweep in MLflow, one experiment per dataset.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If MLflow does not answer.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.params["dataset.name"], []).append(row)
+    reports = [_record(plan, group, dataset, uri, progress) for dataset, group in sorted(groups.items())]
+    totals = (sum(getattr(report, item.name) for report in reports) for item in fields(TrackReport))
+    write_text(plan.tracked, json.dumps({"uri": without_password(address(uri)), "sweep": plan.sweep}))
+    return TrackReport(*totals)
+
+
+def _record(plan: Plan, rows: Sequence[Row], dataset: str, uri: str | None, progress: Progress) -> TrackReport:
+    table = tables.to_csv(tables.order([tables.flatten(row) for row in rows], "-val_accuracy"))
+    whole = summary(plan, rows, table, dataset)
+    return track(run_rows(rows), dataset, address(uri), plan.sweep, artifact_root(), progress, whole)

@@ -1,0 +1,252 @@
+"""Bring the runs of a sweep in MLflow up to date, writing only what has changed."""
+
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbench.tracking import local, lookup, rows, service
+from backbench.tracking.rows import Entry, RunRow, Seen, Summary
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+log = logging.getLogger(__name__)
+
+CREATED, UPDATED, UNCHANGED, JOINED = "created", "updated", "unchanged", "joined"
+RUNNING, KILLED = "RUNNING", "KILLED"
+ANALYSE_FROM = 100
+ATTEMPTS = 3
+IN_BETWEEN = {"RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "BAD_REQUEST"}
+
+Groups = Mapping[tuple[str, str], list[Seen]]
+
+
+@dataclass(frozen=True)
+class TrackReport:
+    """What `track` did to the runs of a sweep; `joined` counts unchanged runs that only got the tag of this sweep."""
+
+    created: int
+    updated: int
+    unchanged: int
+    joined: int
+    seconds: float
+
+
+def track(
+    run_rows: Iterable[RunRow],
+    experiment: str,
+    uri: str,
+    sweep: str,
+    artifacts: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    summary: Summary | None = None,
+) -> TrackReport:
+    """Record rows in an MLflow experiment, one run per config hash; unchanged rows cause no write.
+
+    Pending rows are left out. Killed at any moment and called again, it ends in the same state. `artifacts` is the
+    artifact folder of a local MLflow; the lock for a server lies beside it.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If MLflow does not answer, within seconds, or refuses.
+    """
+    started = time.perf_counter()
+    entries = [rows.row_entry(row) for row in run_rows if row.status != rows.PENDING]
+    if summary is not None:
+        entries.append(rows.summary_entry(summary, sweep))
+    counts = Counter({UNCHANGED: len(entries)})
+    if not _all_said(entries, _from_file(uri, experiment, sweep)):
+        counts = _write(entries, experiment, uri, sweep, artifacts, progress)
+    unchanged = counts[UNCHANGED] + counts[JOINED]
+    return TrackReport(counts[CREATED], counts[UPDATED], unchanged, counts[JOINED], time.perf_counter() - started)
+
+
+def _write(
+    entries: Sequence[Entry],
+    experiment: str,
+    uri: str,
+    sweep: str,
+    artifacts: Path,
+    progress: Callable[[int, int], None],
+) -> Counter:
+    path = local.database(uri)
+    lock = artifacts.with_name("tracking.lock") if path is None else path.with_name(f"{path.name}.lock")
+    try:
+        with local.sole_writer(lock):
+            service.check(uri)
+            with service.client(uri) as client:
+                writer = _Writer(client, uri, experiment, sweep, artifacts)
+                return writer.bring_up_despite_others(entries, progress)
+    except OSError as error:
+        raise service.TrackingUnavailable(uri, error) from error
+
+
+def _from_file(uri: str, experiment: str, sweep: str) -> Groups | None:
+    path = local.database(uri)
+    return None if path is None else local.recorded(path, experiment, sweep)
+
+
+def _all_said(entries: Sequence[Entry], groups: Groups | None) -> bool:
+    def said(entry: Entry) -> bool:
+        group = groups.get(entry.identity, [])
+        return len(group) == 1 and group[0].says(entry) and group[0].serves(entry)
+
+    return groups is not None and all(map(said, entries))
+
+
+class _Writer:
+    """The only place that writes runs; it holds the lock."""
+
+    def __init__(self, client: "MlflowClient", uri: str, experiment: str, sweep: str, artifacts: Path):
+        self.client, self.uri, self.experiment, self.sweep = client, uri, experiment, sweep
+        self.path = local.database(uri)
+        # A server places artifacts itself.
+        self.place = None if self.path is None else artifacts.absolute().as_uri()
+        self.experiment_id = ""
+        self.written: dict[tuple[str, str], str] = {}
+
+    def bring_up_despite_others(self, entries: Sequence[Entry], progress: Callable[[int, int], None]) -> Counter:
+        """Bring entries up to date; where a writer on another machine gets in between, look again and go on."""
+        from mlflow.exceptions import MlflowException
+
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                self._bring_up(entries, progress)
+                break
+            except MlflowException as error:
+                if self.path is not None or not attempts_left or error.error_code not in IN_BETWEEN:
+                    raise
+                log.info("another writer got in between, looking again: %s", error)
+        return Counter(self.written.get(entry.identity, UNCHANGED) for entry in entries)
+
+    def _bring_up(self, entries: Sequence[Entry], progress: Callable[[int, int], None]) -> None:
+        self.experiment_id = self._experiment()
+        groups = self._groups()
+        for done, entry in enumerate(entries, start=1):
+            group = groups.get(entry.identity)
+            outcome = self._record(entry, group[0] if group else None)
+            if outcome != UNCHANGED:
+                self.written.setdefault(entry.identity, outcome)
+            progress(done, len(entries))
+        self._tidy(entries, groups)
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(self.experiment)
+        if found is None:
+            return self.client.create_experiment(self.experiment, artifact_location=self.place)
+        if found.lifecycle_stage != "active":
+            self.client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+    def _groups(self) -> Groups:
+        groups = _from_file(self.uri, self.experiment, self.sweep)
+        return lookup.searched(self.client, self.experiment_id, self.sweep) if groups is None else groups
+
+    def _record(self, entry: Entry, seen: Seen | None) -> str:
+        if seen is None:
+            self._create(entry)
+            return CREATED
+        if not seen.says(entry):
+            self._update(entry, seen.run_id)
+            return UPDATED
+        if not seen.serves(entry):
+            self.client.set_tag(seen.run_id, rows.sweep_tag(self.sweep), "true")
+            return JOINED
+        return UNCHANGED
+
+    def _create(self, entry: Entry) -> None:
+        """Create with every tag, fill, terminate last: the fewest calls, and whole only when terminated."""
+        run = self.client.create_run(
+            self.experiment_id, start_time=entry.start_ms, tags=self._tags(entry), run_name=entry.name
+        )
+        self._log(run.info.run_id, entry.metrics, entry.end_ms, entry.params)
+        self._terminate(run.info.run_id, entry, entry.end_ms)
+
+    def _update(self, entry: Entry, run_id: str) -> None:
+        """Change a run in place; it is RUNNING until all is written, so that a kill in between is seen."""
+        run = self.client.get_run(run_id)
+        if any(run.data.params.get(name, value) != value for name, value in entry.params.items()):
+            log.info("parameters are spelled differently than in run %s, which is replaced", run_id)
+            self.client.delete_run(run_id)
+            self._create(entry)
+            return
+        if (run.info.status, run.info.run_name) != (RUNNING, entry.name):
+            self.client.update_run(run_id, status=RUNNING, name=entry.name)
+        metrics = _changed(run, entry)
+        # MLflow shows the value with the latest time, so a new value is never dated before the old one.
+        at = max(entry.end_ms, (run.info.end_time or 0) + 1)
+        params = {name: value for name, value in entry.params.items() if name not in run.data.params}
+        self._log(run_id, metrics, at, params, self._tags(entry))
+        for key in rows.PASSING:
+            if key in run.data.tags and key not in entry.tags:
+                self.client.delete_tag(run_id, key)
+        self._terminate(run_id, entry, at)
+
+    def _tags(self, entry: Entry) -> dict[str, str]:
+        own = {entry.key: entry.value, rows.RESULT: entry.result}
+        sweep = {} if entry.key == rows.SUMMARY else {rows.sweep_tag(self.sweep): "true"}
+        return {**entry.tags, **own, **sweep}
+
+    def _log(
+        self,
+        run_id: str,
+        metrics: Mapping[str, float],
+        at: int,
+        params: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, at, 0) for name, value in metrics.items()],
+            params=[Param(name, value) for name, value in params.items()],
+            tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+        )
+
+    def _terminate(self, run_id: str, entry: Entry, at: int) -> None:
+        for file in entry.files:
+            self.client.log_artifact(run_id, str(file))
+        self.client.set_terminated(run_id, status=entry.status, end_time=at)
+
+    def _tidy(self, entries: Sequence[Entry], groups: Groups) -> None:
+        left = {seen.run_id for group in groups.values() for seen in group if seen.status == RUNNING}
+        if self.path is None:
+            # Writers on other machines do not share the lock.
+            self._drop_doubles(entries, self._groups() if self.written else groups, left)
+            return
+        self._drop_doubles(entries, groups, left)
+        self._end_orphans({entry.identity for entry in entries}, groups)
+        if len(self.written) >= ANALYSE_FROM:
+            local.analyse(self.path)
+
+    def _drop_doubles(self, entries: Sequence[Entry], groups: Groups, left: set[str]) -> None:
+        """Delete all but the run that every writer would keep, except one that another writer is just filling."""
+        for entry in entries:
+            keep, *doubles = groups.get(entry.identity) or [None]
+            for double in doubles:
+                if double.status in rows.WHOLE or double.run_id in left:
+                    log.info("run %s doubles run %s and is deleted", double.run_id, keep.run_id)
+                    self.client.delete_run(double.run_id)
+
+    def _end_orphans(self, ours: set[tuple[str, str]], groups: Groups) -> None:
+        """The lock is ours: what runs under another sweep was killed. Tracking that sweep again completes it."""
+        for identity, group in groups.items():
+            for seen in group:
+                if identity not in ours and seen.status == RUNNING:
+                    self.client.update_run(seen.run_id, status=KILLED)
+
+
+def _changed(run: "Run", entry: Entry) -> dict[str, float]:
+    """Metrics to log over those of a run; one that is gone is logged as NaN, since MLflow cannot delete it."""
+    old = run.data.metrics
+    new = {name: value for name, value in entry.metrics.items() if old.get(name) != value}
+    gone = {name: math.nan for name in old if name not in entry.metrics and not math.isnan(old[name])}
+    return {**new, **gone}
