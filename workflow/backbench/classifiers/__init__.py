@@ -8,7 +8,7 @@ A plugin module holds
     the subset of ``{"seed"}`` that it uses
 ``problems(params, n_train, d, classes)``
     why it cannot work, at planning time
-``memory_mb(n_train, n_query, d, count)``
+``memory_mb(params, n_train, n_query, d, count)``
     model of the peak memory beyond the matrix with `count` members at once
 ``prepare(train_x, train_y, queries, members)``
     what the members share, computed when first needed

@@ -8,7 +8,7 @@ A plugin module holds
     the subset of ``{"k", "seed"}`` that it uses
 ``problems(params, n, d, k)``
     why it cannot work on n rows of d columns, at planning time
-``memory_mb(n, d, count)``
+``memory_mb(params, n, d, count)``
     model of the peak memory beyond the matrix with `count` members at once
 ``prepare(x, members)``
     what the members share, computed when first needed

@@ -1,0 +1,182 @@
+"""Classifiers: one contract for all, and each against plain scikit-learn."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from sklearn import ensemble, linear_model, neighbors, svm
+from sklearn.datasets import load_digits
+
+from backbench import classifiers, paths, plugins, threads
+
+NAMES = plugins.names("classifier")
+SMALL = {"random_forest": {"n_estimators": 20}}
+VARIANTS = {
+    "knn": [
+        {"n_neighbors": k, "metric": metric, "weights": weights}
+        for k in (1, 2, 9)
+        for metric in ("euclidean", "cosine")
+        for weights in ("uniform", "distance")
+    ],
+    "svm": [{"C": c, "kernel": kernel} for c in (0.1, 1.0, 10.0) for kernel in ("rbf", "linear")]
+    + [{"gamma": 0.01}, {"gamma": "auto"}],
+    "random_forest": [{"n_estimators": n} for n in (5, 20, 12)] + [{"max_features": 0.5, "bootstrap": False}],
+    "logistic_regression": [{"C": c} for c in (0.01, 1.0)],
+}
+
+
+def conf(name: str) -> dict:
+    return yaml.safe_load((Path(paths.conf()) / "classifier" / f"{name}.yaml").read_text())
+
+
+def options(name: str, **changed):
+    return plugins.params("classifier", conf(name) | SMALL.get(name, {}) | changed)
+
+
+def digits(seed=0, n_train=400, n_query=300):
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(len(x))[: n_train + n_query]
+    x, y = (x[order] / 16).astype(np.float32), y[order].astype(np.int64)
+    return x[:n_train], y[:n_train], x[n_train:], y[n_train:]
+
+
+def predict(module, data, tasks):
+    with threads.one_core_each(1):
+        shared = module.prepare(*data, tasks)
+        return [module.predict(shared, *data, task) for task in tasks]
+
+
+def shard(name: str) -> list[classifiers.Task]:
+    seeds = (0, 1) if plugins.load("classifier", name).AXES else (None,)
+    return [classifiers.Task(options(name, **each), seed) for each in VARIANTS.get(name, [{}]) for seed in seeds]
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestContract:
+    def test_every_option_is_spelled_out_once(self, name):
+        parameters = inspect.signature(plugins.load("classifier", name).Params).parameters
+        assert set(conf(name)) == {"name", *parameters}
+        assert all(parameter.default is inspect.Parameter.empty for parameter in parameters.values())
+        assert (Path(paths.conf()) / "classifier" / f"{name}.yaml").read_text().startswith("# ")
+        assert {"seed"} >= plugins.load("classifier", name).AXES
+
+    def test_learns(self, name):
+        *data, expected = digits(n_train=900)
+        task = classifiers.Task(options(name), 0)
+        found, info = predict(plugins.load("classifier", name), data, [task])[0]
+        assert found.dtype == np.int64
+        assert (found == expected).mean() > 0.9
+        assert all(type(value) in (int, float, str) for value in info.values())
+
+    def test_alone_in_a_shard_and_reversed_are_bit_equal(self, name):
+        module, data, tasks = plugins.load("classifier", name), digits()[:3], shard(name)
+        together = predict(module, data, tasks)
+        backwards = predict(module, data, tasks[::-1])[::-1]
+        alone = [predict(module, data, [task])[0] for task in tasks]
+        for found, other, single in zip(together, backwards, alone, strict=True):
+            assert np.array_equal(found[0], other[0])
+            assert np.array_equal(found[0], single[0])
+            assert found[1] == other[1] == single[1]
+
+    def test_threads_do_not_count(self, name):
+        module, data, tasks = plugins.load("classifier", name), digits(1)[:3], shard(name)
+        few = predict(module, data, tasks)
+        with threads.one_core_each(6):
+            shared = module.prepare(*data, tasks)
+            run = threads.as_done(lambda i: (i, module.predict(shared, *data, tasks[i])), range(len(tasks)))
+            for i, found in run:
+                assert np.array_equal(found[0], few[i][0])
+
+    def test_no_queries(self, name):
+        train_x, train_y, queries, _ = digits(n_train=60)
+        found, _ = predict(plugins.load("classifier", name), (train_x, train_y, queries[:0]), [shard(name)[0]])[0]
+        assert found.shape == (0,)
+
+    def test_classes_with_gaps(self, name):
+        train_x, train_y, queries, _ = digits()
+        kept = (train_y != 0) & (train_y != 5)
+        found, _ = predict(plugins.load("classifier", name), (train_x[kept], train_y[kept], queries), [shard(name)[0]])[
+            0
+        ]
+        assert set(found) <= set(train_y[kept])
+
+    def test_memory_grows(self, name):
+        module, params = plugins.load("classifier", name), options(name)
+        sizes = [module.memory_mb(params, *shape) for shape in ((100, 50, 5, 1), (5000, 50, 5, 1), (5000, 900, 500, 4))]
+        assert 0 < sizes[0] < sizes[1] < sizes[2]
+
+
+class TestAgainstScikitLearn:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_knn(self, seed):
+        data = digits(seed)[:3]
+        tasks = [classifiers.Task(options("knn", **each)) for each in VARIANTS["knn"]]
+        for task, (found, _) in zip(tasks, predict(plugins.load("classifier", "knn"), data, tasks), strict=True):
+            p = task.params
+            model = neighbors.KNeighborsClassifier(
+                p.n_neighbors, metric=p.metric, weights=p.weights, algorithm="brute"
+            ).fit(*data[:2])
+            assert np.array_equal(found, model.predict(data[2]))
+
+    def test_knn_ties(self):
+        x = np.array([[0.0], [2.0], [1.0], [9.0]], dtype=np.float32)
+        y = np.array([3, 1, 2, 0])
+        module = plugins.load("classifier", "knn")
+        asked = np.array([[1.0]], dtype=np.float32)
+        vote = {
+            k: predict(module, (x, y, asked), [classifiers.Task(options("knn", n_neighbors=k))])[0][0] for k in (2, 3)
+        }
+        # Rows 0 and 1 are equally far: the lower index counts; a tied vote goes to the first class.
+        assert vote == {2: [2], 3: [1]}
+        near = classifiers.Task(options("knn", n_neighbors=3, weights="distance"))
+        assert predict(module, (x, y, asked), [near])[0][0] == [2]
+
+    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("kernel_bytes", [1 << 30, 0])
+    def test_svm(self, seed, kernel_bytes, monkeypatch):
+        module = plugins.load("classifier", "svm")
+        monkeypatch.setattr(module, "KERNEL_BYTES", kernel_bytes)
+        data = digits(seed)[:3]
+        tasks = [classifiers.Task(options("svm", **each)) for each in VARIANTS["svm"]]
+        for task, (found, info) in zip(tasks, predict(module, data, tasks), strict=True):
+            p = task.params
+            model = svm.SVC(kernel=p.kernel, C=p.C, gamma=p.gamma).fit(data[0].astype(np.float64), data[1])
+            assert np.array_equal(found, model.predict(data[2].astype(np.float64)))
+            assert info["support_vectors"] == model.n_support_.sum()
+
+    @pytest.mark.parametrize("seed", range(2))
+    def test_random_forest(self, seed):
+        data = digits(seed)[:3]
+        tasks = [classifiers.Task(options("random_forest", **each), seed) for each in VARIANTS["random_forest"]]
+        module = plugins.load("classifier", "random_forest")
+        for task, (found, _) in zip(tasks, predict(module, data, tasks), strict=True):
+            p = task.params
+            model = ensemble.RandomForestClassifier(
+                p.n_estimators, max_features=p.max_features, bootstrap=p.bootstrap, random_state=seed
+            ).fit(*data[:2])
+            assert np.array_equal(found, model.predict(data[2]))
+
+    @pytest.mark.parametrize("seed", range(2))
+    def test_logistic_regression(self, seed):
+        train_x, train_y, queries, _ = digits(seed)
+        for c in (0.1, 10.0):
+            task = classifiers.Task(options("logistic_regression", C=c))
+            found, _ = predict(plugins.load("classifier", "logistic_regression"), (train_x, train_y, queries), [task])[
+                0
+            ]
+            model = linear_model.LogisticRegression(C=c, max_iter=2000).fit(train_x.astype(np.float64), train_y)
+            assert np.array_equal(found, model.predict(queries.astype(np.float64)))
+
+
+@pytest.mark.parametrize("name", ["svm", "random_forest", "logistic_regression"])
+def test_one_class_is_refused_at_planning_time(name):
+    module = plugins.load("classifier", name)
+    assert "two classes" in module.problems(options(name), 10, 4, 1)[0]
+    assert module.problems(options(name), 10, 4, 2) == []
+
+
+def test_too_many_neighbours_are_refused_at_planning_time():
+    module = plugins.load("classifier", "knn")
+    assert "of 5 training rows" in module.problems(options("knn", n_neighbors=6), 5, 4, 2)[0]

@@ -1,0 +1,287 @@
+"""Metrics against answers worked out by hand, and against scikit-learn."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from sklearn import metrics as reference
+from sklearn.neighbors import NearestNeighbors
+
+from backbench import threads
+from backbench.metrics import distances, external, internal, labels, neighbours, retrieval, supervised
+
+# Two clusters of two points on a line: 0, 2 | 10, 12.
+LINE = np.array([[0.0], [2.0], [10.0], [12.0]], dtype=np.float32)
+HALVES = np.array([0, 0, 1, 1])
+
+partition = st.integers(2, 40).flatmap(
+    lambda n: st.tuples(
+        arrays.arrays(np.int64, n, elements=st.integers(0, 4)), arrays.arrays(np.int64, n, elements=st.integers(-1, 4))
+    )
+)
+
+
+def blobs(seed, n=200, d=5, k=4, shift=0.0):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, k, n)
+    return (rng.normal(size=(n, d)) + 3 * rng.normal(size=(k, d))[truth] + shift).astype(np.float32), truth
+
+
+def score(x, part):
+    return internal.scores(x, [np.asarray(part)])[0]
+
+
+class TestInternal:
+    def test_known_answers(self):
+        found = score(LINE, HALVES).values
+        # Point 0: a = 2, b = (10 + 12) / 2 = 11; point 2: a = 2, b = 9; the other half mirrors them.
+        assert found["silhouette"] == pytest.approx((9 / 11 + 7 / 9) / 2)
+        # Radii 1 and 1, centroids 1 and 11.
+        assert found["davies_bouldin"] == pytest.approx(0.2)
+        # Between 4 * 5^2 = 100 over 1, within 4 over 2.
+        assert found["calinski_harabasz"] == pytest.approx(50.0)
+        assert found["noise_fraction"] == 0.0
+        assert found["clusters"] == 2.0
+
+    def test_a_point_alone_has_width_zero(self):
+        x = np.array([[0.0], [2.0], [10.0]])
+        # Points 0 and 2: 1 - 2/10, 1 - 2/8; the third is alone.
+        assert score(x, [0, 0, 1]).values["silhouette"] == pytest.approx((0.8 + 0.75 + 0.0) / 3)
+
+    @pytest.mark.parametrize("shift", [0.0, 1e3])
+    @pytest.mark.parametrize("seed", range(4))
+    def test_equals_scikit_learn(self, seed, shift):
+        x, truth = blobs(seed, n=[60, 200, 700, 1100][seed], d=[2, 5, 30, 200][seed], shift=shift)
+        rng = np.random.default_rng(seed)
+        for part in (truth, rng.integers(0, 7, len(x)), np.minimum(np.arange(len(x)), 3)):
+            found = score(x, part).values
+            wide = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
+            assert found["silhouette"] == pytest.approx(reference.silhouette_score(wide, part), abs=1e-6)
+            assert found["davies_bouldin"] == pytest.approx(reference.davies_bouldin_score(wide, part), rel=1e-6)
+            assert found["calinski_harabasz"] == pytest.approx(reference.calinski_harabasz_score(wide, part), rel=1e-6)
+
+    def test_noise_is_left_out(self):
+        x, truth = blobs(1)
+        part = np.where(np.arange(len(x)) % 5 == 0, -1, truth)
+        kept = part >= 0
+        found, clean = score(x, part).values, score(x[kept], part[kept]).values
+        assert found["noise_fraction"] == pytest.approx(0.2)
+        for name in internal.NAMES:
+            assert found[name] == pytest.approx(clean[name], rel=1e-9)
+
+    @pytest.mark.parametrize(
+        ("part", "reason"),
+        [
+            ([0, 0, 0, 0], "one cluster"),
+            ([-1, 0, 0, -1], "one cluster"),
+            ([-1, -1, -1, -1], "all points are noise"),
+            ([0, 1, 2, 3], "one point only"),
+            ([0, 1, -1, 2], "one point only"),
+        ],
+    )
+    def test_undefined_says_why(self, part, reason):
+        found = score(LINE, part)
+        for name in internal.NAMES:
+            assert math.isnan(found.values[name])
+            assert reason in found.notes[name]
+        assert not math.isnan(found.values["noise_fraction"])
+
+    def test_coinciding_centroids_and_no_spread(self):
+        crossed = score(np.array([[0.0], [4.0], [1.0], [3.0]]), [0, 0, 1, 1])
+        assert math.isnan(crossed.values["davies_bouldin"])
+        assert "coincide" in crossed.notes["davies_bouldin"]
+        tight = score(np.array([[0.1], [0.1], [0.7], [0.7]]), [0, 0, 1, 1])
+        assert math.isnan(tight.values["calinski_harabasz"])
+        assert tight.values["silhouette"] == 1.0
+        assert tight.values["davies_bouldin"] == 0.0
+
+    def test_bits_do_not_depend_on_company_order_or_threads(self):
+        x, truth = blobs(2, n=900, d=20)
+        rng = np.random.default_rng(0)
+        parts = [truth, *(rng.integers(-1, k, len(x)) for k in (2, 3, 9, 30)), truth]
+        with threads.one_core_each(1):
+            alone = [score(x, part).values for part in parts]
+            assert [one.values for one in internal.scores(x, parts)] == alone
+            assert [one.values for one in internal.scores(x, parts[::-1])][::-1] == alone
+        with threads.one_core_each(3):
+            assert [one.values for one in internal.scores(x, parts)] == alone
+
+    def test_names_of_clusters_do_not_count(self):
+        x, truth = blobs(3)
+        assert score(x, truth) == score(x, (truth + 1) % 4)
+
+    def test_groups_that_do_not_fit_give_the_same(self, monkeypatch):
+        x, truth = blobs(4)
+        parts = [truth, truth // 2]
+        together = internal.scores(x, parts)
+        monkeypatch.setattr(internal, "INDICATOR_BYTES", 1)
+        assert internal.scores(x, parts) == together
+
+
+class TestExternal:
+    def test_known_answers(self):
+        truth = np.array([0, 0, 0, 1, 1, 2])
+        found = np.array([5, 5, 7, 7, 7, 7])
+        values, notes = external.scores(truth, found)
+        # Cluster 5: two of class 0. Cluster 7: one of class 0, two of class 1, one of class 2.
+        assert values["cluster_accuracy"] == pytest.approx(4 / 6)
+        assert values["purity"] == pytest.approx(4 / 6)
+        assert values["mean_majority_share"] == pytest.approx((1 + 2 / 4) / 2)
+        assert notes == {}
+
+    def test_the_match_is_one_to_one(self):
+        truth, found = np.zeros(4, dtype=int), np.array([0, 0, 0, 1])
+        assert external.cluster_accuracy(truth, found) == 0.75
+        assert external.purity(truth, found) == 1.0
+
+    def test_noise_is_wrong_or_alone(self):
+        truth, found = np.array([0, 0, 1, 1]), np.array([0, 0, -1, -1])
+        values, _ = external.scores(truth, found)
+        assert values["cluster_accuracy"] == 0.5
+        assert values["purity"] == 0.5
+        assert values["mean_majority_share"] == 1.0
+        apart = np.array([0, 0, 1, 2])
+        assert values["nmi"] == pytest.approx(reference.normalized_mutual_info_score(truth, apart))
+        assert values["ari"] == pytest.approx(reference.adjusted_rand_score(truth, apart))
+
+    def test_all_noise(self):
+        values, notes = external.scores(np.array([0, 1, 1]), np.full(3, -1))
+        assert values["cluster_accuracy"] == values["purity"] == 0.0
+        assert math.isnan(values["mean_majority_share"])
+        assert notes == {"mean_majority_share": "all points are noise"}
+
+    @given(partition)
+    @settings(max_examples=200, deadline=None)
+    def test_equals_scikit_learn(self, pair):
+        truth, found = pair
+        apart = np.where(found < 0, 10 + np.arange(len(found)), found)
+        assert external.nmi(truth, found) == pytest.approx(
+            reference.normalized_mutual_info_score(truth, apart), abs=1e-9
+        )
+        assert external.ari(truth, found) == pytest.approx(reference.adjusted_rand_score(truth, apart), abs=1e-9)
+
+    @given(partition)
+    @settings(max_examples=100, deadline=None)
+    def test_bounds_and_renaming(self, pair):
+        truth, found = pair
+        values, _ = external.scores(truth, found)
+        renamed, _ = external.scores(truth, np.where(found < 0, found, 4 - found))
+        assert values == pytest.approx(renamed, nan_ok=True)
+        assert 0 <= values["cluster_accuracy"] <= values["purity"] <= 1
+        assert 0 <= values["nmi"] <= 1 + 1e-12
+
+
+class TestLabels:
+    def test_canonical_by_first_appearance(self):
+        assert labels.canonical(np.array([7, -1, 3, 7, -2, 0])).tolist() == [0, -1, 1, 0, -2, 2]
+
+    def test_digest_ignores_names_only(self):
+        one = np.array([0, 0, 1, -1])
+        assert labels.digest(one) == labels.digest(np.array([4, 4, 2, -1], dtype=np.int64))
+        assert labels.digest(one) != labels.digest(np.array([0, 1, 1, -1]))
+        assert labels.named_digest(one) != labels.named_digest(np.array([1, 1, 0, -1]))
+
+
+class TestSupervised:
+    def test_known_answers(self):
+        truth, found = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+        assert supervised.accuracy(truth, found) == 0.75
+        assert supervised.balanced_accuracy(truth, found) == pytest.approx((2 / 3 + 1) / 2)
+        assert supervised.macro_f1(truth, found) == pytest.approx((0.8 + 2 / 3) / 2)
+        table = supervised.per_class(truth, found, ["cat", "dog", "owl"])
+        assert table["dog"] == {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 1}
+        assert table["owl"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+
+    def test_no_samples(self):
+        none = np.empty(0, dtype=np.int64)
+        assert all(math.isnan(value) for value in supervised.scores(none, none).values())
+
+    @pytest.mark.filterwarnings("ignore:y_pred contains classes", "ignore:A single label")
+    @given(partition)
+    @settings(max_examples=100, deadline=None)
+    def test_equals_scikit_learn(self, pair):
+        truth, found = pair[0], np.abs(pair[1])
+        values = supervised.scores(truth, found)
+        assert values["accuracy"] == pytest.approx(reference.accuracy_score(truth, found))
+        assert values["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(truth, found))
+        assert values["macro_f1"] == pytest.approx(
+            reference.f1_score(truth, found, average="macro", zero_division=0), abs=1e-12
+        )
+
+
+class TestNeighbours:
+    @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+    @pytest.mark.parametrize("d", [3, 150])
+    def test_equals_scikit_learn(self, metric, d):
+        x, _ = blobs(0, n=700, d=d)
+        rows, lengths = neighbours.nearest(x[:300], x[300:], 7, metric)
+        model = NearestNeighbors(n_neighbors=7, metric=metric, algorithm="brute").fit(x[300:].astype(np.float64))
+        expected = model.kneighbors(x[:300].astype(np.float64))
+        assert np.array_equal(rows, expected[1])
+        assert lengths == pytest.approx(expected[0], abs=1e-7)
+
+    @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+    def test_the_query_is_left_out_by_identity_not_by_distance(self, metric):
+        x = np.repeat(np.eye(3, dtype=np.float32), 3, axis=0)
+        rows, lengths = neighbours.nearest(x, x, 2, metric, np.arange(9))
+        assert rows.tolist()[:4] == [[1, 2], [0, 2], [0, 1], [4, 5]]
+        assert np.all(lengths == 0)
+
+    @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+    def test_ties_go_to_the_lower_index_for_any_block_and_thread(self, metric, monkeypatch):
+        rng = np.random.default_rng(0)
+        x = np.tile(rng.normal(size=(40, 33)).astype(np.float32), (6, 1))
+        x = x[rng.permutation(len(x))]
+        rows, lengths = neighbours.nearest(x, x, 9, metric, np.arange(len(x)))
+        assert np.all((np.diff(lengths) > 0) | (np.diff(rows) > 0))
+        monkeypatch.setattr(distances, "MOST", 17)
+        with threads.one_core_each(3):
+            again = neighbours.nearest(x, x, 9, metric, np.arange(len(x)))
+        assert np.array_equal(rows, again[0])
+        assert np.array_equal(lengths, again[1])
+
+    def test_fewer_neighbours_are_the_first_of_more(self):
+        x, _ = blobs(5)
+        x[50:100] = x[:50]
+        many = neighbours.nearest(x, x, 20, "euclidean")
+        few = neighbours.nearest(x, x, 3, "euclidean")
+        assert np.array_equal(many[0][:, :3], few[0])
+        assert np.array_equal(many[1][:, :3], few[1])
+
+    def test_cosine_of_a_row_of_zeros_is_one(self):
+        x = np.array([[0, 0], [1, 0], [-1, 0.1]], dtype=np.float32)
+        rows, lengths = neighbours.nearest(x, x, 2, "cosine", np.arange(3))
+        assert rows[0].tolist() == [1, 2]
+        assert lengths[0].tolist() == [1.0, 1.0]
+        assert rows[1].tolist() == [0, 2]
+
+    def test_too_many(self):
+        with pytest.raises(ValueError, match="there are 2 rows"):
+            neighbours.nearest(LINE[:3], LINE[:3], 3, "euclidean", np.arange(3))
+
+
+class TestRetrieval:
+    def test_known_answers(self):
+        asked, found = np.array([0, 1]), np.array([[0, 0, 1, 0], [0, 0, 0, 0]])
+        assert retrieval.precision(asked, found) == pytest.approx((0.75 + 0) / 2)
+        assert retrieval.hit_rate(asked, found) == 0.5
+
+
+class TestDistances:
+    def test_identical_rows_are_at_zero(self):
+        x = np.tile(np.random.default_rng(0).normal(size=(30, 40)) * 1e3, (3, 1)).astype(np.float32)
+        points = distances.Points(x, centred=True)
+        found = np.concatenate([block for _, _, block in points.blocks()])
+        same = np.arange(90)[:, None] % 30 == np.arange(90)[None, :] % 30
+        assert np.all(found[same] == 0)
+        assert np.all(found[~same] > 0)
+
+    def test_no_block_is_as_large_as_n_by_n(self):
+        for n in (1, 16, 1000, 20_000, 200_000):
+            spans = distances.spans(n, n)
+            assert spans[0][0] == 0
+            assert spans[-1][1] == n
+            assert max(stop - start for start, stop in spans) * n * 8 <= max(distances.BLOCK_BYTES, 16 * n * 8)

@@ -1,0 +1,65 @@
+"""Agglomerative clustering: one tree per linkage and metric, cut for every k.
+
+Equals `sklearn.cluster.AgglomerativeClustering` up to the names of the clusters. Up to `CONDENSED_ROWS` rows the tree
+is scipy's, as scikit-learn's is, so that even ties are broken alike. Above, it is fastcluster's (Müllner 2013): for
+Ward and single linkage straight from the rows, without any distance matrix.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from backbench import clusterers, threads
+
+if TYPE_CHECKING:
+    import numpy as np
+
+AXES = frozenset({"k"})
+CONDENSED_ROWS = 15_000
+BLOCKS_MB = 64
+
+
+@dataclass(frozen=True)
+class Params:
+    """Options of `sklearn.cluster.AgglomerativeClustering`."""
+
+    linkage: Literal["ward", "average", "complete", "single"]
+    metric: Literal["euclidean", "cosine", "manhattan"]
+
+
+def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
+    found = clusterers.too_many(k, n)
+    if params.linkage == "ward" and params.metric != "euclidean":
+        found.append(f"ward linkage is defined for the euclidean metric only; received {params.metric!r}")
+    return found
+
+
+def memory_mb(params: Params, n: int, d: int, count: int) -> float:
+    """The tree's n (n - 1) / 2 distances (scipy copies them), unless it is built straight from the rows."""
+    copies = (
+        2 if n <= CONDENSED_ROWS else int(params.linkage in ("average", "complete") or params.metric != "euclidean")
+    )
+    return BLOCKS_MB + (copies * 4 * n * n + 8 * n * d) / clusterers.MB
+
+
+def prepare(x: "np.ndarray", members: Sequence[clusterers.Task]) -> threads.Once:
+    """The trees, by their parameters."""
+    shared = threads.Once()
+    for params in dict.fromkeys(member.params for member in members):
+        shared.attempt(params, partial(_tree, x, params))
+    return shared
+
+
+def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    from backbench.clusterers import _trees
+
+    merges = shared.get(task.params, partial(_tree, x, task.params))
+    height = float(merges[len(x) - task.k, 2]) if task.k > 1 else None
+    return _trees.cut(merges, task.k), {"next_merge_height": height}
+
+
+def _tree(x: "np.ndarray", params: Params) -> "np.ndarray":
+    from backbench.clusterers import _trees
+
+    return _trees.tree(x, params.linkage, params.metric, len(x) <= CONDENSED_ROWS)

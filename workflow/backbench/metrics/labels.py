@@ -1,0 +1,40 @@
+"""Labels of a partition in canonical form, and tables of counts."""
+
+import numpy as np
+
+from backbench import hashing
+
+NOISE = -1
+OUTSIDE = -2
+
+
+def canonical(labels: np.ndarray) -> np.ndarray:
+    """Labels renamed 0, 1, ... by first appearance, as int32; negative ones (noise, out of scope) stay."""
+    found = np.asarray(labels).astype(np.int32)
+    inside = found >= 0
+    names, first, codes = np.unique(found[inside], return_index=True, return_inverse=True)
+    rank = np.empty(len(names), dtype=np.int32)
+    rank[np.argsort(first)] = np.arange(len(names), dtype=np.int32)
+    found[inside] = rank[codes]
+    return found
+
+
+def digest(labels: np.ndarray) -> str:
+    """SHA-256 of a partition: equal where two labelings differ by the names of their clusters alone."""
+    return hashing.array_digest(canonical(labels))
+
+
+def clusters(labels: np.ndarray) -> int:
+    """Number of clusters, noise not counted."""
+    return len(np.unique(labels[labels >= 0]))
+
+
+def crosstab(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Counts of pairs of codes 0, 1, ... as an int64 table."""
+    shape = (int(rows.max(initial=-1)) + 1, int(columns.max(initial=-1)) + 1)
+    return np.bincount(rows * max(shape[1], 1) + columns, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def named_digest(found: np.ndarray) -> str:
+    """SHA-256 of labels whose names count, such as predicted classes."""
+    return hashing.array_digest(np.asarray(found).astype(np.int32))

@@ -1,0 +1,105 @@
+"""An array that is filled from its first row to its last and outlives a kill (layer 2).
+
+The rows lie in a ``.npy`` file under the scratch folder of their member; a small JSON file beside it says how many are
+done, with a checksum of every stretch, and is replaced by a rename. What does not check out is computed again.
+"""
+
+import contextlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from backbench.store import make_folder, write_text
+
+SAVE_SECONDS = 0.5
+ROWS, PROGRESS = "rows.npy", "progress.json"
+
+
+class Partial:
+    """Rows of one array; `key` says what they are made by, and rows of another key are dropped.
+
+    ``done`` is the number of rows that are there, ``array`` the memory-mapped array. Closing it (it is a context
+    manager) saves what is done; :meth:`discard` removes its files.
+    """
+
+    def __init__(
+        self, folder: Path, shape: tuple[int, ...], dtype: str, key: str, progress: Callable[[int, int], None]
+    ):
+        self.folder, self.progress = folder, progress
+        self.about = {"key": key, "shape": list(shape), "dtype": np.dtype(dtype).str}
+        self.stretches: list[list[int]] = []
+        self.saved = time.monotonic()
+        make_folder(folder)
+        self.array = self._resumed()
+        if self.array is None:
+            self.stretches = []
+            self.array = self._fresh(tuple(shape))
+        self.done = self._committed
+        self.progress(self.done, len(self.array))
+
+    def append(self, rows: np.ndarray) -> None:
+        """Put `rows` behind those that are done."""
+        self.array[self.done : self.done + len(rows)] = rows
+        self.done += len(rows)
+        if time.monotonic() - self.saved > SAVE_SECONDS:
+            self.save()
+        self.progress(self.done, len(self.array))
+
+    def save(self) -> None:
+        """Make what is done survive a kill."""
+        if self.done > self._committed:
+            self.stretches.append([self.done, self._checksum(self._committed, self.done)])
+            self.array.flush()
+            write_text(self.folder / PROGRESS, json.dumps({**self.about, "stretches": self.stretches}))
+        self.saved = time.monotonic()
+
+    def discard(self) -> None:
+        """Remove the files of the array, and its folder if that leaves it empty."""
+        for name in (ROWS, PROGRESS):
+            (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+    def __enter__(self) -> "Partial":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.save()
+
+    @property
+    def _committed(self) -> int:
+        return self.stretches[-1][0] if self.stretches else 0
+
+    def _checksum(self, start: int, stop: int) -> int:
+        return zlib.crc32(np.ascontiguousarray(self.array[start:stop]))
+
+    def _fresh(self, shape: tuple[int, ...]) -> np.ndarray:
+        array = np.lib.format.open_memmap(self.folder / ROWS, "w+", self.about["dtype"], shape)
+        if hasattr(os, "posix_fallocate"):
+            # A full disk is an error here; later it would kill the process at a write to the map.
+            with (self.folder / ROWS).open("r+b") as handle:
+                os.posix_fallocate(handle.fileno(), 0, (self.folder / ROWS).stat().st_size)
+        return array
+
+    def _resumed(self) -> np.ndarray | None:
+        """The array of an earlier attempt with the same key, up to the last stretch that checks out."""
+        try:
+            body = json.loads((self.folder / PROGRESS).read_text(encoding="utf-8"))
+            self.array = np.load(self.folder / ROWS, mmap_mode="r+", allow_pickle=False)
+            stretches = [[int(stop), int(checksum)] for stop, checksum in body.pop("stretches")]
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        if body != self.about or list(self.array.shape) != body["shape"] or self.array.dtype.str != body["dtype"]:
+            return None
+        start = 0
+        for stop, checksum in stretches:
+            if not start < stop <= len(self.array) or self._checksum(start, stop) != checksum:
+                break
+            self.stretches.append([stop, checksum])
+            start = stop
+        return self.array

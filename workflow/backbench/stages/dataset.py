@@ -1,0 +1,54 @@
+"""Stage ``dataset``: labels, split and, for collections of arrays, the pixels (layer 2)."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from backbench import hashing, plugins
+from backbench.datasets import PARTS, Collection
+from backbench.stage import Context, Inputs, Member, Outcome
+
+
+def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
+    """Load, draw and split each member's collection with its plugin.
+
+    The configuration of a member is its hashed one and the plugin's ``UNHASHED`` options (None where they are absent).
+
+    Raises
+    ------
+    ConfigError
+        If the collection cannot be had or is not the one that was planned.
+    """
+    for member in members:
+        start = time.perf_counter()
+        module = plugins.load("dataset", member.config["name"])
+        values = {**dict.fromkeys(module.UNHASHED), **member.config}
+        collection = module.load(plugins.params("dataset", values), context)
+        yield Outcome(
+            member.hash, info=_info(collection), arrays=_arrays(collection), seconds=time.perf_counter() - start
+        )
+
+
+def _arrays(collection: Collection) -> dict[str, np.ndarray]:
+    optional = {
+        "labels": collection.labels,
+        "pixels": collection.pixels,
+        "file_digests": collection.file_digests,
+    }
+    return {"split": collection.split} | {name: array for name, array in optional.items() if array is not None}
+
+
+def _info(collection: Collection) -> Mapping[str, Any]:
+    counts = np.bincount(collection.split, minlength=len(PARTS)).tolist()
+    info = {
+        "n": len(collection.split),
+        "classes": list(collection.names) if collection.names else None,
+        "digest": collection.digest,
+        "label_digest": None if collection.labels is None else hashing.array_digest(collection.labels),
+        "counts": dict(zip(PARTS, counts, strict=True)),
+    }
+    if collection.files is not None:
+        info |= {"root": str(collection.root), "files": list(collection.files)}
+    return {**info, **collection.info}

@@ -1,0 +1,102 @@
+"""Stage ``images``: decoded, resized uint8 images (layer 2).
+
+Every image, file or array, goes through the same Pillow resize: first to the colour mode, then to the size. ``squash``
+resizes both sides; ``crop`` resizes the shorter side and cuts the centre square out. Grey images become RGB by
+repetition. The pixels of a file are checked against the digest that the dataset stage recorded.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backbench import code, hashing, schema
+from backbench.backbones import Image as Policy
+from backbench.datasets import _decode, _registry
+from backbench.stage import Context, Inputs, Member, Outcome
+from backbench.stages._partial import Partial
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+CHANNELS = {"RGB": 3, "L": 1}
+BLOCK = 256
+
+
+def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
+    """Decode and resize for each member; a killed job goes on where it was.
+
+    Raises
+    ------
+    ConfigError, Unreadable
+        If the files are gone or are no longer those that the dataset stage saw.
+    """
+    for member in members:
+        start = time.perf_counter()
+        with _partial(member, inputs, context) as partial:
+            _fill(partial, inputs, schema.parse(Policy, member.config, "image"), context.threads)
+        seconds = time.perf_counter() - start
+        info = {"shape": list(partial.array.shape)}
+        yield Outcome(member.hash, info=info, arrays={"images": partial.array}, seconds=seconds)
+        partial.discard()
+
+
+def _partial(member: Member, inputs: Inputs, context: Context) -> Partial:
+    size, channels = member.config["size"], CHANNELS[member.config["mode"]]
+    shape = (inputs.info("dataset")["n"], size, size, channels)
+    key = hashing.digest({"member": member.hash, "code": code.digest([__name__])})
+    return Partial(context.scratch, shape, "uint8", key, context.progress)
+
+
+def resize(image: "Image.Image", policy: Policy) -> np.ndarray:
+    """One image as uint8 (size, size, channels)."""
+    from PIL import Image
+
+    filters = {name: getattr(Image.Resampling, name.upper()) for name in ("bilinear", "bicubic", "nearest")}
+    grey = image.mode == "L"
+    image = image if grey or policy.mode == image.mode else image.convert(policy.mode)
+    side = policy.size
+    if policy.resize == "squash":
+        image = image.resize((side, side), filters[policy.interpolation])
+    else:
+        image = image.resize((side, side), filters[policy.interpolation], box=_centre_square(image.size))
+    pixels = np.asarray(image)[..., None] if image.mode == "L" else np.asarray(image)
+    return np.repeat(pixels, 3, axis=-1) if grey and policy.mode == "RGB" else pixels
+
+
+def _centre_square(size: tuple[int, int]) -> tuple[float, float, float, float]:
+    side = min(size)
+    left, top = (size[0] - side) / 2, (size[1] - side) / 2
+    return left, top, left + side, top + side
+
+
+def _source(inputs: Inputs) -> Callable[[int], "Image.Image"]:
+    """The function that gives the image of a row."""
+    info = inputs.info("dataset")
+    if "files" not in info:
+        from PIL import Image
+
+        pixels = inputs.array("dataset", "pixels", mmap=True)
+        return lambda row: Image.fromarray(pixels[row])
+    root = _registry.locate(info["digest"], Path(info["root"]))
+    digests = inputs.array("dataset", "file_digests")
+    return lambda row: _file(root / info["files"][row], digests[row].tobytes())
+
+
+def _file(path: Path, digest: bytes) -> "Image.Image":
+    image = _decode.rgb(path)
+    if _decode.pixel_digest(image) != digest:
+        raise _decode.Unreadable(f"{path} has changed since the folder was fingerprinted; launch again")
+    return image
+
+
+def _fill(partial: Partial, inputs: Inputs, policy: Policy, threads: int) -> None:
+    image_of = _source(inputs)
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        rows = iter(range(partial.done, len(partial.array)))
+        while block := list(islice(rows, BLOCK)):
+            partial.append(np.stack(list(pool.map(lambda row: resize(image_of(row), policy), block))))

@@ -1,0 +1,80 @@
+"""The matrix stage: a chain of transforms, each fitted on the fit rows of the previous one's output.
+
+Chains of a shard that begin alike share their beginning. A member's `seconds` hold the steps that it was the first to
+ask for.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from backbench import hashing, plugins, threads
+from backbench.stage import Context, Inputs, Member, Outcome
+from backbench.stages import _shard
+
+
+def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
+    """The float32 array `matrix` (n, d') of each member."""
+    features = inputs.array("features", "features")
+    fit_rows = {"all": np.arange(len(features))}
+    if any(member.config["fit"] == "train" for member in members):
+        fit_rows["train"] = np.flatnonzero(inputs.array("dataset", "split") == _shard.TRAIN)
+    chains = _Chains(features, fit_rows, members)
+    with _shard.computing(context.threads):
+        for done, member in enumerate(members):
+            yield _outcome(chains, member)
+            context.progress(done + 1, len(members))
+
+
+def _outcome(chains: "_Chains", member: Member) -> Outcome:
+    began = time.perf_counter()
+    try:
+        found = chains.apply(member.config["steps"], member.config["fit"])
+        _shard.refuse_non_finite(found)
+    except Exception as error:  # a member's fault is its result and leaves the others alone
+        return _shard.failure(member, error, time.perf_counter() - began)
+    labels = [_label(step) for step in member.config["steps"]]
+    info = {"n": len(found), "d": found.shape[1], "steps": labels}
+    return Outcome(member.hash, info=info, arrays={"matrix": found}, seconds=time.perf_counter() - began)
+
+
+class _Chains:
+    """Outputs of chains; those that several members begin with are kept."""
+
+    def __init__(self, features: np.ndarray, fit_rows: Mapping[str, np.ndarray], members: Sequence[Member]):
+        self._features, self._fit_rows = features, fit_rows
+        self._kept = threads.Once()
+        self._asked = Counter(key for member in members for key in _prefixes(**member.config))
+
+    def apply(self, steps: Sequence[Mapping[str, Any]], fit: str) -> np.ndarray:
+        """The output of a chain; an empty one gives the features."""
+        if not steps:
+            return self._features
+        key = _key(steps, fit)
+        if self._asked[key] > 1:
+            return self._kept.get(key, lambda: self._step(steps, fit))
+        return self._step(steps, fit)
+
+    def _step(self, steps: Sequence[Mapping[str, Any]], fit: str) -> np.ndarray:
+        rows = self.apply(steps[:-1], fit)
+        _shard.refuse_non_finite(rows)
+        plugin = plugins.load("transform", steps[-1]["name"])
+        fitted = rows if fit == "all" else rows[self._fit_rows[fit]]
+        if plugin.FITTED and not len(fitted):
+            raise ValueError(f"{steps[-1]['name']} has no {fit} rows to fit on")
+        return plugin.fit_transform(plugins.params("transform", steps[-1]), fitted, rows)
+
+
+def _prefixes(steps: Sequence[Mapping[str, Any]], fit: str) -> Iterator[str]:
+    return (_key(steps[:stop], fit) for stop in range(1, len(steps) + 1))
+
+
+def _key(steps: Sequence[Mapping[str, Any]], fit: str) -> str:
+    return hashing.canonical_json({"steps": list(steps), "fit": fit})
+
+
+def _label(step: Mapping[str, Any]) -> str:
+    return plugins.load("transform", step["name"]).label(plugins.params("transform", step))
