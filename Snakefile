@@ -1,0 +1,21 @@
+# The workflow: dataset -> images -> features -> matrices -> fits -> runs -> MLflow.
+# Needs: conf/ (the grid). Makes: results/store (stage results), results/sweeps, results/mlflow.db.
+#
+#   snakemake --cores all                              the default experiment
+#   snakemake --cores all --config experiment=NAME     another one of conf/experiment
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/record.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        TRACKED,
+    default_target: True

@@ -1,0 +1,11 @@
+"""Decode and resize the images of a dataset.
+
+python scripts/decode_images.py --plan results/plans/HASH.json --shard ID --threads 2
+"""
+
+import sys
+
+from backbench.sweep.runner import main
+
+if __name__ == "__main__":
+    sys.exit(main("images"))

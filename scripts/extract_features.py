@@ -1,0 +1,11 @@
+"""Extract the embeddings of one backbone.
+
+python scripts/extract_features.py --plan results/plans/HASH.json --shard ID --threads 2
+"""
+
+import sys
+
+from backbench.sweep.runner import main
+
+if __name__ == "__main__":
+    sys.exit(main("features"))

@@ -1,0 +1,11 @@
+"""Fetch and split a dataset.
+
+python scripts/fetch_dataset.py --plan results/plans/HASH.json --shard ID --threads 2
+"""
+
+import sys
+
+from backbench.sweep.runner import main
+
+if __name__ == "__main__":
+    sys.exit(main("dataset"))

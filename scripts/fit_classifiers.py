@@ -1,0 +1,11 @@
+"""Fit and score one family of classifiers on one matrix.
+
+python scripts/fit_classifiers.py --plan results/plans/HASH.json --shard ID --threads 2
+"""
+
+import sys
+
+from backbench.sweep.runner import main
+
+if __name__ == "__main__":
+    sys.exit(main("classification"))

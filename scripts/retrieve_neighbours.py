@@ -1,0 +1,11 @@
+"""Find and score the nearest images of one matrix.
+
+python scripts/retrieve_neighbours.py --plan results/plans/HASH.json --shard ID --threads 2
+"""
+
+import sys
+
+from backbench.sweep.runner import main
+
+if __name__ == "__main__":
+    sys.exit(main("retrieval"))

@@ -1,0 +1,29 @@
+"""Record the joined runs of a plan in MLflow, each exactly once.
+
+python scripts/track_runs.py --plan results/plans/HASH.json
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from backbench import tracking
+from backbench.sweep import ledger, plan
+from backbench.tracking import sweeps
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
+    found = plan.load(parser.parse_args().plan)
+    try:
+        report = sweeps.record(found, ledger.rows(found, ledger.joined_records(found)))
+    except tracking.TrackingUnavailable as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(report, file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+"""Apply the transform chains of the heads to one backbone's embeddings.
+
+python scripts/transform_features.py --plan results/plans/HASH.json --shard ID --threads 2
+"""
+
+import sys
+
+from backbench.sweep.runner import main
+
+if __name__ == "__main__":
+    sys.exit(main("matrix"))

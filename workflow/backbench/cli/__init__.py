@@ -1,0 +1,183 @@
+"""The command line (layer 4). Every command is a module that is imported when it is called, so that help is quick."""
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from backbench import __version__, paths
+
+GRAMMAR = """\
+Overrides are written in Hydra's grammar, sweeps included:
+
+  backbone=pixels,efficientnet_lite0      both options of a group
+  'clusterer=glob(*)'                     every option of a group
+  'k=range(2,16)'  seed=0,1,2             values
+  clusterer.eps_quantile=0.5,0.9          an option that only some plugins have applies to these alone
+  chain@clustering.chain=pca50            the transform chain of one head
+  experiment=none                         without the axes of the default experiment (quickstart)
+"""
+
+COMMANDS = {
+    "plan": "what a sweep would run: runs, distinct fits, what is done and pending, time",
+    "sweep": "plan, compute what is missing, record the runs in MLflow, show the leaderboard",
+    "runs": "the runs made here as a table, CSV or JSON; filter and sort by anything",
+    "leaderboard": "the best classifiers, clusterings and representations, each result once",
+    "show": "everything about one run",
+    "diff": "configuration and metrics of two runs side by side",
+    "reproduce": "compute one run again from nothing and compare every metric",
+    "track": "bring MLflow up to date with the results, or fill a new one",
+    "ui": "MLflow's pages on this machine",
+}
+
+OK, DIFFERS, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``backbench``. Returns the exit status: 0 fine, 1 failed or differs, 2 refused."""
+    words, rest = _split(list(sys.argv[1:] if argv is None else argv))
+    args = parser().parse_args(words)
+    args.snakemake = rest
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    module = importlib.import_module(f"backbench.cli.{args.command}")
+    try:
+        return module.run(args)
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return OK
+    except tuple(_refusals()) as error:
+        print(f"backbench {args.command}: {error}", file=sys.stderr)
+        return REFUSED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="backbench",
+        formatter_class=raw,
+        description="Which frozen representation, clusterer, number of clusters and classifier suit these images?",
+        epilog="Start with `backbench plan`, then `backbench sweep`. Each command explains itself with --help.",
+    )
+    top.add_argument("--version", action="version", version=f"backbench {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        about = text[0].upper() + text[1:] + "."
+        grid = name in ("plan", "sweep")
+        command = commands.add_parser(name, help=text, description=about, formatter_class=raw, add_help=not grid)
+        _ARGUMENTS[name](command)
+    return top
+
+
+class _GridHelp(argparse.Action):
+    """``--help`` of a command that takes overrides: ends with the groups and options found in ``conf/``."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: object):
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show this help, with all groups and options")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.epilog = f"{GRAMMAR}\nGroups and options:\n\n{_groups()}"
+        parser.print_help()
+        parser.exit()
+
+
+def _groups() -> str:
+    """The folders and files of ``conf/``, as Hydra sees them; read directly, so that help is quick."""
+    folders = sorted(path for path in paths.conf().iterdir() if path.is_dir())
+    lines = (f"  {path.name:<11} {', '.join(sorted(item.stem for item in path.glob('*.yaml')))}" for path in folders)
+    return "\n".join(lines)
+
+
+def _overrides(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-h", "--help", action=_GridHelp)
+    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="overrides of the grid (see below)")
+
+
+def _plan(command: argparse.ArgumentParser) -> None:
+    _overrides(command)
+    command.add_argument("--cores", default="all", help="cores that the estimate is for (default: all)")
+    command.add_argument("--list", action="store_true", help="list every run with its config hash on stdout")
+
+
+def _sweep(command: argparse.ArgumentParser) -> None:
+    _overrides(command)
+    command.add_argument("--cores", default="all", help="cores to use (default: all)")
+    command.add_argument("--wait", action="store_true", help="wait for another sweep instead of refusing")
+    command.add_argument(
+        "--accept-code", action="store_true", help="keep results that older code made; the records say so"
+    )
+    command.usage = "backbench sweep [options] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
+
+
+def _runs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--filter", action="append", default=[], metavar="COND", help="k>=5, backbone.name=pixels ...")
+    command.add_argument("--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts downwards (--sort=-nmi)")
+    command.add_argument("--columns", help="columns to show, separated by commas")
+    command.add_argument("--limit", type=int, help="show that many rows")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+
+def _leaderboard(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--filter", action="append", default=[], metavar="COND", help="k>=5, backbone.name=pixels ...")
+    command.add_argument("--limit", type=int, default=8, help="rows per table (default 8)")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+
+def _show(command: argparse.ArgumentParser) -> None:
+    command.add_argument("hash", help="config hash or a unique beginning of it")
+    command.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def _diff(command: argparse.ArgumentParser) -> None:
+    command.add_argument("first", help="config hash or a unique beginning of it")
+    command.add_argument("second", help="config hash or a unique beginning of it")
+
+
+def _reproduce(command: argparse.ArgumentParser) -> None:
+    command.add_argument("hash", help="config hash or a unique beginning of it")
+    command.add_argument("--tolerance", type=float, default=1e-4, help="relative, on other machines or versions (1e-4)")
+    command.add_argument("--keep", metavar="FOLDER", help="keep the scratch results in this folder")
+    command.add_argument("--uri", help="MLflow address to look in where the results folder is gone")
+
+
+def _track(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--uri", help="MLflow address (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
+
+
+def _ui(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, default=5000)
+    command.add_argument("--host", default="127.0.0.1")
+    command.add_argument("--uri", help="MLflow database (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
+
+
+_ARGUMENTS = {
+    "plan": _plan,
+    "sweep": _sweep,
+    "runs": _runs,
+    "leaderboard": _leaderboard,
+    "show": _show,
+    "diff": _diff,
+    "reproduce": _reproduce,
+    "track": _track,
+    "ui": _ui,
+}
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words before ``--`` and those after it, which belong to Snakemake."""
+    if "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+def _refusals() -> list[type[Exception]]:
+    from backbench.lock import Busy
+    from backbench.schema import ConfigError
+    from backbench.store import StoreError
+
+    return [ConfigError, Busy, StoreError]

@@ -1,0 +1,162 @@
+"""``backbench leaderboard``: the best of each head, every stage result once."""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backbench import hashing, paths
+from backbench.cli.plan import say
+from backbench.schema import ConfigError
+from backbench.store import Store
+from backbench.sweep import ledger, tables
+from backbench.sweep.ledger import Row
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 130
+SHORT = {
+    "val_accuracy": "validation",
+    "accuracy": "test",
+    "balanced_accuracy": "balanced",
+    "macro_f1": "macro F1",
+    "nmi": "NMI",
+    "cluster_accuracy": "accuracy",
+    "davies_bouldin": "DB",
+    "calinski_harabasz": "CH",
+    "noise_fraction": "noise",
+    "precision_at_10": "P@10",
+    "hit_rate_at_10": "hit@10",
+}
+
+
+@dataclass(frozen=True)
+class Board:
+    """One table: a head, the metric it is ranked by, and what is shown beside it."""
+
+    title: str
+    head: str
+    rank: str
+    params: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+CLASSIFIERS = Board(
+    "Classifiers, ranked by accuracy on validation",
+    "classification",
+    "val_accuracy",
+    ("backbone.name", "classification.chain", "classifier.name"),
+    ("val_accuracy", "accuracy", "balanced_accuracy", "macro_f1"),
+)
+CLUSTERINGS = Board(
+    "Clusterings, ranked by agreement with the classes (NMI)",
+    "clustering",
+    "nmi",
+    ("backbone.name", "clustering.chain", "clusterer.name", "k"),
+    ("nmi", "cluster_accuracy", "purity", "silhouette", "davies_bouldin", "noise_fraction"),
+)
+UNLABELLED = Board(
+    "Clusterings, ranked by silhouette (comparable within one representation only)",
+    "clustering",
+    "silhouette",
+    ("backbone.name", "clustering.chain", "clusterer.name", "k"),
+    ("silhouette", "davies_bouldin", "calinski_harabasz", "noise_fraction"),
+)
+RETRIEVAL = Board(
+    "Representations, ranked by retrieval",
+    "retrieval",
+    "precision_at_10",
+    ("backbone.name", "retrieval.chain", "retrieval.metric"),
+    ("precision_at_10", "hit_rate_at_10"),
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    rows = ledger.all_rows(Store(paths.store()))
+    kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
+    rows = [row for row in rows if row.config_hash in kept]
+    if not rows:
+        raise ConfigError("no runs are recorded here that meet this; `backbench sweep` makes some.")
+    if args.format == "table":
+        show(rows, args.limit, sys.stdout)
+        return 0
+    records = [
+        {"board": board.head, "rank": place, **_record(board, row)}
+        for board in boards(rows)
+        for place, row in enumerate(ranked(board, rows)[: args.limit], 1)
+    ]
+    names = list(dict.fromkeys(key for record in records for key in record))
+    print((tables.to_csv if args.format == "csv" else tables.to_json)(records, names), end="")
+    return 0
+
+
+def boards(rows: Sequence[Row]) -> list[Board]:
+    """The tables that these rows can fill."""
+    labelled = any("nmi" in row.metrics for row in rows)
+    found = (CLASSIFIERS, CLUSTERINGS if labelled else UNLABELLED, RETRIEVAL)
+    return [board for board in found if ranked(board, rows)]
+
+
+def ranked(board: Board, rows: Sequence[Row]) -> list[Row]:
+    """Distinct results of a board's head, best first; ties stand in the order of their hashes."""
+    found = [row for row in tables.distinct(rows, board.head) if not math.isnan(row.metrics.get(board.rank, math.nan))]
+    return sorted(found, key=lambda row: (-row.metrics[board.rank], row.run.stages[board.head]))
+
+
+def show(rows: Sequence[Row], limit: int = 5, target: object = None) -> None:
+    """Print the boards to a terminal."""
+    from rich.table import Table
+
+    console = screen(target or sys.stderr)
+    for board in boards(rows):
+        found = ranked(board, rows)
+        table = Table(title=f"{board.title}: {min(limit, len(found))} of {len(found)}", title_justify="left", box=None)
+        for name in ("", *board.params, *board.metrics, "run"):
+            left = name in board.params
+            table.add_column(_heading(name), justify="left" if left else "right", no_wrap=not left)
+        for place, row in enumerate(found[:limit], 1):
+            record = _record(board, row)
+            table.add_row(str(place), *(cell(record.get(name)) for name in (*board.params, *board.metrics, "run")))
+        console.print()
+        console.print(table)
+    warn(rows)
+
+
+def screen(file: object) -> "Console":
+    """A console on `file`; wide where it is no terminal, so that nothing is cut in a log."""
+    from rich.console import Console
+
+    return Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
+
+
+def _heading(name: str) -> str:
+    """A column's short name: ``backbone``, ``chain``, ``DB``."""
+    return SHORT.get(name, name.removesuffix(".name").split(".")[-1])
+
+
+def warn(rows: Sequence[Row]) -> None:
+    """Say so where rows were made by different library versions or code."""
+    versions = {tuple(sorted(row.versions.items())) for row in rows if row.versions}
+    if len(versions) > 1:
+        names = {name for group in versions for name, _ in set(group) - set.intersection(*map(set, versions))}
+        say(f"warning: these rows come from different versions of {', '.join(sorted(names))}")
+    if any(_older(row) for row in rows):
+        say("warning: some rows were made by other code than the plan's; `backbench sweep` brings them up to date")
+
+
+def _older(row: Row) -> bool:
+    return any(row.plan.stages[row.run.stages[head]].code != record["code"] for head, record in row.heads.items())
+
+
+def _record(board: Board, row: Row) -> dict[str, object]:
+    shown = {name: row.params.get(name) for name in board.params}
+    return {**shown, **{name: row.metrics.get(name) for name in board.metrics}, "run": hashing.short(row.config_hash)}
+
+
+def cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

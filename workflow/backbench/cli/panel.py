@@ -1,0 +1,149 @@
+"""Progress of a launch: one live panel on a terminal, plain lines elsewhere."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backbench import paths
+from backbench.cli.plan import duration, say
+from backbench.store import FAILED, Store
+from backbench.sweep.plan import Plan
+from backbench.sweep.status import Status
+
+POLL_SECONDS = 0.5
+LINE_SECONDS = 10.0
+
+
+@dataclass
+class Progress:
+    """How far the needed members of a plan are, seen from the store alone."""
+
+    plan: Plan
+    waiting: dict[str, Path]
+    expected: Mapping[str, float]
+    since: float
+    shards: int
+    done: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+    def look(self, store: Store) -> None:
+        for member, path in list(self.waiting.items()):
+            if _changed(path) < self.since:
+                continue
+            record = store.read(self.plan.stages[member].kind, member)
+            if record:
+                (self.failed if record["status"] == FAILED else self.done).add(member)
+                del self.waiting[member]
+
+    @property
+    def shards_done(self) -> int:
+        """Shards of which no member is waiting any more."""
+        return self.shards - len({self.plan.shard_of(member).id for member in self.waiting})
+
+    @property
+    def runs_done(self) -> int:
+        waiting = self.waiting
+        return sum(not any(member in waiting for member in run.stages.values()) for run in self.plan.runs.values())
+
+    def eta(self, elapsed: float) -> float | None:
+        """Seconds left: the expected time of what is waiting, at the pace seen so far; None before there is one."""
+        finished = sum(self.expected[member] for member in self.done | self.failed)
+        left = sum(self.expected[member] for member in self.waiting)
+        return None if finished < 0.05 * (finished + left) else left * elapsed / finished
+
+
+def watch(process: subprocess.Popen, plan: Plan, found: Status, expected: Mapping[str, float], cores: int) -> None:
+    """Show progress until `process` ends."""
+    store = Store(paths.store())
+    waiting = {member: store.path(plan.stages[member].kind, member) for member in found.needed}
+    shards = sum(found.pending(shard) for shard in plan.shards.values())
+    progress = Progress(plan, waiting, expected, time.time() - 1, shards)
+    (_live if sys.stderr.isatty() else _plain)(process, progress, store)
+
+
+def _plain(process: subprocess.Popen, progress: Progress, store: Store) -> None:
+    started = last = time.monotonic()
+    while process.poll() is None:
+        time.sleep(POLL_SECONDS)
+        if time.monotonic() - last >= LINE_SECONDS:
+            last = time.monotonic()
+            progress.look(store)
+            say(_line(progress, last - started))
+    progress.look(store)
+    say(_line(progress, time.monotonic() - started))
+
+
+def _live(process: subprocess.Popen, progress: Progress, store: Store) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    started = time.monotonic()
+    with Live(console=Console(stderr=True), refresh_per_second=4, transient=False) as live:
+        while process.poll() is None:
+            progress.look(store)
+            live.update(_panel(progress, time.monotonic() - started))
+            time.sleep(POLL_SECONDS)
+        progress.look(store)
+        live.update(_panel(progress, time.monotonic() - started))
+
+
+def _panel(progress: Progress, elapsed: float) -> Any:
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.progress_bar import ProgressBar
+
+    total = len(progress.expected)
+    bar = ProgressBar(total=total or 1, completed=total - len(progress.waiting))
+    return Panel(Group(bar, _line(progress, elapsed), *_partial()), title="backbench sweep", title_align="left")
+
+
+def _line(progress: Progress, elapsed: float) -> str:
+    left = progress.eta(elapsed)
+    fits = f"{len(progress.done)}/{len(progress.expected)} stage results"
+    runs = f"runs {progress.runs_done}/{len(progress.plan.runs)}"
+    parts = [f"shards {progress.shards_done}/{progress.shards}", fits, runs]
+    parts += [f"{len(progress.failed)} failed"] if progress.failed else []
+    ending = "recording the runs" if not progress.waiting else f"about {duration(left)} left" if left else "estimating"
+    return "  ".join([*parts, f"{duration(elapsed)} gone", ending])
+
+
+def _partial() -> list[str]:
+    """Stages that say how far they are themselves, such as an extraction."""
+    lines = []
+    for path in sorted((paths.results() / "progress").glob("*.json")):
+        try:
+            state = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if time.time() - _changed(path) < 30:
+            lines.append(f"{path.stem.split('-')[0]}: {state['done']:,} of {state['total']:,} images")
+    return lines
+
+
+def counting(what: str) -> Callable[[int, int], None]:
+    """A progress function that prints a line now and then, with the time left."""
+    started = last = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal started, last
+        now = time.monotonic()
+        started = started or now
+        last = last or now
+        if done and now - last >= LINE_SECONDS / 2:
+            last = now
+            left = (now - started) * (total - done) / done
+            say(f"{what}: {done:,} of {total:,}, about {duration(left)} left")
+
+    return progress
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return -1.0

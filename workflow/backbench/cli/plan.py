@@ -1,0 +1,79 @@
+"""``backbench plan``: what a sweep would run."""
+
+import argparse
+import os
+import sys
+from collections import Counter
+
+from backbench import hashing, paths, planning
+from backbench.stage import KINDS
+from backbench.store import Store
+from backbench.sweep import estimate, ledger, status
+from backbench.sweep.grid import HEADS
+from backbench.sweep.plan import Plan
+from backbench.sweep.status import CURRENT, FAILED, STALE, Status
+
+
+def run(args: argparse.Namespace) -> int:
+    planned = planning.make(args.overrides, fingerprint=False)
+    found = status.inspect(planned.plan, Store(paths.store()))
+    describe(planned, found, cores(args.cores))
+    if args.list:
+        for row in ledger.rows(planned.plan, found.records):
+            print(hashing.short(row.config_hash), row.status, row.name)
+    return 0
+
+
+def describe(planned: planning.Planned, found: Status, n_cores: int) -> None:
+    """Print a plan and its state to stderr."""
+    plan = planned.plan
+    fits = sum(stage.kind in HEADS for stage in plan.stages.values())
+    say(f"{plan.request.get('experiment', 'sweep')}: {len(plan.runs)} runs from {fits} distinct fits")
+    for notice in planned.notices:
+        say(f"  note: {notice}")
+    if not planned.fingerprinted:
+        say("  the folder of images is not fingerprinted yet: `sweep` reads it first; hashes are provisional")
+    say(_table(plan, found))
+    pending = sum(found.pending(shard) for shard in plan.shards.values())
+    seconds = estimate.total(plan, estimate.members(plan, found), n_cores)
+    time = (
+        f"about {duration(seconds)} on {n_cores} cores (rough until similar fits are recorded)" if pending else "none"
+    )
+    say(f"shards to compute: {pending} of {len(plan.shards)}; time: {time}")
+    say(f"plan {hashing.short(plan.hash)}, sweep {hashing.short(plan.sweep)}")
+
+
+def _table(plan: Plan, found: Status) -> str:
+    lines = [f"  {'stage':<16}{'total':>7}{'done':>7}{'pending':>9}{'failed before':>15}{'older code':>12}"]
+    for kind in KINDS:
+        members = [key for key, stage in plan.stages.items() if stage.kind == kind]
+        if not members:
+            continue
+        states = Counter(found.states[member] for member in members)
+        pending = sum(member in found.needed for member in members)
+        cells = (len(members), states[CURRENT], pending, states[FAILED], states[STALE])
+        lines.append(f"  {kind:<16}{cells[0]:>7}{cells[1]:>7}{cells[2]:>9}{cells[3]:>15}{cells[4]:>12}")
+    return "\n".join(lines)
+
+
+def cores(asked: str) -> int:
+    """Number of cores that ``--cores`` means."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if asked == "all":
+        return there
+    if not asked.isdigit() or int(asked) < 1:
+        raise planning.ConfigError(f"--cores: received {asked!r}; allowed: all, or a whole number >= 1.")
+    return int(asked)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 48 s, 3 min, 2 h 10 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def say(text: str) -> None:
+    """Everything that is not machine-readable goes to stderr."""
+    print(text, file=sys.stderr)

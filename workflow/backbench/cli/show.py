@@ -1,0 +1,76 @@
+"""``backbench show``: everything about one run."""
+
+import argparse
+import json
+import math
+import sys
+
+from backbench import hashing, paths
+from backbench.cli.leaderboard import cell, screen
+from backbench.store import Store
+from backbench.sweep import ledger
+from backbench.sweep.ledger import Row
+
+
+def find(prefix: str, rows: list[Row]) -> Row:
+    """The row whose config hash begins with `prefix`."""
+    by_hash = {row.config_hash: row for row in rows}
+    return by_hash[ledger.unique(prefix, by_hash)]
+
+
+def run(args: argparse.Namespace) -> int:
+    row = find(args.hash, ledger.all_rows(Store(paths.store())))
+    if args.format == "json":
+        print(json.dumps(as_json(row), indent=1))
+    else:
+        _print(row)
+    return 0
+
+
+def as_json(row: Row) -> dict:
+    """A run as plain JSON: configuration, stages, metrics and their circumstances."""
+    metrics = {name: None if math.isnan(value) else value for name, value in row.metrics.items()}
+    known = {"config_hash": row.config_hash, "status": row.status, "reason": row.reason, "name": row.name}
+    return {
+        **known,
+        "params": row.params,
+        "metrics": metrics,
+        "undefined": row.notes,
+        "stages": row.stages,
+        "config": row.config,
+        "records": {member: row.records.get(member) for member in row.members},
+    }
+
+
+def _print(row: Row) -> None:
+    from rich.table import Table
+
+    console = screen(sys.stdout)
+    console.print(f"[bold]{row.config_hash}[/bold]\n{row.name}: {row.status}")
+    if row.reason:
+        console.print(f"failed: {row.reason}", markup=False)
+    for title, pairs in _sections(row).items():
+        table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
+        for key, value in pairs.items():
+            table.add_row(key, cell(value))
+        console.print()
+        console.print(table)
+    console.print(f"\ncompute it again: backbench reproduce {hashing.short(row.config_hash)}")
+
+
+def _sections(row: Row) -> dict[str, dict[str, object]]:
+    metrics = {
+        name: f"undefined: {row.notes.get(name, 'no reason recorded')}" if math.isnan(value) else value
+        for name, value in row.metrics.items()
+    }
+    seconds = {f"{kind} (seconds)": value for kind, value in row.provenance("seconds").items()}
+    circumstances = {
+        key: ", ".join(sorted({str(value) for value in row.provenance(key).values()}))
+        for key in ("device", "threads", "cpu", "git")
+    }
+    return {
+        "configuration": row.params,
+        "metrics": metrics,
+        "stages": {kind: hashing.short(member) for kind, member in row.stages.items()},
+        "made with": {**row.versions, **circumstances, **seconds},
+    }

@@ -1,0 +1,116 @@
+"""``backbench sweep``: plan, run Snakemake on what is missing, record, show."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from backbench import hashing, lock, paths, planning, tracking
+from backbench.cli import leaderboard, panel
+from backbench.cli.plan import cores, describe, duration, say
+from backbench.store import Store
+from backbench.sweep import estimate, ledger, status
+from backbench.sweep.plan import Plan, save
+from backbench.sweep.status import Status
+from backbench.tracking import sweeps
+
+PROFILE = paths.CHECKOUT / "profiles" / "default"
+TAIL_LINES = 3
+
+
+def run(args: argparse.Namespace) -> int:
+    started = time.monotonic()
+    with lock.sweep_lock(args.wait):
+        planned = planning.make(args.overrides, progress=panel.counting("fingerprinting"))
+        plan, store = planned.plan, Store(paths.store())
+        save(plan)
+        found = status.inspect(plan, store)
+        if args.accept_code:
+            say(f"kept {status.accept_code(plan, store, found)} results of older code, and recorded that")
+        found = planning.prepare(plan)
+        describe(planned, found, cores(args.cores))
+        if dry(args.snakemake):
+            return _snakemake(plan, args).wait()
+        failed = _compute(plan, found, args) if found.needed else 0
+        return max(failed, _finish(plan, store, started))
+
+
+def dry(options: list[str]) -> bool:
+    """Whether Snakemake is only asked what it would do."""
+    return any(option in ("-n", "--dry-run", "--dryrun") for option in options)
+
+
+def _compute(plan: Plan, found: Status, args: argparse.Namespace) -> int:
+    """Run Snakemake under the panel; returns its exit status."""
+    log = paths.logs() / f"snakemake-{hashing.short(plan.hash)}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    expected = estimate.members(plan, found)
+    with log.open("w") as output:
+        process = _snakemake(plan, args, output)
+        try:
+            panel.watch(process, plan, found, expected, cores(args.cores))
+        except KeyboardInterrupt:
+            say("stopping: waiting for Snakemake to end its jobs (Ctrl-C again kills them)")
+            process.wait()
+            raise
+    if process.returncode:
+        say(f"Snakemake ended with status {process.returncode}; its log: {_shown(log)}")
+        _explain(plan)
+    return 1 if process.returncode else 0
+
+
+def _snakemake(plan: Plan, args: argparse.Namespace, output: object = None) -> subprocess.Popen:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.CHECKOUT / "Snakefile")]
+    command += ["--directory", str(paths.CHECKOUT), "--workflow-profile", str(PROFILE)]
+    command += [] if _own_cores(args.snakemake) else ["--cores", args.cores]
+    command += ["--config", f"plan={plan.path}", *args.snakemake]
+    return subprocess.Popen(command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ)
+
+
+def _own_cores(options: list[str]) -> bool:
+    return any(option.split("=")[0] in ("--cores", "-c", "--jobs", "-j") for option in options)
+
+
+def _explain(plan: Plan) -> None:
+    """The last words of the jobs that left no receipt."""
+    for shard in plan.shards.values():
+        if not shard.receipt.exists() and shard.log.exists():
+            words = shard.log.read_text(errors="replace").strip().splitlines()[-TAIL_LINES:]
+            if words:
+                say("\n".join([f"{shard.kind} {shard.family} ({_shown(shard.log)}):", *(f"  {w}" for w in words)]))
+
+
+def _finish(plan: Plan, store: Store, started: float) -> int:
+    """Join and record what there is; Snakemake did both already where all went well, and nothing is written twice."""
+    records = ledger.read_records(plan, store)
+    states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
+    if not ledger.joined(plan, states):
+        ledger.join(plan, records)
+    rows = ledger.rows(plan, records)
+    outcome = _track(plan, rows)
+    leaderboard.show(rows)
+    counts = {name: sum(row.status == name for row in rows) for name in ("done", "failed", "pending")}
+    say(f"\n{len(rows)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
+    for reason in sorted({row.reason for row in rows if row.reason})[:5]:
+        say(f"  failed: {reason}")
+    say(f"results: {_shown(plan.folder)}   runs: backbench runs   time: {duration(time.monotonic() - started)}")
+    say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
+    return outcome
+
+
+def _track(plan: Plan, rows: list[ledger.Row]) -> int:
+    try:
+        report = sweeps.record(plan, rows, progress=panel.counting("recording in MLflow"))
+    except tracking.TrackingUnavailable as error:
+        say(str(error))
+        return 1
+    changed = report.created + report.updated
+    say(f"MLflow: {changed} runs written, {report.unchanged} unchanged" if changed else "MLflow is up to date")
+    return 0
+
+
+def _shown(path: Path) -> str:
+    """A path relative to where the user stands, if it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,31 @@
+"""``backbench track``: bring MLflow up to date with the results made here."""
+
+import argparse
+
+from backbench import hashing, lock, paths, tracking
+from backbench.cli import panel
+from backbench.cli.plan import say
+from backbench.schema import ConfigError
+from backbench.store import Store
+from backbench.sweep import ledger
+from backbench.tracking import sweeps
+
+
+def run(args: argparse.Namespace) -> int:
+    plans = ledger.saved_plans()
+    if not plans:
+        raise ConfigError("there are no sweeps here yet; `backbench sweep` makes one.")
+    store = Store(paths.store())
+    with lock.sweep_lock():
+        for plan in plans:
+            rows = ledger.rows(plan, {**ledger.joined_records(plan), **ledger.read_records(plan, store)})
+            try:
+                report = sweeps.record(plan, rows, args.uri, panel.counting("recording in MLflow"))
+            except tracking.TrackingUnavailable as error:
+                say(str(error))
+                return 1
+            say(
+                f"sweep {hashing.short(plan.sweep)}: {report.created} runs created, {report.updated} updated, "
+                f"{report.unchanged} unchanged in {report.seconds:.1f} s"
+            )
+    return 0

@@ -1,0 +1,107 @@
+"""From overrides to a frozen plan (layer 3: joins compose and sweep)."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backbench import compose, lock, paths
+from backbench.schema import ConfigError
+from backbench.store import Store
+from backbench.sweep import grid, ledger, plan, status
+from backbench.sweep.plan import Plan
+from backbench.sweep.status import Status
+
+log = logging.getLogger(__name__)
+
+UNKNOWN_DIGEST = "0" * 64
+
+# Locks of a plain `snakemake`, kept until its process ends.
+_HELD: list[Any] = []
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with what was said while it was made; `fingerprinted` is False where a folder was not read yet."""
+
+    plan: Plan
+    notices: list[str] = field(default_factory=list)
+    fingerprinted: bool = True
+
+
+def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = None) -> Planned:
+    """Compose, validate, hash and freeze the grid that `overrides` describe; settings go into the environment.
+
+    Parameters
+    ----------
+    fingerprint
+        Whether a folder of images whose content is not known is read now; otherwise its hashes are provisional and
+        the plan must not be run.
+
+    Raises
+    ------
+    ConfigError
+        For anything that could not be run, before any job starts.
+    """
+    composed = compose.expand(overrides)
+    _apply(composed.settings)
+    unread: list[str] = []
+
+    def digest_of(module: Any, params: Any) -> str:
+        if fingerprint:
+            return module.fingerprint(params, progress or (lambda done, total: None))
+        unread.append(module.__name__)
+        return UNKNOWN_DIGEST
+
+    built = grid.build((cell.config for cell in composed.cells), digest_of, composed.explicit)
+    request = {"experiment": composed.experiment, "overrides": list(overrides)}
+    return Planned(plan.freeze(built, request), composed.notices + built.notices, not unread)
+
+
+def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
+    """The plan that a Snakefile works on.
+
+    The launcher names a plan file. Plain ``snakemake`` makes the plan of ``--config experiment=NAME`` here; its jobs
+    in other processes find it in the environment.
+    """
+    named = config.get("plan") or (None if main else os.environ.get("BACKBENCH_PLAN"))
+    if named:
+        found = plan.load(Path(named))
+    else:
+        found = make([f"experiment={config['experiment']}"] if "experiment" in config else []).plan
+        plan.save(found)
+    os.environ["BACKBENCH_PLAN"] = str(found.path)
+    if main:
+        if lock.HELD not in os.environ:
+            _HELD.append(lock.acquire())
+        prepare(found)
+    return found
+
+
+def prepare(found: Plan) -> Status:
+    """Bring the receipts into line with the store, before Snakemake looks at them."""
+    state = status.inspect(found, Store(paths.store()))
+    status.sync_receipts(found, state)
+    if not ledger.joined(found, state.states):
+        (found.folder / ledger.RESULTS).unlink(missing_ok=True)
+        found.tracked.unlink(missing_ok=True)
+    return state
+
+
+def _apply(settings: Mapping[str, Any]) -> None:
+    """Hand settings that are never hashed to the jobs, through the environment."""
+    execution = settings.get("execution", {})
+    device, batch = execution.get("device", "auto"), execution.get("batch_size")
+    if device not in ("auto", "cpu", "cuda") and not str(device).startswith("cuda:"):
+        raise ConfigError(f"execution.device: received {device!r}; allowed: auto, cpu, cuda, cuda:N.")
+    if batch is not None and (not isinstance(batch, int) or batch < 1):
+        raise ConfigError(f"execution.batch_size: received {batch!r}; allowed: a whole number >= 1, or null.")
+    values = {
+        "BACKBENCH_DEVICE": None if device == "auto" else device,
+        "BACKBENCH_BATCH_SIZE": batch,
+        "BACKBENCH_STORE": settings.get("store", {}).get("root"),
+        "MLFLOW_TRACKING_URI": settings.get("tracking", {}).get("uri"),
+    }
+    os.environ.update({key: str(value) for key, value in values.items() if value is not None})

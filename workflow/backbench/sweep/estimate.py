@@ -1,0 +1,52 @@
+"""How long a plan will take (layer 2): from recorded times where there are any, else from rough rates."""
+
+import statistics
+from collections.abc import Mapping
+
+from backbench.sweep.grid import Stage
+from backbench.sweep.plan import Plan, Shard
+from backbench.sweep.status import Status
+
+# Seconds of one core for a member on 3,000 x 1,280 features, and for the start of a job. Seen on a small machine.
+PRIOR = {"dataset": 15.0, "images": 4.0, "features": 20.0, "matrix": 3.0, "retrieval": 2.0}
+PRIOR_HEAD = {"clustering": 1.5, "classification": 3.0}
+REFERENCE = 3000 * 1280
+SMALLEST = 0.05
+JOB_SECONDS = 3.0
+TRACK_SECONDS = 0.04
+START_SECONDS = 8.0
+
+
+def members(plan: Plan, status: Status) -> dict[str, float]:
+    """Expected seconds of every needed member: the median of recorded members of its family, else a rough rate."""
+    seen: dict[tuple[str, str], list[float]] = {}
+    for key, record in status.records.items():
+        stage = plan.stages[key]
+        seen.setdefault((stage.kind, stage.family), []).append(record["provenance"]["seconds"])
+    medians = {family: statistics.median(values) for family, values in seen.items()}
+    return {key: _expected(plan.stages[key], medians) for key in status.needed}
+
+
+def shard_seconds(shard: Shard, expected: Mapping[str, float]) -> float:
+    """Expected seconds of a job, its start included; 0 where it has nothing to do."""
+    work = [expected[member] for member in shard.members if member in expected]
+    return sum(work) + JOB_SECONDS if work else 0.0
+
+
+def total(plan: Plan, expected: Mapping[str, float], cores: int) -> float:
+    """Expected seconds of the whole launch on `cores` cores; an estimate to a factor of about two at first."""
+    if not expected:
+        return 0.0
+    chain = {"dataset", "images", "features", "matrix"}
+    serial = sum(shard_seconds(s, expected) for s in plan.shards.values() if s.kind in chain)
+    heads = sum(shard_seconds(s, expected) for s in plan.shards.values() if s.kind not in chain)
+    return START_SECONDS + serial + heads / max(cores, 1) + TRACK_SECONDS * len(plan.runs)
+
+
+def _expected(stage: Stage, medians: Mapping[tuple[str, str], float]) -> float:
+    if (stage.kind, stage.family) in medians:
+        return medians[stage.kind, stage.family]
+    if stage.kind in PRIOR:
+        return PRIOR[stage.kind]
+    size = stage.about["n"] * stage.about["d"] / REFERENCE
+    return max(PRIOR_HEAD.get(stage.kind, 1.0) * size, SMALLEST)

@@ -1,0 +1,205 @@
+"""The plan: a grid frozen into a file named by its own hash, with the shards that compute it (layer 2)."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from backbench import hashing, paths, plugins
+from backbench.schema import ConfigError
+from backbench.stage import KINDS
+from backbench.store import write_text
+from backbench.sweep.grid import Grid, Run, Stage
+
+FORMAT = 1
+BASE_MB = 700
+TORCH_MB = 2000
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The members of one family on the same parents: what one job computes.
+
+    `id` is the digest of the requested members, whichever of them are pending; `mem_mb` is what the job will need.
+    """
+
+    id: str
+    kind: str
+    family: str
+    members: tuple[str, ...]
+    mem_mb: int
+
+    @property
+    def receipt(self) -> Path:
+        """The file that says that every member of this shard has been dealt with."""
+        return paths.receipts() / self.kind / f"{self.family}-{hashing.short(self.id)}.json"
+
+    @property
+    def log(self) -> Path:
+        return paths.logs() / self.kind / f"{self.family}-{hashing.short(self.id)}.log"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A frozen sweep. `request` says how it was asked for; `sweep` names the set of its runs, whatever the code."""
+
+    stages: Mapping[str, Stage]
+    runs: Mapping[str, Run]
+    shards: Mapping[str, Shard]
+    request: Mapping[str, Any]
+    hash: str
+    sweep: str
+
+    @property
+    def path(self) -> Path:
+        return paths.plans() / f"{self.hash}.json"
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the joined results of this sweep."""
+        return paths.sweeps() / hashing.short(self.sweep)
+
+    @property
+    def tracked(self) -> Path:
+        """The file that says that MLflow has been told."""
+        return paths.receipts() / "track" / f"{hashing.short(self.sweep)}.json"
+
+    def shard_of(self, member: str) -> Shard:
+        return self.shards[self._owners[member]]
+
+    def ends(self) -> list[Path]:
+        """Receipts of the shards that no other shard reads."""
+        read = {ref for stage in self.stages.values() for _, ref in stage.parents.values()}
+        return [shard.receipt for shard in self.shards.values() if not read & set(shard.members)]
+
+    @cached_property
+    def _owners(self) -> Mapping[str, str]:
+        return {member: shard.id for shard in self.shards.values() for member in shard.members}
+
+    def parents(self, shard: Shard) -> list[Shard]:
+        """The shards whose members this one reads."""
+        refs = self.stages[shard.members[0]].parents.values()
+        return [self.shard_of(member) for _, member in refs]
+
+
+def freeze(grid: Grid, request: Mapping[str, Any]) -> Plan:
+    """The plan of a grid; equal grids asked for in the same way make the same plan, byte for byte."""
+    shards = {shard.id: shard for shard in _shards(grid.stages)}
+    body = _body(grid.stages, grid.runs, shards, request)
+    sweep = hashing.digest(sorted(grid.runs))
+    return Plan(grid.stages, grid.runs, shards, request, hashing.digest(body), sweep)
+
+
+def save(plan: Plan) -> Path:
+    """Write the plan file, unless it is there."""
+    if plan.path.exists():
+        plan.path.touch()
+    else:
+        write_text(plan.path, dumps(plan))
+    return plan.path
+
+
+def dumps(plan: Plan) -> str:
+    """The text of a plan file."""
+    body = _body(plan.stages, plan.runs, plan.shards, plan.request)
+    return json.dumps({**body, "hash": plan.hash, "sweep": plan.sweep}, sort_keys=True)
+
+
+def load(path: Path) -> Plan:
+    """Read a plan file.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it is of another format.
+    """
+    try:
+        body = json.loads(Path(path).read_text())
+        if body["format"] != FORMAT:
+            raise ConfigError(f"{path}: plan format {body['format']!r}; this version reads {FORMAT}. Plan again.")
+        return _parse(body)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"no readable plan at {path} ({error}); make one with `backbench plan`.") from error
+
+
+def _parse(body: Mapping[str, Any]) -> Plan:
+    stages = {key: parse_stage(key, entry) for key, entry in body["stages"].items()}
+    runs = {key: Run(key, entry) for key, entry in body["runs"].items()}
+    shards = {entry["id"]: Shard(**{**entry, "members": tuple(entry["members"])}) for entry in body["shards"]}
+    return Plan(stages, runs, shards, body["request"], body["hash"], body["sweep"])
+
+
+def ancestors(stages: Mapping[str, Stage], members: Iterable[str]) -> set[str]:
+    """`members` and every stage before them."""
+    found: set[str] = set()
+    waiting = list(members)
+    while waiting:
+        member = waiting.pop()
+        if member not in found:
+            found.add(member)
+            waiting.extend(ref for _, ref in stages[member].parents.values())
+    return found
+
+
+def stage_entry(stage: Stage) -> dict[str, Any]:
+    """A stage as plain JSON."""
+    return {
+        "kind": stage.kind,
+        "family": stage.family,
+        "config": dict(stage.config),
+        "local": dict(stage.local),
+        "about": dict(stage.about),
+        "parents": {role: list(ref) for role, ref in stage.parents.items()},
+        "code": stage.code,
+    }
+
+
+def parse_stage(key: str, entry: Mapping[str, Any]) -> Stage:
+    """A stage from plain JSON."""
+    parents = {role: tuple(ref) for role, ref in entry["parents"].items()}
+    return Stage(**{**entry, "parents": parents}, hash=key)
+
+
+def _body(stages: Mapping, runs: Mapping, shards: Mapping, request: Mapping) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "request": dict(request),
+        "stages": {key: stage_entry(stage) for key, stage in stages.items()},
+        "runs": {key: dict(run.stages) for key, run in runs.items()},
+        "shards": [{**asdict(shard), "members": list(shard.members)} for _, shard in sorted(shards.items())],
+    }
+
+
+def _shards(stages: Mapping[str, Stage]) -> Iterable[Shard]:
+    groups: dict[tuple, list[Stage]] = {}
+    for stage in stages.values():
+        groups.setdefault((stage.kind, stage.family, tuple(sorted(stage.parents.items()))), []).append(stage)
+    for (kind, family, _), members in sorted(groups.items(), key=lambda item: (KINDS.index(item[0][0]), item[0][1:])):
+        if kind in ("dataset", "images", "features"):
+            yield from (_shard(kind, family, [member]) for member in members)
+        else:
+            yield _shard(kind, family, members)
+
+
+def _shard(kind: str, family: str, members: list[Stage]) -> Shard:
+    hashes = tuple(sorted(member.hash for member in members))
+    return Shard(hashing.digest({"kind": kind, "members": hashes}), kind, family, hashes, _mem_mb(kind, members))
+
+
+def _mem_mb(kind: str, members: list[Stage]) -> int:
+    """What a job needs at most: the interpreter with its libraries, and the plugin's own model."""
+    if kind in ("dataset", "images", "features", "matrix"):
+        return TORCH_MB if kind == "features" else 2 * BASE_MB
+    about, name = members[0].about, members[0].family
+    matrix = about["n"] * about["d"] * 8 / 2**20
+    if kind == "retrieval":
+        return int(BASE_MB + 3 * matrix)
+    plugin_kind = "clusterer" if kind == "clustering" else "classifier"
+    module = plugins.load(plugin_kind, name)
+    options = [plugins.params(plugin_kind, member.config[plugin_kind]) for member in members]
+    shape = (about["n"], about["d"]) if kind == "clustering" else (about["n"], about["queries"], about["d"])
+    return int(BASE_MB + 3 * matrix + max(module.memory_mb(params, *shape, 1) for params in options))

@@ -1,0 +1,160 @@
+"""Compute a shard: what every job of the workflow does (layer 2)."""
+
+import argparse
+import importlib
+import json
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backbench import paths, provenance
+from backbench.stage import Context, Inputs, Member, Outcome
+from backbench.store import DONE, FAILED, Store, StoreError, write_text
+from backbench.sweep import plan as plans
+from backbench.sweep.grid import HEADS
+from backbench.sweep.plan import Plan, Shard
+from backbench.sweep.status import CURRENT, state_of, write_receipt
+
+log = logging.getLogger("backbench")
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def main(kind: str, arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the stage scripts. Returns the exit status."""
+    args = _parser(kind).parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(args.threads)
+    plan = plans.load(args.plan)
+    shard = plan.shards[args.shard]
+    try:
+        outcomes = compute(plan, shard, Store(paths.store()), args)
+    except (StoreError, OSError, ValueError, RuntimeError) as error:
+        log.error("%s %s: %s", shard.kind, shard.family, error)
+        log.debug("", exc_info=True)
+        return 1
+    write_receipt(shard, outcomes)
+    return 0
+
+
+def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) -> dict[str, str]:
+    """Compute the members of `shard` that are not current and store each; returns the state of all.
+
+    Raises
+    ------
+    RuntimeError
+        If a member that other stages read failed. A failed clustering, classification or retrieval is recorded and
+        stops nobody.
+    """
+    states = {key: state_of(plan.stages[key], store.read(shard.kind, key), store) for key in shard.members}
+    missing = [plan.stages[key] for key in shard.members if states[key] != CURRENT]
+    if not missing:
+        return states
+    inputs = Inputs(store, missing[0].parents)
+    context = _context(shard, store, missing[0].hash, args)
+    members = [Member(stage.hash, {**stage.config, **stage.local}) for stage in missing]
+    module = importlib.import_module(f"backbench.stages.{shard.kind}")
+    for outcome in module.compute(members, inputs, context):
+        record = _record(plan, shard, outcome, context)
+        store.write(shard.kind, outcome.hash, record, outcome.arrays)
+        states[outcome.hash] = CURRENT if outcome.failure is None else FAILED
+        _say(outcome, plan)
+        if outcome.failure and shard.kind not in HEADS:
+            raise RuntimeError(outcome.failure)
+    return states
+
+
+def _record(plan: Plan, shard: Shard, outcome: Outcome, context: Context) -> dict[str, Any]:
+    stage = plan.stages[outcome.hash]
+    metrics = {name: None if math.isnan(value) else float(value) for name, value in outcome.metrics.items()}
+    return {
+        "status": DONE if outcome.failure is None else FAILED,
+        "reason": outcome.failure,
+        "config": dict(stage.config),
+        "local": dict(stage.local),
+        "parents": {role: list(ref) for role, ref in stage.parents.items()},
+        "code": stage.code,
+        "metrics": metrics,
+        "notes": dict(outcome.notes),
+        "info": dict(outcome.info),
+        "provenance": {
+            "versions": provenance.versions(),
+            "git": provenance.git_commit(),
+            **provenance.machine(),
+            "device": context.device,
+            "threads": context.threads,
+            "batch_size": context.batch_size,
+            "finished": round(time.time(), 3),
+            "seconds": round(outcome.seconds, 6),
+        },
+    }
+
+
+def _context(shard: Shard, store: Store, member: str, args: argparse.Namespace) -> Context:
+    return Context(
+        threads=args.threads,
+        device=_device(args.device) if shard.kind == "features" else "cpu",
+        batch_size=args.batch_size,
+        scratch=store.scratch(shard.kind, member),
+        downloads=paths.downloads(),
+        progress=_Progress(paths.results() / "progress" / f"{shard.kind}-{shard.id[:12]}.json"),
+    )
+
+
+def _device(asked: str) -> str:
+    """``auto`` resolved; a CUDA device that is asked for and not there is an error."""
+    import torch
+
+    there = torch.cuda.is_available()
+    if asked == "auto":
+        return "cuda" if there else "cpu"
+    if asked.startswith("cuda") and not there:
+        raise RuntimeError(f"execution.device={asked}: no CUDA device is visible here; use cpu or auto.")
+    return asked
+
+
+class _Progress:
+    """Writes how far a stage is, at most twice a second, for the panel of the launcher."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.last = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done >= total:
+            self.path.unlink(missing_ok=True)
+        elif now - self.last > 0.5:
+            self.last = now
+            write_text(self.path, json.dumps({"done": done, "total": total}))
+
+
+def _say(outcome: Outcome, plan: Plan) -> None:
+    stage = plan.stages[outcome.hash]
+    found = _shown(outcome.metrics) if outcome.failure is None else f"FAILED: {outcome.failure}"
+    log.info("%s %s %s %.2f s %s", stage.kind, stage.family, outcome.hash[:12], outcome.seconds, found)
+
+
+def _shown(metrics: Mapping[str, float]) -> str:
+    return " ".join(f"{name}={value:.4g}" for name, value in metrics.items())
+
+
+def _parser(kind: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=f"Compute one shard of the {kind} stage of a plan.")
+    parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
+    parser.add_argument("--shard", required=True, help="id of the shard within the plan")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the numeric libraries (default 1)")
+    parser.add_argument("--device", default=os.environ.get("BACKBENCH_DEVICE", "auto"), help="auto, cpu or cuda")
+    parser.add_argument("--batch-size", type=int, default=_environment_int("BACKBENCH_BATCH_SIZE"))
+    return parser
+
+
+def _environment_int(name: str) -> int | None:
+    value = os.environ.get(name)
+    return int(value) if value else None

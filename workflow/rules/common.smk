@@ -1,0 +1,69 @@
+# Reads or makes the plan, and names the files that rules need.
+# Needs: conf/, or --config plan=FILE. Makes: results/plans/HASH.json (plain `snakemake` only).
+import sys
+from pathlib import Path
+
+from backbench import paths, planning
+from backbench.sweep.plan import Shard
+
+PLAN = planning.for_snakemake(config, main=workflow.is_main_process)
+PLAN_FILE = PLAN.path
+PYTHON = sys.executable
+SCRIPTS = paths.CHECKOUT / "scripts"
+RECEIPTS = paths.receipts()
+LOGS = paths.logs()
+BENCHMARKS = paths.results() / "benchmarks"
+JOINED = PLAN.folder / "results.json"
+TRACKED = PLAN.tracked
+SHARDS = {shard.receipt: shard for shard in PLAN.shards.values()}
+
+
+def shard_of(kind: str, wildcards) -> Shard:
+    """The shard whose receipt these wildcards name."""
+    return SHARDS[RECEIPTS / kind / f"{wildcards.family}-{wildcards.id}.json"]
+
+
+def parent_receipts(kind: str):
+    """Input function: receipts of the shards that a shard reads."""
+
+    def receipts(wildcards) -> list[Path]:
+        return sorted(parent.receipt for parent in PLAN.parents(shard_of(kind, wildcards)))
+
+    return receipts
+
+
+def shard_id(kind: str):
+    """Params function: full id of a shard."""
+
+    def full(wildcards) -> str:
+        return shard_of(kind, wildcards).id
+
+    return full
+
+
+def code_of(kind: str):
+    """Params function: digest of the code that a shard depends on, so that an edit re-runs it."""
+
+    def digest(wildcards) -> str:
+        return PLAN.stages[shard_of(kind, wildcards).members[0]].code
+
+    return digest
+
+
+def mem_mb_of(kind: str):
+    """Resources function: memory that a shard needs, in MB."""
+
+    def megabytes(wildcards) -> int:
+        return shard_of(kind, wildcards).mem_mb
+
+    return megabytes
+
+
+def head_receipts() -> list[Path]:
+    """Receipts of every shard of the plan that ends a chain."""
+    return sorted(PLAN.ends())
+
+
+wildcard_constraints:
+    id="[0-9a-f]{12}",
+    family="[A-Za-z0-9_]+",

@@ -1,0 +1,62 @@
+# The fits: every shard is one family of plugins on one matrix.
+# Needs: members of dataset, features and matrix. Makes: members of clustering, classification, retrieval.
+
+
+rule fit_clusterers:
+    input:
+        parent_receipts("clustering"),
+    output:
+        RECEIPTS / "clustering/{family}-{id}.json",
+    log:
+        LOGS / "clustering/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "clustering/{family}-{id}.tsv"
+    params:
+        script=SCRIPTS / "fit_clusterers.py",
+        shard=shard_id("clustering"),
+        code=code_of("clustering"),
+    threads: 1
+    resources:
+        mem_mb=mem_mb_of("clustering"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+
+
+rule fit_classifiers:
+    input:
+        parent_receipts("classification"),
+    output:
+        RECEIPTS / "classification/{family}-{id}.json",
+    log:
+        LOGS / "classification/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "classification/{family}-{id}.tsv"
+    params:
+        script=SCRIPTS / "fit_classifiers.py",
+        shard=shard_id("classification"),
+        code=code_of("classification"),
+    threads: 1
+    resources:
+        mem_mb=mem_mb_of("classification"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+
+
+rule retrieve_neighbours:
+    input:
+        parent_receipts("retrieval"),
+    output:
+        RECEIPTS / "retrieval/{family}-{id}.json",
+    log:
+        LOGS / "retrieval/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "retrieval/{family}-{id}.tsv"
+    params:
+        script=SCRIPTS / "retrieve_neighbours.py",
+        shard=shard_id("retrieval"),
+        code=code_of("retrieval"),
+    threads: 1
+    resources:
+        mem_mb=mem_mb_of("retrieval"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"

@@ -1,0 +1,82 @@
+# From a collection of images to the matrices that the heads work on.
+# Needs: the plan; the network or the user's own files. Makes: members of dataset, images, features, matrix.
+
+
+rule fetch_dataset:
+    input:
+        parent_receipts("dataset"),
+    output:
+        RECEIPTS / "dataset/{family}-{id}.json",
+    log:
+        LOGS / "dataset/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "dataset/{family}-{id}.tsv"
+    params:
+        script=SCRIPTS / "fetch_dataset.py",
+        shard=shard_id("dataset"),
+        code=code_of("dataset"),
+    threads: 2
+    resources:
+        mem_mb=mem_mb_of("dataset"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+
+
+rule decode_images:
+    input:
+        parent_receipts("images"),
+    output:
+        RECEIPTS / "images/{family}-{id}.json",
+    log:
+        LOGS / "images/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "images/{family}-{id}.tsv"
+    params:
+        script=SCRIPTS / "decode_images.py",
+        shard=shard_id("images"),
+        code=code_of("images"),
+    threads: workflow.cores
+    resources:
+        mem_mb=mem_mb_of("images"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+
+
+rule extract_features:
+    input:
+        parent_receipts("features"),
+    output:
+        RECEIPTS / "features/{family}-{id}.json",
+    log:
+        LOGS / "features/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "features/{family}-{id}.tsv"
+    params:
+        script=SCRIPTS / "extract_features.py",
+        shard=shard_id("features"),
+        code=code_of("features"),
+    threads: workflow.cores
+    resources:
+        mem_mb=mem_mb_of("features"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+
+
+rule transform_features:
+    input:
+        parent_receipts("matrix"),
+    output:
+        RECEIPTS / "matrix/{family}-{id}.json",
+    log:
+        LOGS / "matrix/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "matrix/{family}-{id}.tsv"
+    params:
+        script=SCRIPTS / "transform_features.py",
+        shard=shard_id("matrix"),
+        code=code_of("matrix"),
+    threads: 2
+    resources:
+        mem_mb=mem_mb_of("matrix"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
