@@ -8,7 +8,6 @@ should that change, `recorded` says None and the search goes through MLflow.
 import contextlib
 import fcntl
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +81,7 @@ def made_whole(path: Path) -> Iterator[Path]:
     for leftover in new.parent.glob(f"{new.name}*"):
         leftover.unlink()
     yield new
-    os.replace(new, path)
+    new.replace(path)
 
 
 def analyse(path: Path) -> None:

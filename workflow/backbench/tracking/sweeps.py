@@ -114,6 +114,7 @@ def record(plan: Plan, rows: Sequence[Row], uri: str | None = None, progress: Pr
 
 
 def _record(plan: Plan, rows: Sequence[Row], dataset: str, uri: str | None, progress: Progress) -> TrackReport:
-    table = tables.to_csv(tables.order([tables.flatten(row) for row in rows], "-val_accuracy"))
+    records = [tables.flatten(row) for row in sorted(rows, key=lambda row: row.config_hash)]
+    table = tables.to_csv(tables.order(records, "-val_accuracy"))
     whole = summary(plan, rows, table, dataset)
     return track(run_rows(rows), dataset, address(uri), plan.sweep, artifact_root(), progress, whole)

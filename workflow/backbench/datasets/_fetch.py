@@ -1,0 +1,143 @@
+"""Fetching of original files into the download folder (layer 1): whole or not at all.
+
+Each function takes the folder to fill; :func:`into` gives it a temporary one and renames it when it is complete.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from backbench.store import make_folder
+
+log = logging.getLogger(__name__)
+
+PROBE_SECONDS, STALL_SECONDS = 5, 30
+APT_SECONDS = 600
+
+
+class FetchError(RuntimeError):
+    """A source that did not give the files; the message says why in one line."""
+
+
+def into(target: Path, fill: Callable[[Path], None]) -> Path:
+    """Let `fill` work in a temporary folder beside `target`, and rename it to `target` when it has returned."""
+    make_folder(target.parent)
+    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    try:
+        fill(work)
+        work.chmod(0o755)
+        with contextlib.suppress(OSError):  # another process was first: its folder is as good
+            work.rename(target)
+        if not target.is_dir():
+            raise FetchError(f"cannot make {target}")
+        return target
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def torchvision_fashion_mnist(folder: Path) -> None:
+    """The raw files from torchvision's mirrors.
+
+    Raises
+    ------
+    FetchError
+        If no mirror answers within a few seconds, or the download fails.
+    """
+    try:
+        from torchvision.datasets import FashionMNIST
+    except ImportError as error:
+        raise FetchError(f"torchvision cannot be imported ({error})") from error
+    _probe(FashionMNIST.mirrors)
+    try:
+        with _stalls_after(STALL_SECONDS):
+            FashionMNIST(str(folder), download=True)
+    except (OSError, RuntimeError, EOFError) as error:
+        raise FetchError(f"torchvision's mirrors failed ({error})") from error
+    for path in (folder / "FashionMNIST" / "raw").glob("*.gz"):
+        path.rename(folder / path.name)
+    shutil.rmtree(folder / "FashionMNIST")
+
+
+def debian_package(name: str, files: str, folder: Path) -> None:
+    """The files under ``files`` of a Debian package, without root: apt keeps a state of its own in `folder`.
+
+    Raises
+    ------
+    FetchError
+        If this is no Debian-like system, or apt cannot get the package.
+    """
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise FetchError("no apt-get and dpkg-deb on this system")
+    state = folder / "apt"
+    for part in ("lists/partial", "cache/archives/partial"):
+        (state / part).mkdir(parents=True)
+    options = _apt_options(state)
+    _command(["apt-get", *options, "update"], state)
+    _command(["apt-get", *options, "download", name], state)
+    packages = sorted(state.glob(f"{name}_*.deb"))
+    if not packages:
+        raise FetchError(f"apt-get downloaded no {name}")
+    _command(["dpkg-deb", "-x", str(packages[0]), str(state / "tree")], state)
+    for path in (state / "tree" / files).iterdir():
+        path.rename(folder / path.name)
+    shutil.rmtree(state)
+
+
+def _apt_options(state: Path) -> list[str]:
+    settings = {
+        "Dir::State": state,
+        "Dir::State::lists": state / "lists",
+        "Dir::Cache": state / "cache",
+        "Acquire::Languages": "none",
+        "Acquire::Retries": 1,
+        "Acquire::http::Timeout": STALL_SECONDS,
+        "Acquire::https::Timeout": STALL_SECONDS,
+        "Debug::NoLocking": 1,
+        "APT::Sandbox::User": "",
+    }
+    return ["-q", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))]
+
+
+def _command(words: list[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=APT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FetchError(f"{words[0]}: {error}") from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise FetchError(f"{words[0]} {words[-1] if words[0] == 'apt-get' else ''} failed: {last}")
+
+
+def _probe(addresses: list[str]) -> None:
+    reasons = []
+    for address in addresses:
+        request = urllib.request.Request(address, method="HEAD")
+        try:
+            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+            return
+        except urllib.error.HTTPError:
+            return  # the server is there; the folder itself need not be readable
+        except OSError as error:
+            reasons.append(f"{address}: {error}")
+    raise FetchError(f"torchvision's mirrors cannot be reached ({'; '.join(reasons)})")
+
+
+@contextlib.contextmanager
+def _stalls_after(seconds: float) -> Iterator[None]:
+    """A limit on every wait of a socket, and no progress bars, while torchvision downloads."""
+    before, quiet = socket.getdefaulttimeout(), os.environ.get("TQDM_DISABLE")
+    socket.setdefaulttimeout(seconds)
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+        os.environ.pop("TQDM_DISABLE") if quiet is None else os.environ.update(TQDM_DISABLE=quiet)
