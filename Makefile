@@ -48,6 +48,9 @@ lock: $(READY)
 
 docs: $(READY)
 	$(BIN)/python scripts/write_architecture.py
+	$(BIN)/python scripts/draw_dag.py
 
+# Removes every result; fetched originals stay.
 clean:
-	rm -rf results/store results/sweeps results/plans results/receipts results/logs results/progress .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
+	rm -rf .snakemake

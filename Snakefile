@@ -13,9 +13,11 @@ include: "workflow/rules/record.smk"
 
 localrules:
     all,
+    join_runs,
+    track_runs,
 
 
 rule all:
+    default_target: True
     input:
         TRACKED,
-    default_target: True

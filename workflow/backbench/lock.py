@@ -50,7 +50,7 @@ def acquire(wait: bool = False) -> filelock.BaseFileLock:
             "or use a results folder of its own (BACKBENCH_RESULTS=...)."
         ) from None
     owner.write_text(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-    _clear_snakemake_lock()
+    clear_snakemake_lock(folder)
     return held
 
 
@@ -61,7 +61,7 @@ def _owner(path: Path) -> str:
         return "process unknown"
 
 
-def _clear_snakemake_lock() -> None:
-    """Every Snakemake of this checkout runs under our lock, so one of its own that is found now has no owner."""
-    for stale in (paths.CHECKOUT / ".snakemake" / "locks").glob("*"):
+def clear_snakemake_lock(folder: Path) -> None:
+    """Remove Snakemake's own lock below `folder`: every Snakemake there runs under ours, so it has no owner."""
+    for stale in (folder / ".snakemake" / "locks").glob("*"):
         stale.unlink(missing_ok=True)

@@ -76,6 +76,8 @@ def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
     if main:
         if lock.HELD not in os.environ:
             _HELD.append(lock.acquire())
+            if paths.results().parent == Path.cwd():
+                lock.clear_snakemake_lock(Path.cwd())
         prepare(found)
     return found
 

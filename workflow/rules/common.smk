@@ -51,10 +51,10 @@ def code_of(kind: str):
 
 
 def mem_mb_of(kind: str):
-    """Resources function: memory that a shard needs, in MB."""
+    """Resources function: memory that a shard needs, in MB; more at every retry."""
 
-    def megabytes(wildcards) -> int:
-        return shard_of(kind, wildcards).mem_mb
+    def megabytes(wildcards, attempt) -> int:
+        return shard_of(kind, wildcards).mem_mb * attempt
 
     return megabytes
 

@@ -11,13 +11,13 @@ rule fit_clusterers:
         LOGS / "clustering/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "clustering/{family}-{id}.tsv"
+    threads: 1
+    resources:
+        mem_mb=mem_mb_of("clustering"),
     params:
         script=SCRIPTS / "fit_clusterers.py",
         shard=shard_id("clustering"),
         code=code_of("clustering"),
-    threads: 1
-    resources:
-        mem_mb=mem_mb_of("clustering"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
 
@@ -31,13 +31,13 @@ rule fit_classifiers:
         LOGS / "classification/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "classification/{family}-{id}.tsv"
+    threads: 1
+    resources:
+        mem_mb=mem_mb_of("classification"),
     params:
         script=SCRIPTS / "fit_classifiers.py",
         shard=shard_id("classification"),
         code=code_of("classification"),
-    threads: 1
-    resources:
-        mem_mb=mem_mb_of("classification"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
 
@@ -51,12 +51,12 @@ rule retrieve_neighbours:
         LOGS / "retrieval/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "retrieval/{family}-{id}.tsv"
+    threads: 1
+    resources:
+        mem_mb=mem_mb_of("retrieval"),
     params:
         script=SCRIPTS / "retrieve_neighbours.py",
         shard=shard_id("retrieval"),
         code=code_of("retrieval"),
-    threads: 1
-    resources:
-        mem_mb=mem_mb_of("retrieval"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"

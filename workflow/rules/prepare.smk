@@ -11,13 +11,13 @@ rule fetch_dataset:
         LOGS / "dataset/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "dataset/{family}-{id}.tsv"
+    threads: 2
+    resources:
+        mem_mb=mem_mb_of("dataset"),
     params:
         script=SCRIPTS / "fetch_dataset.py",
         shard=shard_id("dataset"),
         code=code_of("dataset"),
-    threads: 2
-    resources:
-        mem_mb=mem_mb_of("dataset"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
 
@@ -31,13 +31,13 @@ rule decode_images:
         LOGS / "images/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "images/{family}-{id}.tsv"
+    threads: workflow.cores
+    resources:
+        mem_mb=mem_mb_of("images"),
     params:
         script=SCRIPTS / "decode_images.py",
         shard=shard_id("images"),
         code=code_of("images"),
-    threads: workflow.cores
-    resources:
-        mem_mb=mem_mb_of("images"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
 
@@ -51,13 +51,13 @@ rule extract_features:
         LOGS / "features/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "features/{family}-{id}.tsv"
+    threads: workflow.cores
+    resources:
+        mem_mb=mem_mb_of("features"),
     params:
         script=SCRIPTS / "extract_features.py",
         shard=shard_id("features"),
         code=code_of("features"),
-    threads: workflow.cores
-    resources:
-        mem_mb=mem_mb_of("features"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
 
@@ -71,12 +71,12 @@ rule transform_features:
         LOGS / "matrix/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "matrix/{family}-{id}.tsv"
+    threads: 2
+    resources:
+        mem_mb=mem_mb_of("matrix"),
     params:
         script=SCRIPTS / "transform_features.py",
         shard=shard_id("matrix"),
         code=code_of("matrix"),
-    threads: 2
-    resources:
-        mem_mb=mem_mb_of("matrix"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"

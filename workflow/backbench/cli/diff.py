@@ -38,7 +38,8 @@ def differing(first: Row, second: Row) -> list[tuple[str, str, str, str]]:
 
 def metrics(first: Row, second: Row) -> list[tuple[str, str, str, str]]:
     """All metrics of two runs, and the second less the first."""
-    names = [name for name in METRICS if name in first.metrics or name in second.metrics]
+    known = {**first.metrics, **second.metrics}
+    names = [*(name for name in METRICS if name in known), *sorted(set(known) - set(METRICS))]
     return [_metric(name, first.metrics.get(name), second.metrics.get(name)) for name in names]
 
 

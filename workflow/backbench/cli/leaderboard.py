@@ -28,8 +28,6 @@ SHORT = {
     "davies_bouldin": "DB",
     "calinski_harabasz": "CH",
     "noise_fraction": "noise",
-    "precision_at_10": "P@10",
-    "hit_rate_at_10": "hit@10",
 }
 
 
@@ -65,13 +63,6 @@ UNLABELLED = Board(
     ("backbone.name", "clustering.chain", "clusterer.name", "k"),
     ("silhouette", "davies_bouldin", "calinski_harabasz", "noise_fraction"),
 )
-RETRIEVAL = Board(
-    "Representations, ranked by retrieval",
-    "retrieval",
-    "precision_at_10",
-    ("backbone.name", "retrieval.chain", "retrieval.metric"),
-    ("precision_at_10", "hit_rate_at_10"),
-)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -96,8 +87,15 @@ def run(args: argparse.Namespace) -> int:
 def boards(rows: Sequence[Row]) -> list[Board]:
     """The tables that these rows can fill."""
     labelled = any("nmi" in row.metrics for row in rows)
-    found = (CLASSIFIERS, CLUSTERINGS if labelled else UNLABELLED, RETRIEVAL)
+    depths = sorted({row.params["retrieval.at"] for row in rows if "retrieval" in row.heads})
+    found = (CLASSIFIERS, CLUSTERINGS if labelled else UNLABELLED, *map(_retrieval, depths))
     return [board for board in found if ranked(board, rows)]
+
+
+def _retrieval(depth: int) -> Board:
+    params = ("backbone.name", "retrieval.chain", "retrieval.metric")
+    metrics = (f"precision_at_{depth}", f"hit_rate_at_{depth}")
+    return Board("Representations, ranked by retrieval", "retrieval", metrics[0], params, metrics)
 
 
 def ranked(board: Board, rows: Sequence[Row]) -> list[Row]:
@@ -134,7 +132,8 @@ def screen(file: object) -> "Console":
 
 def _heading(name: str) -> str:
     """A column's short name: ``backbone``, ``chain``, ``DB``."""
-    return SHORT.get(name, name.removesuffix(".name").split(".")[-1])
+    last = name.removesuffix(".name").split(".")[-1]
+    return SHORT.get(name, last.replace("precision_at_", "P@").replace("hit_rate_at_", "hit@"))
 
 
 def warn(rows: Sequence[Row]) -> None:

@@ -63,7 +63,7 @@ def _compute(plan: Plan, found: Status, args: argparse.Namespace) -> int:
 
 def _snakemake(plan: Plan, args: argparse.Namespace, output: object = None) -> subprocess.Popen:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.CHECKOUT / "Snakefile")]
-    command += ["--directory", str(paths.CHECKOUT), "--workflow-profile", str(PROFILE)]
+    command += ["--directory", str(paths.results()), "--workflow-profile", str(PROFILE)]
     command += [] if _own_cores(args.snakemake) else ["--cores", args.cores]
     command += ["--config", f"plan={plan.path}", *args.snakemake]
     return subprocess.Popen(command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ)

@@ -24,6 +24,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 HEAD = ("config_hash", "status", "name")
 TAIL = ("reason", "code")
+MORE_METRICS = ("clusters", "inertia", "precision_at_", "hit_rate_at_", "seconds_")
 
 Record = dict[str, Any]
 
@@ -38,8 +39,8 @@ def flatten(row: Row) -> Record:
 def columns(records: Iterable[Record]) -> list[str]:
     """All columns of the records: hash and status first, then parameters, metrics and the rest."""
     seen = dict.fromkeys(key for record in records for key in record)
-    params = sorted(key for key in seen if key not in (*HEAD, *METRICS, *TAIL) and not key.startswith("seconds_"))
-    extra = sorted(key for key in seen if key.startswith("seconds_"))
+    extra = sorted(key for key in seen if key.startswith(MORE_METRICS) and key not in METRICS)
+    params = sorted(key for key in seen if key not in (*HEAD, *METRICS, *extra, *TAIL))
     return [*HEAD, *params, *METRICS, *extra, *TAIL]
 
 
@@ -96,7 +97,7 @@ def to_json(records: Sequence[Record], names: Sequence[str] | None = None) -> st
 def distinct(rows: Sequence[Row], head: str) -> list[Row]:
     """One row per result of a head: runs that repeat it are no further evidence."""
     found: dict[str, Row] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.config_hash):
         if head in row.heads and not row.reason:
             found.setdefault(row.run.stages[head], row)
     return list(found.values())

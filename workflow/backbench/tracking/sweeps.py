@@ -34,12 +34,12 @@ def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> Summar
     leaderboard = plan.folder / f"leaderboard-{dataset}.csv"
     write_text(leaderboard, table)
     request = plan.folder / "request.json"
-    write_text(request, json.dumps({"plan": plan.hash, "sweep": plan.sweep, **plan.request}, indent=1, sort_keys=True))
+    write_text(request, json.dumps({"sweep": plan.sweep, **plan.request}, indent=1, sort_keys=True))
     counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (DONE, FAILED, PENDING)}
     counts["stages"] = len(plan.stages)
     start, end = _span([record for row in rows for record in row.heads.values()])
     name = f"sweep {plan.request.get('experiment', '')} {hashing.short(plan.sweep)}"
-    tags = {"plan": plan.hash, "experiment": str(plan.request.get("experiment", ""))}
+    tags = {"experiment": str(plan.request.get("experiment", ""))}
     return Summary(name, {**counts, **_best(rows)}, start, end, tags, (leaderboard, request))
 
 
