@@ -91,7 +91,7 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
     rows = ledger.rows(plan, records)
     outcome = _track(plan, rows)
     leaderboard.show(rows)
-    counts = {name: sum(row.status == name for row in rows) for name in ("done", "failed", "pending")}
+    counts = {name: sum(row.status == name for row in rows) for name in ("finished", "failed", "pending")}
     say(f"\n{len(rows)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
     for reason in sorted({row.reason for row in rows if row.reason})[:5]:
         say(f"  failed: {reason}")

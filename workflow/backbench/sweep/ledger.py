@@ -17,7 +17,7 @@ from backbench.sweep.grid import HEADS, Run
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import CURRENT
 
-PENDING = "pending"
+FINISHED, PENDING = "finished", "pending"
 METRICS = (
     "silhouette",
     "davies_bouldin",
@@ -76,7 +76,7 @@ class Row:
         if self.reason:
             return FAILED
         heads = [member for kind, member in self.run.stages.items() if kind in HEADS] or [self.run.stages["features"]]
-        return DONE if all(member in self.records for member in heads) else PENDING
+        return FINISHED if all(member in self.records for member in heads) else PENDING
 
     @cached_property
     def reason(self) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 from backbench import hashing
 from backbench.store import DONE, FAILED, write_text
 from backbench.sweep import tables
-from backbench.sweep.ledger import PENDING, Row
+from backbench.sweep.ledger import FINISHED, PENDING, Row
 from backbench.sweep.plan import Plan
 from backbench.tracking.rows import RunRow, Summary
 from backbench.tracking.service import address, artifact_root, without_password
@@ -35,7 +35,7 @@ def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> Summar
     write_text(leaderboard, table)
     request = plan.folder / "request.json"
     write_text(request, json.dumps({"sweep": plan.sweep, **plan.request}, indent=1, sort_keys=True))
-    counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (DONE, FAILED, PENDING)}
+    counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (FINISHED, FAILED, PENDING)}
     counts["stages"] = len(plan.stages)
     start, end = _span([record for row in rows for record in row.heads.values()])
     name = f"sweep {plan.request.get('experiment', '')} {hashing.short(plan.sweep)}"
@@ -49,7 +49,7 @@ def _run_row(row: Row) -> RunRow:
     return RunRow(
         config_hash=row.config_hash,
         name=row.name,
-        status=row.status,
+        status=DONE if row.status == FINISHED else FAILED,
         params={key: _plain(value) for key, value in row.params.items()},
         metrics={**row.metrics, **seconds},
         tags=_tags(row),
@@ -71,6 +71,9 @@ def _tags(row: Row) -> dict[str, str]:
     for key in ("git", "device", "cpu"):
         tags[key] = ", ".join(sorted({str(value) for value in row.provenance(key).values()})) or None
     tags |= {f"threads.{kind}": threads for kind, threads in row.provenance("threads").items()}
+    tags["batch_size"] = row.provenance("batch_size").get("features")
+    accepted = [digest for record in row.heads.values() for digest in record.get("accepted_code", [])]
+    tags["accepted_code"] = ",".join(accepted) or None
     tags["code"] = row.code
     return {key: str(value) for key, value in tags.items() if value is not None}
 
