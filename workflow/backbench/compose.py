@@ -7,7 +7,7 @@ keys, Hydra composes every cell itself.
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +92,9 @@ class _Expansion:
     def __init__(self, overrides: Sequence[str]):
         self.groups = _groups()
         self.composed: dict[tuple[str, ...], dict] = {}
-        self.given = _parse(overrides)
+        self.given = list({_key(override): override for override in _parse(overrides)}.values())
         for override in self.given:
-            self._check_group(override)
+            self._check(override)
         self.fixed = [o.input_line for o in self.given if self._is_structural(o)]
         self.base = self._compose(self.fixed)
         self.notices: list[str] = []
@@ -114,12 +114,19 @@ class _Expansion:
         chosen = [o.get_value_element_as_str() for o in self.given if _key(o) == "experiment"]
         return chosen[-1] if chosen else _default_choice("experiment")
 
-    def _check_group(self, override: Override) -> None:
+    def _check(self, override: Override) -> None:
         name, key = override.key_or_group, _key(override)
-        if name in self.groups and override.package in (None, ""):
+        root = name.split(".")[0]
+        if override.is_sweep_override() and root in ("experiment", *SETTINGS):
+            raise ConfigError(f"{override.input_line}: {root} has one value in a sweep; start a sweep for each.")
+        if root == "sweep" and not self._is_structural(override):
+            raise ConfigError(
+                f"{override.input_line}: give an axis by its own key (k=2,5), in place of the experiment's."
+            )
+        if name in self.groups:
             for text in self._choices(override):
-                if text not in self.groups[name] and text != "null":
-                    raise refuse(name, text, self.groups[name])
+                if text not in self.groups[name]:
+                    raise refuse(key, text, self.groups[name])
         elif "." not in name and not override.is_add() and name not in self.groups and not _is_root_key(name):
             raise refuse("override", key, sorted({*self.groups, *_root_keys()} - {"sweep", "transform"}))
 
@@ -146,7 +153,7 @@ class _Expansion:
         asked = [f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items() if key not in given]
         merged = [*_parse(asked), *(o for o in self.given if not self._is_structural(o))]
         for override in merged:
-            self._check_group(override)
+            self._check(override)
         return [self._axis(override) for override in merged]
 
     def _axis(self, override: Override) -> _Axis:
@@ -183,8 +190,7 @@ class _Expansion:
     def _report(self, applied: Mapping[str, set[bool]], known: set[str]) -> None:
         for key, found in applied.items():
             if True not in found:
-                beside = {other for other in known if other.rpartition(".")[0] == key.rpartition(".")[0]}
-                raise refuse("override", key, sorted(beside or known))
+                raise refuse("override", key, _beside(key, known))
             if False in found:
                 self.notices.append(f"{key} applies only to the options that have it")
 
@@ -193,10 +199,10 @@ class _Expansion:
 
     def _fragments(self, axis: _Axis, groups: list[_Axis]) -> list[dict[tuple, Any]]:
         """What each option of a group changes against the first options of all groups: path -> value."""
-        others = [f"{other.key}={other.texts[0]}" for other in groups if other.key != axis.key]
         first = self._first(groups)
-        options = ([*self.fixed, *others, f"{axis.key}={text}"] for text in axis.texts)
-        return [dict(_difference(first, self._compose(option))) for option in options]
+        options = ({**{other.key: other.texts[0] for other in groups}, axis.key: text} for text in axis.texts)
+        lines = ([f"{key}={text}" for key, text in option.items()] for option in options)
+        return [dict(_difference(first, self._compose([*self.fixed, *line]))) for line in lines]
 
     def _separable(self, fragments: Mapping[str, list[dict]], groups: list[_Axis]) -> bool:
         """Whether no two groups touch one path, and Hydra agrees on the farthest combination."""
@@ -221,7 +227,13 @@ def compose_one(overrides: Sequence[str], resolve: bool = True) -> dict[str, Any
         config = hydra_compose(ROOT, overrides=list(overrides))
         return OmegaConf.to_container(config, resolve=resolve)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(f"{' '.join(overrides)}: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{' '.join(overrides)}: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    """What an exception of Hydra or OmegaConf says, on one line and without its internals."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return " ".join(line for line in lines if line and not line.startswith(("object_type=", "reference_type=")))
 
 
 def _parse(overrides: Sequence[str]) -> list[Override]:
@@ -253,6 +265,17 @@ def _default_choice(group: str) -> str:
     return next((str(item[group]) for item in defaults if not isinstance(item, str) and group in item), "none")
 
 
+def _beside(key: str, known: Iterable[str]) -> list[str]:
+    """The keys that stand where `key` would, or else beside the nearest of its parents that has any."""
+    place = key
+    while place:
+        place = place.rpartition(".")[0]
+        found = sorted(other for other in known if other.rpartition(".")[0] == place and other != "sweep")
+        if found:
+            return found
+    return []
+
+
 def _difference(old: Any, new: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
     if isinstance(old, dict) and isinstance(new, dict) and (path == () or (old and new)):
         for key in old.keys() | new.keys():
@@ -275,17 +298,19 @@ def _merge(first: dict, fragments: Mapping[str, list[dict]], picks: Iterable[tup
 
 def _spread(config: dict, chosen: list[str], values: list[_Axis]) -> Iterator[Cell]:
     """The cells of one combination of files: the product of the value axes that apply to it."""
+    plain: set[int] = set()
+    _plain(config, plain)
     for indices in itertools.product(*(range(len(axis.texts)) for axis in values)):
         cell = config
         for axis, i in zip(values, indices, strict=True):
             cell = _override(cell, tuple(axis.key.split(".")), axis.values[i])
         texts = (f"{axis.key}={axis.texts[i]}" for axis, i in zip(values, indices, strict=True))
-        yield Cell(_resolve(cell), (*chosen, *texts))
+        yield Cell(_resolve(cell, plain), (*chosen, *texts))
 
 
 def _override(config: dict, path: tuple[str, ...], value: Any) -> dict:
     """`config` with a value set; a mapping is merged into the one that is there, as Hydra does."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not isinstance(_at(config, path), dict):
         return _with(config, path, value)
     for key, item in value.items():
         config = _override(config, (*path, key), item)
@@ -317,6 +342,13 @@ def _has(config: Any, dotted: str) -> bool:
     return True
 
 
+def _at(config: Any, path: Iterable[str]) -> Any:
+    """What stands at a path, None where nothing does."""
+    for key in path:
+        config = config.get(key) if isinstance(config, dict) else None
+    return config
+
+
 def _flat_keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
     found = []
     for key, value in config.items():
@@ -326,26 +358,42 @@ def _flat_keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
-def _resolve(config: dict) -> dict:
+def _plain(node: dict, found: set[int]) -> bool:
+    """Collect in `found` the identity of every mapping of `node` that holds no interpolation; says if `node` is one."""
+    inner = [_plain(item, found) if isinstance(item, dict) else "${" not in str(item) for item in node.values()]
+    if all(inner):
+        found.add(id(node))
+    return all(inner)
+
+
+def _resolve(config: dict, plain: Collection[int]) -> dict:
     """`config` with its interpolations resolved; plain references are looked up here, all else by OmegaConf."""
     try:
-        return _resolved(config, config)
+        return _resolved(config, config, plain)
     except _NeedsOmegaConf:
+        pass
+    try:
         return OmegaConf.to_container(OmegaConf.create(config), resolve=True)
+    except (OmegaConfBaseException, RecursionError) as error:
+        raise ConfigError(f"an interpolation cannot be resolved: {_words(error)}") from error
 
 
 class _NeedsOmegaConf(Exception):
     """An interpolation that is more than a reference to another key."""
 
 
-def _resolved(node: Any, root: dict) -> Any:
+def _resolved(node: Any, root: dict, plain: Collection[int], trail: tuple[str, ...] = ()) -> Any:
     if isinstance(node, dict):
-        fresh = {key: _resolved(value, root) for key, value in node.items()}
+        if id(node) in plain:
+            return node
+        fresh = {key: _resolved(value, root, plain, trail) for key, value in node.items()}
         return node if all(fresh[key] is node[key] for key in node) else fresh
     if isinstance(node, list):
-        return [_resolved(item, root) for item in node] if any("${" in str(item) for item in node) else node
+        return [_resolved(item, root, plain, trail) for item in node] if "${" in str(node) else node
     if isinstance(node, str) and "${" in node:
-        return _resolved(_referenced(node, root), root)
+        if node in trail:
+            raise ConfigError(f"an interpolation refers to itself: {' -> '.join([*trail, node])}")
+        return _resolved(_referenced(node, root), root, plain, (*trail, node))
     return node
 
 
@@ -353,7 +401,4 @@ def _referenced(text: str, root: dict) -> Any:
     match = REFERENCE.match(text)
     if not match or not _has(root, match[1]):
         raise _NeedsOmegaConf(text)
-    node: Any = root
-    for key in match[1].split("."):
-        node = node[key]
-    return node
+    return _at(root, match[1].split("."))

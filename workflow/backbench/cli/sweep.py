@@ -107,7 +107,7 @@ def _track(plan: Plan, rows: list[ledger.Row]) -> int:
         say(str(error))
         return 1
     changed = report.created + report.updated
-    say(f"MLflow: {changed} runs written, {report.unchanged} unchanged" if changed else "MLflow is up to date")
+    say(f"MLflow: {changed} runs written now, {report.unchanged} were there" if changed else "MLflow holds all runs")
     return 0
 
 

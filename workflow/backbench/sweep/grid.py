@@ -114,13 +114,43 @@ def stage_hash(kind: str, config: Mapping[str, Any], parents: Mapping[str, tuple
     return hashing.digest({"kind": kind, "config": dict(config), "parents": hashes})
 
 
-def _check_keys(found: list[list[str]]) -> None:
+def _keys(cell: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The keys of a cell and of those parts of it that are no plugin's options."""
+    missing = [key for key in (*sorted(CELL), *HEADS) if key not in cell]
+    if missing:
+        raise ConfigError(f"override: {', '.join(missing)} missing; a head is left out with none (clusterer=none).")
+    chains = {"chain": cell["chain"], **{f"{head}.chain": _part(cell[head], head).get("chain") for head in HEADS}}
+    heads = {head: sorted(cell[head]) for head in ("clustering", "classification")}
+    return {
+        "override": sorted(cell),
+        **heads,
+        **{where: sorted(_part(chain, where)) for where, chain in chains.items()},
+    }
+
+
+def _check_keys(found: Mapping[str, list[str]]) -> None:
     """Refuse keys that mean nothing: every key of a cell has to be one that is hashed."""
-    allowed = ([*CELL, *HEADS], ["chain", "scope"], ["chain"])
-    for where, keys, known in zip(("override", "clustering", "classification"), found, allowed, strict=True):
+    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", "scope"], "classification": ["chain"]}
+    for where, keys in found.items():
+        known = sorted(allowed.get(where, ["steps"]))
         for key in keys:
             if key not in known:
-                raise schema.refuse(where, key, sorted(known))
+                raise schema.refuse(where, key, known)
+
+
+def _part(value: Any, where: str) -> Mapping[str, Any]:
+    """`value` if it is a mapping."""
+    if not isinstance(value, Mapping):
+        raise schema.refuse(where, value, "a mapping of options")
+    return value
+
+
+def _name(kind: str, options: Any) -> str:
+    """The name of the plugin that `options` are of."""
+    name = _part(options, kind).get("name")
+    if name != "none" and name not in plugins.names(kind):
+        raise schema.refuse(f"{kind}.name", name, plugins.names(kind))
+    return name
 
 
 def _report(problems: Mapping[str, int]) -> str:
@@ -138,9 +168,11 @@ class _Builder:
         self.fingerprint = fingerprint
         self.explicit = explicit
         self.memo: dict[tuple, Any] = {}
+        self.texts: dict[int, tuple[Mapping, str]] = {}
+        self.codes: dict[tuple[str, ...], str] = {}
 
     def add(self, cell: Mapping[str, Any]) -> None:
-        self._once(_check_keys, [sorted(cell), sorted(cell["clustering"]), sorted(cell["classification"])])
+        self._once(_check_keys, _keys(cell))
         source = self._once(self._dataset, cell["dataset"])
         features, width = self._once(self._features, cell["backbone"], source)
         heads = {
@@ -153,8 +185,9 @@ class _Builder:
         run = Run(hashing.digest({"kind": "run", "stages": stages}), stages)
         self.grid.runs.setdefault(run.hash, run)
 
-    def _once(self, make: Callable, config: Any, *parents: Any) -> Any:
-        key = (make.__name__, json.dumps(config, sort_keys=True), *(id(parent) for parent in parents))
+    def _once(self, make: Callable, config: Mapping, *parents: Any) -> Any:
+        parts = (self._text(value) for value in config.values())
+        key = (make.__name__, *config, *parts, *(id(parent) for parent in parents))
         if key not in self.memo:
             try:
                 self.memo[key] = make(config, *parents)
@@ -164,6 +197,20 @@ class _Builder:
         if isinstance(found, ConfigError):
             raise found
         return found
+
+    def _text(self, value: Any) -> str:
+        """Text that tells values apart; cells share their parts, so that the text of a mapping is made once."""
+        if not isinstance(value, dict):
+            return repr(value)
+        if id(value) not in self.texts:
+            # The mapping is kept beside its text: while it lives, nothing else has its id.
+            self.texts[id(value)] = (value, json.dumps(value, sort_keys=True))
+        return self.texts[id(value)][1]
+
+    def _code(self, modules: tuple[str, ...]) -> str:
+        if modules not in self.codes:
+            self.codes[modules] = code.digest(modules)
+        return self.codes[modules]
 
     def _stage(
         self,
@@ -178,13 +225,13 @@ class _Builder:
         refs = {role: (parent.kind, parent.hash) for role, parent in parents.items()}
         full = stage_hash(kind, config, refs)
         if full not in self.grid.stages:
-            own = code.digest([f"backbench.stages.{kind}", *modules])
+            own = self._code((f"backbench.stages.{kind}", *modules))
             chain = hashing.digest({"own": own, "parents": sorted(parent.code for parent in parents.values())})
             self.grid.stages[full] = Stage(full, kind, family, dict(config), dict(local), dict(about), refs, chain)
         return self.grid.stages[full]
 
     def _dataset(self, config: Mapping) -> _Source:
-        name = config.get("name")
+        name = _name("dataset", config)
         module, params = plugins.load("dataset", name), plugins.params("dataset", config)
         about = module.describe(params)
         if about.digest is None:
@@ -196,7 +243,7 @@ class _Builder:
         return _Source(stage, about.n, about.classes, about.counts)
 
     def _features(self, config: Mapping, source: _Source) -> tuple[Stage, int]:
-        name = config.get("name")
+        name = _name("backbone", config)
         module, params = plugins.load("backbone", name), plugins.params("backbone", config)
         image = schema.canonical(params.image)
         images = self._stage("images", "decode", image, {"dataset": source.stage}, [])
@@ -217,7 +264,7 @@ class _Builder:
         steps = [step for _, step in sorted(asked["steps"].items())]
         if not steps:
             return features, width
-        names, parsed = [step["name"] for step in steps], [plugins.params("transform", step) for step in steps]
+        names, parsed = [_name("transform", step) for step in steps], [plugins.params("transform", s) for s in steps]
         labels, fitted = [], False
         for name, params in zip(names, parsed, strict=True):
             module = plugins.load("transform", name)
@@ -234,12 +281,12 @@ class _Builder:
         return self._stage("matrix", "transform", config, parents, modules, about={"label": "+".join(labels)}), width
 
     def _head(self, chain: Mapping, fit: str, source: _Source, features: Stage, width: int) -> tuple[Stage, int]:
-        key = {"steps": chain.get("steps") or {}, "fit": fit, "width": width}
+        key = {"steps": _part(chain.get("steps") or {}, "chain.steps"), "fit": fit, "width": width}
         return self._once(self._matrix, key, source, features)
 
     def _clustering(self, cell: Mapping, source: _Source, features: Stage, width: int) -> Stage | None:
         clusterer, scope = cell["clusterer"], cell["clustering"].get("scope", "all")
-        if clusterer.get("name") in (None, "none"):
+        if _name("clusterer", clusterer) == "none":
             return None
         if scope not in ("all", "train", "per_split"):
             raise schema.refuse("clustering.scope", scope, ("all", "train", "per_split"))
@@ -250,7 +297,7 @@ class _Builder:
 
     def _fit_clusterer(self, asked: Mapping, source: _Source, matrix: Stage) -> Stage:
         name = asked["clusterer"]["name"]
-        module, params = plugins.load("clusterer", name), plugins.params("clusterer", asked["clusterer"])
+        module, params = plugins.load("clusterer", name), self._once(_clusterer, asked["clusterer"])
         axes = _axes(asked, module.AXES)
         n = source.least(asked["scope"])
         _refuse(f"clusterer({name})", module.problems(params, n, asked["d"], axes.get("k")))
@@ -260,8 +307,8 @@ class _Builder:
         return self._stage("clustering", name, config, parents, modules, about={"d": asked["d"], "n": n})
 
     def _classification(self, cell: Mapping, source: _Source, features: Stage, width: int) -> Stage | None:
-        name = cell["classifier"].get("name")
-        if name in (None, "none"):
+        name = _name("classifier", cell["classifier"])
+        if name == "none":
             return None
         if source.classes is None:
             return self._unlabelled("classifier", name, source)
@@ -271,7 +318,7 @@ class _Builder:
 
     def _fit_classifier(self, asked: Mapping, source: _Source, matrix: Stage) -> Stage:
         name = asked["classifier"]["name"]
-        module, params = plugins.load("classifier", name), plugins.params("classifier", asked["classifier"])
+        module, params = plugins.load("classifier", name), self._once(_classifier, asked["classifier"])
         _refuse(f"classifier({name})", module.problems(params, source.train, asked["d"], source.classes))
         config = {"classifier": {"name": name, **schema.canonical(params)}, **_axes(asked, module.AXES)}
         parents = {"dataset": source.stage, "matrix": matrix}
@@ -322,6 +369,14 @@ class Axes:
 
     k: Annotated[int, schema.Range(1)]
     seed: Annotated[int, schema.Range(0, 2**32 - 1)]
+
+
+def _clusterer(options: Mapping) -> Any:
+    return plugins.params("clusterer", options)
+
+
+def _classifier(options: Mapping) -> Any:
+    return plugins.params("classifier", options)
 
 
 def _parse_retrieval(options: Mapping) -> Retrieval:

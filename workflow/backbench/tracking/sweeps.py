@@ -65,6 +65,7 @@ def _tags(row: Row) -> dict[str, str]:
     tags = {f"stage.{kind}": member for kind, member in row.stages.items()}
     data = row.records.get(row.stages["dataset"], {}).get("info", {})
     tags |= {"dataset.digest": data.get("digest"), "dataset.label_digest": data.get("label_digest")}
+    tags["dataset.excluded"] = len(data["excluded"]) if data.get("excluded") else None
     for kind, record in row.heads.items():
         tags[f"{kind}.label_digest"] = record["info"].get("label_digest")
     tags |= {f"version.{name}": version for name, version in row.versions.items()}
