@@ -17,7 +17,8 @@ from backbench.sweep import ledger
 from backbench.sweep import plan as plans
 from backbench.sweep.grid import HEADS, Grid, Run, Stage, stage_hash
 from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan, Shard
+from backbench.sweep.plan import Plan
+from backbench.sweep.shards import Shard
 
 SCRIPTS = {
     "dataset": "fetch_dataset",

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from backbench import paths, planning
-from backbench.sweep.plan import Shard
+from backbench.sweep.shards import Shard
 
 PLAN = planning.for_snakemake(config, main=workflow.is_main_process)
 PLAN_FILE = PLAN.path
@@ -45,7 +45,7 @@ def code_of(kind: str):
     """Params function: digest of the code that a shard depends on, so that an edit re-runs it."""
 
     def digest(wildcards) -> str:
-        return PLAN.stages[shard_of(kind, wildcards).members[0]].code
+        return PLAN.code(shard_of(kind, wildcards))
 
     return digest
 
@@ -66,4 +66,4 @@ def head_receipts() -> list[Path]:
 
 wildcard_constraints:
     id="[0-9a-f]{12}",
-    family="[A-Za-z0-9_]+",
+    family="[A-Za-z0-9_-]+",

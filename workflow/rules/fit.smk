@@ -1,4 +1,4 @@
-# The fits: every shard is one family of plugins on one matrix.
+# The fits: every shard is some families of plugins on one matrix.
 # Needs: members of dataset, features and matrix. Makes: members of clustering, classification, retrieval.
 
 

@@ -4,14 +4,10 @@ import statistics
 from collections.abc import Mapping
 
 from backbench.sweep.grid import Stage
-from backbench.sweep.plan import Plan, Shard
+from backbench.sweep.plan import Plan
+from backbench.sweep.shards import Shard, rough_seconds
 from backbench.sweep.status import Status
 
-# Seconds of one core for a member on 3,000 x 1,280 features, and for the start of a job. Seen on a small machine.
-PRIOR = {"dataset": 15.0, "images": 4.0, "features": 20.0, "matrix": 3.0, "retrieval": 2.0}
-PRIOR_HEAD = {"clustering": 1.5, "classification": 3.0}
-REFERENCE = 3000 * 1280
-SMALLEST = 0.05
 JOB_SECONDS = 3.0
 TRACK_SECONDS = 0.04
 START_SECONDS = 8.0
@@ -46,7 +42,4 @@ def total(plan: Plan, expected: Mapping[str, float], cores: int) -> float:
 def _expected(stage: Stage, medians: Mapping[tuple[str, str], float]) -> float:
     if (stage.kind, stage.family) in medians:
         return medians[stage.kind, stage.family]
-    if stage.kind in PRIOR:
-        return PRIOR[stage.kind]
-    size = stage.about["n"] * stage.about["d"] / REFERENCE
-    return max(PRIOR_HEAD.get(stage.kind, 1.0) * size, SMALLEST)
+    return rough_seconds(stage)

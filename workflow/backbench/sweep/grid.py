@@ -119,13 +119,10 @@ def _keys(cell: Mapping[str, Any]) -> dict[str, list[str]]:
     missing = [key for key in (*sorted(CELL), *HEADS) if key not in cell]
     if missing:
         raise ConfigError(f"override: {', '.join(missing)} missing; a head is left out with none (clusterer=none).")
-    chains = {"chain": cell["chain"], **{f"{head}.chain": _part(cell[head], head).get("chain") for head in HEADS}}
+    chains = {f"{head}.chain": _part(cell[head], head).get("chain") for head in HEADS}
+    steps = {where: sorted(_part(chain, where)) for where, chain in {"chain": cell["chain"], **chains}.items()}
     heads = {head: sorted(cell[head]) for head in ("clustering", "classification")}
-    return {
-        "override": sorted(cell),
-        **heads,
-        **{where: sorted(_part(chain, where)) for where, chain in chains.items()},
-    }
+    return {"override": sorted(cell), **heads, **steps}
 
 
 def _check_keys(found: Mapping[str, list[str]]) -> None:

@@ -7,38 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, paths, plugins
+from backbench import hashing, paths
 from backbench.schema import ConfigError
-from backbench.stage import KINDS
 from backbench.store import write_text
 from backbench.sweep.grid import Grid, Run, Stage
+from backbench.sweep.shards import Shard
+from backbench.sweep.shards import cut as shards_of
 
 FORMAT = 1
-BASE_MB = 700
-TORCH_MB = 2000
-
-
-@dataclass(frozen=True)
-class Shard:
-    """The members of one family on the same parents: what one job computes.
-
-    `id` is the digest of the requested members, whichever of them are pending; `mem_mb` is what the job will need.
-    """
-
-    id: str
-    kind: str
-    family: str
-    members: tuple[str, ...]
-    mem_mb: int
-
-    @property
-    def receipt(self) -> Path:
-        """The file that says that every member of this shard has been dealt with."""
-        return paths.receipts() / self.kind / f"{self.family}-{hashing.short(self.id)}.json"
-
-    @property
-    def log(self) -> Path:
-        return paths.logs() / self.kind / f"{self.family}-{hashing.short(self.id)}.log"
 
 
 @dataclass(frozen=True)
@@ -78,6 +54,10 @@ class Plan:
     def _owners(self) -> Mapping[str, str]:
         return {member: shard.id for shard in self.shards.values() for member in shard.members}
 
+    def code(self, shard: Shard) -> str:
+        """Digest of all the code that the members of a shard depend on."""
+        return hashing.digest(sorted({self.stages[member].code for member in shard.members}))
+
     def parents(self, shard: Shard) -> list[Shard]:
         """The shards whose members this one reads."""
         refs = self.stages[shard.members[0]].parents.values()
@@ -86,7 +66,7 @@ class Plan:
 
 def freeze(grid: Grid, request: Mapping[str, Any]) -> Plan:
     """The plan of a grid; equal grids asked for in the same way make the same plan, byte for byte."""
-    shards = {shard.id: shard for shard in _shards(grid.stages)}
+    shards = shards_of(grid.stages)
     body = _body(grid.stages, grid.runs, shards, request)
     sweep = hashing.digest(sorted(grid.runs))
     return Plan(grid.stages, grid.runs, shards, request, hashing.digest(body), sweep)
@@ -172,34 +152,3 @@ def _body(stages: Mapping, runs: Mapping, shards: Mapping, request: Mapping) -> 
         "runs": {key: dict(run.stages) for key, run in runs.items()},
         "shards": [{**asdict(shard), "members": list(shard.members)} for _, shard in sorted(shards.items())],
     }
-
-
-def _shards(stages: Mapping[str, Stage]) -> Iterable[Shard]:
-    groups: dict[tuple, list[Stage]] = {}
-    for stage in stages.values():
-        groups.setdefault((stage.kind, stage.family, tuple(sorted(stage.parents.items()))), []).append(stage)
-    for (kind, family, _), members in sorted(groups.items(), key=lambda item: (KINDS.index(item[0][0]), item[0][1:])):
-        if kind in ("dataset", "images", "features"):
-            yield from (_shard(kind, family, [member]) for member in members)
-        else:
-            yield _shard(kind, family, members)
-
-
-def _shard(kind: str, family: str, members: list[Stage]) -> Shard:
-    hashes = tuple(sorted(member.hash for member in members))
-    return Shard(hashing.digest({"kind": kind, "members": hashes}), kind, family, hashes, _mem_mb(kind, members))
-
-
-def _mem_mb(kind: str, members: list[Stage]) -> int:
-    """What a job needs at most: the interpreter with its libraries, and the plugin's own model."""
-    if kind in ("dataset", "images", "features", "matrix"):
-        return TORCH_MB if kind == "features" else 2 * BASE_MB
-    about, name = members[0].about, members[0].family
-    matrix = about["n"] * about["d"] * 8 / 2**20
-    if kind == "retrieval":
-        return int(BASE_MB + 3 * matrix)
-    plugin_kind = "clusterer" if kind == "clustering" else "classifier"
-    module = plugins.load(plugin_kind, name)
-    options = [plugins.params(plugin_kind, member.config[plugin_kind]) for member in members]
-    shape = (about["n"], about["d"]) if kind == "clustering" else (about["n"], about["queries"], about["d"])
-    return int(BASE_MB + 3 * matrix + max(module.memory_mb(params, *shape, 1) for params in options))

@@ -17,7 +17,8 @@ from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.store import DONE, FAILED, Store, StoreError, write_text
 from backbench.sweep import plan as plans
 from backbench.sweep.grid import HEADS
-from backbench.sweep.plan import Plan, Shard
+from backbench.sweep.plan import Plan
+from backbench.sweep.shards import Shard
 from backbench.sweep.status import CURRENT, state_of, write_receipt
 
 log = logging.getLogger("backbench")

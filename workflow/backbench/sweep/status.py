@@ -8,7 +8,8 @@ from typing import Any
 
 from backbench.store import DONE, FAILED, Store, write_text
 from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan import Plan, Shard
+from backbench.sweep.plan import Plan
+from backbench.sweep.shards import Shard
 
 CURRENT, STALE, ABSENT = "current", "stale", "absent"
 
