@@ -104,7 +104,7 @@ def one_process(folder: Path) -> float:
 
 
 def state(folder: Path) -> dict[str, object]:
-    """Rows of every table of the database, and size and time of every file of the results but the plan and the locks."""
+    """Rows of every table of the database; size and time of every file of the results but the plan and the locks."""
     with sqlite3.connect(f"file:{folder / 'mlflow.db'}?mode=ro", uri=True) as database:
         tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
         found: dict[str, object] = {

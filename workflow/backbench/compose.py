@@ -205,7 +205,9 @@ class _Expansion:
         return [dict(_difference(first, self._compose([*self.fixed, *line]))) for line in lines]
 
     def _separable(self, fragments: Mapping[str, list[dict]], groups: list[_Axis]) -> bool:
-        """Whether no two groups touch one path, and Hydra agrees on the farthest combination."""
+        """Whether no two groups touch one path, no choice hangs on another, and Hydra agrees on the farthest cell."""
+        if _defaults_refer():
+            return False
         touched = [{path for option in options for path in option} for options in fragments.values()]
         for one, other in itertools.combinations(touched, 2):
             if any(_overlap(a, b) for a in one for b in other):
@@ -332,6 +334,12 @@ def _with(config: dict, path: tuple[str, ...], value: Any) -> dict:
 
 def _without(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in keys}
+
+
+def _defaults_refer() -> bool:
+    """Whether the defaults list of a file may hold an interpolation: it then depends on the choice in another group."""
+    texts = (path.read_text(encoding="utf-8") for path in paths.conf().rglob("*.yaml"))
+    return any("${" in text.partition("defaults:")[2] for text in texts)
 
 
 def _has(config: Any, dotted: str) -> bool:

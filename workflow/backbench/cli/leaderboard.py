@@ -111,16 +111,32 @@ def show(rows: Sequence[Row], limit: int = 5, target: object = None) -> None:
     console = screen(target or sys.stderr)
     for board in boards(rows):
         found = ranked(board, rows)
-        table = Table(title=f"{board.title}: {min(limit, len(found))} of {len(found)}", title_justify="left", box=None)
-        for name in ("", *board.params, *board.metrics, "run"):
-            left = name in board.params
-            table.add_column(_heading(name), justify="left" if left else "right", no_wrap=not left)
-        for place, row in enumerate(found[:limit], 1):
-            record = _record(board, row)
-            table.add_row(str(place), *(cell(record.get(name)) for name in (*board.params, *board.metrics, "run")))
+        records = [{"": place, **_record(board, row)} for place, row in enumerate(found[:limit], 1)]
+        table = Table(title=f"{board.title}: {len(records)} of {len(found)}", title_justify="left", box=None)
+        names = _fitting(board, records, console.width)
+        for name in names:
+            table.add_column(_heading(name), justify="left" if name in board.params else "right", no_wrap=True)
+        for record in records:
+            table.add_row(*(cell(record.get(name)) for name in names))
         console.print()
         console.print(table)
     warn(rows)
+
+
+def _fitting(board: Board, records: Sequence[dict], width: int) -> list[str]:
+    """The columns of a board that a terminal has room for: the last metrics go first."""
+    metrics = list(board.metrics)
+    while len(metrics) > 1 and sum(_width(name, records) for name in _columns(board, metrics)) > width:
+        metrics.pop()
+    return _columns(board, metrics)
+
+
+def _columns(board: Board, metrics: Sequence[str]) -> list[str]:
+    return ["", *board.params, *metrics, "run"]
+
+
+def _width(name: str, records: Sequence[dict]) -> int:
+    return 2 + max(len(_heading(name)), *(len(cell(record.get(name))) for record in records))
 
 
 def screen(file: object) -> "Console":

@@ -99,7 +99,7 @@ def _panel(progress: Progress, elapsed: float) -> Any:
 
     total = len(progress.expected)
     bar = ProgressBar(total=total or 1, completed=total - len(progress.waiting))
-    return Panel(Group(bar, _line(progress, elapsed), *_partial()), title="backbench sweep", title_align="left")
+    return Panel(Group(_line(progress, elapsed), *_partial(), bar), title="backbench sweep", title_align="left")
 
 
 def _line(progress: Progress, elapsed: float) -> str:
