@@ -168,7 +168,7 @@ def _draw_record(axes: "Axes", drawing: Drawing) -> None:
     _rectangle(axes, right + 0.5, y, 1.5, f"{len(drawing.plan.runs)} runs\njoined by hash", "record")
     axes.plot([right + 1.25] * 2, [y - BOX[1] / 2, y - 0.72], color=FAINT, lw=1, zorder=1)
     _rectangle(axes, right + 0.5, y - 0.95, 1.5, "MLflow\nleaderboard", "record")
-    said = "A box with a number is one job with that many fits, which share their work; each is stored by its own hash."
+    said = "A box with a number is a family of that many fits, which share their work; each is stored by its own hash."
     axes.text(GRID, bottom - 0.62, said, va="center", color=INK, fontsize=7.5)
 
 

@@ -30,6 +30,8 @@ class Progress:
     shards: int
     done: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    finished: float = 0.0
+    ended: float = 0.0
 
     def look(self, store: Store) -> None:
         for member, path in list(self.waiting.items()):
@@ -51,10 +53,17 @@ class Progress:
         return sum(not any(member in waiting for member in run.stages.values()) for run in self.plan.runs.values())
 
     def eta(self, elapsed: float) -> float | None:
-        """Seconds left: the expected time of what is waiting, at the pace seen so far; None before there is one."""
+        """Seconds left: the expected time of what is waiting, at the pace of what has ended; None before there is one.
+
+        Between two ends it counts down, since a long member under way is no sign of a slower pace.
+        """
         finished = sum(self.expected[member] for member in self.done | self.failed)
         left = sum(self.expected[member] for member in self.waiting)
-        return None if finished < 0.05 * (finished + left) else left * elapsed / finished
+        if finished != self.finished:
+            self.finished, self.ended = finished, elapsed
+        if finished < 0.05 * (finished + left):
+            return None
+        return max(left * self.ended / finished - (elapsed - self.ended), 1.0)
 
 
 def watch(process: subprocess.Popen, plan: Plan, found: Status, expected: Mapping[str, float], cores: int) -> None:
