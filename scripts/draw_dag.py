@@ -38,7 +38,7 @@ INCHES = 0.78
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is drawn: the rows are matrices, the columns families of fits, a cell is one job with that many members."""
+    """What is drawn: the rows are matrices, the columns families of fits, a cell is a family with that many members."""
 
     plan: Plan
     rows: list[str]

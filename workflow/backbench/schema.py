@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union
 
 T = TypeVar("T")
+LISTED = 24
 
 
 class ConfigError(ValueError):
@@ -49,10 +50,18 @@ def nearest(word: str, allowed: Iterable[str]) -> str | None:
 
 def refuse(where: str, received: Any, allowed: Iterable[str] | str) -> ConfigError:
     """The error for a value that is not allowed at `where`."""
-    choices = allowed if isinstance(allowed, str) else ", ".join(map(str, allowed))
+    choices = allowed if isinstance(allowed, str) else _listed(received, list(map(str, allowed)))
     near = None if isinstance(allowed, str) else nearest(received, allowed)
     hint = f" Did you mean {near!r}?" if near else ""
     return ConfigError(f"{where}: received {received!r}; allowed: {choices}.{hint}")
+
+
+def _listed(received: Any, allowed: list[str]) -> str:
+    """The allowed words; of very many, those that are spelled most alike."""
+    if len(allowed) <= LISTED:
+        return ", ".join(allowed)
+    near = difflib.get_close_matches(str(received), allowed, n=LISTED // 2, cutoff=0.0)
+    return f"{', '.join(near)} and {len(allowed) - len(near)} more"
 
 
 def parse(cls: type[T], values: Mapping[str, Any], where: str) -> T:

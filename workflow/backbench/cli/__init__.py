@@ -49,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return OK
+    except OSError as error:
+        print(f"backbench {args.command}: {error}; nothing half-written was left behind", file=sys.stderr)
+        return DIFFERS
     except tuple(_refusals()) as error:
         print(f"backbench {args.command}: {error}", file=sys.stderr)
         return REFUSED

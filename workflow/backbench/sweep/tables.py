@@ -91,7 +91,7 @@ def to_csv(records: Sequence[Record], names: Sequence[str] | None = None) -> str
 def to_json(records: Sequence[Record], names: Sequence[str] | None = None) -> str:
     """JSON text: a list of objects; an undefined metric is null."""
     kept = names or columns(records)
-    return json.dumps([{key: _plain(record.get(key)) for key in kept} for record in records], indent=1)
+    return json.dumps([{key: _plain(record.get(key)) for key in kept} for record in records], indent=1) + "\n"
 
 
 def distinct(rows: Sequence[Row], head: str) -> list[Row]:
