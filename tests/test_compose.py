@@ -1,0 +1,273 @@
+"""The cells of a grid are what Hydra composes, whatever is swept; what cannot be composed is refused with a reason."""
+
+import json
+import random
+import shutil
+
+import pytest
+from hydra import initialize_config_dir
+
+from backbench import compose, paths
+from backbench.schema import ConfigError
+
+NONE = "experiment=none"
+GRIDS = {
+    "groups and values": [
+        "backbone=pixels,efficientnet_lite0",
+        "chain=none,pca50,l2_pca50",
+        "clusterer=kmeans,dbscan,agglomerative",
+        "classifier=glob(*)",
+        "k=range(2,6)",
+        "seed=0,1",
+        "clusterer.eps_quantile=0.3,0.5",
+        "clusterer.n_init=1,10",
+    ],
+    "packages": [
+        "chain=none,standardise",
+        "chain@clustering.chain=shared,l2,standardise_pca50",
+        "chain@classification.chain=glob(*)",
+        "retrieval=cosine,euclidean,none",
+        "retrieval.at=5,10",
+    ],
+    "steps of a chain": [
+        "chain=pca50,l2_pca50,none",
+        "chain.steps.s1.n_components=10,20",
+        "chain.steps.s2.whiten=true,false",
+        "chain@retrieval.chain=pca50",
+        "retrieval.chain.steps.s1.n_components=5,6",
+    ],
+    "interpolations": [
+        "clusterer=kmeans,gaussian_mixture",
+        "k=${seed},7",
+        "seed=3,4",
+        "clusterer.n_init=${k}",
+        "dataset.root=${oc.env:BACKBENCH_TEST_ROOT},a-${k}-${.name}",
+        "dataset.sample='${oc.decode:${oc.env:BACKBENCH_TEST_SAMPLE}}'",
+        "backbone.image.size=${oc.env:BACKBENCH_TEST_UNSET,32}",
+    ],
+    "types and mappings": [
+        "dataset.split={source:random,test:0.25}",
+        "dataset.sample=null,100,100.0,'100',true",
+        "k=[1,2],{},3",
+        "classifier=svm,random_forest",
+        "classifier.gamma=auto,0.5",
+        "+clusterer.extra={a:[1,{b:2}]}",
+        "~backbone.image.mode",
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.setenv("BACKBENCH_TEST_ROOT", "/data/photos")
+    monkeypatch.setenv("BACKBENCH_TEST_SAMPLE", "250")
+
+
+@pytest.fixture
+def conf(tmp_path, monkeypatch):
+    """A function that adds files to a copy of ``conf/``, which is then the one in use."""
+    folder = tmp_path / "conf"
+    shutil.copytree(paths.conf(), folder)
+    monkeypatch.setenv("BACKBENCH_CONF", str(folder))
+
+    def add(**files):
+        for name, text in files.items():
+            path = folder / (name.replace("__", "/") + ".yaml")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+
+    return add
+
+
+def text(config) -> str:
+    """A configuration as text in which 1, 1.0, '1' and true differ."""
+    return json.dumps(config, sort_keys=True)
+
+
+def cells(*overrides) -> list[compose.Cell]:
+    return compose.expand(overrides).cells
+
+
+def assert_equal_to_hydra(found: list[compose.Cell]) -> None:
+    with initialize_config_dir(str(paths.conf()), version_base="1.3"):
+        for cell in found:
+            config = compose.compose_one(cell.overrides)
+            expected = {key: value for key, value in config.items() if key not in compose.NOT_IN_CELL}
+            assert text(cell.config) == text(expected), cell.overrides
+
+
+def refusal(*overrides) -> str:
+    with pytest.raises(ConfigError) as caught:
+        compose.expand(overrides)
+    return str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GRIDS)
+def test_random_cells_equal_what_hydra_composes(name):
+    found = cells(NONE, *GRIDS[name])
+    assert_equal_to_hydra(random.Random(0).sample(found, min(20, len(found))))
+
+
+def test_the_grid_is_the_whole_product():
+    found = cells(NONE, "backbone=pixels,efficientnet_lite0", "k=range(2,5)", "seed=0,1", "chain=none,l2")
+    seen = {text([cell.config[key] for key in ("backbone", "k", "seed", "chain")]) for cell in found}
+    assert len(found) == len(seen) == 2 * 3 * 2 * 2
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_order_of_overrides_does_not_count(name):
+    shuffled = [*GRIDS[name], NONE]
+    random.Random(1).shuffle(shuffled)
+    one, other = cells(NONE, *GRIDS[name]), cells(*shuffled)
+    assert sorted(text(cell.config) for cell in one) == sorted(text(cell.config) for cell in other)
+
+
+def test_a_glob_takes_every_option_but_none():
+    names = [cell.config["clusterer"]["name"] for cell in cells(NONE, "clusterer=glob(*)")]
+    assert sorted(names) == sorted(set(compose.groups()["clusterer"]) - {"none"})
+    assert "no values" in refusal(NONE, "clusterer=glob(none)")
+
+
+def test_all_heads_share_a_chain_unless_one_has_its_own():
+    (cell,) = cells(NONE, "chain=l2", "chain@classification.chain=pca50")
+    steps = {head: cell.config[head]["chain"]["steps"]["s1"]["name"] for head in ("clustering", "classification")}
+    assert steps == {"clustering": "l2", "classification": "pca"}
+    assert cell.config["retrieval"]["chain"] == cell.config["chain"]
+
+
+@pytest.mark.parametrize("last", ["k=3", "k=3,5"])
+def test_the_last_of_two_overrides_of_a_key_holds(last):
+    found = [cell.config["k"] for cell in cells(NONE, "k=8,9", last)]
+    assert found == [3] if last == "k=3" else found == [3, 5]
+
+
+def test_the_last_of_two_choices_holds():
+    assert len(cells(NONE, "backbone=pixels,efficientnet_lite0", "backbone=pixels")) == 1
+
+
+def test_options_that_touch_each_others_keys_are_composed_by_hydra(conf):
+    knn = "{name: knn, n_neighbors: 3, metric: euclidean, weights: uniform}"
+    conf(
+        clusterer__greedy="# @package _global_\nclusterer: {name: dbscan, eps: 1.0}\nk: 4\nseed: 9\n",
+        classifier__greedy=f"# @package _global_\nclassifier: {knn}\nk: 3\n",
+        classifier__nested="defaults:\n  - knn\n  - _self_\nn_neighbors: 9\n",
+    )
+    found = cells(NONE, "clusterer=kmeans,greedy,dbscan", "classifier=knn,greedy,nested", "seed=0,1")
+    assert len(found) == 18
+    assert_equal_to_hydra(found)
+
+
+def test_a_choice_that_hangs_on_another_is_composed_by_hydra(conf):
+    conf(
+        tuning__knn="n_init: 1\n",
+        tuning__svm="n_init: 2\n",
+        clusterer__tuned="defaults:\n  - kmeans\n  - /tuning@_here_: ${classifier}\n",
+    )
+    found = cells(NONE, "clusterer=kmeans,tuned,dbscan", "classifier=knn,svm")
+    assert_equal_to_hydra(found)
+    inits = [cell.config["clusterer"].get("n_init") for cell in found]
+    assert inits == [4, 4, 1, 2, None, None]
+
+
+def test_files_with_nested_defaults_are_merged(conf):
+    conf(
+        clusterer__many="defaults:\n  - kmeans\n  - _self_\nn_init: 20\n",
+        chain__two="defaults:\n  - pca50\n  - /transform@steps.s2: l2\n",
+    )
+    found = cells(NONE, "clusterer=kmeans,many", "chain=none,two", "chain@retrieval.chain=shared,two", "k=2,3")
+    assert len(found) == 16
+    assert_equal_to_hydra(found)
+
+
+def test_an_option_that_only_some_have_is_an_axis_for_them_alone():
+    found = compose.expand([NONE, "clusterer=kmeans,dbscan", "clusterer.eps_quantile=0.3,0.5,0.7"])
+    names = [cell.config["clusterer"]["name"] for cell in found.cells]
+    assert names.count("kmeans") == 1 and names.count("dbscan") == 3
+    assert found.notices == ["clusterer.eps_quantile applies only to the options that have it"]
+    assert not compose.expand([NONE, "clusterer=dbscan", "clusterer.eps_quantile=0.3,0.5"]).notices
+
+
+def test_an_axis_of_the_command_line_replaces_the_experiments():
+    default = compose.expand([])
+    assert default.experiment == "quickstart" and len(default.cells) > 100
+    found = compose.expand(["k=3", "backbone=pixels"])
+    assert {cell.config["k"] for cell in found.cells} == {3}
+    assert {cell.config["backbone"]["name"] for cell in found.cells} == {"pixels"}
+    assert {cell.config["classifier"]["name"] for cell in found.cells} == {
+        cell.config["classifier"]["name"] for cell in default.cells
+    }
+    assert found.explicit == {"k", "backbone"}
+
+
+def test_an_axis_of_the_experiment_can_be_taken_away():
+    assert {cell.config["k"] for cell in cells("~sweep.k")} == {10}
+
+
+def test_without_an_experiment_there_is_one_cell():
+    found = compose.expand([NONE])
+    assert found.experiment == "none" and len(found.cells) == 1
+    assert_equal_to_hydra(found.cells)
+
+
+def test_settings_are_no_part_of_a_cell():
+    found = compose.expand([NONE, "execution.batch_size=8", "store.root=/elsewhere", "tracking.uri=http://x"])
+    assert found.settings["execution"] == {"device": "auto", "batch_size": 8}
+    assert found.settings["store"] == {"root": "/elsewhere"} and found.settings["tracking"] == {"uri": "http://x"}
+    assert not set(found.cells[0].config) & set(compose.NOT_IN_CELL)
+
+
+def test_the_groups_are_the_folders():
+    assert set(compose.groups()) == {path.name for path in paths.conf().iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("backbon=pixels", ["'backbon'", "Did you mean 'backbone'"]),
+        ("backbone=pixel", ["'pixel'", "efficientnet_lite0", "Did you mean 'pixels'"]),
+        ("clusterer=kmeans,dbscn", ["'dbscn'", "Did you mean 'dbscan'"]),
+        ("chain@clustering.chain=pca5", ["chain@clustering.chain", "'pca5'", "Did you mean 'pca50'"]),
+        ("chain@clusterin.chain=pca50", ["clusterin", "chain@clustering.chain"]),
+        ("experiment=quickstar", ["'quickstar'", "Did you mean 'quickstart'"]),
+        ("experiment=none,quickstart", ["one value"]),
+        ("backbone=null", ["backbone", "'null'", "pixels"]),
+        ("clusterer={name:kmeans}", ["clusterer", "kmeans"]),
+        ("kk=3", ["'kk'", "Did you mean 'k'"]),
+        ("clusterer.n_inits=3", ["'clusterer.n_inits'", "clusterer.tol", "Did you mean 'clusterer.n_init'"]),
+        ("backbone.image.sise=3,4", ["'backbone.image.sise'", "Did you mean 'backbone.image.size'"]),
+        ("chain.steps.s1.n_components=3", ["'chain.steps.s1.n_components'", "chain.steps"]),
+        ("execution.devise=cpu", ["Did you mean 'execution.device'"]),
+        ("execution.device=cpu,cuda", ["execution", "one value"]),
+        ("store.root=/a,/b", ["store", "one value"]),
+        ("sweep.k=2", ["sweep.k", "own key"]),
+        ("hydra.job.name=x", ["'hydra.job.name'"]),
+        ("k=interval(1,3)", ["interval", "range()"]),
+        ("+foo=1,2", ["+foo=1,2", "added key"]),
+        ("clusterer=glob(nothing*)", ["no values"]),
+        ("k", ["'k'", "key=value"]),
+        ("k=1,", ["key=value"]),
+        ("k=range(1,)", ["key=value"]),
+        ("k=choice()", ["choice()", "key=value"]),
+        ("k=[1", ["key=value"]),
+        ("=3", ["''"]),
+        ("k=${nothing}", ["interpolation", "nothing"]),
+        ("k=${oc.env:BACKBENCH_TEST_UNSET}", ["interpolation", "BACKBENCH_TEST_UNSET"]),
+        ("k=${k}", ["refers to itself", "${k}"]),
+        ("k=a${k}", ["interpolation"]),
+        ("chain=shared", ["refers to itself", "${chain.steps}"]),
+        ("transform=pca", ["transform"]),
+    ],
+)
+def test_what_cannot_be_composed_is_refused(override, words):
+    message = refusal(NONE, override)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_an_error_in_an_experiment_is_refused_alike(conf):
+    conf(experiment__typo="# @package _global_\nsweep:\n  clusterer: kmeans,dbscn\n")
+    assert "Did you mean 'dbscan'" in refusal("experiment=typo")
+    conf(experiment__typo="# @package _global_\nsweep:\n  kk: 1,2\n")
+    assert "Did you mean 'k'" in refusal("experiment=typo")

@@ -1,0 +1,566 @@
+"""Identity and validation: what a result depends on is in its hash, nothing else is, and nothing impossible starts."""
+
+import copy
+import dataclasses
+import functools
+import random
+import re
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from backbench import compose, paths, planning, plugins
+from backbench.schema import ConfigError
+from backbench.sweep import grid
+from backbench.sweep.plan import ancestors
+
+NONE = "experiment=none"
+HEADS = grid.HEADS
+
+# The default cell of the quick start, with every option spelled out: a change of any of these breaks stored results.
+GOLDEN = {
+    "pixels": {
+        "clustering": "1807ce51a22ee80e54db549f4be49fa77662f452282ba09797be3df833c44db5",
+        "images": "15909ef355dfefe88f5c777876a0eb664eedcda23a49c5a47b473e6e0c47adc8",
+        "dataset": "46d0729d95250b25540ac2ab0eb051bf5bcd22c5b3a71a68b23551b8611a99cb",
+        "classification": "0e80b5b077818bc69a08e6bffc7c6c77b1da8e37344d4450d5e7195e8c4081c6",
+        "features": "0ffe594e693349084db4679fe3c5c180d939714ff50c349e9703cc1651b5415f",
+        "retrieval": "e477b4f245208975839a7dd867812fdfc7783b49b5857505abf9a79e005435bd",
+        "matrix.clustering": "0344bd5deaa96df781fa4634e4ae26e52325ed742c6f7afa9fcbb34a8a22edc2",
+        "matrix.classification": "d5d0bb56d2e1aed5390bfefe1bdfea75b94a0fa4673d5702f4e053da6244fdc7",
+        "matrix.retrieval": "0344bd5deaa96df781fa4634e4ae26e52325ed742c6f7afa9fcbb34a8a22edc2",
+        "run": "da7d5902bb4430198f4ca5c86f3195f544c42e7fdc35e0e35cdcea81324b7834",
+    },
+    "plugins": {
+        "clusterer agglomerative": "6dbddee3b9f74e05d88d2af3a87f39e5abbeea595f702fbd7f3e09956dc4b81a",
+        "clusterer dbscan": "a60437fead6ca0a8eb67466694c09aea08d1a577f5245c0c0bcb8c7638cec391",
+        "clusterer gaussian_mixture": "80a03a5add877e1355426df2c9cec089d0e1643e578e87c002a9d7063a76ca42",
+        "clusterer kmeans": "0e1870ab225ee8d880c76c2409eee4b42999193ccceb598e82ed92d418bc8448",
+        "classifier knn": "47de65e1fc62f385d0d58ba19bf43078d043ec61fcded172e95f95c818386732",
+        "classifier logistic_regression": "0ecd7e95daac1e0687b11def5c201bceff92c175a63632bb1e7b5a3af4de34d6",
+        "classifier random_forest": "15c59e44ffc41aa49e630f39b8cc5e826e0a48cf5ca3db1fed9745f46abf80dc",
+        "classifier svm": "5479e4bb36388fb6ee1edd975827e75408b0b94f91f03db6e03e8cf77b9e6922",
+        "retrieval euclidean": "b9b16d7be69d1f11b86eefb15cbfe2ddce521a1d5a854a5012439bfb1c9184c6",
+        "backbone efficientnet_lite0": "7aca8b26cbb5c3dc765429cfe1b03e844f70a424fcfec3b1c47400841f0df028",
+    },
+}
+
+# Another legal value of every option that changes a result, by plugin; new options have to be added here.
+OTHER = {
+    ("dataset", "fashion_mnist"): {"digest": "0" * 64, "sample": 2999, "seed": 1},
+    ("dataset", "folder"): {"sample": 20, "seed": 1, "unreadable": "fail"},
+    ("dataset.split", None): {"source": "random", "validation": 0.3, "test": 0.3},
+    ("backbone.image", None): {"size": 32, "mode": "RGB", "resize": "crop", "interpolation": "bicubic"},
+    ("backbone", "efficientnet_lite0"): {"weights": "random", "weights_seed": 1},
+    ("transform", "pca"): {"n_components": 49, "whiten": True, "solver": "full"},
+    ("transform", "standardise"): {"with_mean": False, "with_std": False},
+    ("clusterer", "agglomerative"): {"linkage": "average", "metric": "cosine"},
+    ("clusterer", "dbscan"): {"eps": 2.0, "eps_quantile": 0.8, "min_samples": 6},
+    ("clusterer", "gaussian_mixture"): {
+        "covariance_type": "spherical",
+        "reg_covar": 1e-5,
+        "n_init": 2,
+        "max_iter": 299,
+        "tol": 1e-2,
+        "init_params": "random",
+    },
+    ("clusterer", "kmeans"): {"init": "random", "n_init": 5, "max_iter": 299, "tol": 1e-3, "algorithm": "elkan"},
+    ("classifier", "knn"): {"n_neighbors": 4, "metric": "cosine", "weights": "distance"},
+    ("classifier", "logistic_regression"): {"C": 2.0, "max_iter": 1999, "tol": 1e-3},
+    ("classifier", "random_forest"): {
+        "n_estimators": 100,
+        "criterion": "entropy",
+        "max_depth": 3,
+        "max_features": 0.5,
+        "min_samples_split": 3,
+        "min_samples_leaf": 2,
+        "bootstrap": False,
+    },
+    ("classifier", "svm"): {"kernel": "linear", "C": 2.0, "gamma": "auto", "tol": 1e-2, "shrinking": False},
+}
+# Options that have one legal value, or are paths, or count only beside another option.
+FIXED = {
+    ("dataset", "fashion_mnist", "n"),
+    ("dataset", "folder", "digest"),
+    ("clusterer", "dbscan", "metric"),
+    ("backbone", "efficientnet_lite0", "image.mode"),
+}
+BESIDE = {
+    ("clusterer", "agglomerative", "metric"): {"linkage": "average"},
+    ("clusterer", "dbscan", "eps"): {"eps": 1.0, "eps_quantile": None},
+    ("backbone", "efficientnet_lite0", "weights_seed"): {"weights": "random"},
+}
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
+    for name in ("STORE", "DEVICE", "BATCH_SIZE"):
+        monkeypatch.delenv(f"BACKBENCH_{name}", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A function that writes a folder of small images, with or without classes."""
+
+    def make(name="photos", classes=("cat", "dog"), count=20):
+        for label in classes:
+            for number in range(count):
+                path = tmp_path / name / label / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shade = (7 * number, 90 if label == "dog" else 10, number)
+                Image.new("RGB", (8, 8), shade).save(path)
+        return tmp_path / name
+
+    return make
+
+
+@functools.cache
+def options(kind: str, name: str) -> dict:
+    return yaml.safe_load((paths.conf() / kind / f"{name}.yaml").read_text())
+
+
+@functools.cache
+def _cell(*overrides: str) -> dict:
+    (cell,) = compose.expand([NONE, *overrides]).cells
+    return cell.config
+
+
+def cell(*overrides: str) -> dict:
+    """The one cell of `overrides`, as a copy that a test may change."""
+    return copy.deepcopy(_cell(*overrides))
+
+
+def build(*cells, digest="0" * 64, explicit=()) -> grid.Grid:
+    return grid.build(cells, lambda module, params: digest, explicit)
+
+
+def run_hash(config, **options) -> str:
+    (found,) = build(config, **options).runs
+    return found
+
+
+def stage(built: grid.Grid, kind: str) -> grid.Stage:
+    (run,) = built.runs.values()
+    return built.stages[run.stages[kind]]
+
+
+def head_hashes(*overrides: str) -> dict[str, str]:
+    (run,) = build(cell(*overrides)).runs.values()
+    return dict(run.stages)
+
+
+def refusal(*overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        planning.make([NONE, *overrides], fingerprint=False)
+    return str(caught.value)
+
+
+def changed(config: dict, dotted: str, value) -> dict:
+    """A copy of a cell with one key set."""
+    found = copy.deepcopy(config)
+    *path, last = dotted.split(".")
+    node = found
+    for key in path:
+        node = node[key]
+    node[last] = value
+    return found
+
+
+# Identity: what is in the hash
+
+
+def golden() -> dict[str, str]:
+    """Hashes of the run that the golden values are of, by kind of stage."""
+    built = build(
+        cell("backbone=pixels", "chain=pca50", "clusterer=kmeans", "k=10", "seed=0", "classifier=random_forest")
+    )
+    (run,) = built.runs.values()
+    chain = ancestors(built.stages, run.stages.values())
+    found = {built.stages[member].kind: member for member in chain if built.stages[member].kind != "matrix"}
+    matrices = {head: built.stages[run.stages[head]].parents["matrix"][1] for head in HEADS}
+    return {**found, **{f"matrix.{head}": member for head, member in matrices.items()}, "run": run.hash}
+
+
+def test_golden_hashes_of_a_run_and_its_stages():
+    assert golden() == GOLDEN["pixels"]
+
+
+def test_golden_hashes_of_every_plugin():
+    found = {}
+    for name in compose.groups()["clusterer"]:
+        if name != "none":
+            found[f"clusterer {name}"] = head_hashes(f"clusterer={name}")["clustering"]
+    for name in compose.groups()["classifier"]:
+        if name != "none":
+            found[f"classifier {name}"] = head_hashes(f"classifier={name}")["classification"]
+    found["retrieval euclidean"] = head_hashes("retrieval=euclidean")["retrieval"]
+    found["backbone efficientnet_lite0"] = head_hashes("backbone=efficientnet_lite0", "backbone.weights=random")[
+        "features"
+    ]
+    assert found == GOLDEN["plugins"]
+
+
+def test_the_dataset_of_the_quick_start_is_pinned():
+    default = planning.make([]).plan
+    assert {stage.hash for stage in default.stages.values() if stage.kind == "dataset"} == {GOLDEN["pixels"]["dataset"]}
+    assert GOLDEN["pixels"]["run"] in default.runs
+
+
+# Identity: what does not count
+
+
+def test_the_order_of_overrides_does_not_count():
+    asked = ["backbone=pixels", "chain=l2_pca50", "k=7", "seed=3", "clusterer.n_init=2", "dataset.sample=200"]
+    hashes = set()
+    for seed in range(4):
+        random.Random(seed).shuffle(asked)
+        hashes.add(run_hash(cell(*asked)))
+    assert len(hashes) == 1
+
+
+def reordered(value, order: random.Random):
+    if not isinstance(value, dict):
+        return value
+    keys = list(value)
+    order.shuffle(keys)
+    return {key: reordered(value[key], order) for key in keys}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_keys_does_not_count(order):
+    config = cell("chain=l2_pca50", "classifier=random_forest")
+    assert run_hash(reordered(config, order)) == run_hash(config)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "k=10.0",
+        "seed=0.0",
+        "clusterer.n_init=4.0",
+        "clusterer.tol=0.0001",
+        "dataset.sample=3000.0",
+        "retrieval.at=10.0",
+    ],
+)
+def test_equal_numbers_of_another_type_do_not_count(override):
+    assert run_hash(cell(override)) == run_hash(cell())
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "execution.device=cuda",
+        "execution.batch_size=7",
+        "store.root=/elsewhere",
+        "tracking.uri=http://example.org",
+        "dataset.root=/data/fashion",
+    ],
+)
+def test_how_and_where_it_is_computed_does_not_count(override):
+    assert run_hash(cell(override)) == run_hash(cell())
+
+
+def test_the_path_of_a_folder_does_not_count_its_content_does(photos):
+    def hashes(root, **options):
+        return run_hash(cell("dataset=folder", f"dataset.root={root}"), **options)
+
+    one, other = photos("one"), photos("other")
+    assert hashes(one) == hashes(other)
+    assert hashes(one, digest="1" * 64) != hashes(one)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "axis"),
+    [
+        (["clusterer=dbscan"], "k=3"),
+        (["clusterer=dbscan"], "seed=3"),
+        (["clusterer=agglomerative", "classifier=knn"], "seed=3"),
+        (["clusterer=none"], "k=3"),
+        (["clusterer=none"], "clustering.scope=train"),
+        (["clusterer=none", "classifier=svm", "retrieval=none"], "seed=3"),
+        (["retrieval=none"], "chain@retrieval.chain=pca50"),
+        (["classifier=none"], "chain@classification.chain=pca50"),
+        (["backbone=efficientnet_lite0"], "backbone.weights_seed=3"),
+    ],
+)
+def test_what_a_plugin_ignores_does_not_count(overrides, axis):
+    assert run_hash(cell(*overrides, axis)) == run_hash(cell(*overrides))
+
+
+def test_a_chain_without_a_fit_has_no_scope():
+    plain, trained = (head_hashes("chain=l2", f"clustering.scope={scope}") for scope in ("all", "train"))
+    assert plain["clustering"] != trained["clustering"]
+    built = build(cell("chain=l2"))
+    assert {stage.config["fit"] for stage in built.stages.values() if stage.kind == "matrix"} == {"all"}
+    fitted = build(cell("chain=pca50"))
+    assert {stage.config["fit"] for stage in fitted.stages.values() if stage.kind == "matrix"} == {"all", "train"}
+
+
+def test_a_shared_chain_and_the_same_chain_spelled_out_are_one_run():
+    own = [f"chain@{head}.chain=pca50" for head in HEADS]
+    assert run_hash(cell("chain=pca50")) == run_hash(cell("chain=none", *own))
+    assert run_hash(cell("chain=none")) == run_hash(
+        cell("chain=pca50", *[f"chain@{head}.chain=none" for head in HEADS])
+    )
+
+
+def test_the_names_of_steps_do_not_count_their_order_does():
+    config = cell("chain=l2_pca50")
+    l2, pca = config["chain"]["steps"]["s1"], config["chain"]["steps"]["s2"]
+
+    def chained(**steps):
+        found = copy.deepcopy(config)
+        for part in (found, *(found[head] for head in HEADS)):
+            part["chain"] = {"steps": steps}
+        return run_hash(found)
+
+    assert chained(a=l2, b=pca) == run_hash(config)
+    assert chained(a=pca, b=l2) != run_hash(config)
+
+
+def test_cells_that_mean_the_same_are_one_run():
+    built = build(*(cell("clusterer=dbscan", f"k={k}", f"seed={seed}") for k in (2, 3) for seed in (0, 1)))
+    assert len(built.runs) == 1
+
+
+def test_runs_share_their_stages():
+    built = build(*(cell(f"k={k}", f"classifier={name}") for k in (2, 3) for name in ("knn", "svm")))
+    kinds = [stage.kind for stage in built.stages.values()]
+    assert len(built.runs) == 4
+    assert {kind: kinds.count(kind) for kind in (*HEADS, "features")} == {
+        "clustering": 2,
+        "classification": 2,
+        "retrieval": 1,
+        "features": 1,
+    }
+
+
+# Identity: every option counts
+
+
+def fields(kind: str, name: str) -> list[str]:
+    """Names of the options of a plugin; a nested one is dotted."""
+    found = []
+    for field in dataclasses.fields(plugins.load(kind, name).Params):
+        if dataclasses.is_dataclass(field.type):
+            found += [f"{field.name}.{inner.name}" for inner in dataclasses.fields(field.type)]
+        elif field.name not in getattr(plugins.load(kind, name), "UNHASHED", ()) or kind == "backbone":
+            found.append(field.name)
+    return found
+
+
+def every_option():
+    for kind in plugins.PACKAGES:
+        for name in plugins.names(kind):
+            for option in fields(kind, name):
+                if (kind, name, option) not in FIXED:
+                    yield pytest.param(kind, name, option, id=f"{name}.{option}")
+
+
+def other_value(kind: str, name: str, option: str):
+    parent, _, inner = option.rpartition(".")
+    return OTHER[(f"{kind}.{parent}", None) if parent else (kind, name)][inner]
+
+
+def cell_with(kind: str, name: str, root) -> tuple[dict, str]:
+    """A cell that uses a plugin, and the place of its options in it."""
+    config = cell("chain=pca50" if kind == "transform" else "chain=none", "k=3")
+    if kind == "transform":
+        config["chain"] = {"steps": {"s1": dict(options(kind, name))}}
+        for head in HEADS:
+            config[head]["chain"] = config["chain"]
+        return config, "chain.steps.s1"
+    config[kind] = dict(options(kind, name)) | ({"root": str(root)} if name == "folder" else {})
+    return config, kind
+
+
+@pytest.mark.parametrize(("kind", "name", "option"), every_option())
+def test_every_option_counts(kind, name, option, photos):
+    root = photos(classes=("train/a", "train/b", "test/a", "test/b")) if name == "folder" else None
+    config, place = cell_with(kind, name, root)
+    for key, value in BESIDE.get((kind, name, option), {}).items():
+        config = changed(config, f"{place}.{key}", value)
+    if config["dataset"]["split"]["source"] == other_value("dataset", "folder", "split.source"):
+        config = changed(config, "dataset.split.source", "given" if option == "split.source" else "random")
+    other = changed(config, f"{place}.{option}", other_value(kind, name, option))
+    for found in (config, other):
+        if kind == "transform":
+            for head in HEADS:
+                found[head]["chain"] = found["chain"]
+    assert run_hash(other) != run_hash(config)
+
+
+@pytest.mark.parametrize(
+    ("override", "kinds"),
+    [
+        ("k=11", {"clustering"}),
+        ("seed=1", {"clustering"}),
+        ("clustering.scope=train", {"clustering"}),
+        ("clustering.scope=per_split", {"clustering"}),
+        ("retrieval=euclidean", {"retrieval"}),
+        ("retrieval.at=9", {"retrieval"}),
+        ("retrieval.protocol=test_against_train", {"retrieval"}),
+        ("chain@clustering.chain=l2", {"clustering"}),
+        ("classifier=svm", {"classification"}),
+        ("chain=l2", set(HEADS)),
+        ("backbone.image.size=27", {*HEADS, "features"}),
+        ("dataset.seed=1", {*HEADS, "features", "dataset"}),
+    ],
+)
+def test_a_change_counts_for_what_comes_after_it_alone(override, kinds):
+    before, after = head_hashes(), head_hashes(override)
+    assert {kind for kind in before if before[kind] != after[kind]} == kinds
+
+
+def test_none_of_a_hash_is_the_code():
+    built = build(cell())
+    other = {key: dataclasses.replace(stage, code="") for key, stage in built.stages.items()}
+    for key, one in other.items():
+        assert grid.stage_hash(one.kind, one.config, one.parents) == key
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.integers(0, 5), st.sampled_from(["kmeans", "agglomerative"])), min_size=1)
+)
+def test_the_runs_of_a_grid_are_those_of_its_cells(asked):
+    cells = []
+    for k, seed, name in asked:
+        config = cell(f"clusterer={name}")
+        cells.append({**config, "k": k, "seed": seed})
+    together = set(build(*cells).runs)
+    assert together == {run_hash(config) for config in cells} == set(build(*reversed(cells)).runs)
+    assert len(together) == len({(k, seed if name == "kmeans" else None, name) for k, seed, name in asked})
+
+
+# Validation
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["k=0"], ["k", "0", ">= 1"]),
+        (["k=2.5"], ["k", "2.5", "whole number"]),
+        (["k=ten"], ["k", "'ten'", "whole number"]),
+        (["k=true"], ["k", "True"]),
+        (["k=null"], ["k", "None"]),
+        (["k={a:1}"], ["k", "{'a': 1}"]),
+        (["seed=-1"], ["seed", "-1"]),
+        (["seed=4294967296"], ["seed", "4294967296"]),
+        (["k=3001"], ["kmeans", "3001", "3000"]),
+        (["k=2,3001", "clusterer=agglomerative,kmeans,dbscan"], ["agglomerative", "kmeans", "3001"]),
+        (["k=601", "clustering.scope=per_split", "dataset.sample=3000"], ["601"]),
+        (["clustering.scope=trian"], ["clustering.scope", "'trian'", "Did you mean 'train'"]),
+        (["clustering=5"], ["clustering", "5", "mapping"]),
+        (["clustering.chain=5"], ["clustering.chain", "5"]),
+        (["chain.steps=5"], ["chain.steps", "5"]),
+        (["chain.steps=[1]"], ["chain.steps", "[1]"]),
+        (["+chain.steps.s1=5"], ["transform", "5"]),
+        (["+chain.steps.s1={name:pcaa}"], ["'pcaa'", "Did you mean 'pca'"]),
+        (["+chain.steps.s1={name:l2,x:1}"], ["transform(l2)", "'x'"]),
+        (["chain=pca50", "chain.steps.s1.n_components=785"], ["pca", "785", "784"]),
+        (["chain=pca50", "dataset.sample=40"], ["pca", "50"]),
+        (["clusterer=gaussian_mixture", "clusterer.covariance_type=full"], ["full", "rows", "pca50"]),
+        (["clusterer=agglomerative", "clusterer.metric=cosine"], ["ward", "euclidean"]),
+        (["clusterer=dbscan", "clusterer.eps=1"], ["eps", "eps_quantile"]),
+        (["clusterer.n_init='4'"], ["clusterer(kmeans).n_init", "'4'"]),
+        (["clusterer.tol=-1"], ["clusterer(kmeans).tol", ">= 0"]),
+        (["clusterer.name=[1]"], ["clusterer.name", "[1]"]),
+        (["clusterer.name=kmean"], ["'kmean'", "Did you mean 'kmeans'"]),
+        (["clusterer.name=dbscan"], ["clusterer(dbscan)"]),
+        (["classifier.n_neighbors=0"], ["classifier(knn).n_neighbors", ">= 1"]),
+        (["classifier.n_neighbors=2999"], ["classifier(knn)", "2999"]),
+        (["retrieval.at=0"], ["retrieval.at", "0"]),
+        (["retrieval.at=300", "dataset.sample=300"], ["retrieval.at", "300", "below"]),
+        (["retrieval.metric=cosin"], ["retrieval.metric", "Did you mean 'cosine'"]),
+        (["retrieval.metric=[1]"], ["retrieval.metric", "[1]"]),
+        (["dataset.sample=1.5"], ["dataset(fashion_mnist).sample", "1.5"]),
+        (["dataset.split=random"], ["split", "'random'"]),
+        (["dataset.split.validation=1.5"], ["validation", "1.5"]),
+        (["dataset.n=100"], ["dataset(fashion_mnist).n", "100", "70000"]),
+        (["dataset=folder"], ["dataset.root"]),
+        (["dataset=folder", "dataset.root=/nonexistent"], ["/nonexistent"]),
+        (["backbone.image.mode=CMYK"], ["mode", "'CMYK'", "RGB"]),
+        (["backbone=efficientnet_lite0", "backbone.weights=/none.pth"], ["/none.pth", "imagenet"]),
+        (["backbone=efficientnet_lite0", "backbone.image.mode=L"], ["mode", "RGB"]),
+        (["+foo=1"], ["'foo'"]),
+        (["+clustering.foo=1"], ["clustering", "'foo'", "scope"]),
+        (["+classification.foo=1"], ["classification", "'foo'"]),
+        (["+retrieval.foo=1"], ["retrieval", "'foo'"]),
+        (["+chain.foo=1"], ["chain", "'foo'", "steps"]),
+        (["+clustering.chain.foo=1"], ["clustering.chain", "'foo'", "steps"]),
+        (["+clusterer.foo=1"], ["clusterer(kmeans)", "'foo'", "n_init"]),
+        (["+dataset.split.foo=1"], ["split", "'foo'"]),
+        (["+backbone.image.foo=1"], ["image", "'foo'"]),
+        (["~clusterer"], ["clusterer missing", "none"]),
+        (["~clustering"], ["clustering missing"]),
+        (["~k"], ["k missing"]),
+        (["~clusterer.n_init"], ["missing n_init"]),
+        (["execution.device=gpu"], ["execution.device", "'gpu'"]),
+        (["execution.batch_size=0"], ["execution.batch_size", "0"]),
+    ],
+)
+def test_what_cannot_be_run_is_refused(overrides, words):
+    message = refusal(*overrides)
+    for word in words:
+        assert word in message
+
+
+def test_each_problem_is_listed_once_with_the_number_of_its_cells():
+    lines = refusal(
+        "k=3001,3002", "clusterer=kmeans,agglomerative", "seed=0,1,2", "classifier.n_neighbors=0,1"
+    ).splitlines()
+    assert len(lines) == len(set(lines))
+    assert sum("k = 3001" in line and "kmeans" in line for line in lines) == 1
+    # A cell is counted by its first problem alone: half of 24 have the neighbours' besides.
+    assert all(re.search(r"\((\d+) cells\)$", line) for line in lines)
+    assert sum(int(re.search(r"\((\d+) cells\)$", line)[1]) for line in lines) == 24
+
+
+def test_at_most_eight_problems_are_listed():
+    lines = refusal("k=range(3001,3021)").splitlines()
+    assert len(lines) == 9 and lines[-1] == "... and 12 more problems"
+
+
+def test_a_valid_cell_beside_a_bad_one_does_not_start():
+    assert "3001" in refusal("k=2,3001")
+
+
+def test_a_classifier_without_labels_is_left_out_with_a_notice(photos):
+    root = photos(classes=("",))
+    found = planning.make([NONE, "dataset=folder", f"dataset.root={root}", "k=2,3"])
+    assert [set(run.stages) for run in found.plan.runs.values()] == [
+        {"dataset", "features", "clustering", "retrieval"}
+    ] * 2
+    assert found.notices == ["classifier left out: the dataset has no labels"]
+
+
+def test_a_classifier_asked_for_by_name_needs_labels(photos):
+    root = photos(classes=("",))
+    message = refusal("dataset=folder", f"dataset.root={root}", "classifier=svm", "k=2")
+    assert "classifier=svm" in message and "no labels" in message and "sub-folder" in message
+    quiet = planning.make([NONE, "dataset=folder", f"dataset.root={root}", "classifier=none", "k=2"])
+    assert quiet.notices == []
+
+
+def test_a_folder_is_counted_as_it_is(photos):
+    root = photos(count=10)
+    assert "k = 21" in refusal("dataset=folder", f"dataset.root={root}", "k=21")
+    provisional = planning.make([NONE, "dataset=folder", f"dataset.root={root}", "k=20"], fingerprint=False)
+    assert not provisional.fingerprinted
+    known = planning.make([NONE, "dataset=folder", f"dataset.root={root}", "k=20"])
+    assert known.fingerprinted and set(known.plan.runs) != set(provisional.plan.runs)
+
+
+def test_all_heads_off_leaves_the_features():
+    built = build(cell("clusterer=none", "classifier=none", "retrieval=none"))
+    assert set(stage(built, "features").parents) == {"dataset", "images"}
+    (run,) = built.runs.values()
+    assert set(run.stages) == {"dataset", "features"}
