@@ -24,7 +24,7 @@ from pathlib import Path
 
 import tracking as floor
 
-from backbench import paths
+from backbench import hashing, paths
 from backbench.store import Store
 from backbench.sweep import ledger
 from backbench.tracking import sweeps
@@ -83,14 +83,17 @@ def mathematics(rows: list[ledger.Row]) -> tuple[float, float]:
 
 
 def floors(rows: list[ledger.Row], folder: Path) -> tuple[float, float]:
-    """Milliseconds per run of MLflow alone for the very runs of the sweep: plain, and on a tuned database."""
-    told, found = sweeps.run_rows(rows), []
-    for name, prepare, action in (("plain", floor.floor, floor.floor), ("tuned", floor.backbench, floor.tuned)):
-        place = folder / name
-        place.mkdir()
-        floor.timed(prepare, place, told[:1])
-        found.append(floor.timed(action, place, told[1:]))
-    return found[0], found[1]
+    """Milliseconds per run of MLflow alone for the very runs of the sweep, plain and tuned: in turns, median turn."""
+    told = sweeps.run_rows(rows)
+    ways = {"plain": (floor.floor, floor.floor), "tuned": (floor.backbench, floor.tuned)}
+    for name, (prepare, _) in ways.items():
+        (folder / name).mkdir()
+        floor.timed(prepare, folder / name, told[:1])
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for batch in (told[1 + turn :: floor.TURNS] for turn in range(floor.TURNS)):
+        for name, (_, act) in ways.items():
+            spent[name].append(floor.timed(act, folder / name, batch))
+    return statistics.median(spent["plain"]), statistics.median(spent["tuned"])
 
 
 def one_process(folder: Path) -> float:
@@ -103,17 +106,21 @@ def one_process(folder: Path) -> float:
     return statistics.median(seconds)
 
 
-def state(folder: Path) -> dict[str, object]:
-    """Rows of every table of the database; size and time of every file of the results but the plan and the locks."""
-    with sqlite3.connect(f"file:{folder / 'mlflow.db'}?mode=ro", uri=True) as database:
-        tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
-        found: dict[str, object] = {
-            name: database.execute(f'select count(*) from "{name}"').fetchone() for name in tables
-        }
-    for path in folder.rglob("*"):
-        if path.is_file() and path.parent.name != "plans" and not path.name.startswith(".lock"):
-            found[str(path)] = (path.stat().st_size, path.stat().st_mtime_ns)
+def database(folder: Path) -> dict[str, object]:
+    """Rows of every table of MLflow's database, and size and time of its files."""
+    with sqlite3.connect(f"file:{folder / 'mlflow.db'}?mode=ro", uri=True) as connection:
+        tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
+        found: dict[str, object] = {}
+        for name in tables:
+            (found[name],) = connection.execute(f'select count(*) from "{name}"').fetchone()
+    found["mlflow.db"] = (folder / "mlflow.db").stat().st_size, (folder / "mlflow.db").stat().st_mtime_ns
     return found
+
+
+def results(folder: Path) -> dict[str, tuple[int, str]]:
+    """Time and content of every file of the results; MLflow's database and the locks are left out."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".lock", "mlflow.db")))
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, hashing.file_digest(path)) for path in files}
 
 
 def main(cores: str) -> None:
@@ -124,15 +131,13 @@ def main(cores: str) -> None:
         start -= mathematics(rows_of(small))[1]
         wall, said = launch(large, LARGE, cores)
         rows = rows_of(large)
-        before = state(large)
-        again, repeated = launch(large, LARGE, cores)
-        after = state(large)
-        changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+        before = database(large), results(large)
+        again, _ = launch(large, LARGE, cores)
+        after = database(large), results(large)
         plain, tuned = floors(rows, root)
         report(len(rows), cores, wall, mathematics(rows), start, (plain, tuned), one_process(root))
-    report_again(again, changed, repeated)
-    if "failed" in said.splitlines()[-4]:
-        print("some runs failed")
+    print("Its last words: " + next(text for text in said.splitlines() if text.startswith(f"{len(rows)} runs:")))
+    report_again(again, before, after)
 
 
 def report(
@@ -145,7 +150,7 @@ def report(
     alone: float,
 ) -> None:
     spent = {name: wall - work[1] - runs * ms / 1e3 for name, ms in zip(("plain", "tuned"), floor_ms, strict=True)}
-    print(f"A sweep of {runs:,} runs, --cores {cores}\n")
+    print(f"A sweep of {runs:,} runs, --cores {cores}; load of the machine over 15 minutes {os.getloadavg()[2]:.1f}\n")
     print("| what | seconds | ms per run |")
     print("| --- | ---: | ---: |")
     line("whole sweep, from the command to the leaderboard", wall, runs)
@@ -166,13 +171,17 @@ def line(what: str, seconds: float, runs: int) -> None:
     print(f"| {what} | {seconds:,.1f} | {seconds / runs * 1e3:,.1f} |")
 
 
-def report_again(seconds: float, changed: list[str], said: str) -> None:
+def report_again(seconds: float, before: tuple[dict, dict], after: tuple[dict, dict]) -> None:
     print(f"\nLaunched again: {seconds:.1f} s.")
-    if changed:
-        print(f"Written by it: {len(changed)} things: {', '.join(Path(key).name for key in sorted(changed)[:8])}")
-    else:
-        print("Written by it: nothing; rows of every table and size and time of every file are the same.")
-    print("It said: " + "; ".join(text for text in said.splitlines() if text.startswith(("MLflow", "shards"))))
+    rows = {key: value for key, value in after[0].items() if key != "mlflow.db"}
+    same = "unchanged" if before[0] == after[0] else "CHANGED"
+    counts = ", ".join(f"{rows[name]:,} {name}" for name in ("runs", "metrics", "params", "tags"))
+    print(f"MLflow's database: {same} in the rows of its {len(rows)} tables ({counts}), in size and in time.")
+    old, new = before[1], after[1]
+    other = sorted(key for key in old.keys() | new.keys() if old.get(key, (0, ""))[1] != new.get(key, (0, ""))[1])
+    touched = sorted({Path(key).parts[0] for key in old.keys() & new.keys() if old[key][0] != new[key][0]})
+    print(f"Files of the results with other content: {', '.join(other) or 'none'} (of {len(new):,}).")
+    print(f"Folders with files of the same content and a new time: {', '.join(touched) or 'none'}.")
     names = ("snakemake", "mlflow", "hydra-core", "scikit-learn", "numpy")
     print(f"Python {sys.version.split()[0]}, " + ", ".join(f"{name} {version(name)}" for name in names))
 

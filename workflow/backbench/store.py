@@ -142,6 +142,16 @@ def write_text(path: Path, text: str) -> None:
         commit(path)
 
 
+def write_if_changed(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, unless it says that already."""
+    try:
+        same = path.read_text(encoding="utf-8") == text
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        write_text(path, text)
+
+
 @contextlib.contextmanager
 def _replacing(folder: Path) -> Iterator[tuple[Any, Any]]:
     """A temporary file in `folder` and the function that renames it to its final name."""

@@ -100,7 +100,7 @@ def load(path: Path) -> Plan:
         if body["format"] != FORMAT:
             raise ConfigError(f"{path}: plan format {body['format']!r}; this version reads {FORMAT}. Plan again.")
         return _parse(body)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"no readable plan at {path} ({error}); make one with `backbench plan`.") from error

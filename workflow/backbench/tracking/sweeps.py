@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from backbench import hashing
-from backbench.store import DONE, FAILED, write_text
+from backbench.store import DONE, FAILED, write_if_changed
 from backbench.sweep import tables
 from backbench.sweep.ledger import FINISHED, PENDING, Row
 from backbench.sweep.plan import Plan
@@ -32,9 +32,9 @@ def run_rows(rows: Sequence[Row]) -> list[RunRow]:
 def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> Summary:
     """The summary run of a sweep, its leaderboard and resolved plan as files."""
     leaderboard = plan.folder / f"leaderboard-{dataset}.csv"
-    write_text(leaderboard, table)
+    write_if_changed(leaderboard, table)
     request = plan.folder / "request.json"
-    write_text(request, json.dumps({"sweep": plan.sweep, **plan.request}, indent=1, sort_keys=True))
+    write_if_changed(request, json.dumps({"sweep": plan.sweep, **plan.request}, indent=1, sort_keys=True))
     counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (FINISHED, FAILED, PENDING)}
     counts["stages"] = len(plan.stages)
     start, end = _span([record for row in rows for record in row.heads.values()])
@@ -113,7 +113,7 @@ def record(plan: Plan, rows: Sequence[Row], uri: str | None = None, progress: Pr
         groups.setdefault(row.params["dataset.name"], []).append(row)
     reports = [_record(plan, group, dataset, uri, progress) for dataset, group in sorted(groups.items())]
     totals = (sum(getattr(report, item.name) for report in reports) for item in fields(TrackReport))
-    write_text(plan.tracked, json.dumps({"uri": without_password(address(uri)), "sweep": plan.sweep}))
+    write_if_changed(plan.tracked, json.dumps({"uri": without_password(address(uri)), "sweep": plan.sweep}))
     return TrackReport(*totals)
 
 
