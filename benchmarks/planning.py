@@ -34,13 +34,13 @@ def plan() -> dict[str, float]:
     """Seconds of each part in this process, which has imported nothing of backbench yet."""
     marks = [time.perf_counter()]
     from backbench import compose
-    from backbench.sweep import grid
+    from backbench.sweep import builder
     from backbench.sweep import plan as plans
 
     marks.append(time.perf_counter())
     composed = compose.expand(OVERRIDES)
     marks.append(time.perf_counter())
-    built = grid.build((cell.config for cell in composed.cells), lambda module, params: "", composed.explicit)
+    built = builder.build((cell.config for cell in composed.cells), lambda module, params: "", composed.explicit)
     marks.append(time.perf_counter())
     frozen = plans.freeze(built, {"experiment": composed.experiment, "overrides": OVERRIDES})
     marks.append(time.perf_counter())

@@ -14,7 +14,7 @@ from PIL import Image
 
 from backbench import compose, paths, planning, plugins
 from backbench.schema import ConfigError
-from backbench.sweep import grid
+from backbench.sweep import builder, grid
 from backbench.sweep.plan import ancestors
 
 NONE = "experiment=none"
@@ -136,7 +136,7 @@ def cell(*overrides: str) -> dict:
 
 
 def build(*cells, digest="0" * 64, explicit=()) -> grid.Grid:
-    return grid.build(cells, lambda module, params: digest, explicit)
+    return builder.build(cells, lambda module, params: digest, explicit)
 
 
 def run_hash(config, **options) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from backbench import compose, lock, paths
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import grid, ledger, plan, status
+from backbench.sweep import builder, ledger, plan, status
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import Status
 
@@ -55,7 +55,7 @@ def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = Non
         unread.append(module.__name__)
         return UNKNOWN_DIGEST
 
-    built = grid.build((cell.config for cell in composed.cells), digest_of, composed.explicit)
+    built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit)
     request = {"experiment": composed.experiment, "overrides": list(overrides)}
     return Planned(plan.freeze(built, request), composed.notices + built.notices, not unread)
 

@@ -1,0 +1,203 @@
+"""One request: its overrides taken apart, then the product of its axes."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
+
+from backbench.compose import grammar, interpolation, nodes
+from backbench.schema import ConfigError, refuse
+
+SETTINGS = ("execution", "store", "tracking")
+NOT_IN_CELL = (*SETTINGS, "sweep")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One resolved configuration of the grid and the overrides that Hydra would need for it."""
+
+    config: Mapping[str, Any]
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """All cells that were asked for.
+
+    `explicit` holds the keys named on the command line, `settings` what is never hashed (execution, store, tracking).
+    """
+
+    cells: list[Cell]
+    settings: Mapping[str, Any]
+    explicit: frozenset[str]
+    experiment: str
+    notices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """One key and the values that it takes; `group` axes choose configuration files."""
+
+    key: str
+    group: bool
+    texts: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
+class Expansion:
+    """One request: the overrides in their parts, then the product of the axes."""
+
+    def __init__(self, overrides: Sequence[str]):
+        self.groups = grammar.all_groups()
+        self.composed: dict[tuple[str, ...], dict] = {}
+        self.given = list({grammar.key_of(override): override for override in grammar.parse(overrides)}.values())
+        for override in self.given:
+            self._check(override)
+        self.fixed = [o.input_line for o in self.given if self._is_structural(o)]
+        self.base = self._compose(self.fixed)
+        self.notices: list[str] = []
+
+    def run(self) -> Composition:
+        axes = self._axes()
+        groups = [axis for axis in axes if axis.group]
+        values = [axis for axis in axes if not axis.group]
+        cells = list(self._cells(groups, values))
+        settings = {key: self.base.get(key, {}) for key in SETTINGS}
+        settings = {key: cells[0].config[key] for key in settings} if cells else settings
+        stripped = [Cell(nodes.without(cell.config, NOT_IN_CELL), cell.overrides) for cell in cells]
+        explicit = frozenset(grammar.key_of(o) for o in self.given)
+        return Composition(stripped, settings, explicit, self._experiment(), self.notices)
+
+    def _experiment(self) -> str:
+        chosen = [o.get_value_element_as_str() for o in self.given if grammar.key_of(o) == "experiment"]
+        return chosen[-1] if chosen else grammar.default_choice("experiment")
+
+    def _check(self, override: Override) -> None:
+        name, key = override.key_or_group, grammar.key_of(override)
+        root = name.split(".")[0]
+        if override.is_sweep_override() and root in ("experiment", *SETTINGS):
+            raise ConfigError(f"{override.input_line}: {root} has one value in a sweep; start a sweep for each.")
+        if root == "sweep" and not self._is_structural(override):
+            raise ConfigError(
+                f"{override.input_line}: give an axis by its own key (k=2,5), in place of the experiment's."
+            )
+        if name in self.groups:
+            for text in self._choices(override):
+                if text not in self.groups[name]:
+                    raise refuse(key, text, self.groups[name])
+        elif "." not in name and not override.is_add() and name not in self.groups and not grammar.is_root_key(name):
+            raise refuse("override", key, sorted({*self.groups, *grammar.root_keys()} - {"sweep", "transform"}))
+
+    def _choices(self, override: Override) -> list[str]:
+        if override.is_delete() and override._value is None:
+            return []
+        if override.is_sweep_override():
+            return list(self._texts(override))
+        return [override.get_value_element_as_str()]
+
+    def _is_structural(self, override: Override) -> bool:
+        """Whether Hydra itself applies this override once for all cells: a fixed choice, an addition, a removal."""
+        if override.is_sweep_override():
+            if override.is_add():
+                raise ConfigError(
+                    f"{override.input_line}: a sweep over an added key is not possible; put it into conf/."
+                )
+            return False
+        return override.key_or_group in self.groups or override.is_add() or override.is_delete()
+
+    def _axes(self) -> list[_Axis]:
+        """Axes of the experiment, each replaced by an override of the same key, then those of the command line."""
+        given = {grammar.key_of(o): o for o in self.given}
+        asked = [f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items() if key not in given]
+        merged = [*grammar.parse(asked), *(o for o in self.given if not self._is_structural(o))]
+        for override in merged:
+            self._check(override)
+        return [self._axis(override) for override in merged]
+
+    def _axis(self, override: Override) -> _Axis:
+        group = override.key_or_group in self.groups
+        if not override.is_sweep_override():
+            value = override.value()
+            return _Axis(grammar.key_of(override), group, (override.get_value_element_as_str(),), (value,))
+        texts = tuple(self._texts(override))
+        if not texts:
+            raise ConfigError(f"{override.input_line}: this sweep has no values.")
+        return _Axis(grammar.key_of(override), group, texts, texts if group else tuple(grammar.sweep_values(override)))
+
+    def _texts(self, override: Override) -> Iterator[str]:
+        if isinstance(override._value, IntervalSweep):
+            raise ConfigError(f"{override.input_line}: an interval has no list of values; use range() or choice().")
+        texts = override.sweep_string_iterator()
+        return (text for text in texts if text != "none") if isinstance(override._value, Glob) else texts
+
+    def _cells(self, groups: list[_Axis], values: list[_Axis]) -> Iterator[Cell]:
+        fragments = {axis.key: self._fragments(axis, groups) for axis in groups}
+        separable = self._separable(fragments, groups)
+        applied: dict[str, set[bool]] = {axis.key: set() for axis in values}
+        known: set[str] = set()
+        for indices in itertools.product(*(range(len(axis.texts)) for axis in groups)):
+            picks = list(zip(groups, indices, strict=True))
+            chosen = [*self.fixed, *(f"{axis.key}={axis.texts[i]}" for axis, i in picks)]
+            config = _merge(self._first(groups), fragments, picks) if separable else self._compose(chosen)
+            known.update(nodes.flat_keys(config))
+            for axis in values:
+                applied[axis.key].add(nodes.has(config, axis.key))
+            yield from _spread(config, chosen, [axis for axis in values if nodes.has(config, axis.key)])
+        self._report(applied, known)
+
+    def _report(self, applied: Mapping[str, set[bool]], known: set[str]) -> None:
+        for key, found in applied.items():
+            if True not in found:
+                raise refuse("override", key, nodes.beside(key, known))
+            if False in found:
+                self.notices.append(f"{key} applies only to the options that have it")
+
+    def _first(self, groups: list[_Axis]) -> dict:
+        return self._compose([*self.fixed, *(f"{axis.key}={axis.texts[0]}" for axis in groups)])
+
+    def _fragments(self, axis: _Axis, groups: list[_Axis]) -> list[dict[tuple, Any]]:
+        """What each option of a group changes against the first options of all groups: path -> value."""
+        first = self._first(groups)
+        options = ({**{other.key: other.texts[0] for other in groups}, axis.key: text} for text in axis.texts)
+        lines = ([f"{key}={text}" for key, text in option.items()] for option in options)
+        return [dict(nodes.difference(first, self._compose([*self.fixed, *line]))) for line in lines]
+
+    def _separable(self, fragments: Mapping[str, list[dict]], groups: list[_Axis]) -> bool:
+        """Whether no two groups touch one path, no choice hangs on another, and Hydra agrees on the farthest cell."""
+        if grammar.defaults_refer():
+            return False
+        touched = [{path for option in options for path in option} for options in fragments.values()]
+        for one, other in itertools.combinations(touched, 2):
+            if any(nodes.overlap(a, b) for a in one for b in other):
+                return False
+        last = [(axis, len(axis.texts) - 1) for axis in groups]
+        chosen = [f"{axis.key}={axis.texts[i]}" for axis, i in last]
+        return _merge(self._first(groups), fragments, last) == self._compose([*self.fixed, *chosen])
+
+    def _compose(self, overrides: Iterable[str]) -> dict:
+        key = tuple(overrides)
+        if key not in self.composed:
+            self.composed[key] = grammar.compose_one(key, resolve=False)
+        return self.composed[key]
+
+
+def _merge(first: dict, fragments: Mapping[str, list[dict]], picks: Iterable[tuple[_Axis, int]]) -> dict:
+    config = first
+    for axis, i in picks:
+        for path, value in fragments[axis.key][i].items():
+            config = nodes.put(config, path, value)
+    return config
+
+
+def _spread(config: dict, chosen: list[str], values: list[_Axis]) -> Iterator[Cell]:
+    """The cells of one combination of files: the product of the value axes that apply to it."""
+    plain: set[int] = set()
+    interpolation.literal(config, plain)
+    for indices in itertools.product(*(range(len(axis.texts)) for axis in values)):
+        cell = config
+        for axis, i in zip(values, indices, strict=True):
+            cell = nodes.merge_in(cell, tuple(axis.key.split(".")), axis.values[i])
+        texts = (f"{axis.key}={axis.texts[i]}" for axis, i in zip(values, indices, strict=True))
+        yield Cell(interpolation.resolve(cell, plain), (*chosen, *texts))

@@ -1,0 +1,59 @@
+"""Interpolations of a cell: plain references are looked up here, all else is left to OmegaConf."""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from backbench.compose import grammar, nodes
+from backbench.schema import ConfigError
+
+REFERENCE = re.compile(r"^\$\{([A-Za-z_][\w.]*)\}$")
+
+
+def literal(node: dict, found: set[int]) -> bool:
+    """Collect in `found` the identity of every mapping of `node` that holds no interpolation; says if `node` is one."""
+    inner = [literal(item, found) if isinstance(item, dict) else "${" not in str(item) for item in node.values()]
+    if all(inner):
+        found.add(id(node))
+    return all(inner)
+
+
+def resolve(config: dict, plain: Collection[int]) -> dict:
+    """`config` with its interpolations resolved; plain references are looked up here, all else by OmegaConf."""
+    try:
+        return _resolved(config, config, plain)
+    except _NeedsOmegaConf:
+        pass
+    try:
+        return OmegaConf.to_container(OmegaConf.create(config), resolve=True)
+    except (OmegaConfBaseException, RecursionError) as error:
+        raise ConfigError(f"an interpolation cannot be resolved: {grammar.said(error)}") from error
+
+
+class _NeedsOmegaConf(Exception):
+    """An interpolation that is more than a reference to another key."""
+
+
+def _resolved(node: Any, root: dict, plain: Collection[int], trail: tuple[str, ...] = ()) -> Any:
+    if isinstance(node, dict):
+        if id(node) in plain:
+            return node
+        fresh = {key: _resolved(value, root, plain, trail) for key, value in node.items()}
+        return node if all(fresh[key] is node[key] for key in node) else fresh
+    if isinstance(node, list):
+        return [_resolved(item, root, plain, trail) for item in node] if "${" in str(node) else node
+    if isinstance(node, str) and "${" in node:
+        if node in trail:
+            raise ConfigError(f"an interpolation refers to itself: {' -> '.join([*trail, node])}")
+        return _resolved(_referenced(node, root), root, plain, (*trail, node))
+    return node
+
+
+def _referenced(text: str, root: dict) -> Any:
+    match = REFERENCE.match(text)
+    if not match or not nodes.has(root, match[1]):
+        raise _NeedsOmegaConf(text)
+    return nodes.at(root, match[1].split("."))
