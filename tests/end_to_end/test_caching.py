@@ -1,0 +1,206 @@
+"""Nothing is computed twice, and everything that has to be is computed again."""
+
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from workbench import COMMON, FITS, GRID, RUNS, Bench, Finished, content, copy_checkout, statuses, tracked
+
+from backbench.store import Store
+
+ONE_MORE_K = (*COMMON, "clusterer=kmeans,agglomerative,dbscan", "k=2,3,5", "classifier=knn,svm")
+ONE_MORE_CLASSIFIER = (*COMMON, "clusterer=kmeans,agglomerative,dbscan", "k=2,3", "classifier=knn,svm,random_forest")
+
+
+def records(members: Iterable[str]) -> set[str]:
+    """The records among the files of a store, as KIND/HASH."""
+    return {f"{name.split('/')[0]}/{Path(name).stem}" for name in members if name.endswith(".json")}
+
+
+def family(bench: Bench, member: str) -> str:
+    """The plugin that made a member."""
+    kind, key = member.split("/")
+    config = Store(bench.store).read(kind, key)["config"]
+    return config.get("clusterer", config.get("classifier", config))["name"]
+
+
+def of_family(bench: Bench, name: str) -> set[str]:
+    fits = {member for member in records(bench.members()) if member.startswith(("clustering/", "classification/"))}
+    return {member for member in fits if family(bench, member) == name}
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1, f"{path} has changed: {old!r} stands in it {text.count(old)} times"
+    path.write_text(text.replace(old, new))
+
+
+def plugin(bench: Bench, name: str) -> Path:
+    return bench.checkout / "workflow" / "backbench" / "clusterers" / f"{name}.py"
+
+
+def test_a_sweep_makes_every_run_once(finished: Finished):
+    runs = tracked(finished.bench.database)
+    fits = {name for name in records(finished.bench.members()) if not name.startswith(("dataset", "images", "feat"))}
+    assert len(runs) == RUNS
+    assert len(fits) == FITS
+    assert statuses(finished.bench.database) == {"FINISHED"}
+
+
+def test_the_same_grid_again_starts_nothing_and_writes_nothing(bench: Bench, finished: Finished):
+    members, told, starts = bench.members(), content(bench.database), bench.log_of_snakemake()
+    raw, logs = bench.database.read_bytes(), sorted(path.stat().st_mtime_ns for path in bench.results.rglob("*.log"))
+    started = time.monotonic()
+    bench.run("sweep", *GRID, check=0)
+    assert time.monotonic() - started < finished.seconds / 2
+    assert bench.log_of_snakemake() == starts
+    assert sorted(path.stat().st_mtime_ns for path in bench.results.rglob("*.log")) == logs
+    assert bench.members() == members
+    assert content(bench.database) == told
+    assert bench.database.read_bytes() == raw
+
+
+def test_the_order_of_the_axes_does_not_matter(finished: Finished):
+    other = (*COMMON, "classifier=svm,knn", "k=3,2", "clusterer=dbscan,agglomerative,kmeans")
+    first, second = (finished.bench.run("plan", "--list", *words, check=0).stdout for words in (GRID, other))
+    assert sorted(first.splitlines()) == sorted(second.splitlines())
+    assert len(first.splitlines()) == RUNS
+
+
+@pytest.mark.parametrize(
+    ("grid", "made"),
+    [(ONE_MORE_K, {"kmeans", "agglomerative"}), (ONE_MORE_CLASSIFIER, {"random_forest"})],
+    ids=["k", "classifier"],
+)
+def test_one_more_value_computes_just_what_it_adds(bench: Bench, grid: tuple[str, ...], made: set[str]):
+    before, old = bench.members(), tracked(bench.database)
+    bench.run("sweep", *grid, check=0)
+    after, now = bench.members(), tracked(bench.database)
+    new = records(after) - records(before)
+    assert {name: after[name] for name in before} == before
+    assert sorted(family(bench, member) for member in new) == sorted(made)
+    assert {key: run.run_id for key, run in now.items() if key in old} == {key: run.run_id for key, run in old.items()}
+    assert {key: now[key].metrics for key in old} == {key: run.metrics for key, run in old.items()}
+    assert len(now) == RUNS + {2: 4, 1: 5}[len(made)]
+    assert statuses(bench.database) == {"FINISHED"}
+
+
+def test_other_words_in_a_plugin_compute_nothing(editable: Bench):
+    """A comment and a docstring."""
+    members, told, starts = editable.members(), content(editable.database), editable.log_of_snakemake()
+    replace(
+        plugin(editable, "kmeans"), "    options = task.params\n", "    # Other words.\n    options = task.params\n"
+    )
+    replace(plugin(editable, "kmeans"), '"""k-means by', '"""Clusters by')
+    editable.run("sweep", *GRID, check=0)
+    assert editable.members() == members
+    assert editable.log_of_snakemake() == starts
+    assert content(editable.database) == told
+
+
+def test_an_edited_plugin_is_computed_again_in_place(editable: Bench):
+    before, old, touched = editable.members(), tracked(editable.database), of_family(editable, "kmeans")
+    replace(plugin(editable, "kmeans"), "random_state=task.seed,", "random_state=task.seed + 1,")
+    editable.run("sweep", *GRID, check=0)
+    after, now = editable.members(), tracked(editable.database)
+    assert records(after) == records(before)
+    assert {
+        f"{n.split('/')[0]}/{Path(n).stem}" for n in before if n.endswith("json") and after[n] != before[n]
+    } == touched
+    changed = {key for key, run in now.items() if f"clustering/{run.tags['stage.clustering']}" in touched}
+    assert len(changed) == 4
+    assert {key: run.run_id for key, run in now.items()} == {key: run.run_id for key, run in old.items()}
+    assert {key for key in now if now[key] != old[key]} == changed
+    assert any(now[key].results != old[key].results for key in changed)
+    assert statuses(editable.database) == {"FINISHED"}
+    for key in changed:
+        record = Store(editable.store).read("clustering", now[key].tags["stage.clustering"])
+        defined = {name: value for name, value in record["metrics"].items() if value is not None}
+        assert {name: now[key].metrics[name] for name in defined} == defined
+
+
+def test_accepted_code_keeps_the_results_and_says_so(editable: Bench):
+    before, starts, arrays = editable.members(), editable.log_of_snakemake(), editable.arrays()
+    touched = of_family(editable, "kmeans")
+    old = {member: Store(editable.store).read(*member.split("/")) for member in touched}
+    replace(plugin(editable, "kmeans"), "random_state=task.seed,", "random_state=task.seed + 1,")
+    assert f"kept {len(touched)} results" in editable.run("sweep", *GRID, "--accept-code", check=0).stderr
+    for member in touched:
+        record = Store(editable.store).read(*member.split("/"))
+        assert record["accepted_code"] == [old[member]["code"]]
+        assert record["code"] != old[member]["code"]
+        assert record["metrics"] == old[member]["metrics"]
+    kept = editable.members()
+    editable.run("sweep", *GRID, check=0)
+    assert editable.members() == kept
+    assert records(kept) == records(before)
+    assert editable.arrays() == arrays
+    assert editable.log_of_snakemake() == starts
+
+
+def test_two_checkouts_share_one_store(finished: Finished, tmp_path: Path):
+    """The second has another results folder and another place; it computes nothing, and records everything."""
+    shared = tmp_path / "shared"
+    shutil.copytree(finished.bench.store, shared)
+    other = Bench(copy_checkout(tmp_path / "other"), tmp_path / "results", {"BACKBENCH_STORE": str(shared)})
+    members = other.members()
+    other.run("sweep", *GRID, check=0)
+    assert other.members() == members
+    assert other.log_of_snakemake() == set()
+    first, second = tracked(finished.bench.database), tracked(other.database)
+    assert {key: run.metrics for key, run in second.items()} == {key: run.metrics for key, run in first.items()}
+
+
+def flip(path: Path, at: int) -> None:
+    """Turn over one byte of a file; its size stays, and so does its time."""
+    raw = bytearray(path.read_bytes())
+    raw[at] ^= 0xFF
+    path.write_bytes(raw)
+
+
+def test_a_damaged_record_and_a_lost_array_are_computed_anew(bench: Bench, finished: Finished):
+    before, arrays, store = bench.members(), bench.arrays(), Store(bench.store)
+    damaged, lost = sorted(of_family(bench, "kmeans"))[0].split("/"), sorted(of_family(bench, "svm"))[0].split("/")
+    flip(store.path(*damaged), store.path(*damaged).stat().st_size // 2)
+    [entry] = store.read(*lost)["arrays"].values()
+    (store.path(*lost).parent / entry["file"]).unlink()
+    done = bench.run("sweep", *GRID, check=0)
+    after = bench.members()
+    assert "2/2 stage results" in done.stderr
+    again = {name for name in after if name.endswith(".json") and after[name] != before[name]}
+    assert again == {str(store.path(*member).relative_to(bench.store)) for member in (damaged, lost)}
+    assert bench.arrays() == arrays
+    then, now = tracked(finished.bench.database), tracked(bench.database)
+    assert {key: run.results for key, run in now.items()} == {key: run.results for key, run in then.items()}
+    assert {key: run.run_id for key, run in now.items()} == {key: run.run_id for key, run in then.items()}
+
+
+def test_a_damaged_array_is_found_when_it_is_used_and_computed_anew(bench: Bench):
+    """Planning does not read gigabytes: the job that reads the array finds the damage, and the next launch mends it."""
+    grid = (*COMMON, "clusterer=kmeans", "k=5", "classifier=none", "retrieval=none")
+    arrays = bench.arrays()
+    [path] = (bench.store / "features").rglob("*.npy")
+    flip(path, path.stat().st_size // 2)
+    done = bench.run("sweep", *grid, check=1)
+    assert "does not match its recorded digest; launch again and it is computed anew" in done.stderr
+    bench.run("sweep", *grid, check=0)
+    now = bench.arrays()
+    assert {name: now[name] for name in arrays} == arrays
+    assert len(now) > len(arrays)
+    assert statuses(bench.database) == {"FINISHED"}
+
+
+@pytest.mark.parametrize("command", [("track",), ("sweep", *GRID)], ids=["track", "sweep"])
+def test_a_deleted_database_is_filled_again(bench: Bench, finished: Finished, command: tuple[str, ...]):
+    members, starts = bench.members(), bench.log_of_snakemake()
+    for path in bench.results.glob("mlflow.db*"):
+        path.unlink()
+    bench.run(*command, check=0)
+    assert bench.members() == members
+    assert bench.log_of_snakemake() == starts
+    first, second = tracked(finished.bench.database), tracked(bench.database)
+    assert {key: run.metrics for key, run in second.items()} == {key: run.metrics for key, run in first.items()}
+    assert {key: run.tags for key, run in second.items()} == {key: run.tags for key, run in first.items()}
+    assert statuses(bench.database) == {"FINISHED"}
