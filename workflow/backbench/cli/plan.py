@@ -28,7 +28,8 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> None:
     """Print a plan and its state to stderr."""
     plan = planned.plan
     fits = sum(stage.kind in HEADS for stage in plan.stages.values())
-    say(f"{plan.request.get('experiment', 'sweep')}: {len(plan.runs)} runs from {fits} distinct fits")
+    title = plan.request.get("experiment", "sweep")
+    say(f"{title}: {counted(len(plan.runs), 'run')} from {counted(fits, 'distinct fit')}")
     for notice in planned.notices:
         say(f"  note: {notice}")
     if not planned.fingerprinted:
@@ -72,6 +73,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def counted(n: int, thing: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
 def say(text: str) -> None:

@@ -1,6 +1,8 @@
 """Compute a shard: what every job of the workflow does (layer 2)."""
 
 import argparse
+import contextlib
+import errno
 import importlib
 import json
 import logging
@@ -32,13 +34,15 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(args.threads)
-    plan = plans.load(args.plan)
+    plan, store = plans.load(args.plan), Store(paths.store())
     shard = plan.shards[args.shard]
     try:
-        outcomes = compute(plan, shard, Store(paths.store()), args)
+        outcomes = compute(plan, shard, store, args)
     except (StoreError, OSError, ValueError, RuntimeError) as error:
-        log.error("%s %s: %s", shard.kind, shard.family, error)
+        reason = _reason(error, store)
+        log.error("%s %s: %s", shard.kind, shard.family, reason)
         log.debug("", exc_info=True)
+        _record_failure(plan, shard, store, args, reason)
         return 1
     write_receipt(shard, outcomes)
     return 0
@@ -69,6 +73,23 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
         if outcome.failure and shard.kind not in HEADS:
             raise RuntimeError(outcome.failure)
     return states
+
+
+def _reason(error: Exception, store: Store) -> str:
+    """What went wrong, and what to do where the message itself does not say it."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"no space left below {store.root}: free some, or name another place with BACKBENCH_STORE"
+    return str(error) or type(error).__name__
+
+
+def _record_failure(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace, reason: str) -> None:
+    """Note why the members of a job that broke off are missing, so that the runs that need them can say so."""
+    context = Context(threads=args.threads, device=args.device, batch_size=args.batch_size)
+    for key in shard.members:
+        if state_of(plan.stages[key], store.read(shard.kind, key), store) == CURRENT:
+            continue
+        with contextlib.suppress(OSError):
+            store.write(shard.kind, key, _record(plan, shard, Outcome(key, failure=reason), context), {})
 
 
 def _record(plan: Plan, shard: Shard, outcome: Outcome, context: Context) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> Summar
 
 
 def _run_row(row: Row) -> RunRow:
-    start, end = _span(list(row.heads.values()))
+    recorded = [row.records[member] for member in row.members if member in row.records]
+    start, end = _span(list(row.heads.values()) or recorded)
     seconds = {f"seconds_{kind}": value for kind, value in row.provenance("seconds").items() if "." not in kind}
     return RunRow(
         config_hash=row.config_hash,
@@ -101,7 +102,7 @@ def _plain(value: Any) -> str | int | float | bool:
 
 
 def record(plan: Plan, rows: Sequence[Row], uri: str | None = None, progress: Progress = quiet) -> TrackReport:
-    """Record the rows of a sweep in MLflow, one experiment per dataset.
+    """Record the rows of a sweep in MLflow, one experiment per dataset; nothing where all are pending.
 
     Raises
     ------
@@ -111,7 +112,8 @@ def record(plan: Plan, rows: Sequence[Row], uri: str | None = None, progress: Pr
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.params["dataset.name"], []).append(row)
-    reports = [_record(plan, group, dataset, uri, progress) for dataset, group in sorted(groups.items())]
+    told = {name: group for name, group in groups.items() if any(row.status != PENDING for row in group)}
+    reports = [_record(plan, group, dataset, uri, progress) for dataset, group in sorted(told.items())]
     totals = (sum(getattr(report, item.name) for report in reports) for item in fields(TrackReport))
     write_if_changed(plan.tracked, json.dumps({"uri": without_password(address(uri)), "sweep": plan.sweep}))
     return TrackReport(*totals)
