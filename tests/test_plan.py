@@ -260,3 +260,30 @@ def test_a_failed_member_whose_code_was_accepted_is_still_failed(store):
     assert status.inspect(plan, store).states[member] == STALE
     status.accept_code(plan, store, status.inspect(plan, store))
     assert status.inspect(plan, store).states[member] == FAILED
+
+
+def test_a_folder_keeps_its_hash_once_it_is_known_and_shares_it_with_no_other(tmp_path, monkeypatch):
+    """The content of a folder is in every hash, whether it was read at this launch or at an earlier one."""
+    from PIL import Image
+
+    from backbench import planning
+
+    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
+    for number, folder in enumerate(("a", "b")):
+        for label in ("cat", "dog"):
+            (tmp_path / folder / label).mkdir(parents=True)
+            for i in range(12):
+                colour = (20 * i, 100 * number, 200 if label == "cat" else 50)
+                Image.new("RGB", (8, 8), colour).save(tmp_path / folder / label / f"{i}.png")
+
+    def runs(folder):
+        asked = ["experiment=none", "dataset=folder", "backbone=pixels", "k=2", f"dataset.root={tmp_path / folder}"]
+        plan = planning.make(asked).plan
+        (dataset,) = (stage for stage in plan.stages.values() if stage.kind == "dataset")
+        assert len(dataset.config["digest"]) == 64
+        return set(plan.runs)
+
+    first, again, other, other_again = runs("a"), runs("a"), runs("b"), runs("b")
+    assert first == again
+    assert other == other_again
+    assert first.isdisjoint(other)

@@ -95,6 +95,13 @@ def _groups() -> str:
     return "\n".join(lines)
 
 
+def _positive(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"received {text!r}; allowed: a whole number >= 1")
+    return int(text)
+
+
 def _overrides(command: argparse.ArgumentParser) -> None:
     command.add_argument("-h", "--help", action=_GridHelp)
     command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="overrides of the grid (see below)")
@@ -120,13 +127,13 @@ def _runs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--filter", action="append", default=[], metavar="COND", help="k>=5, backbone.name=pixels ...")
     command.add_argument("--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts downwards (--sort=-nmi)")
     command.add_argument("--columns", help="columns to show, separated by commas")
-    command.add_argument("--limit", type=int, help="show that many rows")
+    command.add_argument("--limit", type=_positive, help="show that many rows")
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
 
 
 def _leaderboard(command: argparse.ArgumentParser) -> None:
     command.add_argument("--filter", action="append", default=[], metavar="COND", help="k>=5, backbone.name=pixels ...")
-    command.add_argument("--limit", type=int, default=8, help="rows per table (default 8)")
+    command.add_argument("--limit", type=_positive, default=8, help="rows per table (default 8)")
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
 
 

@@ -4,7 +4,7 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from backbench import hashing, paths
@@ -16,6 +16,7 @@ from backbench.sweep.ledger import Row
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 WIDTH = 130
 SHORT = {
@@ -28,6 +29,13 @@ SHORT = {
     "davies_bouldin": "DB",
     "calinski_harabasz": "CH",
     "noise_fraction": "noise",
+    "eps_quantile": "eps q",
+}
+
+VARYING = {
+    "classification": ("backbone.", "classifier.", "seed"),
+    "clustering": ("backbone.", "clusterer.", "clustering.scope", "seed"),
+    "retrieval": ("backbone.", "retrieval."),
 }
 
 
@@ -75,9 +83,10 @@ def run(args: argparse.Namespace) -> int:
         show(rows, args.limit, sys.stdout)
         return 0
     records = [
-        {"board": board.head, "rank": place, **_record(board, row)}
-        for board in boards(rows)
-        for place, row in enumerate(ranked(board, rows)[: args.limit], 1)
+        {"dataset": title, "board": board.head, "rank": place, **_record(board, row)}
+        for title, group in by_dataset(rows).items()
+        for board in boards(group)
+        for place, row in enumerate(ranked(board, group)[: args.limit], 1)
     ]
     names = list(dict.fromkeys(key for record in records for key in record))
     print((tables.to_csv if args.format == "csv" else tables.to_json)(records, names), end="")
@@ -106,21 +115,56 @@ def ranked(board: Board, rows: Sequence[Row]) -> list[Row]:
 
 def show(rows: Sequence[Row], limit: int = 5, target: object = None) -> None:
     """Print the boards to a terminal."""
+    console = screen(target or sys.stderr)
+    groups = by_dataset(rows)
+    for title, group in groups.items():
+        if len(groups) > 1:
+            console.print(f"\n[bold]{title}[/bold]")
+        for board in boards(group):
+            console.print()
+            console.print(_table(board, group, limit, console.width))
+    warn(rows)
+
+
+def by_dataset(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows by dataset, sample and split: results of different images are not ranked against each other."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.stages["dataset"], []).append(row)
+    return {f"{_dataset(group[0])} ({hashing.short(member)})": group for member, group in sorted(groups.items())}
+
+
+def _dataset(row: Row) -> str:
+    info = row.records.get(row.stages["dataset"], {}).get("info", {})
+    name = str(row.params["dataset.name"])
+    return f"{name}, {info['n']:,} images" if "n" in info else name
+
+
+def _table(board: Board, rows: Sequence[Row], limit: int, width: int) -> "Table":
     from rich.table import Table
 
-    console = screen(target or sys.stderr)
-    for board in boards(rows):
-        found = ranked(board, rows)
-        records = [{"": place, **_record(board, row)} for place, row in enumerate(found[:limit], 1)]
-        table = Table(title=f"{board.title}: {len(records)} of {len(found)}", title_justify="left", box=None)
-        names = _fitting(board, records, console.width)
-        for name in names:
-            table.add_column(_heading(name), justify="left" if name in board.params else "right", no_wrap=True)
-        for record in records:
-            table.add_row(*(cell(record.get(name)) for name in names))
-        console.print()
-        console.print(table)
-    warn(rows)
+    found = ranked(board, rows)
+    board = replace(board, params=(*board.params, *_varying(board, found)))
+    records = [{"": place, **_record(board, row)} for place, row in enumerate(found[:limit], 1)]
+    table = Table(title=f"{board.title}: {len(records)} of {len(found)}", title_justify="left", box=None)
+    names = _fitting(board, records, width)
+    for name in names:
+        table.add_column(_heading(name), justify="left" if name in board.params else "right", no_wrap=True)
+    for record in records:
+        table.add_row(*(cell(record.get(name)) for name in names))
+    return table
+
+
+def _varying(board: Board, rows: Sequence[Row]) -> list[str]:
+    """Options that tell rows of one plugin apart and have no column yet: they were swept."""
+    known = {*board.params, "k", "chain"}
+    values: dict[tuple, set] = {}
+    for row in rows:
+        plugins = tuple(row.params.get(name) for name in board.params if name.endswith(".name"))
+        for name, value in row.params.items():
+            if name not in known and name.startswith(VARYING[board.head]):
+                values.setdefault((name, plugins), set()).add(str(value))
+    return sorted({name for (name, _), seen in values.items() if len(seen) > 1})
 
 
 def _fitting(board: Board, records: Sequence[dict], width: int) -> list[str]:

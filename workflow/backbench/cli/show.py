@@ -68,8 +68,11 @@ def _sections(row: Row) -> dict[str, dict[str, object]]:
         key: ", ".join(sorted({str(value) for value in row.provenance(key).values()}))
         for key in ("device", "threads", "cpu", "git")
     }
+    data = row.records.get(row.stages["dataset"], {}).get("info", {})
+    found = {key: data[key] for key in ("n", "counts", "duplicates", "duplicates_across_parts") if key in data}
     return {
         "configuration": row.params,
+        "images": {**found, **{f"left out: {path}": why for path, why in data.get("excluded", {}).items()}},
         "metrics": metrics,
         "stages": {kind: hashing.short(member) for kind, member in row.stages.items()},
         "made with": {**row.versions, **circumstances, **seconds},

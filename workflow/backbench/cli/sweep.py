@@ -47,6 +47,7 @@ def _compute(plan: Plan, found: Status, args: argparse.Namespace) -> int:
     log = paths.logs() / f"snakemake-{hashing.short(plan.hash)}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     expected = estimate.members(plan, found)
+    launched = time.time() - 1
     with log.open("w") as output:
         process = _snakemake(plan, args, output)
         try:
@@ -57,7 +58,7 @@ def _compute(plan: Plan, found: Status, args: argparse.Namespace) -> int:
             raise
     if process.returncode:
         say(f"Snakemake ended with status {process.returncode}; its log: {_shown(log)}")
-        _explain(plan)
+        _explain(plan, launched)
     return 1 if process.returncode else 0
 
 
@@ -73,10 +74,10 @@ def _own_cores(options: list[str]) -> bool:
     return any(option.split("=")[0] in ("--cores", "-c", "--jobs", "-j") for option in options)
 
 
-def _explain(plan: Plan) -> None:
-    """The last words of the jobs that left no receipt."""
+def _explain(plan: Plan, launched: float) -> None:
+    """The last words of the jobs of this launch that left no receipt."""
     for shard in plan.shards.values():
-        if not shard.receipt.exists() and shard.log.exists():
+        if not shard.receipt.exists() and shard.log.exists() and shard.log.stat().st_mtime >= launched:
             words = shard.log.read_text(errors="replace").strip().splitlines()[-TAIL_LINES:]
             if words:
                 say("\n".join([f"{shard.kind} {shard.family} ({_shown(shard.log)}):", *(f"  {w}" for w in words)]))
@@ -95,9 +96,23 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
     say(f"\n{len(rows)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
     for reason in sorted({row.reason for row in rows if row.reason})[:5]:
         say(f"  failed: {reason}")
+    for finding in _findings(records):
+        say(finding)
     say(f"results: {_shown(plan.folder)}   runs: backbench runs   time: {duration(time.monotonic() - started)}")
     say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
     return outcome
+
+
+def _findings(records: ledger.Records) -> list[str]:
+    """What the user should know of the images: files left out, and twins on both sides of the split."""
+    lines = []
+    for record in records.values():
+        info = record["info"]
+        if record["kind"] == "dataset" and info.get("excluded"):
+            lines.append(f"warning: {len(info['excluded'])} files were left out; `backbench show` of a run lists them")
+        if record["kind"] == "dataset" and info.get("duplicates_across_parts"):
+            lines.append(f"warning: {info['duplicates_across_parts']} images have an identical twin in another part")
+    return lines
 
 
 def _track(plan: Plan, rows: list[ledger.Row]) -> int:

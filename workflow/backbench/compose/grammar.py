@@ -15,6 +15,7 @@ from backbench import paths
 from backbench.schema import ConfigError
 
 ROOT = "config"
+HINT = """(an override is key=value; a value with blanks, commas, ~ or brackets is quoted twice: "key='a value'")"""
 
 
 def all_groups() -> dict[str, list[str]]:
@@ -45,7 +46,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     try:
         return parser.parse_overrides(list(overrides))
     except HydraException as error:
-        raise ConfigError(f"{str(error).splitlines()[0]} (an override is written key=value)") from error
+        raise ConfigError(f"{str(error).splitlines()[0]} {HINT}") from error
 
 
 def sweep_values(override: Override) -> Iterator[Any]:

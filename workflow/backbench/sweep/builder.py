@@ -188,10 +188,10 @@ class _Builder:
     def _dataset(self, config: Mapping) -> _Source:
         name = _name("dataset", config)
         module, params = plugins.load("dataset", name), plugins.params("dataset", config)
+        if params.digest is None:
+            known = module.describe(params).digest
+            params = dataclasses.replace(params, digest=known or self.fingerprint(module, params))
         about = module.describe(params)
-        if about.digest is None:
-            params = dataclasses.replace(params, digest=self.fingerprint(module, params))
-            about = module.describe(params)
         hashed, local = _split(params, getattr(module, "UNHASHED", ()))
         modules = [plugins.module_name("dataset", name)]
         stage = self._stage("dataset", name, {"name": name, **hashed}, {}, modules, local)
@@ -201,7 +201,7 @@ class _Builder:
         name = _name("backbone", config)
         module, params = plugins.load("backbone", name), plugins.params("backbone", config)
         image = schema.canonical(params.image)
-        images = self._stage("images", "decode", image, {"dataset": source.stage}, [])
+        images = self._stage("images", "decode", image, {"dataset": source.stage}, [], about={"n": source.n})
         hashed, _ = _split(params, ("image",))
         identity = module.identity(params)
         local = {key: value for key, value in hashed.items() if key in identity and identity[key] != value}
@@ -211,7 +211,7 @@ class _Builder:
         parents = {"dataset": source.stage, "images": images}
         modules = [plugins.module_name("backbone", name)]
         full = {"name": name, **kept, **identity, "engine": module.ENGINE, "precision": PRECISION}
-        return self._stage("features", name, full, parents, modules, local), module.width(params)
+        return self._stage("features", name, full, parents, modules, local, {"n": source.n}), module.width(params)
 
     def _matrix(self, asked: Mapping, source: _Source, features: Stage) -> tuple[Stage, int]:
         """The stage that a head works on: its chain's, or the features' own where the chain is empty."""

@@ -24,7 +24,8 @@ ROUGH_SECONDS = {
     "clustering": 1.5,
     "classification": 3.0,
 }
-REFERENCE = 3000 * 1280
+REFERENCE_IMAGES = 3000
+REFERENCE = REFERENCE_IMAGES * 1280
 SMALLEST = 0.05
 
 
@@ -65,6 +66,8 @@ def cut(stages: Mapping[str, Stage]) -> dict[str, Shard]:
 
 def rough_seconds(stage: Stage) -> float:
     """What a member may take where nothing like it has been recorded."""
+    if stage.kind in ("images", "features"):
+        return max(ROUGH_SECONDS[stage.kind] * stage.about["n"] / REFERENCE_IMAGES, SMALLEST)
     if stage.kind not in ("clustering", "classification"):
         return ROUGH_SECONDS[stage.kind]
     size = stage.about["n"] * stage.about["d"] / REFERENCE
