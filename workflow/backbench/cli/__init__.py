@@ -3,8 +3,10 @@
 import argparse
 import importlib
 import logging
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from backbench import __version__, paths
 
@@ -31,12 +33,19 @@ COMMANDS = {
     "ui": "MLflow's pages on this machine",
 }
 
+KEYS = "Axes and settings, then groups, options and their keys (classifier.C=10, backbone.image.size=128):"
+KEY = re.compile(r"^(\w+):", re.MULTILINE)
+UNSHOWN = ("name", "defaults", "sweep", "n", "digest")
+
 OK, DIFFERS, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``backbench``. Returns the exit status: 0 fine, 1 failed or differs, 2 refused."""
     words, rest = _split(list(sys.argv[1:] if argv is None else argv))
+    if not words:
+        parser().print_help(sys.stderr)
+        return REFUSED
     args = parser().parse_args(words)
     args.snakemake = rest
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
@@ -83,15 +92,23 @@ class _GridHelp(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show this help, with all groups and options")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.epilog = f"{GRAMMAR}\nGroups and options:\n\n{_groups()}"
+        parser.epilog = f"{GRAMMAR}\n{KEYS}\n\n{_groups()}"
         parser.print_help()
         parser.exit()
 
 
+def _keys(path: Path) -> str:
+    return " ".join(key for key in KEY.findall(path.read_text()) if key not in UNSHOWN)
+
+
 def _groups() -> str:
-    """The folders and files of ``conf/``, as Hydra sees them; read directly, so that help is quick."""
+    """The folders and files of ``conf/`` and the keys in them; read directly, so that help is quick."""
     folders = sorted(path for path in paths.conf().iterdir() if path.is_dir())
-    lines = (f"  {path.name:<11} {', '.join(sorted(item.stem for item in path.glob('*.yaml')))}" for path in folders)
+    lines = ["  k, seed, clustering.scope, execution.device, execution.batch_size, store.root, tracking.uri"]
+    for folder in folders:
+        files = sorted(folder.glob("*.yaml"))
+        lines.append(f"  {folder.name:<11} {', '.join(path.stem for path in files)}")
+        lines += [f"    {path.stem}: {keys}" for path in files if (keys := _keys(path))]
     return "\n".join(lines)
 
 

@@ -265,8 +265,8 @@ class _Builder:
         name = _name("classifier", cell["classifier"])
         if name == "none":
             return None
-        if source.classes is None:
-            return self._unlabelled("classifier", name, source)
+        if source.classes is None or source.classes < 2:
+            return self._left_out("classifier", name, source)
         matrix, wide = self._head(cell["classification"]["chain"], "train", source, features, width)
         asked = {"classifier": cell["classifier"], "seed": cell.get("seed"), "d": wide}
         return self._once(self._fit_classifier, asked, source, matrix)
@@ -281,13 +281,14 @@ class _Builder:
         about = {"d": asked["d"], "n": source.train, "queries": source.queries}
         return self._stage("classification", name, config, parents, modules, about=about)
 
-    def _unlabelled(self, key: str, name: str, source: _Source) -> None:
+    def _left_out(self, key: str, name: str, source: _Source) -> None:
+        lack = "has no labels" if source.classes is None else "has one class only"
         if key in self.explicit:
             raise ConfigError(
-                f"{key}={name}: the dataset {source.stage.family!r} has no labels, and a classifier needs them. "
+                f"{key}={name}: the dataset {source.stage.family!r} {lack}, and a classifier needs classes. "
                 f"Leave {key} out, or give a dataset with one sub-folder per class."
             )
-        notice = f"{key} left out: the dataset has no labels"
+        notice = f"{key} left out: the dataset {lack}"
         if notice not in self.grid.notices:
             self.grid.notices.append(notice)
 
