@@ -402,7 +402,8 @@ def test_two_trackers_at_once_on_a_fresh_database(tmp_path):
 
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_exactly_once(tmp_path, tmp_path_factory):
-    count, dice = 60, random.Random(20240501)
+    # More rows than the eight writers can finish before they are killed, however quick the machine is.
+    count, dice = 300, random.Random(20240501)
     for _ in range(3):
         # While mlflow is imported and the database is made.
         kill(start(tmp_path, count), dice.uniform(0.5, 4.0))
