@@ -11,7 +11,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
+EXTRAS = PROJECT["optional-dependencies"]
+# What the development environment has: the package with its extras, and the tools; SLURM's executor is for clusters.
+GROUPS = (PROJECT["dependencies"], *(EXTRAS[name] for name in ("dev", "open_clip", "openvino", "timm")))
+DECLARED = [item for group in GROUPS for item in map(Requirement, group) if item.name != PROJECT["name"]]
 # Distributions that conda-forge knows by another name.
 CONDA_NAMES = {"torch": "pytorch"}
 NOT_OURS = {"python", "pip"}
@@ -66,6 +69,11 @@ def test_the_lock_satisfies(wanted):
     for entry in entries:
         (version,) = entry.specifier
         assert wanted.specifier.contains(version.version), f"{entry} does not meet {wanted}"
+
+
+def test_the_development_environment_has_the_extras():
+    (own,) = [item for item in map(Requirement, EXTRAS["dev"]) if item.name == PROJECT["name"]]
+    assert own.extras == set(EXTRAS) - {"dev", "slurm"}
 
 
 def test_the_lock_holds_what_builds_the_package():
