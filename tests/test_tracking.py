@@ -116,6 +116,25 @@ def folder(tmp_path, migrated) -> Path:
     return tmp_path
 
 
+def test_loss_curves_are_logged_by_step_and_once(folder):
+    curves = {"training_loss": [0.3, 0.2, 0.15], "training_validation_loss": [0.4, 0.3, 0.35]}
+    row = make_row(1, curves=curves)
+    track(folder, [row])
+    logged = "SELECT key, step, value FROM metrics WHERE key LIKE 'training%' ORDER BY key, step"
+    expected = [(name, step, value) for name, values in curves.items() for step, value in enumerate(values)]
+    assert query(folder, logged) == expected
+    assert counts(track(folder, [row])) == (0, 0, 1)
+    assert counts(track(folder, [dataclasses.replace(row, metrics={**row.metrics, "nmi": 0.7})])) == (0, 1, 0)
+    assert query(folder, logged) == expected, "a curve that did not change is not logged again"
+    latest = dict(query(folder, "SELECT key, value FROM latest_metrics"))
+    assert latest["training_loss"] == 0.15 and latest["nmi"] == 0.7
+
+
+def test_a_curve_longer_than_mlflow_takes_at_once_is_logged_whole(folder):
+    track(folder, [make_row(1, curves={"training_loss": [1 / (step + 1) for step in range(2300)]})])
+    assert query(folder, "SELECT count(*), max(step) FROM metrics WHERE key = 'training_loss'") == [(2300, 2299)]
+
+
 def test_importing_tracking_does_not_import_mlflow():
     code = "import backbench.tracking, sys; print('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -1,7 +1,7 @@
 """What one MLflow run says: its name, status, parameters, metrics and tags, and the digest over them (no mlflow)."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,8 @@ class RunRow:
     """One run of the grid, joined from the store.
 
     `params`, `tags` and `config` belong to the hash and to the recorded results, never to the process that tracks:
-    otherwise every launch would find them changed. `metrics` may hold NaN, which is named in a tag and not logged.
+    otherwise every launch would find them changed. `metrics` may hold NaN, which is named in a tag and not logged;
+    `curves` hold values by step.
     """
 
     config_hash: str
@@ -40,6 +41,7 @@ class RunRow:
     start_ms: int
     end_ms: int
     reason: str | None = None
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Entry:
     start_ms: int
     end_ms: int
     files: tuple[Path, ...] = ()
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -77,7 +80,8 @@ class Entry:
     def result(self) -> str:
         """Digest of everything that the run says."""
         said = (self.name, self.status, self.params, self.metrics, self.tags, self.start_ms, self.end_ms)
-        return hashing.digest([*said, [[file.name, hashing.file_digest(file)] for file in self.files]])
+        curves = [self.curves] if self.curves else []
+        return hashing.digest([*said, [[file.name, hashing.file_digest(file)] for file in self.files], *curves])
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,7 @@ def row_entry(row: RunRow) -> Entry:
         tags=_cut_all(tags),
         start_ms=row.start_ms,
         end_ms=row.end_ms,
+        curves=row.curves,
     )
 
 

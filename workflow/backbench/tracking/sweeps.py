@@ -58,6 +58,7 @@ def _run_row(row: Row) -> RunRow:
         start_ms=start,
         end_ms=end,
         reason=row.reason,
+        curves=row.curves,
     )
 
 

@@ -22,6 +22,8 @@ CREATED, UPDATED, UNCHANGED, JOINED = "created", "updated", "unchanged", "joined
 RUNNING, KILLED = "RUNNING", "KILLED"
 ANALYSE_FROM = 100
 ATTEMPTS = 3
+# MLflow takes at most 1,000 metrics in one call.
+BATCH = 1000
 IN_BETWEEN = {"RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "BAD_REQUEST"}
 
 Groups = Mapping[tuple[str, str], list[Seen]]
@@ -167,6 +169,7 @@ class _Writer:
             self.experiment_id, start_time=entry.start_ms, tags=self._tags(entry), run_name=entry.name
         )
         self._log(run.info.run_id, entry.metrics, entry.end_ms, entry.params)
+        self._log_curves(run.info.run_id, entry.curves, entry.end_ms)
         self._terminate(run.info.run_id, entry, entry.end_ms)
 
     def _update(self, entry: Entry, run_id: str) -> None:
@@ -184,6 +187,7 @@ class _Writer:
         at = max(entry.end_ms, (run.info.end_time or 0) + 1)
         params = {name: value for name, value in entry.params.items() if name not in run.data.params}
         self._log(run_id, metrics, at, params, self._tags(entry))
+        self._log_curves(run_id, _changed_curves(run, entry), at)
         for key in rows.PASSING:
             if key in run.data.tags and key not in entry.tags:
                 self.client.delete_tag(run_id, key)
@@ -210,6 +214,13 @@ class _Writer:
             params=[Param(name, value) for name, value in params.items()],
             tags=[RunTag(name, value) for name, value in (tags or {}).items()],
         )
+
+    def _log_curves(self, run_id: str, curves: Mapping[str, Sequence[float]], at: int) -> None:
+        from mlflow.entities import Metric
+
+        points = [Metric(name, value, at, step) for name, values in curves.items() for step, value in enumerate(values)]
+        for start in range(0, len(points), BATCH):
+            self.client.log_batch(run_id, metrics=points[start : start + BATCH])
 
     def _terminate(self, run_id: str, entry: Entry, at: int) -> None:
         for file in entry.files:
@@ -248,5 +259,11 @@ def _changed(run: "Run", entry: Entry) -> dict[str, float]:
     """Metrics to log over those of a run; one that is gone is logged as NaN, since MLflow cannot delete it."""
     old = run.data.metrics
     new = {name: value for name, value in entry.metrics.items() if old.get(name) != value}
-    gone = {name: math.nan for name in old if name not in entry.metrics and not math.isnan(old[name])}
+    kept = {*entry.metrics, *entry.curves}
+    gone = {name: math.nan for name in old if name not in kept and not math.isnan(old[name])}
     return {**new, **gone}
+
+
+def _changed_curves(run: "Run", entry: Entry) -> dict[str, Sequence[float]]:
+    """Curves that end elsewhere than those of a run: one that was logged would otherwise stand there twice."""
+    return {name: values for name, values in entry.curves.items() if run.data.metrics.get(name) != values[-1]}
