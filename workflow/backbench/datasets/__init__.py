@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, TEST = 0, 1, 2
 PARTS = ("train", "validation", "test")
 Share = Annotated[float, Range(low=0.0, high=1.0)]
+NO_TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -24,33 +25,44 @@ class Split:
     """How a collection is divided, always stratified by class.
 
     ``given`` keeps the collection's own parts; where it has no validation part, the fraction `validation` of its
-    training part is drawn. ``random`` draws the fractions `validation` and `test` of everything.
+    training part is drawn. ``random`` draws the fractions `validation` and `test` of everything. With ``given``, `test`
+    has no effect and therefore always the same value, so that it makes no difference to a hash.
     """
 
     source: Literal["given", "random"]
     validation: Share
     test: Share
 
+    def __post_init__(self) -> None:
+        if self.source == "given":
+            object.__setattr__(self, "test", NO_TEST_SHARE)
+
 
 @dataclass(frozen=True)
 class Description:
     """What planning knows about a collection; `digest` is None while nobody has fingerprinted it.
 
-    `counts` are the images of the training, validation and test part; `classes` is None without labels.
+    `counts` are the images of the training, validation and test part; `classes` is None without labels. A collection
+    of embeddings alone has no `images`, and `width` is their number of columns.
     """
 
     n: int
     classes: int | None
     digest: str | None
     counts: tuple[int, int, int]
+    images: bool = True
+    width: int | None = None
 
 
 @dataclass(frozen=True)
 class Collection:
-    """A loaded collection: the drawn images in their final order, either as pixels or as files under `root`.
+    """A loaded collection: the drawn images in their final order, as pixels, as files under `root`, or as embeddings.
 
-    `split` holds 0, 1, 2 for training, validation and test; `digest` is the content digest of the whole source.
-    `file_digests` (n, 32) are the SHA-256 of the decoded pixels of each file; `info` is plain JSON for the record.
+    `split` holds 0, 1, 2 for training, validation and test; `digest` is the content digest of the whole source; `rows`
+    (n,) int64 are the places of the drawn images in the source's own order and are always set. Of files, `file_digests`
+    (n, 32) are the SHA-256 of the decoded pixels, `phashes` (n,) uint64 the perceptual hashes (0: too little structure
+    for one), `sizes` (n, 2) int32 width and height, `modes` the colour modes as stored. `embeddings` (n, d) float32 are
+    those of a collection without images; `info` is plain JSON for the record.
     """
 
     digest: str
@@ -62,3 +74,8 @@ class Collection:
     files: Sequence[str] | None = None
     file_digests: "np.ndarray | None" = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    rows: "np.ndarray | None" = None
+    phashes: "np.ndarray | None" = None
+    sizes: "np.ndarray | None" = None
+    modes: Sequence[str] | None = None
+    embeddings: "np.ndarray | None" = None

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from backbench.store import make_folder
@@ -44,7 +44,12 @@ def into(target: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def torchvision_fashion_mnist(folder: Path) -> None:
-    """The raw files from torchvision's mirrors.
+    """The raw files of Fashion-MNIST from torchvision's mirrors; see :func:`torchvision_mnist`."""
+    torchvision_mnist("FashionMNIST", folder)
+
+
+def torchvision_mnist(name: str, folder: Path) -> None:
+    """The raw files of torchvision's class `name` (MNIST or one of its kind) from its mirrors.
 
     Raises
     ------
@@ -52,18 +57,19 @@ def torchvision_fashion_mnist(folder: Path) -> None:
         If no mirror answers within a few seconds, or the download fails.
     """
     try:
-        from torchvision.datasets import FashionMNIST
+        from torchvision import datasets
     except ImportError as error:
         raise FetchError(f"torchvision cannot be imported ({error})") from error
-    _probe(FashionMNIST.mirrors)
+    source = getattr(datasets, name)
+    probe(source.mirrors)
     try:
         with _stalls_after(STALL_SECONDS):
-            FashionMNIST(str(folder), download=True)
+            source(str(folder), download=True)
     except (OSError, RuntimeError, EOFError) as error:
         raise FetchError(f"torchvision's mirrors failed ({error})") from error
-    for path in (folder / "FashionMNIST" / "raw").glob("*.gz"):
+    for path in (folder / name / "raw").glob("*.gz"):
         path.rename(folder / path.name)
-    shutil.rmtree(folder / "FashionMNIST")
+    shutil.rmtree(folder / name)
 
 
 def debian_package(name: str, files: str, folder: Path) -> None:
@@ -116,7 +122,14 @@ def _command(words: list[str], folder: Path) -> None:
         raise FetchError(f"{words[0]} {words[-1] if words[0] == 'apt-get' else ''} failed: {last}")
 
 
-def _probe(addresses: list[str]) -> None:
+def probe(addresses: Sequence[str], what: str = "torchvision's mirrors") -> None:
+    """Ask the first of `addresses` that answers within a few seconds, so that no network is told at once.
+
+    Raises
+    ------
+    FetchError
+        If none does.
+    """
     reasons = []
     for address in addresses:
         request = urllib.request.Request(address, method="HEAD")
@@ -127,7 +140,9 @@ def _probe(addresses: list[str]) -> None:
             return  # the server is there; the folder itself need not be readable
         except OSError as error:
             reasons.append(f"{address}: {error}")
-    raise FetchError(f"torchvision's mirrors cannot be reached ({'; '.join(reasons)})")
+    raise FetchError(f"{what} cannot be reached ({'; '.join(reasons)})")
+
+
 
 
 @contextlib.contextmanager

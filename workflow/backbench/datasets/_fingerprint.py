@@ -1,56 +1,71 @@
-"""The content fingerprint of a folder of images (layer 1).
+"""The content fingerprint of a collection of image files (layer 1).
 
 The digest is over the relative path, class and decoded pixels of every readable file, in the order of the paths: it
 does not change with times, owners or the folder's own place. What was found is kept in a JSON file per folder, and a
 file is decoded again only if its size or its modification time (in nanoseconds) has changed, or the decoder has.
 """
 
+import errno
 import hashlib
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from backbench import hashing
-from backbench.datasets import _decode, _listing, _registry
+from backbench.datasets import PARTS, _decode, _phash, _registry
 from backbench.datasets._listing import Entry, Listing
 from backbench.datasets._registry import Found
 
-SAVE_EVERY = 2000
+SAVE_SECONDS = 30
+# Errors that say nothing about the file, so that they must not be remembered as the reason why it is left out.
+OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE})
+
+
+class Seen(NamedTuple):
+    """A readable file: SHA-256 of its decoded pixels, perceptual hash, width and height, and how it is stored."""
+
+    entry: Entry
+    sha256: str
+    phash: int
+    size: tuple[int, int]
+    mode: str
+    format: str
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What the files of a folder hold: `readable` with the digest of each, and `excluded` with the reason of each.
+    """What the files of a collection hold: those that are `readable`, and those `excluded` with the reason of each.
 
-    `given` says whether the folder brings its own split.
+    `given` says whether the collection brings its own split.
     """
 
     digest: str
     given: bool
-    readable: list[tuple[Entry, str]]
-    excluded: dict[str, str]
+    readable: Sequence[Seen]
+    excluded: Mapping[str, str]
 
 
-def take(root: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Audit:
-    """Decode what is new in a folder and give its audit; an interrupted call goes on where it was."""
-    root, listing = root.absolute(), _listing.read(root)
-    known = _registry.read(root)
+def take(root: Path, listing: Listing, progress: Callable[[int, int], None] = lambda done, total: None) -> Audit:
+    """Decode what is new in a collection and give its audit; an interrupted call goes on where it was."""
+    known, saved = _registry.read(root), time.monotonic()
     files: dict[str, Found] = {}
     for number, (entry, found) in enumerate(_examine(root, listing, known), 1):
         files[entry.path] = found
-        if found is not known.get(entry.path) and number % SAVE_EVERY == 0:
+        if found is not known.get(entry.path) and time.monotonic() - saved > SAVE_SECONDS:
             _registry.write(root, {**known, **files}, None)
+            saved = time.monotonic()
         progress(number, len(listing.entries))
     audit = _audit(listing, files)
     _registry.write(root, files, audit.digest)
     return audit
 
 
-def recall(root: Path) -> Audit | None:
-    """The audit of a folder if nothing in it has changed since it was taken, without opening an image."""
-    root, listing = root.absolute(), _listing.read(root)
+def recall(root: Path, listing: Listing) -> Audit | None:
+    """The audit of a collection if nothing in it has changed since it was taken, without opening an image."""
     known = _registry.read(root)
     if all(_fresh(root, entry, known) for entry in listing.entries):
         return _audit(listing, known)
@@ -58,28 +73,39 @@ def recall(root: Path) -> Audit | None:
 
 
 def _examine(root: Path, listing: Listing, known: Mapping[str, Found]) -> Iterator[tuple[Entry, Found]]:
-    def look(entry: Entry) -> Found:
-        return known[entry.path] if _fresh(root, entry, known) else _look(root / entry.path)
-
-    with ThreadPoolExecutor(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    ) as pool:
-        yield from zip(listing.entries, pool.map(look, listing.entries), strict=True)
+    """Each entry with what was found: decoded side by side where it is not known yet."""
+    fresh = [_fresh(root, entry, known) for entry in listing.entries]
+    waiting = [Path(root, entry.path) for entry, is_fresh in zip(listing.entries, fresh, strict=True) if not is_fresh]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ThreadPoolExecutor(cores) as pool:
+        looked = pool.map(_look, waiting)
+        for entry, is_fresh in zip(listing.entries, fresh, strict=True):
+            yield entry, known[entry.path] if is_fresh else next(looked)
 
 
 def _look(path: Path) -> Found:
-    stamp = _stamp(path)
+    stamp = _stamp(str(path))
     try:
-        return {**stamp, "sha256": _decode.pixel_digest(_decode.rgb(path)).hex()}
+        found = _decode.decode(path)
     except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise
         return {**stamp, "reason": error.strerror or str(error)}
     except _decode.Unreadable as error:
         return {**stamp, "reason": str(error)}
+    return {
+        **stamp,
+        "sha256": _decode.pixel_digest(found.image).hex(),
+        "phash": f"{_phash.of(found.image):016x}",
+        "sides": list(found.image.size),
+        "mode": found.mode,
+        "format": found.format,
+    }
 
 
-def _stamp(path: Path) -> Found:
+def _stamp(path: str) -> Found:
     try:
-        about = path.stat()
+        about = os.stat(path)  # noqa: PTH116 (a Path for each of 100,000 files costs more than the call itself)
     except OSError:
         return {"size": -1, "mtime_ns": -1, "ctime_ns": -1}
     return {"size": about.st_size, "mtime_ns": about.st_mtime_ns, "ctime_ns": about.st_ctime_ns}
@@ -87,20 +113,28 @@ def _stamp(path: Path) -> Found:
 
 def _fresh(root: Path, entry: Entry, known: Mapping[str, Found]) -> bool:
     """Whether a file is as it was; for one that could not be read, the change time counts too (permissions)."""
-    found = known.get(entry.path, {})
-    stamp = _stamp(root / entry.path)
+    found = known.get(entry.path)
+    if found is None:
+        return False
+    stamp = _stamp(f"{root}/{entry.path}")
     keys = ("size", "mtime_ns") if "sha256" in found else tuple(stamp)
     return all(found.get(key) == stamp[key] for key in keys)
 
 
 def _audit(listing: Listing, files: Mapping[str, Found]) -> Audit:
-    excluded = dict.fromkeys(listing.stray, "lies beside the class folders")
-    readable, total = [], hashlib.sha256()
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    excluded, readable, total = dict(listing.left_out), [], hashlib.sha256()
     for entry in listing.entries:
         found = files[entry.path]
-        if "sha256" in found:
-            readable.append((entry, found["sha256"]))
-            total.update(hashing.canonical_json([entry.path, entry.label, found["sha256"]]).encode("ascii"))
-        else:
+        if "sha256" not in found:
             excluded[entry.path] = found["reason"]
+            continue
+        readable.append(_seen(entry, found))
+        part = [PARTS[entry.part]] if listing.apart else []
+        total.update(encode([entry.path, entry.label, found["sha256"], *part]).encode("ascii"))
     return Audit(total.hexdigest(), listing.given, readable, excluded)
+
+
+def _seen(entry: Entry, found: Found) -> Seen:
+    width, height = found["sides"]
+    return Seen(entry, found["sha256"], int(found["phash"], 16), (width, height), found["mode"], found["format"])

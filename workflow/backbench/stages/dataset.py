@@ -1,4 +1,4 @@
-"""Stage ``dataset``: labels, split and, for collections of arrays, the pixels (layer 2)."""
+"""Stage ``dataset``: labels, split and what is known of each image; of collections of arrays, the arrays (layer 2)."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +9,8 @@ import numpy as np
 from backbench import hashing, plugins
 from backbench.datasets import PARTS, Collection
 from backbench.stage import Context, Inputs, Member, Outcome
+
+ARRAYS = ("split", "labels", "rows", "pixels", "file_digests", "phashes", "sizes", "embeddings")
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
@@ -32,12 +34,8 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
 
 
 def _arrays(collection: Collection) -> dict[str, np.ndarray]:
-    optional = {
-        "labels": collection.labels,
-        "pixels": collection.pixels,
-        "file_digests": collection.file_digests,
-    }
-    return {"split": collection.split} | {name: array for name, array in optional.items() if array is not None}
+    found = ((name, getattr(collection, name)) for name in ARRAYS)
+    return {name: array for name, array in found if array is not None}
 
 
 def _info(collection: Collection) -> Mapping[str, Any]:

@@ -1,0 +1,177 @@
+"""Archives, unpacked once (layer 1): ``downloads/archives/<first 12 digits of the checksum>/``.
+
+Beside the ``files`` lies a marker with the whole checksum and what was passed over. The folder appears whole, by one
+rename; a lock of the operating system keeps a second process from doing the same work, and what a killed one left
+behind is cleared by the next. A downloaded archive is removed when its files are there; a given one is never touched.
+"""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import filelock
+
+from backbench import hashing, paths
+from backbench.datasets import _download, _fetch, _unpack
+from backbench.datasets._unpack import Limits, Unpacked
+from backbench.schema import ConfigError, nearest
+from backbench.store import make_folder, write_text
+
+log = logging.getLogger(__name__)
+
+FILES, MARKER = "files", "unpacked.json"
+PASSED_OVER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+Fill = Callable[[Path], Unpacked]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of an archive, and the links in it that were passed over, each with its reason."""
+
+    folder: Path
+    skipped: Mapping[str, str]
+
+
+def found(known: str, downloads: Path) -> Tree | None:
+    """What was unpacked from the archive with the checksum `known` (``sha256:...``, ``md5:...``), if it is there."""
+    place = _place(known, downloads)
+    try:
+        marker = json.loads((place / MARKER).read_text(encoding="utf-8"))
+        return Tree(place / FILES, marker["skipped"]) if marker["checksum"] == known else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def from_file(archive: Path, known: str, downloads: Path, limits: Limits) -> Tree:
+    """The files of a local archive, whose checksum is `known`."""
+    return tree(known, downloads, lambda folder: _unpack.unpack(archive, folder, limits))
+
+
+def from_url(url: str, known: str, downloads: Path, limits: Limits) -> Tree:
+    """The files of the archive behind an address, fetched where needed.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be fetched, has another checksum, or cannot be unpacked.
+    """
+
+    def fill(folder: Path) -> Unpacked:
+        try:
+            _download.fetch(url, known, target, limits.size)
+        except _fetch.FetchError as error:
+            raise ConfigError(f"{error}. Or fetch it yourself, and give dataset.archive=PATH.") from error
+        return _unpack.unpack(target, folder, limits)
+
+    target = _place(known, downloads).with_suffix(".archive")
+    there = tree(known, downloads, fill)
+    target.unlink(missing_ok=True)
+    return there
+
+
+def tree(known: str, downloads: Path, fill: Fill) -> Tree:
+    """What `fill` writes into the folder that it is given, kept under the checksum `known`."""
+    place = _place(known, downloads)
+    make_folder(place.parent)
+    with filelock.FileLock(place.with_suffix(".lock"), mode=0o664):
+        there = found(known, downloads)
+        if there is None:
+            _clear(place)
+            log.info("unpacking into %s", place)
+            _fetch.into(place, lambda work: _filled(work, known, fill))
+            there = found(known, downloads)
+    if there is None:
+        raise ConfigError(f"{place} is not what was unpacked; remove it and try again.")
+    return there
+
+
+def checksum(archive: Path, given: str | None, where: str = "dataset.archive") -> str:
+    """``sha256:...`` of a local archive, computed again only if its size or modification time has changed.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or `given` is another SHA-256.
+    """
+    if not archive.is_file():
+        raise ConfigError(f"{where}: {archive} is no file; give a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz.")
+    sha256 = _remembered(archive)
+    if given is not None and given.lower() != sha256:
+        raise ConfigError(f"dataset.sha256: {archive} has {sha256}, not {given.lower()} as given.")
+    return f"sha256:{sha256}"
+
+
+def enter(folder: Path) -> Path:
+    """The first folder on the way down that holds more than one other folder."""
+    while True:
+        inside = [item for item in folder.iterdir() if item.name not in PASSED_OVER and not item.name.startswith(".")]
+        if len(inside) != 1 or not inside[0].is_dir():
+            return folder
+        folder = inside[0]
+
+
+def holding(folder: Path, fits: Callable[[Path], bool]) -> Path | None:
+    """The first folder, from `folder` downward, that `fits`; None if none does."""
+    for place, names, _ in os.walk(folder):
+        names.sort()
+        if fits(Path(place)):
+            return Path(place)
+    return None
+
+
+def choose(tree_root: Path, wanted: str | None) -> Path:
+    """The folder `wanted` of an archive, or the one that :func:`enter` finds.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name; it lists those that are there.
+    """
+    entered = enter(tree_root)
+    if wanted is None:
+        return entered
+    if ".." in Path(wanted).parts or Path(wanted).is_absolute():
+        raise ConfigError(f"dataset.folder: received {wanted!r}; allowed: a folder inside the archive.")
+    for place in (tree_root / wanted, entered / wanted):
+        if place.is_dir():
+            return place
+    there = sorted(str(item.relative_to(tree_root)) for item in entered.iterdir() if item.is_dir())
+    near = nearest(wanted, there)
+    hint = f" Did you mean {near}?" if near else ""
+    raise ConfigError(f"dataset.folder: the archive has no folder {wanted!r}; allowed: {', '.join(there[:24])}.{hint}")
+
+
+def _place(known: str, downloads: Path) -> Path:
+    return downloads / "archives" / hashing.short(known.partition(":")[2])
+
+
+def _filled(work: Path, known: str, fill: Fill) -> None:
+    (work / FILES).mkdir()
+    unpacked = fill(work / FILES)
+    log.info("%d files, %d bytes", unpacked.entries, unpacked.size)
+    write_text(work / MARKER, json.dumps({"checksum": known, **asdict(unpacked)}))
+
+
+def _clear(place: Path) -> None:
+    """Remove what a killed process left behind; the lock says that there is no other."""
+    for left in (place, *place.parent.glob(f".{place.name}-*")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _remembered(archive: Path) -> str:
+    archive, about = archive.absolute(), archive.stat()
+    stamp = [str(archive), about.st_size, about.st_mtime_ns]
+    memory = paths.results() / "fingerprints" / "archives" / f"{hashing.short(hashing.digest(str(archive)))}.json"
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8"))
+        if known["stamp"] == stamp:
+            return known["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        log.info("reading %s", archive)
+    sha256 = hashing.file_digest(archive)
+    write_text(memory, json.dumps({"stamp": stamp, "sha256": sha256}))
+    return sha256

@@ -1,0 +1,126 @@
+"""Known collections that come as arrays of pixels (layer 1): official counts, decoded content, a digest over it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from backbench import hashing, paths
+from backbench.datasets import Collection, Description, Split, _known, _split
+from backbench.datasets._known import Known
+from backbench.datasets._mnist_like import content_digest
+from backbench.schema import ConfigError, Range
+from backbench.stage import Context
+from backbench.store import write_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Params:
+    """Options of every known collection of arrays. `root` is a folder, `archive` an archive that holds it.
+
+    `digest` is over the decoded pixels and labels; planning fills it in, and given by hand, it pins the content.
+    """
+
+    root: str | None
+    archive: str | None
+    digest: str | None
+    sample: Annotated[int | None, Range(low=1)]
+    seed: Annotated[int, Range(low=0)]
+    split: Split
+
+
+@dataclass(frozen=True)
+class ArrayCollection:
+    """One collection: its classes, the official images of each class by part, and how its folder is decoded.
+
+    `decode` gives pixels (n, h, w, c) uint8 and labels (n,) int64 of one part; `files` lists what it reads.
+    """
+
+    known: Known
+    names: Sequence[str]
+    per_class: Mapping[int, int]
+    decode: Callable[[Path, int], tuple["np.ndarray", "np.ndarray"]]
+    files: Callable[[Path], Sequence[Path]]
+
+    def describe(self, params: Params) -> Description:
+        """What planning needs, without reading pixels."""
+        sizes = {(part, label): n for part, n in self.per_class.items() for label in range(len(self.names))}
+        counts = _split.counts(sizes, params.sample, params.split)
+        return Description(sum(counts), len(self.names), params.digest or self._remembered(params), counts)
+
+    def fingerprint(self, params: Params, progress: Callable[[int, int], None]) -> str:
+        """The pinned digest, else that of the content, which is fetched and decoded unless it is as it was."""
+        n = sum(self.per_class.values()) * len(self.names)
+        digest = params.digest or self._remembered(params)
+        if digest is None:
+            folder = _known.fetch(self.known, params.root, params.archive, paths.downloads()).folder
+            digest = content_digest(*self._decoded(folder)[:2])
+            stamps = self._stamps(folder)
+            write_text(_memory(folder), json.dumps({"stamps": stamps, "digest": digest}))
+        progress(n, n)
+        return digest
+
+    def load(self, params: Params, context: Context) -> Collection:
+        """Fetch where needed, decode, verify, draw and split.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be had, or is not the collection that `digest` names.
+        """
+        import numpy as np
+
+        folder = _known.fetch(self.known, params.root, params.archive, context.downloads).folder
+        pixels, labels, parts = self._decoded(folder)
+        digest = content_digest(pixels, labels)
+        if params.digest not in (None, digest):
+            raise ConfigError(
+                f"{folder}: content {hashing.short(digest)}, not {hashing.short(params.digest)} as planned or pinned."
+            )
+        rows, split = _split.sample_and_split(parts, labels, len(labels), params.sample, params.seed, params.split)
+        return Collection(
+            digest=digest,
+            split=split,
+            labels=labels[rows],
+            names=self.names,
+            pixels=pixels[rows],
+            rows=rows.astype(np.int64),
+            info={"source": str(folder)},
+        )
+
+    def _decoded(self, folder: Path) -> tuple["np.ndarray", "np.ndarray", "np.ndarray"]:
+        """Pixels, labels and parts of all images, held against the official counts."""
+        import numpy as np
+
+        pixels, labels = zip(*(self.decode(folder, part) for part in self.per_class), strict=True)
+        for (part, n), found in zip(self.per_class.items(), labels, strict=True):
+            counts = np.bincount(found, minlength=len(self.names)).tolist()
+            if counts != [n] * len(self.names):
+                raise ConfigError(
+                    f"{folder} is not {self.known.title} as it is published: part {part} has {counts} images by class."
+                )
+        parts = np.repeat(list(self.per_class), [len(found) for found in labels]).astype(np.uint8)
+        return np.concatenate(pixels), np.concatenate(labels), parts
+
+    def _remembered(self, params: Params) -> str | None:
+        """The digest of files that have not changed since it was taken."""
+        place = _known.find(self.known, params.root, params.archive, paths.downloads())
+        if place is None:
+            return None
+        try:
+            body = json.loads(_memory(place.folder).read_text(encoding="utf-8"))
+            return body["digest"] if body["stamps"] == self._stamps(place.folder) else None
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _stamps(self, folder: Path) -> list[Any]:
+        return [[path.name, (about := path.stat()).st_size, about.st_mtime_ns] for path in self.files(folder)]
+
+
+def _memory(folder: Path) -> Path:
+    name = hashing.short(hashing.digest(str(folder)))
+    return paths.results() / "fingerprints" / "arrays" / f"{name}.json"

@@ -1,0 +1,172 @@
+"""What every collection of image files shares (layer 1): a folder, an unpacked archive, a known collection.
+
+A plugin gives a :class:`Source`, where the files lie and how they are listed, and its ``Params``, which have
+``digest``, ``sample``, ``seed``, ``split``, ``unreadable`` and the policies of ``_gate``. The content goes into the
+hash, the path does not.
+
+Every file is decoded once (see ``_decode``) and the digest is over the relative paths, classes and pixels of those
+that are readable. It is kept in ``results/fingerprints`` and renewed only for files whose size or modification time
+differ. A file that cannot be decoded whole is left out and recorded with its reason (``unreadable: exclude``), or stops
+the sweep (``unreadable: fail``); it is never repaired. What the policies leave out then is recorded in the same place.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backbench.datasets import Collection, Description, _fingerprint, _gate, _split
+from backbench.datasets._fingerprint import Audit, Seen
+from backbench.datasets._listing import Entry, Listing
+from backbench.schema import ConfigError
+from backbench.stage import Context
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger(__name__)
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the files of a collection lie, and the function that lists them."""
+
+    root: Path
+    listing: Callable[[], Listing]
+
+
+def describe(source: Source, params: Any) -> Description:
+    """What planning needs, from a listing; `digest` is None while the files are not fingerprinted as they are now.
+
+    Until then, the counts take every file for an image.
+    """
+    listing = source.listing()
+    audit = _fingerprint.recall(source.root, listing)
+    if audit is None:
+        return _description(listing.entries, None, params, listing.given)
+    return _audited(audit, _checked(audit, params, source.root), params)
+
+
+def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None]) -> str:
+    """Digest of the decoded content; decodes what is not known yet.
+
+    Raises
+    ------
+    ConfigError
+        If there is no image, the collection has what a policy refuses, or cannot be drawn and divided as asked.
+    """
+    audit = _fingerprint.take(source.root, source.listing(), progress)
+    chosen = _checked(audit, params, source.root)
+    if audit.given and params.split.source == "random":
+        log.info("%s brings its own parts; dataset.split.source=given keeps them", source.root)
+    if chosen.excluded:
+        log.warning("%d files left out: %s", len(chosen.excluded), some(chosen.excluded))
+    return _audited(audit, chosen, params).digest
+
+
+def load(source: Source, params: Any, context: Context) -> Collection:
+    """List, verify against the digest of the plan, leave out, draw and split.
+
+    Raises
+    ------
+    ConfigError
+        If the content is no longer what was planned.
+    """
+    audit = _fingerprint.take(source.root, source.listing(), context.progress)
+    return _collection(source.root, audit, _checked(audit, params, source.root), params)
+
+
+def some(reasons: Mapping[str, str]) -> str:
+    """The first few files of `reasons`, each with its reason."""
+    shown = [f"{_gate.shown(path)} ({_gate.shown(reason)})" for path, reason in list(reasons.items())[:SHOWN]]
+    return ", ".join(shown) + (", ..." if len(reasons) > SHOWN else "")
+
+
+def _checked(audit: Audit, params: Any, root: Path) -> _gate.Chosen:
+    if audit.excluded and params.unreadable == "fail":
+        raise ConfigError(f"{root}: {len(audit.excluded)} unreadable files: {some(audit.excluded)} (unreadable: fail).")
+    if not audit.readable:
+        raise ConfigError(f"{root} holds no readable image: {some(audit.excluded)}.")
+    if params.digest not in (None, audit.digest):
+        raise ConfigError(
+            f"{root}: its content is {audit.digest[:12]}, not {params.digest[:12]} as planned or pinned; "
+            "plan again, or put the files back."
+        )
+    _check_given(audit.given, params)
+    chosen = _gate.choose(audit, params, root)
+    _gate.check_leaks(chosen.kept, params, lambda: _drawn(chosen.kept, params), root)
+    return chosen
+
+
+def _check_given(given: bool, params: Any) -> None:
+    if params.split.source == "given" and not given:
+        raise ConfigError(
+            "dataset.split.source: given needs train and test folders at the top of dataset.root, or a column split in "
+            "dataset.csv; use random."
+        )
+
+
+def _audited(audit: Audit, chosen: _gate.Chosen, params: Any) -> Description:
+    return _description([seen.entry for seen in chosen.kept], audit.digest, params, audit.given)
+
+
+def _description(entries: Sequence[Entry], digest: str | None, params: Any, given: bool) -> Description:
+    _check_given(given, params)
+    names = _names(entries)
+    label = {name: number for number, name in enumerate(names)} if names else {None: 0}
+    sizes = Counter((entry.part, label[entry.label]) for entry in entries)
+    counts = _split.counts(sizes, params.sample, params.split)
+    return Description(sum(counts), len(names) if names else None, digest, counts)
+
+
+def _names(entries: Sequence[Entry]) -> list[str]:
+    return sorted({entry.label for entry in entries if entry.label is not None})
+
+
+def _labels(entries: Sequence[Entry]) -> "np.ndarray | None":
+    import numpy as np
+
+    number = {name: position for position, name in enumerate(_names(entries))}
+    return np.array([number[entry.label] for entry in entries], np.int64) if number else None
+
+
+def _drawn(seen: Sequence[Seen], params: Any) -> tuple["np.ndarray", "np.ndarray"]:
+    """The places in `seen` of the images that are drawn, and the part of each."""
+    import numpy as np
+
+    entries = [one.entry for one in seen]
+    parts = np.array([entry.part for entry in entries], np.uint8)
+    return _split.sample_and_split(parts, _labels(entries), len(entries), params.sample, params.seed, params.split)
+
+
+def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> Collection:
+    import numpy as np
+
+    rows, split = _drawn(chosen.kept, params)
+    labels, drawn = _labels([one.entry for one in chosen.kept]), [chosen.kept[row] for row in rows]
+    names = [_gate.shown(name) for name in _names([one.entry for one in chosen.kept])]
+    digests = np.frombuffer(bytes.fromhex("".join(one.sha256 for one in drawn)), np.uint8).reshape(-1, 32)
+    return Collection(
+        digest=audit.digest,
+        split=split,
+        labels=None if labels is None else labels[rows],
+        names=names or None,
+        root=root,
+        files=[one.entry.path for one in drawn],
+        file_digests=digests,
+        info={"excluded": chosen.excluded, "modes": _modes(drawn), **_gate.duplicates(digests, split)},
+        rows=np.array(chosen.places, np.int64)[rows],
+        phashes=np.array([one.phash for one in drawn], np.uint64),
+        sizes=np.array([one.size for one in drawn], np.int32).reshape(-1, 2),
+        modes=[one.mode for one in drawn],
+    )
+
+
+def _modes(drawn: Sequence[Seen]) -> list[list[Any]]:
+    """How many images are stored in each colour mode and format, the most frequent first."""
+    found = Counter((one.mode, one.format) for one in drawn)
+    return [[mode, kind, count] for (mode, kind), count in sorted(found.items(), key=lambda item: (-item[1], item[0]))]

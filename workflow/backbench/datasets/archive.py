@@ -1,0 +1,141 @@
+"""A folder of images in an archive (layer 1): ``dataset=archive dataset.archive=PATH`` or ``dataset.url=ADDRESS``.
+
+The archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz; see ``_unpack``) is unpacked once into ``downloads/archives``, and
+what it holds is read as by the plugin ``folder``. Folders that only wrap others are entered; ``folder`` picks another
+one. From the web it needs the SHA-256 of the archive, and a download that broke off goes on (see ``_download``). None
+of this is part of a hash: the digest is over the images and their labels, as that of the same folder would be.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from backbench import paths
+from backbench.datasets import Collection, Description, Split, _archives, _download, _files, _gate
+from backbench.datasets import folder as folder_plugin
+from backbench.datasets._archives import Tree
+from backbench.datasets._gate import NEAR_DISTANCE
+from backbench.datasets._listing import Listing
+from backbench.datasets._unpack import Limits
+from backbench.schema import ConfigError, Range, refuse
+from backbench.stage import Context
+
+UNHASHED = ("url", "archive", "sha256", "folder", "max_files", "max_gb", "csv", "label_pattern")
+SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """Options: where the archive is, then those of the plugin ``folder``.
+
+    `sha256` is that of the archive, needed for an address; `folder` is a path inside the archive. `max_files` and
+    `max_gb` limit what is unpacked (null: no limit). `csv` is a table inside the archive, or any other.
+    """
+
+    url: str | None
+    archive: str | None
+    sha256: str | None
+    folder: str | None
+    max_files: Annotated[int | None, Range(low=1)]
+    max_gb: Annotated[float | None, Range(above=0.0)]
+    digest: str | None
+    sample: Annotated[int | None, Range(low=1)]
+    seed: Annotated[int, Range(low=0)]
+    split: Split
+    unreadable: Literal["exclude", "fail"]
+    duplicates: Literal["keep", "exclude", "fail"] = "keep"
+    near_duplicates: Literal["keep", "exclude", "fail"] = "keep"
+    near_distance: Annotated[int, Range(low=0, high=16)] = NEAR_DISTANCE
+    leaks: Literal["keep", "fail"] = "keep"
+    csv: str | None = None
+    label_pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        _gate.settle(self)
+
+
+def describe(params: Params) -> Description:
+    """What planning needs; nothing is fetched or unpacked.
+
+    Raises
+    ------
+    ConfigError
+        If the archive has not been fetched and unpacked yet.
+    """
+    tree = _archives.found(_checksum(params), paths.downloads())
+    if tree is None:
+        raise ConfigError(
+            f"dataset(archive): {_where(params)} is not {'unpacked' if params.url is None else 'fetched'} yet, so its "
+            "images are not known; run `backbench audit` with the same overrides, or `backbench sweep`."
+        )
+    return _files.describe(_source(tree, params), params)
+
+
+def fingerprint(params: Params, progress: Callable[[int, int], None]) -> str:
+    """Digest of the decoded content; fetches and unpacks what is not there yet."""
+    return _files.fingerprint(_source(_tree(params, paths.downloads()), params), params, progress)
+
+
+def load(params: Params, context: Context) -> Collection:
+    """The drawn and divided images; see ``_files``."""
+    found = _files.load(_source(_tree(params, context.downloads), params), params, context)
+    return replace(found, info={**found.info, "archive": _where(params), "archive_checksum": _checksum(params)})
+
+
+def _tree(params: Params, downloads: Path) -> Tree:
+    known, limits = _checksum(params), Limits.of(params.max_files, params.max_gb)
+    if params.url is not None:
+        return _archives.found(known, downloads) or _archives.from_url(params.url, known, downloads, limits)
+    return _archives.from_file(_path(params), known, downloads, limits)
+
+
+def _checksum(params: Params) -> str:
+    """``sha256:...`` of the archive: given for an address, computed for a file.
+
+    Raises
+    ------
+    ConfigError
+        If there is no archive, two, or an address without a SHA-256.
+    """
+    if (params.url is None) == (params.archive is None):
+        raise ConfigError("dataset(archive): give either dataset.archive=PATH or dataset.url=ADDRESS dataset.sha256=.")
+    if params.sha256 is not None and not SHA256.fullmatch(params.sha256):
+        raise refuse("dataset.sha256", params.sha256, "64 hex digits, as sha256sum prints them")
+    if params.url is None:
+        return _archives.checksum(_path(params), params.sha256)
+    _download.check_address(params.url)
+    if params.sha256 is None:
+        raise ConfigError(
+            f"dataset.sha256: {_where(params)} needs one; without it, nobody knows whether the right bytes came. "
+            "Take it from the publisher, or from sha256sum on a copy that you trust."
+        )
+    return f"sha256:{params.sha256.lower()}"
+
+
+def _path(params: Params) -> Path:
+    return Path(params.archive or "").expanduser().absolute()
+
+
+def _where(params: Params) -> str:
+    return str(_path(params)) if params.url is None else _download.shown(params.url)
+
+
+def _source(tree: Tree, params: Params) -> _files.Source:
+    """What the plugin ``folder`` makes of the unpacked folder, with the links that were passed over."""
+    root = _archives.choose(tree.folder, params.folder)
+    shared = {field.name: getattr(params, field.name) for field in fields(folder_plugin.Params) if field.name != "root"}
+    source = folder_plugin.source(folder_plugin.Params(root=str(root), **shared))
+    skipped = _below(tree.skipped, root.relative_to(tree.folder).as_posix())
+    return _files.Source(source.root, lambda: _with(source.listing(), skipped))
+
+
+def _below(skipped: Mapping[str, str], inside: str) -> dict[str, str]:
+    """The links below a folder of the archive, by their paths from there."""
+    found = {PurePosixPath(name): reason for name, reason in skipped.items()}
+    return {str(name.relative_to(inside)): why for name, why in found.items() if name.is_relative_to(inside)}
+
+
+def _with(listing: Listing, skipped: Mapping[str, str]) -> Listing:
+    return replace(listing, left_out=dict(sorted({**skipped, **listing.left_out}.items())))

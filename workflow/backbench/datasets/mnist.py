@@ -1,0 +1,46 @@
+"""MNIST (layer 1): 70,000 grey images of 28 x 28 pixels of handwritten digits, ten classes.
+
+Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", Proceedings of the
+IEEE 86(11), 1998. From torchvision's mirrors; see ``_mnist_like``.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backbench.datasets import TEST, TRAIN, Collection, Description, _fetch, _mnist_like
+from backbench.stage import Context
+
+UNHASHED = ("root", "archive")
+COLLECTION = _mnist_like.MnistLike(
+    stem="mnist",
+    title="MNIST",
+    folder="MNIST",
+    names=tuple("0123456789"),
+    sizes={
+        TRAIN: (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
+        TEST: (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
+    },
+    sources=(functools.partial(_fetch.torchvision_mnist, "MNIST"),),
+)
+
+
+@dataclass(frozen=True)
+class Params(_mnist_like.Params):
+    """Options; see ``_mnist_like``."""
+
+
+def describe(params: Params) -> Description:
+    """What planning needs, without reading a file."""
+    return COLLECTION.describe(params)
+
+
+def fingerprint(params: Params, progress: Callable[[int, int], None]) -> str:
+    """The pinned digest."""
+    progress(params.n, params.n)
+    return params.digest
+
+
+def load(params: Params, context: Context) -> Collection:
+    """Fetch where needed, decode, verify against the digest, draw and split."""
+    return COLLECTION.load(params, context.downloads)
