@@ -127,13 +127,30 @@ def _draw_chain(axes: "Axes", drawing: Drawing) -> None:
             y = drawing.middle(_rows_of(drawing, kind, member))
             _box(axes, kind, y, label(drawing.plan.stages[member]), "data")
             for role, (_, parent) in plan.stages[member].parents.items():
-                if (kind, role) in (("features", "images"), ("images", "dataset")):
+                if role == _before(kind, plan.stages[member]):
                     _line(axes, _right(role), drawing.middle(_rows_of(drawing, role, parent)), COLUMNS[kind][0], y)
+    _draw_audits(axes, drawing)
     for row, member in enumerate(drawing.rows):
         if plan.stages[member].kind == "matrix":
             start = drawing.middle(_rows_of(drawing, "features", _features(plan, member).hash))
             _line(axes, _right("features"), start, COLUMNS["matrix"][0], drawing.height(row))
             _line(axes, _right("matrix"), drawing.height(row), GRID - 0.1, drawing.height(row))
+
+
+def _draw_audits(axes: "Axes", drawing: Drawing) -> None:
+    """The gate below each dataset: its images are decoded once it has been audited."""
+    left, width = COLUMNS["dataset"]
+    audited = {stage.parents["dataset"][1] for stage in drawing.plan.stages.values() if stage.kind == "audit"}
+    for member in _members(drawing, "dataset"):
+        if member in audited:
+            y = drawing.middle(_rows_of(drawing, "dataset", member))
+            axes.plot([left + width / 2] * 2, [y - BOX[1] / 2, y - PITCH[1]], color=FAINT, lw=1, zorder=1)
+            _box(axes, "dataset", y - PITCH[1], "audit", "data")
+
+
+def _before(kind: str, stage: Stage) -> str | None:
+    """The stage that a line comes from; features that were made elsewhere have no images."""
+    return {"images": "dataset", "features": "images" if "images" in stage.parents else "dataset"}.get(kind)
 
 
 def _draw_fits(axes: "Axes", drawing: Drawing) -> None:
@@ -201,16 +218,16 @@ def _right(kind: str) -> float:
 
 def _members(drawing: Drawing, kind: str) -> list[str]:
     found = (_ancestor(drawing.plan, row, kind) for row in drawing.rows)
-    return list(dict.fromkeys(found))
+    return [member for member in dict.fromkeys(found) if member]
 
 
 def _rows_of(drawing: Drawing, kind: str, member: str) -> list[int]:
     return [i for i, row in enumerate(drawing.rows) if _ancestor(drawing.plan, row, kind) == member]
 
 
-def _ancestor(plan: Plan, member: str, kind: str) -> str:
+def _ancestor(plan: Plan, member: str, kind: str) -> str | None:
     features = _features(plan, member)
-    return features.hash if kind == "features" else features.parents[kind][1]
+    return features.hash if kind == "features" else features.parents.get(kind, (kind, None))[1]
 
 
 def _dataset(stage: Stage) -> str:

@@ -19,8 +19,9 @@ ROOT = CHECKOUT / "workflow" / PACKAGE
 PAGE = CHECKOUT / "docs" / "architecture.md"
 LAYER = re.compile(r"\(layer (\d)\b")
 HEAVY = {
-    *("fastcluster", "hydra", "matplotlib", "mlflow", "omegaconf", "pandas", "PIL", "rich", "scipy", "sklearn"),
-    *("sqlalchemy", "torch", "torchvision", "umap"),
+    *("fastcluster", "hydra", "imagehash", "matplotlib", "mlflow", "omegaconf", "open_clip", "openvino", "pandas"),
+    *("PIL", "pooch", "pyarrow", "rich", "safetensors", "scipy", "sklearn", "sqlalchemy", "timm", "torch"),
+    *("torchvision", "umap"),
 }
 TITLES = {
     4: "what people call",

@@ -148,7 +148,37 @@ def test_a_shard_reads_those_before_it():
     plan = make()
     (clustering,) = (shard for shard in plan.shards.values() if shard.kind == "clustering")
     assert {parent.kind for parent in plan.parents(clustering)} == {"dataset", "matrix"}
-    assert {path.parent.name for path in plan.ends()} == set(HEADS)
+    assert {path.parent.name for path in plan.ends()} == {*HEADS, "audit"}
+
+
+def test_images_wait_for_the_audit_of_their_dataset():
+    plan = make("backbone=pixels,efficientnet_lite0", "backbone.weights=random", "dataset.seed=0,1")
+    decoding = [shard for shard in plan.shards.values() if shard.kind == "images"]
+    assert len(decoding) == 4
+    for shard in decoding:
+        dataset, audit = plan.parents(shard)
+        assert (dataset.kind, audit.kind) == ("dataset", "audit")
+        assert plan.stages[audit.members[0]].parents == {"dataset": ("dataset", dataset.members[0])}
+    assert not [shard for shard in plan.shards.values() if shard.kind == "features" and _audits(plan, shard)]
+
+
+def _audits(plan, shard):
+    return [parent for parent in plan.parents(shard) if parent.kind == "audit"]
+
+
+def test_an_audit_is_no_part_of_a_run():
+    plan = make()
+    (audit,) = of_kind(plan, "audit")
+    assert all(audit not in run.stages.values() for run in plan.runs.values())
+    assert plan.stages[audit].config == {"near_distance": 4}
+
+
+def test_a_stale_audit_is_done_again_alone(store):
+    plan = make()
+    record_all(plan, store)
+    (audit,) = of_kind(plan, "audit")
+    record(plan, store, audit, code="0" * 64)
+    assert status.inspect(plan, store).needed == {audit}
 
 
 def test_receipts_are_named_by_what_is_asked_for_not_by_what_is_pending(store):
@@ -198,7 +228,7 @@ def test_a_record_whose_arrays_are_gone_is_absent(store):
 
 def test_what_came_before_current_results_is_not_needed_even_if_it_is_gone(store):
     plan = make()
-    record_all(plan, store, *HEADS)
+    record_all(plan, store, "audit", *HEADS)
     assert status.inspect(plan, store).needed == frozenset()
     (retrieval,) = of_kind(plan, "retrieval")
     store.path("retrieval", retrieval).unlink()
@@ -209,7 +239,7 @@ def test_what_came_before_current_results_is_not_needed_even_if_it_is_gone(store
 
 def test_of_a_chain_only_what_is_missing_is_needed(store):
     plan = make()
-    record_all(plan, store, "dataset", "images", "features", "classification", "retrieval")
+    record_all(plan, store, "dataset", "audit", "images", "features", "classification", "retrieval")
     needed = status.inspect(plan, store).needed
     assert needed == {*of_kind(plan, "matrix"), *of_kind(plan, "clustering")}
 

@@ -4,9 +4,9 @@ Layers (imports go downward only):
 
 4. Snakefile, ``workflow/rules``, ``scripts`` and :mod:`backbench.cli`
 3. :mod:`backbench.compose` (the only importer of hydra), :mod:`backbench.tracking` (the only importer of mlflow)
-2. :mod:`backbench.sweep`, :mod:`backbench.stages`, :mod:`backbench.reproduce`
+2. :mod:`backbench.sweep`, :mod:`backbench.stages`, :mod:`backbench.reports`, :mod:`backbench.reproduce`
 1. ``datasets``, ``backbones``, ``transforms``, ``clusterers``, ``classifiers``, ``metrics``
-0. ``schema``, ``plugins``, ``hashing``, ``code``, ``paths``, ``store``, ``stage``
+0. ``schema``, ``plugins``, ``hashing``, ``code``, ``paths``, ``store``, ``stage``, ``arrays``
 
 Layers 0 to 2 need neither snakemake nor mlflow nor hydra.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import compose, lock, paths
-from backbench.schema import ConfigError
+from backbench.schema import ConfigError, refuse
 from backbench.store import Store
 from backbench.sweep import builder, ledger, plan, status
 from backbench.sweep.plan import Plan
@@ -52,10 +52,13 @@ def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = Non
     def digest_of(module: Any, params: Any) -> str:
         if fingerprint:
             return module.fingerprint(params, progress or (lambda done, total: None))
-        unread.append(module.__name__)
-        return UNKNOWN_DIGEST
+        known = module.describe(params).digest
+        if known is None:
+            unread.append(module.__name__)
+        return known or UNKNOWN_DIGEST
 
-    built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit)
+    device = composed.settings.get("execution", {}).get("device", "auto")
+    built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device)
     request = {"experiment": composed.experiment, "overrides": list(overrides)}
     return Planned(plan.freeze(built, request), composed.notices + built.notices, not unread)
 
@@ -96,11 +99,15 @@ def _apply(settings: Mapping[str, Any]) -> None:
     """Hand settings that are never hashed to the jobs, through the environment."""
     execution = settings.get("execution", {})
     device, batch = execution.get("device", "auto"), execution.get("batch_size")
+    lost = execution.get("on_device_loss", "fail")
     if device not in ("auto", "cpu", "cuda") and not str(device).startswith("cuda:"):
         raise ConfigError(f"execution.device: received {device!r}; allowed: auto, cpu, cuda, cuda:N.")
     if batch is not None and (not isinstance(batch, int) or batch < 1):
         raise ConfigError(f"execution.batch_size: received {batch!r}; allowed: a whole number >= 1, or null.")
+    if lost not in ("fail", "cpu"):
+        raise refuse("execution.on_device_loss", lost, ("fail", "cpu"))
     values = {
+        "BACKBENCH_ON_DEVICE_LOSS": lost,
         "BACKBENCH_DEVICE": None if device == "auto" else device,
         "BACKBENCH_BATCH_SIZE": batch,
         "BACKBENCH_STORE": settings.get("store", {}).get("root"),

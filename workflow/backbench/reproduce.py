@@ -29,6 +29,8 @@ SCRIPTS = {
     "classification": "fit_classifiers",
     "retrieval": "retrieve_neighbours",
 }
+# Metrics in MLflow that are no result of a head.
+NOT_COMPARED = ("seconds_", "training_")
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def from_tags(
     threads = {key.partition(".")[2]: int(value) for key, value in tags.items() if key.startswith("threads.")}
     digests = {kind: tags[f"{kind}.label_digest"] for kind in HEADS if f"{kind}.label_digest" in tags}
     undefined = {name: math.nan for name in tags.get("backbench.undefined", "").split(",") if name}
-    kept = {name: value for name, value in metrics.items() if not name.startswith("seconds_")}
+    kept = {name: value for name, value in metrics.items() if not name.startswith(NOT_COMPARED)}
     batch = tags.get("batch_size")
     return Recorded(
         config_hash=config_hash,

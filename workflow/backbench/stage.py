@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
 
     from backbench.store import Store
 
-KINDS = ("dataset", "images", "features", "matrix", "clustering", "classification", "retrieval")
+KINDS = ("dataset", "audit", "images", "features", "matrix", "clustering", "classification", "retrieval")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Context:
     device: str = "cpu"
     batch_size: int | None = None
     workers: int = 0
+    on_device_loss: Literal["fail", "cpu"] = "fail"
     scratch: Path = Path("scratch")
     downloads: Path = Path("downloads")
     progress: Callable[[int, int], None] = lambda done, total: None
@@ -56,7 +57,8 @@ class Outcome:
     """The result of one member, or the reason why there is none.
 
     `metrics` maps a metric's name to its value, NaN where undefined; `notes` says why it is undefined. `info` is plain
-    JSON that goes into the record; `arrays` are stored beside it.
+    JSON that goes into the record; `arrays` are stored beside it. `used` holds what of the context was really used
+    (``device``, ``batch_size``), where a stage decides that itself: it is recorded, and replayed by a reproduction.
     """
 
     hash: str
@@ -66,3 +68,4 @@ class Outcome:
     arrays: Mapping[str, "np.ndarray"] = field(default_factory=dict)
     seconds: float = 0.0
     failure: str | None = None
+    used: Mapping[str, Any] = field(default_factory=dict)

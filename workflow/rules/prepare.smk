@@ -1,5 +1,6 @@
 # From a collection of images to the matrices that the heads work on.
-# Needs: the plan; the network or the user's own files. Makes: members of dataset, images, features, matrix.
+# Needs: the plan; the network or the user's own files. Makes: members of dataset, audit, images,
+# features, matrix, and the pages in results/audits.
 
 
 rule fetch_dataset:
@@ -18,6 +19,26 @@ rule fetch_dataset:
         script=SCRIPTS / "fetch_dataset.py",
         shard=shard_id("dataset"),
         code=code_of("dataset"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+
+
+rule audit_images:
+    input:
+        parent_receipts("audit"),
+    output:
+        RECEIPTS / "audit/{family}-{id}.json",
+    log:
+        LOGS / "audit/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "audit/{family}-{id}.tsv"
+    threads: 2
+    resources:
+        mem_mb=mem_mb_of("audit"),
+    params:
+        script=SCRIPTS / "audit_images.py",
+        shard=shard_id("audit"),
+        code=code_of("audit"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
 

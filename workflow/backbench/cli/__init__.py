@@ -21,7 +21,25 @@ Overrides are written in Hydra's grammar, sweeps included:
   experiment=none                         without the axes of the default experiment (quickstart)
 """
 
+AUDIT = """\
+examples:
+  backbench audit dataset=folder dataset.root=/data/photos
+  backbench audit dataset=folder dataset.root=/data/photos dataset.near_distance=8     more, and more look-alikes
+  backbench audit dataset=fashion_mnist --strict && backbench sweep dataset=fashion_mnist
+
+Overrides are those of `backbench sweep`; the ones of the data set decide. Looked for: unreadable files, equal and near
+duplicates, the same image in two parts of the split or under two classes, blank, odd and tiny images, uneven classes.
+Nothing is changed. What a sweep does about it is up to the policies of the data set:
+
+  dataset.unreadable=exclude|fail             dataset.duplicates=keep|exclude|fail
+  dataset.near_duplicates=keep|exclude|fail   dataset.leaks=keep|fail
+
+With fail, the audit refuses as the sweep would: leave it out to see the page. What was looked at once is kept, so a
+second call is quick, and `sweep` uses the same results.
+"""
+
 COMMANDS = {
+    "audit": "what is wrong with the images of a data set, as a page to look at",
     "plan": "what a sweep would run: runs, distinct fits, what is done and pending, time",
     "sweep": "plan, compute what is missing, record the runs in MLflow, show the leaderboard",
     "runs": "the runs made here as a table, CSV or JSON; filter and sort by anything",
@@ -33,6 +51,10 @@ COMMANDS = {
     "ui": "MLflow's pages on this machine",
 }
 
+SETTINGS = (
+    "k, seed, clustering.scope, execution.device, execution.batch_size, execution.on_device_loss, store.root, "
+    "tracking.uri"
+)
 KEYS = "Axes and settings, then groups, options and their keys (classifier.C=10, backbone.image.size=128):"
 KEY = re.compile(r"^(\w+):", re.MULTILINE)
 UNSHOWN = ("name", "defaults", "sweep", "n", "digest")
@@ -104,7 +126,7 @@ def _keys(path: Path) -> str:
 def _groups() -> str:
     """The folders and files of ``conf/`` and the keys in them; read directly, so that help is quick."""
     folders = sorted(path for path in paths.conf().iterdir() if path.is_dir())
-    lines = ["  k, seed, clustering.scope, execution.device, execution.batch_size, store.root, tracking.uri"]
+    lines = [f"  {SETTINGS}"]
     for folder in folders:
         files = sorted(folder.glob("*.yaml"))
         lines.append(f"  {folder.name:<11} {', '.join(path.stem for path in files)}")
@@ -138,6 +160,18 @@ def _sweep(command: argparse.ArgumentParser) -> None:
         "--accept-code", action="store_true", help="keep results that older code made; the records say so"
     )
     command.usage = "backbench sweep [options] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
+
+
+def _audit(command: argparse.ArgumentParser) -> None:
+    command.epilog = AUDIT
+    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="the data set and its options, as for sweep")
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="end with 1 where a file is unreadable, an image is there twice, in two parts or under two classes",
+    )
+    command.add_argument("--json", action="store_true", help="print audit.json instead of the summary")
+    command.add_argument("--cores", default="all", help="cores to use (default: all)")
 
 
 def _runs(command: argparse.ArgumentParser) -> None:
@@ -182,6 +216,7 @@ def _ui(command: argparse.ArgumentParser) -> None:
 
 
 _ARGUMENTS = {
+    "audit": _audit,
     "plan": _plan,
     "sweep": _sweep,
     "runs": _runs,

@@ -33,7 +33,7 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> None:
     for notice in planned.notices:
         say(f"  note: {notice}")
     if not planned.fingerprinted:
-        say("  the folder of images is not fingerprinted yet: `sweep` reads it first; hashes are provisional")
+        say("  the collection is not fingerprinted yet: `sweep` reads it first; hashes are provisional")
     say(_table(plan, found))
     pending = sum(found.pending(shard) for shard in plan.shards.values())
     seconds = estimate.total(plan, estimate.members(plan, found), n_cores)

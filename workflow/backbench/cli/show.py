@@ -49,7 +49,7 @@ def _print(row: Row) -> None:
     console.print(f"[bold]{row.config_hash}[/bold]\n{row.name}: {row.status}")
     if row.reason:
         console.print(f"failed: {row.reason}", markup=False)
-    for title, pairs in _sections(row).items():
+    for title, pairs in ((title, pairs) for title, pairs in _sections(row).items() if pairs):
         table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
         for key, value in pairs.items():
             table.add_row(key, cell(value))
@@ -70,9 +70,11 @@ def _sections(row: Row) -> dict[str, dict[str, object]]:
     }
     data = row.records.get(row.stages["dataset"], {}).get("info", {})
     found = {key: data[key] for key in ("n", "counts", "duplicates", "duplicates_across_parts") if key in data}
+    features = row.records.get(row.stages["features"], {}).get("info", {})
     return {
         "configuration": row.params,
         "images": {**found, **{f"left out: {path}": why for path, why in data.get("excluded", {}).items()}},
+        "training": {key: value for key, value in features.get("training", {}).items() if key != "history"},
         "metrics": metrics,
         "stages": {kind: hashing.short(member) for kind, member in row.stages.items()},
         "made with": {**row.versions, **circumstances, **seconds},

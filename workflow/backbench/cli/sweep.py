@@ -10,7 +10,8 @@ from pathlib import Path
 from backbench import hashing, lock, paths, planning, tracking
 from backbench.cli import leaderboard, panel
 from backbench.cli.plan import cores, describe, duration, say
-from backbench.store import Store
+from backbench.reports import audit
+from backbench.store import DONE, Store
 from backbench.sweep import estimate, ledger, status
 from backbench.sweep.plan import Plan, save
 from backbench.sweep.status import Status
@@ -96,22 +97,27 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
     say(f"\n{len(rows)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
     for reason in sorted({row.reason for row in rows if row.reason})[:5]:
         say(f"  failed: {reason}")
-    for finding in _findings(records):
+    for finding in [*_left_out(records), *_audits(plan, records, store)]:
         say(finding)
     say(f"results: {_shown(plan.folder)}   runs: backbench runs   time: {duration(time.monotonic() - started)}")
     say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
     return outcome
 
 
-def _findings(records: ledger.Records) -> list[str]:
-    """What the user should know of the images: files left out, and twins on both sides of the split."""
+def _left_out(records: ledger.Records) -> list[str]:
+    """Files of the datasets that were left out."""
+    found = (record["info"].get("excluded") for record in records.values() if record["kind"] == "dataset")
+    says = "files were left out; `backbench show` of a run lists them"
+    return [f"warning: {len(files)} {says}" for files in found if files]
+
+
+def _audits(plan: Plan, records: ledger.Records, store: Store) -> list[str]:
+    """The verdict and the page of each audit; a page that was deleted is written again."""
     lines = []
-    for record in records.values():
-        info = record["info"]
-        if record["kind"] == "dataset" and info.get("excluded"):
-            lines.append(f"warning: {len(info['excluded'])} files were left out; `backbench show` of a run lists them")
-        if record["kind"] == "dataset" and info.get("duplicates_across_parts"):
-            lines.append(f"warning: {info['duplicates_across_parts']} images have an identical twin in another part")
+    for member, stage in plan.stages.items():
+        if stage.kind == "audit" and records.get(member, {}).get("status") == DONE:
+            page, verdict = audit.write(store, member), audit.verdict(records[member]["info"])
+            lines.append(f"images: {verdict}   page: {_shown(page)}")
     return lines
 
 

@@ -15,7 +15,7 @@ from backbench import paths
 from backbench.schema import ConfigError
 
 ROOT = "config"
-HINT = """(an override is key=value; a value with blanks, commas, ~ or brackets is quoted twice: "key='a value'")"""
+HINT = """(an override is key=value; a value with blanks, commas, =, ~ or brackets is quoted twice: "key='a value'")"""
 
 
 def all_groups() -> dict[str, list[str]]:

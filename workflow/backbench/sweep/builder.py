@@ -8,23 +8,36 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from backbench import code, hashing, plugins, schema
+from backbench.datasets import Description
 from backbench.schema import ConfigError
 from backbench.sweep.grid import HEADS, Grid, Run, Stage, stage_hash
 
 CELL = {"dataset", "backbone", "chain", "clusterer", "classifier", "k", "seed"}
 SHOWN_PROBLEMS = 8
 PRECISION = "float32"
+# Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.
+NEAR_DISTANCE = 4
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What planning knows of a dataset: its stage, its size and the rows that each scope may use."""
+    """What planning knows of a dataset: its stage, its description and the rows that each scope may use."""
 
     stage: Stage
-    n: int
-    classes: int | None
-    parts: tuple[int, int, int]
+    about: Description
+
+    @property
+    def n(self) -> int:
+        return self.about.n
+
+    @property
+    def classes(self) -> int | None:
+        return self.about.classes
+
+    @property
+    def parts(self) -> tuple[int, int, int]:
+        return self.about.counts
 
     @property
     def train(self) -> int:
@@ -45,7 +58,9 @@ class _Source:
 Fingerprint = Callable[[Any, Any], str]
 
 
-def build(cells: Iterable[Mapping[str, Any]], fingerprint: Fingerprint, explicit: Iterable[str] = ()) -> Grid:
+def build(
+    cells: Iterable[Mapping[str, Any]], fingerprint: Fingerprint, explicit: Iterable[str] = (), device: str = "auto"
+) -> Grid:
     """The grid of `cells`, each validated and hashed; cells that mean the same become one run.
 
     Parameters
@@ -54,13 +69,15 @@ def build(cells: Iterable[Mapping[str, Any]], fingerprint: Fingerprint, explicit
         Called with (dataset plugin, params) where the content digest is not known yet.
     explicit
         Keys that were asked for by name: what an unlabelled dataset cannot have is then an error, else a notice.
+    device
+        Where features will be extracted (``auto``, ``cpu``, ``cuda``...): decides what ``engine: auto`` means.
 
     Raises
     ------
     ConfigError
         With every distinct problem of the grid, before any job starts.
     """
-    builder = _Builder(fingerprint, frozenset(explicit))
+    builder = _Builder(fingerprint, frozenset(explicit), device)
     problems: dict[str, int] = {}
     for cell in cells:
         try:
@@ -118,10 +135,11 @@ def _report(problems: Mapping[str, int]) -> str:
 class _Builder:
     """Builds stages once per distinct configuration; the memo makes a grid of thousands of cells cheap."""
 
-    def __init__(self, fingerprint: Fingerprint, explicit: frozenset[str]):
+    def __init__(self, fingerprint: Fingerprint, explicit: frozenset[str], device: str):
         self.grid = Grid()
         self.fingerprint = fingerprint
         self.explicit = explicit
+        self.device = device
         self.memo: dict[tuple, Any] = {}
         self.texts: dict[int, tuple[Mapping, str]] = {}
         self.codes: dict[tuple[str, ...], str] = {}
@@ -189,29 +207,45 @@ class _Builder:
         name = _name("dataset", config)
         module, params = plugins.load("dataset", name), plugins.params("dataset", config)
         if params.digest is None:
-            known = module.describe(params).digest
-            params = dataclasses.replace(params, digest=known or self.fingerprint(module, params))
+            params = dataclasses.replace(params, digest=self.fingerprint(module, params))
         about = module.describe(params)
         hashed, local = _split(params, getattr(module, "UNHASHED", ()))
         modules = [plugins.module_name("dataset", name)]
         stage = self._stage("dataset", name, {"name": name, **hashed}, {}, modules, local)
-        return _Source(stage, about.n, about.classes, about.counts)
+        source = _Source(stage, about)
+        if about.images:
+            self._audit(config.get("near_distance", NEAR_DISTANCE), source)
+        return source
+
+    def _audit(self, near_distance: int, source: _Source) -> None:
+        """The gate: nothing of a run, but before the images of its dataset are used."""
+        config = {"near_distance": near_distance}
+        self._stage("audit", "audit", config, {"dataset": source.stage}, [], about={"n": source.n})
 
     def _features(self, config: Mapping, source: _Source) -> tuple[Stage, int]:
         name = _name("backbone", config)
         module, params = plugins.load("backbone", name), plugins.params("backbone", config)
-        image = schema.canonical(params.image)
-        images = self._stage("images", "decode", image, {"dataset": source.stage}, [], about={"n": source.n})
-        hashed, _ = _split(params, ("image",))
-        identity = module.identity(params)
-        local = {key: value for key, value in hashed.items() if key in identity and identity[key] != value}
-        dropped = {key for key in getattr(module, "UNHASHED", ()) if key not in identity}
-        local |= {key: hashed[key] for key in dropped}
-        kept = {key: value for key, value in hashed.items() if key not in dropped}
-        parents = {"dataset": source.stage, "images": images}
+        if hasattr(module, "resolve"):
+            params = module.resolve(params, self.device)
+        parents, width = {"dataset": source.stage}, self._width(name, module, params, source)
+        if _needs_images(module):
+            image = schema.canonical(params.image)
+            parents["images"] = self._stage(
+                "images", "decode", image, {"dataset": source.stage}, [], about={"n": source.n}
+            )
+        full, local = _identified(name, module, params)
         modules = [plugins.module_name("backbone", name)]
-        full = {"name": name, **kept, **identity, "engine": module.ENGINE, "precision": PRECISION}
-        return self._stage("features", name, full, parents, modules, local, {"n": source.n}), module.width(params)
+        return self._stage("features", name, full, parents, modules, local, {"n": source.n}), width
+
+    def _width(self, name: str, module: Any, params: Any, source: _Source) -> int:
+        if not _needs_images(module):
+            return module.width(params, source.about)
+        if not source.about.images:
+            raise ConfigError(
+                f"backbone={name} needs images, and the dataset {source.stage.family!r} has none: it is embeddings "
+                "made elsewhere; use backbone=precomputed."
+            )
+        return module.width(params)
 
     def _matrix(self, asked: Mapping, source: _Source, features: Stage) -> tuple[Stage, int]:
         """The stage that a head works on: its chain's, or the features' own where the chain is empty."""
@@ -325,6 +359,21 @@ class Axes:
 
     k: Annotated[int, schema.Range(1)]
     seed: Annotated[int, schema.Range(0, 2**32 - 1)]
+
+
+def _needs_images(module: Any) -> bool:
+    return getattr(module, "IMAGES", True)
+
+
+def _identified(name: str, module: Any, params: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is hashed of a backbone, and what is only needed to compute it (paths, and what has no effect)."""
+    hashed, _ = _split(params, ("image",))
+    identity = module.identity(params)
+    local = {key: value for key, value in hashed.items() if key in identity and identity[key] != value}
+    dropped = {key for key in getattr(module, "UNHASHED", ()) if key not in identity}
+    local |= {key: hashed[key] for key in dropped}
+    kept = {key: value for key, value in hashed.items() if key not in dropped}
+    return {"engine": module.ENGINE, "precision": PRECISION, "name": name, **kept, **identity}, local
 
 
 def _clusterer(options: Mapping) -> Any:

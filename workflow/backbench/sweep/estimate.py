@@ -33,7 +33,7 @@ def total(plan: Plan, expected: Mapping[str, float], cores: int) -> float:
     """Expected seconds of the whole launch on `cores` cores; an estimate to a factor of about two at first."""
     if not expected:
         return 0.0
-    chain = {"dataset", "images", "features", "matrix"}
+    chain = {"dataset", "audit", "images", "features", "matrix"}
     serial = sum(shard_seconds(s, expected) for s in plan.shards.values() if s.kind in chain)
     heads = sum(shard_seconds(s, expected) for s in plan.shards.values() if s.kind not in chain)
     return START_SECONDS + serial + heads / max(cores, 1) + TRACK_SECONDS * len(plan.runs)

@@ -102,6 +102,12 @@ class Row:
         return found
 
     @cached_property
+    def curves(self) -> dict[str, list[float]]:
+        """What a backbone that was trained recorded after every epoch, such as ``training_loss``."""
+        trained = self.records.get(self.run.stages["features"], {}).get("info", {}).get("training", {})
+        return {f"training_{name}": values for name, values in trained.get("history", {}).items()}
+
+    @cached_property
     def notes(self) -> dict[str, str]:
         return {name: text for record in self.heads.values() for name, text in record["notes"].items()}
 
@@ -110,7 +116,8 @@ class Row:
         """Dotted parameters: ``backbone.name``, ``clusterer.name``, ``k``, ``classifier.name``..."""
         found = dict(_flat("dataset", self.config["dataset"]["config"]))
         found |= _flat("backbone", self.config["features"]["config"])
-        found |= _flat("backbone.image", self.config["images"]["config"])
+        if "images" in self.config:
+            found |= _flat("backbone.image", self.config["images"]["config"])
         for head in HEADS:
             if head in self.run.stages:
                 found |= _head_params(head, self.config[head]["config"])

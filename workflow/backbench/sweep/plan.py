@@ -59,9 +59,16 @@ class Plan:
         return hashing.digest(sorted({self.stages[member].code for member in shard.members}))
 
     def parents(self, shard: Shard) -> list[Shard]:
-        """The shards whose members this one reads."""
-        refs = self.stages[shard.members[0]].parents.values()
-        return [self.shard_of(member) for _, member in refs]
+        """The shards that go before this one: those that it reads, and for images the audit of their dataset."""
+        refs = [member for _, member in self.stages[shard.members[0]].parents.values()]
+        gates = [self._audits[member] for member in refs if shard.kind == "images" and member in self._audits]
+        return [self.shard_of(member) for member in (*refs, *gates)]
+
+    @cached_property
+    def _audits(self) -> Mapping[str, str]:
+        """The audit of each data set."""
+        audits = (stage for stage in self.stages.values() if stage.kind == "audit")
+        return {stage.parents["dataset"][1]: stage.hash for stage in audits}
 
 
 def freeze(grid: Grid, request: Mapping[str, Any]) -> Plan:

@@ -30,7 +30,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 def main(kind: str, arguments: Sequence[str] | None = None) -> int:
     """Entry point of the stage scripts. Returns the exit status."""
-    args = _parser(kind).parse_args(arguments)
+    args = parser(kind).parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(args.threads)
@@ -54,8 +54,8 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
     Raises
     ------
     RuntimeError
-        If a member that other stages read failed. A failed clustering, classification or retrieval is recorded and
-        stops nobody.
+        If a member that other stages read failed. A failed audit, clustering, classification or retrieval is recorded
+        and stops nobody.
     """
     states = {key: state_of(plan.stages[key], store.read(shard.kind, key), store) for key in shard.members}
     missing = [plan.stages[key] for key in shard.members if states[key] != CURRENT]
@@ -70,7 +70,7 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
         store.write(shard.kind, outcome.hash, record, outcome.arrays)
         states[outcome.hash] = CURRENT if outcome.failure is None else FAILED
         _say(outcome, plan)
-        if outcome.failure and shard.kind not in HEADS:
+        if outcome.failure and shard.kind not in (*HEADS, "audit"):
             raise RuntimeError(outcome.failure)
     return states
 
@@ -112,6 +112,7 @@ def _record(plan: Plan, shard: Shard, outcome: Outcome, context: Context) -> dic
             "device": context.device,
             "threads": context.threads,
             "batch_size": context.batch_size,
+            **outcome.used,
             "finished": round(time.time(), 3),
             "seconds": round(outcome.seconds, 6),
         },
@@ -123,6 +124,7 @@ def _context(shard: Shard, store: Store, member: str, args: argparse.Namespace) 
         threads=args.threads,
         device=_device(args.device) if shard.kind == "features" else "cpu",
         batch_size=args.batch_size,
+        on_device_loss=args.on_device_loss,
         scratch=store.scratch(shard.kind, member),
         downloads=paths.downloads(),
         progress=_Progress(paths.results() / "progress" / f"{shard.kind}-{shard.id[:12]}.json"),
@@ -167,13 +169,16 @@ def _shown(metrics: Mapping[str, float]) -> str:
     return " ".join(f"{name}={value:.4g}" for name, value in metrics.items())
 
 
-def _parser(kind: str) -> argparse.ArgumentParser:
+def parser(kind: str) -> argparse.ArgumentParser:
+    """The arguments of the stage scripts."""
     parser = argparse.ArgumentParser(description=f"Compute one shard of the {kind} stage of a plan.")
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
     parser.add_argument("--shard", required=True, help="id of the shard within the plan")
     parser.add_argument("--threads", type=int, default=1, help="threads of the numeric libraries (default 1)")
     parser.add_argument("--device", default=os.environ.get("BACKBENCH_DEVICE", "auto"), help="auto, cpu or cuda")
     parser.add_argument("--batch-size", type=int, default=_environment_int("BACKBENCH_BATCH_SIZE"))
+    lost = os.environ.get("BACKBENCH_ON_DEVICE_LOSS", "fail")
+    parser.add_argument("--on-device-loss", choices=("fail", "cpu"), default=lost, help="default: fail")
     return parser
 
 

@@ -17,6 +17,7 @@ NAMED_FAMILIES = 3
 # Seconds of one core for a member on 3,000 x 1,280 features; seen on a small machine.
 ROUGH_SECONDS = {
     "dataset": 15.0,
+    "audit": 5.0,
     "images": 4.0,
     "features": 20.0,
     "matrix": 3.0,
@@ -66,7 +67,7 @@ def cut(stages: Mapping[str, Stage]) -> dict[str, Shard]:
 
 def rough_seconds(stage: Stage) -> float:
     """What a member may take where nothing like it has been recorded."""
-    if stage.kind in ("images", "features"):
+    if stage.kind in ("audit", "images", "features"):
         return max(ROUGH_SECONDS[stage.kind] * stage.about["n"] / REFERENCE_IMAGES, SMALLEST)
     if stage.kind not in ("clustering", "classification"):
         return ROUGH_SECONDS[stage.kind]
@@ -75,7 +76,7 @@ def rough_seconds(stage: Stage) -> float:
 
 
 def _own(stage: Stage) -> str:
-    """Datasets, images and features have a job for each member: they share nothing, and may need the whole machine."""
+    """Datasets, audits, images and features have a job for each member: they share nothing."""
     return "" if stage.kind in (*HEADS, "matrix") else stage.hash
 
 
@@ -105,7 +106,7 @@ def _shard(pack: Sequence[list[Stage]]) -> Shard:
 
 def _mem_mb(kind: str, members: Sequence[Stage]) -> int:
     """What a family needs at most: the interpreter with its libraries, and the plugin's own model."""
-    if kind in ("dataset", "images", "features", "matrix"):
+    if kind in ("dataset", "audit", "images", "features", "matrix"):
         return TORCH_MB if kind == "features" else 2 * BASE_MB
     about = members[0].about
     matrix = about["n"] * about["d"] * 8 / 2**20

@@ -18,8 +18,8 @@ CURRENT, STALE, ABSENT = "current", "stale", "absent"
 class Status:
     """State of every stage of a plan: current, failed, stale (made by other code) or absent.
 
-    `needed` are the members that a launch has to compute: what the runs ask for and is not current, and what that
-    needs in turn.
+    `needed` are the members that a launch has to compute: what the runs ask for and is not current, the audits, and
+    what these need in turn.
     """
 
     states: Mapping[str, str]
@@ -50,7 +50,8 @@ def state_of(stage: Stage, record: Mapping[str, Any] | None, store: Store) -> st
 
 
 def _needed(plan: Plan, states: Mapping[str, str]) -> set[str]:
-    waiting = [key for key, stage in plan.stages.items() if stage.kind in HEADS and states[key] != CURRENT]
+    ends = (*HEADS, "audit")
+    waiting = [key for key, stage in plan.stages.items() if stage.kind in ends and states[key] != CURRENT]
     waiting += [run.stages["features"] for run in plan.runs.values() if not set(run.stages) & set(HEADS)]
     found: set[str] = set()
     while waiting:

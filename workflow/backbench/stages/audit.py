@@ -1,0 +1,144 @@
+"""Stage ``audit``: what is wrong with the images of a dataset, before anything is computed from them (layer 2).
+
+Unreadable files, equal and near duplicates, the same image in two parts of the split, one image under two classes,
+blank, odd and tiny images, classes that are small, sizes and colour modes. The report is plain JSON (the record's
+``info``) with thumbnails of the offenders beside it; ``reports.audit`` makes the page of it. Nothing is left out or
+changed here: that is the policy of the dataset (``dataset.duplicates``, ...), which is reported beside each fault.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from backbench.stage import Context, Inputs, Member, Outcome
+from backbench.stages import _audit_images, _audit_tables, _audit_twins
+from backbench.stages._audit_rows import Rows
+from backbench.stages._audit_twins import Twins
+
+THUMBNAILS = 96
+# Images that are shown whether or not anything is wrong with them.
+EXAMPLES = 12
+# Of a group of a hundred copies, a few are enough to see.
+SHOWN_OF_GROUP = 4
+NO_IMAGES = "the data set is embeddings, without images"
+NO_SIZES = "the sizes of the images are not recorded"
+NO_HASHES = "the data set has no perceptual hashes"
+NO_LABELS = "the images have no labels"
+NO_FILES = "the images come as one array, not as files"
+
+Report = dict[str, Any]
+
+
+def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
+    """Audit the dataset for each member.
+
+    Files that are gone, or are no longer those that the dataset stage saw, are a failure of the audit alone: it stops
+    nobody, since the stages that need the files say so themselves.
+    """
+    for member in members:
+        start = time.perf_counter()
+        try:
+            report, thumbnails = _audit(member.config, inputs, context)
+        except (OSError, ValueError) as error:
+            yield Outcome(member.hash, failure=str(error), seconds=time.perf_counter() - start)
+            continue
+        metrics = {name: float(value) for name, value in report["counts"].items() if value is not None}
+        seconds = time.perf_counter() - start
+        yield Outcome(member.hash, metrics, info=report, arrays={"thumbnails": thumbnails}, seconds=seconds)
+
+
+def _audit(config: Mapping[str, Any], inputs: Inputs, context: Context) -> tuple[Report, np.ndarray]:
+    rows = Rows(inputs)
+    pictures = _audit_images.Pictures(inputs, context) if rows.has_images else None
+    faults = _faults(rows, pictures, config["near_distance"])
+    tables = {"classes": _audit_tables.classes(rows), "sizes": _audit_tables.sizes(rows)}
+    examples = rows.many(_audit_tables.examples(rows, EXAMPLES)) if pictures else []
+    shown = _shown(examples, faults, config.get("thumbnails", THUMBNAILS)) if pictures else []
+    stack, boxes = _audit_images.thumbnails(pictures, shown)
+    report = {
+        **rows.about(),
+        "near_distance": config["near_distance"],
+        "counts": _counts(rows, faults, tables["classes"]),
+        "absent": _absent(rows, faults),
+        **faults,
+        **tables,
+        "modes": rows.info.get("modes"),
+        "examples": examples,
+        "thumbnails": {str(row): [place, *box] for place, (row, box) in enumerate(zip(shown, boxes, strict=True))},
+    }
+    return report, stack
+
+
+def _faults(rows: Rows, pictures: _audit_images.Pictures | None, distance: int) -> Report:
+    """Every list of offenders; None where it could not be made."""
+    twins, flat = Twins(), None
+    if pictures:
+        digests, phashes = rows.array("file_digests"), rows.array("phashes")
+        if rows.files is None:
+            digests, phashes = _audit_images.hashes(pictures, rows.n)
+        twins = _audit_twins.find(digests, phashes, rows, pictures, distance)
+        flat = None if phashes is None else rows.many(_audit_images.blank(pictures, np.flatnonzero(phashes == 0)))
+    return {
+        **_audit_tables.excluded(rows),
+        **_audit_twins.told(twins, rows),
+        "flat": flat,
+        "odd": _audit_tables.odd(rows),
+        "tiny": _audit_tables.tiny(rows),
+    }
+
+
+def _counts(rows: Rows, faults: Report, classes: Report | None) -> dict[str, float | None]:
+    """The numbers of the report. Of a group of copies all but one count as duplicates."""
+    lists = ("unreadable", "left_out", "passed_over", "across_parts", "near_across_parts", "flat", "odd", "tiny")
+    groups = ("duplicates", "near_duplicates")
+    beyond = {name: _sum(faults[name], lambda group: len(group["images"]) - 1) for name in groups}
+    conflicts = {f"{name}_in_two_classes": _sum(faults[name], lambda group: group["classes"] > 1) for name in groups}
+    return {
+        "images": rows.n,
+        **{name: None if faults[name] is None else len(faults[name]) for name in lists},
+        **beyond,
+        **(conflicts if rows.labels is not None else dict.fromkeys(conflicts)),
+        "look_alikes": faults["look_alikes"] and faults["look_alikes"]["pairs"],
+        "classes": len(classes["counts"]) if classes else None,
+        "imbalance": classes and classes["ratio"],
+    }
+
+
+def _sum(groups: Sequence[Report] | None, count: Any) -> int | None:
+    return None if groups is None else sum(map(count, groups))
+
+
+def _absent(rows: Rows, faults: Report) -> dict[str, str]:
+    """Why something could not be looked at."""
+    reason = {"odd": NO_SIZES, "tiny": NO_SIZES}
+    found = {
+        name: reason.get(name, NO_HASHES) if rows.has_images else NO_IMAGES
+        for name, offenders in faults.items()
+        if offenders is None
+    }
+    found |= {} if rows.labels is not None else {"classes": NO_LABELS}
+    return found | ({} if rows.files is not None else {"unreadable": NO_FILES if rows.has_images else NO_IMAGES})
+
+
+def _shown(examples: Sequence[Report], faults: Report, limit: int) -> list[int]:
+    """The rows that get a thumbnail: the examples, then the faults in turns, the worst of each first."""
+    pairs = [*(faults["across_parts"] or []), *(faults["near_across_parts"] or [])]
+    wanted = [
+        [[pair["image"], pair["twin"]] for pair in pairs],
+        *(
+            [group["images"][:SHOWN_OF_GROUP] for group in faults[name] or []]
+            for name in ("duplicates", "near_duplicates")
+        ),
+        *([[image] for image in faults[name] or []] for name in ("flat", "odd", "tiny")),
+        [[pair["image"], pair["twin"]] for pair in (faults["look_alikes"] or {}).get("shown", [])],
+    ]
+    found = dict.fromkeys(image["row"] for image in examples)
+    for turn in zip_longest(*wanted, fillvalue=()):
+        for images in turn:
+            fresh = {image["row"] for image in images} - found.keys()
+            if len(found) + len(fresh) <= limit:
+                found |= dict.fromkeys(image["row"] for image in images)
+    return list(found)
