@@ -2,16 +2,46 @@
 
 import numpy as np
 
+# Of rounding in a sum of shares.
+SLACK = 1e-12
 
-def project(fit_rows: np.ndarray, rows: np.ndarray, count: int, solver: str, whiten: bool) -> np.ndarray:
-    """`rows` on the first `count` principal axes of `fit_rows`, as float32 (n, count)."""
+
+def project(fit_rows: np.ndarray, rows: np.ndarray, wanted: int | float, solver: str, whiten: bool) -> np.ndarray:
+    """`rows` on the first principal axes of `fit_rows`, as float32 (n, count).
+
+    `wanted` is the number of axes, or as a float the share of the variance that the fewest axes are to hold.
+    """
     mean = fit_rows.mean(axis=0, dtype=np.float64)
     decompose = {"full": _full, "covariance_eigh": _covariance_eigh}[solver]
+    count = wanted if isinstance(wanted, int) else min(fit_rows.shape)
     axes, lengths = decompose(fit_rows - mean, count)
+    if isinstance(wanted, float):
+        count = holding(wanted, lengths)
+        axes, lengths = axes[:count], lengths[:count]
     found = (rows - mean) @ _signed(axes).T
     if whiten:
         found = _whitened(found, lengths, fit_rows.shape)
     return found.astype(np.float32)
+
+
+def holding(share: float, lengths: np.ndarray) -> int:
+    """The fewest of all components, given by their singular values, that hold this share of the variance."""
+    held = np.cumsum(lengths * lengths)
+    if held[-1] == 0.0:
+        return 1
+    return int(np.searchsorted(held, (share - SLACK) * held[-1])) + 1
+
+
+def zca(fit_rows: np.ndarray, rows: np.ndarray, epsilon: float) -> np.ndarray:
+    """`rows` with the covariance of `fit_rows` made the identity by a symmetric matrix, as float32 (n, d).
+
+    Directions without variance over the fitted rows become 0: nothing says how large a step along them is.
+    """
+    mean = fit_rows.mean(axis=0, dtype=np.float64)
+    axes, lengths = _full(fit_rows - mean, min(fit_rows.shape))
+    some = lengths > _negligible(lengths, fit_rows.shape)
+    axes, variances = axes[some], lengths[some] ** 2 / max(len(fit_rows) - 1, 1)
+    return (((rows - mean) @ axes.T / np.sqrt(variances + epsilon)) @ axes).astype(np.float32)
 
 
 def _full(centred: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
