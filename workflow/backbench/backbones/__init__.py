@@ -1,21 +1,65 @@
 """Backbone plugins (layer 1): from decoded images to embeddings.
 
 A plugin module has ``Params`` (with a field `image`), ``BATCH``, ``ENGINE``, ``width(params)``, ``identity(params)``
-(what stands in the hash besides the options, or in place of one) and ``open(params, context)``: the function from a
-uint8 batch (n, h, w, c) to float32 features (n, d).
+(what stands in the hash besides the options, or in place of one) and one of
+
+- ``open(params, context)``: the function from a uint8 batch (n, h, w, c) to float32 features (n, d);
+- ``fit(params, images, rows, validation_rows, context)``: that function, learnt from `rows`, and how it went as JSON;
+- ``embeddings(params, source)``, with ``IMAGES = False``: features (n, d) that were made elsewhere; `source` is
+  :class:`Rows`, there is no field `image`, and ``width(params, description)`` may ask the data set.
+
+``resolve(params, device)``, where there is one, replaces every ``auto`` and null before anything is hashed. A plugin
+whose ``Params`` has `engine` and `precision` ends in :func:`backbench.backbones._engine.open`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from backbench.schema import Range
+from backbench.schema import ConfigError, Range
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Side = Annotated[int, Range(low=1, high=4096)]
+Engine = Literal["auto", "torch", "inductor", "openvino"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
 class Image:
-    """How images are prepared: colour mode, then resize to a square of `size` pixels."""
+    """How images are prepared: colour mode, then resize to a square of `size` pixels.
 
-    size: Annotated[int, Range(low=1, high=4096)]
+    ``crop`` with `shorter` is torchvision's ``Resize(shorter)`` and ``CenterCrop(size)``; without it, the largest
+    square of the middle is resized at once.
+    """
+
+    size: Side
     mode: Literal["RGB", "L"]
     resize: Literal["squash", "crop"]
     interpolation: Literal["bilinear", "bicubic", "nearest"]
+    shorter: Side | None = None
+
+    def __post_init__(self) -> None:
+        if self.shorter is None:
+            return
+        if self.resize != "crop":
+            raise ConfigError(
+                f"image.shorter: received {self.shorter} with resize={self.resize}; allowed: resize=crop."
+            )
+        if self.shorter < self.size:
+            raise ConfigError(f"image.shorter: received {self.shorter}; allowed: at least image.size={self.size}.")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a backbone without images may know about the rows of a data set.
+
+    `positions` (n,) is the place of each row in the source's own order, `files` the relative paths of its images, and
+    `embeddings` (n, d) what a data set of embeddings consists of; None where there are none.
+    """
+
+    n: int
+    positions: "np.ndarray"
+    files: Sequence[str] | None = None
+    embeddings: "np.ndarray | None" = None

@@ -1,0 +1,273 @@
+"""Autoencoders: the same bits on any number of threads and after a kill, and codes that say something."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from backbench import paths, plugins
+from backbench.schema import ConfigError
+from backbench.stage import Context
+
+NAMES = ("autoencoder", "conv_autoencoder")
+IMAGE = {"size": 8, "mode": "L", "resize": "squash", "interpolation": "bilinear"}
+SMALL = {
+    "autoencoder": {"widths": [24, 12, 4]},
+    "conv_autoencoder": {"channels": [4, 6], "code_width": 5, "dropout": 0.3},
+}
+COMMON = {"image": IMAGE, "epochs": 3, "batch_size": 50, "patience": None}
+
+
+def backbone(name, **changes):
+    values = yaml.safe_load((Path(paths.conf()) / "backbone" / f"{name}.yaml").read_text())
+    return plugins.load("backbone", name), plugins.params("backbone", {**values, **SMALL[name], **COMMON, **changes})
+
+
+def digits(n=400):
+    """Real digits of 8 x 8 pixels, uint8 (n, 8, 8, 1), and their classes."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return (found.images[:n, ..., None] * 15).astype(np.uint8), found.target[:n]
+
+
+def trained(name, scratch, images=None, rows=None, validation=None, threads=1, progress=None, **changes):
+    """(codes of all images, information) of a fit."""
+    images = digits()[0] if images is None else images
+    rows = np.arange(0, 300) if rows is None else rows
+    validation = np.arange(300, 400) if validation is None else validation
+    module, params = backbone(name, **changes)
+    context = Context(threads=threads, scratch=scratch, progress=progress or (lambda done, total: None))
+    extract, info = module.fit(params, images, rows, validation, context)
+    return extract(images), info
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestBoth:
+    def test_what_comes_out(self, name, tmp_path):
+        seen = []
+        codes, info = trained(name, tmp_path, progress=lambda *now: seen.append(now))
+        module, params = backbone(name)
+        assert codes.shape == (400, module.width(params)) and codes.dtype == np.float32
+        assert np.isfinite(codes).all() and codes.std(axis=0).min() > 0
+        assert module.identity(params) == {}
+        assert info["epochs"] == 3 and 1 <= info["best_epoch"] <= 3
+        assert {key: len(curve) for key, curve in info["history"].items()} == {"loss": 3, "validation_loss": 3}
+        assert info["history"]["loss"][2] < info["history"]["loss"][0]
+        assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+    def test_the_number_of_threads_changes_no_bit(self, name, tmp_path):
+        one, about = trained(name, tmp_path / "1")
+        for threads in (2, 3):
+            other, info = trained(name, tmp_path / str(threads), threads=threads)
+            np.testing.assert_array_equal(one, other)
+            assert info["history"] == about["history"]
+
+    def test_the_seed_decides(self, name, tmp_path):
+        import torch
+
+        state = torch.random.get_rng_state()
+        one, same, other = (trained(name, tmp_path / str(i), seed=seed)[0] for i, seed in enumerate((1, 1, 2)))
+        np.testing.assert_array_equal(one, same)
+        assert not np.array_equal(one, other)
+        assert torch.equal(state, torch.random.get_rng_state()), "PyTorch's own random state is left alone"
+
+    def test_colours_and_odd_sides(self, name, tmp_path):
+        images = np.random.default_rng(0).integers(0, 256, (40, 11, 11, 3), np.uint8)
+        image = {**IMAGE, "size": 11, "mode": "RGB"}
+        codes, _ = trained(name, tmp_path, images, np.arange(30), np.arange(30, 40), image=image, epochs=1)
+        assert np.isfinite(codes).all()
+
+    def test_a_batch_does_not_matter_to_a_code(self, name, tmp_path):
+        module, params = backbone(name)
+        images, _ = digits()
+        extract, _ = module.fit(params, images, np.arange(300), np.arange(300, 400), Context(scratch=tmp_path))
+        whole = extract(images)
+        parts = np.concatenate([extract(images[start : start + 7]) for start in range(0, 400, 7)])
+        np.testing.assert_allclose(parts, whole, atol=1e-5 * np.abs(whole).max(), rtol=0)
+
+    def test_a_finished_training_is_not_repeated(self, name, tmp_path):
+        first, info = trained(name, tmp_path)
+        seen = []
+        again, about = trained(name, tmp_path, progress=lambda *now: seen.append(now))
+        np.testing.assert_array_equal(first, again)
+        assert about == info and seen == [(3, 3)]
+
+    def test_another_key_starts_anew(self, name, tmp_path):
+        trained(name, tmp_path)
+        other, _ = trained(name, tmp_path, learning_rate=0.01)
+        np.testing.assert_array_equal(other, trained(name, tmp_path / "clean", learning_rate=0.01)[0])
+
+    def test_a_damaged_checkpoint_is_not_trusted(self, name, tmp_path):
+        first, _ = trained(name, tmp_path)
+        (path,) = tmp_path.iterdir()
+        path.write_bytes(path.read_bytes()[:-200])
+        np.testing.assert_array_equal(first, trained(name, tmp_path)[0])
+
+    def test_a_loss_that_is_not_finite_names_the_learning_rate(self, name, tmp_path):
+        with pytest.raises(ConfigError, match=r"learning_rate = 1e\+30.*smaller backbone\.learning_rate"):
+            trained(name, tmp_path, learning_rate=1e30, output="linear")
+
+    def test_options_that_exclude_each_other(self, name, tmp_path):
+        module, params = backbone(name, loss="bce", output="linear")
+        with pytest.raises(ConfigError, match=r"output: received 'linear'; allowed: sigmoid"):
+            module.identity(params)
+
+    @pytest.mark.parametrize("changes", [{"activation": "sigmoid"}, {"loss": "bce"}, {"output": "linear"}])
+    def test_options(self, name, changes, tmp_path):
+        plain, _ = trained(name, tmp_path / "plain")
+        other, info = trained(name, tmp_path / "other", **changes)
+        assert not np.array_equal(plain, other) and np.isfinite(info["history"]["loss"]).all()
+
+    def test_the_code_layer_may_be_bounded(self, name, tmp_path):
+        codes, _ = trained(name, tmp_path, code_activation="sigmoid")
+        assert codes.min() >= 0 and codes.max() <= 1
+
+
+def test_one_step_equals_plain_pytorch(tmp_path):
+    """The sliced gradient and the split optimiser against one loss, one backward pass and one Adam."""
+    import torch
+
+    from backbench.backbones import _autoencoder, _training
+
+    images, rows = digits()[0], np.arange(300)
+    _, params = backbone("autoencoder", batch_size=300, epochs=1, loss="bce")
+    network = _autoencoder.initialise(_autoencoder.Dense(images.shape[1:], params), params.seed)
+    x = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).float() / 255
+    optimiser = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(network(x), x)
+    loss.backward()
+    optimiser.step()
+    found = _autoencoder.Dense(images.shape[1:], params)
+    _, info = _training.fit(found, params, images, rows, np.arange(300, 400), Context(scratch=tmp_path), "x")
+    assert info["history"]["loss"][0] == pytest.approx(loss.item(), rel=1e-6)
+    for mine, theirs in zip(found.parameters(), network.parameters(), strict=True):
+        np.testing.assert_allclose(mine.detach().numpy(), theirs.detach().numpy(), atol=2e-6)
+
+
+def test_early_stopping_keeps_the_best_weights(tmp_path):
+    changes = {"learning_rate": 0.05, "batch_size": 20}
+    long, info = trained("autoencoder", tmp_path / "long", epochs=40, patience=3, **changes)
+    best = info["best_epoch"]
+    assert info["epochs"] == best + 3 < 40
+    curve = info["history"]["validation_loss"]
+    assert curve[best - 1] == min(curve)
+    short, _ = trained("autoencoder", tmp_path / "short", epochs=best, patience=3, **changes)
+    np.testing.assert_array_equal(long, short)
+
+
+def test_the_published_network():
+    values = yaml.safe_load((paths.conf() / "backbone" / "autoencoder.yaml").read_text())
+    module, params = plugins.load("backbone", "autoencoder"), plugins.params("backbone", values)
+    from backbench.backbones import _autoencoder
+
+    network = _autoencoder.Dense((28, 28, 1), params)
+    widths = [(layer.in_features, layer.out_features) for layer in (*network.encoder, *network.decoder)]
+    assert widths[:4] == [(784, 2000), (2000, 1000), (1000, 500), (500, 10)]
+    assert widths[4:] == [(10, 500), (500, 1000), (1000, 2000), (2000, 784)]
+    assert module.width(params) == 10
+
+
+class TestRows:
+    def parts(self, training, given, n=400, **changes):
+        from backbench.backbones import _learning
+
+        return _learning.parts(backbone("autoencoder", **changes)[1], n, np.array(training), np.array(given))
+
+    def test_the_split_decides_where_it_can(self):
+        rows, validation = self.parts([1, 2, 3], [4, 5])
+        assert rows.tolist() == [1, 2, 3] and validation.tolist() == [4, 5]
+
+    def test_a_validation_part_is_drawn_from_the_training_rows(self):
+        rows, validation = self.parts(np.arange(100, 200), [], validation=0.2)
+        assert len(validation) == 20 and sorted([*rows, *validation]) == list(range(100, 200))
+        assert validation.tolist() == self.parts(np.arange(100, 200), [], validation=0.2)[1].tolist()
+        assert validation.tolist() != self.parts(np.arange(100, 200), [], validation=0.2, seed=1)[1].tolist()
+
+    def test_all(self):
+        rows, validation = self.parts([1, 2, 3], [4, 5], fit="all", validation=0.1)
+        assert len(validation) == 40 and sorted([*rows, *validation]) == list(range(400))
+
+    def test_too_few(self):
+        with pytest.raises(ConfigError, match="2 images or more; received 1"):
+            self.parts([1], [])
+
+
+def test_too_many_poolings_are_refused():
+    module, params = backbone("conv_autoencoder", channels=[2, 2, 2, 2])
+    with pytest.raises(ConfigError, match=r"received 4 poolings; allowed: 1 to 3"):
+        module.identity(params)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import test_autoencoder as tests
+from backbench.backbones import _training
+_training.SAVE_SECONDS = _training.SAVE_FACTOR = 0.0
+tests.trained(sys.argv[2], Path(sys.argv[3]), epochs=100)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_training_goes_on_with_the_same_bits(name, tmp_path):
+    import torch
+
+    from backbench.backbones import _training
+
+    folder = str(Path(__file__).parent)
+    words = [sys.executable, "-c", PROGRAM, folder, name, str(tmp_path / "killed")]
+    checkpoint = tmp_path / "killed" / _training.CHECKPOINT
+    places = set()
+    for _ in range(2):
+        job = subprocess.Popen(words, env=dict(os.environ))
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while job.poll() is None and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
+            time.sleep(0.002)
+        time.sleep(0.25)
+        os.kill(job.pid, signal.SIGKILL)
+        assert job.wait() == -signal.SIGKILL, "it was to be killed midway"
+        state = torch.load(checkpoint, weights_only=True)["state"]
+        places.add((state["epoch"], state["batch"]))
+    assert len(places) == 2 and all(epoch < 100 for epoch, _ in places)
+    going_on, about = trained(name, tmp_path / "killed", epochs=100)
+    undisturbed, info = trained(name, tmp_path / "undisturbed", epochs=100, threads=2)
+    np.testing.assert_array_equal(going_on, undisturbed)
+    assert about["history"] == info["history"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_codes_are_worth_something(name, tmp_path):
+    """Reconstruction far below the variance, codes that cluster by class, and PCA of the same width beside them."""
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import PCA
+    from sklearn.metrics import normalized_mutual_info_score as nmi
+
+    images, classes = digits(1797)
+    rows, rest = np.arange(1400), np.arange(1400, 1797)
+    size = (
+        {"widths": [128, 64, 10]} if name == "autoencoder" else {"channels": [16, 32], "code_width": 10, "dropout": 0}
+    )
+    changes = {"epochs": 60, "batch_size": 32, "patience": 10, **size}
+    codes, info = trained(name, tmp_path, images, rows, rest, threads=2, **changes)
+    pixels = images.reshape(len(images), -1) / 255
+    variance = ((pixels[rest] - pixels[rows].mean(0)) ** 2).mean()
+    pca = PCA(10).fit(pixels[rows])
+    left = ((pca.inverse_transform(pca.transform(pixels[rest])) - pixels[rest]) ** 2).mean()
+    loss = min(info["history"]["validation_loss"])
+    found = nmi(classes, KMeans(10, n_init=5, random_state=0).fit_predict(codes))
+    chance = nmi(classes, np.random.default_rng(0).permutation(classes))
+    print(f"{name}: variance {variance:.4f}, PCA {left:.4f}, autoencoder {loss:.4f}, NMI {found:.3f} ({chance:.3f})")
+    assert loss < 0.4 * variance
+    assert loss < 1.2 * left
+    assert found > 0.4 > 10 * chance

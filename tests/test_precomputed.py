@@ -1,0 +1,270 @@
+"""Embeddings made elsewhere: the right row for every image or a clear error, with images and without."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from backbench import compose, paths, plugins
+from backbench.backbones import Rows
+from backbench.datasets import Description
+from backbench.schema import ConfigError
+from backbench.stage import Context, Inputs, Member
+from backbench.stages import dataset as dataset_stage
+from backbench.stages import features as features_stage
+from backbench.store import Store
+from backbench.sweep import builder
+
+N, D = 12, 5
+FILES = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(N // 2)]
+RANDOM = {"source": "random", "validation": 0.2, "test": 0.2}
+
+
+def numbers(n=N, d=D):
+    return np.random.default_rng(0).normal(size=(n, d)).astype(np.float32)
+
+
+def plugin(kind, name, **changes):
+    values = yaml.safe_load((paths.conf() / kind / f"{name}.yaml").read_text())
+    return plugins.load(kind, name), plugins.params(kind, {**values, **changes})
+
+
+def put(path, x, **beside):
+    """An .npz of features and what stands beside them."""
+    np.savez(path, features=x, **{name: np.array(values) for name, values in beside.items()})
+    return str(path)
+
+
+def embedded(path, rows=None, files=FILES, **changes):
+    """What the rows of a data set get from a file."""
+    rows = np.arange(N) if rows is None else np.asarray(rows)
+    module, params = plugin("backbone", "precomputed", path=path, **changes)
+    picked = None if files is None else [files[row] for row in rows]
+    return module.embeddings(params, Rows(len(rows), rows, picked))
+
+
+def refusal(*args, **changes):
+    with pytest.raises(ConfigError) as caught:
+        embedded(*args, **changes)
+    return str(caught.value)
+
+
+class TestByName:
+    def test_the_order_of_the_file_does_not_matter(self, tmp_path):
+        order = np.random.default_rng(1).permutation(N)
+        path = put(tmp_path / "x.npz", numbers()[order], names=[FILES[row] for row in order])
+        np.testing.assert_array_equal(embedded(path), numbers())
+        np.testing.assert_array_equal(embedded(path, rows=[7, 2, 3]), numbers()[[7, 2, 3]])
+
+    def test_rows_too_many_do_no_harm(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers(N + 3), names=[*FILES, "bird/0.png", "bird/1.png", "x"])
+        np.testing.assert_array_equal(embedded(path), numbers(N + 3)[:N])
+
+    @pytest.mark.parametrize("change", ["/data/pets/{}", "./{}", "C:\\pets\\{}"])
+    def test_names_with_another_beginning(self, change, tmp_path):
+        names = [change.format(name.replace("/", "\\") if "\\" in change else name) for name in FILES]
+        np.testing.assert_array_equal(embedded(put(tmp_path / "x.npz", numbers(), names=names)), numbers())
+
+    def test_base_names_where_they_are_unique(self, tmp_path):
+        files = [f"part{row % 2}/{row:03}.png" for row in range(N)]
+        path = put(tmp_path / "x.npz", numbers(), names=[f"elsewhere/{row:03}.png" for row in range(N)])
+        np.testing.assert_array_equal(embedded(path, files=files), numbers())
+        flat = put(tmp_path / "y.npz", numbers(), names=[f"{row}.png" for row in range(N)])
+        message = refusal(flat)
+        assert "for 12 of 12 images: cat/0.png, cat/1.png" in message, "0.png may be the cat or the dog"
+
+    def test_a_missing_name(self, tmp_path):
+        names = [name if row not in (3, 8) else f"other{row}" for row, name in enumerate(FILES)]
+        message = refusal(put(tmp_path / "x.npz", numbers(), names=names))
+        assert "for 2 of 12 images: cat/3.png, dog/2.png." in message and "Its names are cat/0.png" in message
+
+    def test_a_name_twice(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers(), names=[*FILES[:-1], "./cat/0.png"])
+        assert "names that stand in several rows: cat/0.png" in refusal(path)
+
+    def test_names_beside_the_file(self, tmp_path):
+        order = np.random.default_rng(1).permutation(N)
+        np.save(tmp_path / "x.npy", numbers()[order])
+        (tmp_path / "names.txt").write_text("\n".join(FILES[row] for row in order))
+        pd.DataFrame({"file": [FILES[row] for row in order]}).to_csv(tmp_path / "names.csv")
+        for names in ("names.txt", "names.csv"):
+            found = embedded(str(tmp_path / "x.npy"), names=str(tmp_path / names))
+            np.testing.assert_array_equal(found, numbers())
+        (tmp_path / "names.txt").write_text("\n".join(FILES[:5]))
+        assert "5 names for the 12 rows" in refusal(str(tmp_path / "x.npy"), names=str(tmp_path / "names.txt"))
+
+    def test_a_parquet_with_names(self, tmp_path):
+        order = np.random.default_rng(1).permutation(N)
+        frame = pd.DataFrame({"file": [FILES[row] for row in order], "vector": list(numbers()[order])})
+        frame.to_parquet(tmp_path / "x.parquet")
+        np.testing.assert_array_equal(embedded(str(tmp_path / "x.parquet")), numbers())
+
+    def test_names_that_are_asked_for(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers())
+        assert "has no names: give backbone.names" in refusal(path, align="name")
+        named = put(tmp_path / "y.npz", numbers(), names=FILES)
+        assert "give backbone.align=order" in refusal(named, files=None)
+        np.testing.assert_array_equal(embedded(named, files=None, align="order"), numbers())
+
+
+class TestByOrder:
+    def test_the_place_in_the_data_set_counts(self, tmp_path):
+        np.save(tmp_path / "x.npy", numbers())
+        np.testing.assert_array_equal(embedded(str(tmp_path / "x.npy"), rows=[7, 2]), numbers()[[7, 2]])
+
+    @pytest.mark.parametrize("n", [N - 1, N + 1])
+    def test_another_number_of_rows(self, n, tmp_path):
+        np.save(tmp_path / "x.npy", numbers(n))
+        assert f"has {n} rows, and the data set 12 images" in refusal(str(tmp_path / "x.npy"))
+
+    def test_too_few_rows_for_a_draw(self, tmp_path):
+        np.save(tmp_path / "x.npy", numbers(8))
+        assert "at least 12 images" in refusal(str(tmp_path / "x.npy"), rows=[2, 11])
+
+
+class TestPlanning:
+    ABOUT = Description(N, 2, "0" * 64, (N, 0, 0))
+
+    def test_width_is_told_by_the_head(self, tmp_path):
+        module, params = plugin("backbone", "precomputed", path=put(tmp_path / "x.npz", numbers()))
+        assert module.width(params, self.ABOUT) == D
+        with pytest.raises(ConfigError, match="has 12 rows, and the data set 13"):
+            module.width(params, Description(13, 2, None, (13, 0, 0)))
+
+    def test_the_data_sets_own(self):
+        module, params = plugin("backbone", "precomputed")
+        assert module.width(params, Description(N, 2, None, (N, 0, 0), images=False, width=7)) == 7
+        with pytest.raises(ConfigError, match=r"give backbone\.path=FILE"):
+            module.width(params, self.ABOUT)
+        own = module.embeddings(params, Rows(N, np.arange(N), None, numbers()))
+        np.testing.assert_array_equal(own, numbers())
+
+    def test_identity_is_the_content(self, tmp_path):
+        def identity(path, **changes):
+            module, params = plugin("backbone", "precomputed", path=str(path), **changes)
+            return module.identity(params)
+
+        x = numbers()
+        np.save(tmp_path / "x.npy", x)
+        np.save(tmp_path / "copy.npy", x.astype(np.float64))
+        put(tmp_path / "x.npz", x)
+        plain = identity(tmp_path / "x.npy")
+        assert plain["align"] == "order"
+        assert plain == identity(tmp_path / "copy.npy") == identity(tmp_path / "x.npz")
+        named = identity(put(tmp_path / "named.npz", x, names=FILES))
+        assert named["align"] == "name" and named != plain
+        assert named != identity(put(tmp_path / "other.npz", x, names=FILES[::-1]))
+        assert identity(tmp_path / "named.npz", align="order") == plain, "names that do not count are not in it"
+        x[3, 1] += 1e-3
+        np.save(tmp_path / "x.npy", x)
+        assert identity(tmp_path / "x.npy") != plain, "a file that changed in place"
+
+    def test_a_wrong_path(self, tmp_path):
+        module, params = plugin("backbone", "precomputed", path="/none/x.npy")
+        with pytest.raises(ConfigError, match=r"path: received '/none/x\.npy'; there is no such file"):
+            module.identity(params)
+        with pytest.raises(ConfigError, match=r"x\.pt'; allowed: a file whose name ends in \.npy, \.npz"):
+            module.identity(plugin("backbone", "precomputed", path="x.pt")[1])
+
+
+class TestDatasetOfEmbeddings:
+    def described(self, path, **changes):
+        module, params = plugin("dataset", "embeddings", path=str(path), **changes)
+        return module.describe(params)
+
+    def loaded(self, path, **changes):
+        module, params = plugin("dataset", "embeddings", path=str(path), **changes)
+        return module.load(params, Context())
+
+    def test_what_planning_sees_is_what_is_loaded(self, tmp_path):
+        labels = [name.split("/")[0] for name in FILES]
+        path = put(tmp_path / "x.npz", numbers(), labels=labels, names=FILES)
+        for changes in ({}, {"sample": 8}, {"split": {**RANDOM, "test": 0.4}}):
+            about, found = self.described(path, **changes), self.loaded(path, **changes)
+            assert (about.images, about.width, about.classes) == (False, D, 2)
+            assert about.digest == found.digest
+            assert about.n == len(found.split) == len(found.rows)
+            assert about.counts == tuple(np.bincount(found.split, minlength=3).tolist())
+            np.testing.assert_array_equal(found.embeddings, numbers()[found.rows])
+            assert [found.names[label] for label in found.labels] == [labels[row] for row in found.rows]
+            assert list(found.files) == [FILES[row] for row in found.rows]
+
+    def test_classes_are_sorted_numbers_as_numbers(self, tmp_path):
+        values = np.array([10, 9, -1] * 4)
+        inside = self.loaded(put(tmp_path / "x.npz", numbers(), labels=values))
+        assert inside.names == ("-1", "9", "10")
+        np.save(tmp_path / "x.npy", numbers())
+        np.save(tmp_path / "l.npy", values)
+        pd.DataFrame({"label": values}).to_csv(tmp_path / "l.csv", index=False)
+        for name in ("l.npy", "l.csv"):
+            beside = self.loaded(tmp_path / "x.npy", labels=str(tmp_path / name))
+            np.testing.assert_array_equal(beside.labels, inside.labels)
+            assert beside.digest == inside.digest, "where the labels stand does not matter"
+
+    def test_a_given_split(self, tmp_path):
+        parts = ["train"] * 8 + ["val"] * 2 + ["test"] * 2
+        given = {**RANDOM, "source": "given"}
+        path = put(tmp_path / "x.npz", numbers(), labels=[0, 1] * 6, split=parts)
+        assert self.loaded(path, split=given).split.tolist() == [0] * 8 + [1] * 2 + [2] * 2
+        assert self.described(path, split=given).counts == (8, 2, 2)
+        coded = put(tmp_path / "y.npz", numbers(), labels=[0, 1] * 6, split=[0] * 8 + [1] * 2 + [2] * 2)
+        assert self.described(coded).digest == self.described(path).digest
+        with pytest.raises(ConfigError, match="no split"):
+            self.described(put(tmp_path / "z.npz", numbers()), split=given)
+        with pytest.raises(ConfigError, match="received 'tset'"):
+            self.described(put(tmp_path / "w.npz", numbers(), split=["tset"] * N))
+
+    def test_without_labels(self, tmp_path):
+        np.save(tmp_path / "x.npy", numbers())
+        assert self.described(tmp_path / "x.npy").classes is None
+        assert self.loaded(tmp_path / "x.npy").labels is None
+
+    def test_errors(self, tmp_path):
+        with pytest.raises(ConfigError, match=r"give dataset\.path=FILE"):
+            module, params = plugin("dataset", "embeddings")
+            module.describe(params)
+        with pytest.raises(ConfigError, match="labels: 3 entries for the 12 rows"):
+            self.described(put(tmp_path / "x.npz", numbers(), labels=[1, 2, 3]))
+        with pytest.raises(ConfigError, match="no label in row 1"):
+            self.described(put(tmp_path / "y.npz", numbers(), labels=["a", ""] + ["b"] * 10))
+        bad = numbers()
+        bad[4] = np.nan
+        with pytest.raises(ConfigError, match="not finite"):
+            self.described(put(tmp_path / "z.npz", bad))
+        with pytest.raises(ConfigError, match="as planned or pinned"):
+            self.loaded(put(tmp_path / "w.npz", numbers()), digest="0" * 64)
+
+
+def test_the_whole_way(tmp_path):
+    """From a file to a plan, a data set stage and features, without an image."""
+    path = put(tmp_path / "x.npz", numbers(40, 6), labels=np.repeat(["cat", "dog"], 20))
+    (cell,) = compose.expand(
+        [
+            *("experiment=none", "dataset=embeddings", f"dataset.path={path}", "dataset.sample=30"),
+            *("backbone=precomputed", "chain=l2", "k=2", "classifier.n_neighbors=1"),
+        ]
+    ).cells
+    built = builder.build([cell.config], lambda module, params: module.fingerprint(params, lambda done, total: None))
+    stages = {stage.kind: stage for stage in built.stages.values()}
+    assert not {"images", "audit"} & set(stages)
+    store = Store(tmp_path / "store")
+
+    def compute(compute, stage):
+        member = Member(stage.hash, {**stage.config, **stage.local})
+        context = Context(scratch=tmp_path / "scratch")
+        (outcome,) = compute([member], Inputs(store, stage.parents), context)
+        store.write(stage.kind, stage.hash, {"config": stage.config, "info": dict(outcome.info)}, outcome.arrays)
+
+    compute(dataset_stage.compute, stages["dataset"])
+    compute(features_stage.compute, stages["features"])
+    rows = store.array("dataset", stages["dataset"].hash, "rows")
+    found = store.array("features", stages["features"].hash, "features")
+    assert len(rows) == 30
+    np.testing.assert_array_equal(found, numbers(40, 6)[rows])
+
+
+def test_images_are_refused_where_there_are_none(tmp_path):
+    path = put(tmp_path / "x.npz", numbers())
+    (cell,) = compose.expand(["experiment=none", "dataset=embeddings", f"dataset.path={path}", "backbone=pixels"]).cells
+    with pytest.raises(ConfigError, match="use backbone=precomputed"):
+        builder.build([cell.config], lambda module, params: module.fingerprint(params, lambda done, total: None))
