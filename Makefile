@@ -48,6 +48,7 @@ lock: $(READY)
 
 docs: $(READY)
 	$(BIN)/python scripts/write_architecture.py
+	$(BIN)/python scripts/write_catalogue.py
 	$(BIN)/python scripts/draw_dag.py
 
 # Removes every result; fetched originals stay.

@@ -115,8 +115,9 @@ def test_named_variables_are_read_by_the_code(page):
         assert name in code, f"{page.name} names {name}"
 
 
-def test_the_page_on_architecture_is_fresh():
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "write_architecture.py", "--check"], check=False)
+@pytest.mark.parametrize("name", ["write_architecture", "write_catalogue"])
+def test_generated_pages_are_fresh(name):
+    done = subprocess.run([sys.executable, ROOT / "scripts" / f"{name}.py", "--check"], check=False)
     assert done.returncode == 0, "run `make docs`"
 
 
