@@ -16,7 +16,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 GROUPS = (PROJECT["dependencies"], *(EXTRAS[name] for name in ("dev", "open_clip", "openvino", "timm")))
 DECLARED = [item for group in GROUPS for item in map(Requirement, group) if item.name != PROJECT["name"]]
 # Distributions that conda-forge knows by another name.
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"torch": "pytorch", "huggingface-hub": "huggingface_hub"}
 NOT_OURS = {"python", "pip"}
 LOCK = (ROOT / "requirements.lock").read_text()
 ENTRY = re.compile(r"^(?P<requirement>\S+==[^\\\n]+?) \\\n(?P<hashes>(?:    --hash=\S+(?: \\)?\n)+)", re.MULTILINE)

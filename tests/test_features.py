@@ -1,16 +1,19 @@
 """The features stage: resumable, complete, and independent of batches and threads."""
 
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
 
 from backbench import plugins
+from backbench.backbones._engine import DeviceLost
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import features as stage
@@ -178,3 +181,173 @@ def test_rows_of_other_code_are_dropped(tmp_path):
     assert partial_of(tmp_path / "p", key="other").done == 0
     filled(tmp_path / "q")
     assert partial_of(tmp_path / "q", n=20).done == 0
+
+
+def fake_backbone(monkeypatch, **attributes):
+    """A backbone of this test: the plugin `pixels` with other functions."""
+    module = types.SimpleNamespace(**{**vars(plugins.load("backbone", "pixels")), **attributes})
+    monkeypatch.setattr(stage.plugins, "load", lambda kind, name: module)
+    return module
+
+
+class Lossy:
+    """An extractor whose device is lost at a batch."""
+
+    lanes, searches, batch = 1, False, None
+
+    def __init__(self, device, left):
+        self.device, self.left = device, left
+
+    def __call__(self, images):
+        self.left -= 1
+        if self.left < 0:
+            raise DeviceLost("CUDA error: unspecified launch failure")
+        return images.reshape(len(images), -1).astype(np.float32)
+
+
+def test_a_lost_device_fails_or_the_cpu_goes_on(store, tmp_path, monkeypatch, caplog):
+    images, opened = put_images(store), []
+
+    def lossy(params, context):
+        opened.append(context.device)
+        return Lossy(context.device, 4 if context.device == "cuda" else 1000)
+
+    fake_backbone(monkeypatch, open=lossy, BATCH=20)
+    options = {"device": "cuda", "batch_size": 20}
+    with pytest.raises(DeviceLost, match=r"cuda was lost \(CUDA error.*what is done is kept.*on_device_loss=cpu"):
+        extract(store, {"name": "pixels"}, tmp_path / "s", **options)
+    seen = []
+    options |= {"on_device_loss": "cpu", "progress": lambda *now: seen.append(now)}
+    outcome, found = extract(store, {"name": "pixels"}, tmp_path / "s", **options)
+    np.testing.assert_array_equal(found, images.reshape(200, -1))
+    assert opened == ["cuda", "cuda", "cpu"] and seen[0][0] == 80, "the first attempt did eighty"
+    assert outcome.used == {"device": "cpu", "batch_size": 20}
+    assert "CUDA error" in outcome.info["device_lost"] and "going on on the CPU" in caplog.text
+
+
+def test_what_was_used_is_told(store, tmp_path):
+    put_images(store, 10)
+    assert extract(store, {"name": "pixels"}, tmp_path / "s", batch_size=3)[0].used == {
+        "device": "cpu",
+        "batch_size": 3,
+    }
+    assert extract(store, RANDOM, tmp_path / "s", device="cpu")[0].used == {"device": "cpu", "batch_size": 32}
+
+
+def test_a_backbone_that_learns(store, tmp_path, monkeypatch):
+    images = put_images(store)
+    split = np.random.default_rng(0).integers(0, 3, 200).astype(np.int8)
+    store.write("dataset", REFS["dataset"][1], {"info": {"n": 200}}, {"split": split})
+    fitted = []
+
+    def fit(params, pixels, rows, validation_rows, context):
+        fitted.append((rows.tolist(), validation_rows.tolist()))
+        mean = pixels[rows].reshape(len(rows), -1).mean(axis=0)
+        (context.scratch / "checkpoint").mkdir(parents=True)
+        return lambda batch: (batch.reshape(len(batch), -1) - mean).astype(np.float32), {"history": [3.0, 2.0]}
+
+    fake_backbone(monkeypatch, fit=fit)
+    outcome, found = extract(store, {"name": "pixels"}, tmp_path / "s")
+    assert fitted == [(np.flatnonzero(split == 0).tolist(), np.flatnonzero(split == 1).tolist())]
+    assert outcome.info["training"] == {"history": [3.0, 2.0]}
+    rows = images.reshape(200, -1)
+    np.testing.assert_allclose(found, rows - rows[split == 0].mean(axis=0), rtol=1e-5, atol=1e-3)
+    assert not (tmp_path / "s").exists(), "its checkpoints are gone with it"
+
+
+def test_rows_of_another_training_are_dropped(store, tmp_path, monkeypatch):
+    put_images(store)
+    store.write("dataset", REFS["dataset"][1], {"info": {"n": 200}}, {"split": np.zeros(200, np.int8)})
+    left, factor, seen = [3], [1.0], []
+
+    def fit(params, pixels, rows, validation_rows, context):
+        def run(batch):
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+            return (batch.reshape(len(batch), -1) * factor[0]).astype(np.float32)
+
+        return run, {"history": [factor[0]]}
+
+    def attempt(batches, of):
+        left[0], factor[0] = batches, of
+        seen.clear()
+        extract(store, {"name": "pixels"}, tmp_path / "s", batch_size=10, progress=lambda *now: seen.append(now))
+
+    fake_backbone(monkeypatch, fit=fit, BATCH=10)
+    for batches, of, first in ((3, 1.0, 0), (4, 2.0, 0), (1, 2.0, 40)):
+        with pytest.raises(KeyboardInterrupt):
+            attempt(batches, of)
+        assert seen[0] == (first, 200)
+    attempt(1000, 2.0)
+    assert seen[0] == (50, 200), "rows of the same training are kept"
+
+
+def test_embeddings_made_elsewhere(store, tmp_path, monkeypatch):
+    own = np.arange(20, dtype=np.float64).reshape(10, 2)
+    rows = np.arange(10)[::-1].copy()
+    info = {"n": 10, "total": 10, "files": [f"{i}.png" for i in range(10)]}
+    store.write("dataset", REFS["dataset"][1], {"info": info}, {"rows": rows, "embeddings": own})
+    given = []
+
+    def embeddings(params, source):
+        given.append(source)
+        return source.embeddings[source.positions]
+
+    fake_backbone(monkeypatch, IMAGES=False, embeddings=embeddings, Params=Nothing, identity=lambda params: {})
+    monkeypatch.setattr(stage.plugins, "params", lambda kind, values: Nothing())
+    refs = {"dataset": REFS["dataset"]}
+
+    def result():
+        (outcome,) = stage.compute(
+            [Member("f" * 64, {"name": "pixels"})], Inputs(store, refs), Context(scratch=tmp_path)
+        )
+        return outcome
+
+    outcome = result()
+    np.testing.assert_array_equal(outcome.arrays["features"], own[::-1].astype(np.float32))
+    assert outcome.arrays["features"].dtype == np.float32 and outcome.info["d"] == 2
+    assert given[0].n == 10 and given[0].files == info["files"]
+    store.write("dataset", REFS["dataset"][1], {"info": info}, {"rows": rows, "embeddings": own * np.nan})
+    assert result().failure == "the features of image 0 are not finite"
+
+
+@dataclasses.dataclass(frozen=True)
+class Nothing:
+    """Options of a backbone without images."""
+
+
+def test_extraction_needs_no_scikit_learn(store, tmp_path):
+    put_images(store, 20)
+    program = PROGRAM + "\nassert not {'sklearn', 'scipy', 'pandas'} & set(sys.modules), 'seconds of importing'"
+    subprocess.run([sys.executable, "-c", program, str(store.root), str(tmp_path / "s")], check=True)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_does_not_grow_with_the_images(store, tmp_path):
+    peaks = []
+    for n in (2_000, 10_000):
+        put_images(store, n)
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, str(store.root), str(tmp_path / "s")], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout))
+    # 8,000 more images are 24 MB of pixels and 94 MB of features.
+    assert peaks[1] - peaks[0] < 40 << 10, peaks
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from backbench.stage import Context, Inputs, Member
+from backbench.stages import _extraction, _partial, features
+from backbench.store import Store
+
+_extraction.RELEASE_BYTES, _partial.SAVE_SECONDS, _partial.SAVE_SHARE = 1 << 22, 0.01, 0
+refs = {"dataset": ("dataset", "d" * 64), "images": ("images", "e" * 64)}
+inputs, context = Inputs(Store(Path(sys.argv[1])), refs), Context(scratch=Path(sys.argv[2]), batch_size=64)
+for outcome in features.compute([Member("f" * 64, {"name": "pixels"})], inputs, context):
+    # Not what getrusage says: that begins with the size of the process that started this one.
+    print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""

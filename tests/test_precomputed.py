@@ -40,7 +40,7 @@ def embedded(path, rows=None, files=FILES, **changes):
     rows = np.arange(N) if rows is None else np.asarray(rows)
     module, params = plugin("backbone", "precomputed", path=path, **changes)
     picked = None if files is None else [files[row] for row in rows]
-    return module.embeddings(params, Rows(len(rows), rows, picked))
+    return module.embeddings(params, Rows(len(rows), N, rows, picked))
 
 
 def refusal(*args, **changes):
@@ -119,7 +119,7 @@ class TestByOrder:
 
     def test_too_few_rows_for_a_draw(self, tmp_path):
         np.save(tmp_path / "x.npy", numbers(8))
-        assert "at least 12 images" in refusal(str(tmp_path / "x.npy"), rows=[2, 11])
+        assert "the data set 12 images" in refusal(str(tmp_path / "x.npy"), rows=[2, 3]), "a draw changes nothing"
 
 
 class TestPlanning:
@@ -136,7 +136,7 @@ class TestPlanning:
         assert module.width(params, Description(N, 2, None, (N, 0, 0), images=False, width=7)) == 7
         with pytest.raises(ConfigError, match=r"give backbone\.path=FILE"):
             module.width(params, self.ABOUT)
-        own = module.embeddings(params, Rows(N, np.arange(N), None, numbers()))
+        own = module.embeddings(params, Rows(N, N, np.arange(N), None, numbers()))
         np.testing.assert_array_equal(own, numbers())
 
     def test_identity_is_the_content(self, tmp_path):

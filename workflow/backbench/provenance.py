@@ -11,7 +11,10 @@ from typing import Any
 
 from backbench import __version__, paths
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "torchvision", "fastcluster", "pillow")
+LIBRARIES = (
+    *("numpy", "scipy", "scikit-learn", "torch", "torchvision", "openvino", "timm", "open_clip_torch", "umap-learn"),
+    *("fastcluster", "pillow"),
+)
 
 
 @cache

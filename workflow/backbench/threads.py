@@ -30,17 +30,23 @@ def one_core_each(count: int) -> Iterator[None]:
     import sklearn.cluster  # noqa: F401
     from threadpoolctl import threadpool_limits
 
+    with threadpool_limits(1), beside(count):
+        yield
+
+
+@contextlib.contextmanager
+def beside(count: int) -> Iterator[None]:
+    """Let the caller use `count` threads of its own; what they call has to hold itself at one core."""
     before = available()
-    with threadpool_limits(1):
-        _local.count = max(1, count)
-        try:
-            yield
-        finally:
-            _local.count = before
+    _local.count = max(1, count)
+    try:
+        yield
+    finally:
+        _local.count = before
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Results of `function` in the order of `items`; only as many are held as there are threads."""
+def in_order(function: Callable[[Item], Result], items: Iterable[Item], ahead: int = 0) -> Iterator[Result]:
+    """Results of `function` in the order of `items`; only as many are held as there are threads, and `ahead` more."""
     count = available()
     if count == 1:
         yield from map(function, items)
@@ -49,7 +55,7 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
         waiting: deque = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > count:
+            if len(waiting) > count + ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

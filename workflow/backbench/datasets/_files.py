@@ -160,6 +160,7 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> 
         file_digests=digests,
         info={"excluded": chosen.excluded, "modes": _modes(drawn), **_gate.duplicates(digests, split)},
         rows=np.array(chosen.places, np.int64)[rows],
+        total=len(audit.readable),
         phashes=np.array([one.phash for one in drawn], np.uint64),
         sizes=np.array([one.size for one in drawn], np.int32).reshape(-1, 2),
         modes=[one.mode for one in drawn],

@@ -89,6 +89,7 @@ class MnistLike:
             names=self.names,
             pixels=pixels[rows],
             rows=rows.astype(np.int64),
+            total=len(labels),
             info={"source": str(place)},
         )
 

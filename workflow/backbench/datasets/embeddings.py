@@ -104,6 +104,7 @@ def load(params: Params, context: Context) -> Collection:
         root=None if about.names is None else path.parent,
         files=None if about.names is None else [about.names[row] for row in rows],
         rows=rows,
+        total=len(found),
         embeddings=arrays.floats(found[rows]),
         info={"source": str(path)},
     )

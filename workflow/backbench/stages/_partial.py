@@ -6,6 +6,7 @@ done, with a checksum of every stretch, and is replaced by a rename. What does n
 
 import contextlib
 import json
+import mmap
 import os
 import time
 import zlib
@@ -16,7 +17,8 @@ import numpy as np
 
 from backbench.store import make_folder, write_text
 
-SAVE_SECONDS = 0.5
+# At most every half second; writing down what is done takes at most one part in fifty of the time.
+SAVE_SECONDS, SAVE_SHARE = 0.5, 50
 ROWS, PROGRESS = "rows.npy", "progress.json"
 
 
@@ -33,29 +35,45 @@ class Partial:
         self.folder, self.progress = folder, progress
         self.about = {"key": key, "shape": list(shape), "dtype": np.dtype(dtype).str}
         self.stretches: list[list[int]] = []
-        self.saved = time.monotonic()
+        self.saved, self.pause = time.monotonic(), SAVE_SECONDS
         make_folder(folder)
         self.array = self._resumed()
         if self.array is None:
             self.stretches = []
             self.array = self._fresh(tuple(shape))
+        self._file = (folder / ROWS).open("r+b", buffering=0)
         self.done = self._committed
         self.progress(self.done, len(self.array))
 
     def append(self, rows: np.ndarray) -> None:
         """Put `rows` behind those that are done."""
-        self.array[self.done : self.done + len(rows)] = rows
-        self.done += len(rows)
-        if time.monotonic() - self.saved > SAVE_SECONDS:
+        self.put(self.done, rows)
+        self.advance(len(rows))
+
+    def put(self, first: int, rows: np.ndarray) -> None:
+        """Write `rows` from the row `first` on, from any thread; :meth:`advance` counts them."""
+        # By the file, for each new page of a map would be a fault of its own.
+        data = memoryview(np.ascontiguousarray(rows, dtype=self.array.dtype)).cast("B")
+        place = self.array.offset + first * self.array.strides[0]
+        while data:
+            written = os.pwrite(self._file.fileno(), data, place)
+            data, place = data[written:], place + written
+
+    def advance(self, count: int) -> None:
+        """Count the next `count` rows, which are written, as done."""
+        self.done += count
+        if time.monotonic() - self.saved > self.pause:
             self.save()
         self.progress(self.done, len(self.array))
 
     def save(self) -> None:
-        """Make what is done survive a kill."""
+        """Make what is done survive a kill; whether it survived a power cut as well, its checksum tells."""
         if self.done > self._committed:
             self.stretches.append([self.done, self._checksum(self._committed, self.done)])
-            self.array.flush()
+            start = time.monotonic()
             write_text(self.folder / PROGRESS, json.dumps({**self.about, "stretches": self.stretches}))
+            self.pause = max(SAVE_SECONDS, SAVE_SHARE * (time.monotonic() - start))
+            release(self.array)
         self.saved = time.monotonic()
 
     def discard(self) -> None:
@@ -70,6 +88,7 @@ class Partial:
 
     def __exit__(self, *_: object) -> None:
         self.save()
+        self._file.close()
 
     @property
     def _committed(self) -> int:
@@ -103,3 +122,9 @@ class Partial:
             self.stretches.append([stop, checksum])
             start = stop
         return self.array
+
+
+def release(array: np.ndarray) -> None:
+    """Give back the memory that the read or written pages of a mapped file take; the file keeps their content."""
+    if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)

@@ -42,6 +42,7 @@ def _info(collection: Collection) -> Mapping[str, Any]:
     counts = np.bincount(collection.split, minlength=len(PARTS)).tolist()
     info = {
         "n": len(collection.split),
+        "total": collection.total,
         "classes": list(collection.names) if collection.names else None,
         "digest": collection.digest,
         "label_digest": None if collection.labels is None else hashing.array_digest(collection.labels),

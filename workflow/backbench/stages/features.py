@@ -1,30 +1,33 @@
 """Stage ``features``: embeddings of the decoded images, batch by batch (layer 2).
 
+Three kinds of backbones: frozen ones, those that learn from the training rows first, and embeddings made elsewhere.
 Rows are written to the member's scratch folder as they come, so that a killed job goes on where it was. The features of
 an image do not depend on its batch beyond 1e-5 of their size (the kernels that a library chooses may), and not at all
-where the batch size stays. Each batch has one core; the threads work on batches beside each other.
+where the batch size stays. On a CPU each batch has one core; the threads work on batches beside each other.
 """
 
 import dataclasses
+import logging
+import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from backbench import code, hashing, plugins, threads
+from backbench import code, hashing, plugins
+from backbench.backbones import Rows
+from backbench.backbones._engine import DeviceLost
+from backbench.datasets import TRAIN, VALIDATION
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member, Outcome
+from backbench.stages import _extraction
 from backbench.stages._partial import Partial
 
+log = logging.getLogger(__name__)
+
 PRECISION = "float32"
-# A device wants larger batches than a core, and a second one at hand while the first is copied back.
-DEVICE_FACTOR, DEVICE_QUEUE = 8, 2
-
-
-class _NotFinite(ValueError):
-    """Features that nothing can be computed from."""
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
@@ -34,73 +37,106 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     ------
     ConfigError
         If the weights cannot be had, or are no longer those of the plan.
+    DeviceLost
+        If the device answers no more and `context` does not allow the CPU; what is done is kept.
     """
-    images = inputs.array("images", "images", mmap=True)
-    image_policy = inputs.store.read(*inputs.refs["images"])["config"]
     for member in members:
         start = time.perf_counter()
         module = plugins.load("backbone", member.config["name"])
-        params = _params(module, member.config, image_policy)
-        with _partial(member, module, len(images), module.width(params), context) as partial:
-            try:
-                speed = _fill(partial, images, module, params, context)
-                failure = None
-            except _NotFinite as error:
-                failure = str(error)
-        seconds = time.perf_counter() - start
-        if failure:
-            yield Outcome(member.hash, failure=failure, seconds=seconds)
-        else:
-            info = _info(module, params, partial.array.shape[1], speed)
-            yield Outcome(member.hash, info=info, arrays={"features": partial.array}, seconds=seconds)
-        partial.discard()
+        params = _params(module, member.config, inputs)
+        made = _extracted if getattr(module, "IMAGES", True) else _given
+        try:
+            outcome = made(member, module, params, inputs, context)
+        except _extraction.NotFinite as error:
+            outcome = Outcome(member.hash, failure=str(error))
+        yield dataclasses.replace(outcome, seconds=time.perf_counter() - start)
+        shutil.rmtree(context.scratch, ignore_errors=True)
 
 
-def _params(module: ModuleType, config: Mapping[str, Any], image_policy: Mapping[str, Any]) -> Any:
+def _params(module: ModuleType, config: Mapping[str, Any], inputs: Inputs) -> Any:
     """The options of a member; its weights must still be the ones that it was planned with."""
     options = {field.name for field in dataclasses.fields(module.Params)}
-    unhashed = dict.fromkeys(getattr(module, "UNHASHED", ()), 0)
-    values = {**unhashed, **{key: config[key] for key in options & set(config)}}
-    params = plugins.params("backbone", {"name": config["name"], **values, "image": dict(image_policy)})
+    values = dict.fromkeys(getattr(module, "UNHASHED", ()), 0) | {key: config[key] for key in options & set(config)}
+    if "image" in options:
+        values["image"] = dict(inputs.store.read(*inputs.refs["images"])["config"])
+    params = plugins.params("backbone", {"name": config["name"], **values})
     for key, value in module.identity(params).items():
         if key not in options and config[key] != value:
             raise ConfigError(f"{config['name']}: {key} is {value}, and {config[key]} was planned; plan again.")
     return params
 
 
-def _partial(member: Member, module: ModuleType, n: int, d: int, context: Context) -> Partial:
-    hashed = {"member": member.hash, "code": code.digest([__name__, module.__name__])}
-    return Partial(context.scratch, (n, d), PRECISION, hashing.digest(hashed), context.progress)
+def _given(member: Member, module: ModuleType, params: Any, inputs: Inputs, context: Context) -> Outcome:
+    """Embeddings that were made elsewhere."""
+    about = inputs.info("dataset")
+    stored = inputs.store.read(*inputs.refs["dataset"])["arrays"]
+    own = inputs.array("dataset", "embeddings", mmap=True) if "embeddings" in stored else None
+    source = Rows(about["n"], about["total"], inputs.array("dataset", "rows"), about.get("files"), own)
+    features = np.ascontiguousarray(module.embeddings(params, source), dtype=PRECISION)
+    if features.ndim != 2 or len(features) != source.n:
+        raise ConfigError(f"{member.config['name']}: embeddings of shape {features.shape} for {source.n} rows.")
+    _extraction.check(features, 0)
+    context.progress(source.n, source.n)
+    info = _info(module, params, features.shape[1], None)
+    return Outcome(member.hash, info=info, arrays={"features": features}, used={"device": "cpu", "batch_size": None})
 
 
-def _fill(partial: Partial, images: np.ndarray, module: ModuleType, params: Any, context: Context) -> float | None:
-    """Compute the rows that are missing; images per second, None where there were none to compute."""
-    todo = len(images) - partial.done
-    if not todo:
-        return None
-    extract = module.open(params, context)
-    on_cpu = context.device == "cpu"
-    size = context.batch_size or module.BATCH * (1 if on_cpu else DEVICE_FACTOR)
-    batches = (images[row : row + size] for row in range(partial.done, len(images), size))
-    with threads.one_core_each(max(1, context.threads) if on_cpu else DEVICE_QUEUE):
-        start = time.perf_counter()
-        for rows in threads.in_order(extract, batches):
-            _check(rows, partial.done)
-            partial.append(rows)
-    return todo / max(time.perf_counter() - start, 1e-9)
+def _extracted(member: Member, module: ModuleType, params: Any, inputs: Inputs, context: Context) -> Outcome:
+    """Features of the images; where the device is lost and `context` allows it, the CPU computes the rest."""
+    try:
+        return _attempt(member, module, params, inputs, context)
+    except DeviceLost as error:
+        reason = f"{context.device} was lost ({error})"
+    if context.device == "cpu" or context.on_device_loss != "cpu":
+        raise DeviceLost(f"{reason}; what is done is kept. Launch again, or allow execution.on_device_loss=cpu.")
+    log.warning("%s: %s, going on on the CPU", member.config["name"], reason)
+    # The size of a batch was the device's.
+    fallback = dataclasses.replace(context, device="cpu", batch_size=None)
+    outcome = _attempt(member, module, params, inputs, fallback)
+    return dataclasses.replace(outcome, info={**outcome.info, "device_lost": reason})
 
 
-def _check(rows: np.ndarray, first: int) -> None:
-    finite = np.isfinite(rows).all(axis=1)
-    if not finite.all():
-        raise _NotFinite(f"the features of image {first + int(np.argmin(finite))} are not finite")
+def _attempt(member: Member, module: ModuleType, params: Any, inputs: Inputs, context: Context) -> Outcome:
+    """Features of the images on the device of `context`."""
+    images = inputs.array("images", "images", mmap=True)
+    opened, training = _opener(module, params, images, inputs, context)
+    with _partial(member, module, params, training, len(images), context) as partial:
+        todo, start, used = len(images) - partial.done, time.perf_counter(), {}
+        if todo:
+            extract = opened()
+            start = time.perf_counter()
+            used = _extraction.run(partial, images, extract, module.BATCH, context)
+        speed = todo / max(time.perf_counter() - start, 1e-9) if todo else None
+    info = _info(module, params, partial.array.shape[1], speed) | ({"training": training} if training else {})
+    return Outcome(member.hash, info=info, arrays={"features": partial.array}, used=used)
+
+
+def _opener(
+    module: ModuleType, params: Any, images: np.ndarray, inputs: Inputs, context: Context
+) -> tuple[Callable[[], _extraction.Extract], Mapping[str, Any]]:
+    """What gives the extractor, and how it was trained where it learns."""
+    if not hasattr(module, "fit"):
+        return lambda: module.open(params, context), {}
+    split = inputs.array("dataset", "split")
+    rows, validation_rows = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
+    extract, training = module.fit(params, images, rows, validation_rows, context)
+    return lambda: extract, training
+
+
+def _partial(
+    member: Member, module: ModuleType, params: Any, training: Mapping[str, Any], n: int, context: Context
+) -> Partial:
+    # Rows of a network that was trained otherwise, by a job that was killed, are not this one's.
+    own = {"member": member.hash, "code": code.digest([__name__, module.__name__])}
+    key = hashing.digest(own | ({"training": dict(training)} if training else {}))
+    return Partial(context.scratch, (n, module.width(params)), PRECISION, key, context.progress)
 
 
 def _info(module: ModuleType, params: Any, d: int, speed: float | None) -> dict[str, Any]:
     about = {
         "d": int(d),
         "images_per_second": speed and round(speed, 1),
-        "engine": module.ENGINE,
-        "precision": PRECISION,
+        "engine": getattr(params, "engine", module.ENGINE),
+        "precision": getattr(params, "precision", PRECISION),
     }
     return {**about, **module.identity(params)}

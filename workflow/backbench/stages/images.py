@@ -1,30 +1,33 @@
 """Stage ``images``: decoded, resized uint8 images (layer 2).
 
 Every image, file or array, goes through the same Pillow resize: first to the colour mode, then to the size. ``squash``
-resizes both sides; ``crop`` resizes the shorter side and cuts the centre square out. Grey images become RGB by
-repetition. The pixels of a file are checked against the digest that the dataset stage recorded.
+resizes both sides; ``crop`` resizes the shorter side and cuts the centre square out, at once or, with `shorter`, in the
+two steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB by repetition. The pixels of a file are
+checked against the digest that the dataset stage recorded.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench import code, hashing, schema
+from backbench import code, hashing, schema, threads
 from backbench.backbones import Image as Policy
 from backbench.datasets import _decode, _registry
 from backbench.stage import Context, Inputs, Member, Outcome
-from backbench.stages._partial import Partial
+from backbench.stages._partial import Partial, release
 
 if TYPE_CHECKING:
     from PIL import Image
 
 CHANNELS = {"RGB": 3, "L": 1}
-BLOCK = 256
+# Rows of one task of a thread: decoding, digest and resizing free the interpreter, and processes were no quicker.
+BLOCK = 16
+MAPPED = 4096
+# Beyond so many pixels only what the crop keeps is resized; its colours may then differ by one from torchvision's.
+WHOLE = 1 << 25
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
@@ -56,14 +59,15 @@ def resize(image: "Image.Image", policy: Policy) -> np.ndarray:
     """One image as uint8 (size, size, channels)."""
     from PIL import Image
 
-    filters = {name: getattr(Image.Resampling, name.upper()) for name in ("bilinear", "bicubic", "nearest")}
     grey = image.mode == "L"
     image = image if grey or policy.mode == image.mode else image.convert(policy.mode)
-    side = policy.size
+    square, kernel = (policy.size, policy.size), getattr(Image.Resampling, policy.interpolation.upper())
     if policy.resize == "squash":
-        image = image.resize((side, side), filters[policy.interpolation])
+        image = image.resize(square, kernel)
+    elif policy.shorter is None:
+        image = image.resize(square, kernel, box=_centre_square(image.size))
     else:
-        image = image.resize((side, side), filters[policy.interpolation], box=_centre_square(image.size))
+        image = _resize_and_crop(image, policy.shorter, policy.size, kernel)
     pixels = np.asarray(image)[..., None] if image.mode == "L" else np.asarray(image)
     return np.repeat(pixels, 3, axis=-1) if grey and policy.mode == "RGB" else pixels
 
@@ -74,14 +78,33 @@ def _centre_square(size: tuple[int, int]) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def _source(inputs: Inputs) -> Callable[[int], "Image.Image"]:
+def _resize_and_crop(image: "Image.Image", shorter: int, side: int, kernel: int) -> "Image.Image":
+    """torchvision's ``Resize(shorter)`` and ``CenterCrop(side)``, rounded as there."""
+    scaled = tuple(int(shorter * length / min(image.size)) for length in image.size)
+    left, top = (round((length - side) / 2) for length in scaled)
+    crop = (left, top, left + side, top + side)
+    if scaled == image.size:
+        return image.crop(crop)
+    if scaled[0] * scaled[1] <= WHOLE:
+        return image.resize(scaled, kernel).crop(crop)
+    factors = [old / new for old, new in zip(image.size, scaled, strict=True)] * 2
+    return image.resize((side, side), kernel, box=tuple(map(float.__mul__, map(float, crop), factors)))
+
+
+def source(inputs: Inputs) -> Callable[[int], "Image.Image"]:
     """The function that gives the image of a row."""
     info = inputs.info("dataset")
     if "files" not in info:
         from PIL import Image
 
         pixels = inputs.array("dataset", "pixels", mmap=True)
-        return lambda row: Image.fromarray(pixels[row])
+
+        def image(row: int) -> "Image.Image":
+            if row % MAPPED == 0:
+                release(pixels)
+            return Image.fromarray(pixels[row])
+
+        return image
     root = _registry.locate(info["digest"], Path(info["root"]))
     digests = inputs.array("dataset", "file_digests")
     return lambda row: _file(root / info["files"][row], digests[row].tobytes())
@@ -94,9 +117,16 @@ def _file(path: Path, digest: bytes) -> "Image.Image":
     return image
 
 
-def _fill(partial: Partial, inputs: Inputs, policy: Policy, threads: int) -> None:
-    image_of = _source(inputs)
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        rows = iter(range(partial.done, len(partial.array)))
-        while block := list(islice(rows, BLOCK)):
-            partial.append(np.stack(list(pool.map(lambda row: resize(image_of(row), policy), block))))
+def _fill(partial: Partial, inputs: Inputs, policy: Policy, count: int) -> None:
+    image_of = source(inputs)
+    n = len(partial.array)
+
+    def block(first: int) -> int:
+        rows = range(first, min(first + BLOCK, n))
+        for row in rows:
+            partial.put(row, resize(image_of(row), policy))
+        return len(rows)
+
+    with threads.beside(count):
+        for done in threads.in_order(block, range(partial.done, n, BLOCK), count):
+            partial.advance(done)

@@ -1,0 +1,376 @@
+"""Engines: which one ``auto`` means, that all give the features of eager PyTorch, and what a device may do to a run."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import logging
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from backbench import plugins
+from backbench.backbones import _engine
+from backbench.backbones._engine import DeviceLost, OutOfMemory
+from backbench.schema import ConfigError
+from backbench.stage import Context
+from backbench.stages import _extraction
+from backbench.stages._partial import Partial
+
+IMAGE = {"size": 64, "mode": "RGB", "resize": "squash", "interpolation": "bilinear"}
+LITE = {"name": "efficientnet_lite0", "image": IMAGE, "weights": "imagenet", "weights_seed": 0}
+needs_openvino = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="openvino is not installed")
+needs_compiler = pytest.mark.skipif(not _engine._compiler(), reason="there is no C++ compiler")
+
+
+def params(**changes):
+    return plugins.params("backbone", {**LITE, **changes})
+
+
+def opened(context=None, **changes):
+    return plugins.load("backbone", LITE["name"]).open(params(**changes), context or Context())
+
+
+def pictures(n, size=64):
+    """Smooth random pictures: networks have something to see, and neighbours are not a matter of rounding."""
+    coarse = np.random.default_rng(0).integers(0, 256, (n, 8, 8, 3), np.uint8)
+    return coarse.repeat(size // 8, axis=1).repeat(size // 8, axis=2)
+
+
+def beside(extract, images, size, threads):
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(extract, np.split(images, range(size, len(images), size)))))
+
+
+# ---------------------------------------------------------------------------------------------------- which one
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Set what this machine seems to have."""
+
+    def seems(cuda=False, openvino=True, compiler="g++"):
+        monkeypatch.setattr(_engine, "_cuda_visible", lambda: cuda)
+        monkeypatch.setattr(_engine, "_installed", lambda package: openvino)
+        monkeypatch.setattr(_engine, "_compiler", lambda: compiler)
+
+    return seems
+
+
+@pytest.mark.parametrize(
+    ("device", "cuda", "openvino", "precision", "expected"),
+    [
+        ("cpu", True, True, "float32", "openvino"),
+        ("auto", False, True, "float32", "openvino"),
+        ("auto", True, True, "float32", "torch"),
+        ("cuda", False, True, "float32", "torch"),
+        ("cuda:1", True, True, "float16", "torch"),
+        ("cpu", False, False, "float32", "torch"),
+        ("cpu", False, True, "bfloat16", "torch"),
+    ],
+)
+def test_what_auto_means(machine, device, cuda, openvino, precision, expected):
+    machine(cuda, openvino)
+    found = _engine.resolve(params(engine="auto", precision=precision), device)
+    assert found == params(engine=expected, precision=precision)
+
+
+@pytest.mark.parametrize(
+    ("changes", "device", "have", "message"),
+    [
+        ({"engine": "openvino"}, "cpu", {"openvino": False}, r'not installed: pip install "backbench\[openvino\]"'),
+        ({"engine": "openvino", "precision": "bfloat16"}, "cpu", {}, "bfloat16; allowed: float32"),
+        ({"engine": "openvino"}, "cuda", {"cuda": True}, "execution.device=cuda is asked for"),
+        ({"engine": "torch", "precision": "float16"}, "auto", {}, "float16 on a CPU"),
+        ({"engine": "inductor"}, "cpu", {"compiler": None}, "needs a C\\+\\+ compiler"),
+    ],
+)
+def test_what_cannot_be_is_said_at_planning(machine, changes, device, have, message):
+    machine(**have)
+    with pytest.raises(ConfigError, match=message):
+        _engine.resolve(params(**changes), device)
+
+
+def test_a_hidden_device_is_not_visible(monkeypatch, tmp_path):
+    monkeypatch.setattr(_engine, "NVIDIA", tmp_path / "gpus")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert not _engine._cuda_visible()
+    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
+    assert _engine._cuda_visible()
+    for hidden in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert not _engine._cuda_visible()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert _engine._cuda_visible()
+
+
+def test_resolving_imports_no_engine():
+    program = (
+        "import sys\nfrom backbench import plugins\n"
+        f"module = plugins.load('backbone', {LITE['name']!r})\n"
+        f"module.resolve(plugins.params('backbone', {dict(LITE, engine='auto')!r}), 'auto')\n"
+        "assert not {'torch', 'openvino', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# ---------------------------------------------------------------------------------------------------- agreement
+
+
+def assert_agrees(found, expected, cosine=0.9999):
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (found.astype(float), expected.astype(float)))
+    assert (a * b).sum(axis=1).min() > cosine
+    near = []
+    for x in (a, b):
+        likeness = x @ x.T
+        np.fill_diagonal(likeness, -1)
+        near.append(likeness.argmax(axis=1))
+    np.testing.assert_array_equal(*near)
+
+
+@needs_openvino
+def test_openvino_agrees_whatever_the_threads_and_batches():
+    images = pictures(50)
+    expected = opened()(images)
+    one = beside(opened(engine="openvino"), images, 16, 1)
+    extract = opened(Context(threads=2), engine="openvino")
+    assert extract.lanes == 2 and extract.device == "cpu" and not extract.searches
+    for _ in range(2):
+        np.testing.assert_array_equal(beside(extract, images, 16, 2), one)
+    assert_agrees(one, expected)
+    for size in (1, 7, 50):
+        np.testing.assert_allclose(beside(extract, images, size, 2), one, atol=1e-5 * np.abs(one).max(), rtol=0)
+
+
+@needs_openvino
+def test_openvino_sends_no_statistics():
+    opened(engine="openvino")
+    assert sys.modules["openvino_telemetry"] is None
+
+
+@needs_openvino
+def test_a_network_that_cannot_be_converted_names_another_engine():
+    import torch
+
+    class Odd(torch.nn.Module):
+        def forward(self, x):
+            return torch.linalg.svdvals(x.mean(1))
+
+    class Moody(torch.nn.Module):
+        calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return x.mean((2, 3)) * (1 if self.calls % 2 else -1)
+
+    for network in (Odd(), Moody()):
+        with pytest.raises(ConfigError, match=r"OpenVINO cannot run this network.*engine=torch"):
+            _engine.open(network, lambda x: x, params(engine="openvino"), Context())
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_inductor_agrees_and_fills_the_last_batch():
+    images = pictures(20)
+    extract = opened(Context(threads=2), engine="inductor")
+    found = beside(extract, images, 8, 2)
+    assert_agrees(found, opened()(images))
+    np.testing.assert_array_equal(extract(images[:3]), found[:3])
+
+
+def test_half_precision_is_near():
+    images = pictures(20)
+    exact, rough = opened()(images), opened(precision="bfloat16")(images)
+    assert rough.dtype == np.float32 and not np.array_equal(exact, rough)
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (exact, rough))
+    assert (a * b).sum(axis=1).min() > 0.99
+
+
+# ---------------------------------------------------------------------------------------------------- a device
+
+
+class FakeCuda:
+    """Stands for ``torch.cuda`` on a machine without one: streams are no streams, and everything is done at once."""
+
+    class Stream:
+        def __init__(self, device=None):
+            self.waited = []
+
+        def wait_stream(self, other):
+            self.waited.append(other)
+
+        def record_event(self):
+            return self
+
+        def synchronize(self):
+            pass
+
+    def __init__(self, count=2):
+        self.count, self.main = count, self.Stream()
+
+    def device_count(self):
+        return self.count
+
+    def is_available(self):
+        return False
+
+    def current_stream(self, device=None):
+        return self.main
+
+    @staticmethod
+    def stream(stream):
+        return contextlib.nullcontext()
+
+    @staticmethod
+    def device(device):
+        return contextlib.nullcontext()
+
+
+@pytest.fixture
+def devices(monkeypatch):
+    """Two devices that are the CPU."""
+    import torch
+
+    from backbench.backbones import _torch
+
+    fake = FakeCuda()
+    for name in ("Stream", "device_count", "current_stream", "stream", "device"):
+        monkeypatch.setattr(torch.cuda, name, getattr(fake, name))
+    monkeypatch.setattr(_torch, "_devices", lambda asked: [torch.device("cpu")] * 2)
+    return fake
+
+
+def test_lanes_of_devices_give_the_same_features(devices):
+    images = pictures(60)
+    extract = opened(Context(device="cuda"))
+    assert extract.lanes == 4 and extract.device == "cuda" and extract.searches
+    plain = opened()
+    expected = np.concatenate([plain(part) for part in np.split(images, range(16, 60, 16))])
+    for _ in range(2):
+        np.testing.assert_allclose(beside(extract, images, 16, 4), expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
+    assert devices.main.waited, "computing waits for the copy"
+    np.testing.assert_array_equal(extract(images[:3]), extract(images[:3]), "staging of another size")
+
+
+def test_each_device_has_its_own_network(devices):
+    extract = opened(Context(device="cuda"))
+    lanes = [extract._free.get() for _ in range(4)]
+    networks = [lane.run.module for lane in lanes]
+    assert networks[0] is networks[2] and networks[1] is networks[3] and networks[0] is not networks[1]
+
+
+def test_errors_of_a_device_are_told_apart():
+    import torch
+
+    from backbench.backbones._torch import translated
+
+    cases = [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), OutOfMemory),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), OutOfMemory),
+        (RuntimeError("cuBLAS: CUBLAS_STATUS_ALLOC_FAILED when calling"), OutOfMemory),
+        (RuntimeError("CUDA error: an illegal memory access was encountered\nmore"), DeviceLost),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), DeviceLost),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), RuntimeError),
+    ]
+    for error, kind in cases:
+        with pytest.raises(RuntimeError) as caught, translated():
+            raise error
+        assert type(caught.value) is kind
+        assert "\n" not in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------------- the run
+
+
+class Device:
+    """An extractor of one number a row, with room for `room` images and the speed `pace(n)` in seconds a batch."""
+
+    def __init__(self, room=10**9, pace=None, lost_after=None, lanes=2):
+        self.lanes, self.device, self.searches = lanes, "cuda", True
+        self.room, self.pace, self.lost_after = room, pace, lost_after
+        self.sizes, self.guard = [], threading.Lock()
+
+    def __call__(self, images):
+        with self.guard:
+            if len(images) > self.room:
+                raise OutOfMemory("CUDA out of memory")
+            if self.lost_after is not None and len(self.sizes) >= self.lost_after:
+                raise DeviceLost("CUDA error: unspecified launch failure")
+            self.sizes.append(len(images))
+            if self.pace:
+                self.clock.now += self.pace(len(images))
+        return images.reshape(len(images), -1)[:, :1].astype(np.float32)
+
+
+class Clock:
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def numbered(n):
+    return (np.arange(n) % 256).astype(np.uint8).reshape(n, 1, 1, 1)
+
+
+def ran(tmp_path, extract, n=4000, batch=8, context=None):
+    images = numbered(n)
+    with Partial(tmp_path / "p", (n, 1), "float32", "k", lambda done, total: None) as partial:
+        used = _extraction.run(partial, images, extract, batch, context or Context(device="cuda"))
+        np.testing.assert_array_equal(partial.array[:, 0], images[:, 0, 0, 0])
+    return used
+
+
+def test_the_size_of_a_batch_grows_while_it_pays(tmp_path, monkeypatch):
+    clock = Device.clock = Clock()
+    monkeypatch.setattr(_extraction.time, "perf_counter", clock.perf_counter)
+    # 1 ms for every launch and 0.1 ms an image: 128 images are 7 % better than 64, and 256 are 4 % better than 128.
+    device = Device(pace=lambda n: 1e-3 + 1e-4 * n, lanes=1)
+    used = ran(tmp_path, device, n=8000)
+    assert used == {"device": "cuda", "batch_size": 128}
+    assert device.sizes[:20:4] == [8, 16, 32, 64, 128] and device.sizes[20] == 256
+    assert set(device.sizes[24:-1]) == {128}
+
+
+def test_an_asked_size_is_kept(tmp_path):
+    device = Device()
+    assert ran(tmp_path, device, context=Context(batch_size=50))["batch_size"] == 50
+    assert set(device.sizes) == {50}
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+    device = Device(room=30)
+    used = ran(tmp_path, device, n=1000, context=Context(batch_size=200))
+    assert used["batch_size"] == 25 and sum(device.sizes) >= 1000
+    assert "no memory for 200 images at once, going on with 100" in caplog.text
+    assert ran(tmp_path / "search", Device(room=30), n=1000)["batch_size"] <= 16
+
+
+def test_no_room_for_one_image_is_a_lost_device(tmp_path):
+    with pytest.raises(DeviceLost, match="no memory for a single image"):
+        ran(tmp_path, Device(room=0))
+
+
+def test_what_a_lost_device_had_done_is_kept(tmp_path):
+    with pytest.raises(DeviceLost):
+        ran(tmp_path, Device(lost_after=5, lanes=1), context=Context(batch_size=100))
+    device = Device()
+    ran(tmp_path, device, context=Context(batch_size=100))
+    assert sum(device.sizes) == 3500
+
+
+def test_a_size_of_batch_never_exceeds_the_largest(tmp_path, monkeypatch):
+    monkeypatch.setattr(_extraction, "LARGEST", 32)
+    clock = Device.clock = Clock()
+    monkeypatch.setattr(_extraction.time, "perf_counter", clock.perf_counter)
+    device = Device(pace=lambda n: 1.0)
+    assert ran(tmp_path, device)["batch_size"] == 32
+
+
+def test_resolved_params_have_no_auto():
+    found = _engine.resolve(params(engine="auto"), "cpu")
+    assert dataclasses.asdict(found)["engine"] != "auto"

@@ -1,0 +1,58 @@
+"""Files of the Hugging Face hub: found in its cache, else downloaded (layer 1; its library is imported inside)."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from backbench.backbones import _hub
+from backbench.schema import ConfigError
+
+
+def require(package: str, extra: str) -> None:
+    """Refuse early where an optional package is not installed."""
+    if importlib.util.find_spec(package) is None:
+        raise ConfigError(f'backbone={extra} needs the package {package}; pip install "backbench[{extra}]".')
+
+
+def file(what: str, repository: str, names: Sequence[str]) -> Path:
+    """The first of `names` that a repository of the hub has.
+
+    Raises
+    ------
+    ConfigError
+        If none is in the cache or can be downloaded; it names the repository, the cache and how to supply a file.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    for name in names:
+        found = try_to_load_from_cache(repository, name)
+        if isinstance(found, str):
+            return Path(found)
+    reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _hub.unreachable(constants.ENDPOINT)
+    return _absent(what, repository, names, reason) if reason else _download(what, repository, names)
+
+
+def _download(what: str, repository: str, names: Sequence[str]) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    for name in names:
+        try:
+            return Path(hf_hub_download(repository, name))
+        except LocalEntryNotFoundError as error:
+            _absent(what, repository, names, str(error))
+        except EntryNotFoundError:
+            continue
+        except (HfHubHTTPError, OSError, ValueError) as error:
+            _absent(what, repository, names, f"{type(error).__name__}: {error}")
+    return _absent(what, repository, names, "the repository has no such file")
+
+
+def _absent(what: str, repository: str, names: Sequence[str], reason: str) -> Path:
+    from huggingface_hub import constants
+
+    raise ConfigError(
+        f"The weights of {what} were not found. Looked for {' or '.join(names)} of {repository} in "
+        f"{constants.HF_HUB_CACHE}, then at {constants.ENDPOINT} ({reason}). Fetch them where there is a network "
+        "(HF_HOME says where they go), or give backbone.weights=PATH."
+    )

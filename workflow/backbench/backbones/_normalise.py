@@ -1,0 +1,70 @@
+"""From float pixels 0..255 to what a network was trained on (layer 1; imports torch when asked for a function).
+
+| name | what | who |
+| --- | --- | --- |
+| ``imagenet`` | 0..1, minus the ImageNet mean, over its deviation | torchvision, timm |
+| ``unit`` | 0..1 | systems that leave mean and deviation out |
+| ``caffe`` | BGR, 0..255 minus (103.939, 116.779, 123.68) | Oxford's VGG, Keras |
+| ``symmetric`` | x / 127.5 - 1 | TensorFlow's and Keras's Inception |
+| ``vgg_features`` | 0..255 minus (123, 117, 104) | torchvision's IMAGENET1K_FEATURES of VGG16 |
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+    Normalise = Callable[[torch.Tensor], torch.Tensor]
+
+Name = Literal["imagenet", "unit", "caffe", "symmetric", "vgg_features"]
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CAFFE_MEAN = (103.939, 116.779, 123.68)
+VGG_MEAN, VGG_DEVIATION = (0.48235, 0.45882, 0.40784), (1 / 255, 1 / 255, 1 / 255)
+
+
+def named(name: str) -> "Normalise":
+    """The function of a name; it may work in place."""
+    return FUNCTIONS[name]()
+
+
+def standard(mean: Sequence[float], deviation: Sequence[float]) -> "Normalise":
+    """0..1, minus `mean`, over `deviation`: torchvision's ToTensor and Normalize."""
+    return _constants(lambda x, mean, deviation: x.div_(255).sub_(mean).div_(deviation), mean, deviation)
+
+
+def _unit() -> "Normalise":
+    return _constants(lambda x: x.div_(255))
+
+
+def _caffe() -> "Normalise":
+    return _constants(lambda x, mean: x.flip(1).sub_(mean), CAFFE_MEAN)
+
+
+def _symmetric() -> "Normalise":
+    return _constants(lambda x: x.div_(127.5).sub_(1))
+
+
+def _constants(function: "Callable[..., torch.Tensor]", *constants: Sequence[float]) -> "Normalise":
+    """The module that calls `function` with images and constants per channel; they go to the device with it."""
+    import torch
+
+    class Normalised(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for i, values in enumerate(constants):
+                self.register_buffer(f"constant{i}", torch.tensor(tuple(values)).view(-1, 1, 1), persistent=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return function(x, *self.buffers())
+
+    return Normalised()
+
+
+FUNCTIONS: dict[str, Callable[[], "Normalise"]] = {
+    "imagenet": lambda: standard(IMAGENET_MEAN, IMAGENET_DEVIATION),
+    "unit": _unit,
+    "caffe": _caffe,
+    "symmetric": _symmetric,
+    "vgg_features": lambda: standard(VGG_MEAN, VGG_DEVIATION),
+}

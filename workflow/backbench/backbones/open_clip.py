@@ -1,0 +1,195 @@
+"""The image tower of any CLIP-like model of open_clip (layer 1), with the transform of its weights.
+
+Ilharco et al., "OpenCLIP", github.com/mlfoundations/open_clip; Radford et al., "Learning Transferable Visual Models
+From Natural Language Supervision", ICML 2021. The features are the image embedding of ``encode_image``, not normalised:
+the chain ``l2`` does that. Needs the extra ``open_clip``; planning imports it.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from backbench.backbones import Engine, Image, Precision, _engine, _huggingface, _normalise, _weights
+from backbench.backbones._own import Own, settled, three
+from backbench.schema import ConfigError, Range, refuse
+from backbench.stage import Context
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+BATCH, ENGINE, UNHASHED = 32, "torch", ("weights_seed",)
+PRETRAINED, RANDOM = "pretrained", "random"
+# Where a repository of the hub does not name the file of its weights.
+FILE = "open_clip_pytorch_model.bin"
+SAFE = "open_clip_model.safetensors"
+
+
+@dataclass(frozen=True)
+class Params:
+    """Options. `pretrained` is open_clip's tag of weights; `weights` is ``pretrained``, ``random`` or a path.
+
+    The tag says how images are prepared also where the weights come from a path.
+    """
+
+    model: str
+    pretrained: str
+    image: Own
+    mean: tuple[float, ...] | None
+    deviation: tuple[float, ...] | None
+    weights: str
+    weights_seed: Annotated[int, Range(low=0)]
+    engine: Engine
+    precision: Precision
+
+
+def resolve(params: Params, device: str) -> Params:
+    """`params` with the transform of the weights in place of every null.
+
+    Raises
+    ------
+    ConfigError
+        If open_clip is not installed, or has no such model or weights.
+    """
+    _huggingface.require("open_clip", "open_clip")
+    way = _transform(params.model, params.pretrained)
+    return dataclasses.replace(
+        _engine.resolve(params, device),
+        image=settled(params.image, lambda size: _image(params, size)),
+        mean=three("backbone(open_clip).mean", params.mean or way["mean"]),
+        deviation=three("backbone(open_clip).deviation", params.deviation or way["std"]),
+    )
+
+
+def width(params: Params) -> int:
+    """Number of features."""
+    return _config(params.model)["embed_dim"]
+
+
+def identity(params: Params) -> dict[str, Any]:
+    """The digest of the weights, wherever they are, or the seed of random ones.
+
+    Raises
+    ------
+    ConfigError
+        If the file is neither there nor in the cache, and cannot be downloaded.
+    """
+    if params.weights == RANDOM:
+        return {"weights": RANDOM, "weights_seed": params.weights_seed}
+    return {"weights": "file", "weights_sha256": _weights.digest(_file(params))}
+
+
+def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray]":
+    """The function from uint8 RGB images (n, h, w, 3) to float32 (n, d).
+
+    Raises
+    ------
+    ConfigError
+        If the weights are not this model's; it has open_clip's list of what is missing.
+    """
+    normalise = _normalise.standard(params.mean, params.deviation)
+    return _engine.open(network(params), normalise, params, context)
+
+
+def network(params: Params) -> "nn.Module":
+    """The image tower with its weights, in evaluation mode."""
+    import torch
+
+    path = None if params.weights == RANDOM else _file(params)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(params.weights_seed)
+        try:
+            return _tower(_create(params, path))
+        except Exception as error:  # a wrong file shows in many ways, from unpickling to the text tower's library
+            where = f"{path} holds no {params.model}" if path else f"backbone(open_clip).model: {params.model} fails"
+            raise ConfigError(f"{where}: {type(error).__name__}: {_weights.brief(error)}.") from error
+
+
+def _create(params: Params, path: Path | None) -> "nn.Module":
+    import open_clip
+
+    options: dict[str, Any] = {}
+    if params.image.size != _config(params.model)["vision_cfg"].get("image_size"):
+        options["force_image_size"] = params.image.size
+    if _tag(params.model, params.pretrained).get("quick_gelu"):
+        options["force_quick_gelu"] = True
+    pretrained = str(path) if path else None
+    return open_clip.create_model(params.model, pretrained, pretrained_text=False, weights_only=True, **options)
+
+
+def _tower(model: "nn.Module") -> "nn.Module":
+    from torch import nn
+
+    class Tower(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.visual = model.visual
+
+        def forward(self, x: Any) -> Any:
+            found = self.visual(x)  # CoCa's gives its tokens too
+            return found[0] if isinstance(found, tuple) else found
+
+    return Tower().eval()
+
+
+@functools.cache
+def _config(model: str) -> dict[str, Any]:
+    import open_clip
+
+    known = open_clip.list_models()
+    if model not in known:
+        raise refuse("backbone(open_clip).model", model, known)
+    return open_clip.get_model_config(model)
+
+
+def _tag(model: str, pretrained: str) -> dict[str, Any]:
+    import open_clip
+
+    known = open_clip.list_pretrained_tags_by_model(model)
+    found = open_clip.get_pretrained_cfg(model, pretrained)
+    if known and not found:
+        raise refuse("backbone(open_clip).pretrained", pretrained, known)
+    return found or {}
+
+
+def _transform(model: str, pretrained: str) -> dict[str, Any]:
+    """open_clip's own merging: its defaults, then those of the weights, and the size of the model."""
+    from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+
+    size = _config(model)["vision_cfg"].get("image_size", PreprocessCfg.size)
+    return {**merge_preprocess_dict(PreprocessCfg(), _tag(model, pretrained)), "size": size}
+
+
+def _image(params: Params, size: int | None) -> Image:
+    way = _transform(params.model, params.pretrained)
+    sides = way["size"] if isinstance(way["size"], (tuple, list)) else (way["size"],) * 2
+    if sides[0] != sides[1] or way["resize_mode"] == "longest":
+        raise ConfigError(
+            f"backbone(open_clip).image: {params.model} wants {sides}, resize_mode {way['resize_mode']!r}, not "
+            "offered here; give size, resize and interpolation to prepare images in another way."
+        )
+    size = size or sides[0]
+    if way["resize_mode"] == "squash":
+        return Image(size, "RGB", "squash", way["interpolation"])
+    return Image(size, "RGB", "crop", way["interpolation"], size)
+
+
+def _file(params: Params) -> Path:
+    if params.weights != PRETRAINED:
+        return _weights.local("backbone(open_clip)", params.weights, (PRETRAINED, RANDOM))
+    place = _tag(params.model, params.pretrained).get("hf_hub")
+    if not place:
+        raise ConfigError(f"backbone(open_clip).weights: {params.model} has no weights on the hub; allowed: a path.")
+    repository, _, name = place.rpartition("/")
+    return _huggingface.file(f"{params.model} ({params.pretrained})", repository, _names(name))
+
+
+def _names(name: str) -> tuple[str, ...]:
+    """The file as safetensors, where the hub has it, else as it is named."""
+    if not name or name == FILE:
+        return SAFE, FILE
+    stem, dot, ending = name.rpartition(".")
+    return (f"{stem}{dot}safetensors", name) if ending in ("bin", "pth") else (name,)
