@@ -74,7 +74,8 @@ def test_the_yaml_prepares_images_as_the_default_weights_want(name):
     for width, height in ((500, 375), (301, 450), (260, 260)):
         image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8))
         pixels = torch.from_numpy(resize(image, params.image).copy()).permute(2, 0, 1)[None].float()
-        assert torch.equal(normalise(pixels)[0], transform(image))
+        for layout in (torch.contiguous_format, torch.channels_last):
+            assert torch.equal(normalise(pixels.clone(memory_format=layout))[0], transform(image))
     assert module.MODEL.weights == {entry.name: entry.url.removeprefix(_hub.URL) for entry in entries}
     for entry in entries:
         assert len(_hub.prefix(entry.url)) >= 8

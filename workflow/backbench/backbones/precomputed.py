@@ -141,8 +141,8 @@ def _names(params: Params, path: Path) -> list[str] | None:
 def _by_order(n: int, source: Rows, path: Path) -> "np.ndarray":
     if n != source.total:
         raise ConfigError(
-            f"{path} has {n} rows, and the data set {source.total} images in its own order, before any draw; give a row "
-            "for each image, or names."
+            f"{path} has {n} rows, and the data set {source.total} images in its own order, before any draw; give a "
+            "row for each image, or names."
         )
     return source.positions
 

@@ -59,10 +59,10 @@ class Collection:
     """A loaded collection: the drawn images in their final order, as pixels, as files under `root`, or as embeddings.
 
     `split` holds 0, 1, 2 for training, validation and test; `digest` is the content digest of the whole source; `rows`
-    (n,) int64 are the places of the drawn images in the source's own order, which has `total`, and are always set. Of files, `file_digests`
-    (n, 32) are the SHA-256 of the decoded pixels, `phashes` (n,) uint64 the perceptual hashes (0: too little structure
-    for one), `sizes` (n, 2) int32 width and height, `modes` the colour modes as stored. `embeddings` (n, d) float32 are
-    those of a collection without images; `info` is plain JSON for the record.
+    (n,) int64 are the places of the drawn images in the source's own order, which has `total`; both are always set. Of
+    files, `file_digests` (n, 32) are the SHA-256 of the decoded pixels, `phashes` (n,) uint64 the perceptual hashes (0:
+    too little structure for one), `sizes` (n, 2) int32 width and height, `modes` the colour modes as stored.
+    `embeddings` (n, d) float32 are those of a collection without images; `info` is plain JSON for the record.
     """
 
     digest: str

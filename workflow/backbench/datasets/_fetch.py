@@ -143,8 +143,6 @@ def probe(addresses: Sequence[str], what: str = "torchvision's mirrors") -> None
     raise FetchError(f"{what} cannot be reached ({'; '.join(reasons)})")
 
 
-
-
 @contextlib.contextmanager
 def _stalls_after(seconds: float) -> Iterator[None]:
     """A limit on every wait of a socket, and no progress bars, while torchvision downloads."""

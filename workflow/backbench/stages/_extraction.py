@@ -4,10 +4,10 @@ On a device the size of a batch is found on the way: it doubles from the plugin'
 more than 5 %, and what was computed meanwhile counts. Wherever memory runs out, it is halved and the work goes on.
 """
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ ROUNDS = 4
 RELEASE_BYTES = 1 << 26
 # Tasks that may be done before an earlier one is, for each lane: on a busy machine one of them waits for its core.
 AHEAD = 4
-SHARE = 8
+SHARE = 4
 
 
 class NotFinite(ValueError):
@@ -100,9 +100,7 @@ class _Work:
             parts = [self.extract(images[row : row + size]) for row in range(0, len(images), size)]
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-        # Small enough that no lane works for long while the others have nothing left.
-        task = min(self.task, self.left // (SHARE * self.lanes))
-        tasks = self._tasks(size * max(1, task // size), count)
+        tasks = self._tasks(size, count)
         for number, rows in enumerate(threads.in_order(features, tasks, AHEAD * self.lanes), 1):
             check(rows, self.partial.done)
             self.partial.append(rows)
@@ -111,11 +109,15 @@ class _Work:
         return (self.partial.done - first - warm) / max(time.perf_counter() - start, 1e-9)
 
     def _tasks(self, size: int, count: int | None) -> Iterator[np.ndarray]:
-        held = 0
-        for row in islice(range(self.partial.done, len(self.images), size), count):
-            images = self.images[row : row + size]
+        row, held = self.partial.done, 0
+        for _ in itertools.count() if count is None else range(count):
+            if row >= len(self.images):
+                return
+            # Smaller towards the end, so that no lane works for long while the others have nothing left.
+            task = min(self.task, (len(self.images) - row) // (SHARE * self.lanes))
+            images = self.images[row : row + size * max(1, task // size)]
             yield images
-            held += images.nbytes
+            row, held = row + len(images), held + images.nbytes
             if held > RELEASE_BYTES:
                 release(self.images)
                 held = 0
