@@ -22,7 +22,7 @@ from backbench.stage import Context
 
 LANES = 2
 # Pixels of a batch on a core, seen to be good for networks from 96 to 224 pixels.
-CACHED = 4 * 224**2
+CACHED = 6 * 224**2
 NO_ROOM = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 LOST = ("CUDA error", "CUDA driver error", "cuDNN error", "CUBLAS_STATUS", "CUDNN_STATUS")
 
