@@ -27,9 +27,7 @@ ONE = Context(threads=1)
 DATASET, AUDIT = "d" * 64, "a" * 64
 
 
-@pytest.fixture(autouse=True)
-def own_results(tmp_path, monkeypatch):
-    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
+pytestmark = pytest.mark.usefixtures("own_results")
 
 
 @pytest.fixture

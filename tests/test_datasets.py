@@ -15,18 +15,7 @@ from backbench.stages import dataset as dataset_stage
 from backbench.stages import images as images_stage
 from backbench.store import Store
 
-
-@pytest.fixture(autouse=True)
-def own_results(tmp_path, monkeypatch):
-    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    root = tmp_path / "pictures"
-    for number in range(30):
-        paint(root / f"class{number % 3}" / f"{number:02}.png", number)
-    return root
+pytestmark = pytest.mark.usefixtures("own_results")
 
 
 def store_stage(store, module, kind, config, refs, scratch):

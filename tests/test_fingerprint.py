@@ -11,18 +11,7 @@ from PIL import Image
 from backbench.datasets import _decode, _fingerprint, _listing, _registry
 from backbench.schema import ConfigError
 
-
-@pytest.fixture(autouse=True)
-def own_results(tmp_path, monkeypatch):
-    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    root = tmp_path / "pictures"
-    for number in range(30):
-        paint(root / f"class{number % 3}" / f"{number:02}.png", number)
-    return root
+pytestmark = pytest.mark.usefixtures("own_results")
 
 
 def decoded(monkeypatch):

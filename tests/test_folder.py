@@ -11,18 +11,7 @@ from backbench import plugins
 from backbench.datasets import TEST, TRAIN, VALIDATION, _registry
 from backbench.schema import ConfigError, canonical
 
-
-@pytest.fixture(autouse=True)
-def own_results(tmp_path, monkeypatch):
-    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    root = tmp_path / "pictures"
-    for number in range(30):
-        paint(root / f"class{number % 3}" / f"{number:02}.png", number)
-    return root
+pytestmark = pytest.mark.usefixtures("own_results")
 
 
 def test_a_folder_is_described_before_and_after_its_fingerprint(folder):

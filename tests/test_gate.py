@@ -6,23 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import GIVEN, RANDOM, digest_of, folder_describe, folder_load, paint, scene
+from pictures import GIVEN, RANDOM, digest_of, folder_describe, folder_load, scene
 
 from backbench.datasets import PARTS
 from backbench.schema import ConfigError
 
-
-@pytest.fixture(autouse=True)
-def own_results(tmp_path, monkeypatch):
-    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    root = tmp_path / "pictures"
-    for number in range(30):
-        paint(root / f"class{number % 3}" / f"{number:02}.png", number)
-    return root
+pytestmark = pytest.mark.usefixtures("own_results")
 
 
 def test_twins_in_two_parts_are_counted(folder):

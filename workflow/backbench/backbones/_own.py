@@ -1,11 +1,18 @@
-"""How images are prepared where a model says it itself (layer 1)."""
+"""What models of other libraries share: how they prepare images, and where their weights come from (layer 1)."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from backbench.backbones import Image, Side
+from backbench.backbones import Image, Side, _engine, _normalise, _weights
 from backbench.schema import refuse
+from backbench.stage import Context
+
+if TYPE_CHECKING:
+    from torch import nn
+
+RANDOM = "random"
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,18 @@ def settled(asked: Own | Image, own: Callable[[int | None], Image]) -> Image:
     resize = asked.resize or model.resize
     shorter = asked.shorter or (model.shorter if resize == "crop" else None)
     return Image(model.size, asked.mode, resize, asked.interpolation or model.interpolation, shorter)
+
+
+def identity(params: Any, file: Callable[[Any], Path]) -> dict[str, Any]:
+    """The digest of the weights in the file of `params`, or the seed of random ones."""
+    if params.weights == RANDOM:
+        return {"weights": RANDOM, "weights_seed": params.weights_seed}
+    return {"weights": "file", "weights_sha256": _weights.digest(file(params))}
+
+
+def open(network: "nn.Module", params: Any, context: Context) -> _engine.Extractor:
+    """The network on the engine of `params`, with their mean and deviation."""
+    return _engine.open(network, _normalise.standard(params.mean, params.deviation), params, context)
 
 
 def three(where: str, values: Iterable[float]) -> tuple[float, ...]:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from backbench.backbones import Engine, Image, Precision, _engine, _huggingface, _normalise, _weights
-from backbench.backbones._own import Own, settled, three
+from backbench.backbones import Engine, Image, Precision, _engine, _huggingface, _own, _weights
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BATCH, ENGINE, UNHASHED = 32, "torch", ("weights_seed",)
-PRETRAINED, RANDOM = "pretrained", "random"
+PRETRAINED = "pretrained"
 # Where a repository of the hub does not name the file of its weights.
 FILE = "open_clip_pytorch_model.bin"
 SAFE = "open_clip_model.safetensors"
@@ -37,7 +36,7 @@ class Params:
 
     model: str
     pretrained: str
-    image: Own
+    image: _own.Own
     mean: tuple[float, ...] | None
     deviation: tuple[float, ...] | None
     weights: str
@@ -58,9 +57,9 @@ def resolve(params: Params, device: str) -> Params:
     way = _transform(params.model, params.pretrained)
     return dataclasses.replace(
         _engine.resolve(params, device),
-        image=settled(params.image, lambda size: _image(params, size)),
-        mean=three("backbone(open_clip).mean", params.mean or way["mean"]),
-        deviation=three("backbone(open_clip).deviation", params.deviation or way["std"]),
+        image=_own.settled(params.image, lambda size: _image(params, size)),
+        mean=_own.three("backbone(open_clip).mean", params.mean or way["mean"]),
+        deviation=_own.three("backbone(open_clip).deviation", params.deviation or way["std"]),
     )
 
 
@@ -77,9 +76,7 @@ def identity(params: Params) -> dict[str, Any]:
     ConfigError
         If the file is neither there nor in the cache, and cannot be downloaded.
     """
-    if params.weights == RANDOM:
-        return {"weights": RANDOM, "weights_seed": params.weights_seed}
-    return {"weights": "file", "weights_sha256": _weights.digest(_file(params))}
+    return _own.identity(params, _file)
 
 
 def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray]":
@@ -90,15 +87,14 @@ def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray
     ConfigError
         If the weights are not this model's; it has open_clip's list of what is missing.
     """
-    normalise = _normalise.standard(params.mean, params.deviation)
-    return _engine.open(network(params), normalise, params, context)
+    return _own.open(network(params), params, context)
 
 
 def network(params: Params) -> "nn.Module":
     """The image tower with its weights, in evaluation mode."""
     import torch
 
-    path = None if params.weights == RANDOM else _file(params)
+    path = None if params.weights == _own.RANDOM else _file(params)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(params.weights_seed)
         try:
@@ -179,7 +175,7 @@ def _image(params: Params, size: int | None) -> Image:
 
 def _file(params: Params) -> Path:
     if params.weights != PRETRAINED:
-        return _weights.local("backbone(open_clip)", params.weights, (PRETRAINED, RANDOM))
+        return _weights.local("backbone(open_clip)", params.weights, (PRETRAINED, _own.RANDOM))
     place = _tag(params.model, params.pretrained).get("hf_hub")
     if not place:
         raise ConfigError(f"backbone(open_clip).weights: {params.model} has no weights on the hub; allowed: a path.")

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from backbench.backbones import Engine, Image, Precision, _engine, _hub, _huggingface, _normalise, _weights
-from backbench.backbones._own import Own, settled, three
+from backbench.backbones import Engine, Image, Precision, _engine, _hub, _huggingface, _own, _weights
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BATCH, ENGINE, UNHASHED = 32, "torch", ("weights_seed",)
-PRETRAINED, RANDOM = "pretrained", "random"
+PRETRAINED = "pretrained"
 FILES = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -31,7 +30,7 @@ class Params:
     """Options. `weights` is ``pretrained``, ``random`` (from `weights_seed`) or a path; null: the model's own."""
 
     model: str
-    image: Own
+    image: _own.Own
     mean: tuple[float, ...] | None
     deviation: tuple[float, ...] | None
     weights: str
@@ -53,9 +52,9 @@ def resolve(params: Params, device: str) -> Params:
     return dataclasses.replace(
         _engine.resolve(params, device),
         model=name,
-        image=settled(params.image, lambda size: _image(name, size)),
-        mean=three("backbone(timm).mean", params.mean or config["mean"]),
-        deviation=three("backbone(timm).deviation", params.deviation or config["std"]),
+        image=_own.settled(params.image, lambda size: _image(name, size)),
+        mean=_own.three("backbone(timm).mean", params.mean or config["mean"]),
+        deviation=_own.three("backbone(timm).deviation", params.deviation or config["std"]),
     )
 
 
@@ -72,9 +71,7 @@ def identity(params: Params) -> dict[str, Any]:
     ConfigError
         If the file is neither there nor in the cache, and cannot be downloaded.
     """
-    if params.weights == RANDOM:
-        return {"weights": RANDOM, "weights_seed": params.weights_seed}
-    return {"weights": "file", "weights_sha256": _weights.digest(_file(params))}
+    return _own.identity(params, _file)
 
 
 def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray]":
@@ -85,15 +82,14 @@ def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray
     ConfigError
         If the weights are not this model's; it has timm's list of what is missing.
     """
-    normalise = _normalise.standard(params.mean, params.deviation)
-    return _engine.open(network(params), normalise, params, context)
+    return _own.open(network(params), params, context)
 
 
 def network(params: Params) -> "nn.Module":
     """The model without its classifier, with its weights, in evaluation mode."""
     import torch
 
-    if params.weights != RANDOM:
+    if params.weights != _own.RANDOM:
         return _loaded(params, _file(params)).eval()
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(params.weights_seed)
@@ -191,7 +187,7 @@ def _image(model: str, size: int | None) -> Image:
 
 def _file(params: Params) -> Path:
     if params.weights != PRETRAINED:
-        return _weights.local("backbone(timm)", params.weights, (PRETRAINED, RANDOM))
+        return _weights.local("backbone(timm)", params.weights, (PRETRAINED, _own.RANDOM))
     config = _config(params.model)[1]
     if config.get("hf_hub_id"):
         names = (config["hf_hub_filename"],) if config.get("hf_hub_filename") else FILES

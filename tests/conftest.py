@@ -1,0 +1,19 @@
+"""What tests of several rooms share."""
+
+import pytest
+from pictures import paint
+
+
+@pytest.fixture
+def own_results(tmp_path, monkeypatch):
+    """A results folder of the test's own."""
+    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Thirty painted pictures in three classes."""
+    root = tmp_path / "pictures"
+    for number in range(30):
+        paint(root / f"class{number % 3}" / f"{number:02}.png", number)
+    return root
