@@ -5,14 +5,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from backbench import code, hashing, plugins, schema
 from backbench.datasets import Description
 from backbench.schema import ConfigError
-from backbench.sweep.grid import HEADS, Grid, Run, Stage, stage_hash
+from backbench.sweep import parts
+from backbench.sweep.grid import Grid, Run, Stage, stage_hash
 
-CELL = {"dataset", "backbone", "chain", "clusterer", "classifier", "k", "seed"}
 SHOWN_PROBLEMS = 8
 PRECISION = "float32"
 # Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.
@@ -36,23 +36,23 @@ class _Source:
         return self.about.classes
 
     @property
-    def parts(self) -> tuple[int, int, int]:
+    def counts(self) -> tuple[int, int, int]:
         return self.about.counts
 
     @property
     def train(self) -> int:
-        return self.parts[0]
+        return self.counts[0]
 
     @property
     def queries(self) -> int:
-        return self.parts[1] + self.parts[2]
+        return self.counts[1] + self.counts[2]
 
     def rows(self, fit: str) -> int:
         return self.n if fit == "all" else self.train
 
     def least(self, scope: str) -> int:
         """Rows of the smallest part that is clustered by itself."""
-        return min(self.parts) if scope == "per_split" else self.rows(scope)
+        return min(self.counts) if scope == "per_split" else self.rows(scope)
 
 
 Fingerprint = Callable[[Any, Any], str]
@@ -89,42 +89,6 @@ def build(
     return builder.grid
 
 
-def _keys(cell: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The keys of a cell and of those parts of it that are no plugin's options."""
-    missing = [key for key in (*sorted(CELL), *HEADS) if key not in cell]
-    if missing:
-        raise ConfigError(f"override: {', '.join(missing)} missing; a head is left out with none (clusterer=none).")
-    chains = {f"{head}.chain": _part(cell[head], head).get("chain") for head in HEADS}
-    steps = {where: sorted(_part(chain, where)) for where, chain in {"chain": cell["chain"], **chains}.items()}
-    heads = {head: sorted(cell[head]) for head in ("clustering", "classification")}
-    return {"override": sorted(cell), **heads, **steps}
-
-
-def _check_keys(found: Mapping[str, list[str]]) -> None:
-    """Refuse keys that mean nothing: every key of a cell has to be one that is hashed."""
-    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", "scope"], "classification": ["chain"]}
-    for where, keys in found.items():
-        known = sorted(allowed.get(where, ["steps"]))
-        for key in keys:
-            if key not in known:
-                raise schema.refuse(where, key, known)
-
-
-def _part(value: Any, where: str) -> Mapping[str, Any]:
-    """`value` if it is a mapping."""
-    if not isinstance(value, Mapping):
-        raise schema.refuse(where, value, "a mapping of options")
-    return value
-
-
-def _name(kind: str, options: Any) -> str:
-    """The name of the plugin that `options` are of."""
-    name = _part(options, kind).get("name")
-    if name != "none" and name not in plugins.names(kind):
-        raise schema.refuse(f"{kind}.name", name, plugins.names(kind))
-    return name
-
-
 def _report(problems: Mapping[str, int]) -> str:
     lines = [f"{text} ({count} cells)" if count > 1 else text for text, count in problems.items()]
     hidden = len(lines) - SHOWN_PROBLEMS
@@ -145,7 +109,7 @@ class _Builder:
         self.codes: dict[tuple[str, ...], str] = {}
 
     def add(self, cell: Mapping[str, Any]) -> None:
-        self._once(_check_keys, _keys(cell))
+        self._once(parts.check, parts.keys(cell))
         source = self._once(self._dataset, cell["dataset"])
         features, width = self._once(self._features, cell["backbone"], source)
         heads = {
@@ -159,8 +123,8 @@ class _Builder:
         self.grid.runs.setdefault(run.hash, run)
 
     def _once(self, make: Callable, config: Mapping, *parents: Any) -> Any:
-        parts = (self._text(value) for value in config.values())
-        key = (make.__name__, *config, *parts, *(id(parent) for parent in parents))
+        texts = (self._text(value) for value in config.values())
+        key = (make.__name__, *config, *texts, *(id(parent) for parent in parents))
         if key not in self.memo:
             try:
                 self.memo[key] = make(config, *parents)
@@ -204,7 +168,7 @@ class _Builder:
         return self.grid.stages[full]
 
     def _dataset(self, config: Mapping) -> _Source:
-        name = _name("dataset", config)
+        name = parts.name_of("dataset", config)
         module, params = plugins.load("dataset", name), plugins.params("dataset", config)
         if params.digest is None:
             params = dataclasses.replace(params, digest=self.fingerprint(module, params))
@@ -223,7 +187,7 @@ class _Builder:
         self._stage("audit", "audit", config, {"dataset": source.stage}, [], about={"n": source.n})
 
     def _features(self, config: Mapping, source: _Source) -> tuple[Stage, int]:
-        name = _name("backbone", config)
+        name = parts.name_of("backbone", config)
         module, params = plugins.load("backbone", name), plugins.params("backbone", config)
         if hasattr(module, "resolve"):
             params = module.resolve(params, self.device)
@@ -253,7 +217,8 @@ class _Builder:
         steps = [step for _, step in sorted(asked["steps"].items())]
         if not steps:
             return features, width
-        names, parsed = [_name("transform", step) for step in steps], [plugins.params("transform", s) for s in steps]
+        names = [parts.name_of("transform", step) for step in steps]
+        parsed = [plugins.params("transform", step) for step in steps]
         labels, fitted = [], False
         for name, params in zip(names, parsed, strict=True):
             module = plugins.load("transform", name)
@@ -270,12 +235,12 @@ class _Builder:
         return self._stage("matrix", "transform", config, parents, modules, about={"label": "+".join(labels)}), width
 
     def _head(self, chain: Mapping, fit: str, source: _Source, features: Stage, width: int) -> tuple[Stage, int]:
-        key = {"steps": _part(chain.get("steps") or {}, "chain.steps"), "fit": fit, "width": width}
+        key = {"steps": parts.part(chain.get("steps") or {}, "chain.steps"), "fit": fit, "width": width}
         return self._once(self._matrix, key, source, features)
 
     def _clustering(self, cell: Mapping, source: _Source, features: Stage, width: int) -> Stage | None:
         clusterer, scope = cell["clusterer"], cell["clustering"].get("scope", "all")
-        if _name("clusterer", clusterer) == "none":
+        if parts.name_of("clusterer", clusterer) == "none":
             return None
         if scope not in ("all", "train", "per_split"):
             raise schema.refuse("clustering.scope", scope, ("all", "train", "per_split"))
@@ -287,7 +252,7 @@ class _Builder:
     def _fit_clusterer(self, asked: Mapping, source: _Source, matrix: Stage) -> Stage:
         name = asked["clusterer"]["name"]
         module, params = plugins.load("clusterer", name), self._once(_clusterer, asked["clusterer"])
-        axes = _axes(asked, module.AXES)
+        axes = parts.axes(asked, module.AXES)
         n = source.least(asked["scope"])
         _refuse(f"clusterer({name})", module.problems(params, n, asked["d"], axes.get("k")))
         config = {"clusterer": {"name": name, **schema.canonical(params)}, "scope": asked["scope"], **axes}
@@ -296,7 +261,7 @@ class _Builder:
         return self._stage("clustering", name, config, parents, modules, about={"d": asked["d"], "n": n})
 
     def _classification(self, cell: Mapping, source: _Source, features: Stage, width: int) -> Stage | None:
-        name = _name("classifier", cell["classifier"])
+        name = parts.name_of("classifier", cell["classifier"])
         if name == "none":
             return None
         if source.classes is None or source.classes < 2:
@@ -309,7 +274,7 @@ class _Builder:
         name = asked["classifier"]["name"]
         module, params = plugins.load("classifier", name), self._once(_classifier, asked["classifier"])
         _refuse(f"classifier({name})", module.problems(params, source.train, asked["d"], source.classes))
-        config = {"classifier": {"name": name, **schema.canonical(params)}, **_axes(asked, module.AXES)}
+        config = {"classifier": {"name": name, **schema.canonical(params)}, **parts.axes(asked, module.AXES)}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
         about = {"d": asked["d"], "n": source.train, "queries": source.queries}
@@ -330,7 +295,7 @@ class _Builder:
         options = {key: value for key, value in cell["retrieval"].items() if key != "chain"}
         if options.get("metric") in (None, "none"):
             return None
-        asked = self._once(_parse_retrieval, options)
+        asked = self._once(parts.retrieval, options)
         fit = "all" if asked.protocol == "leave_one_out" else "train"
         matrix, wide = self._head(cell["retrieval"]["chain"], fit, source, features, width)
         return self._once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
@@ -342,23 +307,6 @@ class _Builder:
         about = {"d": asked["d"], "n": source.n}
         parents = {"dataset": source.stage, "matrix": matrix}
         return self._stage("retrieval", "neighbours", config, parents, [], about=about)
-
-
-@dataclass(frozen=True)
-class Retrieval:
-    """The retrieval head: nearest images by `metric`, the first `at` of them looked at."""
-
-    metric: Literal["cosine", "euclidean"]
-    protocol: Literal["leave_one_out", "test_against_train"]
-    at: Annotated[int, schema.Range(1, 1000)]
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The axes that are no plugin's own option."""
-
-    k: Annotated[int, schema.Range(1)]
-    seed: Annotated[int, schema.Range(0, 2**32 - 1)]
 
 
 def _needs_images(module: Any) -> bool:
@@ -384,22 +332,12 @@ def _classifier(options: Mapping) -> Any:
     return plugins.params("classifier", options)
 
 
-def _parse_retrieval(options: Mapping) -> Retrieval:
-    return schema.parse(Retrieval, options, "retrieval")
-
-
 def _split(params: Any, unhashed: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     full = schema.canonical(params)
     return (
         {key: value for key, value in full.items() if key not in unhashed},
         {key: value for key, value in full.items() if key in unhashed},
     )
-
-
-def _axes(asked: Mapping, used: Iterable[str]) -> dict[str, int]:
-    """The values of the axes that a plugin uses; the others do not exist for it."""
-    given = schema.parse(Axes, {**Axes(1, 0).__dict__, **{axis: asked[axis] for axis in used}}, "axis")
-    return {axis: getattr(given, axis) for axis in used}
 
 
 def _refuse(where: str, problems: Iterable[str]) -> None:

@@ -1,0 +1,74 @@
+"""What a cell of the grid may say: its keys, the axes, and the retrieval head (layer 2)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from backbench import plugins, schema
+from backbench.schema import ConfigError
+from backbench.sweep.grid import HEADS
+
+CELL = {"dataset", "backbone", "chain", "clusterer", "classifier", "k", "seed"}
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """The retrieval head: nearest images by `metric`, the first `at` of them looked at."""
+
+    metric: Literal["cosine", "euclidean"]
+    protocol: Literal["leave_one_out", "test_against_train"]
+    at: Annotated[int, schema.Range(1, 1000)]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The axes that are no plugin's own option."""
+
+    k: Annotated[int, schema.Range(1)]
+    seed: Annotated[int, schema.Range(0, 2**32 - 1)]
+
+
+def keys(cell: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The keys of a cell and of those parts of it that are no plugin's options."""
+    missing = [key for key in (*sorted(CELL), *HEADS) if key not in cell]
+    if missing:
+        raise ConfigError(f"override: {', '.join(missing)} missing; a head is left out with none (clusterer=none).")
+    chains = {f"{head}.chain": part(cell[head], head).get("chain") for head in HEADS}
+    steps = {where: sorted(part(chain, where)) for where, chain in {"chain": cell["chain"], **chains}.items()}
+    heads = {head: sorted(cell[head]) for head in ("clustering", "classification")}
+    return {"override": sorted(cell), **heads, **steps}
+
+
+def check(found: Mapping[str, list[str]]) -> None:
+    """Refuse keys that mean nothing: every key of a cell has to be one that is hashed."""
+    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", "scope"], "classification": ["chain"]}
+    for where, keys in found.items():
+        known = sorted(allowed.get(where, ["steps"]))
+        for key in keys:
+            if key not in known:
+                raise schema.refuse(where, key, known)
+
+
+def part(value: Any, where: str) -> Mapping[str, Any]:
+    """`value` if it is a mapping."""
+    if not isinstance(value, Mapping):
+        raise schema.refuse(where, value, "a mapping of options")
+    return value
+
+
+def name_of(kind: str, options: Any) -> str:
+    """The name of the plugin that `options` are of."""
+    name = part(options, kind).get("name")
+    if name != "none" and name not in plugins.names(kind):
+        raise schema.refuse(f"{kind}.name", name, plugins.names(kind))
+    return name
+
+
+def retrieval(options: Mapping) -> Retrieval:
+    return schema.parse(Retrieval, options, "retrieval")
+
+
+def axes(asked: Mapping, used: Iterable[str]) -> dict[str, int]:
+    """The values of the axes that a plugin uses; the others do not exist for it."""
+    given = schema.parse(Axes, {**Axes(1, 0).__dict__, **{axis: asked[axis] for axis in used}}, "axis")
+    return {axis: getattr(given, axis) for axis in used}
