@@ -212,7 +212,7 @@ def test_without_an_experiment_there_is_one_cell():
 
 def test_settings_are_no_part_of_a_cell():
     found = compose.expand([NONE, "execution.batch_size=8", "store.root=/elsewhere", "tracking.uri=http://x"])
-    assert found.settings["execution"] == {"device": "auto", "batch_size": 8}
+    assert found.settings["execution"] == {"device": "auto", "batch_size": 8, "on_device_loss": "fail"}
     assert found.settings["store"] == {"root": "/elsewhere"} and found.settings["tracking"] == {"uri": "http://x"}
     assert not set(found.cells[0].config) & set(compose.NOT_IN_CELL)
 
@@ -227,7 +227,7 @@ def test_the_groups_are_the_folders():
         ("backbon=pixels", ["'backbon'", "Did you mean 'backbone'"]),
         ("backbone=pixel", ["'pixel'", "efficientnet_lite0", "Did you mean 'pixels'"]),
         ("clusterer=kmeans,dbscn", ["'dbscn'", "Did you mean 'dbscan'"]),
-        ("chain@clustering.chain=pca5", ["chain@clustering.chain", "'pca5'", "Did you mean 'pca50'"]),
+        ("chain@clustering.chain=pca500", ["chain@clustering.chain", "'pca500'", "Did you mean 'pca50'"]),
         ("chain@clusterin.chain=pca50", ["clusterin", "chain@clustering.chain"]),
         ("experiment=quickstar", ["'quickstar'", "Did you mean 'quickstart'"]),
         ("experiment=none,quickstart", ["one value"]),
