@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -206,6 +207,7 @@ class Lossy:
 
 
 def test_a_lost_device_fails_or_the_cpu_goes_on(store, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.WARNING)
     images, opened = put_images(store), []
 
     def lossy(params, context):

@@ -29,8 +29,11 @@ WORST = 3
 
 
 def run(args: argparse.Namespace) -> int:
-    # The summary says what was left out; the warnings of the stages would say it again.
-    logging.getLogger("backbench").setLevel(logging.ERROR)
+    with _hushed():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     given = {override.partition("=")[0] for override in args.overrides}
     neutral = [f"{key}={value}" for key, value in NEUTRAL.items() if key not in given]
     planned = planning.make([*neutral, *args.overrides], progress=panel.counting("fingerprinting"))
@@ -47,6 +50,18 @@ def run(args: argparse.Namespace) -> int:
         for page, report in zip(pages, found, strict=True):
             _show(report, page)
     return 1 if args.strict and any(map(unclean, found)) else 0
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """The summary says what was left out; the warnings of the stages would say it again."""
+    logger = logging.getLogger("backbench")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def unclean(report: Mapping[str, Any]) -> bool:

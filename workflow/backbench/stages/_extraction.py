@@ -109,12 +109,14 @@ class _Work:
         return (self.partial.done - first - warm) / max(time.perf_counter() - start, 1e-9)
 
     def _tasks(self, size: int, count: int | None) -> Iterator[np.ndarray]:
-        row, held = self.partial.done, 0
+        row, held, whole = self.partial.done, 0, self.left
         for _ in itertools.count() if count is None else range(count):
             if row >= len(self.images):
                 return
-            # Smaller towards the end, so that no lane works for long while the others have nothing left.
-            task = min(self.task, (len(self.images) - row) // (SHARE * self.lanes))
+            # Smaller towards the end, so that no lane works for long while the others have nothing left; of one size
+            # while sizes are compared.
+            left = len(self.images) - row if count is None else whole
+            task = min(self.task, left // (SHARE * self.lanes))
             images = self.images[row : row + size * max(1, task // size)]
             yield images
             row, held = row + len(images), held + images.nbytes
