@@ -367,7 +367,7 @@ def test_a_size_of_batch_never_exceeds_the_largest(tmp_path, monkeypatch):
     monkeypatch.setattr(_extraction, "LARGEST", 32)
     clock = Device.clock = Clock()
     monkeypatch.setattr(_extraction.time, "perf_counter", clock.perf_counter)
-    device = Device(pace=lambda n: 1.0)
+    device = Device(pace=lambda n: 1.0, lanes=1)
     assert ran(tmp_path, device)["batch_size"] == 32
 
 
