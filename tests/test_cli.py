@@ -226,3 +226,12 @@ def test_a_reader_that_goes_away_is_no_error(sweep):
     reading.stdout.close()
     assert "Traceback" not in reading.stderr.read()
     assert reading.wait() in (0, 120)
+
+
+def test_overrides_may_stand_behind_options():
+    args = cli._parsed(["plan", "k=3", "--cores", "2", "seed=1"])
+    assert args.overrides == ["k=3", "seed=1"] and args.cores == "2"
+    with pytest.raises(SystemExit):
+        cli._parsed(["plan", "--cores", "2", "pixels"])
+    with pytest.raises(SystemExit):
+        cli._parsed(["runs", "--limit", "2", "k=3"])

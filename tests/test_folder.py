@@ -186,7 +186,9 @@ ROWS = [f"{name},{'big' if number % 2 else 'small'}" for number, name in enumera
 def test_labels_from_a_table(table):
     options = table("path,label\n" + "\n".join(ROWS[:12]))
     found = folder_load(**options)
-    assert found.files == ANIMALS[:12] and found.names == ["big", "small"] and found.info["excluded"] == {}
+    assert found.files == ANIMALS[:12] and found.names == ["big", "small"]
+    assert found.info["excluded"] == dict.fromkeys(ANIMALS[12:], "not in the table")
+    assert folder_load(**options, unreadable="fail").files == found.files, "nothing is wrong with the others"
     assert [found.names[label] for label in found.labels] == ["small", "big"] * 6
     about = folder_describe(**options)
     assert (about.n, about.classes, about.digest) == (12, 2, found.digest)

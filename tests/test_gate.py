@@ -47,7 +47,7 @@ def test_equal_images_are_left_out(twins):
     found = folder_load(twins, duplicates="exclude")
     assert found.info["excluded"] == {
         "c0/copy.png": "the same image as c0/02.png",
-        "c1/wrong class.png": "the same image as c0/02.png",
+        "c1/wrong class.png": "the same image as c0/02.png (another class)",
     }
     assert len(found.files) == 13 and found.info["duplicates"] == 0
     everything = folder_load(twins)
@@ -61,7 +61,7 @@ def test_near_images_are_left_out(twins):
     assert found.info["excluded"] == {
         "c0/copy.png": "nearly the same image as c0/02.png",
         "c1/small.jpg": "nearly the same image as c1/03.png",
-        "c1/wrong class.png": "nearly the same image as c0/02.png",
+        "c1/wrong class.png": "nearly the same image as c0/02.png (another class)",
     }
     assert folder_load(twins, duplicates="exclude", near_duplicates="exclude").files == found.files
 

@@ -410,3 +410,11 @@ def test_all_heads_off_leaves_the_features():
     assert set(stage(built, "features").parents) == {"dataset", "images"}
     (run,) = built.runs.values()
     assert set(run.stages) == {"dataset", "features"}
+
+
+def test_parts_that_are_not_kept_are_mentioned(photos):
+    root = photos(classes=("train/cat", "train/dog", "test/cat", "test/dog"))
+    asked = ("dataset=folder", f"dataset.root={root}")
+    (notice,) = build(cell(*asked)).notices
+    assert "dataset.split.source=given keeps them" in notice
+    assert not build(cell(*asked, "dataset.split.source=given")).notices

@@ -62,6 +62,8 @@ class Model:
     ----------
     name
         The function that builds it in ``torchvision.models``.
+    gflops
+        Multiplications and additions of one image at 224 pixels (Inception: 299), in 10^9, as torchvision gives them.
     layers
         Layers with a name.
     weights
@@ -75,6 +77,7 @@ class Model:
     """
 
     name: str
+    gflops: float
     layers: Mapping[str, Layer]
     weights: Mapping[str, str]
     options: Callable[[Params], Mapping[str, Any]] = lambda params: {}
@@ -95,6 +98,10 @@ class Model:
         params = dataclasses.replace(params, layer=known.get(params.layer, params.layer))
         pool = _nodes.settled(self._where, params.layer, self._dimensions(params), params.pool)
         return dataclasses.replace(params, pool=pool)
+
+    def cost(self, params: Params) -> float:
+        """What one image costs, in 10^9 multiplications and additions: for estimates of time."""
+        return self.gflops * (params.image.size / (299 if self.name == "inception_v3" else 224)) ** 2
 
     def width(self, params: Params) -> int:
         """Number of features."""

@@ -108,7 +108,11 @@ def read(path: Path) -> "State":
     except ImportError as error:
         raise ConfigError(f"{path} needs the package safetensors; pip install safetensors.") from error
     except Exception as error:  # torch raises many kinds for a file that is no checkpoint; all mean the same here
-        raise ConfigError(f"{path} cannot be read as PyTorch weights: {type(error).__name__}: {error}") from error
+        # Not torch's own text: it advises to load the file in a way that runs code.
+        raise ConfigError(
+            f"{path} cannot be read as PyTorch weights without running code in it ({type(error).__name__}); give a "
+            "state dict, saved with torch.save(model.state_dict(), PATH) or as .safetensors."
+        ) from error
     state = _unnested(found)
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ConfigError(f"{path} is no state dict (a mapping of names to tensors); it holds {type(found).__name__}.")

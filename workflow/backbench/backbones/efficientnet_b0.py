@@ -9,6 +9,7 @@ from backbench.backbones._torchvision import MAP, Layer, Model
 
 MODEL = Model(
     name="efficientnet_b0",
+    gflops=0.386,
     layers={
         "avgpool": Layer("flatten", 1280),
         "features": Layer("features.8", 1280, MAP),
@@ -21,3 +22,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
+cost = MODEL.cost

@@ -46,6 +46,7 @@ def _average_as_keras(network: "fx.GraphModule", params: Params) -> None:
 
 MODEL = Model(
     name="inception_v3",
+    gflops=5.713,
     layers={
         "avgpool": Layer("flatten", 2048),
         "features": Layer("Mixed_7c.cat_2", 2048, MAP),
@@ -59,3 +60,4 @@ MODEL = Model(
 )
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
+cost = MODEL.cost

@@ -9,6 +9,7 @@ from backbench.backbones._torchvision import MAP, Layer, Model
 
 MODEL = Model(
     name="mobilenet_v3_large",
+    gflops=0.217,
     layers={
         "avgpool": Layer("flatten", 960),
         "features": Layer("features.16", 960, MAP),
@@ -23,3 +24,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
+cost = MODEL.cost

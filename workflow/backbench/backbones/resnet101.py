@@ -9,6 +9,7 @@ from backbench.backbones._torchvision import MAP, Layer, Model
 
 MODEL = Model(
     name="resnet101",
+    gflops=7.801,
     layers={
         "avgpool": Layer("flatten", 2048),
         "layer4": Layer("layer4.2.relu_2", 2048, MAP),
@@ -25,3 +26,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
+cost = MODEL.cost

@@ -9,6 +9,7 @@ from backbench.backbones._torchvision import MAP, Layer, Model
 
 MODEL = Model(
     name="resnet18",
+    gflops=1.814,
     layers={
         "avgpool": Layer("flatten", 512),
         "layer4": Layer("layer4.1.relu_1", 512, MAP),
@@ -24,3 +25,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
+cost = MODEL.cost

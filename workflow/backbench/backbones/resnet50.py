@@ -10,6 +10,7 @@ from backbench.backbones._torchvision import MAP, Layer, Model
 
 MODEL = Model(
     name="resnet50",
+    gflops=4.089,
     layers={
         "avgpool": Layer("flatten", 2048),
         "layer4": Layer("layer4.2.relu_2", 2048, MAP),
@@ -26,3 +27,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
+cost = MODEL.cost

@@ -9,6 +9,7 @@ from backbench.backbones._torchvision import MAP, Layer, Model
 
 MODEL = Model(
     name="swin_t",
+    gflops=4.491,
     layers={
         "avgpool": Layer("flatten", 768),
         "features": Layer("permute", 768, MAP),
@@ -21,3 +22,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
+cost = MODEL.cost

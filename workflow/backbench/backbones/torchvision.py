@@ -92,7 +92,7 @@ def _model(name: str) -> Model:
     if name not in known:
         raise refuse("backbone(torchvision).model", name, [word for word in known if word not in PLUGINS])
     weights = {entry.name: entry.url.rsplit("/", 1)[-1] for entry in models.get_model_weights(name)}
-    return Model(name, {}, weights, **_special(name))
+    return Model(name, 0.0, {}, weights, **_special(name))
 
 
 def _special(name: str) -> Mapping[str, Any]:

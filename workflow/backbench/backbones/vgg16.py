@@ -12,6 +12,7 @@ from backbench.backbones._torchvision import MAP, Layer, Model
 
 MODEL = Model(
     name="vgg16",
+    gflops=15.47,
     layers={
         "fc2": Layer("classifier.4", 4096),
         "fc1": Layer("classifier.1", 4096),
@@ -26,3 +27,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
+cost = MODEL.cost

@@ -12,6 +12,7 @@ from backbench.backbones._torchvision import TOKENS, Layer, Model
 PATCH = 16
 MODEL = Model(
     name="vit_b_16",
+    gflops=17.564,
     layers={
         "cls": Layer("getitem_5", 768),
         "tokens": Layer("encoder.ln", 768, TOKENS),
@@ -28,3 +29,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
+cost = MODEL.cost

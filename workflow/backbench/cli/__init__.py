@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         parser().print_help(sys.stderr)
         return REFUSED
-    args = parser().parse_args(words)
+    args = _parsed(words)
     args.snakemake = rest
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     module = importlib.import_module(f"backbench.cli.{args.command}")
@@ -227,6 +227,17 @@ _ARGUMENTS = {
     "track": _track,
     "ui": _ui,
 }
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    """The arguments; overrides may stand behind options too."""
+    args, left = parser().parse_known_args(words)
+    later = [word for word in left if "=" in word and not word.startswith("-")]
+    if left and (len(later) < len(left) or not hasattr(args, "overrides")):
+        parser().parse_args(words)  # says what is wrong with them
+    if later:
+        args.overrides = [*args.overrides, *later]
+    return args
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -53,8 +53,9 @@ class Progress:
         return sum(not any(member in waiting for member in run.stages.values()) for run in self.plan.runs.values())
 
     def eta(self, elapsed: float) -> float | None:
-        """Seconds left: the expected time of what is waiting, at the pace of what has ended; None before there is one.
+        """Seconds left: the expected time of what is waiting, at the pace of what has ended.
 
+        None before anything has ended, and where that time is over.
         Between two ends it counts down, since a long member under way is no sign of a slower pace.
         """
         finished = sum(self.expected[member] for member in self.done | self.failed)
@@ -63,7 +64,8 @@ class Progress:
             self.finished, self.ended = finished, elapsed
         if finished < 0.05 * (finished + left):
             return None
-        return max(left * self.ended / finished - (elapsed - self.ended), 1.0)
+        seconds = left * self.ended / finished - (elapsed - self.ended)
+        return seconds if seconds > 1 else None
 
 
 def watch(process: subprocess.Popen, plan: Plan, found: Status, expected: Mapping[str, float], cores: int) -> None:
@@ -82,7 +84,7 @@ def _plain(process: subprocess.Popen, progress: Progress, store: Store) -> None:
         if time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
             progress.look(store)
-            say(_line(progress, last - started))
+            say("  ".join([_line(progress, last - started), *_partial()]))
     progress.look(store)
     say(_line(progress, time.monotonic() - started))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backbench import hashing, lock, paths, planning, tracking
 from backbench.cli import leaderboard, panel
-from backbench.cli.plan import cores, describe, duration, say
+from backbench.cli.plan import cores, counted, describe, duration, say
 from backbench.reports import audit
 from backbench.store import DONE, Store
 from backbench.sweep import estimate, ledger, status
@@ -94,7 +94,7 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
     outcome = _track(plan, rows)
     leaderboard.show(rows)
     counts = {name: sum(row.status == name for row in rows) for name in ("finished", "failed", "pending")}
-    say(f"\n{len(rows)} runs: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
+    say(f"\n{counted(len(rows), 'run')}: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
     for reason in sorted({row.reason for row in rows if row.reason})[:5]:
         say(f"  failed: {reason}")
     for finding in [*_left_out(records), *_audits(plan, records, store)]:

@@ -43,7 +43,7 @@ class Description:
     """What planning knows about a collection; `digest` is None while nobody has fingerprinted it.
 
     `counts` are the images of the training, validation and test part; `classes` is None without labels. A collection
-    of embeddings alone has no `images`, and `width` is their number of columns.
+    of embeddings alone has no `images`, and `width` is their number of columns. `notice` is what the user should know.
     """
 
     n: int
@@ -52,6 +52,7 @@ class Description:
     counts: tuple[int, int, int]
     images: bool = True
     width: int | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True)

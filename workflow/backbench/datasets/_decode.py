@@ -149,5 +149,7 @@ def _scaled(image: "Image.Image") -> "Image.Image":
 
 
 def _reason(error: Exception, path: Path) -> str:
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "no image of a known format"
     text = str(error).replace(repr(str(path)), "it").replace(str(path), "it").splitlines()
     return text[0] if text and text[0] else type(error).__name__

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench.datasets import Collection, Description, _fingerprint, _gate, _split
+from backbench.datasets import Collection, Description, _fingerprint, _gate, _listing, _pattern, _split, _table
 from backbench.datasets._fingerprint import Audit, Seen
 from backbench.datasets._listing import Entry, Listing
 from backbench.schema import ConfigError
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHOWN = 3
+OWN_PARTS = (
+    "the collection brings its own train and test parts, and they are mixed and divided anew; "
+    "dataset.split.source=given keeps them"
+)
+# Reasons why a file is no part of a collection, though nothing is wrong with it.
+PASSED_OVER = frozenset({_listing.STRAY, _listing.EMPTY, _listing.LOOP, _pattern.NO_MATCH, _table.UNNAMED})
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,6 @@ def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None
     """
     audit = _fingerprint.take(source.root, source.listing(), progress)
     chosen = _checked(audit, params, source.root)
-    if audit.given and params.split.source == "random":
-        log.info("%s brings its own parts; dataset.split.source=given keeps them", source.root)
     if chosen.excluded:
         log.warning("%d files left out: %s", len(chosen.excluded), some(chosen.excluded))
     return _audited(audit, chosen, params).digest
@@ -87,8 +91,9 @@ def some(reasons: Mapping[str, str]) -> str:
 
 
 def _checked(audit: Audit, params: Any, root: Path) -> _gate.Chosen:
-    if audit.excluded and params.unreadable == "fail":
-        raise ConfigError(f"{root}: {len(audit.excluded)} unreadable files: {some(audit.excluded)} (unreadable: fail).")
+    unreadable = {path: reason for path, reason in audit.excluded.items() if reason not in PASSED_OVER}
+    if unreadable and params.unreadable == "fail":
+        raise ConfigError(f"{root}: {len(unreadable)} unreadable files: {some(unreadable)} (unreadable: fail).")
     if not audit.readable:
         raise ConfigError(f"{root} holds no readable image: {some(audit.excluded)}.")
     if params.digest not in (None, audit.digest):
@@ -120,7 +125,8 @@ def _description(entries: Sequence[Entry], digest: str | None, params: Any, give
     label = {name: number for number, name in enumerate(names)} if names else {None: 0}
     sizes = Counter((entry.part, label[entry.label]) for entry in entries)
     counts = _split.counts(sizes, params.sample, params.split)
-    return Description(sum(counts), len(names) if names else None, digest, counts)
+    notice = OWN_PARTS if given and params.split.source == "random" else None
+    return Description(sum(counts), len(names) if names else None, digest, counts, notice=notice)
 
 
 def _names(entries: Sequence[Entry]) -> list[str]:

@@ -110,7 +110,10 @@ def _dispensable(seen: Sequence[Seen], group: "np.ndarray", params: Any) -> dict
 
 
 def _without(chosen: Chosen, twins: Mapping[int, int], words: str) -> Chosen:
-    reasons = {chosen.kept[row].entry.path: f"{words} {chosen.kept[twin].entry.path}" for row, twin in twins.items()}
+    reasons = {}
+    for row, twin in twins.items():
+        left, kept = chosen.kept[row].entry, chosen.kept[twin].entry
+        reasons[left.path] = f"{words} {kept.path}" + (" (another class)" if left.label != kept.label else "")
     rows = [row for row in range(len(chosen.kept)) if row not in twins]
     return Chosen(
         [chosen.kept[row] for row in rows], [chosen.places[row] for row in rows], {**chosen.excluded, **reasons}

@@ -19,6 +19,7 @@ from backbench.schema import ConfigError
 
 SEPARATORS = ",;\t"
 NEEDED = ("path", "label")
+UNNAMED, TABLES = "not in the table", (".csv", ".tsv", ".txt")
 Row = tuple[int, Mapping[str, str]]  # line and cells
 
 
@@ -43,7 +44,13 @@ def read(root: Path, table: Path) -> Listing:
         Entry(path, row["label"] if labelled else None, _part(row["split"], _where(table, line)) if parted else TRAIN)
         for path, (line, row) in zip(lines, rows, strict=True)
     ]
-    return _listing.ordered(entries, parted, {}, apart=parted)
+    return _listing.ordered(entries, parted, _unnamed(root, lines), apart=parted)
+
+
+def _unnamed(root: Path, named: Mapping[str, int]) -> Mapping[str, str]:
+    """Files below the root that the table does not name."""
+    paths, _ = _listing.walk(root)
+    return {str(path): UNNAMED for path in paths if str(path) not in named and path.suffix.lower() not in TABLES}
 
 
 def _where(table: Path, line: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backbench.datasets import PARTS, _gate, _listing
+from backbench.datasets import PARTS, _files, _gate
 from backbench.stages._audit_rows import Rows
 
 # An image this many times longer than it is wide (or the other way round) loses most of itself in a square.
@@ -14,7 +14,6 @@ ODD_RATIO = 3.0
 TINY_SIDE = 32
 PER_OCTAVE = 4
 COMMON = 8
-PASSED_OVER = (_listing.STRAY, _listing.EMPTY, _listing.LOOP)
 
 
 def excluded(rows: Rows) -> dict[str, list[dict[str, str]]]:
@@ -29,7 +28,7 @@ def excluded(rows: Rows) -> dict[str, list[dict[str, str]]]:
 def _why(reason: str) -> str:
     if reason.startswith((_gate.EXACT, _gate.NEAR)):
         return "left_out"
-    return "passed_over" if reason in PASSED_OVER else "unreadable"
+    return "passed_over" if reason in _files.PASSED_OVER else "unreadable"
 
 
 def classes(rows: Rows) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ done, with a checksum of every stretch, and is replaced by a rename. What does n
 
 import contextlib
 import json
+import logging
 import mmap
 import os
 import time
@@ -17,8 +18,11 @@ import numpy as np
 
 from backbench.store import make_folder, write_text
 
+log = logging.getLogger(__name__)
+
 # At most every half second; writing down what is done takes at most one part in fifty of the time.
 SAVE_SECONDS, SAVE_SHARE = 0.5, 50
+PIECE = 1 << 24
 ROWS, PROGRESS = "rows.npy", "progress.json"
 
 
@@ -43,6 +47,8 @@ class Partial:
             self.array = self._fresh(tuple(shape))
         self._file = (folder / ROWS).open("r+b", buffering=0)
         self.done = self._committed
+        if self.done:
+            log.info("going on at row %d of %d", self.done, len(self.array))
         self.progress(self.done, len(self.array))
 
     def append(self, rows: np.ndarray) -> None:
@@ -73,7 +79,6 @@ class Partial:
             start = time.monotonic()
             write_text(self.folder / PROGRESS, json.dumps({**self.about, "stretches": self.stretches}))
             self.pause = max(SAVE_SECONDS, SAVE_SHARE * (time.monotonic() - start))
-            release(self.array)
         self.saved = time.monotonic()
 
     def discard(self) -> None:
@@ -89,13 +94,21 @@ class Partial:
     def __exit__(self, *_: object) -> None:
         self.save()
         self._file.close()
+        if not self.done:
+            self.discard()
 
     @property
     def _committed(self) -> int:
         return self.stretches[-1][0] if self.stretches else 0
 
     def _checksum(self, start: int, stop: int) -> int:
-        return zlib.crc32(np.ascontiguousarray(self.array[start:stop]))
+        """Over the bytes of some rows, a piece at a time, so that no more of them is held."""
+        step = max(1, PIECE // max(1, self.array.strides[0]))
+        found = 0
+        for first in range(start, stop, step):
+            found = zlib.crc32(np.ascontiguousarray(self.array[first : min(first + step, stop)]), found)
+            release(self.array)
+        return found
 
     def _fresh(self, shape: tuple[int, ...]) -> np.ndarray:
         array = np.lib.format.open_memmap(self.folder / ROWS, "w+", self.about["dtype"], shape)

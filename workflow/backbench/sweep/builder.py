@@ -177,6 +177,8 @@ class _Builder:
         modules = [plugins.module_name("dataset", name)]
         stage = self._stage("dataset", name, {"name": name, **hashed}, {}, modules, local)
         source = _Source(stage, about)
+        if about.notice and about.notice not in self.grid.notices:
+            self.grid.notices.append(about.notice)
         if about.images:
             self._audit(config.get("near_distance", NEAR_DISTANCE), source)
         return source
@@ -199,7 +201,8 @@ class _Builder:
             )
         full, local = _identified(name, module, params)
         modules = [plugins.module_name("backbone", name)]
-        return self._stage("features", name, full, parents, modules, local, {"n": source.n}), width
+        about = {"n": source.n} | ({"gflops": round(module.cost(params), 3)} if hasattr(module, "cost") else {})
+        return self._stage("features", name, full, parents, modules, local, about), width
 
     def _width(self, name: str, module: Any, params: Any, source: _Source) -> int:
         if not _needs_images(module):
