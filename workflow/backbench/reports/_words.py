@@ -117,7 +117,7 @@ KINDS = (
         "passed_over",
         "Passed over",
         LOOK,
-        "Files beside the class folders, and empty folders: they are no part of the data set.",
+        "Files beside the class folders, not in the table or without a label, and empty folders: no part of the data.",
         ("1 path was passed over", "{} paths were passed over"),
     ),
 )
