@@ -232,6 +232,6 @@ def test_overrides_may_stand_behind_options():
     args = cli._parsed(["plan", "k=3", "--cores", "2", "seed=1"])
     assert args.overrides == ["k=3", "seed=1"] and args.cores == "2"
     with pytest.raises(SystemExit):
-        cli._parsed(["plan", "--cores", "2", "pixels"])
+        cli._parsed(["plan", "k=3", "--cores", "2", "pixels"])
     with pytest.raises(SystemExit):
         cli._parsed(["runs", "--limit", "2", "k=3"])
