@@ -10,6 +10,7 @@ from sklearn import ensemble, linear_model, neighbors, svm
 from sklearn.datasets import load_digits
 
 from backbench import classifiers, paths, plugins, threads
+from backbench.metrics.near import Near
 
 NAMES = plugins.names("classifier")
 SMALL = {"random_forest": {"n_estimators": 20}}
@@ -44,7 +45,7 @@ def digits(seed=0, n_train=400, n_query=300):
 
 def predict(module, data, tasks):
     with threads.one_core_each(1):
-        shared = module.prepare(*data, tasks)
+        shared = module.prepare(*data, tasks, Near(data[0], data[2]))
         return [module.predict(shared, *data, task) for task in tasks]
 
 
@@ -84,7 +85,7 @@ class TestContract:
         module, data, tasks = plugins.load("classifier", name), digits(1)[:3], shard(name)
         few = predict(module, data, tasks)
         with threads.one_core_each(6):
-            shared = module.prepare(*data, tasks)
+            shared = module.prepare(*data, tasks, Near(data[0], data[2]))
             run = threads.as_done(lambda i: (i, module.predict(shared, *data, tasks[i])), range(len(tasks)))
             for i, found in run:
                 assert np.array_equal(found[0], few[i][0])

@@ -14,6 +14,7 @@ from sklearn import cluster, mixture
 from backbench import clusterers, paths, plugins, threads
 from backbench.clusterers import _trees, agglomerative, dbscan
 from backbench.metrics import distances, labels
+from backbench.metrics.near import Near
 
 NAMES = plugins.names("clusterer")
 SMALL = {"kmeans": {"n_init": 2}, "dbscan": {"min_samples": 4}}
@@ -35,7 +36,7 @@ def blobs(seed=0, n=150, d=4, k=4, spread=2.5):
 def fit(module, x, tasks):
     """Labels and information of all tasks, fitted as a shard."""
     with threads.one_core_each(1):
-        shared = module.prepare(x, tasks)
+        shared = module.prepare(x, tasks, Near(x))
         return [module.fit(shared, x, task) for task in tasks]
 
 
@@ -101,7 +102,7 @@ class TestContract:
         module, x, tasks = plugins.load("clusterer", name), blobs(2, n=900, d=20), shard(name)
         few = fit(module, x, tasks)
         with threads.one_core_each(3):
-            shared = module.prepare(x, tasks)
+            shared = module.prepare(x, tasks, Near(x))
             many = list(threads.as_done(lambda i: (i, module.fit(shared, x, tasks[i])), range(len(tasks))))
         for i, found in many:
             assert np.array_equal(found[0], few[i][0])
@@ -268,7 +269,7 @@ class TestDbscan:
     def test_duplicates_make_a_radius_of_zero(self):
         x = np.repeat(blobs(n=20), 5, axis=0)
         bad, good = (clusterers.Task(options("dbscan", **each)) for each in ({}, {"eps": 2.0, "eps_quantile": None}))
-        shared = dbscan.prepare(x, [bad, good])
+        shared = dbscan.prepare(x, [bad, good], Near(x))
         with pytest.raises(ValueError, match="is 0"):
             dbscan.fit(shared, x, bad)
         assert dbscan.fit(shared, x, good)[0].shape == (100,)

@@ -163,7 +163,7 @@ def test_the_plugin_of_the_readme_works(monkeypatch):
     task = clusterers.Task(params, k=3, seed=0)
     assert plugin.problems(params, *x.shape, 3) == [] and plugin.problems(params, *x.shape, 61)
     assert plugin.memory_mb(params, *x.shape, 1) > 0
-    found, info = plugin.fit(plugin.prepare(x, [task]), x, task)
+    found, info = plugin.fit(plugin.prepare(x, [task], None), x, task)
     assert np.array_equal(found, BisectingKMeans(3, init="k-means++", random_state=0).fit_predict(x))
     assert info["inertia"] > 0
 

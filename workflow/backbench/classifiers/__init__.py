@@ -10,8 +10,8 @@ A plugin module holds
     why it cannot work, at planning time
 ``memory_mb(params, n_train, n_query, d, count)``
     model of the peak memory beyond the matrix with `count` members at once
-``prepare(train_x, train_y, queries, members)``
-    what the members share, computed when first needed
+``prepare(train_x, train_y, queries, members, near)``
+    what the members share, computed when first needed; `near` gives the training rows near the queries
 ``predict(shared, train_x, train_y, queries, task)``
     classes (len(queries),) and plain information; the queries are the validation rows, then the test rows
 

@@ -15,6 +15,8 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.metrics.near import Near
+
 AXES = frozenset()
 BLOCKS_MB = 96
 
@@ -40,7 +42,11 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 
 def prepare(
-    train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", members: Sequence[classifiers.Task]
+    train_x: "np.ndarray",
+    train_y: "np.ndarray",
+    queries: "np.ndarray",
+    members: Sequence[classifiers.Task],
+    near: "Near",
 ) -> threads.Once:
     """Neighbours of the queries, by metric, at the largest number that any member asks for."""
     from backbench.metrics import neighbours

@@ -13,6 +13,8 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.metrics.near import Near
+
 AXES = frozenset()
 
 
@@ -34,7 +36,11 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 
 def prepare(
-    train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", members: Sequence[classifiers.Task]
+    train_x: "np.ndarray",
+    train_y: "np.ndarray",
+    queries: "np.ndarray",
+    members: Sequence[classifiers.Task],
+    near: "Near",
 ) -> threads.Once:
     """The rows in float64."""
     return threads.Once()

@@ -16,6 +16,8 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.metrics.near import Near
+
 AXES = frozenset({"seed"})
 NODE_BYTES = 400
 
@@ -58,7 +60,11 @@ class Shared:
 
 
 def prepare(
-    train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", members: Sequence[classifiers.Task]
+    train_x: "np.ndarray",
+    train_y: "np.ndarray",
+    queries: "np.ndarray",
+    members: Sequence[classifiers.Task],
+    near: "Near",
 ) -> Shared:
     most: dict[tuple, int] = {}
     for member in members:

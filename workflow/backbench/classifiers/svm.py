@@ -15,6 +15,8 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.metrics.near import Near
+
 AXES = frozenset()
 CACHE_MB = 200
 KERNEL_BYTES = 1 << 30
@@ -59,7 +61,11 @@ class Shared:
 
 
 def prepare(
-    train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", members: Sequence[classifiers.Task]
+    train_x: "np.ndarray",
+    train_y: "np.ndarray",
+    queries: "np.ndarray",
+    members: Sequence[classifiers.Task],
+    near: "Near",
 ) -> Shared:
     """One kernel matrix for every C: any member, alone or not, is fitted on the same numbers."""
     shared = Shared(train_x.astype("float64"), queries.astype("float64"), threads.Once())

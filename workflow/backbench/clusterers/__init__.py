@@ -10,8 +10,8 @@ A plugin module holds
     why it cannot work on n rows of d columns, at planning time
 ``memory_mb(params, n, d, count)``
     model of the peak memory beyond the matrix with `count` members at once
-``prepare(x, members)``
-    what the members share, computed when first needed
+``prepare(x, members, near)``
+    what the members share, computed when first needed; `near` gives neighbours of the rows (`metrics.near.Near`)
 ``fit(shared, x, task)``
     labels (n,), -1 for noise, and plain information; `inertia` in it becomes a metric
 

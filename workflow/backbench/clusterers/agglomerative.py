@@ -15,6 +15,8 @@ from backbench import clusterers, threads
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.metrics.near import Near
+
 AXES = frozenset({"k"})
 CONDENSED_ROWS = 15_000
 BLOCKS_MB = 64
@@ -43,7 +45,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     return BLOCKS_MB + (copies * 4 * n * n + 8 * n * d) / clusterers.MB
 
 
-def prepare(x: "np.ndarray", members: Sequence[clusterers.Task]) -> threads.Once:
+def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:
     """The trees, by their parameters."""
     shared = threads.Once()
     for params in dict.fromkeys(member.params for member in members):

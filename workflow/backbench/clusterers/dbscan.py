@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from backbench.clusterers import _radii
+    from backbench.metrics.near import Near
 
 AXES = frozenset()
 BLOCKS_MB = 160
@@ -51,7 +52,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     return BLOCKS_MB + (8 * n * d + count * 512 * n) / clusterers.MB
 
 
-def prepare(x: "np.ndarray", members: Sequence[clusterers.Task]) -> "_radii.Shared":
+def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> "_radii.Shared":
     """The clusters of all members."""
     from backbench.clusterers import _radii
 

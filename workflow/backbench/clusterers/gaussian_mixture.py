@@ -10,6 +10,8 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.metrics.near import Near
+
 AXES = frozenset({"k", "seed"})
 
 
@@ -41,7 +43,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     return (8 * n * d * (1 + 3 * count)) / clusterers.MB
 
 
-def prepare(x: "np.ndarray", members: Sequence[clusterers.Task]) -> threads.Once:
+def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:
     """The rows in float64."""
     return threads.Once()
 

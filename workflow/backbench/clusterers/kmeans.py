@@ -10,6 +10,8 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.metrics.near import Near
+
 AXES = frozenset({"k", "seed"})
 
 
@@ -32,7 +34,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     return count * (4 * n * d + 64 * n) / clusterers.MB
 
 
-def prepare(x: "np.ndarray", members: Sequence[clusterers.Task]) -> None:
+def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> None:
     """Nothing is shared: a start from another member's centres would change a result."""
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from backbench import threads
-from backbench.stage import Inputs, Member, Outcome
+from backbench import device, threads
+from backbench.stage import Context, Inputs, Member, Outcome
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
@@ -33,11 +33,11 @@ def families(members: Sequence[Member], key: Callable[[Member], Hashable]) -> It
 
 
 @contextlib.contextmanager
-def computing(context_threads: int) -> Iterator[None]:
-    """One core for each fit, and an error where scikit-learn warns of no convergence."""
+def computing(context: Context) -> Iterator[None]:
+    """The device of the shard, one core for each fit, and an error where scikit-learn warns of no convergence."""
     from sklearn.exceptions import ConvergenceWarning
 
-    with threads.one_core_each(context_threads), warnings.catch_warnings():
+    with device.using(context.device), threads.one_core_each(context.threads), warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         yield
 

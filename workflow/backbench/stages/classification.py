@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backbench import classifiers, plugins, threads
-from backbench.metrics import labels, supervised
+from backbench.metrics import labels, near, supervised
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
 
@@ -48,6 +48,7 @@ class _Family:
         self.truth, self.rows = truth, rows
         self.asked = np.concatenate([rows["validation"], rows["test"]])
         self.data = (x[rows["train"]], truth[rows["train"]], x[self.asked])
+        self.near = near.Near(self.data[0], self.data[2])
 
     def outcomes(self, members: Sequence[Member], context: Context) -> Iterator[Outcome]:
         tasks: dict[str, classifiers.Task] = {}
@@ -57,10 +58,10 @@ class _Family:
             except Exception as error:  # a member's fault is its result
                 yield _shard.failure(member, error)
         sound = [member for member in members if member.hash in tasks]
-        with _shard.computing(context.threads):
+        with _shard.computing(context):
             began = time.perf_counter()
             try:
-                shared = self.plugin.prepare(*self.data, list(tasks.values()))
+                shared = self.plugin.prepare(*self.data, list(tasks.values()), self.near)
             except Exception as error:  # what all need failed, so all do
                 yield from (_shard.failure(member, error) for member in sound)
                 return

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from backbench import clusterers, plugins, threads
-from backbench.metrics import external, internal, labels
+from backbench.metrics import external, internal, labels, near
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
 
@@ -86,10 +86,10 @@ class _Family:
             except Exception as error:  # a member's fault is its result
                 yield _shard.failure(member, error)
         sound = [member for member in members if member.hash in tasks]
-        with _shard.computing(context.threads):
+        with _shard.computing(context):
             began = time.perf_counter()
             try:
-                shared = [self.plugin.prepare(part.x, list(tasks.values())) for part in self.parts]
+                shared = [self.plugin.prepare(part.x, list(tasks.values()), near.Near(part.x)) for part in self.parts]
             except Exception as error:  # what all need failed, so all do
                 yield from (_shard.failure(member, error) for member in sound)
                 return

@@ -23,7 +23,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     if any(member.config["fit"] == "train" for member in members):
         fit_rows["train"] = np.flatnonzero(inputs.array("dataset", "split") == _shard.TRAIN)
     chains = _Chains(features, fit_rows, members)
-    with _shard.computing(context.threads):
+    with _shard.computing(context):
         for done, member in enumerate(members):
             yield _outcome(chains, member)
             context.progress(done + 1, len(members))

@@ -24,7 +24,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         began = time.perf_counter()
         try:
             _shard.refuse_non_finite(x)
-            with _shard.computing(context.threads):
+            with _shard.computing(context):
                 queries, found = _search(x, split, metric, protocol, max(m.config["at"] for m in group))
         except Exception as error:  # the fault of every member of the search, and of no other
             yield from (_shard.failure(member, error) for member in group)
