@@ -5,53 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from classifying import VARIANTS, conf, digits, options, predict, shard
 from sklearn import ensemble, linear_model, neighbors, svm
-from sklearn.datasets import load_digits
 
 from backbench import classifiers, paths, plugins, threads
 from backbench.metrics.near import Near
 
 NAMES = plugins.names("classifier")
-SMALL = {"random_forest": {"n_estimators": 20}}
-VARIANTS = {
-    "knn": [
-        {"n_neighbors": k, "metric": metric, "weights": weights}
-        for k in (1, 2, 9)
-        for metric in ("euclidean", "cosine")
-        for weights in ("uniform", "distance")
-    ],
-    "svm": [{"C": c, "kernel": kernel} for c in (0.1, 1.0, 10.0) for kernel in ("rbf", "linear")]
-    + [{"gamma": 0.01}, {"gamma": "auto"}],
-    "random_forest": [{"n_estimators": n} for n in (5, 20, 12)] + [{"max_features": 0.5, "bootstrap": False}],
-    "logistic_regression": [{"C": c} for c in (0.01, 1.0)],
-}
-
-
-def conf(name: str) -> dict:
-    return yaml.safe_load((Path(paths.conf()) / "classifier" / f"{name}.yaml").read_text())
-
-
-def options(name: str, **changed):
-    return plugins.params("classifier", conf(name) | SMALL.get(name, {}) | changed)
-
-
-def digits(seed=0, n_train=400, n_query=300):
-    x, y = load_digits(return_X_y=True)
-    order = np.random.default_rng(seed).permutation(len(x))[: n_train + n_query]
-    x, y = (x[order] / 16).astype(np.float32), y[order].astype(np.int64)
-    return x[:n_train], y[:n_train], x[n_train:], y[n_train:]
-
-
-def predict(module, data, tasks):
-    with threads.one_core_each(1):
-        shared = module.prepare(*data, tasks, Near(data[0], data[2]))
-        return [module.predict(shared, *data, task) for task in tasks]
-
-
-def shard(name: str) -> list[classifiers.Task]:
-    seeds = (0, 1) if plugins.load("classifier", name).AXES else (None,)
-    return [classifiers.Task(options(name, **each), seed) for each in VARIANTS.get(name, [{}]) for seed in seeds]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,6 +62,23 @@ class TestContract:
             0
         ]
         assert set(found) <= set(train_y[kept])
+
+    def test_two_classes_duplicates_and_constant_columns(self, name):
+        train_x, train_y, queries, expected = digits(n_train=600)
+        two, asked = np.isin(train_y, (0, 4)), np.isin(expected, (0, 4))
+        train_x, queries = (np.hstack([x, np.ones((len(x), 1), np.float32)]) for x in (train_x[two], queries[asked]))
+        data = np.repeat(train_x, 2, axis=0), np.repeat(train_y[two], 2), queries
+        for found, _ in predict(plugins.load("classifier", name), data, shard(name)):
+            assert (found == expected[asked]).mean() > 0.85
+
+    def test_a_class_of_one_row(self, name):
+        train_x, train_y, queries, _ = digits()
+        kept = train_y != 3
+        kept[np.flatnonzero(~kept)[0]] = True
+        found, _ = predict(plugins.load("classifier", name), (train_x[kept], train_y[kept], queries), shard(name)[:1])[
+            0
+        ]
+        assert set(found) <= set(train_y)
 
     def test_memory_grows(self, name):
         module, params = plugins.load("classifier", name), options(name)
@@ -171,11 +148,37 @@ class TestAgainstScikitLearn:
             assert np.array_equal(found, model.predict(queries.astype(np.float64)))
 
 
-@pytest.mark.parametrize("name", ["svm", "random_forest", "logistic_regression"])
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"knn"}))
 def test_one_class_is_refused_at_planning_time(name):
     module = plugins.load("classifier", name)
     assert "two classes" in module.problems(options(name), 10, 4, 1)[0]
     assert module.problems(options(name), 10, 4, 2) == []
+
+
+class TestKernels:
+    def test_one_for_every_c_and_none_is_kept(self, monkeypatch):
+        module, data, made = plugins.load("classifier", "svm"), digits()[:3], []
+        both = module._both
+        monkeypatch.setattr(module, "_both", lambda *given: made.append(given[2].gamma) or both(*given))
+        tasks = [classifiers.Task(options("svm", C=c, gamma=gamma)) for c in (1.0, 2.0) for gamma in (0.1, 0.2)]
+        predict(module, data, tasks)
+        assert made == [0.1, 0.2]
+
+    def test_one_that_cannot_be_made_is_the_fault_of_its_members(self, monkeypatch):
+        module, data = plugins.load("classifier", "svm"), digits()[:3]
+        both = module._both
+
+        def full(rows, asked, params):
+            if params.kernel == "linear":
+                raise MemoryError("full")
+            return both(rows, asked, params)
+
+        monkeypatch.setattr(module, "_both", full)
+        tasks = [classifiers.Task(options("svm", kernel=kernel)) for kernel in ("linear", "rbf")]
+        shared = module.prepare(*data, tasks, Near(data[0], data[2]))
+        with pytest.raises(MemoryError, match="full"):
+            module.predict(shared, *data, tasks[0])
+        assert len(module.predict(shared, *data, tasks[1])[0]) == len(data[2])
 
 
 def test_too_many_neighbours_are_refused_at_planning_time():

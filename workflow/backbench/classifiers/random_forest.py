@@ -4,8 +4,7 @@ Members that differ by `n_estimators` alone share their trees: with one seed the
 first of the larger one.
 """
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,10 +15,12 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.classifiers._prefixes import Answer, Prefixes
     from backbench.metrics.near import Near
 
 AXES = frozenset({"seed"})
 NODE_BYTES = 400
+ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,8 @@ def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
 
 
 def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) -> float:
-    """Rows in float32, and for each member trees of fewer than 2 n nodes of some 200 bytes."""
+    """Rows in float32, and for each forest trees of fewer than 2 n nodes of some 200 bytes: up to 17 classes."""
     return (4 * (n_train + n_query) * d + count * params.n_estimators * NODE_BYTES * n_train) / classifiers.MB
-
-
-class Shared:
-    """Forests by seed and options, at the largest size that any member asks for."""
-
-    def __init__(self, most: dict[tuple, int]):
-        self.most = most
-        self._once = threads.Once()
-
-    def forest(
-        self, train_x: "np.ndarray", train_y: "np.ndarray", task: classifiers.Task
-    ) -> tuple[Any, Exception | None]:
-        """The largest forest of the member's kind, or the error that growing it raised."""
-        key = _forest(task)
-        return self._once.attempt(key, partial(_grow, train_x, train_y, task, self.most[key]))
 
 
 def prepare(
@@ -65,36 +51,49 @@ def prepare(
     queries: "np.ndarray",
     members: Sequence[classifiers.Task],
     near: "Near",
-) -> Shared:
-    most: dict[tuple, int] = {}
-    for member in members:
-        most[_forest(member)] = max(most.get(_forest(member), 0), member.params.n_estimators)
-    shared = Shared(most)
-    if len(most) < threads.available():
-        # Fewer forests than threads: each is grown by all threads, before the members ask side by side.
-        for member in members:
-            shared.forest(train_x, train_y, member)
-    return shared
+) -> "Prefixes":
+    """Forests by seed and options; each is grown by all threads."""
+    from backbench.classifiers._prefixes import Prefixes
+
+    forests = Prefixes(members, "n_estimators", partial(_answers, train_x, train_y, queries))
+    for member in forests.ahead():
+        forests.attempt(member)
+    return forests
 
 
 def predict(
-    shared: Shared, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
+    shared: "Prefixes", train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
 ) -> tuple["np.ndarray", dict[str, Any]]:
-    grown, error = shared.forest(train_x, train_y, task)
-    if error is not None:
-        raise error
-    model = copy.copy(grown)
-    model.estimators_ = grown.estimators_[: task.params.n_estimators]
-    model.n_estimators = len(model.estimators_)
-    found = model.predict(queries) if len(queries) else train_y[:0]
-    depth = max(tree.get_depth() for tree in model.estimators_)
-    return found.astype("int64"), {"deepest_tree": int(depth)}
+    return shared.answer(task)
 
 
-def _forest(task: classifiers.Task) -> tuple:
-    options = asdict(task.params)
-    del options["n_estimators"]
-    return (task.seed, *options.items())
+def _answers(
+    train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task, sizes: Collection[int]
+) -> "dict[int, Answer]":
+    """Answers of the first trees of one forest, for each number of trees in `sizes`."""
+    import numpy as np
+
+    forest = _grow(train_x, train_y, task, max(sizes))
+    starts = range(0, len(queries), ROWS)
+    parts = [*threads.in_order(lambda start: _votes(forest, queries[start : start + ROWS], sizes), starts)]
+    empty = np.empty(0, dtype=np.int64)
+    depths = np.maximum.accumulate([tree.get_depth() for tree in forest.estimators_])
+    return {
+        size: (np.concatenate([empty, *(part[size] for part in parts)]), {"deepest_tree": int(depths[size - 1])})
+        for size in sizes
+    }
+
+
+def _votes(forest: Any, queries: "np.ndarray", sizes: Collection[int]) -> "dict[int, np.ndarray]":
+    """The class of the highest mean share among the first trees; the sum is in the order of the trees."""
+    import numpy as np
+
+    total, found = np.zeros((len(queries), len(forest.classes_))), {}
+    for size, tree in enumerate(forest.estimators_, 1):
+        total += tree.predict_proba(queries, check_input=False)
+        if size in sizes:
+            found[size] = forest.classes_[(total / size).argmax(axis=1)].astype(np.int64)
+    return found
 
 
 def _grow(train_x: "np.ndarray", train_y: "np.ndarray", task: classifiers.Task, size: int) -> Any:
@@ -102,6 +101,4 @@ def _grow(train_x: "np.ndarray", train_y: "np.ndarray", task: classifiers.Task, 
 
     options = {**asdict(task.params), "n_estimators": size}
     model = RandomForestClassifier(**options, random_state=task.seed, n_jobs=threads.available())
-    model.fit(train_x, train_y)
-    # Trees vote in turn: a sum in the order of finishing threads would not be the same twice.
-    return model.set_params(n_jobs=1)
+    return model.fit(train_x, train_y)

@@ -38,26 +38,19 @@ def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
 
 
 def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) -> float:
-    """Rows in float64, the kernels of one gamma, and libsvm's cache and its copy of what it is given."""
+    """Rows in float64, one kernel at a time or each member's support vectors, and what libsvm's caches can fill."""
     rows, kernel = 8 * (n_train + n_query) * d, 8 * n_train * (n_train + n_query)
-    held = kernel if kernel <= KERNEL_BYTES else rows
-    return (rows + held * (1 + count)) / classifiers.MB + CACHE_MB * count
+    held = kernel if kernel <= KERNEL_BYTES else count * rows
+    return (rows + held) / classifiers.MB + count * min(CACHE_MB, 4 * n_train**2 / classifiers.MB)
 
 
 @dataclass(frozen=True)
 class Shared:
-    """The rows in float64, and kernels of all pairs by (kernel, gamma) where they may be held."""
+    """The rows in float64, and what the members answer, known ahead where the kernel of all pairs may be held."""
 
     rows: "np.ndarray"
     asked: "np.ndarray"
-    kernels: threads.Once
-
-    def kernel(self, params: Params) -> tuple[tuple["np.ndarray", "np.ndarray"] | None, Exception | None]:
-        """Kernels of (training, training) and (query, training) rows, None where they are too large; or an error."""
-        n_train, n_query = len(self.rows), len(self.asked)
-        if 8 * n_train * (n_train + n_query) > KERNEL_BYTES:
-            return None, None
-        return self.kernels.attempt((params.kernel, params.gamma), partial(_both, self.rows, self.asked, params))
+    answers: threads.Once
 
 
 def prepare(
@@ -67,29 +60,48 @@ def prepare(
     members: Sequence[classifiers.Task],
     near: "Near",
 ) -> Shared:
-    """One kernel matrix for every C: any member, alone or not, is fitted on the same numbers."""
+    """One kernel matrix for every C, one after the other: any member, alone or not, is fitted on the same numbers."""
     shared = Shared(train_x.astype("float64"), queries.astype("float64"), threads.Once())
-    for params in dict.fromkeys(member.params for member in members):
-        shared.kernel(params)
+    if 8 * len(train_x) * (len(train_x) + len(queries)) <= KERNEL_BYTES:
+        kernels: dict[tuple, list[Params]] = {}
+        for params in dict.fromkeys(member.params for member in members):
+            kernels.setdefault((params.kernel, params.gamma), []).append(params)
+        for alike in kernels.values():
+            _answer(shared, train_y, alike)
     return shared
 
 
 def predict(
     shared: Shared, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
 ) -> tuple["np.ndarray", dict[str, Any]]:
+    options = task.params
+    return shared.answers.get(options, partial(_fit, shared.rows, shared.asked, train_y, options, options.kernel))
+
+
+def _answer(shared: Shared, train_y: "np.ndarray", alike: Sequence[Params]) -> None:
+    """Answer for all members of one kernel, which is let go of at the end."""
+    held = threads.Once()
+    make = partial(_both, shared.rows, shared.asked, alike[0])
+    held.attempt("kernel", make)
+
+    def one(params: Params) -> None:
+        shared.answers.attempt(params, lambda: _fit(*held.get("kernel", make), train_y, params, "precomputed"))
+
+    for _ in threads.as_done(one, alike):
+        pass
+
+
+def _fit(
+    rows: "np.ndarray", asked: "np.ndarray", train_y: "np.ndarray", params: Params, kernel: str
+) -> tuple["np.ndarray", dict[str, Any]]:
     from sklearn.svm import SVC
 
-    options = task.params
-    kernel, error = shared.kernel(options)
-    if error is not None:
-        raise error
-    rows, asked = kernel or (shared.rows, shared.asked)
     model = SVC(
-        kernel="precomputed" if kernel else options.kernel,
-        C=options.C,
-        gamma=options.gamma,
-        tol=options.tol,
-        shrinking=options.shrinking,
+        kernel=kernel,
+        C=params.C,
+        gamma=params.gamma,
+        tol=params.tol,
+        shrinking=params.shrinking,
         cache_size=CACHE_MB,
     ).fit(rows, train_y)
     found = model.predict(asked) if len(asked) else train_y[:0]

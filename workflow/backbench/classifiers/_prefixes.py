@@ -1,0 +1,60 @@
+"""Models of which the smaller is the beginning of the larger: each kind is made once and answers at every size."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from backbench import classifiers, threads
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Answer = tuple["np.ndarray", dict[str, Any]]
+Make = Callable[[classifiers.Task, Collection[int]], dict[int, Answer]]
+
+
+class Prefixes:
+    """What members answer; those that differ by their size alone are of one kind. The models are not kept.
+
+    Parameters
+    ----------
+    members : all members of the family
+    field : name of the option that is the size
+    make : from one member of a kind and all sizes asked of that kind, the answers by size
+    """
+
+    def __init__(self, members: Sequence[classifiers.Task], field: str, make: Make):
+        self._field, self._make, self._once = field, make, threads.Once()
+        self._asked: dict[tuple, list[classifiers.Task]] = {}
+        for member in members:
+            self._asked.setdefault(self._kind(member), []).append(member)
+
+    def ahead(self) -> list[classifiers.Task]:
+        """One member of each kind to be made ahead: of those that several ask for, or of all if they are few.
+
+        Made when first asked, a kind would keep the threads of its other members waiting.
+        """
+        few = len(self._asked) < threads.available()
+        return [members[0] for members in self._asked.values() if few or len(members) > 1]
+
+    def attempt(self, task: classifiers.Task) -> tuple[dict[int, Answer], Exception | None]:
+        """The answers of the member's kind by size, or the error that making it raised."""
+        kind = self._kind(task)
+        sizes = {self._size(member) for member in self._asked[kind]}
+        return self._once.attempt(kind, partial(self._make, self._asked[kind][0], sizes))
+
+    def answer(self, task: classifiers.Task) -> Answer:
+        """What the member answers; raises the error that making its kind raised."""
+        found, error = self.attempt(task)
+        if error is not None:
+            raise error
+        return found[self._size(task)]
+
+    def _size(self, task: classifiers.Task) -> int:
+        return getattr(task.params, self._field)
+
+    def _kind(self, task: classifiers.Task) -> tuple:
+        options = asdict(task.params)
+        del options[self._field]
+        return (task.seed, *options.items())
