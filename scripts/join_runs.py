@@ -1,4 +1,4 @@
-"""Join the stage results of a plan into its runs.
+"""Join the stage results of a plan into its runs, and choose among its clusterings.
 
 python scripts/join_runs.py --plan results/plans/HASH.json
 """
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from backbench import paths
+from backbench.evaluate import record
 from backbench.store import Store
 from backbench.sweep import ledger, plan
 
@@ -16,7 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
     found = plan.load(parser.parse_args().plan)
-    ledger.join(found, ledger.read_records(found, Store(paths.store())))
+    records = ledger.read_records(found, Store(paths.store()))
+    ledger.join(found, records)
+    record.record(found, ledger.rows(found, records))
     return 0
 
 

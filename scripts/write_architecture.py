@@ -19,9 +19,9 @@ ROOT = CHECKOUT / "workflow" / PACKAGE
 PAGE = CHECKOUT / "docs" / "architecture.md"
 LAYER = re.compile(r"\(layer (\d)\b")
 HEAVY = {
-    *("fastcluster", "hydra", "imagehash", "matplotlib", "mlflow", "omegaconf", "open_clip", "openvino", "pandas"),
-    *("PIL", "pooch", "pyarrow", "rich", "safetensors", "scipy", "sklearn", "sqlalchemy", "timm", "torch"),
-    *("torchvision", "umap"),
+    *("faiss", "fastcluster", "genieclust", "hydra", "imagehash", "kneed", "matplotlib", "mlflow", "omegaconf"),
+    *("open_clip", "openvino", "pandas", "PIL", "pooch", "pyarrow", "quitefastmst", "rich", "safetensors", "scipy"),
+    *("sklearn", "sqlalchemy", "timm", "torch", "torchvision", "umap"),
 }
 TITLES = {
     4: "what people call",

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backbench import compose, lock, paths
+from backbench import compose, lock, machine, paths, schema
+from backbench.evaluate import selection
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store
-from backbench.sweep import builder, ledger, plan, status
+from backbench.sweep import builder, ledger, limits, plan, status
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import Status
 
@@ -24,11 +25,15 @@ _HELD: list[Any] = []
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan with what was said while it was made; `fingerprinted` is False where a folder was not read yet."""
+    """A plan with what was said while it was made.
+
+    `fingerprinted` is False where a folder was not read yet; `memory_mb` is what jobs here may have together.
+    """
 
     plan: Plan
     notices: list[str] = field(default_factory=list)
     fingerprinted: bool = True
+    memory_mb: int = 0
 
 
 def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = None) -> Planned:
@@ -59,8 +64,12 @@ def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = Non
 
     device = composed.settings.get("execution", {}).get("device", "auto")
     built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device)
-    request = {"experiment": composed.experiment, "overrides": list(overrides)}
-    return Planned(plan.freeze(built, request), composed.notices + built.notices, not unread)
+    policy = schema.canonical(selection.parse(composed.settings.get("selection")))
+    request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": policy}
+    frozen = plan.freeze(built, request)
+    memory = memory_mb(composed.settings)
+    limits.check(frozen, memory)
+    return Planned(frozen, composed.notices + built.notices, not unread, memory)
 
 
 def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
@@ -93,6 +102,14 @@ def prepare(found: Plan) -> Status:
         (found.folder / ledger.RESULTS).unlink(missing_ok=True)
         found.tracked.unlink(missing_ok=True)
     return state
+
+
+def memory_mb(settings: Mapping[str, Any]) -> int:
+    """MB of memory that a job may have."""
+    asked = settings.get("execution", {}).get("memory_mb")
+    if asked is not None and (not isinstance(asked, int) or asked < 1):
+        raise ConfigError(f"execution.memory_mb: received {asked!r}; allowed: a whole number of MB >= 1, or null.")
+    return asked or machine.memory_mb()
 
 
 def _apply(settings: Mapping[str, Any]) -> None:

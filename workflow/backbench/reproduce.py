@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Recorded:
     metrics: Mapping[str, float]
     digests: Mapping[str, str]
     threads: Mapping[str, int]
-    device: str
+    devices: Mapping[str, str]
     batch_size: int | None
     versions: Mapping[str, str]
     cpu: str
@@ -83,7 +83,7 @@ def from_row(row: Row) -> Recorded:
         metrics=row.metrics,
         digests=digests,
         threads=row.provenance("threads"),
-        device=row.provenance("device").get("features", "cpu"),
+        devices=row.provenance("device"),
         batch_size=batch,
         versions=row.versions,
         cpu=next(iter(row.provenance("cpu").values()), ""),
@@ -109,7 +109,7 @@ def from_tags(
         metrics={**kept, **undefined},
         digests=digests,
         threads=threads,
-        device=tags.get("device", "cpu").split(", ")[-1],
+        devices={key.partition(".")[2]: name for key, name in tags.items() if key.startswith("device.")},
         batch_size=int(batch) if batch else None,
         versions=named,
         cpu=tags.get("cpu", ""),
@@ -161,14 +161,15 @@ def _plan(recorded: Recorded) -> Plan:
     heads = {stage.kind: member for member, stage in recorded.stages.items() if stage.kind in (*HEADS, "features")}
     data = {stage.kind: member for member, stage in recorded.stages.items() if stage.kind == "dataset"}
     run = Run(recorded.config_hash, {**data, **heads})
-    return plans.freeze(Grid(dict(recorded.stages), {run.hash: run}), {"reproduce": recorded.config_hash})
+    stages = {member: replace(stage, aids={}) for member, stage in recorded.stages.items()}
+    return plans.freeze(Grid(stages, {run.hash: run}), {"reproduce": recorded.config_hash})
 
 
 def _compute(shard: Shard, plan: Path, scratch: Path, recorded: Recorded) -> None:
     script = paths.CHECKOUT / "scripts" / f"{SCRIPTS[shard.kind]}.py"
-    threads = recorded.threads.get(shard.kind) or recorded.threads.get(f"clustering.{shard.kind}") or 1
+    threads = _then(recorded.threads, shard) or 1
     command = [sys.executable, str(script), "--plan", str(plan), "--shard", shard.id, "--threads", str(threads)]
-    command += ["--device", recorded.device]
+    command += ["--device", _then(recorded.devices, shard) or "cpu"]
     command += ["--batch-size", str(recorded.batch_size)] if recorded.batch_size else []
     places = {"RESULTS": scratch, "STORE": scratch / "store", "DOWNLOADS": paths.downloads()}
     environment = {**os.environ, **{f"BACKBENCH_{key}": str(value) for key, value in places.items()}}
@@ -176,6 +177,12 @@ def _compute(shard: Shard, plan: Path, scratch: Path, recorded: Recorded) -> Non
     if done.returncode:
         words = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise RuntimeError(f"{shard.kind} {shard.family} could not be computed again:\n{words}")
+
+
+def _then(recorded: Mapping[str, Any], shard: Shard) -> Any:
+    """What was recorded for a stage; a matrix is recorded under the head that works on it."""
+    heads = (f"{head}.{shard.kind}" for head in HEADS)
+    return next((recorded[key] for key in (shard.kind, *heads) if key in recorded), None)
 
 
 def _stage(key: str, entry: Mapping[str, Any]) -> Stage:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from backbench.store import Store
 
-KINDS = ("dataset", "audit", "images", "features", "matrix", "clustering", "classification", "retrieval")
+KINDS = ("dataset", "audit", "images", "features", "matrix", "neighbours", "clustering", "classification", "retrieval")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Member:
 class Inputs:
     """What the members of a shard are computed from: the stages before them, read from the store and verified.
 
-    `refs` maps a role (``dataset``, ``images``, ``features``, ``matrix``) to the (kind, hash) of a stage result.
+    `refs` maps a role (``dataset``, ``images``, ``features``, ``matrix``) to the (kind, hash) of a stage result;
+    ``neighbours.<metric>`` is one that only saves work.
     """
 
     store: "Store"

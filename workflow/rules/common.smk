@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from backbench import paths, planning
-from backbench.sweep.shards import Shard
+from backbench.sweep.shards import Shard, fair_threads
 
 PLAN = planning.for_snakemake(config, main=workflow.is_main_process)
 PLAN_FILE = PLAN.path
@@ -50,11 +50,21 @@ def code_of(kind: str):
     return digest
 
 
-def mem_mb_of(kind: str):
-    """Resources function: memory that a shard needs, in MB; more at every retry."""
+def threads_of(kind: str):
+    """Threads function: a shard's share of the cores, by its share of the work."""
+    shares = fair_threads(PLAN.shards.values(), PLAN.stages, workflow.cores or 1)
 
-    def megabytes(wildcards, attempt) -> int:
-        return shard_of(kind, wildcards).mem_mb * attempt
+    def threads(wildcards) -> int:
+        return shares[shard_of(kind, wildcards).id]
+
+    return threads
+
+
+def mem_mb_of(kind: str):
+    """Resources function: memory that a shard needs with its threads, in MB; more at every retry."""
+
+    def megabytes(wildcards, threads, attempt) -> int:
+        return shard_of(kind, wildcards).memory(threads) * attempt
 
     return megabytes
 

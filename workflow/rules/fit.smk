@@ -11,7 +11,7 @@ rule fit_clusterers:
         LOGS / "clustering/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "clustering/{family}-{id}.tsv"
-    threads: 1
+    threads: threads_of("clustering")
     resources:
         mem_mb=mem_mb_of("clustering"),
     params:
@@ -31,7 +31,7 @@ rule fit_classifiers:
         LOGS / "classification/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "classification/{family}-{id}.tsv"
-    threads: 1
+    threads: threads_of("classification")
     resources:
         mem_mb=mem_mb_of("classification"),
     params:
@@ -51,7 +51,7 @@ rule retrieve_neighbours:
         LOGS / "retrieval/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "retrieval/{family}-{id}.tsv"
-    threads: 1
+    threads: threads_of("retrieval")
     resources:
         mem_mb=mem_mb_of("retrieval"),
     params:

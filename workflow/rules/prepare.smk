@@ -1,6 +1,6 @@
 # From a collection of images to the matrices that the heads work on.
 # Needs: the plan; the network or the user's own files. Makes: members of dataset, audit, images,
-# features, matrix, and the pages in results/audits.
+# features, matrix, neighbours, and the pages in results/audits.
 
 
 rule fetch_dataset:
@@ -99,5 +99,25 @@ rule transform_features:
         script=SCRIPTS / "transform_features.py",
         shard=shard_id("matrix"),
         code=code_of("matrix"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+
+
+rule find_neighbours:
+    input:
+        parent_receipts("neighbours"),
+    output:
+        RECEIPTS / "neighbours/{family}-{id}.json",
+    log:
+        LOGS / "neighbours/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "neighbours/{family}-{id}.tsv"
+    threads: workflow.cores
+    resources:
+        mem_mb=mem_mb_of("neighbours"),
+    params:
+        script=SCRIPTS / "find_neighbours.py",
+        shard=shard_id("neighbours"),
+        code=code_of("neighbours"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"

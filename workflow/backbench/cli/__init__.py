@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import __version__, paths
+from backbench.cli.texts import SELECT
 
 GRAMMAR = """\
 Overrides are written in Hydra's grammar, sweeps included:
@@ -44,6 +45,7 @@ COMMANDS = {
     "sweep": "plan, compute what is missing, record the runs in MLflow, show the leaderboard",
     "runs": "the runs made here as a table, CSV or JSON; filter and sort by anything",
     "leaderboard": "the best classifiers, clusterings and representations, each result once",
+    "select": "which k and which clustering: elbow, silhouette and BIC of each family, and one choice with its reason",
     "show": "everything about one run",
     "diff": "configuration and metrics of two runs side by side",
     "reproduce": "compute one run again from nothing and compare every metric",
@@ -52,7 +54,8 @@ COMMANDS = {
 }
 
 SETTINGS = (
-    "k, seed, clustering.scope, execution.device, execution.batch_size, execution.on_device_loss, store.root, "
+    "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
+    "execution.on_device_loss, store.root, "
     "tracking.uri"
 )
 KEYS = "Axes and settings, then groups, options and their keys (classifier.C=10, backbone.image.size=128):"
@@ -188,6 +191,16 @@ def _leaderboard(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
 
 
+def _select(command: argparse.ArgumentParser) -> None:
+    command.epilog = SELECT
+    command.add_argument(
+        "--filter", action="append", default=[], metavar="COND", help="backbone.name=pixels, chain=pca50 ..."
+    )
+    command.add_argument("--policy", metavar="NAME", help="a file of conf/selection (default: that of the sweep)")
+    command.add_argument("--metric", action="append", default=[], metavar="NAME", help="rank by this one; repeatable")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+
 def _show(command: argparse.ArgumentParser) -> None:
     command.add_argument("hash", help="config hash or a unique beginning of it")
     command.add_argument("--format", choices=("table", "json"), default="table")
@@ -221,6 +234,7 @@ _ARGUMENTS = {
     "sweep": _sweep,
     "runs": _runs,
     "leaderboard": _leaderboard,
+    "select": _select,
     "show": _show,
     "diff": _diff,
     "reproduce": _reproduce,

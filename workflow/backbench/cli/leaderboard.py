@@ -29,6 +29,8 @@ SHORT = {
     "davies_bouldin": "DB",
     "calinski_harabasz": "CH",
     "noise_fraction": "noise",
+    "silhouette_sampled": "silhouette (sampled)",
+    "silhouette_sampled_se": "se",
     "eps_quantile": "eps q",
 }
 
@@ -71,6 +73,11 @@ UNLABELLED = Board(
     ("backbone.name", "clustering.chain", "clusterer.name", "k"),
     ("silhouette", "davies_bouldin", "calinski_harabasz", "noise_fraction"),
 )
+SAMPLED = replace(
+    UNLABELLED,
+    rank="silhouette_sampled",
+    metrics=("silhouette_sampled", "silhouette_sampled_se", *UNLABELLED.metrics[1:]),
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,13 +104,14 @@ def boards(rows: Sequence[Row]) -> list[Board]:
     """The tables that these rows can fill."""
     labelled = any("nmi" in row.metrics for row in rows)
     depths = sorted({row.params["retrieval.at"] for row in rows if "retrieval" in row.heads})
-    found = (CLASSIFIERS, CLUSTERINGS if labelled else UNLABELLED, *map(_retrieval, depths))
+    clusterings = (CLUSTERINGS,) if labelled else (UNLABELLED, SAMPLED)
+    found = (CLASSIFIERS, *clusterings, *map(_retrieval, depths))
     return [board for board in found if ranked(board, rows)]
 
 
 def _retrieval(depth: int) -> Board:
     params = ("backbone.name", "retrieval.chain", "retrieval.metric")
-    metrics = (f"precision_at_{depth}", f"hit_rate_at_{depth}")
+    metrics = tuple(f"{name}_at_{depth}" for name in ("precision", "hit_rate", "map", "recall"))
     return Board("Representations, ranked by retrieval", "retrieval", metrics[0], params, metrics)
 
 
@@ -193,7 +201,9 @@ def screen(file: object) -> "Console":
 def _heading(name: str) -> str:
     """A column's short name: ``backbone``, ``chain``, ``DB``."""
     last = name.removesuffix(".name").split(".")[-1]
-    return SHORT.get(name, last.replace("precision_at_", "P@").replace("hit_rate_at_", "hit@"))
+    for long, short in (("precision_at_", "P@"), ("hit_rate_at_", "hit@"), ("map_at_", "mAP@"), ("recall_at_", "R@")):
+        last = last.replace(long, short)
+    return SHORT.get(name, last)
 
 
 def warn(rows: Sequence[Row]) -> None:

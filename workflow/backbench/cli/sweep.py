@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from backbench import hashing, lock, paths, planning, tracking
-from backbench.cli import leaderboard, panel
+from backbench.cli import leaderboard, panel, select
 from backbench.cli.plan import cores, counted, describe, duration, say
+from backbench.evaluate import record
 from backbench.reports import audit
 from backbench.store import DONE, Store
 from backbench.sweep import estimate, ledger, status
@@ -19,6 +20,7 @@ from backbench.tracking import sweeps
 
 PROFILE = paths.CHECKOUT / "profiles" / "default"
 TAIL_LINES = 3
+ELSEWHERE = ("--workflow-profile", "--executor", "-e", "--resources", "--res")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
         found = planning.prepare(plan)
         describe(planned, found, cores(args.cores))
         if dry(args.snakemake):
-            return _snakemake(plan, args).wait()
-        failed = _compute(plan, found, args) if found.needed else 0
+            return _snakemake(planned, args).wait()
+        failed = _compute(planned, found, args) if found.needed else 0
         return max(failed, _finish(plan, store, started))
 
 
@@ -43,14 +45,15 @@ def dry(options: list[str]) -> bool:
     return any(option in ("-n", "--dry-run", "--dryrun") for option in options)
 
 
-def _compute(plan: Plan, found: Status, args: argparse.Namespace) -> int:
+def _compute(planned: planning.Planned, found: Status, args: argparse.Namespace) -> int:
     """Run Snakemake under the panel; returns its exit status."""
+    plan = planned.plan
     log = paths.logs() / f"snakemake-{hashing.short(plan.hash)}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     expected = estimate.members(plan, found)
     launched = time.time() - 1
     with log.open("w") as output:
-        process = _snakemake(plan, args, output)
+        process = _snakemake(planned, args, output)
         try:
             panel.watch(process, plan, found, expected, cores(args.cores))
         except KeyboardInterrupt:
@@ -63,16 +66,22 @@ def _compute(plan: Plan, found: Status, args: argparse.Namespace) -> int:
     return 1 if process.returncode else 0
 
 
-def _snakemake(plan: Plan, args: argparse.Namespace, output: object = None) -> subprocess.Popen:
+def _snakemake(planned: planning.Planned, args: argparse.Namespace, output: object = None) -> subprocess.Popen:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.CHECKOUT / "Snakefile")]
     command += ["--directory", str(paths.results()), "--workflow-profile", str(PROFILE)]
     command += [] if _own_cores(args.snakemake) else ["--cores", args.cores]
-    command += ["--config", f"plan={plan.path}", *args.snakemake]
+    command += [] if _elsewhere(args.snakemake) else ["--resources", f"mem_mb={planned.memory_mb}"]
+    command += ["--config", f"plan={planned.plan.path}", *args.snakemake]
     return subprocess.Popen(command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ)
 
 
 def _own_cores(options: list[str]) -> bool:
     return any(option.split("=")[0] in ("--cores", "-c", "--jobs", "-j") for option in options)
+
+
+def _elsewhere(options: list[str]) -> bool:
+    """Whether the jobs run on other machines, or the caller says himself what they may have."""
+    return any(option.split("=")[0] in ELSEWHERE for option in options)
 
 
 def _explain(plan: Plan, launched: float) -> None:
@@ -91,12 +100,15 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
     if not ledger.joined(plan, states):
         ledger.join(plan, records)
     rows = ledger.rows(plan, records)
+    chosen = record.record(plan, rows)
     outcome = _track(plan, rows)
     leaderboard.show(rows)
     counts = {name: sum(row.status == name for row in rows) for name in ("finished", "failed", "pending")}
     say(f"\n{counted(len(rows), 'run')}: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
     for reason in sorted({row.reason for row in rows if row.reason})[:5]:
         say(f"  failed: {reason}")
+    for line in select.told(chosen):
+        say(line)
     for finding in [*_left_out(records), *_audits(plan, records, store)]:
         say(finding)
     say(f"results: {_shown(plan.folder)}   runs: backbench runs   time: {duration(time.monotonic() - started)}")

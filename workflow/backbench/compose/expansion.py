@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from backbench.compose import grammar, interpolation, nodes
 from backbench.schema import ConfigError, refuse
 
-SETTINGS = ("execution", "store", "tracking")
+SETTINGS = ("execution", "store", "tracking", "selection")
 NOT_IN_CELL = (*SETTINGS, "sweep")
 
 
@@ -26,7 +26,8 @@ class Cell:
 class Composition:
     """All cells that were asked for.
 
-    `explicit` holds the keys named on the command line, `settings` what is never hashed (execution, store, tracking).
+    `explicit` holds the keys named on the command line, `settings` what is never hashed (execution, store,
+    tracking, selection).
     """
 
     cells: list[Cell]
@@ -65,7 +66,7 @@ class Expansion:
         values = [axis for axis in axes if not axis.group]
         cells = list(self._cells(groups, values))
         settings = {key: self.base.get(key, {}) for key in SETTINGS}
-        settings = {key: cells[0].config[key] for key in settings} if cells else settings
+        settings = {key: cells[0].config.get(key, {}) for key in settings} if cells else settings
         stripped = [Cell(nodes.without(cell.config, NOT_IN_CELL), cell.overrides) for cell in cells]
         explicit = frozenset(grammar.key_of(o) for o in self.given)
         return Composition(stripped, settings, explicit, self._experiment(), self.notices)

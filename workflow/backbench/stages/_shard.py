@@ -8,8 +8,10 @@ import numpy as np
 
 from backbench import device, threads
 from backbench.stage import Context, Inputs, Member, Outcome
+from backbench.store import StoreError
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+NEIGHBOURS = "neighbours."
 PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
@@ -60,3 +62,16 @@ def refuse_non_finite(x: np.ndarray) -> None:
 def plain(values: dict[str, float]) -> dict[str, float | None]:
     """Values as plain JSON: NaN becomes null."""
     return {name: None if np.isnan(value) else value for name, value in values.items()}
+
+
+def graphs(inputs: Inputs) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The stored neighbour graphs of the matrix by metric: row numbers (n, k) and distances (n, k).
+
+    What the store does not hold, or holds damaged, is left out: whoever needs it searches for itself.
+    """
+    found = {}
+    for role in inputs.refs:
+        if role.startswith(NEIGHBOURS):
+            with contextlib.suppress(StoreError):
+                found[role.removeprefix(NEIGHBOURS)] = (inputs.array(role, "indices"), inputs.array(role, "distances"))
+    return found

@@ -48,7 +48,7 @@ class _Family:
         self.truth, self.rows = truth, rows
         self.asked = np.concatenate([rows["validation"], rows["test"]])
         self.data = (x[rows["train"]], truth[rows["train"]], x[self.asked])
-        self.near = near.Near(self.data[0], self.data[2])
+        self.near = near.among(x, self.asked, rows["train"], _shard.graphs(inputs))
 
     def outcomes(self, members: Sequence[Member], context: Context) -> Iterator[Outcome]:
         tasks: dict[str, classifiers.Task] = {}

@@ -14,11 +14,12 @@ START_SECONDS = 8.0
 
 
 def members(plan: Plan, status: Status) -> dict[str, float]:
-    """Expected seconds of every needed member: the median of recorded members of its family, else a rough rate."""
+    """Expected seconds of every needed member: by recorded members of its family and their size, else a rough rate."""
     seen: dict[tuple[str, str], list[float]] = {}
     for key, record in status.records.items():
         stage = plan.stages[key]
-        seen.setdefault((stage.kind, stage.family), []).append(record["provenance"]["seconds"])
+        paces = seen.setdefault((stage.kind, stage.family), [])
+        paces.append(record["provenance"]["seconds"] / rough_seconds(stage))
     medians = {family: statistics.median(values) for family, values in seen.items()}
     return {key: _expected(plan.stages[key], medians) for key in status.needed}
 
@@ -33,13 +34,12 @@ def total(plan: Plan, expected: Mapping[str, float], cores: int) -> float:
     """Expected seconds of the whole launch on `cores` cores; an estimate to a factor of about two at first."""
     if not expected:
         return 0.0
-    chain = {"dataset", "audit", "images", "features", "matrix"}
+    chain = {"dataset", "audit", "images", "features", "matrix", "neighbours"}
     serial = sum(shard_seconds(s, expected) for s in plan.shards.values() if s.kind in chain)
     heads = sum(shard_seconds(s, expected) for s in plan.shards.values() if s.kind not in chain)
     return START_SECONDS + serial + heads / max(cores, 1) + TRACK_SECONDS * len(plan.runs)
 
 
 def _expected(stage: Stage, medians: Mapping[tuple[str, str], float]) -> float:
-    if (stage.kind, stage.family) in medians:
-        return medians[stage.kind, stage.family]
-    return rough_seconds(stage)
+    """The rough rate at the pace at which members of the family were seen to go."""
+    return rough_seconds(stage) * medians.get((stage.kind, stage.family), 1.0)

@@ -15,7 +15,8 @@ class Stage:
 
     `parents` maps a role to (kind, hash). `family` names the plugin; members of one family on the same parents form a
     shard. `about` holds what planning knows of the result (shape, label). `code` is the digest of the code that this
-    result and those before it depend on.
+    result and those before it depend on. `aids` are stage results that save work and change nothing: no part of the
+    hash, and what they cannot give is computed where it is needed.
     """
 
     hash: str
@@ -26,6 +27,12 @@ class Stage:
     about: Mapping[str, Any]
     parents: Mapping[str, tuple[str, str]]
     code: str
+    aids: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> dict[str, tuple[str, str]]:
+        """What goes before it: its parents and its aids."""
+        return {**self.parents, **self.aids}
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ METRICS = (
     "macro_f1",
     "precision_at_10",
     "hit_rate_at_10",
+    "map_at_10",
 )
 RESULTS = "results.json"
 

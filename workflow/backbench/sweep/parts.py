@@ -1,13 +1,16 @@
 """What a cell of the grid may say: its keys, the axes, and the retrieval head (layer 2)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
 from backbench import plugins, schema
 from backbench.schema import ConfigError
 from backbench.sweep.grid import HEADS
 
+# Above these, what is quadratic in the rows takes many minutes.
+EXACT_SEARCH_ROWS = 200_000
+EXACT_SILHOUETTE_ROWS = 100_000
 CELL = {"dataset", "backbone", "chain", "clusterer", "classifier", "k", "seed"}
 
 
@@ -18,6 +21,26 @@ class Retrieval:
     metric: Literal["cosine", "euclidean"]
     protocol: Literal["leave_one_out", "test_against_train"]
     at: Annotated[int, schema.Range(1, 1000)]
+    search: Literal["auto", "exact", "approximate"] = "exact"
+
+    def resolved(self, n: int) -> "Retrieval":
+        """With ``auto`` replaced, for n rows."""
+        auto = "exact" if n <= EXACT_SEARCH_ROWS else "approximate"
+        return replace(self, search=auto) if self.search == "auto" else self
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """The clustering head beside its clusterer: the rows that are clustered, and how silhouettes are computed."""
+
+    scope: Literal["all", "train", "per_split"] = "all"
+    silhouette: Literal["auto", "exact", "sampled"] = "auto"
+    silhouette_rows: Annotated[int, schema.Range(2)] = 10_000
+
+    def hashed(self, n: int) -> dict[str, Any]:
+        """What counts of it for n rows; exact silhouettes are what a clustering has anyway."""
+        sampled = self.silhouette == "sampled" or (self.silhouette == "auto" and n > EXACT_SILHOUETTE_ROWS)
+        return {"scope": self.scope, **({"silhouette_rows": self.silhouette_rows} if sampled else {})}
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,8 @@ def keys(cell: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def check(found: Mapping[str, list[str]]) -> None:
     """Refuse keys that mean nothing: every key of a cell has to be one that is hashed."""
-    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", "scope"], "classification": ["chain"]}
+    own = [field.name for field in fields(Clustering)]
+    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", *own], "classification": ["chain"]}
     for where, keys in found.items():
         known = sorted(allowed.get(where, ["steps"]))
         for key in keys:
@@ -66,6 +90,10 @@ def name_of(kind: str, options: Any) -> str:
 
 def retrieval(options: Mapping) -> Retrieval:
     return schema.parse(Retrieval, options, "retrieval")
+
+
+def clustering(options: Mapping) -> Clustering:
+    return schema.parse(Clustering, options, "clustering")
 
 
 def axes(asked: Mapping, used: Iterable[str]) -> dict[str, int]:

@@ -47,7 +47,7 @@ class Plan:
 
     def ends(self) -> list[Path]:
         """Receipts of the shards that no other shard reads."""
-        read = {ref for stage in self.stages.values() for _, ref in stage.parents.values()}
+        read = {ref for stage in self.stages.values() for _, ref in stage.reads.values()}
         return [shard.receipt for shard in self.shards.values() if not read & set(shard.members)]
 
     @cached_property
@@ -60,7 +60,7 @@ class Plan:
 
     def parents(self, shard: Shard) -> list[Shard]:
         """The shards that go before this one: those that it reads, and for images the audit of their dataset."""
-        refs = [member for _, member in self.stages[shard.members[0]].parents.values()]
+        refs = dict.fromkeys(ref for member in shard.members for _, ref in self.stages[member].reads.values())
         gates = [self._audits[member] for member in refs if shard.kind == "images" and member in self._audits]
         return [self.shard_of(member) for member in (*refs, *gates)]
 
@@ -133,7 +133,7 @@ def ancestors(stages: Mapping[str, Stage], members: Iterable[str]) -> set[str]:
 
 
 def stage_entry(stage: Stage) -> dict[str, Any]:
-    """A stage as plain JSON."""
+    """A stage as plain JSON, without what only saves work."""
     return {
         "kind": stage.kind,
         "family": stage.family,
@@ -145,17 +145,22 @@ def stage_entry(stage: Stage) -> dict[str, Any]:
     }
 
 
+def _entry(stage: Stage) -> dict[str, Any]:
+    aids = {role: list(ref) for role, ref in stage.aids.items()}
+    return {**stage_entry(stage), "aids": aids} if aids else stage_entry(stage)
+
+
 def parse_stage(key: str, entry: Mapping[str, Any]) -> Stage:
     """A stage from plain JSON."""
-    parents = {role: tuple(ref) for role, ref in entry["parents"].items()}
-    return Stage(**{**entry, "parents": parents}, hash=key)
+    refs = {key: {role: tuple(ref) for role, ref in entry.get(key, {}).items()} for key in ("parents", "aids")}
+    return Stage(**{**entry, **refs}, hash=key)
 
 
 def _body(stages: Mapping, runs: Mapping, shards: Mapping, request: Mapping) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "request": dict(request),
-        "stages": {key: stage_entry(stage) for key, stage in stages.items()},
+        "stages": {key: _entry(stage) for key, stage in stages.items()},
         "runs": {key: dict(run.stages) for key, run in runs.items()},
         "shards": [{**asdict(shard), "members": list(shard.members)} for _, shard in sorted(shards.items())],
     }

@@ -20,11 +20,16 @@ from backbench.store import DONE, FAILED, Store, StoreError, write_text
 from backbench.sweep import plan as plans
 from backbench.sweep.grid import HEADS
 from backbench.sweep.plan import Plan
-from backbench.sweep.shards import Shard
+from backbench.sweep.shards import Shard, rough_seconds
 from backbench.sweep.status import CURRENT, state_of, write_receipt
 
 log = logging.getLogger("backbench")
 
+ACCELERATED = ("features", "neighbours", "clustering", "retrieval")
+ACCELERATED_FROM_SECONDS = 20.0
+# Drivers of NVIDIA, AMD and WSL: without one there is no GPU, and PyTorch, which takes seconds to load, is not asked.
+DRIVERS = ("/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg")
+STOPS_NOBODY = (*HEADS, "audit", "neighbours")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -54,15 +59,15 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
     Raises
     ------
     RuntimeError
-        If a member that other stages read failed. A failed audit, clustering, classification or retrieval is recorded
-        and stops nobody.
+        If a member that other stages need failed. A failed audit, neighbour graph, clustering, classification or
+        retrieval is recorded and stops nobody.
     """
     states = {key: state_of(plan.stages[key], store.read(shard.kind, key), store) for key in shard.members}
     missing = [plan.stages[key] for key in shard.members if states[key] != CURRENT]
     if not missing:
         return states
-    inputs = Inputs(store, missing[0].parents)
-    context = _context(shard, store, missing[0].hash, args)
+    inputs = Inputs(store, {role: ref for stage in missing for role, ref in stage.reads.items()})
+    context = _context(plan, shard, store, missing[0].hash, args)
     members = [Member(stage.hash, {**stage.config, **stage.local}) for stage in missing]
     module = importlib.import_module(f"backbench.stages.{shard.kind}")
     for outcome in module.compute(members, inputs, context):
@@ -70,7 +75,7 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
         store.write(shard.kind, outcome.hash, record, outcome.arrays)
         states[outcome.hash] = CURRENT if outcome.failure is None else FAILED
         _say(outcome, plan)
-        if outcome.failure and shard.kind not in (*HEADS, "audit"):
+        if outcome.failure and shard.kind not in STOPS_NOBODY:
             raise RuntimeError(outcome.failure)
     return states
 
@@ -119,10 +124,10 @@ def _record(plan: Plan, shard: Shard, outcome: Outcome, context: Context) -> dic
     }
 
 
-def _context(shard: Shard, store: Store, member: str, args: argparse.Namespace) -> Context:
+def _context(plan: Plan, shard: Shard, store: Store, member: str, args: argparse.Namespace) -> Context:
     return Context(
         threads=args.threads,
-        device=_device(args.device) if shard.kind == "features" else "cpu",
+        device=_device(args.device, plan, shard),
         batch_size=args.batch_size,
         on_device_loss=args.on_device_loss,
         scratch=store.scratch(shard.kind, member),
@@ -131,16 +136,33 @@ def _context(shard: Shard, store: Store, member: str, args: argparse.Namespace) 
     )
 
 
-def _device(asked: str) -> str:
-    """``auto`` resolved; a CUDA device that is asked for and not there is an error."""
-    import torch
+def _device(asked: str, plan: Plan, shard: Shard) -> str:
+    """Where a shard is computed; with ``auto``, what is quick on a CPU stays there.
 
-    there = torch.cuda.is_available()
+    Raises
+    ------
+    RuntimeError
+        If a CUDA device is asked for and not there.
+    """
+    if asked == "cpu" or shard.kind not in ACCELERATED:
+        return "cpu"
     if asked == "auto":
-        return "cuda" if there else "cpu"
-    if asked.startswith("cuda") and not there:
+        return "cuda" if _pays(plan, shard) and any(map(os.path.exists, DRIVERS)) and _cuda() else "cpu"
+    if not _cuda():
         raise RuntimeError(f"execution.device={asked}: no CUDA device is visible here; use cpu or auto.")
     return asked
+
+
+def _pays(plan: Plan, shard: Shard) -> bool:
+    """Whether a GPU saves more than it takes to load PyTorch and to begin."""
+    expected = sum(rough_seconds(plan.stages[member]) for member in shard.members)
+    return shard.kind == "features" or expected > ACCELERATED_FROM_SECONDS
+
+
+def _cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 class _Progress:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backbench import hashing, paths, plugins
 from backbench.stage import KINDS
+from backbench.sweep import rates
 from backbench.sweep.grid import HEADS, Stage
 
 BASE_MB = 700
@@ -14,21 +15,19 @@ TORCH_MB = 2000
 JOB_SECONDS = 30.0
 NAMED_FAMILIES = 3
 
-# Seconds of one core for a member on 3,000 x 1,280 features; seen on a small machine.
+# Seconds for 3,000 images; seen on a small machine.
 ROUGH_SECONDS = {
     "dataset": 15.0,
     "audit": 5.0,
     "images": 4.0,
     "features": 20.0,
-    "matrix": 3.0,
-    "retrieval": 2.0,
-    "clustering": 1.5,
-    "classification": 3.0,
 }
 # Of two cores, seen with OpenVINO from MobileNetV2 (90) to ResNet-50 (140); a GPU is a hundred times as quick.
 GFLOPS_PER_SECOND = 80.0
 REFERENCE_IMAGES = 3000
-REFERENCE = REFERENCE_IMAGES * 1280
+DECOMPOSED = ("pca", "whiten")
+MULTIPLICATIONS_PER_SECOND = 1e10
+UMAP_ROW_SECONDS = 2e-3
 SMALLEST = 0.05
 
 
@@ -37,7 +36,8 @@ class Shard:
     """What one job computes: members of one kind on the same parents, whole families of them.
 
     A family is never divided, since its members share work. `id` is the digest of the requested members, whichever of
-    them are pending; `family` names the families; `mem_mb` is what the job will need.
+    them are pending; `family` names the families; `mem_mb` is what the job needs with one member at a
+    time, `each_mb` what each further one beside it adds.
     """
 
     id: str
@@ -45,11 +45,16 @@ class Shard:
     family: str
     members: tuple[str, ...]
     mem_mb: int
+    each_mb: int = 0
 
     @property
     def receipt(self) -> Path:
         """The file that says that every member of this shard has been dealt with."""
         return paths.receipts() / self.kind / f"{self.family}-{hashing.short(self.id)}.json"
+
+    def memory(self, threads: int) -> int:
+        """MB that the job needs with `threads` threads."""
+        return self.mem_mb + self.each_mb * (min(threads, len(self.members)) - 1)
 
     @property
     def log(self) -> Path:
@@ -73,15 +78,24 @@ def rough_seconds(stage: Stage) -> float:
         return max(stage.about["n"] * stage.about["gflops"] / GFLOPS_PER_SECOND, SMALLEST)
     if stage.kind in ("audit", "images", "features"):
         return max(ROUGH_SECONDS[stage.kind] * stage.about["n"] / REFERENCE_IMAGES, SMALLEST)
-    if stage.kind not in ("clustering", "classification"):
-        return ROUGH_SECONDS[stage.kind]
-    size = stage.about["n"] * stage.about["d"] / REFERENCE
-    return max(ROUGH_SECONDS[stage.kind] * size, SMALLEST)
+    if stage.kind in (*HEADS, "neighbours"):
+        return max(rates.seconds(stage.kind, stage.family, stage.about["n"], stage.about["d"]), SMALLEST)
+    if stage.kind == "matrix":
+        return max(_chain_seconds(**{key: stage.about[key] for key in ("n", "d", "steps")}), SMALLEST)
+    return ROUGH_SECONDS[stage.kind]
+
+
+def _chain_seconds(n: int, d: int, steps: Sequence[str]) -> float:
+    """Decompositions by their multiplications, UMAP by its rows."""
+    decomposed = sum(step in DECOMPOSED for step in steps)
+    return (1 + decomposed * min(n, d)) * n * d / MULTIPLICATIONS_PER_SECOND + UMAP_ROW_SECONDS * n * steps.count(
+        "umap"
+    )
 
 
 def _own(stage: Stage) -> str:
     """Datasets, audits, images and features have a job for each member: they share nothing."""
-    return "" if stage.kind in (*HEADS, "matrix") else stage.hash
+    return "" if stage.kind in (*HEADS, "matrix", "neighbours") else stage.hash
 
 
 def _packs(families: Mapping[tuple, list[Stage]]) -> Iterator[list[list[Stage]]]:
@@ -104,22 +118,33 @@ def _shard(pack: Sequence[list[Stage]]) -> Shard:
     hashes = tuple(sorted(stage.hash for stage in stages))
     kind, names = stages[0].kind, [family[0].family for family in pack]
     name = "-".join(names) if len(names) <= NAMED_FAMILIES else f"{len(names)}_families"
-    mem_mb = max(_mem_mb(kind, family) for family in pack)
-    return Shard(hashing.digest({"kind": kind, "members": hashes}), kind, name, hashes, mem_mb)
+    needed = [family_mb(family) for family in pack]
+    memory = (int(max(alone for alone, _ in needed)), int(max(more for _, more in needed)))
+    return Shard(hashing.digest({"kind": kind, "members": hashes}), kind, name, hashes, *memory)
 
 
-def _mem_mb(kind: str, members: Sequence[Stage]) -> int:
-    """What a family needs at most: the interpreter with its libraries, and the plugin's own model."""
+def family_mb(members: Sequence[Stage]) -> tuple[float, float]:
+    """MB that a family needs, the interpreter with its libraries included, and what a further member of it adds."""
+    kind, about = members[0].kind, members[0].about
     if kind in ("dataset", "audit", "images", "features", "matrix"):
-        return TORCH_MB if kind == "features" else 2 * BASE_MB
-    about = members[0].about
-    matrix = about["n"] * about["d"] * 8 / 2**20
-    return int(BASE_MB + 3 * matrix + (0 if kind == "retrieval" else max(_plugin_mb(kind, members))))
+        return (TORCH_MB if kind == "features" else 2 * BASE_MB), 0.0
+    base = BASE_MB + 3 * about["n"] * about["d"] * 8 / 2**20
+    if kind in ("neighbours", "retrieval"):
+        return base, 0.0
+    alone, two = (max(_plugin_mb(members, count)) for count in (1, 2))
+    return base + alone, max(two - alone, 0.0)
 
 
-def _plugin_mb(kind: str, members: Sequence[Stage]) -> Iterable[float]:
-    plugin_kind, about = ("clusterer", "classifier")[kind == "classification"], members[0].about
-    module = plugins.load(plugin_kind, members[0].family)
-    shape = (about["n"], about["d"]) if kind == "clustering" else (about["n"], about["queries"], about["d"])
-    for member in members:
-        yield module.memory_mb(plugins.params(plugin_kind, member.config[plugin_kind]), *shape, 1)
+def _plugin_mb(members: Sequence[Stage], count: int) -> Iterable[float]:
+    kind, about = ("clusterer", "classifier")[members[0].kind == "classification"], members[0].about
+    module = plugins.load(kind, members[0].family)
+    shape = (about["n"], about["d"]) if kind == "clusterer" else (about["n"], about["queries"], about["d"])
+    for options in {hashing.canonical_json(member.config[kind]): member.config[kind] for member in members}.values():
+        yield module.memory_mb(plugins.params(kind, options), *shape, count)
+
+
+def fair_threads(shards: Iterable[Shard], stages: Mapping[str, Stage], cores: int) -> dict[str, int]:
+    """Threads of each shard of fits: its share of the work that may run beside it, at least one."""
+    work = {s.id: sum(rough_seconds(stages[member]) for member in s.members) for s in shards if s.kind in HEADS}
+    everything = sum(work.values()) or 1.0
+    return {shard: min(cores, max(1, round(cores * seconds / everything))) for shard, seconds in work.items()}

@@ -58,7 +58,7 @@ def _needed(plan: Plan, states: Mapping[str, str]) -> set[str]:
         member = waiting.pop()
         if member not in found and states[member] != CURRENT:
             found.add(member)
-            waiting.extend(ref for _, ref in plan.stages[member].parents.values())
+            waiting.extend(ref for _, ref in plan.stages[member].reads.values())
     return found
 
 

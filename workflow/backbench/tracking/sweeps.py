@@ -4,9 +4,11 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from backbench import hashing
+from backbench.evaluate import record as selections
 from backbench.store import DONE, FAILED, write_if_changed
 from backbench.sweep import tables
 from backbench.sweep.ledger import FINISHED, PENDING, Row
@@ -39,8 +41,20 @@ def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> Summar
     counts["stages"] = len(plan.stages)
     start, end = _span([record for row in rows for record in row.heads.values()])
     name = f"sweep {plan.request.get('experiment', '')} {hashing.short(plan.sweep)}"
-    tags = {"experiment": str(plan.request.get("experiment", ""))}
-    return Summary(name, {**counts, **_best(rows)}, start, end, tags, (leaderboard, request))
+    chosen, decisions = _chosen(plan, dataset)
+    tags = {"experiment": str(plan.request.get("experiment", "")), **chosen}
+    return Summary(name, {**counts, **_best(rows)}, start, end, tags, (leaderboard, request, *decisions))
+
+
+def _chosen(plan: Plan, dataset: str) -> tuple[dict[str, str], tuple[Path, ...]]:
+    """What was chosen among the clusterings of a dataset, as a tag, and the file that says why; nothing where no join
+    recorded it."""
+    found = selections.read(plan)
+    if not found:
+        return {}, ()
+    lines = selections.lines(one for one in found["representations"] if one["dataset"] == dataset)
+    tags = {"selection.policy": found["policy"]["name"], "selection.chosen": "\n".join(lines)}
+    return {key: text for key, text in tags.items() if text}, (selections.path_of(plan),)
 
 
 def _run_row(row: Row) -> RunRow:
@@ -73,7 +87,8 @@ def _tags(row: Row) -> dict[str, str]:
     tags |= {f"version.{name}": version for name, version in row.versions.items()}
     for key in ("git", "device", "cpu"):
         tags[key] = ", ".join(sorted({str(value) for value in row.provenance(key).values()})) or None
-    tags |= {f"threads.{kind}": threads for kind, threads in row.provenance("threads").items()}
+    for key in ("threads", "device"):
+        tags |= {f"{key}.{kind}": value for kind, value in row.provenance(key).items()}
     tags["batch_size"] = row.provenance("batch_size").get("features")
     accepted = [digest for record in row.heads.values() for digest in record.get("accepted_code", [])]
     tags["accepted_code"] = ",".join(accepted) or None

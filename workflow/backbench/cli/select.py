@@ -1,0 +1,203 @@
+"""``backbench select``: which k, and which clustering, from the results that are there."""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from backbench import hashing, paths
+from backbench.cli.leaderboard import by_dataset, cell, screen, warn
+from backbench.cli.plan import counted
+from backbench.evaluate import record, selection
+from backbench.evaluate.best_k import CRITERIA, Choice, Family
+from backbench.evaluate.candidates import Representation, representations
+from backbench.evaluate.record import Answer
+from backbench.evaluate.selection import Decision, Policy
+from backbench.schema import ConfigError
+from backbench.store import Store
+from backbench.sweep import ledger, tables
+from backbench.sweep.ledger import Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SHORT = {"davies_bouldin": "DB", "calinski_harabasz": "CH", "bic": "BIC"}
+SHOWN_METRICS = ("silhouette", "silhouette_sampled", "davies_bouldin", "calinski_harabasz", "noise_fraction", "nmi")
+LISTED_KS = 6
+TOLD = 4
+
+Groups = Mapping[str, list[tuple[Answer, Policy]]]
+
+
+def run(args: argparse.Namespace) -> int:
+    rows = ledger.all_rows(Store(paths.store()))
+    kept = {one["config_hash"] for one in tables.select([tables.flatten(row) for row in rows], args.filter)}
+    rows = [row for row in rows if row.config_hash in kept]
+    groups = _answers(rows, _asked(args.policy), args.metric)
+    if not any(groups.values()):
+        raise ConfigError("no clusterings are recorded here that meet this; `backbench sweep` makes some.")
+    if args.format == "table":
+        _show(groups)
+        warn(rows)
+    else:
+        print((_csv if args.format == "csv" else _json)(groups), end="")
+    return 0
+
+
+def told(found: Mapping[str, Any]) -> list[str]:
+    """What the end of a sweep says of its decisions: a line for each representation, of many the first ones."""
+    lines = [f"chosen for {line}" for line in record.lines(found["representations"][:TOLD])]
+    hidden = len(found["representations"]) - TOLD
+    if hidden > 0:
+        lines.append(f"... and for {hidden} more representations: backbench select")
+    elif lines:
+        lines.append("which k, and how it was chosen: backbench select")
+    return lines
+
+
+def _asked(name: str | None) -> Policy | None:
+    """The policy of that name in ``conf/selection``."""
+    if name is None:
+        return None
+    from backbench import compose
+
+    return selection.parse(compose.expand(["experiment=none", f"selection={name}"]).settings["selection"])
+
+
+def _answers(rows: Sequence[Row], asked: Policy | None, metrics: Sequence[str]) -> Groups:
+    """Answers with their policies by dataset; where none is asked for, that of a representation's newest sweep."""
+    groups = {}
+    for title, group in by_dataset(rows).items():
+        plans = {row.run.stages["clustering"]: row.plan for row in group if "clustering" in row.run.stages}
+        found = []
+        for one in representations(group):
+            policy = asked or record.policy_of(max(_plans(one, plans), key=lambda plan: plan.path.stat().st_mtime))
+            policy = selection.with_metrics(policy, metrics) if metrics else policy
+            found.append((record.answer(one, policy), policy))
+        groups[title] = found
+    return groups
+
+
+def _plans(one: Representation, plans: Mapping[str, Any]) -> list[Any]:
+    held = {plans[member].hash: plans[member] for member in one.members}
+    return [held[key] for key in sorted(held)]
+
+
+def _show(groups: Groups) -> None:
+    console = screen(sys.stdout)
+    for title, found in groups.items():
+        if not found:
+            continue
+        console.print(f"[bold]{title}[/bold]")
+        policies = list(dict.fromkeys(str(policy) for _, policy in found))
+        for policy in policies if len(policies) == 1 else ():
+            console.print(f"by {policy}", markup=False, soft_wrap=True)
+        for answer, policy in found:
+            console.print()
+            console.print(_table(answer))
+            for line in [*_decided(answer.decision), *([f"by {policy}"] if len(policies) > 1 else [])]:
+                console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print()
+
+
+def _table(answer: Answer) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    there = {one.criterion for family in answer.families for one in family.choices}
+    criteria = [name for name in CRITERIA if name in there]
+    table = Table(title=escape(f"{answer.representation.title}: best k"), title_justify="left", box=None)
+    table.add_column("clusterer", no_wrap=True)
+    table.add_column("searched", no_wrap=True)
+    for name in criteria:
+        table.add_column(SHORT.get(name, name), justify="right", no_wrap=True)
+    for family in answer.families:
+        cells = [_cell(family.choice(name)) for name in criteria]
+        table.add_row(escape(family.name), _searched(family), *cells)
+    return table
+
+
+def _cell(choice: Choice | None) -> str:
+    if choice is None or choice.k is None:
+        return "-"
+    return f"{choice.k}+" if choice.edge else str(choice.k)
+
+
+def _searched(family: Family) -> str:
+    """The values of k that were tried, or what a clusterer that finds k itself came to."""
+    if not family.ks:
+        one = family.members[0]
+        found = "" if math.isnan(one.clusters) else f": {counted(int(one.clusters), 'cluster')}"
+        return f"finds k{found}, {100 * one.noise:.1f} % noise"
+    seeds = f", {len(family.seeds)} seeds" if len(family.seeds) > 1 else ""
+    return f"k {grid(family.ks)}{seeds}"
+
+
+def grid(ks: Sequence[int]) -> str:
+    """Values of k in few words: ``2..15``, ``2, 5, 10`` or ``2..40 (12 values)``."""
+    if len(ks) > 2 and ks[-1] - ks[0] == len(ks) - 1:
+        return f"{ks[0]}..{ks[-1]}"
+    return ", ".join(map(str, ks)) if len(ks) <= LISTED_KS else f"{ks[0]}..{ks[-1]} ({len(ks)} values)"
+
+
+def _decided(decision: Decision) -> Iterable[str]:
+    one = decision.chosen
+    if one is None:
+        yield f"chosen: nothing, {decision.reason}"
+    else:
+        metrics = "  ".join(f"{name} {cell(one.metrics[name])}" for name in SHOWN_METRICS if name in one.metrics)
+        yield f"chosen: {one.label}   run {hashing.short(one.run)}   {metrics}"
+        yield f"because {decision.reason}"
+    if decision.left_out:
+        yield f"left out: {_counted([fault.reason for fault in decision.left_out])}"
+    if decision.pending:
+        yield f"provisional: {counted(decision.pending, 'clustering')} pending"
+
+
+def _counted(reasons: Sequence[str]) -> str:
+    kinds = [("too much noise" if "noise, more than" in reason else reason) for reason in reasons]
+    return ", ".join(f"{kinds.count(kind)} ({kind})" for kind in dict.fromkeys(kinds))
+
+
+def _json(groups: Groups) -> str:
+    found = [
+        {"policy": record.policy_json(policy), **record.plain(answer)}
+        for answers in groups.values()
+        for answer, policy in answers
+    ]
+    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+
+def _csv(groups: Groups) -> str:
+    """A line for each family; the decision of its representation stands in each."""
+    records = [
+        {**_named(answer), **_family(family), **_choice(answer.decision, policy)}
+        for answers in groups.values()
+        for answer, policy in answers
+        for family in answer.families
+    ]
+    return tables.to_csv(records, list(dict.fromkeys(key for one in records for key in one)))
+
+
+def _named(answer: Answer) -> tables.Record:
+    one = answer.representation
+    named = {"dataset": one.dataset, "dataset_hash": one.dataset_hash, "backbone": one.backbone, "chain": one.chain}
+    return {**named, "scope": one.scope, "matrix": one.matrix}
+
+
+def _family(family: Family) -> tables.Record:
+    named = {
+        "family": family.name,
+        "k_searched": " ".join(map(str, family.ks)),
+        "seeds": " ".join(map(str, family.seeds)),
+    }
+    chosen = {name: family.choice(name) for name in CRITERIA}
+    return {**named, **{f"k_{name}": one.k if one else None for name, one in chosen.items()}}
+
+
+def _choice(decision: Decision, policy: Policy) -> tables.Record:
+    one = decision.chosen
+    named = {"policy": policy.name, "chosen": one and one.label, "chosen_run": one and one.run}
+    return {**named, "reason": decision.reason, "pending": decision.pending}

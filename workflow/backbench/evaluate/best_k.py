@@ -1,0 +1,109 @@
+"""The number of clusters that each criterion picks, family by family."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from backbench.evaluate import knee
+from backbench.evaluate.candidates import ESTIMATES, Candidate, Representation
+
+# Criterion -> the metric that it looks at and what the best value of it is; the elbow has a rule of its own.
+BEST: Mapping[str, tuple[str, Callable]] = {
+    "silhouette": ("silhouette", max),
+    "davies_bouldin": ("davies_bouldin", min),
+    "calinski_harabasz": ("calinski_harabasz", max),
+    "bic": ("bic", min),
+}
+ELBOW = "inertia"
+CRITERIA = ("elbow", *BEST)
+
+Curve = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one criterion says: a k and the metric's value there, or no k and why.
+
+    `edge` is true where it is the largest k that was tried, so that a larger one may be better yet.
+    """
+
+    criterion: str
+    k: int | None
+    value: float | None
+    note: str
+    edge: bool = False
+
+
+@dataclass(frozen=True)
+class Family:
+    """Clusterings that differ in k and seed alone. `ks` is empty where the clusterer finds k itself."""
+
+    name: str
+    clusterer: str
+    ks: tuple[int, ...]
+    seeds: tuple[int, ...]
+    choices: tuple[Choice, ...]
+    members: tuple[Candidate, ...]
+
+    def choice(self, criterion: str) -> Choice | None:
+        """What a criterion says, None where its metric is not there."""
+        return next((one for one in self.choices if one.criterion == criterion), None)
+
+
+def families(found: Representation) -> list[Family]:
+    """The families of one representation with the k that each criterion picks, by name."""
+    groups: dict[str, list[Candidate]] = {}
+    for one in found.candidates:
+        groups.setdefault(one.family, []).append(one)
+    return [_family(name, groups[name]) for name in sorted(groups)]
+
+
+def _family(name: str, members: Sequence[Candidate]) -> Family:
+    ks = tuple(sorted({one.k for one in members if one.k is not None}))
+    seeds = tuple(sorted({one.seed for one in members if one.seed is not None}))
+    return Family(name, members[0].clusterer, ks, seeds, tuple(_choices(members)) if ks else (), tuple(members))
+
+
+def _choices(members: Sequence[Candidate]) -> Iterable[Choice]:
+    if curve := mean_curve(members, ELBOW):
+        yield elbow(curve)
+    for criterion, (metric, best) in BEST.items():
+        if curve := mean_curve(members, metric):
+            estimated = any(one.estimated(metric) for one in members)
+            yield extreme(criterion, curve, best, ESTIMATES[metric] if estimated else metric)
+
+
+def mean_curve(members: Iterable[Candidate], metric: str) -> Curve:
+    """Mean over the seeds of a metric at each k, smallest k first; where it is undefined, there is no point."""
+    values: dict[int, list[float]] = {}
+    for one in members:
+        if one.k is not None and not math.isnan(one.value(metric)):
+            values.setdefault(one.k, []).append(one.value(metric))
+    return {k: math.fsum(sorted(values[k])) / len(values[k]) for k in sorted(values)}
+
+
+def elbow(curve: Curve) -> Choice:
+    """The knee of the curve of within-cluster sums of squares over k."""
+    ks = list(curve)
+    if len(ks) < knee.LEAST_POINTS:
+        return Choice("elbow", None, None, f"{_values(len(ks))}; an elbow takes {knee.LEAST_POINTS}")
+    found = knee.find(ks, list(curve.values()))
+    if found is None:
+        return Choice("elbow", None, None, "the curve has no knee")
+    note = f"knee of {ELBOW} by {found.method}, {found.depth:.2f} below the chord"
+    return Choice("elbow", found.x, curve[found.x], note)
+
+
+def extreme(criterion: str, curve: Curve, best: Callable, metric: str) -> Choice:
+    """The k with the best value; of equal ones the smallest."""
+    if len(curve) < 2:
+        return Choice(criterion, None, None, f"{_values(len(curve))}; nothing to choose from")
+    value = best(curve.values())
+    k = min(k for k, own in curve.items() if own == value)
+    edge = k == max(curve)
+    note = f"{'largest' if best is max else 'smallest'} {metric}"
+    return Choice(criterion, k, value, f"{note}; the largest k that was tried" if edge else note, edge)
+
+
+def _values(count: int) -> str:
+    return f"{count} value{'' if count == 1 else 's'} of k"

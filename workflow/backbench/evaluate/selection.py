@@ -1,0 +1,215 @@
+"""One clustering per feature matrix by a policy that is data, with the reason in a sentence."""
+
+import bisect
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from backbench import plugins, schema
+from backbench.evaluate.candidates import ESTIMATES, Candidate, LeftOut, Representation
+from backbench.schema import ConfigError, Range
+
+# Which end of a metric is the good one.
+UP, DOWN = 1, -1
+DIRECTIONS = {
+    "silhouette": UP,
+    "davies_bouldin": DOWN,
+    "calinski_harabasz": UP,
+    "nmi": UP,
+    "ari": UP,
+    "cluster_accuracy": UP,
+}
+LEAST_CLUSTERS = 2
+WHERE = "selection"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a clustering is chosen; ``conf/selection/published.yaml`` says what each option means."""
+
+    name: str
+    prefer: str | None
+    noise_at_most: Annotated[float, Range(low=0, high=1)] | None
+    metrics: tuple[Literal["silhouette", "davies_bouldin", "calinski_harabasz", "nmi", "ari", "cluster_accuracy"], ...]
+
+    def __str__(self) -> str:
+        limit = "" if self.noise_at_most is None else f" among those with at most {_percent(self.noise_at_most)} noise"
+        return f"{self.name}: {f'{self.prefer} first, else ' if self.prefer else ''}{_best(self.metrics)}{limit}"
+
+
+# What plans say that were made before policies were.
+PUBLISHED = Policy("published", "dbscan", 0.3, ("silhouette", "davies_bouldin", "calinski_harabasz"))
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate that was ranked: its mean rank and its rank by each metric, 1 the best."""
+
+    candidate: Candidate
+    mean_rank: float
+    ranks: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was chosen, None where nothing was, and why; `ranked` is in the order of merit, `usable` counts those that
+    could have been chosen had none been preferred."""
+
+    chosen: Candidate | None
+    reason: str
+    ranked: tuple[Ranked, ...]
+    left_out: tuple[LeftOut, ...]
+    usable: int
+    pending: int
+
+
+def parse(options: Mapping[str, Any] | None) -> Policy:
+    """The policy of a configuration mapping; the published one where there is none.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown or missing option, a clusterer or metric that there is not, or no metric at all.
+    """
+    if not options:
+        return PUBLISHED
+    policy = schema.parse(Policy, options, WHERE)
+    if policy.prefer is not None and policy.prefer not in (known := plugins.names("clusterer")):
+        raise schema.refuse(f"{WHERE}.prefer", policy.prefer, [*known, "null"])
+    return with_metrics(policy, policy.metrics)
+
+
+def with_metrics(policy: Policy, metrics: Sequence[str]) -> Policy:
+    """`policy` with other metrics, each named once."""
+    for metric in metrics:
+        if metric not in DIRECTIONS:
+            raise schema.refuse(f"{WHERE}.metrics", metric, DIRECTIONS)
+    if not metrics or len(set(metrics)) < len(metrics):
+        raise ConfigError(f"{WHERE}.metrics: received {list(metrics)}; give at least one metric, and each once.")
+    return replace(policy, metrics=tuple(metrics))
+
+
+def decide(found: Representation, policy: Policy) -> Decision:
+    """Choose one clustering of a representation.
+
+    Left out are those with fewer than two clusters and with more noise than the policy allows. Of the preferred
+    clusterer's, if any is left, else of all, the one with the best mean rank is taken; of equal ones that with the
+    fewest clusters, then the first by name.
+    """
+    faults = {one.member: _fault(one, policy) for one in found.candidates}
+    usable = [one for one in found.candidates if faults[one.member] is None]
+    refused = [
+        LeftOut(one.member, one.label, why, one.clusterer) for one in found.candidates if (why := faults[one.member])
+    ]
+    left_out = (*refused, *found.failed)
+    if not usable:
+        return Decision(None, _nothing(found), (), left_out, 0, found.pending)
+    preferred = [one for one in usable if one.clusterer == policy.prefer]
+    pool = preferred or usable
+    metrics = [name for name in policy.metrics if any(not math.isnan(one.value(name)) for one in pool)]
+    if not metrics:
+        reason = f"{_listed(policy.metrics)} undefined for each of the {len(pool)} clusterings"
+        return Decision(None, reason, (), left_out, len(usable), found.pending)
+    ranked = rank(pool, metrics)
+    reason = (_preferred if preferred else _strongest)(found, policy, ranked, metrics)
+    return Decision(ranked[0].candidate, reason, tuple(ranked), left_out, len(usable), found.pending)
+
+
+def rank(pool: Sequence[Candidate], metrics: Iterable[str]) -> list[Ranked]:
+    """The candidates in the order of their mean rank; the ranks equal ``scipy.stats.rankdata(method="average")``."""
+    columns = {name: _ranks([_loss(one, name) for one in pool]) for name in metrics}
+    ranked = []
+    for i, one in enumerate(pool):
+        own = {name: column[i] for name, column in columns.items()}
+        ranked.append(Ranked(one, math.fsum(own.values()) / len(own), own))
+    return sorted(ranked, key=_merit)
+
+
+def _merit(own: Ranked) -> tuple:
+    one = own.candidate
+    return own.mean_rank, math.inf if math.isnan(one.clusters) else one.clusters, one.label, one.member
+
+
+def _loss(one: Candidate, metric: str) -> float:
+    value = one.value(metric)
+    return math.inf if math.isnan(value) else -DIRECTIONS[metric] * value
+
+
+def _ranks(losses: Sequence[float]) -> list[float]:
+    order = sorted(losses)
+    return [(bisect.bisect_left(order, own) + bisect.bisect_right(order, own) + 1) / 2 for own in losses]
+
+
+def _fault(one: Candidate, policy: Policy) -> str | None:
+    """Why a candidate cannot be chosen."""
+    if one.noise >= 1:
+        return "all points are noise"
+    if one.clusters < LEAST_CLUSTERS:
+        return "one cluster only"
+    if policy.noise_at_most is not None and one.noise > policy.noise_at_most:
+        return f"{_percent(one.noise)} noise, more than {_percent(policy.noise_at_most)}"
+    return None
+
+
+def _preferred(found: Representation, policy: Policy, ranked: Sequence[Ranked], metrics: Sequence[str]) -> str:
+    best = ranked[0].candidate
+    allowed = "" if policy.noise_at_most is None else f", at most {_percent(policy.noise_at_most)} allowed"
+    text = f"{best.label} left {_percent(best.noise)} as noise{allowed}, so it is preferred"
+    if len(ranked) == 1:
+        return text
+    return f"{text}; of the {len(ranked)} {policy.prefer} that qualify, it has {_merits(ranked, metrics)}"
+
+
+def _strongest(found: Representation, policy: Policy, ranked: Sequence[Ranked], metrics: Sequence[str]) -> str:
+    why = f"{_not_preferred(found, policy)}; " if policy.prefer else ""
+    best = ranked[0].candidate
+    if len(ranked) == 1:
+        return f"{why}{best.label} is the only clustering to choose from"
+    return f"{why}{best.label} has {_merits(ranked, metrics)}"
+
+
+def _not_preferred(found: Representation, policy: Policy) -> str:
+    """Why none of the preferred clusterer's clusterings was taken."""
+    name = policy.prefer
+    done = [one for one in found.candidates if one.clusterer == name]
+    if not done:
+        tried = any(one.clusterer == name for one in found.failed)
+        return f"every {name} failed" if tried else f"no {name} is done" if found.pending else f"no {name} was tried"
+    least = min((one.noise for one in done if one.clusters >= LEAST_CLUSTERS), default=None)
+    if least is None or policy.noise_at_most is None:
+        return f"no {name} found two clusters or more"
+    return f"no {name} left at most {_percent(policy.noise_at_most)} as noise (the least: {_percent(least)})"
+
+
+def _merits(ranked: Sequence[Ranked], metrics: Sequence[str]) -> str:
+    """``the best mean rank 1.67 of 92 over silhouette, ...``; of one metric its value."""
+    best = ranked[0]
+    names = [ESTIMATES[name] if any(own.candidate.estimated(name) for own in ranked) else name for name in metrics]
+    ties = sum(own.mean_rank == best.mean_rank for own in ranked) - 1
+    tied = f" (shared with {ties}: the fewest clusters, then the name decide)" if ties else ""
+    if len(metrics) == 1:
+        return f"the best {names[0]}, {best.candidate.value(metrics[0]):.4g}, of {len(ranked)}{tied}"
+    return f"the best mean rank {best.mean_rank:.2f} of {len(ranked)} over {', '.join(names)}{tied}"
+
+
+def _nothing(found: Representation) -> str:
+    if not found.candidates and not found.failed:
+        return "no clustering is done"
+    return f"none of the {len(found.candidates) + len(found.failed)} clusterings can be chosen"
+
+
+def _best(metrics: Sequence[str]) -> str:
+    if len(metrics) == 1:
+        return f"the best {metrics[0]}"
+    return "the best mean rank of " + ", ".join(
+        f"{name} {'up' if DIRECTIONS[name] == UP else 'down'}" for name in metrics
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"

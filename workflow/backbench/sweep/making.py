@@ -1,0 +1,86 @@
+"""Stages made once per distinct configuration, hashed, each with the digest of its code (layer 2)."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from backbench import code, hashing
+from backbench.schema import ConfigError
+from backbench.sweep.grid import Grid, Stage, stage_hash
+
+Fingerprint = Callable[[Any, Any], str]
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class Making:
+    """The grid that is being made. A memo makes thousands of cells cheap: they share their parts.
+
+    Parameters
+    ----------
+    fingerprint, explicit, device
+        See :func:`backbench.sweep.builder.build`.
+    """
+
+    def __init__(self, fingerprint: Fingerprint, explicit: frozenset[str], device: str):
+        self.grid = Grid()
+        self.fingerprint = fingerprint
+        self.explicit = explicit
+        self.device = device
+        self._memo: dict[tuple, Any] = {}
+        self._texts: dict[int, tuple[Mapping, str]] = {}
+        self._codes: dict[tuple[str, ...], str] = {}
+
+    def notice(self, text: str) -> None:
+        """Say something about the grid, once."""
+        if text not in self.grid.notices:
+            self.grid.notices.append(text)
+
+    def once(self, make: Callable, config: Mapping, *parents: Any) -> Any:
+        """`make(config, *parents)`, or the error that it raised, for equal arguments computed once."""
+        texts = (self._text(value) for value in config.values())
+        key = (make.__qualname__, *config, *texts, *(id(parent) for parent in parents))
+        if key not in self._memo:
+            try:
+                self._memo[key] = make(config, *parents)
+            except ConfigError as error:
+                self._memo[key] = error
+        found = self._memo[key]
+        if isinstance(found, ConfigError):
+            raise found
+        return found
+
+    def _text(self, value: Any) -> str:
+        """Text that tells values apart; cells share their parts, so that the text of a mapping is made once."""
+        if not isinstance(value, dict):
+            return repr(value)
+        if id(value) not in self._texts:
+            # The mapping is kept beside its text: while it lives, nothing else has its id.
+            self._texts[id(value)] = (value, json.dumps(value, sort_keys=True))
+        return self._texts[id(value)][1]
+
+    def _code(self, modules: tuple[str, ...]) -> str:
+        if modules not in self._codes:
+            self._codes[modules] = code.digest(modules)
+        return self._codes[modules]
+
+    def stage(
+        self,
+        kind: str,
+        family: str,
+        config: Mapping[str, Any],
+        parents: Mapping[str, Stage],
+        modules: Sequence[str],
+        local: Mapping[str, Any] = EMPTY,
+        about: Mapping[str, Any] = EMPTY,
+    ) -> Stage:
+        refs = {role: (parent.kind, parent.hash) for role, parent in parents.items()}
+        full = stage_hash(kind, config, refs)
+        if full not in self.grid.stages:
+            chain = self.chained((f"backbench.stages.{kind}", *modules), list(parents.values()))
+            self.grid.stages[full] = Stage(full, kind, family, dict(config), dict(local), dict(about), refs, chain)
+        return self.grid.stages[full]
+
+    def chained(self, modules: tuple[str, ...], parents: Iterable[Stage]) -> str:
+        """Digest of the code of a stage and of those before it."""
+        return hashing.digest({"own": self._code(modules), "parents": sorted(parent.code for parent in parents)})

@@ -1,0 +1,135 @@
+"""From a collection and a backbone to the stages of features (layer 2)."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backbench import plugins, schema
+from backbench.datasets import Description
+from backbench.schema import ConfigError
+from backbench.sweep import parts
+from backbench.sweep.grid import Stage
+from backbench.sweep.making import Making
+
+PRECISION = "float32"
+# Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.
+NEAR_DISTANCE = 4
+
+
+@dataclass(frozen=True)
+class Source:
+    """What planning knows of a dataset: its stage, its description and the rows that each scope may use."""
+
+    stage: Stage
+    about: Description
+
+    @property
+    def n(self) -> int:
+        return self.about.n
+
+    @property
+    def classes(self) -> int | None:
+        return self.about.classes
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.about.counts
+
+    @property
+    def train(self) -> int:
+        return self.counts[0]
+
+    @property
+    def queries(self) -> int:
+        return self.counts[1] + self.counts[2]
+
+    def rows(self, fit: str) -> int:
+        return self.n if fit == "all" else self.train
+
+    def least(self, scope: str) -> int:
+        """Rows of the smallest part that is clustered by itself."""
+        return min(self.counts) if scope == "per_split" else self.rows(scope)
+
+    def most(self, scope: str) -> int:
+        """Rows of the largest part that is clustered by itself."""
+        return max(self.counts) if scope == "per_split" else self.rows(scope)
+
+
+class Sources:
+    """Stages before the heads."""
+
+    def __init__(self, making: Making):
+        self.making = making
+
+    def dataset(self, config: Mapping) -> Source:
+        """The stage of a data set."""
+        name = parts.name_of("dataset", config)
+        module, params = plugins.load("dataset", name), plugins.params("dataset", config)
+        if params.digest is None:
+            params = dataclasses.replace(params, digest=self.making.fingerprint(module, params))
+        about = module.describe(params)
+        hashed, local = _split(params, getattr(module, "UNHASHED", ()))
+        modules = [plugins.module_name("dataset", name)]
+        stage = self.making.stage("dataset", name, {"name": name, **hashed}, {}, modules, local, {"n": about.n})
+        source = Source(stage, about)
+        if about.notice:
+            self.making.notice(about.notice)
+        if about.images:
+            self._audit(config.get("near_distance", NEAR_DISTANCE), source)
+        return source
+
+    def _audit(self, near_distance: int, source: Source) -> None:
+        """The gate: nothing of a run, but before the images of its dataset are used."""
+        config = {"near_distance": near_distance}
+        self.making.stage("audit", "audit", config, {"dataset": source.stage}, [], about={"n": source.n})
+
+    def features(self, config: Mapping, source: Source) -> tuple[Stage, int]:
+        """The stage of a backbone on a data set, and the number of its columns."""
+        name = parts.name_of("backbone", config)
+        module, params = plugins.load("backbone", name), plugins.params("backbone", config)
+        if hasattr(module, "resolve"):
+            params = module.resolve(params, self.making.device)
+        parents, width = {"dataset": source.stage}, self._width(name, module, params, source)
+        if _needs_images(module):
+            image = schema.canonical(params.image)
+            parents["images"] = self.making.stage(
+                "images", "decode", image, {"dataset": source.stage}, [], about={"n": source.n}
+            )
+        full, local = _identified(name, module, params)
+        modules = [plugins.module_name("backbone", name)]
+        about = {"n": source.n} | ({"gflops": round(module.cost(params), 3)} if hasattr(module, "cost") else {})
+        return self.making.stage("features", name, full, parents, modules, local, about), width
+
+    def _width(self, name: str, module: Any, params: Any, source: Source) -> int:
+        if not _needs_images(module):
+            return module.width(params, source.about)
+        if not source.about.images:
+            raise ConfigError(
+                f"backbone={name} needs images, and the dataset {source.stage.family!r} has none: it is embeddings "
+                "made elsewhere; use backbone=precomputed."
+            )
+        return module.width(params)
+
+
+def _needs_images(module: Any) -> bool:
+    return getattr(module, "IMAGES", True)
+
+
+def _identified(name: str, module: Any, params: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is hashed of a backbone, and what is only needed to compute it (paths, and what has no effect)."""
+    hashed, _ = _split(params, ("image",))
+    identity = module.identity(params)
+    local = {key: value for key, value in hashed.items() if key in identity and identity[key] != value}
+    dropped = {key for key in getattr(module, "UNHASHED", ()) if key not in identity}
+    local |= {key: hashed[key] for key in dropped}
+    kept = {key: value for key, value in hashed.items() if key not in dropped}
+    return {"engine": module.ENGINE, "precision": PRECISION, "name": name, **kept, **identity}, local
+
+
+def _split(params: Any, unhashed: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    full = schema.canonical(params)
+    return (
+        {key: value for key, value in full.items() if key not in unhashed},
+        {key: value for key, value in full.items() if key in unhashed},
+    )
