@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics as reference
-from sklearn.neighbors import NearestNeighbors
 
 from backbench import threads
-from backbench.metrics import distances, external, internal, labels, neighbours, retrieval, supervised
+from backbench.metrics import distances, external, internal, labels, supervised
 
 # Two clusters of two points on a line: 0, 2 | 10, 12.
 LINE = np.array([[0.0], [2.0], [10.0], [12.0]], dtype=np.float32)
@@ -113,13 +112,6 @@ class TestInternal:
         x, truth = blobs(3)
         assert score(x, truth) == score(x, (truth + 1) % 4)
 
-    def test_groups_that_do_not_fit_give_the_same(self, monkeypatch):
-        x, truth = blobs(4)
-        parts = [truth, truth // 2]
-        together = internal.scores(x, parts)
-        monkeypatch.setattr(internal, "INDICATOR_BYTES", 1)
-        assert internal.scores(x, parts) == together
-
 
 class TestExternal:
     def test_known_answers(self):
@@ -210,64 +202,6 @@ class TestSupervised:
         assert values["macro_f1"] == pytest.approx(
             reference.f1_score(truth, found, average="macro", zero_division=0), abs=1e-12
         )
-
-
-class TestNeighbours:
-    @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-    @pytest.mark.parametrize("d", [3, 150])
-    def test_equals_scikit_learn(self, metric, d):
-        x, _ = blobs(0, n=700, d=d)
-        rows, lengths = neighbours.nearest(x[:300], x[300:], 7, metric)
-        model = NearestNeighbors(n_neighbors=7, metric=metric, algorithm="brute").fit(x[300:].astype(np.float64))
-        expected = model.kneighbors(x[:300].astype(np.float64))
-        assert np.array_equal(rows, expected[1])
-        assert lengths == pytest.approx(expected[0], abs=1e-7)
-
-    @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-    def test_the_query_is_left_out_by_identity_not_by_distance(self, metric):
-        x = np.repeat(np.eye(3, dtype=np.float32), 3, axis=0)
-        rows, lengths = neighbours.nearest(x, x, 2, metric, np.arange(9))
-        assert rows.tolist()[:4] == [[1, 2], [0, 2], [0, 1], [4, 5]]
-        assert np.all(lengths == 0)
-
-    @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-    def test_ties_go_to_the_lower_index_for_any_block_and_thread(self, metric, monkeypatch):
-        rng = np.random.default_rng(0)
-        x = np.tile(rng.normal(size=(40, 33)).astype(np.float32), (6, 1))
-        x = x[rng.permutation(len(x))]
-        rows, lengths = neighbours.nearest(x, x, 9, metric, np.arange(len(x)))
-        assert np.all((np.diff(lengths) > 0) | (np.diff(rows) > 0))
-        monkeypatch.setattr(distances, "MOST", 17)
-        with threads.one_core_each(3):
-            again = neighbours.nearest(x, x, 9, metric, np.arange(len(x)))
-        assert np.array_equal(rows, again[0])
-        assert np.array_equal(lengths, again[1])
-
-    def test_fewer_neighbours_are_the_first_of_more(self):
-        x, _ = blobs(5)
-        x[50:100] = x[:50]
-        many = neighbours.nearest(x, x, 20, "euclidean")
-        few = neighbours.nearest(x, x, 3, "euclidean")
-        assert np.array_equal(many[0][:, :3], few[0])
-        assert np.array_equal(many[1][:, :3], few[1])
-
-    def test_cosine_of_a_row_of_zeros_is_one(self):
-        x = np.array([[0, 0], [1, 0], [-1, 0.1]], dtype=np.float32)
-        rows, lengths = neighbours.nearest(x, x, 2, "cosine", np.arange(3))
-        assert rows[0].tolist() == [1, 2]
-        assert lengths[0].tolist() == [1.0, 1.0]
-        assert rows[1].tolist() == [0, 2]
-
-    def test_too_many(self):
-        with pytest.raises(ValueError, match="there are 2 rows"):
-            neighbours.nearest(LINE[:3], LINE[:3], 3, "euclidean", np.arange(3))
-
-
-class TestRetrieval:
-    def test_known_answers(self):
-        asked, found = np.array([0, 1]), np.array([[0, 0, 1, 0], [0, 0, 0, 0]])
-        assert retrieval.precision(asked, found) == pytest.approx((0.75 + 0) / 2)
-        assert retrieval.hit_rate(asked, found) == 0.5
 
 
 class TestDistances:

@@ -12,6 +12,8 @@ A plugin module holds
     model of the peak memory beyond the matrix with `count` members at once
 ``prepare(train_x, train_y, queries, members, near)``
     what the members share, computed when first needed; `near` gives the training rows near the queries
+``neighbours(params, n_train)``
+    what it will ask `near` for, (metric, count) or None; optional
 ``predict(shared, train_x, train_y, queries, task)``
     classes (len(queries),) and plain information; the queries are the validation rows, then the test rows
 

@@ -1,15 +1,15 @@
-"""k nearest neighbours: one exact search at the largest k of all members, then votes.
+"""k nearest neighbours: one exact search at the largest k of all members, or the stored graph, then votes.
 
 Equals `sklearn.neighbors.KNeighborsClassifier` (algorithm="brute"): a tied vote goes to the first class. Where training
 rows are equally far at the last place, the one with the lower index counts; scikit-learn leaves that open.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from backbench import classifiers, threads
+from backbench import classifiers
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -37,8 +37,13 @@ def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
 
 
 def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) -> float:
-    """Rows in float64 and blocks of distances; the neighbours are small beside them."""
+    """Rows once more in float32, what is measured of them, and blocks of scores; the neighbours are small beside."""
     return BLOCKS_MB + 8 * (n_train + n_query) * d / classifiers.MB
+
+
+def neighbours(params: Params, n_train: int) -> tuple[str, int] | None:
+    """What is asked of the neighbours of the queries among the training rows."""
+    return (params.metric, params.n_neighbors) if params.n_neighbors <= n_train else None
 
 
 def prepare(
@@ -47,30 +52,27 @@ def prepare(
     queries: "np.ndarray",
     members: Sequence[classifiers.Task],
     near: "Near",
-) -> threads.Once:
+) -> "Near":
     """Neighbours of the queries, by metric, at the largest number that any member asks for."""
-    from backbench.metrics import neighbours
-
-    shared, most = threads.Once(), {}
-    for options in (member.params for member in members):
-        if options.n_neighbors <= len(train_x):
-            most[options.metric] = max(most.get(options.metric, 1), options.n_neighbors)
+    most: dict[str, int] = {}
+    for metric, count in filter(None, (neighbours(member.params, len(train_x)) for member in members)):
+        most[metric] = max(most.get(metric, 1), count)
     for metric, count in most.items():
-        shared.attempt(metric, partial(neighbours.nearest, queries, train_x, count, metric))
-    return shared
+        # A failure is that of the members that ask for it, each of which meets it again.
+        with contextlib.suppress(Exception):
+            near.nearest(metric, count)
+    return near
 
 
 def predict(
-    shared: threads.Once, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
+    shared: "Near", train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
 ) -> tuple["np.ndarray", dict[str, Any]]:
     from backbench.classifiers import _votes
-    from backbench.metrics import neighbours
 
     options = task.params
     reasons = problems(options, *train_x.shape, 0)
     if reasons:
         raise ValueError(reasons[0])
-    search = partial(neighbours.nearest, queries, train_x, options.n_neighbors, options.metric)
-    rows, lengths = (found[:, : options.n_neighbors] for found in shared.get(options.metric, search))
+    rows, lengths = shared.nearest(options.metric, options.n_neighbors)
     weights = _votes.inverse(lengths) if options.weights == "distance" else _votes.equal(lengths)
     return _votes.count(train_y[rows], weights), {}

@@ -40,7 +40,7 @@ class Points:
 
     def __init__(self, x: np.ndarray, centred: bool = False):
         self.rows = np.ascontiguousarray(x, dtype=np.float64)
-        self._twins = _twins(x)
+        self._twins = twins(x)
         if centred:
             self.rows = self.rows - self.rows.mean(axis=0)
         self._norms = (self.rows * self.rows).sum(axis=1)
@@ -64,9 +64,30 @@ class Points:
         return threads.in_order(lambda span: (*span, self.squared(*span)), spans(n, n))
 
 
-def _twins(x: np.ndarray) -> np.ndarray | None:
+def twins(x: np.ndarray) -> np.ndarray | None:
     """Number of the first row with the same values, for each row; None where no two rows are the same."""
     clean = np.ascontiguousarray(x) + 0.0
-    first: dict[bytes, int] = {}
-    twins = np.array([first.setdefault(row.tobytes(), i) for i, row in enumerate(clean)], dtype=np.int64)
-    return None if len(first) == len(clean) else twins
+    words = clean.view(np.uint32)
+    names, first, codes = np.unique(_hashes(words), return_index=True, return_inverse=True)
+    if len(names) == len(words):
+        return None
+    found = first[codes]
+    moved = np.flatnonzero(found != np.arange(len(found)))
+    if not all((words[own] == words[found[own]]).all() for own in np.array_split(moved, 1 + moved.size // 4096)):
+        found = _exact_twins(words)
+    return None if np.array_equal(found, np.arange(len(found))) else found
+
+
+def _hashes(words: np.ndarray) -> np.ndarray:
+    """A 64-bit number of each row of 32-bit words: equal for equal rows, and for others with odds of 2^-32 or less."""
+    factors = np.random.default_rng(0).integers(1, 1 << 63, words.shape[1], dtype=np.uint64)
+    found = np.zeros(len(words), dtype=np.uint64)
+    for start, stop in spans(len(words), words.shape[1]):
+        found[start:stop] = (words[start:stop] * (2 * factors + np.uint64(1))).sum(axis=1, dtype=np.uint64)
+    return found
+
+
+def _exact_twins(words: np.ndarray) -> np.ndarray:
+    rows = np.ascontiguousarray(words).view(np.dtype((np.void, words.shape[1] * words.itemsize))).ravel()
+    _, first, codes = np.unique(rows, return_index=True, return_inverse=True)
+    return first[codes]

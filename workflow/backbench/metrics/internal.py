@@ -1,47 +1,61 @@
-"""Internal metrics of many labelings of one matrix: silhouette, Davies-Bouldin, Calinski-Harabasz, share of noise.
+"""Internal metrics of many labelings of one matrix: silhouette, Davies-Bouldin, Calinski-Harabasz, inertia.
 
-Euclidean, in float64, noise left out. Each block of distances is computed once and used by all labelings; each labeling
-has a matrix product of its own, so that its bits do not depend on the others. Sources: Rousseeuw 1987; Davies and
-Bouldin 1979; Calinski and Harabasz 1974. Values equal those of `sklearn.metrics`, except where those give a number to
-what is undefined (see :func:`scores`).
+Euclidean, in float64, noise left out. Each block of distances is computed once and used by all labelings, and the sums
+of distances are exact (`_cloud`), so that the bits of a labeling do not depend on the others. Sources: Rousseeuw 1987;
+Davies and Bouldin 1979; Calinski and Harabasz 1974. Values equal those of `sklearn.metrics`, except where those give a
+number to what is undefined (see :func:`scores`).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 
 import numpy as np
 
-from backbench import threads
-from backbench.metrics import distances, labels
+from backbench import device
+from backbench.metrics import _spread, _widths, labels
+from backbench.metrics._cloud import Cloud
 
 NAMES = ("silhouette", "davies_bouldin", "calinski_harabasz")
-INDICATOR_BYTES = 1 << 28
+SAMPLED = ("silhouette_sampled", "silhouette_sampled_se")
+SAMPLE_SEED = 0
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics of one labeling; `notes` says why one is NaN."""
+    """Metrics of one labeling; `notes` says why one is NaN.
+
+    `widths` are the silhouette widths of the rows, float32 (n,), NaN for noise; None where undefined or sampled.
+    """
 
     values: dict[str, float]
     notes: dict[str, str] = field(default_factory=dict)
+    widths: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
-def scores(x: np.ndarray, labelings: Sequence[np.ndarray]) -> list[Scores]:
+def scores(x: np.ndarray, labelings: Sequence[np.ndarray], silhouette_rows: int | None = None) -> list[Scores]:
     """Internal metrics of each labeling of the rows of `x`.
 
     NaN with a note where undefined: no or one cluster, only clusters of one point, coinciding centroids
-    (Davies-Bouldin), no spread within clusters (Calinski-Harabasz). `noise_fraction` and `clusters` are always there.
+    (Davies-Bouldin), no spread within clusters (Calinski-Harabasz). `noise_fraction`, `clusters` and `inertia` (the
+    sum of squared distances to the centroids) are always there.
+
+    Parameters
+    ----------
+    x : array of shape (n, d)
+    labelings : arrays of shape (n,); negative is noise
+    silhouette_rows : measure the silhouette on so many rows drawn without replacement, each against all rows; the
+        mean is then `silhouette_sampled`, its standard error `silhouette_sampled_se`, in place of `silhouette`
     """
     parts = [labels.canonical(found) for found in labelings]
     distinct = {part.tobytes(): part for part in parts}
-    defined = {key: part for key, part in distinct.items() if undefined(part) is None}
-    found = dict(zip(defined, _defined_scores(x, list(defined.values())), strict=True))
-    return [_completed(part, found.get(part.tobytes())) for part in parts]
+    found = dict(zip(distinct, _scores(Cloud(x), list(distinct.values()), silhouette_rows), strict=True))
+    return [found[part.tobytes()] for part in parts]
 
 
 def undefined(part: np.ndarray) -> str | None:
-    """Why the internal metrics of a labeling are undefined, or None."""
-    kept, count = int((part >= 0).sum()), labels.clusters(part)
+    """Why the internal metrics of a canonical labeling are undefined, or None."""
+    kept, count = int((part >= 0).sum()), int(part.max(initial=-1)) + 1
     if kept == 0:
         return "all points are noise"
     if count == 1:
@@ -49,116 +63,85 @@ def undefined(part: np.ndarray) -> str | None:
     return "every cluster has one point only" if count == kept else None
 
 
-def _completed(part: np.ndarray, found: Scores | None) -> Scores:
-    always = {"noise_fraction": float((part < 0).mean()), "clusters": float(labels.clusters(part))}
-    if found is not None:
-        return Scores({**found.values, **always}, dict(found.notes))
-    reason = undefined(part)
-    return Scores({**dict.fromkeys(NAMES, float("nan")), **always}, dict.fromkeys(NAMES, reason))
+def _scores(cloud: Cloud, parts: list[np.ndarray], asked: int | None) -> Iterator[Scores]:
+    """Scores of distinct labelings in canonical form."""
+    reasons = [undefined(part) for part in parts]
+    defined = [part for part, reason in zip(parts, reasons, strict=True) if reason is None]
+    silhouettes = iter(_silhouettes(cloud, defined, asked))
+    spreads = _spreads(cloud, parts)
+    for part, reason, (inertia, spread) in zip(parts, reasons, spreads, strict=True):
+        always = {
+            "inertia": inertia,
+            "noise_fraction": float((part < 0).mean()),
+            "clusters": float(part.max(initial=-1) + 1),
+        }
+        if reason is None:
+            values, widths = next(silhouettes)
+            notes = {name: _spread.REASONS[name] for name, value in spread.items() if np.isnan(value)}
+            notes |= {name: "one drawn row says nothing of it" for name, value in values.items() if np.isnan(value)}
+            yield Scores({**values, **spread, **always}, notes, widths)
+        else:
+            names = (*(NAMES[:1] if asked is None else SAMPLED), *NAMES[1:])
+            yield Scores({**dict.fromkeys(names, float("nan")), **always}, dict.fromkeys(names, reason))
 
 
-def _defined_scores(x: np.ndarray, parts: list[np.ndarray]) -> list[Scores]:
-    if not parts:
-        return []
-    points = distances.Points(x, centred=True)
-    widths = [part for group in _groups(parts) for part in _silhouettes(points, group)]
-    spreads = threads.in_order(lambda part: _spread(points.rows, part), parts)
-    return [
-        Scores({"silhouette": width, **spread.values}, spread.notes)
-        for width, spread in zip(widths, spreads, strict=True)
-    ]
-
-
-def _groups(parts: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """Labelings whose indicator matrices fit into memory together."""
-    group, held = [], 0
+def _spreads(cloud: Cloud, parts: list[np.ndarray]) -> Iterator[tuple[float, dict[str, float]]]:
+    """Inertia, and Davies-Bouldin and Calinski-Harabasz where they are defined, of each labeling."""
+    own = _spread.moments(cloud, [part for part in parts if part.max(initial=-1) >= 0])
     for part in parts:
-        size = 8 * part.size * labels.clusters(part)
-        if group and held + size > INDICATOR_BYTES:
-            yield group
-            group, held = [], 0
-        group.append(part)
-        held += size
-    yield group
+        if part.max(initial=-1) < 0:
+            yield 0.0, {}
+            continue
+        found = next(own)
+        yield _spread.inertia(cloud, found), _spread.indices(part, found) if undefined(part) is None else {}
 
 
-def _silhouettes(points: distances.Points, parts: list[np.ndarray]) -> list[float]:
-    indicators = [_indicator(part) for part in parts]
-    counts = [indicator.sum(axis=0) for indicator in indicators]
-    n = len(points.rows)
-
-    def block(span: tuple[int, int]) -> list[np.ndarray]:
-        far = np.sqrt(points.squared(*span))
-        rows = slice(*span)
-        return [
-            _widths(far @ indicator, part[rows], count)
-            for part, indicator, count in zip(parts, indicators, counts, strict=True)
-        ]
-
-    blocks = list(threads.in_order(block, distances.spans(n, n)))
-    return [float(np.concatenate(widths).mean()) for widths in zip(*blocks, strict=True)]
-
-
-def _widths(sums: np.ndarray, own: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Silhouette widths of those rows of a block that are no noise; 0 in a cluster of one point."""
-    rows = np.flatnonzero(own >= 0)
-    own = own[rows]
-    within = sums[rows, own] / np.maximum(count[own] - 1, 1)
-    between = sums[rows] / count
-    between[np.arange(len(rows)), own] = np.inf
-    other = between.min(axis=1)
-    larger = np.maximum(within, other)
-    widths = np.divide(other - within, larger, out=np.zeros(len(rows)), where=larger > 0)
-    return np.where(count[own] > 1, widths, 0.0)
-
-
-def _indicator(part: np.ndarray) -> np.ndarray:
-    """(n, k) matrix with 1 where a row is in a cluster; rows of noise are zero."""
-    found = np.zeros((part.size, int(part.max()) + 1))
-    rows = np.flatnonzero(part >= 0)
-    found[rows, part[rows]] = 1.0
+def _silhouettes(
+    cloud: Cloud, parts: list[np.ndarray], asked: int | None
+) -> list[tuple[dict[str, float], np.ndarray | None]]:
+    """Mean width, and the widths where all rows are measured, of each labeling that has any."""
+    sizes = [int((part >= 0).sum()) for part in parts]
+    whole = [part for part, size in zip(parts, sizes, strict=True) if asked is None or size <= asked]
+    some = [part for part, size in zip(parts, sizes, strict=True) if asked is not None and size > asked]
+    exact = iter(_engine().widths(cloud, whole, np.arange(cloud.n)) if whole else [])
+    drawn = iter(_drawn(cloud, some, asked) if some else [])
+    found = []
+    for part, size in zip(parts, sizes, strict=True):
+        if asked is None:
+            own = next(exact)
+            found.append(({"silhouette": float(own[part >= 0].mean())}, own.astype(np.float32)))
+        elif size <= asked:
+            found.append((dict(zip(SAMPLED, (float(next(exact)[part >= 0].mean()), 0.0), strict=True)), None))
+        else:
+            found.append((_estimate(next(drawn), size), None))
     return found
 
 
-def _spread(rows: np.ndarray, part: np.ndarray) -> Scores:
-    """Davies-Bouldin and Calinski-Harabasz of one labeling."""
-    indicator = _indicator(part)
-    count = indicator.sum(axis=0)
-    centroids = (indicator.T @ rows) / count[:, None]
-    kept = np.flatnonzero(part >= 0)
-    squares = np.concatenate(
-        [_squares(rows, centroids, part, kept[start:stop]) for start, stop in distances.spans(len(kept), rows.shape[1])]
-    )
-    own = part[kept]
-    radius = np.bincount(own, weights=np.sqrt(squares), minlength=len(count)) / count
-    values = {
-        "davies_bouldin": _davies_bouldin(centroids, radius),
-        "calinski_harabasz": _calinski_harabasz(centroids, count, float(squares.sum())),
-    }
-    reasons = {"davies_bouldin": "two centroids coincide", "calinski_harabasz": "no cluster has any spread"}
-    return Scores(values, {name: reasons[name] for name, value in values.items() if np.isnan(value)})
+def _drawn(cloud: Cloud, parts: list[np.ndarray], count: int) -> list[np.ndarray]:
+    """Widths of `count` rows of each labeling: the first in one random order of all rows that are no noise.
+
+    Whole strips in that order are measured, so that neither `count` nor the other labelings count for the bits.
+    """
+    order = np.random.default_rng(SAMPLE_SEED).permutation(cloud.n)
+    places = [np.flatnonzero(part[order] >= 0)[:count] for part in parts]
+    size = _engine().width(cloud.n)
+    needed = max(int(own[-1]) + 1 for own in places)
+    found = _engine().widths(cloud, parts, order[: -(-needed // size) * size])
+    return [own[place] for own, place in zip(found, places, strict=True)]
 
 
-def _squares(rows: np.ndarray, centroids: np.ndarray, part: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    return ((rows[kept] - centroids[part[kept]]) ** 2).sum(axis=1)
+def _estimate(drawn: np.ndarray, size: int) -> dict[str, float]:
+    """Mean width of drawn rows, and its standard error when they are drawn from `size` rows without replacement."""
+    if len(drawn) == 1:
+        return dict(zip(SAMPLED, (float(drawn[0]), float("nan")), strict=True))
+    error = np.sqrt(drawn.var(ddof=1) / len(drawn) * (1 - len(drawn) / size))
+    return dict(zip(SAMPLED, (float(drawn.mean()), float(error)), strict=True))
 
 
-def _davies_bouldin(centroids: np.ndarray, radius: np.ndarray) -> float:
-    apart = np.sqrt(np.maximum(_between(centroids), 0.0))
-    np.fill_diagonal(apart, np.inf)
-    scale = np.abs(centroids).max()
-    if apart.min() <= distances.rounding(centroids.shape[1]) * scale:
-        return float("nan")
-    return float(((radius[:, None] + radius[None, :]) / apart).max(axis=1).mean())
+def _engine() -> ModuleType:
+    """What measures the distances: numpy, or PyTorch where a device is asked for."""
+    if device.accelerated():
+        from backbench.metrics import _torch_internal
 
-
-def _between(centroids: np.ndarray) -> np.ndarray:
-    return np.stack([((centroids - centre) ** 2).sum(axis=1) for centre in centroids])
-
-
-def _calinski_harabasz(centroids: np.ndarray, count: np.ndarray, within: float) -> float:
-    mean = (count @ centroids) / count.sum()
-    between = float((count * ((centroids - mean) ** 2).sum(axis=1)).sum())
-    if within <= distances.rounding(centroids.shape[1]) ** 2 * max(between, 1.0):
-        return float("nan")
-    return float(between * (count.sum() - len(count)) / (within * (len(count) - 1)))
+        return _torch_internal
+    return _widths

@@ -6,16 +6,22 @@ from backbench import hashing
 
 NOISE = -1
 OUTSIDE = -2
+DENSE_NAMES = 4
 
 
 def canonical(labels: np.ndarray) -> np.ndarray:
     """Labels renamed 0, 1, ... by first appearance, as int32; negative ones (noise, out of scope) stay."""
     found = np.asarray(labels).astype(np.int32)
     inside = found >= 0
-    names, first, codes = np.unique(found[inside], return_index=True, return_inverse=True)
-    rank = np.empty(len(names), dtype=np.int32)
-    rank[np.argsort(first)] = np.arange(len(names), dtype=np.int32)
-    found[inside] = rank[codes]
+    kept = found[inside]
+    if kept.max(initial=-1) >= DENSE_NAMES * len(found):
+        kept = np.unique(kept, return_inverse=True)[1]
+    first = np.full(int(kept.max(initial=-1)) + 1, len(kept))
+    # Of several values for one place the last one stays: in reverse order, that of the first row.
+    first[kept[::-1]] = np.arange(len(kept))[::-1]
+    rank = np.empty(len(first), dtype=np.int32)
+    rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
+    found[inside] = rank[kept]
     return found
 
 

@@ -1,14 +1,24 @@
-"""Exact nearest neighbours: blocked, and with one answer whatever the block, the threads or the BLAS."""
+"""Exact nearest neighbours: blocked, and with one answer whatever the block, the threads, the BLAS or the device.
+
+Products of float32 find candidates (`_rough`), or products of float64 where these leave too many; the candidates are
+measured again one by one in float64, and these distances decide. Beside the rows there is a copy of them in float32
+and, for each thread, one block.
+"""
 
 from typing import Literal
 
 import numpy as np
 
-from backbench import threads
-from backbench.metrics import distances
+from backbench import device, threads
+from backbench.metrics import _rough
 
 Metric = Literal["euclidean", "cosine"]
-GATHERED_BYTES = 1 << 20
+QUERIES = 256
+# Where many neighbours are asked for, a block has fewer queries.
+FOUND = 1 << 18
+# Products of float64 may leave all rows as candidates, so that fewer queries go at once.
+FEW = 32
+GATHERED_BYTES = 1 << 19
 
 
 def nearest(
@@ -16,78 +26,158 @@ def nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The `count` nearest rows of each query, nearest first, the lower index first among equals.
 
-    Matrix products find candidates; those within their rounding error of the last place are measured again one by
-    one, and these distances decide.
+    Equals `sklearn.neighbors.NearestNeighbors` (algorithm="brute") on float64, but for the order of equals. The first
+    k of more neighbours are the k neighbours, bit for bit.
 
     Parameters
     ----------
     queries, rows : arrays of shape (q, d) and (n, d)
-    own : for each query the index of the row that it is itself, which is left out; duplicates of it are not
+    own : for each query the index of the row that it is itself, which is left out, or -1; duplicates of it are not
 
     Returns
     -------
     indices (q, count) int64, distances (q, count) float64; the cosine distance to a row of zeros is 1
     """
-    search = _Search(queries, rows, metric)
     limit = len(rows) - (own is not None)
     if not 1 <= count <= limit:
         raise ValueError(f"{count} neighbours are asked for; there are {limit} rows to choose from")
-    blocks = distances.spans(len(queries), len(rows))
-    parts = list(threads.in_order(lambda span: search.block(span, count, own), blocks))
+    search = _Search(queries, rows, count, metric, own)
+    size = search.scan.size(count)
+    blocks = [np.arange(start, min(start + size, len(queries))) for start in range(0, len(queries), size)]
+    parts = list(threads.in_order(search.block, blocks))
     indices = [part[0] for part in parts] or [np.empty((0, count), np.int64)]
     lengths = [part[1] for part in parts] or [np.empty((0, count))]
     return np.concatenate(indices), np.concatenate(lengths)
 
 
+def measured(
+    queries: np.ndarray, rows: np.ndarray, query: np.ndarray, row: np.ndarray, lengths: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Squared euclidean distances of pairs of rows, in float64; cosine distances where `lengths` are given.
+
+    The value of a pair depends on these two rows alone.
+    """
+    size = max(1, GATHERED_BYTES // (8 * max(1, rows.shape[1])))
+    found = np.empty(len(query))
+    for start in range(0, len(query), size):
+        one, other = query[start : start + size], row[start : start + size]
+        left, right = queries[one].astype(np.float64, copy=False), rows[other].astype(np.float64, copy=False)
+        if lengths:
+            both = lengths[0][one] * lengths[1][other]
+            cosine = np.divide(_rough.dots(left, right), both, out=np.zeros(len(one)), where=both > 0)
+            found[start : start + size] = np.maximum(1.0 - cosine, 0.0)
+        else:
+            left -= right
+            found[start : start + size] = _rough.dots(left, left)
+    return found
+
+
+def ordered(
+    query: np.ndarray, row: np.ndarray, length: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest rows of each query, (q, count), from pairs that are sorted by query and row."""
+    counts = np.bincount(query, minlength=shape[0])
+    place = np.arange(len(query)) - (np.cumsum(counts) - counts)[query]
+    lengths = np.full((shape[0], counts.max(initial=shape[1])), np.inf)
+    rows = np.full(lengths.shape, -1, dtype=np.int64)
+    lengths[query, place], rows[query, place] = length, row
+    order = np.argsort(lengths, axis=1, kind="stable")[:, : shape[1]]
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(lengths, order, axis=1)
+
+
 class _Search:
-    def __init__(self, queries: np.ndarray, rows: np.ndarray, metric: Metric):
-        convert = distances.unit_rows if metric == "cosine" else _float64
-        self.queries, self.rows, self.cosine = convert(queries), convert(rows), metric == "cosine"
-        self.norms = (self.rows * self.rows).sum(axis=1)
+    """One search; of rows with the same values only as many are looked at as can be among the nearest."""
 
-    def block(self, span: tuple[int, int], count: int, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        start, stop = span
-        rough, slack = self._rough(self.queries[start:stop])
-        if own is not None:
-            rough[np.arange(stop - start), own[start:stop]] = np.inf
-        last = np.partition(rough, count - 1, axis=1)[:, count - 1]
-        query, row = np.nonzero(rough <= (last + 2 * slack)[:, None])
-        length = self._measure(query + start, row)
-        order = np.lexsort((row, length, query))
-        begins = np.searchsorted(query[order], np.arange(stop - start))
-        chosen = order[begins[:, None] + np.arange(count)[None, :]]
-        return row[chosen], length[chosen] if self.cosine else np.sqrt(length[chosen])
+    def __init__(self, queries: np.ndarray, rows: np.ndarray, count: int, metric: Metric, own: np.ndarray | None):
+        same = queries is rows
+        rows = _real(rows)
+        queries = rows if same else _real(queries)
+        copies = _rough.copies(rows)
+        self.kept = None if copies is None or (copies <= count).all() else np.flatnonzero(copies <= count)
+        if self.kept is not None:
+            rows = rows[self.kept]
+        self.queries, self.rows, self.count, self.own = queries, rows, count, self._place(own)
+        self.space = _rough.Space(queries, rows, metric == "cosine")
+        self.lengths = (self.space.query_lengths, self.space.lengths) if self.space.cosine else ()
+        self.scan = _scan(self.space)
 
-    def _rough(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        products = queries @ self.rows.T
-        error = distances.rounding(queries.shape[1])
-        if self.cosine:
-            return 1.0 - products, np.full(len(queries), error)
-        own = (queries * queries).sum(axis=1)
-        products *= -2.0
-        products += self.norms
-        products += own[:, None]
-        return products, error * (own + self.norms.max(initial=0.0))
+    def block(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours of the queries `which`."""
+        query, row, wide = self.scan.candidates(which, self._own(which), self.count)
+        found, lengths = self._measured(which, query, row)
+        many = np.flatnonzero(wide)
+        for some in (many[start : start + FEW] for start in range(0, len(many), FEW)):
+            query, row = _exactly(self.space, which[some], self._own(which[some]), self.count)
+            found[some], lengths[some] = self._measured(which[some], query, row)
+        return found if self.kept is None else self.kept[found], lengths
 
-    def _measure(self, query: np.ndarray, row: np.ndarray) -> np.ndarray:
-        size = max(1, GATHERED_BYTES // (8 * max(1, self.rows.shape[1])))
-        found = np.empty(len(query))
-        for start in range(0, len(query), size):
-            part = slice(start, start + size)
-            left, right = self.queries[query[part]], self.rows[row[part]]
-            found[part] = _cosine(left, right) if self.cosine else _squared(left, right)
-        return found
+    def _measured(self, which: np.ndarray, query: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        length = measured(self.queries, self.rows, which[query], row, self.lengths)
+        rows, lengths = ordered(query, row, length, (len(which), self.count))
+        return rows, lengths if self.space.cosine else np.sqrt(lengths)
 
+    def _own(self, which: np.ndarray) -> np.ndarray:
+        return np.full(len(which), -1) if self.own is None else self.own[which]
 
-def _cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.maximum(1.0 - (left * right).sum(axis=1), 0.0)
+    def _place(self, own: np.ndarray | None) -> np.ndarray | None:
+        """The place of each query among the rows that are looked at, -1 where it is none of them."""
+        if own is None or self.kept is None:
+            return own
+        place = np.searchsorted(self.kept, own)
+        return np.where(self.kept[np.minimum(place, len(self.kept) - 1)] == own, place, -1)
 
 
-def _squared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    left -= right
-    left *= left
-    return left.sum(axis=1)
+class Scan:
+    """Candidates by products of float32 on the CPU."""
+
+    def __init__(self, space: _rough.Space):
+        self._space = space
+        self._right = space.rows(0, len(space), np.float32)
+
+    def size(self, count: int) -> int:
+        """Queries in a block."""
+        return max(16, min(QUERIES, FOUND // count))
+
+    def candidates(self, which: np.ndarray, own: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(query, row) of the candidates, the query as its place in `which`; and which queries have too many."""
+        left, slack = self._space.queries(which, np.float32), self._space.slack(which, np.float32)
+        block = _rough.Block(slack, count, 2 * count + _rough.SPARE, np.float32)
+        for start in range(0, len(self._right), _rough.TILE):
+            if block.wide.all():
+                break
+            _add(block, left, self._right[start : start + _rough.TILE], start, own, count)
+        return *block.found(), block.wide
 
 
-def _float64(x: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(x, dtype=np.float64)
+def _exactly(space: _rough.Space, which: np.ndarray, own: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates by products of float64, as many as there are."""
+    left = space.queries(which, np.float64)
+    block = _rough.Block(space.slack(which, np.float64), count, None, np.float64)
+    size = min(_rough.TILE, max(256, 4 * _rough.CHUNK_BYTES // (8 * (space.d + 1))))
+    for start in range(0, len(space), size):
+        _add(block, left, space.rows(start, min(start + size, len(space)), np.float64), start, own, count)
+    return block.found()
+
+
+def _add(block: _rough.Block, left: np.ndarray, right: np.ndarray, start: int, own: np.ndarray, count: int) -> None:
+    width = len(right)
+    fold = max(1, min(_rough.FOLD, width // (4 * count)))
+    scores = np.empty((len(left), -(-width // fold) * fold), left.dtype)
+    np.matmul(left, right.T, out=scores[:, :width])
+    scores[:, width:] = np.inf
+    here = np.flatnonzero((own >= start) & (own < start + width))
+    scores[here, own[here] - start] = np.inf
+    block.add(start, scores, fold)
+
+
+def _scan(space: _rough.Space) -> Scan:
+    if not device.accelerated():
+        return Scan(space)
+    from backbench.metrics import _rough_torch
+
+    return _rough_torch.Scan(space)
+
+
+def _real(x: np.ndarray) -> np.ndarray:
+    kind = x.dtype if x.dtype in (np.float32, np.float64) else np.float64
+    return np.ascontiguousarray(x, dtype=kind)

@@ -1,17 +1,57 @@
-"""Metrics of ranked neighbours. The query is never its own neighbour: that is up to the search, not to these."""
+"""Metrics of ranked neighbours. The query is never its own neighbour: that is up to the search, not to these.
+
+A neighbour is relevant if it has the class of the query. Recall and average precision are of queries that have a
+relevant image at all; the others are left out of their means.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-
-def precision(query_labels: np.ndarray, neighbour_labels: np.ndarray) -> float:
-    """Mean over queries of the share of neighbours (q, k) with the query's label; NaN without queries."""
-    return float(_relevant(query_labels, neighbour_labels).mean(axis=1).mean()) if len(query_labels) else float("nan")
+DEPTHS = (1, 5, 10, 20, 50, 100)
 
 
-def hit_rate(query_labels: np.ndarray, neighbour_labels: np.ndarray) -> float:
-    """Share of queries with at least one neighbour of their label; NaN without queries."""
-    return float(_relevant(query_labels, neighbour_labels).any(axis=1).mean()) if len(query_labels) else float("nan")
-
-
-def _relevant(query_labels: np.ndarray, neighbour_labels: np.ndarray) -> np.ndarray:
+def relevant(query_labels: np.ndarray, neighbour_labels: np.ndarray) -> np.ndarray:
+    """Whether each neighbour (q, k) has the query's label."""
     return neighbour_labels == query_labels[:, None]
+
+
+def depths(at: int) -> list[int]:
+    """The numbers of neighbours at which metrics are reported: the usual ones up to `at`, and `at`."""
+    return sorted({at, *(depth for depth in DEPTHS if depth < at)})
+
+
+def curves(hits: np.ndarray, totals: np.ndarray, at: Sequence[int]) -> dict[str, float]:
+    """Metrics at each of the numbers `at` of neighbours, which may be more than there are.
+
+    Precision and hit rate ("Recall@K" in metric learning: Jégou et al. 2011; Musgrave et al. 2020) are of all queries.
+    Recall is the share of all relevant images that are found (Manning et al. 2008, section 8.4); the average precision
+    at k is the sum of the precisions at the ranks of relevant neighbours over the smaller of k and the number of
+    relevant images (Philbin et al. 2007; the TREC measure, cut at k).
+
+    Parameters
+    ----------
+    hits : bool array of shape (q, K): whether each neighbour, nearest first, is relevant
+    totals : number of images that are relevant to each query, found or not
+    """
+    sums = hits.cumsum(axis=1)
+    gains = (sums / np.arange(1, hits.shape[1] + 1) * hits).cumsum(axis=1)
+    some = totals > 0
+    sums_some, gains_some, most = sums[some], gains[some], totals[some]
+    found = {}
+    for k in at:
+        last = min(k, hits.shape[1]) - 1
+        found[f"precision_at_{k}"] = _mean(hits[:, : last + 1].mean(axis=1))
+        found[f"recall_at_{k}"] = _mean(sums_some[:, last] / most)
+        found[f"hit_rate_at_{k}"] = _mean(sums[:, last] > 0)
+        found[f"map_at_{k}"] = _mean(gains_some[:, last] / np.minimum(k, most))
+    return found
+
+
+def names(at: Sequence[int]) -> list[str]:
+    """The metrics that `curves` gives."""
+    return [f"{name}_at_{k}" for k in at for name in ("precision", "recall", "hit_rate", "map")]
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")

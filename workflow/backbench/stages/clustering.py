@@ -2,11 +2,12 @@
 
 Scopes: `all` fits and scores all rows; `train` the training rows alone; `per_split` fits training, validation and test
 rows apart, its metrics are those of the test rows and `info["parts"]` holds those of each part. Rows out of scope have
-label -2, noise -1. A member's `seconds` are its own fit and an equal share of what the shard shares.
+label -2, noise -1, and neither has a silhouette width. A member's `seconds` are its own fit and an equal share of what
+the shard shares.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from backbench.stages import _shard
 
 SCORE_AFTER_SECONDS = 5.0
 FIT_TO_SCORE = 4.0
+FROM_INFO = ("bic",)
 REPORTED = {"all": "all", "train": "train", "per_split": "test"}
 
 
@@ -31,6 +33,7 @@ class _Part:
     rows: np.ndarray
     x: np.ndarray
     truth: np.ndarray | None
+    near: near.Near
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,18 @@ class _Fitted:
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
-    """Labels (n,) int32, internal metrics, and external ones where the dataset is labelled, of each member."""
+    """Labels (n,) int32, internal metrics, and external ones where the dataset is labelled, of each member.
+
+    A member whose config holds `silhouette_rows` has its silhouette estimated on so many rows (`internal.scores`); the
+    others have the width of each row as the array `silhouettes` (n,) float32, where the reported part has any.
+    """
     x, truth = _shard.matrix(inputs), _shard.truth(inputs)
-    split = inputs.array("dataset", "split")
+    split, graphs = inputs.array("dataset", "split"), _shard.graphs(inputs)
     done = 0
     for (name, scope), group in _shard.families(members, lambda m: (m.config["clusterer"]["name"], m.config["scope"])):
         try:
             _shard.refuse_non_finite(x)
-            family = _Family(plugins.load("clusterer", name), _parts(scope, x, truth, split), scope, len(x))
+            family = _Family(plugins.load("clusterer", name), _parts(scope, x, truth, split, graphs), scope, len(x))
         except Exception as error:  # the fault of every member of the family, and of no other
             yield from (_shard.failure(member, error) for member in group)
             continue
@@ -61,12 +68,18 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             context.progress(done, len(members))
 
 
-def _parts(scope: str, x: np.ndarray, truth: np.ndarray | None, split: np.ndarray) -> list[_Part]:
+def _parts(
+    scope: str, x: np.ndarray, truth: np.ndarray | None, split: np.ndarray, graphs: Mapping[str, near.Graph]
+) -> list[_Part]:
     if scope == "all":
-        return [_Part("all", np.arange(len(x)), x, truth)]
+        return [_Part("all", np.arange(len(x)), x, truth, near.Near(x, stored=graphs))]
     wanted = ("train",) if scope == "train" else tuple(_shard.PARTS)
     rows = {name: np.flatnonzero(split == _shard.PARTS[name]) for name in wanted}
-    found = [_Part(name, own, x[own], None if truth is None else truth[own]) for name, own in rows.items() if len(own)]
+    found = [
+        _Part(name, own, x[own], None if truth is None else truth[own], near.among(x, own, own, graphs))
+        for name, own in rows.items()
+        if len(own)
+    ]
     if not found:
         raise ValueError(f"scope {scope}: the dataset has no such rows")
     return found
@@ -89,7 +102,7 @@ class _Family:
         with _shard.computing(context):
             began = time.perf_counter()
             try:
-                shared = [self.plugin.prepare(part.x, list(tasks.values()), near.Near(part.x)) for part in self.parts]
+                shared = [self.plugin.prepare(part.x, list(tasks.values()), part.near) for part in self.parts]
             except Exception as error:  # what all need failed, so all do
                 yield from (_shard.failure(member, error) for member in sound)
                 return
@@ -148,11 +161,19 @@ class _Family:
 
     def _scores(self, batch: list[_Fitted]) -> list[list[internal.Scores]]:
         """Scores of each member, part by part."""
-        columns = []
-        for i, part in enumerate(self.parts):
-            inner = internal.scores(part.x, [fitted.labels[i] for fitted in batch])
-            columns.append([_joined(part, fitted, i, own) for fitted, own in zip(batch, inner, strict=True)])
+        columns = [self._part_scores(batch, i) for i in range(len(self.parts))]
         return [list(row) for row in zip(*columns, strict=True)]
+
+    def _part_scores(self, batch: list[_Fitted], i: int) -> list[internal.Scores]:
+        """Scores of each member on one part; those that ask for the same silhouette share a pass."""
+        found: dict[str, internal.Scores] = {}
+        asked = [fitted.member.config.get("silhouette_rows") for fitted in batch]
+        for rows in dict.fromkeys(asked):
+            group = [fitted for fitted, own in zip(batch, asked, strict=True) if own == rows]
+            inner = internal.scores(self.parts[i].x, [fitted.labels[i] for fitted in group], rows)
+            for fitted, own in zip(group, inner, strict=True):
+                found[fitted.member.hash] = _joined(self.parts[i], fitted, i, own)
+        return [found[fitted.member.hash] for fitted in batch]
 
     def _outcome(self, fitted: _Fitted, scores: list[internal.Scores], share: float) -> Outcome:
         names = [part.name for part in self.parts]
@@ -164,9 +185,18 @@ class _Family:
         info = {**info, "label_digest": labels.digest(full), "scope": self.scope}
         if self.scope == "per_split":
             info["parts"] = {name: {**own, **_shard.plain(score.values)} for name, (score, own) in parts.items()}
-        return Outcome(
-            fitted.member.hash, reported.values, reported.notes, info, {"labels": full}, fitted.seconds + share
-        )
+        arrays = {"labels": full}
+        if reported.widths is not None:
+            arrays["silhouettes"] = self._widths(scores)
+        return Outcome(fitted.member.hash, reported.values, reported.notes, info, arrays, fitted.seconds + share)
+
+    def _widths(self, scores: list[internal.Scores]) -> np.ndarray:
+        """Silhouette width of each row among the rows that it was clustered with; NaN where it has none."""
+        full = np.full(self.n, np.nan, dtype=np.float32)
+        for part, own in zip(self.parts, scores, strict=True):
+            if own.widths is not None:
+                full[part.rows] = own.widths
+        return full
 
 
 def _task(member: Member) -> clusterers.Task:
@@ -175,14 +205,13 @@ def _task(member: Member) -> clusterers.Task:
 
 
 def _joined(part: _Part, fitted: _Fitted, i: int, inner: internal.Scores) -> internal.Scores:
-    """Internal and external metrics, and the inertia where the clusterer has one."""
+    """Internal and external metrics, and what the clusterer says of itself that is a metric."""
     values, notes = dict(inner.values), dict(inner.notes)
-    if "inertia" in fitted.infos[i]:
-        values["inertia"] = fitted.infos[i]["inertia"]
+    values |= {name: float(fitted.infos[i][name]) for name in FROM_INFO if name in fitted.infos[i]}
     if part.truth is not None:
         outer, reasons = external.scores(part.truth, fitted.labels[i])
         values, notes = values | outer, notes | reasons
-    return internal.Scores(values, notes)
+    return internal.Scores(values, notes, inner.widths)
 
 
 def _no_test_rows(some: internal.Scores) -> internal.Scores:

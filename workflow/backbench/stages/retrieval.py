@@ -1,75 +1,138 @@
-"""The retrieval stage: exact nearest neighbours of each query, the query itself left out.
+"""The retrieval stage: nearest neighbours of each query, the query itself left out.
 
 Protocols: `leave_one_out` takes each row as a query against all others; `test_against_train` the test rows against the
-training rows. The array `neighbours` (queries, k) holds row numbers of the dataset, nearest first. One search at the
+training rows. The array `neighbours` (queries, k) holds row numbers of the dataset, nearest first. The search is exact
+and uses the stored graph where it can, or, with `search: approximate`, says what recall it has. One search at the
 largest k serves all members of a metric and protocol; `seconds` are divided equally among them.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from backbench.metrics import neighbours, retrieval
+from backbench.metrics import near, retrieval
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Row numbers of the queries, of the rows that may be found and of those that are; and how good the search was."""
+
+    queries: np.ndarray
+    rows: np.ndarray
+    nearest: np.ndarray
+    search: Mapping[str, float] = field(default_factory=dict)
+
+
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
-    """Neighbours of each member, and precision and hit rate where the dataset is labelled."""
+    """Neighbours of each member, and the metrics of their order where the dataset is labelled."""
     x, truth = _shard.matrix(inputs), _shard.truth(inputs)
-    split = inputs.array("dataset", "split")
+    split, stored = inputs.array("dataset", "split"), _shard.graphs(inputs)
     done = 0
-    for (metric, protocol), group in _shard.families(members, lambda m: (m.config["metric"], m.config["protocol"])):
+    for (metric, protocol, deep), group in _shard.families(members, _family):
         began = time.perf_counter()
         try:
             _shard.refuse_non_finite(x)
             with _shard.computing(context):
-                queries, found = _search(x, split, metric, protocol, max(m.config["at"] for m in group))
+                most = max(member.config["at"] for member in group)
+                parts = _parts(split, protocol)
+                found = _exact(x, *parts, metric, most, stored) if deep is None else _rough(x, *parts, metric, deep)
         except Exception as error:  # the fault of every member of the search, and of no other
             yield from (_shard.failure(member, error) for member in group)
             continue
         share = (time.perf_counter() - began) / len(group)
         for member in group:
             done += 1
-            yield _outcome(member, queries, found, truth, share)
+            yield _outcome(member, found, truth, share)
             context.progress(done, len(members))
 
 
-def _search(x: np.ndarray, split: np.ndarray, metric: str, protocol: str, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """(row numbers of the queries, row numbers of their neighbours); fewer than `most` where there are fewer rows."""
+def _family(member: Member) -> tuple[str, str, int | None]:
+    """Exact searches share the deepest; an approximate one depends on its depth, so only members of one depth share."""
+    config = member.config
+    rough = config.get("search", "exact") == "approximate"
+    return config["metric"], config["protocol"], config["at"] if rough else None
+
+
+def _parts(split: np.ndarray, protocol: str) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of the queries and of the rows to retrieve."""
     if protocol == "leave_one_out":
-        rows = queries = np.arange(len(x))
-        own, limit = queries, len(x) - 1
-    else:
-        rows, queries = np.flatnonzero(split == _shard.TRAIN), np.flatnonzero(split == _shard.TEST)
-        own, limit = None, len(rows)
-    count = min(most, limit)
+        every = np.arange(len(split))
+        return every, every
+    return np.flatnonzero(split == _shard.TEST), np.flatnonzero(split == _shard.TRAIN)
+
+
+def _exact(
+    x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: str, most: int, stored: Mapping[str, near.Graph]
+) -> _Found:
+    source = near.among(x, queries, rows, stored)
+    count = min(most, source.most)
     if count < 1:
-        return queries, np.empty((len(queries), 0), dtype=np.int64)
-    return queries, rows[neighbours.nearest(x[queries], x[rows], count, metric, own)[0]]
+        return _Found(queries, rows, np.empty((len(queries), 0), dtype=np.int64))
+    return _Found(queries, rows, rows[source.nearest(metric, count)[0]])
 
 
-def _outcome(
-    member: Member, queries: np.ndarray, found: np.ndarray, truth: np.ndarray | None, seconds: float
-) -> Outcome:
+def _rough(x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: str, most: int) -> _Found:
+    """Approximate neighbours; how good they are is judged on sampled queries."""
+    from backbench.metrics import approximate
+
+    own = queries if len(queries) == len(x) else None
+    count = min(most, len(rows) - (own is not None))
+    if count < 1 or not len(queries):
+        return _Found(queries, rows, np.empty((len(queries), max(count, 0)), dtype=np.int64))
+    whole = own is not None
+    source = x if whole else x[rows]
+    found, _, quality = approximate.nearest_approximate(source if whole else x[queries], source, count, metric, own)
+    return _Found(queries, rows, rows[found], vars(quality))
+
+
+def _outcome(member: Member, found: _Found, truth: np.ndarray | None, seconds: float) -> Outcome:
     at = member.config["at"]
-    found = found[:, :at].astype(np.int32)
-    info = {"queries": len(queries), "neighbours": found.shape[1]}
-    if found.shape[1] < at:
-        info["fewer"] = f"only {found.shape[1]} of {at} neighbours: there are no more rows"
+    nearest = found.nearest[:, :at].astype(np.int32)
+    info: dict[str, Any] = {"queries": len(found.queries), "neighbours": nearest.shape[1]}
+    if nearest.shape[1] < at:
+        info["fewer"] = f"only {nearest.shape[1]} of {at} neighbours: there are no more rows"
     metrics: dict[str, float] = {}
     notes: dict[str, str] = {}
     if truth is not None:
-        metrics, notes = _metrics(truth[queries], truth[found], at)
-    return Outcome(member.hash, metrics, notes, info, {"neighbours": found}, seconds)
+        metrics, notes = _metrics(truth, found, nearest, at)
+    if found.search:
+        info["search"] = _shard.plain(dict(found.search))
+        metrics["search_recall"] = found.search["recall"]
+    return Outcome(member.hash, metrics, notes, info, {"neighbours": nearest}, seconds)
 
 
-def _metrics(asked: np.ndarray, found: np.ndarray, at: int) -> tuple[dict[str, float], dict[str, str]]:
-    names = (f"precision_at_{at}", f"hit_rate_at_{at}")
-    if found.size == 0:
-        reason = "there are no queries" if len(asked) == 0 else "there are no rows to retrieve"
+def _metrics(truth: np.ndarray, found: _Found, nearest: np.ndarray, at: int) -> tuple[dict[str, float], dict[str, str]]:
+    depths = retrieval.depths(at)
+    names = retrieval.names(depths)
+    if nearest.size == 0:
+        reason = "there are no queries" if len(nearest) == 0 else "there are no rows to retrieve"
         return dict.fromkeys(names, float("nan")), dict.fromkeys(names, reason)
-    values = (retrieval.precision(asked, found), retrieval.hit_rate(asked, found))
-    less = f"over {found.shape[1]} neighbours: there are no more rows"
-    return dict(zip(names, values, strict=True)), dict.fromkeys(names, less) if found.shape[1] < at else {}
+    totals = _totals(truth, found)
+    values = retrieval.curves(retrieval.relevant(truth[found.queries], truth[nearest]), totals, depths)
+    return values, _notes(values, nearest.shape[1], totals)
+
+
+def _totals(truth: np.ndarray, found: _Found) -> np.ndarray:
+    """How many of the rows that may be found have the class of each query, which does not count itself."""
+    counts = np.bincount(truth[found.rows], minlength=int(truth.max()) + 1)
+    itself = np.isin(found.queries, found.rows, assume_unique=True)
+    return counts[truth[found.queries]] - itself
+
+
+def _notes(values: Mapping[str, float], most: int, totals: np.ndarray) -> dict[str, str]:
+    alone = int((totals == 0).sum())
+    notes = {}
+    for name in values:
+        reasons = []
+        if alone and name.startswith(("recall", "map")):
+            reasons.append(f"{alone} of {len(totals)} queries have no image of their class to find and are left out")
+        if int(name.rpartition("_")[2]) > most:
+            reasons.append(f"over {most} neighbours: there are no more rows")
+        if reasons:
+            notes[name] = "; ".join(reasons)
+    return notes

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from backbench import device
+
 # Of rounding in a sum of shares.
 SLACK = 1e-12
 
@@ -18,7 +20,7 @@ def project(fit_rows: np.ndarray, rows: np.ndarray, wanted: int | float, solver:
     if isinstance(wanted, float):
         count = holding(wanted, lengths)
         axes, lengths = axes[:count], lengths[:count]
-    found = (rows - mean) @ _signed(axes).T
+    found = _product(rows - mean, _signed(axes).T)
     if whiten:
         found = _whitened(found, lengths, fit_rows.shape)
     return found.astype(np.float32)
@@ -44,6 +46,13 @@ def zca(fit_rows: np.ndarray, rows: np.ndarray, epsilon: float) -> np.ndarray:
     return (((rows - mean) @ axes.T / np.sqrt(variances + epsilon)) @ axes).astype(np.float32)
 
 
+def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Matrix product in float64, on the device of the shard."""
+    if not device.accelerated():
+        return left @ right
+    return (device.tensor(left) @ device.tensor(right)).cpu().numpy()
+
+
 def _full(centred: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     from scipy import linalg
 
@@ -57,7 +66,7 @@ def _covariance_eigh(centred: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
 
     n, d = centred.shape
     wide = d > n
-    products = centred @ centred.T if wide else centred.T @ centred
+    products = _product(centred, centred.T) if wide else _product(centred.T, centred)
     size = len(products)
     values, vectors = linalg.eigh(products, subset_by_index=(size - count, size - 1), overwrite_a=True)
     lengths, vectors = np.sqrt(np.maximum(values[::-1], 0.0)), vectors[:, ::-1]

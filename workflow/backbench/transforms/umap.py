@@ -1,8 +1,9 @@
 """UMAP by umap-learn: McInnes, Healy and Melville, "UMAP", arXiv:1802.03426, 2018.
 
 One core and a set seed, for only then umap-learn gives the same result twice. Where all rows are fitted, their
-embedding is the one that was optimised; where only some are, every row is placed by ``transform``, the fitted ones
-too, so that training and test rows are treated alike. float32.
+embedding is the one that was optimised, on the exact neighbour graph for euclidean and cosine up to 200,000 rows
+(umap-learn's own is approximate from 4,096 on). Where only some are fitted, every row is placed by ``transform``,
+the fitted ones too, so that training and test rows are treated alike. float32.
 """
 
 import warnings
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 FITTED = True
+# Metrics whose neighbours are found exactly, and up to how many rows: beyond, umap-learn's own search is quicker.
+EXACT = ("euclidean", "cosine")
+EXACT_ROWS = 200_000
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,24 @@ def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") ->
     with warnings.catch_warnings():
         # What it warns of (parts without a connection, few rows) is in the data, and the result stands.
         warnings.simplefilter("ignore", UserWarning)
+        fitted = np.ascontiguousarray(fit_rows, np.float32)
+        if fit_rows is rows and params.metric in EXACT and len(rows) <= EXACT_ROWS:
+            options["precomputed_knn"] = _graph(fitted, params)
         model = UMAP(**options, random_state=params.seed, transform_seed=params.seed, n_jobs=1)
-        model.fit(np.ascontiguousarray(fit_rows, np.float32))
+        model.fit(fitted)
         found = model.embedding_ if fit_rows is rows else model.transform(np.ascontiguousarray(rows, np.float32))
     return np.ascontiguousarray(found, np.float32)
+
+
+def _graph(x: "np.ndarray", params: Params) -> tuple["np.ndarray", "np.ndarray"]:
+    """Each row itself, at 0, and its exact nearest rows: what umap-learn takes as ``precomputed_knn``."""
+    import numpy as np
+
+    from backbench.metrics import neighbours
+
+    every = np.arange(len(x))
+    rows, lengths = neighbours.nearest(x, x, params.n_neighbors - 1, params.metric, every)
+    return (
+        np.concatenate([every[:, None], rows], axis=1).astype(np.int32),
+        np.concatenate([np.zeros((len(x), 1)), lengths], axis=1).astype(np.float32),
+    )

@@ -1,0 +1,190 @@
+"""Candidates for nearest rows: rough scores from matrix products, and how wrong these may be.
+
+A score orders the rows as their distance to a query does: |b|^2 - 2ab on centred rows for the euclidean distance, -ab
+on rows of length 1 for the cosine distance. Whatever order a product sums in, its rounding error is at most
+u (d + 1) |a| |b| (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 3.1), so rows whose scores
+lie within twice that bound of the `count`-th least may be among the nearest, and no others.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+CHUNK_BYTES = 1 << 22
+TILE = 8192
+FOLD = 16
+PIECE = 4096
+# Candidates beyond those that are asked for; a query with more is better off with products of float64.
+SPARE = 64
+
+Hits = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class Space:
+    """Queries and rows as they are compared: shifted to the mean and scaled, or of length 1.
+
+    Parameters
+    ----------
+    queries, rows : arrays of shape (q, d) and (n, d), which may be one array
+    cosine : whether directions are compared
+    """
+
+    def __init__(self, queries: np.ndarray, rows: np.ndarray, cosine: bool):
+        self.cosine, self.d = cosine, rows.shape[1]
+        self._queries, self._rows = queries, rows
+        self._mean = np.zeros(self.d) if cosine else rows.mean(axis=0, dtype=np.float64)
+        self.lengths = self._lengths(rows)
+        self.query_lengths = self.lengths if queries is rows else self._lengths(queries)
+        most = max(self.lengths.max(initial=0.0), self.query_lengths.max(initial=0.0))
+        self._scale = 1.0 if cosine or most == 0 else 2.0 ** -max(np.ceil(np.log2(most)), -1000.0)
+        self._reach = 1.0 if cosine else self.lengths.max(initial=0.0) * self._scale
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self, start: int, stop: int, kind: type) -> np.ndarray:
+        """What the right side of the products is for rows `start` to `stop`."""
+        found = np.empty((stop - start, self.d + (not self.cosine)), kind)
+        found[:, : self.d] = self._placed(self._rows, slice(start, stop), self.lengths)
+        if not self.cosine:
+            found[:, self.d] = (self.lengths[start:stop] * self._scale) ** 2
+        return found
+
+    def queries(self, which: np.ndarray, kind: type) -> np.ndarray:
+        """What the left side is for the queries `which`."""
+        placed = self._placed(self._queries, which, self.query_lengths)
+        if self.cosine:
+            return (-placed).astype(kind)
+        return np.concatenate([-2.0 * placed, np.ones((len(placed), 1))], axis=1).astype(kind)
+
+    def placed(self, which: np.ndarray, of_queries: bool = False) -> np.ndarray:
+        """Rows, or queries, in float32: shifted and scaled, or of length 1."""
+        x, lengths = (self._queries, self.query_lengths) if of_queries else (self._rows, self.lengths)
+        return self._placed(x, which, lengths).astype(np.float32)
+
+    def slack(self, which: np.ndarray, kind: type) -> np.ndarray:
+        """Bound of the error of a score of each query, with room to spare, and of the distance measured in float64."""
+        own = np.ones(len(which)) if self.cosine else self.query_lengths[which] * self._scale
+        terms = own if self.cosine else 2 * own * self._reach + self._reach**2
+        unit = np.finfo(kind).eps / 2 + np.finfo(np.float64).eps / 2
+        return unit * ((self.d + 12) * terms + 10 * (own + self._reach) ** 2) + 4 * self.d * np.finfo(kind).tiny
+
+    def _placed(self, x: np.ndarray, which: slice | np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        placed = x[which].astype(np.float64)
+        if self.cosine:
+            return np.divide(placed, lengths[which, None], out=placed, where=lengths[which, None] > 0)
+        placed -= self._mean
+        placed *= self._scale
+        return placed
+
+    def _lengths(self, x: np.ndarray) -> np.ndarray:
+        found = np.empty(len(x))
+        for start, stop in chunks(len(x), self.d):
+            part = x[start:stop].astype(np.float64)
+            if not self.cosine:
+                part -= self._mean
+            found[start:stop] = np.sqrt(dots(part, part))
+        return found
+
+
+class Block:
+    """The rows with the least scores for a block of queries, found tile by tile.
+
+    The minima of groups of columns bound the `count`-th least score from above, and only groups whose minimum lies
+    below that bound are looked into: one pass over the scores, whatever `count` is.
+    """
+
+    def __init__(self, slack: np.ndarray, count: int, most: int | None, kind: type):
+        self.wide = np.zeros(len(slack), dtype=bool)
+        self._slack, self._count, self._most = 2 * slack, count, most
+        self._least = np.full((len(slack), count), np.inf, kind)
+        self._hits: list[Hits] = []
+
+    def add(self, start: int, scores: np.ndarray, fold: int) -> None:
+        """Take in the scores of the rows from `start` on; their number is a multiple of `fold`, inf in excess."""
+        folded = scores.reshape(len(scores), fold, -1)
+        minima = folded.min(axis=1) if fold > 1 else scores
+        both = minima if not self._hits else np.concatenate([self._least, minima], axis=1)
+        if both.shape[1] >= self._count:
+            self._least = np.partition(both, self._count - 1, axis=1)[:, : self._count]
+        else:
+            self._least[:, : both.shape[1]] = both
+        limit = self._limit()
+        near = minima <= limit[:, None]
+        if self._most is not None:
+            self.wide |= np.count_nonzero(near, axis=1) > self._most
+            near[self.wide] = False
+        query, group = np.divmod(np.flatnonzero(near), minima.shape[1])
+        inside = folded[query, :, group]
+        hit, member = np.divmod(np.flatnonzero(inside <= limit[query, None]), fold)
+        query, row = query[hit], start + group[hit] + minima.shape[1] * member
+        self._hits.append((query, row, inside[hit, member]))
+
+    def found(self) -> tuple[np.ndarray, np.ndarray]:
+        """(query, row) of all candidates, in that order; none for queries that are `wide`: they have too many."""
+        query, row, score = (np.concatenate(parts) for parts in zip(*self._hits, strict=True))
+        return settled(query, row, score <= self._limit()[query], self.wide, self._most)
+
+    def _limit(self) -> np.ndarray:
+        return (self._least[:, -1] + self._slack).astype(self._least.dtype)
+
+
+def settled(
+    query: np.ndarray, row: np.ndarray, near: np.ndarray, wide: np.ndarray, most: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hits that are `near`, by query and row; marks queries with more than `most` of them as wide and leaves them out.
+
+    A score of inf stands for a row that is none.
+    """
+    query, row = query[near], row[near]
+    if most is not None:
+        wide |= np.bincount(query, minlength=len(wide)) > most
+        kept = ~wide[query]
+        query, row = query[kept], row[kept]
+    width = int(row.max(initial=0)) + 1
+    return np.divmod(np.sort(query * width + row), width)
+
+
+def dots(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Dot products of rows in float64; each depends on its two rows alone, wherever they stand."""
+    # Rows wider than a buffer of numpy's would be summed in another order where there is a single one.
+    pieces = range(0, left.shape[1], PIECE)
+    return sum(
+        (np.einsum("ij,ij->i", left[:, i : i + PIECE], right[:, i : i + PIECE]) for i in pieces), np.zeros(len(left))
+    )
+
+
+def chunks(count: int, d: int) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that fit a cache in float64."""
+    size = max(16, CHUNK_BYTES // (8 * max(1, d)))
+    return ((start, min(start + size, count)) for start in range(0, count, size))
+
+
+def copies(x: np.ndarray) -> np.ndarray | None:
+    """How many rows before it have the same bytes, for each row; None where no two rows are the same.
+
+    Sums modulo 2^64 with odd factors tell rows apart; where they agree, the rows themselves are compared. Rows that
+    sum up alike by chance may hide copies, never invent one.
+    """
+    marks = _marks(x)
+    order = np.argsort(marks, kind="stable")
+    pairs = np.flatnonzero(marks[order[1:]] == marks[order[:-1]])
+    if not len(pairs):
+        return None
+    same = np.zeros(len(x), dtype=bool)
+    for start, stop in chunks(len(pairs), x.shape[1]):
+        part = pairs[start:stop]
+        same[part + 1] = (x[order[part]] == x[order[part + 1]]).all(axis=1)
+    place = np.arange(len(x))
+    found = np.empty(len(x), dtype=np.int64)
+    found[order] = place - np.maximum.accumulate(np.where(same, 0, place))
+    return found
+
+
+def _marks(x: np.ndarray) -> np.ndarray:
+    words = np.ascontiguousarray(x).view(np.uint32)
+    factors = np.random.default_rng(0).integers(1 << 63, size=words.shape[1], dtype=np.uint64) * 2 + 1
+    found = np.empty(len(x), dtype=np.uint64)
+    for start, stop in chunks(len(x), words.shape[1]):
+        found[start:stop] = np.einsum("ij,j->i", words[start:stop].astype(np.uint64), factors)
+    return found

@@ -1,0 +1,118 @@
+"""Silhouette widths of many labelings: strips of distances, added up by cluster (Rousseeuw 1987)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from backbench import threads
+from backbench.metrics import _cells
+from backbench.metrics._cloud import Cloud
+
+STRIP_BYTES, CHUNK_BYTES = 1 << 22, 1 << 24
+NARROWEST, WIDEST = 32, 128
+HELD_BYTES = 1 << 28
+
+
+def widths(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+    """Widths (len(rows),) float64 of the given rows against all rows, for each canonical labeling; NaN for noise.
+
+    Each labeling has two clusters or more. A row alone in its cluster has width 0.
+    """
+    found = [np.empty(len(rows)) for _ in parts]
+    strips = _strips(cloud.n, rows)
+    for groups in _batches(cloud.n, _cells.groups(parts)):
+        sums = _Sums(cloud, parts, groups)
+        results = threads.in_order(lambda strip, sums=sums: sums.strip(strip[1]), strips)
+        for (start, picked), own in zip(strips, results, strict=True):
+            for i, width in own.items():
+                found[i][start : start + len(picked)] = width
+    return found
+
+
+def _strips(n: int, rows: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Rows that are measured against all others together, each with its place; the numbers of rows alone decide."""
+    size = width(n)
+    return [(start, rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+def width(n: int) -> int:
+    """Number of rows of a strip."""
+    return int(np.clip(STRIP_BYTES // (8 * n), NARROWEST, WIDEST))
+
+
+def _chunk(n: int) -> int:
+    """Rows that a strip is measured against at once."""
+    return CHUNK_BYTES // (8 * width(n))
+
+
+def _batches(n: int, groups: list[_cells.Group]) -> Iterator[list[_cells.Group]]:
+    """Groups whose sums are held together; a strip of one chunk holds those of one group at a time."""
+    batch: list[_cells.Group] = []
+    held = 0
+    for group in groups:
+        size = 16 * width(n) * group.cells if n > _chunk(n) else 0
+        if batch and held + size > HELD_BYTES:
+            yield batch
+            batch, held = [], 0
+        batch.append(group)
+        held += size
+    yield batch
+
+
+class _Sums:
+    """What the strips of one pass share: cells, and the matrices that add up by them."""
+
+    def __init__(self, cloud: Cloud, parts: Sequence[np.ndarray], groups: list[_cells.Group]):
+        self.cloud, self.parts, self.groups = cloud, parts, groups
+        self.counts = {i: np.bincount(parts[i][parts[i] >= 0]) for group in groups for i in group.members}
+        step = _chunk(cloud.n)
+        self.spans = [(start, min(start + step, cloud.n)) for start in range(0, cloud.n, step)]
+        self.adders = [
+            [_cells.adder(group.codes[start:stop], group.cells) for start, stop in self.spans] for group in groups
+        ]
+        self.joiners = [self._joiners(group) for group in groups]
+
+    def _joiners(self, group: _cells.Group) -> list[Any]:
+        """What adds up cells to the clusters of each member."""
+        if group.clusters is None:
+            return []
+        return [_cells.adder(own, len(self.counts[i])) for i, own in zip(group.members, group.clusters, strict=True)]
+
+    def strip(self, picked: np.ndarray) -> dict[int, np.ndarray]:
+        """Widths of the rows `picked` in each labeling."""
+        found: dict[int, np.ndarray] = {}
+        held: list[Any] = [None] * len(self.groups)
+        for chunk, span in enumerate(self.spans):
+            far = self.cloud.lengths(picked, *span)
+            for g, group in enumerate(self.groups):
+                more = self.adders[g][chunk] @ far
+                held[g] = more if held[g] is None else np.add(held[g], more, out=held[g])
+                if span[1] == self.cloud.n:
+                    for i, sums in self._members(group, self.joiners[g], held[g]):
+                        found[i] = width_of(sums, self.parts[i][picked], self.counts[i])
+                    held[g] = None
+        return found
+
+    def _members(self, group: _cells.Group, joiners: list[Any], cells: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Sums by cluster of each labeling of a group."""
+        if group.clusters is None:
+            yield group.members[0], cells[: len(self.counts[group.members[0]])]
+            return
+        for i, joiner in zip(group.members, joiners, strict=True):
+            yield i, joiner @ cells
+
+
+def width_of(sums: np.ndarray, own: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Widths of the rows of a strip from their sums of distances (k, rows) to each cluster, which are overwritten."""
+    columns = np.arange(len(own))
+    size = count[own]
+    within = sums[own, columns] / np.maximum(size - 1, 1)
+    sums /= count[:, None]
+    sums[own, columns] = np.inf
+    other = sums.min(axis=0)
+    larger = np.maximum(within, other)
+    found = np.divide(other - within, larger, out=np.zeros(len(own)), where=larger > 0)
+    found[size == 1] = 0.0
+    found[own < 0] = np.nan
+    return found
