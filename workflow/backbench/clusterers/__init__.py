@@ -12,14 +12,20 @@ A plugin module holds
     model of the peak memory beyond the matrix with `count` members at once
 ``prepare(x, members, near)``
     what the members share, computed when first needed; `near` gives neighbours of the rows (`metrics.near.Near`)
+``neighbours(params, n)``
+    what it will ask `near` for, (metric, count) or None; optional, so that planning can keep a graph as deep
 ``fit(shared, x, task)``
-    labels (n,), -1 for noise, and plain information; `inertia` in it becomes a metric
+    labels (n,), -1 for noise, and plain information; `bic` in it becomes a metric
 
 Imports layer 0 and `metrics`; scikit-learn and scipy inside functions alone.
 """
 
+import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MB = 1 << 20
 
@@ -36,6 +42,16 @@ class Task:
 def too_many(k: int | None, n: int) -> list[str]:
     """The problem of asking for more clusters than rows, if it is there."""
     return [f"k = {k} clusters of {n} rows: k is at least 1 and at most the number of rows"] if _outside(k, n) else []
+
+
+def warn_of_fewer(labels: "np.ndarray", k: int) -> None:
+    """Warn with scikit-learn's ConvergenceWarning if k-means has found fewer than `k` clusters, as its KMeans does."""
+    found = len(set(labels.tolist()))
+    if found < k:
+        from sklearn.exceptions import ConvergenceWarning
+
+        text = f"{found} distinct clusters found where {k} are asked for: ask for fewer; are there duplicates of rows?"
+        warnings.warn(text, ConvergenceWarning, stacklevel=2)
 
 
 def _outside(k: int | None, n: int) -> bool:

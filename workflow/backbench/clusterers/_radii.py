@@ -1,4 +1,8 @@
-"""Clusters by density at many radii: two passes over blocks of distances, memory in proportion to the rows."""
+"""Clusters by density at many radii: one spanning tree of mutual reachability, cut at each radius.
+
+The core points that a radius joins are those that the tree joins by edges of at most that length. A point that is none
+has fewer than `min_samples` points within the radius, so all of them are among its neighbours in the graph.
+"""
 
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context
@@ -7,105 +11,98 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backbench import threads
-from backbench.metrics import distances
+from backbench.clusterers import _reachability
 
 if TYPE_CHECKING:
     from backbench.clusterers.dbscan import Params
+    from backbench.metrics.near import Near
 
 RADIUS_DIGITS = 6
 
 
 class Shared:
-    """Two passes for all members: distances to the neighbours that decide on core points, then the clusters."""
+    """The neighbours of all rows and a spanning tree for each `min_samples`."""
 
-    def __init__(self, x: np.ndarray, asked: Sequence["Params"]):
-        self._x, self._asked = x, asked
+    def __init__(self, x: np.ndarray, asked: Sequence["Params"], near: "Near"):
+        self._x, self._near = x, near
+        self._ranks = sorted({params.min_samples for params in asked})
         self._once = threads.Once()
         self._once.attempt("all", self._compute)
 
     def result(self, params: "Params") -> tuple[np.ndarray, float, int]:
         """(labels, radius, number of core points)."""
-        search = self._once.get("all", self._compute)[params]
-        if search is None:
-            raise ValueError(
-                f"the radius at eps_quantile = {params.eps_quantile} is 0: that share of the samples has duplicates"
-            )
-        return search.labels(), search.radius, int(search.core.sum())
+        known, trees = self._once.get("all", self._compute)
+        core = _reachability.core_distances(known, params.min_samples)
+        radius = _radius(params, core)
+        found = labels(known, trees[params.min_samples], core, radius, params.min_samples)
+        return found, radius, int((core <= radius).sum())
 
-    def _compute(self) -> dict["Params", "_Search | None"]:
-        points = distances.Points(self._x)
-        reach = _reach(points, sorted({params.min_samples for params in self._asked}))
-        found: dict[Params, _Search | None] = {}
-        for params in self._asked:
-            own = reach[params.min_samples]
-            radius = _radius(params, own)
-            found[params] = _Search(radius, own <= radius * radius) if radius > 0 else None
-        searches = [search for search in found.values() if search]
-        for start, stop, block in points.blocks():
-            for search in searches:
-                search.add(start, stop, block)
-        return found
+    def _compute(self) -> tuple[tuple[np.ndarray, np.ndarray], dict[int, _reachability.Edges]]:
+        known = _reachability.graph(self._near, self._ranks)
+        return known, _reachability.trees(self._x, known, self._ranks)
 
 
-def _reach(points: distances.Points, ranks: list[int]) -> dict[int, np.ndarray]:
-    """Squared distance of each row to its neighbour of each rank, the row itself being the first."""
-    if not ranks:
-        return {}
-    places = [rank - 1 for rank in ranks]
-    spans = distances.spans(len(points.rows), len(points.rows))
-    parts = threads.in_order(lambda span: np.partition(points.squared(*span), places, axis=1)[:, places], spans)
-    return dict(zip(ranks, np.concatenate(list(parts)).T, strict=True))
+def labels(
+    known: tuple[np.ndarray, np.ndarray],
+    tree: _reachability.Edges,
+    core_distances: np.ndarray,
+    radius: float,
+    min_samples: int,
+) -> np.ndarray:
+    """Labels in scikit-learn's order; -1 is noise."""
+    core = core_distances <= radius
+    found = np.full(len(core), -1, dtype=np.int64)
+    parts, first, codes = np.unique(_parts(tree, radius)[core], return_index=True, return_inverse=True)
+    rank = np.empty(len(parts), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(parts))
+    found[core] = rank[codes]
+    border = np.flatnonzero(~core)
+    near, apart = known[0][border, : min_samples - 1], known[1][border, : min_samples - 1]
+    reached = np.where((apart <= radius) & core[near], found[near], len(parts))
+    lowest = reached.min(axis=1, initial=len(parts))
+    found[border] = np.where(lowest < len(parts), lowest, -1)
+    return found
 
 
-def _radius(params: "Params", reach: np.ndarray) -> float:
+def _parts(tree: _reachability.Edges, radius: float) -> np.ndarray:
+    """Number of the part of each row when the tree's edges longer than `radius` are cut."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n, kept = len(tree.a) + 1, int(np.searchsorted(tree.length, radius, side="right"))
+    joined = coo_array((np.ones(kept, dtype=np.int8), (tree.a[:kept], tree.b[:kept])), shape=(n, n))
+    return connected_components(joined, directed=False)[1]
+
+
+def _radius(params: "Params", core: np.ndarray) -> float:
+    """The radius that is given, or read from the distances to the `min_samples`-th neighbours."""
     if params.eps is not None:
         return params.eps
-    quantile = float(np.quantile(np.sqrt(reach), params.eps_quantile))
-    return float(Context(prec=RADIUS_DIGITS, rounding=ROUND_CEILING).create_decimal(quantile))
+    found = knee(core) if params.eps_knee else float(np.quantile(core, params.eps_quantile))
+    if found == 0:
+        where = "the knee" if params.eps_knee else f"eps_quantile = {params.eps_quantile}"
+        raise ValueError(
+            f"the radius at {where} is 0: that share of the samples has duplicates; "
+            "remove them, raise min_samples or give eps"
+        )
+    return float(Context(prec=RADIUS_DIGITS, rounding=ROUND_CEILING).create_decimal(found))
 
 
-class _Search:
-    """Clusters at one radius, grown block by block: a representative per row and the pairs of border and core."""
+def knee(values: np.ndarray) -> float:
+    """The value where the curve of sorted `values` turns up: the highest peak of Kneedle's difference curve.
 
-    def __init__(self, radius: float, core: np.ndarray):
-        self.radius, self.core = radius, core
-        self._parts = np.arange(len(core))
-        self._border: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def add(self, start: int, stop: int, block: np.ndarray) -> None:
-        """Take in the squared distances of rows `start` to `stop` to all rows."""
-        near = block <= self.radius * self.radius
-        near &= self.core[None, :]
-        here = self.core[start:stop]
-        own, other = np.nonzero(near[~here])
-        self._border.append((np.flatnonzero(~here)[own] + start, other))
-        self._join(np.flatnonzero(here) + start, near[here, :stop])
-
-    def _join(self, rows: np.ndarray, near: np.ndarray) -> None:
-        """Join the parts of core `rows` with those of the core points `near` them among the rows seen so far."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        size = int(self._parts.max()) + 1
-        touched = np.zeros((len(rows), size), dtype=bool)
-        own, other = np.nonzero(near)
-        touched[own, self._parts[other]] = True
-        own, part = np.nonzero(touched)
-        pairs = (np.ones(len(own), dtype=np.int8), (self._parts[rows[own]], part))
-        joined = coo_array(pairs, shape=(size, size))
-        self._parts = connected_components(joined, directed=False)[1][self._parts]
-
-    def labels(self) -> np.ndarray:
-        """Labels in scikit-learn's order; -1 is noise."""
-        found = np.full(len(self.core), -1, dtype=np.int64)
-        parts, first, codes = np.unique(self._parts[self.core], return_index=True, return_inverse=True)
-        rank = np.empty(len(parts), dtype=np.int64)
-        rank[np.argsort(first)] = np.arange(len(parts))
-        found[self.core] = rank[codes]
-        border = np.concatenate([pair[0] for pair in self._border])
-        reached = found[np.concatenate([pair[1] for pair in self._border])]
-        lowest = np.full(len(self.core), len(parts), dtype=np.int64)
-        np.minimum.at(lowest, border, reached)
-        taken = lowest < len(parts)
-        found[taken] = lowest[taken]
-        return found
+    Satopaa et al. 2011, section III. Kneedle proper takes the first peak that stands out from what follows; from the
+    far end of these curves that is often a gap between two outliers, and another one in another sample of the data.
+    """
+    curve = np.sort(values)
+    span = curve[-1] - curve[0]
+    if len(curve) > 2 and span > 0:
+        steps = np.linspace(0.0, 1.0, len(curve))
+        under = steps - (curve - curve[0]) / span
+        peak = int(under.argmax())
+        if under[peak] > steps[1]:
+            return float(curve[peak])
+    raise ValueError(
+        f"the sorted distances of {len(curve)} samples have no knee (they range from {curve[0]:g} to {curve[-1]:g} "
+        "in a line); give eps or eps_quantile"
+    )

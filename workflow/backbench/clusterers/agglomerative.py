@@ -38,11 +38,15 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """The tree's n (n - 1) / 2 distances (scipy copies them), unless it is built straight from the rows."""
-    copies = (
-        2 if n <= CONDENSED_ROWS else int(params.linkage in ("average", "complete") or params.metric != "euclidean")
-    )
-    return BLOCKS_MB + (copies * 4 * n * n + 8 * n * d) / clusterers.MB
+    """The n (n - 1) / 2 distances of the tree, or the rows and their joined clusters; labels of each member."""
+    if n <= CONDENSED_ROWS:
+        # scipy works on a copy of the distances, except for single linkage
+        values = n * n * (0.5 if params.linkage == "single" else 1.0) + n * d
+    elif params.linkage in ("ward", "single") and params.metric == "euclidean":
+        values = 3 * n * d
+    else:
+        values = n * n / 2 + 2 * n * d
+    return BLOCKS_MB + (8 * values + (128 + 48 * count) * n) / clusterers.MB
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:

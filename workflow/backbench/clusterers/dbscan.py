@@ -1,4 +1,4 @@
-"""DBSCAN (Ester et al. 1996) for many radii in two passes over blocks of distances, without a neighbour graph.
+"""DBSCAN (Ester et al. 1996) for many radii from one spanning tree, in memory in proportion to the rows.
 
 Equals `sklearn.cluster.DBSCAN`: clusters are numbered by their first core point, and a border point goes to the first
 cluster that reaches it.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers
+from backbench.clusterers import _footprint
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -18,29 +19,30 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 AXES = frozenset()
-BLOCKS_MB = 160
 
 
 @dataclass(frozen=True)
 class Params:
-    """One of `eps` and `eps_quantile` is null.
+    """One of `eps`, `eps_quantile` and `eps_knee` says what the radius is; the others are null, null and false.
 
     `eps_quantile` takes as radius that quantile, over the samples, of the distance to the `min_samples`-th neighbour
-    (the sample itself is the first, as in scikit-learn), rounded up to six significant digits: the pairs that define it
-    then lie inside, whatever the arithmetic.
+    (the sample itself is the first, as in scikit-learn), and `eps_knee` the knee of these distances when sorted. Both
+    are rounded up to six significant digits: the pairs that define them then lie inside, whatever the arithmetic.
     """
 
     eps: Annotated[float, Range(above=0)] | None
     eps_quantile: Annotated[float, Range(low=0, high=1)] | None
     min_samples: Annotated[int, Range(low=1)]
     metric: Literal["euclidean"]
+    eps_knee: bool = False
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
     found = []
-    if (params.eps is None) == (params.eps_quantile is None):
+    if (params.eps is not None) + (params.eps_quantile is not None) + params.eps_knee != 1:
         found.append(
-            f"dbscan takes one of eps and eps_quantile, the other null; received {params.eps}, {params.eps_quantile}"
+            "dbscan takes one of eps and eps_quantile, the other null, or eps_knee = true and both null; "
+            f"received {params.eps}, {params.eps_quantile}, eps_knee = {params.eps_knee}"
         )
     if params.min_samples > n:
         found.append(f"min_samples = {params.min_samples} of {n} rows: no point could be a core point")
@@ -48,18 +50,28 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """The rows in float64, blocks of distances with their pairs, and the border pairs of each member."""
-    return BLOCKS_MB + (8 * n * d + count * 512 * n) / clusterers.MB
+    return _footprint.memory_mb(params.min_samples, n, d, count)
+
+
+def neighbours(params: Params, n: int) -> tuple[str, int] | None:
+    """What it asks of the neighbour graph."""
+    return _footprint.neighbours(params.min_samples, n)
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> "_radii.Shared":
-    """The clusters of all members."""
+    """The neighbours and the spanning trees of all members."""
     from backbench.clusterers import _radii
 
     asked = dict.fromkeys(member.params for member in members)
-    return _radii.Shared(x, [params for params in asked if not problems(params, *x.shape, None)])
+    return _radii.Shared(x, [params for params in asked if not problems(params, *x.shape, None)], near)
 
 
 def fit(shared: "_radii.Shared", x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
     labels, eps, core = shared.result(task.params)
-    return labels, {"eps": eps, "core_points": core}
+    return labels, {"eps": eps, "eps_from": _source(task.params), "core_points": core}
+
+
+def _source(params: Params) -> str:
+    if params.eps is not None:
+        return "given"
+    return "knee" if params.eps_knee else f"quantile {params.eps_quantile:g}"

@@ -1,10 +1,14 @@
-"""k-means by Lloyd's or Elkan's iterations from k-means++ seeds (`sklearn.cluster.KMeans`, whose results it equals)."""
+"""k-means by Lloyd's or Elkan's iterations from k-means++ seeds (`sklearn.cluster.KMeans`, whose results it equals).
+
+On the CPU the iterations are scikit-learn's, from starts that read the rows once a step for all of them (scikit-learn
+reads and converts them once a step for each). On a device Lloyd's iterations run there, from the same starts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from backbench import clusterers
+from backbench import clusterers, device
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 AXES = frozenset({"k", "seed"})
+BLOCKS_MB = 16
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    return count * (4 * n * d + 64 * n) / clusterers.MB
+    """A centred copy of the rows for each member, and the distances to the candidates of all its starts."""
+    return BLOCKS_MB + count * (4 * n * d + 64 * (1 + params.n_init) * n) / clusterers.MB
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> None:
@@ -39,12 +45,16 @@ def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -
 
 
 def fit(shared: None, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    return _on_device(x, task) if device.accelerated() else _on_cpu(x, task)
+
+
+def _on_cpu(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
     from sklearn.cluster import KMeans
 
     options = task.params
     model = KMeans(
         n_clusters=task.k,
-        init=options.init,
+        init=_Starts(options.n_init) if options.init == "k-means++" else options.init,
         n_init=options.n_init,
         max_iter=options.max_iter,
         tol=options.tol,
@@ -52,3 +62,37 @@ def fit(shared: None, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarr
         random_state=task.seed,
     ).fit(x)
     return model.labels_.astype("int64"), {"inertia": float(model.inertia_), "n_iter": int(model.n_iter_)}
+
+
+class _Starts:
+    """What scikit-learn asks for the centres of each start; all are found when it asks for the first."""
+
+    def __init__(self, count: int):
+        self._count, self._left = count, None
+
+    def __call__(self, x: "np.ndarray", k: int, random_state: "np.random.RandomState") -> "np.ndarray":
+        from backbench.clusterers import _lloyd, _rows
+
+        if self._left is None:
+            self._left = iter(_lloyd.starts(_rows.Rows(x), k, random_state, self._count, x.dtype.type))
+        return x[next(self._left)]
+
+
+def _on_device(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    import numpy as np
+
+    from backbench.clusterers import _lloyd, _rows
+
+    options = task.params
+    centred = x - x.mean(axis=0)
+    rows, random = _rows.Rows(centred), np.random.RandomState(task.seed)
+    tol = _lloyd.tolerance(rows, options.tol)
+    if options.init == "k-means++":
+        places = _lloyd.starts(rows, task.k, random, options.n_init, x.dtype.type)
+    else:
+        share = np.full(len(x), 1, dtype=x.dtype) / np.float32(len(x))
+        places = (random.choice(len(x), size=task.k, replace=False, p=share) for _ in range(options.n_init))
+    found = [_lloyd.climb(rows, rows.take(each), options.max_iter, tol) for each in places]
+    best = min(found, key=lambda end: end.inertia)
+    clusterers.warn_of_fewer(best.labels, task.k)
+    return best.labels, {"inertia": best.inertia, "n_iter": best.n_iter}

@@ -1,0 +1,118 @@
+"""k-means on the CPU and on PyTorch, and mini-batch k-means, against plain scikit-learn."""
+
+import warnings
+
+import numpy as np
+import pytest
+from densities import blobs, one, options
+from sklearn import cluster
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+
+from backbench import device, plugins, threads
+from backbench.clusterers import _lloyd, _rows, kmeans, minibatch_kmeans
+
+
+class TestKmeans:
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("k", [1, 4, 9])
+    @pytest.mark.parametrize("changed", [{}, {"algorithm": "elkan"}, {"init": "random"}, {"n_init": 1, "tol": 0.0}])
+    @pytest.mark.filterwarnings("ignore:algorithm='elkan'")
+    def test_equals_scikit_learn(self, seed, k, changed):
+        x = blobs(seed, n=300, d=10) + np.float32(20)
+        found, info = one(kmeans, x, options("kmeans", **changed), k=k, seed=seed)
+        model = cluster.KMeans(k, random_state=seed, **{"n_init": 4} | changed).fit(x)
+        assert np.array_equal(found, model.labels_)
+        assert info["inertia"] == pytest.approx(model.inertia_, rel=1e-6)
+        assert info["n_iter"] == model.n_iter_
+
+    def test_duplicates_are_found_out(self):
+        x = np.repeat(blobs(n=3), 5, axis=0)
+        for name in ("cpu", "torch"):
+            with device.using(name), pytest.warns(ConvergenceWarning, match="3"):
+                one(kmeans, x, options("kmeans"), k=5, seed=0)
+
+    @pytest.mark.parametrize("seed", range(2))
+    @pytest.mark.parametrize("init", ["k-means++", "random"])
+    def test_pytorch_agrees(self, seed, init):
+        x = blobs(seed, n=700, d=12, k=6, spread=4) + np.float32(30)
+        for k in (1, 6, 11):
+            expected, before = one(kmeans, x, options("kmeans", init=init), k=k, seed=seed)
+            with device.using("torch"):
+                found, info = one(kmeans, x, options("kmeans", init=init), k=k, seed=seed)
+            assert found.dtype == np.int64
+            assert info["inertia"] == pytest.approx(before["inertia"], rel=1e-4)
+            assert adjusted_rand_score(expected, found) > 0.99
+
+
+class TestStarts:
+    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("kind", [np.float32, np.float64])
+    def test_are_drawn_as_scikit_learn_draws_them(self, seed, kind):
+        x = blobs(seed, n=500, d=[3, 20, 200, 700][seed])
+        x = (x - x.mean(axis=0)).astype(kind)
+        for k in (1, 2, 9, 25):
+            ours, theirs = np.random.RandomState(seed), np.random.RandomState(seed)
+            found = _lloyd.starts(_rows.Rows(x), k, ours, 3, kind)
+            expected = [cluster.kmeans_plusplus(x, k, random_state=theirs)[1] for _ in range(3)]
+            assert np.array_equal(found, expected)
+            assert ours.uniform() == theirs.uniform()
+
+    def test_of_duplicates(self):
+        x = np.repeat(blobs(n=3), 4, axis=0)
+        found = _lloyd.starts(_rows.Rows(x), 6, np.random.RandomState(0), 2, float)
+        assert found.shape == (2, 6)
+        assert len(np.unique(x[found[0]], axis=0)) == 3
+
+
+class TestLloyd:
+    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("on", ["cpu", "torch"])
+    def test_equals_scikit_learn_from_the_same_centres(self, seed, on):
+        x = blobs(seed, n=900, d=9).astype(np.float64)
+        x -= x.mean(axis=0)
+        # One of the centres is far from all rows, so that its cluster is empty at first
+        centres = np.vstack([x[:7], np.full((1, 9), 1e3)])
+        model = cluster.KMeans(8, init=centres, n_init=1, random_state=0).fit(x)
+        with device.using(on):
+            rows = _rows.Rows(x)
+            found = _lloyd.climb(rows, centres, 300, _lloyd.tolerance(rows, 1e-4))
+        assert np.array_equal(found.labels, model.labels_)
+        assert found.inertia == pytest.approx(model.inertia_)
+        assert found.n_iter == model.n_iter_
+
+    def test_ends_at_max_iter_with_the_labels_of_its_centres(self):
+        x = blobs(n=400, d=5).astype(np.float64)
+        x -= x.mean(axis=0)
+        model = cluster.KMeans(9, init=x[:9], n_init=1, max_iter=2).fit(x)
+        assert np.array_equal(_lloyd.climb(_rows.Rows(x), x[:9], 2, 0.0).labels, model.labels_)
+
+
+class TestMiniBatch:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_equals_scikit_learn(self, seed):
+        x = blobs(seed, n=900, d=10)
+        params = options("minibatch_kmeans", batch_size=128)
+        found, info = one(minibatch_kmeans, x, params, k=5, seed=seed)
+        with threads.one_core_each(1):
+            model = cluster.MiniBatchKMeans(5, batch_size=128, n_init=3, random_state=seed).fit(x)
+        assert np.array_equal(found, model.labels_)
+        assert info == {"inertia": float(model.inertia_), "n_iter": model.n_iter_}
+
+    def test_duplicates_are_found_out(self):
+        with pytest.warns(ConvergenceWarning, match="3 distinct"):
+            one(minibatch_kmeans, np.repeat(blobs(n=3), 50, axis=0), options("minibatch_kmeans"), k=5, seed=0)
+
+    def test_problems(self):
+        params = options("minibatch_kmeans", init_size=3)
+        assert "init_size = 3" in minibatch_kmeans.problems(params, 99, 2, 5)[0]
+
+    def test_a_million_rows_need_little_beyond_the_matrix(self):
+        for name in ("minibatch_kmeans", "micro_ward"):
+            assert plugins.load("clusterer", name).memory_mb(options(name), 1_000_000, 128, 2) < 300
+
+
+def test_no_warning_where_all_clusters_are_found():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one(minibatch_kmeans, blobs(), options("minibatch_kmeans"), k=3, seed=0)

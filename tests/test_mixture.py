@@ -1,0 +1,101 @@
+"""Gaussian mixtures against scikit-learn's, on the CPU and on PyTorch."""
+
+import numpy as np
+import pytest
+from densities import blobs, fit, one, options
+from sklearn import mixture
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+
+from backbench import clusterers, device, threads
+from backbench.clusterers import _rows, gaussian_mixture
+
+KINDS = ("full", "tied", "diag", "spherical")
+
+
+def model(x, k, seed, **changed):
+    own = {"covariance_type": "diag", "max_iter": 300, "random_state": seed} | changed
+    return mixture.GaussianMixture(k, **own).fit(x.astype(np.float64))
+
+
+def assert_equal(found, info, expected, x):
+    rows = x.astype(np.float64)
+    assert np.array_equal(found, expected.predict(rows))
+    assert info["lower_bound"] == pytest.approx(expected.lower_bound_, rel=1e-6)
+    assert info["bic"] == pytest.approx(expected.bic(rows), rel=1e-6)
+    assert info["n_iter"] == expected.n_iter_
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestKinds:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_equals_scikit_learn(self, kind, seed, monkeypatch):
+        monkeypatch.setattr(_rows, "CPU_VALUES", 500)
+        x = blobs(seed, n=[300, 500, 900][seed], d=[1, 4, 9][seed], spread=1.2) + np.float32(10)
+        for k in (1, 4):
+            found, info = one(gaussian_mixture, x, options("gaussian_mixture", covariance_type=kind), k=k, seed=seed)
+            assert_equal(found, info, model(x, k, seed, covariance_type=kind), x)
+
+    @pytest.mark.parametrize("init", ["kmeans", "k-means++", "random", "random_from_data"])
+    def test_several_starts_are_drawn_as_scikit_learn_draws_them(self, kind, init):
+        x = blobs(4, n=250, spread=1.5)
+        changed = {"covariance_type": kind, "n_init": 3, "init_params": init, "reg_covar": 0.01}
+        found, info = one(gaussian_mixture, x, options("gaussian_mixture", **changed), k=3, seed=1)
+        assert_equal(found, info, model(x, 3, 1, **changed), x)
+
+    def test_pytorch_agrees(self, kind):
+        x = blobs(1, n=600, d=6, spread=4) + np.float32(10)
+        task = clusterers.Task(options("gaussian_mixture", covariance_type=kind, n_init=2), k=4, seed=0)
+        expected, before = fit(gaussian_mixture, x, [task])[0]
+        with device.using("torch"):
+            found, info = fit(gaussian_mixture, x, [task])[0]
+        assert found.dtype == np.int64
+        assert adjusted_rand_score(expected, found) > 0.99
+        assert info["bic"] == pytest.approx(before["bic"], rel=1e-6)
+
+    def test_blocks_beside_each_other_do_not_count(self, kind, monkeypatch):
+        monkeypatch.setattr(_rows, "CPU_VALUES", 500)
+        monkeypatch.setattr(_rows, "PARALLEL_VALUES", 1)
+        x = blobs(2, n=700, d=7)
+        task = clusterers.Task(options("gaussian_mixture", covariance_type=kind), k=3, seed=0)
+        found = []
+        for count in (1, 3):
+            with threads.one_core_each(count):
+                found.append(gaussian_mixture.fit(gaussian_mixture.prepare(x, [task], None), x, task))
+        assert np.array_equal(found[0][0], found[1][0])
+        assert found[0][1] == found[1][1]
+
+    def test_constant_features(self, kind):
+        x = blobs(3, n=200)
+        x[:, 1] = 7
+        found, info = one(gaussian_mixture, x, options("gaussian_mixture", covariance_type=kind), k=3, seed=0)
+        assert_equal(found, info, model(x, 3, 0, covariance_type=kind), x)
+
+    def test_collapsed_components_are_refused(self, kind):
+        x = np.zeros((40, 2), dtype=np.float32)
+        x[20:] = 8
+        params = options("gaussian_mixture", covariance_type=kind, reg_covar=0.0)
+        with pytest.raises(ValueError, match="increase reg_covar"):
+            one(gaussian_mixture, x, params, k=2, seed=0)
+
+
+def test_too_few_iterations_are_a_convergence_warning():
+    with pytest.warns(ConvergenceWarning, match="after 2 iterations"):
+        one(gaussian_mixture, blobs(spread=0.5), options("gaussian_mixture", max_iter=2, tol=1e-9), k=4, seed=0)
+
+
+def test_a_start_by_kmeans_is_shared_by_all_kinds(monkeypatch):
+    from backbench.clusterers import _lloyd
+
+    calls, climb = [], _lloyd.climb
+    monkeypatch.setattr(_lloyd, "climb", lambda *args: calls.append(1) or climb(*args))
+    tasks = [clusterers.Task(options("gaussian_mixture", covariance_type=kind), k=3, seed=0) for kind in KINDS]
+    fit(gaussian_mixture, blobs(), tasks)
+    assert len(calls) == 1
+
+
+def test_full_covariances_of_wide_rows_are_refused():
+    full = options("gaussian_mixture", covariance_type="full")
+    assert "covariance_type=diag" in gaussian_mixture.problems(full, 3000, 1280, 10)[0]
+    assert gaussian_mixture.problems(full, 3000, 50, 10) == []
+    assert gaussian_mixture.problems(options("gaussian_mixture"), 3000, 1280, 10) == []

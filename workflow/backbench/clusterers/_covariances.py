@@ -1,0 +1,221 @@
+"""The four kinds of covariance of a Gaussian mixture: densities of a block of rows, and what the M-step needs of it.
+
+Formulas and degenerate cases are those of `sklearn.mixture.GaussianMixture`. What works on blocks is written for
+arrays of numpy and of PyTorch alike.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backbench.clusterers._rows import Rows
+
+ILL_DEFINED = (
+    "a component has an ill-defined covariance (it holds few rows, or equal ones): ask for fewer clusters, increase "
+    "reg_covar, or scale the features"
+)
+Features = tuple
+Blockwise = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Weights (k,), means (k, d) and factors of the precisions: Cholesky's, or roots where they are diagonal."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    factors: np.ndarray
+
+
+def share(count: np.ndarray) -> np.ndarray:
+    """Rows of each component; of an empty one a little more than none."""
+    return count + 10 * np.finfo(np.float64).eps
+
+
+class Kind:
+    """A kind of covariance: `features` of a block, from which come its `density` (B, k) and its `moments`."""
+
+    def __init__(self, reg_covar: float):
+        self.reg_covar = reg_covar
+
+    def look_at(self, rows: Rows) -> None:
+        """See the rows once, before the iteration."""
+
+    def features(self, block: Any) -> Features:
+        return (block,)
+
+    def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
+        """The function from features to the logarithms of weighted densities (B, k)."""
+        raise NotImplementedError
+
+    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
+        """The function from features and responsibilities (B, k) to sums; `about` may keep them from cancelling."""
+        return lambda features, own: (own.T @ features[0],)
+
+    def parameters(self, sums: list[np.ndarray], about: np.ndarray, n: int | None = None) -> Parameters:
+        """The M-step: counts and moments to parameters; weights are shares of `n`, else of the counts."""
+        count, *moments = sums
+        held = share(count)
+        means, factors = self.estimate(count, held, moments, about)
+        return Parameters(held / (held.sum() if n is None else n), means, factors)
+
+    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
+        """Means and factors."""
+        raise NotImplementedError
+
+    def free(self, k: int, d: int) -> int:
+        """Free parameters of the covariances."""
+        raise NotImplementedError
+
+
+def _constant(parameters: Parameters, log_det: np.ndarray) -> np.ndarray:
+    """What is added to minus half of the squared distances."""
+    return np.log(parameters.weights) + log_det - 0.5 * parameters.means.shape[1] * math.log(2 * math.pi)
+
+
+def _roots(variances: np.ndarray) -> np.ndarray:
+    if np.any(variances <= 0.0):
+        raise ValueError(ILL_DEFINED)
+    return 1.0 / np.sqrt(variances)
+
+
+def _cholesky(covariance: np.ndarray) -> np.ndarray:
+    """The upper triangular factor of the precision."""
+    from scipy import linalg
+
+    try:
+        lower = linalg.cholesky(covariance, lower=True)
+    except linalg.LinAlgError as error:
+        raise ValueError(ILL_DEFINED) from error
+    return linalg.solve_triangular(lower, np.eye(len(lower)), lower=True).T
+
+
+class Diagonal(Kind):
+    """A variance for each component and column."""
+
+    def features(self, block: Any) -> Features:
+        return block, block * block
+
+    def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
+        means, roots = parameters.means, parameters.factors
+        precisions = roots * roots
+        constant = _constant(parameters, np.log(roots).sum(axis=1)) - 0.5 * (means * means * precisions).sum(axis=1)
+        linear, square = rows.factor((means * precisions).T), rows.factor(-0.5 * precisions.T)
+        constant, k = rows.put(constant), len(means)
+        return lambda features: (features[0] @ linear + features[1] @ square)[:, :k] + constant
+
+    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
+        return lambda features, own: (own.T @ features[0], own.T @ features[1])
+
+    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
+        means, squares = (moment / held[:, None] for moment in moments)
+        return means, _roots(squares - means**2 + self.reg_covar)
+
+    def free(self, k: int, d: int) -> int:
+        return k * d
+
+
+class Spherical(Kind):
+    """A variance for each component."""
+
+    def look_at(self, rows: Rows) -> None:
+        self._xp = rows.xp
+
+    def features(self, block: Any) -> Features:
+        return block, self._xp.einsum("ij,ij->i", block, block)
+
+    def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
+        means, precisions = parameters.means, parameters.factors**2
+        log_det = rows.d * np.log(parameters.factors)
+        constant = rows.put(_constant(parameters, log_det) - 0.5 * precisions * (means * means).sum(axis=1))
+        linear, square, k = rows.factor((means * precisions[:, None]).T), rows.put(-0.5 * precisions), len(means)
+        return lambda features: (features[0] @ linear)[:, :k] + features[1][:, None] * square + constant
+
+    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
+        return lambda features, own: (own.T @ features[0], own.T @ features[1])
+
+    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
+        means = moments[0] / held[:, None]
+        return means, _roots(moments[1] / held / means.shape[1] - (means**2).mean(axis=1) + self.reg_covar)
+
+    def free(self, k: int, d: int) -> int:
+        return k
+
+
+class Tied(Kind):
+    """One covariance for all components. The products of the columns do not change: they are summed once."""
+
+    def look_at(self, rows: Rows) -> None:
+        (self._products,) = rows.sums(lambda block: (block.T @ block,))
+
+    def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
+        factor, xp = parameters.factors, rows.xp
+        centre = (parameters.weights @ parameters.means) @ factor
+        means = parameters.means @ factor - centre
+        constant = _constant(parameters, np.log(np.diag(factor)).sum()) - 0.5 * (means * means).sum(axis=1)
+        turn, shift, linear, constant = (rows.put(each) for each in (factor, centre, means.T, constant))
+
+        def density(features: Features) -> Any:
+            turned = features[0] @ turn - shift
+            return turned @ linear - 0.5 * xp.einsum("ij,ij->i", turned, turned)[:, None] + constant
+
+        return density
+
+    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
+        means = moments[0] / held[:, None]
+        covariance = (self._products - (held * means.T) @ means) / held.sum()
+        covariance.flat[:: len(covariance) + 1] += self.reg_covar
+        return means, _cholesky(covariance)
+
+    def free(self, k: int, d: int) -> int:
+        return d * (d + 1) // 2
+
+
+class Full(Kind):
+    """A covariance for each component, summed about the mean of the iteration before."""
+
+    def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
+        factors, xp = parameters.factors, rows.xp
+        k, d, _ = factors.shape
+        log_det = np.log(np.einsum("kii->ki", factors)).sum(axis=1)
+        turn = rows.put(factors.transpose(1, 0, 2).reshape(d, k * d))
+        shift = rows.put(np.einsum("ki,kij->kj", parameters.means, factors).reshape(k * d))
+        constant = rows.put(_constant(parameters, log_det))
+
+        def density(features: Features) -> Any:
+            turned = (features[0] @ turn - shift).reshape(-1, k, d)
+            return constant - 0.5 * xp.einsum("bkd,bkd->bk", turned, turned)
+
+        return density
+
+    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
+        centres, xp = rows.put(about), rows.xp
+
+        def moments(features: Features, own: Any) -> tuple:
+            first, second = [], []
+            for centre, weight in zip(centres, xp.sqrt(own).T, strict=True):
+                apart = (features[0] - centre) * weight[:, None]
+                first.append(weight @ apart)
+                second.append(apart.T @ apart)
+            return xp.stack(first), xp.stack(second)
+
+        return moments
+
+    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
+        first, second = moments
+        means = (first + count[:, None] * about) / held[:, None]
+        moved = means - about
+        cross = np.einsum("ki,kj->kij", first, moved)
+        second = second - cross - cross.transpose(0, 2, 1)
+        second += count[:, None, None] * np.einsum("ki,kj->kij", moved, moved)
+        covariances = second / held[:, None, None] + self.reg_covar * np.eye(means.shape[1])
+        return means, np.stack([_cholesky(each) for each in covariances])
+
+    def free(self, k: int, d: int) -> int:
+        return k * (d * (d + 1) // 2)
+
+
+KINDS = {"full": Full, "tied": Tied, "diag": Diagonal, "spherical": Spherical}

@@ -1,0 +1,75 @@
+"""Genie (Gagolewski et al. 2016): single linkage that also joins small clusters while their sizes are too unequal.
+
+Equals `genieclust.Genie`: its tree does not depend on k, so one is built and cut for every k.
+"""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from backbench import clusterers, threads
+from backbench.schema import Range
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backbench.metrics.near import Near
+
+AXES = frozenset({"k"})
+BLOCKS_MB = 32
+METRICS = {"euclidean": "l2"}
+
+
+@dataclass(frozen=True)
+class Params:
+    """Options of `genieclust.Genie`; `M` neighbours smooth the distances (mutual reachability), 0 leaves them."""
+
+    gini_threshold: Annotated[float, Range(low=0, high=1)]
+    M: Annotated[int, Range(low=0)]
+    metric: Literal["euclidean"]
+
+
+def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
+    found = clusterers.too_many(k, n)
+    if importlib.util.find_spec("genieclust") is None:
+        found.append('it needs the package genieclust (AGPL): pip install "backbench[genie]"')
+    if n <= params.M:
+        found.append(f"M = {params.M} neighbours of {n} rows: M is less than the number of rows")
+    return found
+
+
+def memory_mb(params: Params, n: int, d: int, count: int) -> float:
+    """Two copies of the rows, neighbours and the tree; labels of each member."""
+    return BLOCKS_MB + (16 * n * d + (512 + 32 * params.M + 48 * count) * n) / clusterers.MB
+
+
+def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:
+    """The trees, by their parameters."""
+    shared = threads.Once()
+    for params in dict.fromkeys(member.params for member in members):
+        shared.attempt(params, partial(_tree, x, params))
+    return shared
+
+
+def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    from backbench.clusterers import _trees
+
+    merges = shared.get(task.params, partial(_tree, x, task.params))
+    return _trees.cut(merges, task.k), {}
+
+
+def _tree(x: "np.ndarray", params: Params) -> "np.ndarray":
+    """Merges (n - 1, 2) in scipy's form, in their order."""
+    import numpy as np
+
+    if len(x) == 1:
+        return np.empty((0, 2))
+    import genieclust
+    import quitefastmst
+
+    # It may be loaded only now, and would start with all cores
+    quitefastmst.omp_set_num_threads(1)
+    model = genieclust.Genie(1, gini_threshold=params.gini_threshold, M=params.M, metric=METRICS[params.metric])
+    return model.fit(x).children_
