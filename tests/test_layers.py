@@ -54,7 +54,7 @@ def test_each_heavy_library_has_one_importer(path):
 def test_planning_imports_nothing_heavy():
     program = (
         "import sys; from backbench import planning, plugins\n"
-        "from backbench.cli import audit, plan, sweep, runs, leaderboard, show, diff, reproduce, track, ui\n"
+        "from backbench.cli import audit, plan, sweep, runs, leaderboard, select, show, diff, reproduce, track, ui\n"
         "[plugins.load(kind, name) for kind in plugins.PACKAGES for name in plugins.names(kind)]\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )

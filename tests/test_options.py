@@ -20,6 +20,8 @@ from backbench.sweep.grid import HEADS
 # Options that have one legal value, or say what another one says too.
 FIXED = {
     ("clusterer", "dbscan", "metric"),
+    ("clusterer", "genie", "metric"),
+    ("clusterer", "hdbscan", "metric"),
     ("backbone", "open_clip", "pretrained"),
     ("dataset", "fashion_mnist", "n"),
     ("dataset", "mnist", "n"),
@@ -36,9 +38,19 @@ BESIDE: dict[Any, dict[str, Any]] = {
     "split.test": {"split.source": "random"},
     "near_distance": {"near_duplicates": "exclude"},
     ("agglomerative", "metric"): {"linkage": "average"},
+    ("birch", "threshold"): {"threshold": 1.0, "threshold_quantile": None},
     ("dbscan", "eps"): {"eps": 1.0, "eps_quantile": None},
+    ("lda", "shrinkage"): {"solver": "lsqr"},
+    ("optics", "eps"): {"cluster_method": "dbscan", "eps": 1.0},
+    ("spectral", "gamma"): {"affinity": "rbf", "n_neighbors": None, "gamma": 1.0},
     ("torchvision", "pool"): {"layer": "layer4.1.relu"},
     ("pca", "variance"): {"n_components": None, "variance": 0.9},
+}
+# What a value of an option calls for in others.
+CALLS_FOR: dict[Any, dict[str, Any]] = {
+    ("dbscan", "eps_knee", "True"): {"eps_quantile": None},
+    ("optics", "cluster_method", "dbscan"): {"eps": 1.0},
+    ("spectral", "affinity", "rbf"): {"n_neighbors": None, "gamma": 1.0},
 }
 # Values to try beside those that the type of an option gives.
 TRIED: dict[Any, list[Any]] = {
@@ -48,6 +60,7 @@ TRIED: dict[Any, list[Any]] = {
     "image.shorter": [300],
     "mean": [[0.1, 0.2, 0.3]],
     "deviation": [[0.1, 0.2, 0.3]],
+    "init_size": [100_000],
     ("timm", "model"): ["resnet34"],
     ("torchvision", "model"): ["resnet34"],
     ("torchvision", "layer"): ["layer4.1.relu"],
@@ -176,6 +189,13 @@ def configured(kind: str, name: str, option: str, folder: Path) -> dict[str, Any
     return values
 
 
+def with_its_companions(values: dict[str, Any], name: str, option: str, other: Any) -> dict[str, Any]:
+    """The options with one set to another value, and with what that value calls for."""
+    for key, value in {option: other, **CALLS_FOR.get((name, option, str(other)), {})}.items():
+        values = changed(values, key, value)
+    return values
+
+
 def value_of(values: dict[str, Any], option: str) -> Any:
     for key in option.split("."):
         values = values.get(key) if values else None
@@ -209,7 +229,7 @@ def test_every_option_counts(kind, name, option, hint, tmp_path):
     equal, refused = [], []
     for other in itertools.chain(tried(name, option, tmp_path), candidates(hint, value_of(values, option))):
         try:
-            found = hash_of(kind, name, changed(values, option, other))
+            found = hash_of(kind, name, with_its_companions(values, name, option, other))
         except ConfigError as error:
             refused.append(f"{other!r}: {error}")
         else:

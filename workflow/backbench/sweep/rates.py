@@ -11,14 +11,12 @@ UNKNOWN = {"seconds": 1.0, "n": 1.0, "d": 1.0}
 
 
 def seconds(kind: str, family: str, n: int, d: int) -> float:
-    """Seconds of one core that a member of a family takes on n rows of d columns, its share of what all share in it."""
-    return _scaled(_rates()[kind].get(family, UNKNOWN), n, d)
+    """Seconds of one core that a member of a family takes on n rows of d columns, its share of what all share in it.
 
-
-def growth(kind: str, family: str, n: int, d: int) -> float:
-    """How many times as long as on the reference size."""
-    rate = _rates()[kind].get(family, UNKNOWN)
-    return _scaled(rate, n, d) / rate["seconds"]
+    A clustering is fitted and scored.
+    """
+    fitted = _scaled(_rates()[kind].get(family, UNKNOWN), n, d)
+    return fitted + (_scaled(_rates()["metrics"]["labeling"], n, d) if kind == "clustering" else 0.0)
 
 
 def _scaled(rate: dict[str, float], n: int, d: int) -> float:

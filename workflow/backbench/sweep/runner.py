@@ -25,7 +25,7 @@ from backbench.sweep.status import CURRENT, state_of, write_receipt
 
 log = logging.getLogger("backbench")
 
-ACCELERATED = ("features", "neighbours", "clustering", "retrieval")
+ACCELERATED = ("features", "matrix", "neighbours", "clustering", "retrieval")
 ACCELERATED_FROM_SECONDS = 20.0
 # Drivers of NVIDIA, AMD and WSL: without one there is no GPU, and PyTorch, which takes seconds to load, is not asked.
 DRIVERS = ("/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg")

@@ -1,0 +1,177 @@
+"""Points of the scaling benchmark, and what is made of them: exponents, rates, a table, a plot."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import _families
+
+UPPER = 3
+REFERENCE = {"n": 10_000, "d": 50}
+PANELS = {"clustering": "clustering", "classification": "classification", "neighbours": "neighbours and metrics"}
+
+
+@dataclass
+class Point:
+    """A family on n rows of d columns; `ends` says why there are no larger ones, `note` what else is to be said."""
+
+    kind: str
+    family: str
+    n: int
+    d: int
+    members: int
+    model_mb: float | None
+    seconds: float = 0.0
+    cpu: float = 0.0
+    peak_mb: float = 0.0
+    ends: str | None = None
+    note: str | None = None
+
+    @property
+    def fitted(self) -> int:
+        """The rows that a member is fitted on, which the planner counts by."""
+        return _families.rows_fitted(self.kind, self.n)
+
+
+def families(points: Sequence[Point]) -> dict[tuple[str, str], list[Point]]:
+    """The points that were measured, of the fewer columns, by kind and family."""
+    found: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        if point.seconds and point.d == REFERENCE["d"]:
+            found.setdefault((point.kind, point.family), []).append(point)
+    return found
+
+
+def slope(sizes: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
+    """(exponent, value at size 1, as its logarithm) of least squares through the last three points, in logarithms."""
+    xs, ys = ([math.log(max(value, 1e-9)) for value in part[-UPPER:]] for part in (sizes, values))
+    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+    spread = sum((each - x) ** 2 for each in xs)
+    exponent = sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / spread if spread else math.nan
+    return exponent, y - exponent * x
+
+
+def time_exponent(own: Sequence[Point]) -> float:
+    return slope([point.n for point in own], [point.cpu / point.members for point in own])[0]
+
+
+def memory_exponent(own: Sequence[Point]) -> float:
+    return slope([point.n for point in own], [point.peak_mb for point in own])[0]
+
+
+def width_exponent(own: Sequence[Point], points: Sequence[Point]) -> float | None:
+    """Exponent of the number of columns, from a point with more of them at a size that is there."""
+    for wide in points:
+        if (wide.kind, wide.family) == (own[0].kind, own[0].family) and wide.d != own[0].d and wide.seconds:
+            narrow = next((point for point in own if point.n == wide.n), None)
+            if narrow is not None:
+                return math.log(wide.cpu / narrow.cpu) / math.log(wide.d / narrow.d)
+    return None
+
+
+# ------------------------------------------------------------------------------------------------ rates
+
+
+def rates(points: Sequence[Point], old: Path) -> dict[str, Any]:
+    """Seconds of one core for a member at the reference size, with exponents; families not measured keep theirs."""
+    known = json.loads(old.read_text(encoding="utf-8")) if old.exists() else {}
+    found = {"reference": REFERENCE, **{key: value for key, value in known.items() if key != "reference"}}
+    for (kind, family), own in families(points).items():
+        found.setdefault(kind, {})[family] = _rate(own, points)
+    if "cosine" in found.get("neighbours", {}):
+        found["retrieval"] = {"neighbours": found["neighbours"]["cosine"]}
+    return {key: value if key == "reference" else dict(sorted(value.items())) for key, value in found.items()}
+
+
+def _rate(own: Sequence[Point], points: Sequence[Point]) -> dict[str, float]:
+    exponent, level = slope([point.fitted for point in own], [point.cpu / point.members for point in own])
+    if math.isnan(exponent):
+        exponent, level = 1.0, math.log(own[0].cpu / own[0].members / own[0].fitted)
+    seconds = math.exp(level + exponent * math.log(REFERENCE["n"]))
+    width = width_exponent(own, points)
+    return {
+        "seconds": float(f"{seconds:.3g}"),
+        "n": round(max(exponent, 0.0), 2),
+        "d": round(min(max(0.5 if width is None else width, 0.0), 2.0), 2),
+    }
+
+
+# ------------------------------------------------------------------------------------------------ table and plot
+
+
+def table(points: Sequence[Point]) -> Iterator[str]:
+    """Seconds and peak MB of each family by size, model beside measurement at the largest, and the exponents."""
+    sizes = sorted({point.n for point in points if point.d == REFERENCE["d"]})
+    columns = " | ".join(f"{n:,}" for n in sizes)
+    yield f"| family | members | {columns} | time ~ n | time ~ d | MB ~ n | MB by model / measured |"
+    yield f"| --- | ---: | {' | '.join('---:' for _ in sizes)} | ---: | ---: | ---: | ---: |"
+    for (_, family), own in families(points).items():
+        by_size = {point.n: point for point in own}
+        cells = [_cell(by_size.get(n)) for n in sizes]
+        width = width_exponent(own, points)
+        exponents = [_number(time_exponent(own)), _number(width), _number(memory_exponent(own))]
+        yield f"| {family} | {own[0].members} | {' | '.join([*cells, *exponents, _model(own[-1])])} |"
+
+
+def _cell(point: Point | None) -> str:
+    return "" if point is None else f"{point.seconds:,.2f} s, {point.peak_mb:,.0f} MB"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.2f}"
+
+
+def _model(point: Point) -> str:
+    if point.model_mb is None:
+        return ""
+    return f"{point.model_mb:,.0f} / {point.peak_mb:,.0f}"
+
+
+def ends(points: Sequence[Point]) -> Iterator[str]:
+    """Where families end before the largest size, and members that failed."""
+    for point in points:
+        said = point.ends or point.note
+        if said:
+            yield f"- {point.family}, {point.n:,} x {point.d}: {said}"
+
+
+def plot(points: Sequence[Point], target: Path) -> None:
+    """Seconds above, peak MB below, a panel for each kind; beside the names the exponents of the grid's seconds.
+
+    Lines differ in marker and dash, for print in grey; the same points give the same bytes.
+    """
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.hashsalt": "backbench", "svg.fonttype": "none", "font.size": 8})
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, len(PANELS), figsize=(12, 8), sharex=True, layout="constrained")
+    for column, (kind, title) in enumerate(PANELS.items()):
+        kinds = (kind,) if column < len(PANELS) - 1 else (kind, "metrics")
+        own = {family: found for (each, family), found in families(points).items() if each in kinds}
+        _panel(axes[0, column], own, "seconds", f"{title}: seconds of the grid")
+        _panel(axes[1, column], own, "peak_mb", f"{title}: peak MB")
+        axes[1, column].set_xlabel("rows")
+        axes[0, column].legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=3, fontsize=7, frameon=False)
+    figure.savefig(target, metadata={"Date": None})
+
+
+def _panel(axis: Any, own: dict[str, list[Point]], value: str, title: str) -> None:
+    markers, dashes, greys = "osv^Dx+*<>ph", ("-", "--", ":", "-."), ("0.0", "0.35", "0.55")
+    for number, (family, found) in enumerate(own.items()):
+        style = {"marker": markers[number % len(markers)], "color": greys[number % len(greys)], "markersize": 4}
+        sizes, values = [point.n for point in found], [max(getattr(point, value), 1e-3) for point in found]
+        axis.loglog(
+            sizes,
+            values,
+            linestyle=dashes[number % len(dashes)],
+            linewidth=1,
+            label=f"{family} ({_number(slope(sizes, values)[0])})",
+            **style,
+        )
+    axis.set_title(title)
+    axis.grid(True, which="major", linewidth=0.3)

@@ -1,0 +1,79 @@
+"""The benchmarks of the sweep engine: their smallest configurations run, and the rates name every family."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import backbench
+from backbench import paths, plugins
+from backbench.sweep import rates
+
+HERE = paths.CHECKOUT / "benchmarks"
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=HERE)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_sweep_benchmark_compares_both_sides(tmp_path):
+    asked = ["--shape", "digits", "--rows", "200", "--only", "ward", "k-NN", "--work", str(tmp_path)]
+    said = run("sweep.py", *asked)
+    assert "## 200 x 64" in said
+    assert "| ward | 14 |" in said
+    assert "- ward: labels equal in 14 of 14 members; their metrics: within" in said
+    assert "- k-NN: predictions equal in 8 of 8 members; their metrics: within" in said
+    assert "| **total** | 22 |" in said
+
+
+@pytest.mark.slow
+def test_the_scaling_benchmark_fits_exponents_and_draws(tmp_path):
+    # Digits in place of the components of Fashion-MNIST, which would have to be fetched.
+    program = (
+        "import sys, json, _features, _growth, scaling; from pathlib import Path; folder = Path(sys.argv[1])\n"
+        "data = _features.shape('digits', folder); data.save(folder / 'pca50')\n"
+        "sys.argv[1:] = ['--only', 'agglomerative', 'knn', '--sizes', '300', '600', '--no-wide']\n"
+        "args = scaling._arguments(); args.work = folder\n"
+        "points = [p for kind, family in scaling._asked(args) for p in scaling._family(kind, family, args)]\n"
+        "print(*scaling._report(points, args), sep='\\n')\n"
+        "_growth.plot(points, folder / 'plot.svg')\n"
+        "(folder / 'rates.json').write_text(json.dumps(_growth.rates(points, folder / 'none'), allow_nan=False))\n"
+    )
+    said = run("-c", program, str(tmp_path))
+    assert "| agglomerative | 14 |" in said
+    assert "| knn | 8 |" in said
+    assert (tmp_path / "plot.svg").read_text().count("agglomerative") >= 1
+    found = json.loads((tmp_path / "rates.json").read_text())
+    assert found["reference"] == {"n": 10_000, "d": 50}
+    assert set(found["clustering"]["agglomerative"]) == {"seconds", "n", "d"}
+    assert found["classification"]["knn"]["seconds"] > 0
+
+
+@pytest.mark.parametrize("name", ["sweep.py", "scaling.py"])
+def test_help_teaches_without_working(name):
+    assert f"python benchmarks/{name} --write" in run(name, "--help")
+
+
+@pytest.mark.parametrize(("kind", "part"), [("clusterer", "clustering"), ("classifier", "classification")])
+def test_rates_name_every_family(kind, part):
+    found = json.loads(rates.FILE.read_text())
+    assert set(plugins.names(kind)) <= set(found[part])
+
+
+def test_rates_are_of_use():
+    found = json.loads(rates.FILE.read_text())
+    parts = [part for name, part in found.items() if name != "reference"]
+    assert {"clustering", "classification", "retrieval", "neighbours", "metrics"} == set(found) - {"reference"}
+    for entry in (entry for part in parts for entry in part.values()):
+        assert entry["seconds"] > 0
+        assert 0 <= entry["n"] <= 4
+        assert 0 <= entry["d"] <= 2
+
+
+def test_rates_come_with_the_package():
+    assert rates.FILE.parent == Path(backbench.__file__).parent / "sweep"
