@@ -5,6 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Test files side by side, each whole in one process, the longest first.
+BESIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: sweep test test-quick ui lint format lock docs clean help
 .DEFAULT_GOAL := help
@@ -23,10 +25,10 @@ sweep: $(READY)
 	$(BIN)/backbench sweep $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(BESIDE) $(ARGS)
 
 test-quick: $(READY)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(BESIDE) -m "not slow" $(ARGS)
 
 ui: $(READY)
 	$(BIN)/backbench ui

@@ -2,6 +2,17 @@
 
 import pytest
 from pictures import paint
+from skips import judged
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    return judged((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    return judged((yield))
 
 
 @pytest.fixture

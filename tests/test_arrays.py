@@ -63,16 +63,17 @@ class TestEveryFormat:
         with pytest.raises(ConfigError, match="x"):
             arrays.shape(path)
 
-    def test_no_rows(self, name, tmp_path):
-        if "list" in name:
-            pytest.skip("an empty column of lists has no length")
-        path = tmp_path / name
-        if path.suffix == ".parquet":
-            pd.DataFrame({"a": np.zeros(0, np.float32)}).to_parquet(path)
-        else:
-            write(path, np.zeros((0, D), np.float32))
-        with pytest.raises(ConfigError, match="at least one each"):
-            arrays.shape(path)
+
+@pytest.mark.parametrize("name", [name for name in FILES if "list" not in name])
+def test_no_rows(name, tmp_path):
+    """A column of lists without rows has no length to speak of."""
+    path = tmp_path / name
+    if path.suffix == ".parquet":
+        pd.DataFrame({"a": np.zeros(0, np.float32)}).to_parquet(path)
+    else:
+        write(path, np.zeros((0, D), np.float32))
+    with pytest.raises(ConfigError, match="at least one each"):
+        arrays.shape(path)
 
 
 def test_types_are_made_float32(tmp_path):

@@ -207,42 +207,51 @@ def test_too_many_poolings_are_refused():
 
 PROGRAM = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 import test_autoencoder as tests
 from backbench.backbones import _training
 _training.SAVE_SECONDS = _training.SAVE_FACTOR = 0.0
-tests.trained(sys.argv[2], Path(sys.argv[3]), epochs=100)
+tests.digits()
+with ThreadPoolExecutor(len(tests.NAMES)) as pool:
+    list(pool.map(lambda name: tests.trained(name, Path(sys.argv[2]) / name, epochs=tests.LONG), tests.NAMES))
 """
+LONG = 60
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_a_killed_training_goes_on_with_the_same_bits(name, tmp_path):
+def training_is_killed(folder: Path) -> dict[str, tuple[int, int]]:
+    """Train both networks in a process, and kill it soon after each has saved: the epoch and batch of each."""
     import torch
 
     from backbench.backbones import _training
 
-    folder = str(Path(__file__).parent)
-    words = [sys.executable, "-c", PROGRAM, folder, name, str(tmp_path / "killed")]
-    checkpoint = tmp_path / "killed" / _training.CHECKPOINT
-    places = set()
-    for _ in range(2):
-        job = subprocess.Popen(words, env=dict(os.environ))
-        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        while job.poll() is None and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
-            time.sleep(0.002)
-        time.sleep(0.25)
-        os.kill(job.pid, signal.SIGKILL)
-        assert job.wait() == -signal.SIGKILL, "it was to be killed midway"
-        state = torch.load(checkpoint, weights_only=True)["state"]
-        places.add((state["epoch"], state["batch"]))
-    assert len(places) == 2 and all(epoch < 100 for epoch, _ in places)
-    going_on, about = trained(name, tmp_path / "killed", epochs=100)
-    undisturbed, info = trained(name, tmp_path / "undisturbed", epochs=100, threads=2)
-    np.testing.assert_array_equal(going_on, undisturbed)
-    assert about["history"] == info["history"]
+    checkpoints = {name: folder / name / _training.CHECKPOINT for name in NAMES}
+    before = {name: path.stat().st_mtime_ns if path.exists() else 0 for name, path in checkpoints.items()}
+
+    def saved() -> bool:
+        return all(path.exists() and path.stat().st_mtime_ns > before[name] for name, path in checkpoints.items())
+
+    job = subprocess.Popen([sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(folder)])
+    while job.poll() is None and not saved():
+        time.sleep(0.002)
+    time.sleep(0.1)
+    os.kill(job.pid, signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL, "it was to be killed midway"
+    states = {name: torch.load(path, weights_only=True)["state"] for name, path in checkpoints.items()}
+    return {name: (state["epoch"], state["batch"]) for name, state in states.items()}
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_with_the_same_bits(tmp_path):
+    first, second = (training_is_killed(tmp_path / "killed") for _ in range(2))
+    for name in NAMES:
+        assert first[name] < second[name] < (LONG, 0)
+        going_on, about = trained(name, tmp_path / "killed" / name, epochs=LONG)
+        undisturbed, info = trained(name, tmp_path / "undisturbed" / name, epochs=LONG, threads=2)
+        np.testing.assert_array_equal(going_on, undisturbed)
+        assert about["history"] == info["history"]
 
 
 @pytest.mark.slow
@@ -258,7 +267,7 @@ def test_codes_are_worth_something(name, tmp_path):
     size = (
         {"widths": [128, 64, 10]} if name == "autoencoder" else {"channels": [16, 32], "code_width": 10, "dropout": 0}
     )
-    changes = {"epochs": 60, "batch_size": 32, "patience": 10, **size}
+    changes = {"epochs": 20, "batch_size": 32, "learning_rate": 0.005, "patience": 10, **size}
     codes, info = trained(name, tmp_path, images, rows, rest, threads=2, **changes)
     pixels = images.reshape(len(images), -1) / 255
     variance = ((pixels[rest] - pixels[rows].mean(0)) ** 2).mean()

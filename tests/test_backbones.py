@@ -162,7 +162,8 @@ def test_known_things_are_recognised(tmp_path):
     if not assets:
         pytest.skip("BACKBENCH_ASSETS is not set")
     with tarfile.open(Path(assets) / "data" / "caltech101_51.tar") as archive:
-        archive.extractall(tmp_path, filter="data")
+        members = [member for member in archive if Path(member.name).parent.name in CATEGORIES]
+        archive.extractall(tmp_path, members, filter="data")
     module, _ = backbone(LITE)
     network, right = _efficientnet.pretrained(module._path("imagenet")), []
     for name, index in CATEGORIES.items():
@@ -171,4 +172,4 @@ def test_known_things_are_recognised(tmp_path):
         with torch.inference_mode():
             x = (torch.from_numpy(images).permute(0, 3, 1, 2).float() - 127) / 128
             right += (network.classify(x).argmax(1) == index).tolist()
-    assert np.mean(right) > 0.8
+    assert len(right) == 12 * len(CATEGORIES) and np.mean(right) > 0.8

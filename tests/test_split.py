@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backbench.datasets import TEST, TRAIN, VALIDATION, Split, _split
@@ -24,6 +24,7 @@ sizes = st.lists(st.integers(1, 60), min_size=1, max_size=8)
 
 @settings(deadline=None)
 @given(sizes, st.floats(0, 0.45), st.floats(0, 0.45), st.integers(0, 10**6), st.booleans())
+@example([1, 1, 1, 1, 1, 5], 0.0, 0.25, 0, False)
 def test_splits_are_stratified_and_planned_exactly(sizes, validation, test, seed, sampled):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
     n, split = len(labels), Split("random", validation, test)
@@ -33,12 +34,15 @@ def test_splits_are_stratified_and_planned_exactly(sizes, validation, test, seed
     assert planned == tuple(np.bincount(parts, minlength=3))
     assert len(rows) == (sample or n) and np.all(np.diff(rows) > 0)
     drawn = np.bincount(labels[rows], minlength=len(sizes))
-    for label, size in enumerate(sizes):
-        assert abs(drawn[label] - size * len(rows) / n) < 1
-        mine = parts[labels[rows] == label]
-        assert not len(mine) or (mine == TRAIN).any()
-        for part, share in ((VALIDATION, validation), (TEST, test)):
-            assert (mine == part).sum() <= share * drawn[label] + 1.5
+    assert np.all(np.abs(drawn - np.array(sizes) * len(rows) / n) < 1)
+    found = {part: np.bincount(labels[rows][parts == part], minlength=len(sizes)) for part in (TRAIN, VALIDATION, TEST)}
+    assert np.all((found[TRAIN] > 0) | (drawn == 0))
+    room = np.maximum(drawn - 1, 0)
+    for part, share in ((TEST, test), (VALIDATION, validation)):
+        # Classes that are too small for their share leave it to the others.
+        left = np.maximum(share * drawn - room, 0).sum()
+        assert np.all(found[part] <= share * drawn + 1.5 + left)
+        room -= found[part]
 
 
 def test_a_draw_depends_on_the_seed_and_nests():

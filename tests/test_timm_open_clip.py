@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -14,7 +15,6 @@ from backbench.backbones import _hub, _huggingface, _normalise
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
-torch = pytest.importorskip("torch")
 CONF = Path(__file__).parents[1] / "conf" / "backbone"
 TIMM = ["test_vit.r160_in1k", "test_resnet.r160_in1k", "test_convnext.r160_in1k", "mobilenetv3_small_050.lamb_in1k"]
 

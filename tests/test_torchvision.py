@@ -10,16 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from torchvision import models
 
 from backbench import plugins
 from backbench.backbones import Image as Policy
 from backbench.backbones import _hub, _nodes, _normalise, _torchvision, _weights
 from backbench.schema import ConfigError
 from backbench.stage import Context
-
-torch = pytest.importorskip("torch")
-models = pytest.importorskip("torchvision.models")
 
 CONF = Path(__file__).parents[1] / "conf" / "backbone"
 MODELS = [name for name in plugins.names("backbone") if hasattr(plugins.load("backbone", name), "MODEL")]

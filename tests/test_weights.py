@@ -7,11 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from backbench.backbones import _hub, _weights
 from backbench.schema import ConfigError
-
-torch = pytest.importorskip("torch")
 
 
 def network():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sharing import once
 from workbench import GRID, Bench, Finished, copy_checkout, copy_results, end_all
 
 from backbench import paths, plugins
@@ -23,27 +24,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def images() -> Path:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of fetched originals, with Fashion-MNIST in it."""
+    once(tmp_path_factory, "images", _fetch)
+    return paths.downloads()
+
+
+def _fetch(folder: Path) -> None:
     conf = yaml.safe_load((paths.conf() / "dataset" / "fashion_mnist.yaml").read_text())
     params = plugins.params("dataset", conf | {"sample": 300})
     fashion_mnist.load(params, Context(threads=1, downloads=paths.downloads()))
-    return paths.downloads()
 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout that no test may edit."""
-    return copy_checkout(tmp_path_factory.mktemp("shared") / "checkout")
+    folder, _ = once(tmp_path_factory, "checkout", lambda folder: str(copy_checkout(folder / "checkout")))
+    return folder / "checkout"
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, checkout: Path, images: Path) -> Finished:
     """`GRID`, swept once. Tests read it; those that write take `bench`, a copy."""
-    bench = Bench(checkout, tmp_path_factory.mktemp("finished") / "results")
-    started = time.monotonic()
-    done = bench.run("sweep", *GRID, check=0)
-    return Finished(bench, time.monotonic() - started, done.stderr)
+
+    def sweep(folder: Path) -> tuple[float, str]:
+        started = time.monotonic()
+        done = Bench(checkout, folder / "results").run("sweep", *GRID, check=0)
+        return time.monotonic() - started, done.stderr
+
+    folder, (seconds, said) = once(tmp_path_factory, "finished", sweep)
+    return Finished(Bench(checkout, folder / "results"), seconds, said)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from backbench.sweep.status import Status
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 10.0
+# What a stage counts that says how far it is.
+UNITS = dict.fromkeys(("matrix", "neighbours", "clustering", "classification", "retrieval"), "fits")
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Progress:
         left = sum(self.expected[member] for member in self.waiting)
         if finished != self.finished:
             self.finished, self.ended = finished, elapsed
-        if finished < 0.05 * (finished + left):
+        if not finished or finished < 0.05 * (finished + left):
             return None
         seconds = left * self.ended / finished - (elapsed - self.ended)
         return seconds if seconds > 1 else None
@@ -132,7 +134,8 @@ def _partial() -> list[str]:
         except (OSError, ValueError):
             continue
         if time.time() - _changed(path) < 30:
-            lines.append(f"{path.stem.split('-')[0]}: {state['done']:,} of {state['total']:,} images")
+            kind = path.stem.split("-")[0]
+            lines.append(f"{kind}: {state['done']:,} of {state['total']:,} {UNITS.get(kind, 'images')}")
     return lines
 
 
