@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -60,6 +61,15 @@ def _stop(process: subprocess.Popen) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+
+
+def command(script: str) -> str:
+    """The command that ran a script; where it kept its features is nobody's business."""
+    words = sys.argv[1:]
+    if "--work" in words:
+        place = words.index("--work")
+        words = words[:place] + words[place + 2 :]
+    return shlex.join(["python", script, *words])
 
 
 def _main(module: str, function: str, arguments: str, answer: str) -> None:

@@ -1,7 +1,6 @@
 """One million rows of 128 columns: clustered, scored and stored in the memory of this machine."""
 
 import os
-import shlex
 import sys
 import tempfile
 from collections.abc import Callable
@@ -75,7 +74,7 @@ def _head(n: int, cores: int) -> list[str]:
     return [
         f"# {n:,} rows of {D} columns\n",
         "```bash",
-        shlex.join(["python", "benchmarks/scaling.py", *sys.argv[1:]]),
+        _measure.command("benchmarks/scaling.py"),
         "```\n",
         f"{cores} cores of {provenance.machine()['cpu']}, {memory:.0f} GB; load of the machine at the end "
         f"{os.getloadavg()[0]:.1f}.",

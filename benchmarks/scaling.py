@@ -14,7 +14,6 @@ plugin's own memory model says does not fit. Imports, reading and a small trial 
 import argparse
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -114,7 +113,7 @@ def _report(points: list[_growth.Point], args: argparse.Namespace) -> list[str]:
     return [
         "# How the families grow\n",
         "```bash",
-        shlex.join(["python", "benchmarks/scaling.py", *sys.argv[1:]]),
+        _measure.command("benchmarks/scaling.py"),
         "```\n",
         *_head(args),
         "![seconds and peak memory by rows](scaling.svg)\n",

@@ -14,7 +14,6 @@ metrics of both sides are compared in the same run.
 
 import argparse
 import os
-import shlex
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -106,7 +105,7 @@ def _head() -> list[str]:
     return [
         "# The sweep engine against plain scikit-learn loops\n",
         "```bash",
-        shlex.join(["python", "benchmarks/sweep.py", *sys.argv[1:]]),
+        _measure.command("benchmarks/sweep.py"),
         "```\n",
         f"{_features.CORES} cores of {about['cpu']}, load at the start {os.getloadavg()[0]:.1f}; {named}.",
     ]

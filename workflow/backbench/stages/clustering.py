@@ -19,8 +19,9 @@ from backbench.metrics import external, internal, labels, near
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
 
-SCORE_AFTER_SECONDS = 5.0
-FIT_TO_SCORE = 4.0
+# Fits that a kill may cost, and how many times as long they take as the pass over the distances that scores them.
+SCORE_AFTER_SECONDS = 30.0
+FIT_TO_SCORE = 8.0
 FROM_INFO = ("bic",)
 REPORTED = {"all": "all", "train": "train", "per_split": "test"}
 

@@ -8,7 +8,7 @@ from backbench import plugins
 from backbench.sweep.grid import Grid, Stage, stage_hash
 
 # Operations of an exact search (n^2 (d + SORTING)) that are worth a job and a place in the store.
-WORTH = 2e11
+WORTH = 4e11
 SORTING = 100
 SMALLEST_DEPTH = 16
 MODULE = "backbench.stages.neighbours"
