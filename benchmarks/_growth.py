@@ -11,6 +11,8 @@ import _families
 
 UPPER = 3
 REFERENCE = {"n": 10_000, "d": 50}
+# What is too small to measure is drawn at these.
+LEAST = {"seconds": 1e-3, "peak_mb": 0.5}
 PANELS = {"clustering": "clustering", "classification": "classification", "neighbours": "neighbours and metrics"}
 
 
@@ -139,7 +141,7 @@ def ends(points: Sequence[Point]) -> Iterator[str]:
 
 
 def plot(points: Sequence[Point], target: Path) -> None:
-    """Seconds above, peak MB below, a panel for each kind; beside the names the exponents of the grid's seconds.
+    """Seconds and peak MB, a row for each kind; beside the names the exponents of the grid's seconds.
 
     Lines differ in marker and dash, for print in grey; the same points give the same bytes.
     """
@@ -149,28 +151,35 @@ def plot(points: Sequence[Point], target: Path) -> None:
     matplotlib.rcParams.update({"svg.hashsalt": "backbench", "svg.fonttype": "none", "font.size": 8})
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(2, len(PANELS), figsize=(12, 8), sharex=True, layout="constrained")
-    for column, (kind, title) in enumerate(PANELS.items()):
-        kinds = (kind,) if column < len(PANELS) - 1 else (kind, "metrics")
+    figure, axes = pyplot.subplots(len(PANELS), 2, figsize=(10, 11), sharex=True, layout="constrained")
+    for row, (kind, title) in enumerate(PANELS.items()):
+        kinds = (kind,) if row < len(PANELS) - 1 else (kind, "metrics")
         own = {family: found for (each, family), found in families(points).items() if each in kinds}
-        _panel(axes[0, column], own, "seconds", f"{title}: seconds of the grid")
-        _panel(axes[1, column], own, "peak_mb", f"{title}: peak MB")
-        axes[1, column].set_xlabel("rows")
-        axes[0, column].legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=3, fontsize=7, frameon=False)
+        _panel(axes[row, 0], own, "seconds", f"{title}: seconds of the grid")
+        _panel(axes[row, 1], own, "peak_mb", f"{title}: peak MB")
+        names = [f"{family} ({_number(_slope(found, 'seconds'))})" for family, found in own.items()]
+        axes[row, 1].legend(
+            names, loc="upper left", bbox_to_anchor=(1.02, 1.0), title="slope of seconds", frameon=False
+        )
+    for axis in axes[-1]:
+        axis.set_xlabel("rows")
     figure.savefig(target, metadata={"Date": None})
+
+
+def _slope(found: Sequence[Point], value: str) -> float:
+    return slope([point.n for point in found], [max(getattr(point, value), LEAST[value]) for point in found])[0]
 
 
 def _panel(axis: Any, own: dict[str, list[Point]], value: str, title: str) -> None:
     markers, dashes, greys = "osv^Dx+*<>ph", ("-", "--", ":", "-."), ("0.0", "0.35", "0.55")
-    for number, (family, found) in enumerate(own.items()):
+    for number, found in enumerate(own.values()):
         style = {"marker": markers[number % len(markers)], "color": greys[number % len(greys)], "markersize": 4}
-        sizes, values = [point.n for point in found], [max(getattr(point, value), 1e-3) for point in found]
+        sizes, values = [point.n for point in found], [max(getattr(point, value), LEAST[value]) for point in found]
         axis.loglog(
             sizes,
             values,
             linestyle=dashes[number % len(dashes)],
             linewidth=1,
-            label=f"{family} ({_number(slope(sizes, values)[0])})",
             **style,
         )
     axis.set_title(title)

@@ -80,8 +80,9 @@ class TestCurves:
         rng = np.random.default_rng(1)
         asked, found = rng.integers(0, 4, 77), rng.integers(0, 4, (77, 20))
         values = retrieval.curves(retrieval.relevant(asked, found), np.full(77, 30), [10])
-        assert values["precision_at_10"] == retrieval.precision(asked, found[:, :10])
-        assert values["hit_rate_at_10"] == retrieval.hit_rate(asked, found[:, :10])
+        hits = found[:, :10] == asked[:, None]
+        assert values["precision_at_10"] == float(hits.mean(axis=1).mean())
+        assert values["hit_rate_at_10"] == float(hits.any(axis=1).mean())
 
     def test_depths(self):
         assert retrieval.depths(10) == [1, 5, 10]
