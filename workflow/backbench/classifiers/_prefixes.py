@@ -38,6 +38,11 @@ class Prefixes:
         few = len(self._asked) < threads.available()
         return [members[0] for members in self._asked.values() if few or len(members) > 1]
 
+    def make_beside(self) -> None:
+        """Make what is to be made ahead, each kind by one thread."""
+        for _ in threads.as_done(self.attempt, self.ahead()):
+            pass
+
     def attempt(self, task: classifiers.Task) -> tuple[dict[int, Answer], Exception | None]:
         """The answers of the member's kind by size, or the error that making it raised."""
         kind = self._kind(task)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from backbench import classifiers, threads
+from backbench import classifiers
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def prepare(
 
     rows, asked = train_x.astype("float64"), queries.astype("float64")
     models = Prefixes(members, "max_iter", partial(_answers, rows, train_y, asked))
-    for _ in threads.as_done(models.attempt, models.ahead()):
-        pass
+    models.make_beside()
     return models
 
 

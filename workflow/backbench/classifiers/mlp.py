@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from backbench import classifiers, threads
+from backbench import classifiers
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def prepare(
     from backbench.classifiers._prefixes import Prefixes
 
     networks = Prefixes(members, "epochs", partial(_answers, train_x, train_y, queries))
-    for _ in threads.as_done(networks.attempt, networks.ahead()):
-        pass
+    networks.make_beside()
     return networks
 
 
