@@ -18,6 +18,7 @@ from backbench.sweep.status import Status
 log = logging.getLogger(__name__)
 
 UNKNOWN_DIGEST = "0" * 64
+PLOTS = ("best", "all", "none")
 
 # Locks of a plain `snakemake`, kept until its process ends.
 _HELD: list[Any] = []
@@ -66,6 +67,7 @@ def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = Non
     built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device)
     policy = schema.canonical(selection.parse(composed.settings.get("selection")))
     request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": policy}
+    request["plots"] = _plots(composed.settings)
     frozen = plan.freeze(built, request)
     memory = memory_mb(composed.settings)
     limits.check(frozen, memory)
@@ -102,6 +104,14 @@ def prepare(found: Plan) -> Status:
         (found.folder / ledger.RESULTS).unlink(missing_ok=True)
         found.tracked.unlink(missing_ok=True)
     return state
+
+
+def _plots(settings: Mapping[str, Any]) -> str:
+    """Which pictures a sweep ends with."""
+    asked = settings.get("plots", PLOTS[0])
+    if asked not in PLOTS:
+        raise refuse("plots", asked, PLOTS)
+    return asked
 
 
 def memory_mb(settings: Mapping[str, Any]) -> int:

@@ -136,9 +136,14 @@ def make_folder(folder: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     make_folder(path.parent)
     with _replacing(path.parent) as (handle, commit):
-        handle.write(text.encode("utf-8"))
+        handle.write(content)
         commit(path)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import __version__, paths
-from backbench.cli.texts import SELECT
+from backbench.cli.texts import COMPARE, PLOT, REPORT, SELECT
 
 GRAMMAR = """\
 Overrides are written in Hydra's grammar, sweeps included:
@@ -46,6 +46,9 @@ COMMANDS = {
     "runs": "the runs made here as a table, CSV or JSON; filter and sort by anything",
     "leaderboard": "the best classifiers, clusterings and representations, each result once",
     "select": "which k and which clustering: elbow, silhouette and BIC of each family, and one choice with its reason",
+    "compare": "whether results really differ: paired tests, effect sizes, ranks over seeds or data sets",
+    "report": "the answer of a sweep as one page: words, leaderboard, pictures, what failed, how to reproduce",
+    "plot": "pictures of a run or a sweep by its hash: confusion, silhouettes, maps, samples, retrieval ...",
     "show": "everything about one run",
     "diff": "configuration and metrics of two runs side by side",
     "reproduce": "compute one run again from nothing and compare every metric",
@@ -56,7 +59,7 @@ COMMANDS = {
 SETTINGS = (
     "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
     "execution.on_device_loss, store.root, "
-    "tracking.uri"
+    "tracking.uri, plots (best|all|none)"
 )
 KEYS = "Axes and settings, then groups, options and their keys (classifier.C=10, backbone.image.size=128):"
 KEY = re.compile(r"^(\w+):", re.MULTILINE)
@@ -201,6 +204,41 @@ def _select(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
 
 
+def _compare(command: argparse.ArgumentParser) -> None:
+    command.epilog = COMPARE
+    command.add_argument(
+        "hashes", nargs="*", metavar="HASH", help="config hashes (or unique beginnings) of two runs or more"
+    )
+    command.add_argument(
+        "--by", metavar="COLUMN", help="compare the values of a column instead: classifier.name, k ..."
+    )
+    command.add_argument(
+        "--filter", action="append", default=[], metavar="COND", help="with --by: backbone.name=pixels, chain=pca50 ..."
+    )
+    command.add_argument("--metric", action="append", default=[], metavar="NAME", help="what to compare; repeatable")
+    command.add_argument(
+        "--over",
+        choices=("auto", "images", "seeds", "datasets"),
+        default="auto",
+        help="what the pairs are (default: images for two runs that predict them, else seeds and data sets)",
+    )
+    command.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def _report(command: argparse.ArgumentParser) -> None:
+    command.epilog = REPORT
+    command.add_argument("sweep", nargs="?", help="id of a sweep or a unique beginning of it (default: the newest)")
+    command.add_argument("--to", metavar="FILE", help="write the page here too")
+
+
+def _plot(command: argparse.ArgumentParser) -> None:
+    command.epilog = PLOT
+    command.add_argument("hash", help="config hash of a run, or id of a sweep, or a unique beginning of one")
+    command.add_argument("kinds", nargs="*", metavar="KIND", help="pictures to make (default: all that there are)")
+    command.add_argument("--list", action="store_true", help="say which there are, and why others are not")
+    command.add_argument("--to", metavar="FOLDER", help="put copies here")
+
+
 def _show(command: argparse.ArgumentParser) -> None:
     command.add_argument("hash", help="config hash or a unique beginning of it")
     command.add_argument("--format", choices=("table", "json"), default="table")
@@ -235,6 +273,9 @@ _ARGUMENTS = {
     "runs": _runs,
     "leaderboard": _leaderboard,
     "select": _select,
+    "compare": _compare,
+    "report": _report,
+    "plot": _plot,
     "show": _show,
     "diff": _diff,
     "reproduce": _reproduce,

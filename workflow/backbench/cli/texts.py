@@ -23,3 +23,9 @@ part of any hash, and choosing anew computes nothing. docs/choosing.md says when
 All runs made here are looked at; what one sweep chose is in results/sweeps/ID/selection.json. A filter leaves out what
 has no such value: k<=15 leaves out DBSCAN, which finds k itself.
 """
+
+COMPARE = ""
+
+REPORT = ""
+
+PLOT = ""

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from backbench.compose import grammar, interpolation, nodes
 from backbench.schema import ConfigError, refuse
 
-SETTINGS = ("execution", "store", "tracking", "selection")
+SETTINGS = ("execution", "store", "tracking", "selection", "plots")
 NOT_IN_CELL = (*SETTINGS, "sweep")
 
 

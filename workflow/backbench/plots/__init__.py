@@ -1,0 +1,37 @@
+"""Plots (layer 1): from arrays to matplotlib figures and the numbers that they show.
+
+One module for each way of drawing. A ``draw`` function takes a :class:`Heading` and plain arrays and returns a
+:class:`Picture`; it reads and writes no file, uses no global state of matplotlib and gives the same figure for the same
+arguments. matplotlib is imported inside functions only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What stands around a picture: its title, a line below it that says of what, and the hash that it belongs to.
+
+    `stamp` is the last line of the picture, such as ``run 1a2b3c4d5e6f``.
+    """
+
+    title: str
+    about: str
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with the numbers that it shows and a sentence that says what to look for.
+
+    `data` is written beside the picture as CSV: column name to values, all of one length, names unshortened.
+    """
+
+    figure: "Figure"
+    data: Mapping[str, Sequence[Any]]
+    caption: str

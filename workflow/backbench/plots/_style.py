@@ -1,0 +1,99 @@
+"""How every picture looks: colours, sizes, and a figure with its heading and its stamp.
+
+Readable on paper and for the colour-blind: the qualitative colours are those of Okabe and Ito ("Color Universal
+Design", 2008), beyond them the marker or the hatch changes too; the sequential ones are cividis (Nuñez et al., 2018).
+Text is set in the font that comes with matplotlib, so that a picture is the same file on every machine.
+"""
+
+import contextlib
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from backbench.plots import Heading
+from backbench.plots._names import plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo")
+SEQUENTIAL = "cividis"
+RIGHT, WRONG, NOISE, FAINT, INK = "#009E73", "#D55E00", "#9A9A9A", "#D9D9D9", "#222222"
+DPI = 144
+# Letters of the title and of the line below it that fit into an inch.
+TITLE_LETTERS, ABOUT_LETTERS = 10.5, 14.0
+FOOT = 0.24
+
+_RC = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.labelcolor": INK,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "axes.prop_cycle": None,
+    "grid.color": "#E3E3E3",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "image.cmap": SEQUENTIAL,
+    "svg.hashsalt": "backbench",
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """matplotlib's settings for drawing and for saving; whatever the user's own say."""
+    import matplotlib
+    from cycler import cycler
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({**_RC, "axes.prop_cycle": cycler(color=COLOURS)})
+        yield
+
+
+def figure(heading: Heading, width: float, height: float) -> "Figure":
+    """An empty figure of so many inches under its heading, its axes laid out by themselves.
+
+    `height` is that of the drawing: what the heading takes comes on top.
+    """
+    from matplotlib.figure import Figure
+
+    title = textwrap.wrap(plain(heading.title), max(20, int(width * TITLE_LETTERS)))
+    about = textwrap.wrap(plain(heading.about), max(24, int(width * ABOUT_LETTERS)))
+    top = 0.14 + 0.22 * len(title) + 0.17 * len(about)
+    whole = height + top + FOOT
+    found = Figure(figsize=(width, whole), dpi=DPI, layout="constrained")
+    found.get_layout_engine().set(rect=(0.0, FOOT / whole, 1.0, 1.0 - (top + FOOT) / whole), w_pad=0.06, h_pad=0.06)
+    found.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=11.5, weight="bold", va="top", gid="title")
+    below = 1 - (0.1 + 0.22 * len(title)) / whole
+    found.text(0.1 / width, below, "\n".join(about), size=8.5, color="#555555", va="top", gid="about")
+    found.text(0.1 / width, 0.07 / whole, plain(heading.stamp), size=7.0, color="#777777", va="bottom", gid="stamp")
+    return found
+
+
+def colour(index: int) -> str:
+    """Colour of the class or cluster with this number; those beyond the eighth begin anew (see :func:`marker`)."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def marker(index: int) -> str:
+    """Marker that tells classes of one colour apart."""
+    return MARKERS[index // len(COLOURS) % len(MARKERS)]
+
+
+def hatch(index: int) -> str:
+    """Hatch that tells areas of one colour apart."""
+    return HATCHES[index // len(COLOURS) % len(HATCHES)]
