@@ -272,3 +272,37 @@ def test_an_error_in_an_experiment_is_refused_alike(conf):
     assert "Did you mean 'dbscan'" in refusal("experiment=typo")
     conf(experiment__typo="# @package _global_\nsweep:\n  kk: 1,2\n")
     assert "Did you mean 'k'" in refusal("experiment=typo")
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        (["seeds=0..9"], ["seed=0,1,2,3,4,5,6,7,8,9"]),
+        (["seeds=3"], ["seed=3"]),
+        (["seeds=4..4"], ["seed=4"]),
+        (["k=2..4,8", "seeds=0,5..6"], ["k=2,3,4,8", "seed=0,5,6"]),
+        (["dataset.sample=100..102"], ["dataset.sample=100,101,102"]),
+        (["dataset.root=0..9/a"], ["dataset.root=0..9/a"]),
+    ],
+)
+def test_ranges_of_numbers_are_written_out(asked, meant):
+    dataset = ["dataset=folder"] if "dataset.root" in asked[0] else []
+    found, expected = (compose.expand([NONE, *dataset, *words]) for words in (asked, meant))
+    assert [cell.config for cell in found.cells] == [cell.config for cell in expected.cells]
+    assert found.explicit == expected.explicit
+
+
+@pytest.mark.parametrize("words", ["seeds=9..0", "k=0..10000"])
+def test_a_range_of_no_or_too_many_numbers_is_refused(words):
+    with pytest.raises(ConfigError, match=r"FIRST\.\.LAST"):
+        compose.expand([NONE, words])
+
+
+def test_an_experiment_may_name_seeds_as_a_range(tmp_path, monkeypatch):
+    shutil.copytree(paths.conf(), tmp_path / "conf")
+    (tmp_path / "conf/experiment/own.yaml").write_text("# @package _global_\nsweep:\n  seeds: 0..4\n  k: 2..3\n")
+    monkeypatch.setenv("BACKBENCH_CONF", str(tmp_path / "conf"))
+    cells = compose.expand(["experiment=own"]).cells
+    found = sorted((cell.config["k"], cell.config["seed"]) for cell in cells)
+    assert found == [(k, seed) for k in (2, 3) for seed in range(5)]
+    assert {cell.config["seed"] for cell in compose.expand(["experiment=own", "seed=7"]).cells} == {7}

@@ -16,7 +16,7 @@ Overrides are written in Hydra's grammar, sweeps included:
 
   backbone=pixels,efficientnet_lite0      both options of a group
   'clusterer=glob(*)'                     every option of a group
-  'k=range(2,16)'  seed=0,1,2             values
+  k=2..15  k=2,5,10  seeds=0..9           values; seeds is short for the axis seed
   clusterer.eps_quantile=0.5,0.9          an option that only some plugins have applies to these alone
   chain@clustering.chain=pca50            the transform chain of one head
   experiment=none                         without the axes of the default experiment (quickstart)

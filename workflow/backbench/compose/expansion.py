@@ -111,8 +111,9 @@ class Expansion:
     def _axes(self) -> list[_Axis]:
         """Axes of the experiment, each replaced by an override of the same key, then those of the command line."""
         given = {grammar.key_of(o): o for o in self.given}
-        asked = [f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items() if key not in given]
-        merged = [*grammar.parse(asked), *(o for o in self.given if not self._is_structural(o))]
+        asked = grammar.parse([f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items()])
+        merged = [o for o in asked if grammar.key_of(o) not in given]
+        merged += [o for o in self.given if not self._is_structural(o)]
         for override in merged:
             self._check(override)
         return [self._axis(override) for override in merged]

@@ -1,5 +1,6 @@
 """Hydra's side: its groups, its grammar, and one configuration as it composes it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from backbench import paths
 from backbench.schema import ConfigError
 
 ROOT = "config"
+RANGES = re.compile(r"-?\d+(\.\.-?\d+)?(,-?\d+(\.\.-?\d+)?)*")
+MOST_NUMBERS = 10_000
 HINT = """(an override is key=value; a value with blanks, commas, =, ~ or brackets is quoted twice: "key='a value'")"""
 
 
@@ -41,12 +44,31 @@ def said(error: Exception) -> str:
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
-    """Overrides in Hydra's grammar, parsed."""
+    """Overrides in Hydra's grammar, and the short forms of :func:`written_out`, parsed."""
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     try:
-        return parser.parse_overrides(list(overrides))
+        return parser.parse_overrides([written_out(override) for override in overrides])
     except HydraException as error:
         raise ConfigError(f"{str(error).splitlines()[0]} {HINT}") from error
+
+
+def written_out(override: str) -> str:
+    """An override with its short forms written out: ``seeds`` is ``seed``, ``0..3`` is ``0,1,2,3``."""
+    key, equals, value = override.partition("=")
+    key = "seed" if key == "seeds" else key
+    if RANGES.fullmatch(value) and ".." in value:
+        value = ",".join(str(number) for part in value.split(",") for number in _numbers(part, override))
+    return f"{key}{equals}{value}"
+
+
+def _numbers(part: str, override: str) -> range:
+    first, _, last = part.partition("..")
+    found = range(int(first), int(last or first) + 1)
+    if not 0 < len(found) <= MOST_NUMBERS:
+        raise ConfigError(
+            f"{override}: {part} has {len(found):,} numbers; write FIRST..LAST, both included, at most {MOST_NUMBERS}."
+        )
+    return found
 
 
 def sweep_values(override: Override) -> Iterator[Any]:
