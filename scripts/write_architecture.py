@@ -20,8 +20,8 @@ PAGE = CHECKOUT / "docs" / "architecture.md"
 LAYER = re.compile(r"\(layer (\d)\b")
 HEAVY = {
     *("faiss", "fastcluster", "genieclust", "hydra", "imagehash", "kneed", "matplotlib", "mlflow", "omegaconf"),
-    *("open_clip", "openvino", "pandas", "PIL", "pooch", "pyarrow", "quitefastmst", "rich", "safetensors", "scipy"),
-    *("sklearn", "sqlalchemy", "timm", "torch", "torchvision", "umap"),
+    *("open_clip", "openTSNE", "openvino", "pandas", "PIL", "pooch", "pyarrow", "quitefastmst", "rich", "safetensors"),
+    *("scikit_posthocs", "scipy", "sklearn", "sqlalchemy", "statsmodels", "timm", "torch", "torchvision", "umap"),
 }
 TITLES = {
     4: "what people call",

@@ -1,0 +1,89 @@
+"""Intervals: a published example, scipy, and how often they hold the truth."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from backbench.statistics import intervals, replicates, resampling
+from backbench.statistics.intervals import Interval
+
+# Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, table 3.1: 15 law schools, LSAT and GPA.
+LSAT = np.array([576, 635, 558, 578, 666, 580, 555, 661, 651, 605, 653, 575, 545, 572, 594])
+GPA = np.array([3.39, 3.30, 2.81, 3.03, 3.44, 3.07, 3.00, 3.43, 3.36, 3.13, 3.12, 2.74, 2.76, 2.88, 2.96])
+
+
+def correlations(weights):
+    """Correlation of the law schools under each weight vector."""
+    found = []
+    for own in weights:
+        found.append(np.corrcoef(np.repeat(LSAT, own), np.repeat(GPA, own))[0, 1])
+    return np.array(found)
+
+
+class TestPercentile:
+    def test_law_schools(self):
+        assert np.corrcoef(LSAT, GPA)[0, 1] == pytest.approx(0.776, abs=5e-4)
+        found = correlations(resampling.weights(15, 3200))
+        # Table 6.1: standard error 0.132 from 3,200 samples.
+        assert found.std(ddof=1) == pytest.approx(0.132, abs=0.006)
+        assert intervals.percentile(found, 0.9) == Interval(*map(float, np.quantile(found, [0.05, 0.95])), "images")
+        # Ends as scipy finds them with samples of its own.
+        theirs = stats.bootstrap(
+            (LSAT, GPA), lambda a, b: np.corrcoef(a, b)[0, 1], paired=True, vectorized=False, method="percentile",
+            confidence_level=0.9, n_resamples=3200, rng=np.random.default_rng(5),
+        ).confidence_interval  # fmt: skip
+        ours = intervals.percentile(found, 0.9)
+        assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+    def test_an_accuracy_has_the_interval_of_a_binomial(self):
+        truth, predicted = np.zeros(2000, dtype=int), (np.arange(2000) >= 1600).astype(int)
+        found = replicates.accuracy_like("accuracy", truth, predicted, resampling.weights(2000, 4000))
+        own = intervals.percentile(found)
+        low, high = stats.binom.ppf([0.025, 0.975], 2000, 0.8) / 2000
+        assert (own.low, own.high) == pytest.approx((low, high), abs=0.0015)
+
+    def test_moved_to_what_was_observed(self):
+        found = intervals.percentile(np.array([0.4, 0.5, 0.6]), 1.0, observed=0.3)
+        assert (found.low, found.high) == pytest.approx((0.2, 0.4))
+
+    def test_many_clusters_are_flattered_by_repeated_images(self):
+        # Labels by chance: the observed NMI lies below all values of samples, so the plain interval misses it.
+        rng = np.random.default_rng(0)
+        truth, labels = rng.integers(0, 20, 600), rng.integers(0, 40, 600)
+        weights = resampling.weights(600, 200)
+        observed = float(replicates.agreement("nmi", truth, labels, np.ones((1, 600), np.uint8))[0])
+        found = replicates.agreement("nmi", truth, labels, weights)
+        assert observed < intervals.percentile(found).low
+        moved = intervals.percentile(found, observed=observed)
+        assert moved.low < observed < moved.high
+
+    def test_values_that_are_missing(self):
+        assert intervals.percentile(np.array([np.nan, 2.0, np.nan]), over="seeds") == Interval(2.0, 2.0, "seeds")
+        assert intervals.percentile(np.full(3, np.nan)) is None
+
+
+class TestOverSeeds:
+    def test_is_bca_of_scipy(self):
+        values = [0.81, 0.84, 0.79, 0.90, 0.82]
+        found = intervals.over_seeds(values)
+        theirs = stats.bootstrap((values,), np.mean, method="BCa", rng=np.random.default_rng(0)).confidence_interval
+        assert found == Interval(float(theirs.low), float(theirs.high), "seeds")
+        assert found.low < np.mean(values) < found.high
+        assert found == intervals.over_seeds(values)
+
+    def test_two_values_span_all_that_was_seen(self):
+        assert intervals.over_seeds([0.2, 0.6]) == Interval(0.2, 0.6, "seeds")
+        assert intervals.over_seeds([0.2, 0.6, 0.6, np.nan]).over == "seeds"
+
+    def test_without_spread_or_with_one_value(self):
+        assert intervals.over_seeds([0.7, 0.7, 0.7]) == Interval(0.7, 0.7, "seeds")
+        assert intervals.over_seeds([0.7]) is None
+        assert intervals.over_seeds([0.7, np.nan]) is None
+        assert intervals.over_seeds([]) is None
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("seeds", "covers"), [(5, 0.84), (10, 0.90)])
+    def test_covers_as_the_page_says(self, seeds, covers):
+        rng = np.random.default_rng(0)
+        found = [intervals.over_seeds(rng.normal(size=seeds)) for _ in range(2000)]
+        assert np.mean([own.low <= 0 <= own.high for own in found]) == pytest.approx(covers, abs=0.025)

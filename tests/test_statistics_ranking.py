@@ -1,0 +1,140 @@
+"""Ranks with ties against tests of each pair by scipy, and what must hold of any ranks."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from backbench.statistics import paired, ranking, replicates, resampling
+
+
+def by_pairs(values, p, alpha=0.05):
+    """The plain reading: one and the number of better rows that Holm leaves significant, never falling with value."""
+    rows = len(values)
+    pairs = [(i, j) for i in range(rows) for j in range(i)]
+    adjusted = dict(zip(pairs, paired.holm([p(i, j) for i, j in pairs]), strict=True))
+    beaten = [
+        sum(values[j] > values[i] and adjusted[max(i, j), min(i, j)] <= alpha for j in range(rows) if j != i)
+        for i in range(rows)
+    ]
+    return [1 + max(beaten[j] for j in range(rows) if values[j] >= values[i]) for i in range(rows)]
+
+
+class TestRanks:
+    def test_rows_not_told_apart_share_a_rank(self):
+        differ = np.zeros((4, 4), bool)
+        differ[2:, :2] = differ[:2, 2:] = True
+        assert ranking.ranks([0.9, 0.8, 0.5, 0.4], differ) == [1, 1, 3, 3]
+
+    def test_all_and_none(self):
+        assert ranking.ranks([1.0, 3.0, 2.0], np.ones((3, 3), bool)) == [3, 1, 2]
+        assert ranking.ranks([1.0, 3.0, 2.0], np.zeros((3, 3), bool)) == [1, 1, 1]
+        assert ranking.ranks([], np.zeros((0, 0), bool)) == []
+
+    def test_a_row_does_not_gain_from_its_spread(self):
+        # The last cannot be told from the first, the middle one can.
+        differ = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], bool)
+        assert ranking.ranks([0.9, 0.8, 0.7], differ) == [1, 2, 2]
+
+    def test_missing_values_have_no_rank(self):
+        assert ranking.ranks([0.5, np.nan, 0.9], np.ones((3, 3), bool)) == [2, None, 1]
+
+    @given(st.lists(st.integers(0, 8), min_size=1, max_size=12), st.integers(0, 10_000))
+    @settings(max_examples=100, deadline=None)
+    def test_never_better_below(self, values, seed):
+        differ = np.random.default_rng(seed).random((len(values),) * 2) < 0.5
+        differ |= differ.T
+        found = ranking.ranks(values, differ)
+        order = sorted(range(len(values)), key=lambda at: -values[at])
+        ranks = [found[at] for at in order]
+        assert ranks == sorted(ranks)
+        assert ranks[0] == 1
+        assert all(found[i] == found[j] for i in range(len(values)) for j in order if values[i] == values[j])
+
+
+class TestStandings:
+    def rows(self, seed=0, n=800, count=12):
+        rng = np.random.default_rng(seed)
+        hard = rng.random(n)
+        right = [(hard + rng.normal(0, 0.15, n) < level) for level in np.linspace(0.55, 0.8, count)]
+        weights = resampling.weights(n, 400)
+        return np.array([replicates.mean(own.astype(float), weights) for own in right]), [own.mean() for own in right]
+
+    def test_equals_the_paired_bootstrap_of_each_pair(self):
+        values, observed = self.rows()
+        found = ranking.standings(values, observed)
+
+        def p(i, j):
+            return paired.bootstrap(values[i], values[j], observed[i], observed[j]).p
+
+        assert found == by_pairs(observed, p)
+        assert 1 < len(set(found)) < len(found)
+
+    def test_the_same_row_twice_shares_its_rank(self):
+        values, observed = self.rows()
+        twice = ranking.standings(np.concatenate([values, values]), [*observed, *observed])
+        assert twice[: len(observed)] == twice[len(observed) :]
+
+    def test_rows_without_spread(self):
+        flat = np.repeat([[1.0], [1.0], [0.0]], 50, axis=1)
+        assert ranking.standings(flat, [1.0, 1.0, 0.0]) == [1, 1, 3]
+
+    def test_missing_rows_are_not_counted(self):
+        values, observed = self.rows(count=5)
+        holes = np.concatenate([values, values[:1], values[:1]])
+        holes[5, 3] = np.nan
+        found = ranking.standings(holes, [*observed, observed[0], np.nan])
+        assert found == [*ranking.standings(values, observed), None, None]
+
+    def test_rows_of_pure_chance_are_seldom_told_apart(self):
+        rng = np.random.default_rng(3)
+        weights = resampling.weights(200, 300).astype(float)
+        false = 0
+        for _ in range(40):
+            right = (rng.random((6, 200)) < 0.7).astype(float)
+            values = right @ weights.T / 200
+            false += max(ranking.standings(values, right.mean(axis=1))) > 1
+        # 2 of 40 at most are expected; without a correction it would be about 12.
+        assert false < 7
+
+    def test_shapes(self):
+        assert ranking.standings(np.empty((0, 10)), []) == []
+        assert ranking.standings(np.ones((1, 10)), [0.4]) == [1]
+        with pytest.raises(ValueError, match=r"\(2, 10\) of 3 values"):
+            ranking.standings(np.ones((2, 10)), [1, 2, 3])
+
+
+class TestSeeds:
+    def test_equals_welch_of_each_pair(self):
+        rng = np.random.default_rng(0)
+        rows = [rng.normal(i / 4, 0.1 + i / 20, 3 + i % 4) for i in range(8)]
+        found = ranking.seeds(rows)
+        means = [row.mean() for row in rows]
+        assert found == by_pairs(means, lambda i, j: stats.ttest_ind(rows[i], rows[j], equal_var=False).pvalue)
+        assert 1 < len(set(found)) < len(found)
+
+    def test_one_value_against_several_is_a_one_sample_test(self):
+        several = np.array([0.50, 0.52, 0.49, 0.53])
+        # The least value that a t test of one sample tells from them, and a little less.
+        edge = several.mean() + stats.t.ppf(0.975, 3) * several.std(ddof=1) / 2
+        assert stats.ttest_1samp(several, edge).pvalue == pytest.approx(0.05)
+        assert ranking.seeds([several, [edge + 1e-6]]) == [2, 1]
+        assert ranking.seeds([several, [edge - 1e-6]]) == [1, 1]
+        assert ranking.seeds([several, [edge + 1e-6] * 7]) == [2, 1]
+
+    def test_without_spread_any_difference_counts(self):
+        assert ranking.seeds([[0.5], [0.6], [0.6, 0.6], [0.1 + 0.2], [0.3]]) == [3, 1, 1, 4, 4]
+
+    def test_pairs_without_spread_do_not_weigh_on_the_others(self):
+        several, other = np.array([0.1, 0.2, 0.3]), np.array([0.4, 0.5, 0.6])
+        p = stats.ttest_ind(several, other, equal_var=False).pvalue
+        assert 0.05 / 4 < p < 0.05
+        assert ranking.seeds([several, other]) == [2, 1]
+        flat = [[5.0]] * 3
+        # Six tests against the flat rows are clear. The three among these, with p = 1, would make it 4 p for the last.
+        assert ranking.seeds([several, other, *flat]) == [5, 4, 1, 1, 1]
+
+    def test_rows_without_values(self):
+        assert ranking.seeds([[], [0.4, np.nan], [0.5]]) == [None, None, 1]
+        assert ranking.seeds([]) == []

@@ -1,0 +1,65 @@
+"""Intervals around a value: from the replicates over images, and from the values of several seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+IMAGES, SEEDS, BOTH = "images", "seeds", "images and seeds"
+RESAMPLES = 9999
+# Fewer different values than this leave the acceleration of BCa without a meaning.
+LEAST_FOR_BCA = 3
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From `low` to `high`; `over` says what was resampled: `images`, `seeds` or `images and seeds`."""
+
+    low: float
+    high: float
+    over: str
+
+
+def percentile(
+    replicates: np.ndarray, level: float = 0.95, observed: float | None = None, over: str = IMAGES
+) -> Interval | None:
+    """Percentile interval of replicates (resamples,), NaN left out (Efron and Tibshirani 1993, chapter 13).
+
+    With `observed`, the value on the images as they are, the replicates are moved so that their mean is there. Purity,
+    accuracy of clusters and NMI of many clusters are larger on samples with repeated images than on images that are
+    all different; moved, the interval shows how far the value varies and not that shift. None without a replicate.
+    """
+    kept = np.asarray(replicates, dtype=np.float64)
+    kept = kept[~np.isnan(kept)]
+    if not len(kept):
+        return None
+    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    shift = 0.0 if observed is None else float(observed - kept.mean())
+    return Interval(float(low + shift), float(high + shift), over)
+
+
+def over_seeds(values: Sequence[float], level: float = 0.95) -> Interval | None:
+    """Bootstrap interval of the mean of one value for each seed (`scipy.stats.bootstrap`); None for a single one.
+
+    Bias-corrected and accelerated where there are three different values or more, else percentiles. NaN are left out.
+
+    Notes
+    -----
+    Of few seeds a bootstrap is too narrow: of normal values an interval of 95 % holds the true mean in 71 % of cases
+    for 3 seeds, 84 % for 5, 90 % for 10 and 93 % for 20 (5,000 simulated samples each).
+    """
+    from scipy import stats
+
+    kept = np.asarray(values, dtype=np.float64)
+    kept = kept[~np.isnan(kept)]
+    if len(kept) < 2:
+        return None
+    different = len(np.unique(kept))
+    if different == 1:
+        return Interval(float(kept[0]), float(kept[0]), SEEDS)
+    method = "BCa" if different >= LEAST_FOR_BCA else "percentile"
+    generator = np.random.default_rng(0)
+    found = stats.bootstrap(
+        (kept,), np.mean, confidence_level=level, n_resamples=RESAMPLES, method=method, rng=generator
+    ).confidence_interval
+    return Interval(float(found.low), float(found.high), SEEDS)
