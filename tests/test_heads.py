@@ -58,3 +58,10 @@ def test_an_approximate_search_is(monkeypatch):
 def test_what_cannot_be_is_refused(key, value):
     with pytest.raises(ConfigError, match=rf"{key}: received {value!r}; allowed"):
         build(cell(f"{key}={value}"))
+
+
+def test_bootstraps_count_where_there_are_any():
+    assert run_hash(cell("clustering.bootstraps=0")) == run_hash(cell())
+    assert stage(build(cell("clustering.bootstraps=20")), "clustering").config["bootstraps"] == 20
+    with pytest.raises(ConfigError, match="pairs are compared"):
+        build(cell("clustering.bootstraps=1"))

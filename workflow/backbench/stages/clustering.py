@@ -2,8 +2,9 @@
 
 Scopes: `all` fits and scores all rows; `train` the training rows alone; `per_split` fits training, validation and test
 rows apart, its metrics are those of the test rows and `info["parts"]` holds those of each part. Rows out of scope have
-label -2, noise -1, and neither has a silhouette width. A member's `seconds` are its own fit and an equal share of what
-the shard shares.
+label -2, noise -1, and neither has a silhouette width. A member whose config holds `bootstraps` is fitted again on so
+many samples of the reported rows; its metric `stability` says how far these fits agree. A member's `seconds` are its
+own fit and an equal share of what the shard shares.
 """
 
 import time
@@ -17,7 +18,7 @@ import numpy as np
 from backbench import clusterers, plugins, threads
 from backbench.metrics import external, internal, labels, near
 from backbench.stage import Context, Inputs, Member, Outcome
-from backbench.stages import _shard
+from backbench.stages import _shard, _stability
 
 # Fits that a kill may cost, and how many times as long they take as the pass over the distances that scores them.
 SCORE_AFTER_SECONDS = 30.0
@@ -91,6 +92,7 @@ class _Family:
 
     def __init__(self, plugin: ModuleType, parts: list[_Part], scope: str, n: int):
         self.plugin, self.parts, self.scope, self.n = plugin, parts, scope, n
+        self.steady: dict[str, _stability.Steady] = {}
 
     def outcomes(self, members: Sequence[Member], context: Context) -> Iterator[Outcome]:
         tasks: dict[str, clusterers.Task] = {}
@@ -107,9 +109,26 @@ class _Family:
             except Exception as error:  # what all need failed, so all do
                 yield from (_shard.failure(member, error) for member in sound)
                 return
+            self.steady = self._stability(sound, tasks)
             share = (time.perf_counter() - began) / max(len(sound), 1)
             fits = threads.as_done(lambda member: self._fit(shared, member, tasks[member.hash], share), sound)
             yield from self._scored(fits)
+
+    def _stability(
+        self, members: Sequence[Member], tasks: Mapping[str, clusterers.Task]
+    ) -> dict[str, _stability.Steady]:
+        """How steady each member is that asks for it; members that ask for as many samples share them."""
+        asked: dict[int, list[str]] = {}
+        for member in members:
+            asked.setdefault(member.config.get("bootstraps", 0), []).append(member.hash)
+        asked.pop(0, None)
+        part = next((part for part in self.parts if part.name == REPORTED[self.scope]), None)
+        if part is None:
+            return {key: (float("nan"), "there are no test rows") for keys in asked.values() for key in keys}
+        found: dict[str, _stability.Steady] = {}
+        for samples, keys in asked.items():
+            found |= _stability.scores(self.plugin, part.x, {key: tasks[key] for key in keys}, samples)
+        return found
 
     def _fit(self, shared: list[Any], member: Member, task: clusterers.Task, share: float) -> _Fitted | Outcome:
         began = time.perf_counter()
@@ -189,7 +208,15 @@ class _Family:
         arrays = {"labels": full}
         if reported.widths is not None:
             arrays["silhouettes"] = self._widths(scores)
-        return Outcome(fitted.member.hash, reported.values, reported.notes, info, arrays, fitted.seconds + share)
+        values, notes = self._with_stability(fitted.member.hash, reported)
+        return Outcome(fitted.member.hash, values, notes, info, arrays, fitted.seconds + share)
+
+    def _with_stability(self, member: str, reported: internal.Scores) -> tuple[dict[str, float], dict[str, str]]:
+        if member not in self.steady:
+            return reported.values, reported.notes
+        value, reason = self.steady[member]
+        said = {_stability.METRIC: reason} if reason else {}
+        return {**reported.values, _stability.METRIC: value}, {**reported.notes, **said}
 
     def _widths(self, scores: list[internal.Scores]) -> np.ndarray:
         """Silhouette width of each row among the rows that it was clustered with; NaN where it has none."""

@@ -31,16 +31,27 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class Clustering:
-    """The clustering head beside its clusterer: the rows that are clustered, and how silhouettes are computed."""
+    """The clustering head beside its clusterer: the rows that are clustered, how silhouettes are computed, and on how
+    many bootstrap samples it is fitted again to see how steady it is."""
 
     scope: Literal["all", "train", "per_split"] = "all"
     silhouette: Literal["auto", "exact", "sampled"] = "auto"
     silhouette_rows: Annotated[int, schema.Range(2)] = 10_000
+    bootstraps: Annotated[int, schema.Range(0, 1000)] = 0
 
     def hashed(self, n: int) -> dict[str, Any]:
-        """What counts of it for n rows; exact silhouettes are what a clustering has anyway."""
+        """What counts of it for n rows; exact silhouettes are what a clustering has anyway.
+
+        Raises
+        ------
+        ConfigError
+            For a single bootstrap sample: there is no pair to compare.
+        """
+        if self.bootstraps == 1:
+            raise schema.refuse("clustering.bootstraps", 1, "0 (none), or 2 and more: pairs are compared")
         sampled = self.silhouette == "sampled" or (self.silhouette == "auto" and n > EXACT_SILHOUETTE_ROWS)
-        return {"scope": self.scope, **({"silhouette_rows": self.silhouette_rows} if sampled else {})}
+        rows = {"silhouette_rows": self.silhouette_rows} if sampled else {}
+        return {"scope": self.scope, **rows, **({"bootstraps": self.bootstraps} if self.bootstraps else {})}
 
 
 @dataclass(frozen=True)

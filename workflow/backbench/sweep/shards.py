@@ -79,7 +79,8 @@ def rough_seconds(stage: Stage) -> float:
     if stage.kind in ("audit", "images", "features"):
         return max(ROUGH_SECONDS[stage.kind] * stage.about["n"] / REFERENCE_IMAGES, SMALLEST)
     if stage.kind in (*HEADS, "neighbours"):
-        return max(rates.seconds(stage.kind, stage.family, stage.about["n"], stage.about["d"]), SMALLEST)
+        fits = 1 + stage.config.get("bootstraps", 0)
+        return max(fits * rates.seconds(stage.kind, stage.family, stage.about["n"], stage.about["d"]), SMALLEST)
     if stage.kind == "matrix":
         return max(_chain_seconds(**{key: stage.about[key] for key in ("n", "d", "steps")}), SMALLEST)
     return ROUGH_SECONDS[stage.kind]

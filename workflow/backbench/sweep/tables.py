@@ -25,7 +25,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 HEAD = ("config_hash", "status", "name")
 TAIL = ("reason", "code")
 MORE_METRICS = (
-    *("clusters", "inertia", "bic", "silhouette_sampled", "search_recall"),
+    *("clusters", "inertia", "bic", "stability", "silhouette_sampled", "search_recall"),
     *("precision_at_", "recall_at_", "hit_rate_at_", "map_at_", "seconds_"),
 )
 
