@@ -11,8 +11,8 @@ from backbench.plots import Picture, _style
 
 
 def save(picture: Picture, path: Path) -> None:
-    """Write `picture` as `path` (.png) and its data beside it as .csv."""
-    store.write_text(path.with_suffix(".csv"), table(picture))
+    """Write `picture` as `path` (.png) and its data beside it as .csv; bytes of names that are no text are escaped."""
+    store.write_bytes(path.with_suffix(".csv"), table(picture).encode("utf-8", "backslashreplace"))
     store.write_bytes(path, png(picture))
 
 

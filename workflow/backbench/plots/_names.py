@@ -11,16 +11,17 @@ from collections.abc import Iterable
 from functools import cache
 
 ELLIPSIS = "…"
-# Beyond these, glyphs are missing from the font or need shaping.
-DRAWN_UP_TO = 0x052F
-ALSO_DRAWN = ((0x1E00, 0x22FF), (0x2500, 0x25FF))
+# What the font has and draws without shaping: letters with their accents, Greek, Cyrillic, punctuation, mathematics.
+DRAWN = (
+    *((0x0020, 0x02E9), (0x0300, 0x034F), (0x0370, 0x037E), (0x0384, 0x0525), (0x1E00, 0x1EFB), (0x1F00, 0x20B5)),
+    *((0x2100, 0x2109), (0x210B, 0x2149), (0x2150, 0x2185), (0x2190, 0x22FF), (0x2500, 0x25FF)),
+)
 
 
 @cache
 def plain(text: str) -> str:
     """A text that the font can show: without control characters, other scripts transliterated."""
-    kept = "".join(" " if unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp") else sign for sign in text)
-    kept = " ".join(unicodedata.normalize("NFC", kept).split(" "))
+    kept = unicodedata.normalize("NFC", "".join(" " if _hidden(sign) else sign for sign in text))
     if all(map(_drawn, kept)):
         return kept
     from anyascii import anyascii
@@ -31,11 +32,26 @@ def plain(text: str) -> str:
 def legible(names: Iterable[str], limit: int = 22) -> list[str]:
     """`names` as a picture shows them: at most `limit` signs each, the middle left out, no two alike.
 
-    A name that has nothing to show becomes its place in the list.
+    A name that has nothing to show becomes its place in the list; names that would look alike get theirs behind them.
     """
-    shown = [shorten(plain(str(name)).strip() or f"({place})", limit) for place, name in enumerate(names)]
+    signs = [plain(str(name)).strip() for name in names]
+    shown = [shorten(name, limit) or f"({place})" for place, name in enumerate(signs)]
     double = {name for name, count in Counter(shown).items() if count > 1}
-    return [shorten(name, limit - 4) + f" ({place})" if name in double else name for place, name in enumerate(shown)]
+    marked = [_marked(signs[at], at, limit) if name in double else name for at, name in enumerate(shown)]
+    if len(set(marked)) == len(marked):
+        return marked
+    return [_marked(name, place, limit) for place, name in enumerate(signs)]
+
+
+def _marked(name: str, place: int, limit: int) -> str:
+    mark = f" ({place})"
+    return (shorten(name, limit - len(mark)) + mark).strip()
+
+
+def brief(name: object, limit: int = 40) -> str:
+    """A name as a sentence can hold it: in its own script, on one line, at most `limit` signs."""
+    kept = "".join("?" if "\ud800" <= sign <= "\udfff" else " " if _hidden(sign) else sign for sign in str(name))
+    return shorten(" ".join(kept.split()) or "(empty)", limit)
 
 
 def shorten(text: str, limit: int) -> str:
@@ -47,6 +63,10 @@ def shorten(text: str, limit: int) -> str:
     return text[:head].rstrip() + ELLIPSIS + (text[-tail:].lstrip() if tail else "")
 
 
+def _hidden(sign: str) -> bool:
+    """Whether a sign shows nothing or changes how others are shown: control and format signs, line ends."""
+    return unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp")
+
+
 def _drawn(sign: str) -> bool:
-    code = ord(sign)
-    return code <= DRAWN_UP_TO or any(low <= code <= high for low, high in ALSO_DRAWN)
+    return any(low <= ord(sign) <= high for low, high in DRAWN)

@@ -22,8 +22,8 @@ HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo")
 SEQUENTIAL = "cividis"
 RIGHT, WRONG, NOISE, FAINT, INK = "#009E73", "#D55E00", "#9A9A9A", "#D9D9D9", "#222222"
 DPI = 144
-# Letters of the title and of the line below it that fit into an inch.
-TITLE_LETTERS, ABOUT_LETTERS = 10.5, 14.0
+# Points of the title and of the lines below it, and the letters that a line of a heading always has.
+TITLE, ABOUT, FEWEST = 11.5, 8.5, 20
 FOOT = 0.24
 
 _RC = {
@@ -71,17 +71,34 @@ def figure(heading: Heading, width: float, height: float) -> "Figure":
     """
     from matplotlib.figure import Figure
 
-    title = textwrap.wrap(plain(heading.title), max(20, int(width * TITLE_LETTERS)))
-    about = textwrap.wrap(plain(heading.about), max(24, int(width * ABOUT_LETTERS)))
+    title = wrap(plain(heading.title), width - 0.2, TITLE, "bold")
+    about = wrap(plain(heading.about), width - 0.2, ABOUT)
     top = 0.14 + 0.22 * len(title) + 0.17 * len(about)
     whole = height + top + FOOT
     found = Figure(figsize=(width, whole), dpi=DPI, layout="constrained")
     found.get_layout_engine().set(rect=(0.0, FOOT / whole, 1.0, 1.0 - (top + FOOT) / whole), w_pad=0.06, h_pad=0.06)
-    found.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=11.5, weight="bold", va="top", gid="title")
+    found.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=TITLE, weight="bold", va="top", gid="title")
     below = 1 - (0.1 + 0.22 * len(title)) / whole
-    found.text(0.1 / width, below, "\n".join(about), size=8.5, color="#555555", va="top", gid="about")
+    found.text(0.1 / width, below, "\n".join(about), size=ABOUT, color="#555555", va="top", gid="about")
     found.text(0.1 / width, 0.07 / whole, plain(heading.stamp), size=7.0, color="#777777", va="bottom", gid="stamp")
     return found
+
+
+def wrap(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
+    """`text` in lines of at most `room` inches at `size` points."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties(family=_RC["font.family"], weight=weight)))
+    font.set_size(size, DPI)
+
+    def inches(line: str) -> float:
+        font.set_text(line)
+        return font.get_width_height()[0] / 64 / DPI
+
+    letters = max(FEWEST, len(text))
+    while (lines := textwrap.wrap(text, letters)) and letters > FEWEST and max(map(inches, lines)) > room:
+        letters = max(FEWEST, min(letters - 1, int(letters * room / max(map(inches, lines)))))
+    return lines
 
 
 def colour(index: int) -> str:
@@ -97,3 +114,10 @@ def marker(index: int) -> str:
 def hatch(index: int) -> str:
     """Hatch that tells areas of one colour apart."""
     return HATCHES[index // len(COLOURS) % len(HATCHES)]
+
+
+def ink_on(colour: tuple[float, ...]) -> str:
+    """Black or white, whichever has the higher contrast on an RGB colour (WCAG 2.1, relative luminance)."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"

@@ -1,0 +1,31 @@
+"""Recall of each class against its number of training images."""
+
+from backbench.pictures import _heads
+from backbench.pictures.source import Source
+from backbench.plots import Picture
+
+TITLE = "Size of a class against its recall"
+CATEGORY = "Classification"
+SUBJECTS = ("classification",)
+ORDER = 14
+
+
+def lacks(source: Source) -> str | None:
+    """Why there is nothing to relate."""
+    found = _heads.unclassified(source)
+    if found is None and len(source.names) < 2:
+        return "the dataset has one class; a relation takes two"
+    return found
+
+
+def draw(source: Source) -> Picture:
+    """A mark for each class, with the rank correlation."""
+    import numpy as np
+
+    from backbench.datasets import TRAIN
+    from backbench.plots import per_class, size_recall
+
+    sizes = np.bincount(source.truth[source.split == TRAIN], minlength=len(source.names))
+    found = per_class.scores(_heads.confusion(source))
+    heading = source.heading(TITLE, _heads.tested(source))
+    return size_recall.draw(heading, source.names, sizes, found.recall, found.support)

@@ -1,0 +1,226 @@
+"""What clusters consist of: the shares of the true classes in each, as stacked bars and as pies."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backbench.plots import Heading, Picture, _legends, _style
+from backbench.plots._names import legible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NOISE = -1
+# The most clusters as bars and the fewer that are shown where there are more; the most pies; the most classes.
+BARS, LARGEST, PIES, CLASSES = 40, 30, 25, 12
+ROW, LEAST = 0.24, 4
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Clusters by number, noise as `NOISE`, and the images of each class in each of them (clusters, classes)."""
+
+    clusters: np.ndarray
+    counts: np.ndarray
+
+    def largest(self, most: int, noise: bool = True) -> "Composition":
+        """At most so many clusters, the largest first; noise, which is no cluster, comes last or is left out."""
+        order = np.lexsort((self.clusters, -self.counts.sum(axis=1)))
+        kept = order[self.clusters[order] != NOISE][:most]
+        last = np.flatnonzero((self.clusters == NOISE) & noise)
+        chosen = np.concatenate([kept, last])
+        return Composition(self.clusters[chosen], self.counts[chosen])
+
+    @property
+    def number(self) -> int:
+        """How many clusters there are."""
+        return int((self.clusters != NOISE).sum())
+
+    @property
+    def sizes(self) -> np.ndarray:
+        return self.counts.sum(axis=1)
+
+    @property
+    def majority(self) -> np.ndarray:
+        """The class with the most images of each cluster; of equals the first."""
+        return self.counts.argmax(axis=1)
+
+
+def compose(labels: np.ndarray, truth: np.ndarray, classes: int) -> Composition:
+    """The composition of labels (n,), -1 for noise, over true classes (n,)."""
+    clusters, rows = np.unique(labels, return_inverse=True)
+    flat = np.bincount(rows * classes + truth, minlength=len(clusters) * classes)
+    return Composition(clusters, flat.reshape(len(clusters), classes))
+
+
+def draw(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
+    """A bar for each cluster, largest first and noise last; its size and its majority class at the right."""
+    shown = found.largest(BARS if found.number <= BARS else LARGEST)
+    kept = kept_classes(shown.counts)
+    with _style.style():
+        figure = _style.figure(heading, 8.2, ROW * max(LEAST, len(shown.clusters)) + 0.8)
+        axes = figure.subplots()
+        _bars(axes, shown, kept, len(names))
+        _sides(axes, shown, legible(names, 24), found.number)
+        _legend(figure, legible(names, 24), shown, kept)
+    return Picture(figure, _data(names, found), _caption(found, shown, kept, "the last bar"))
+
+
+def pies(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
+    """A pie for each of the largest clusters, its size and its majority class above it."""
+    shown = found.largest(PIES, noise=False)
+    kept = kept_classes(shown.counts)
+    short = legible(names, 20)
+    columns = max(3, min(5, math.ceil(math.sqrt(len(shown.clusters)))))
+    rows = math.ceil(len(shown.clusters) / columns)
+    with _style.style():
+        figure = _style.figure(heading, 1.75 * columns, 1.95 * rows + 0.1)
+        grid = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, at in zip(grid, range(rows * columns), strict=True):
+            if at < len(shown.clusters):
+                _pie(axes, shown, at, kept, short)
+            else:
+                axes.set_axis_off()
+        _legend(figure, legible(names, 24), shown, kept)
+    return Picture(figure, _data(names, found), _caption(found, shown, kept, "not shown"))
+
+
+def kept_classes(counts: np.ndarray) -> list[int]:
+    """The classes that get a colour of their own, in their order.
+
+    All that occur, or else the majority classes of the clusters, those with the most images first, and then the most
+    frequent ones, `CLASSES` in all.
+    """
+    whole = counts.sum(axis=0)
+    present = np.flatnonzero(whole)
+    if len(present) <= CLASSES:
+        return present.tolist()
+    leading = np.isin(present, counts.argmax(axis=1))
+    return sorted(present[np.lexsort((present, -whole[present], ~leading))][:CLASSES].tolist())
+
+
+def _segments(counts: np.ndarray, kept: Sequence[int]) -> np.ndarray:
+    """Shares (clusters, kept classes, a majority class that is not among them, the rest)."""
+    leading = np.where(np.isin(counts.argmax(axis=1), kept), 0, counts.max(axis=1))
+    rest = counts.sum(axis=1) - counts[:, kept].sum(axis=1) - leading
+    return np.column_stack([counts[:, kept], leading, rest]) / counts.sum(axis=1, keepdims=True)
+
+
+def _orders(shares: np.ndarray) -> np.ndarray:
+    """The order of the segments of each cluster: the majority class first, the rest last."""
+    first = np.where(shares[:, -2] > 0, shares.shape[1] - 2, shares[:, :-1].argmax(axis=1))
+    return np.array([[at, *(place for place in range(shares.shape[1]) if place != at)] for at in first])
+
+
+def _looks(kept: Sequence[int], classes: int) -> list[dict]:
+    """Looks of the segments; where all classes have room, each has those of its number."""
+    places = kept if classes <= CLASSES else range(len(kept))
+    looks = [{"facecolor": _style.colour(place), "hatch": _style.hatch(place)} for place in places]
+    gids = [f"class {place}" for place in kept]
+    looks += [{"facecolor": "#7F7F7F", "hatch": ""}, {"facecolor": _style.FAINT, "hatch": ""}]
+    return [{**look, "gid": gid} for look, gid in zip(looks, [*gids, "majority", "rest"], strict=True)]
+
+
+def _bars(axes: "Axes", shown: Composition, kept: Sequence[int], classes: int) -> None:
+    shares, looks = _segments(shown.counts, kept), _looks(kept, classes)
+    for place, row, order in zip(_places(shown), shares, _orders(shares), strict=True):
+        starts = np.cumsum(row[order]) - row[order]
+        some = row[order] > 0
+        bars = axes.barh(place, row[order][some], 0.78, starts[some], edgecolor="white", lw=0.4)
+        for bar, at in zip(bars, order[some], strict=True):
+            bar.set(**looks[at])
+
+
+def _places(shown: Composition) -> np.ndarray:
+    """Heights of the bars; noise stands apart."""
+    return np.arange(len(shown.clusters)) + 0.4 * ((shown.clusters == NOISE) & (len(shown.clusters) > 1))
+
+
+def _sides(axes: "Axes", shown: Composition, names: Sequence[str], number: int) -> None:
+    places = _places(shown)
+    axes.set_yticks(places, ["noise" if cluster == NOISE else str(cluster) for cluster in shown.clusters], size=8)
+    axes.set_ylim(max(places[-1] + 0.6, LEAST - 0.4), -0.6)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of the images of the cluster (0 to 1)")
+    hidden = number - int((shown.clusters != NOISE).sum())
+    axes.set_ylabel(f"cluster, the {number - hidden} largest of {number}" if hidden else "cluster")
+    axes.tick_params(axis="y", length=0)
+    axes.spines[:].set_visible(False)
+    beside = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": "center", "size": 7.5}
+    for at, place in enumerate(places):
+        axes.annotate(f"{shown.sizes[at]:,}", (1, place), (38, 0), ha="right", gid="size", **beside)
+        axes.annotate(_majority(shown, at, names), (1, place), (48, 0), gid="majority", **beside)
+    head = {**beside, "xycoords": "axes fraction", "va": "bottom", "color": "#555555"}
+    axes.annotate("images", (1, 1), (38, 2), ha="right", **head)
+    axes.annotate("majority class", (1, 1), (48, 2), **head)
+
+
+def _majority(shown: Composition, at: int, names: Sequence[str]) -> str:
+    share = shown.counts[at].max() / shown.sizes[at]
+    return f"{names[shown.majority[at]]} {share:.0%}"
+
+
+def _pie(axes: "Axes", shown: Composition, at: int, kept: Sequence[int], names: Sequence[str]) -> None:
+    shares = _segments(shown.counts[at : at + 1], kept)
+    order = _orders(shares)[0]
+    some = order[shares[0, order] > 0]
+    wedges, _ = axes.pie(shares[0, some], startangle=90, counterclock=False, radius=1.15)
+    looks = _looks(kept, len(names))
+    for place, wedge in zip(some, wedges, strict=True):
+        wedge.set(**looks[place], edgecolor="white", linewidth=0.5 * (len(some) > 1))
+    said = f"cluster {shown.clusters[at]}: {shown.sizes[at]:,} images\n{_majority(shown, at, names)}"
+    axes.set_title(said, size=7.5, pad=6)
+
+
+def _legend(figure: "Figure", names: Sequence[str], shown: Composition, kept: Sequence[int]) -> None:
+    from matplotlib.patches import Patch
+
+    rest = len(np.flatnonzero(shown.counts.sum(axis=0))) - len(kept)
+    greys = ["other majority class (see its name)", f"other ({rest} classes)"]
+    shares = _segments(shown.counts, kept)[:, -2:].sum(axis=0)
+    said = [
+        *(names[place] for place in kept),
+        *(grey if share else None for grey, share in zip(greys, shares, strict=True)),
+    ]
+    looks = [(look, name) for look, name in zip(_looks(kept, len(names)), said, strict=True) if name]
+    _legends.below(figure, [Patch(**look, edgecolor="white", label=name) for look, name in looks])
+
+
+def _caption(found: Composition, shown: Composition, kept: Sequence[int], noise: str) -> str:
+    own = shown.clusters != NOISE
+    hidden = found.number - int(own.sum())
+    shares = shown.counts[own].max(axis=1) / shown.sizes[own]
+    parts = ["Share of each true class in each cluster, the largest cluster and the majority class first."]
+    if own.any():
+        of = "the clusters shown" if hidden else "a cluster"
+        parts.append(f"The majority class holds {shares.mean():.0%} of {of} on average.")
+    if hidden:
+        parts.append(f"{hidden} of {found.number} clusters, the smallest, are not shown; the table has them.")
+    present = len(np.flatnonzero(shown.counts.sum(axis=0)))
+    if present > len(kept):
+        parts.append(
+            f"{len(kept)} of {present} classes have a colour, the majority classes of the clusters first; all others "
+            "are grey, dark where such a class is the majority."
+        )
+    count = int(found.sizes[found.clusters == NOISE].sum())
+    if count:
+        parts.append(f"{count:,} of {found.sizes.sum():,} images are noise ({noise}).")
+    return " ".join(parts)
+
+
+def _data(names: Sequence[str], found: Composition) -> dict[str, list]:
+    """Every class that occurs in a cluster, all clusters, the largest first."""
+    whole = found.largest(len(found.clusters))
+    rows, columns = np.nonzero(whole.counts)
+    counts = whole.counts[rows, columns]
+    return {
+        "cluster": ["noise" if cluster == NOISE else int(cluster) for cluster in whole.clusters[rows]],
+        "size": whole.sizes[rows].tolist(),
+        "class": [names[column] for column in columns],
+        "images": counts.tolist(),
+        "share": (counts / whole.sizes[rows]).tolist(),
+    }

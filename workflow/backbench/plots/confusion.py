@@ -1,0 +1,198 @@
+"""Confusion matrices: which classes are taken for which."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backbench.plots import Heading, Picture, _style
+from backbench.plots._names import brief, legible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+# Up to so many classes, cells have a number and its share, or a number; beyond, colour alone and a list of pairs.
+SHARED, NUMBERED = 12, 30
+PAIRS = 10
+# Inches: of a cell with both, of one with a number, the most of one without; all cells at most; a name at the side.
+BOTH, NUMBER, PLAIN, MOST, NAME = 0.5, 0.33, 0.2, 10.2, 0.092
+BAR, LIST = 0.95, 2.75
+# Below this share of the scale, colours fade to white.
+TINT = 0.25
+# An optimal order of the leaves takes time that grows with the cube of their number.
+OPTIMAL = 300
+
+
+def draw(heading: Heading, names: Sequence[str], counts: np.ndarray) -> Picture:
+    """The matrix of `counts` (classes, classes): images of the class of a row taken for that of a column.
+
+    Colours are shares of a row, so that the diagonal shows the recall. Beyond `NUMBERED` classes those that are taken
+    for one another stand together (:func:`by_similarity`) and the most confused pairs are listed beside.
+    """
+    counts = np.asarray(counts, dtype=np.int64)
+    many = len(counts) > NUMBERED
+    order = by_similarity(counts) if many else np.arange(len(counts))
+    shown = np.array(legible(names, 18 if many else 22), dtype=object)[order]
+    cells = _cell(len(counts)) * len(counts)
+    side = 0.35 + (0.6 if many else 0.75) * max(map(len, shown)) * 0.1
+    high = max(cells, 1.6 if not many else 4.6)
+    with _style.style():
+        figure = _style.figure(heading, max(5.2, side + cells + BAR + LIST * many), high + side)
+        ratios = [side + cells + BAR, LIST]
+        axes, *beside = figure.subplots(1, 2, width_ratios=ratios) if many else [figure.subplots()]
+        mesh = _matrix(axes, _shares(counts)[np.ix_(order, order)], shown)
+        _bar(figure, axes, mesh, many)
+        if many:
+            _list(beside[0], legible(names, 26), counts)
+        else:
+            _numbers(axes, counts, mesh)
+    return Picture(figure, _data(names, counts), _caption(names, counts))
+
+
+def pairs(counts: np.ndarray) -> list[tuple[int, int, int]]:
+    """Confused pairs (true class, predicted class, images), the most images first; those without any are left out."""
+    wrong = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    rows, columns = np.nonzero(wrong)
+    found = zip(rows.tolist(), columns.tolist(), wrong[rows, columns].tolist(), strict=True)
+    return sorted(found, key=lambda pair: (-pair[2], pair[0], pair[1]))
+
+
+def by_similarity(counts: np.ndarray) -> np.ndarray:
+    """The classes in an order in which those that are taken for one another stand together.
+
+    The leaves of an average linkage; two classes are the nearer, the larger the shares of their images that are taken
+    for the other's.
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    shares = np.nan_to_num(_shares(counts))
+    distances = 1 - (shares + shares.T) / 2
+    np.fill_diagonal(distances, 0)
+    tree = linkage(squareform(distances, checks=False), "average", optimal_ordering=len(counts) <= OPTIMAL)
+    return leaves_list(tree)
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    """Shares of each row, NaN in one without images."""
+    whole = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, whole, out=np.full(counts.shape, np.nan), where=whole > 0)
+
+
+def _cell(classes: int) -> float:
+    if classes <= SHARED:
+        return BOTH
+    return NUMBER if classes <= NUMBERED else min(PLAIN, MOST / classes)
+
+
+def _matrix(axes: "Axes", shares: np.ndarray, names: Sequence[str]) -> "AxesImage":
+    from matplotlib.colors import Normalize, PowerNorm
+
+    many = len(shares) > NUMBERED
+    norm = PowerNorm(0.5, 0, 1) if many else Normalize(0, 1)
+    mesh = axes.imshow(shares, cmap=_colours(), norm=norm, aspect="auto", interpolation="nearest")
+    step = math.ceil(NAME / _cell(len(shares)))
+    places = range(0, len(shares), step)
+    for axis, what in ((axes.xaxis, "predicted class"), (axes.yaxis, "true class")):
+        axis.set_ticks(places, names[::step])
+        said = f"{what}, ordered by similarity" if many else what
+        axis.set_label_text(said if step == 1 else f"{said} (one of {step} is named)")
+    axes.tick_params(length=0 if step == 1 else 2, labelsize=5.5 if many else 8)
+    axes.tick_params(axis="x", rotation=90)
+    axes.spines[:].set_visible(many)
+    if not many:
+        axes.set_xticks(np.arange(-0.5, len(shares)), minor=True)
+        axes.set_yticks(np.arange(-0.5, len(shares)), minor=True)
+        axes.grid(which="minor", color=_style.FAINT, lw=0.5)
+        axes.tick_params(which="minor", length=0)
+    return mesh
+
+
+def _colours() -> "Colormap":
+    """White for nothing, over the light end of cividis to its dark one; grey where there is no share."""
+    import matplotlib
+    from matplotlib.colors import ListedColormap
+
+    place = np.linspace(0, 1, 256)[:, None]
+    cividis = matplotlib.colormaps[_style.SEQUENTIAL](1 - place[:, 0])
+    tinted = 1 + (cividis - 1) * np.minimum(place / TINT, 1)
+    return ListedColormap(tinted, "shares").with_extremes(bad=_style.FAINT)
+
+
+def _bar(figure: "Figure", axes: "Axes", mesh: "AxesImage", many: bool) -> None:
+    ticks = (0, 0.01, 0.1, 0.25, 0.5, 0.75, 1) if many else (0, 0.25, 0.5, 0.75, 1)
+    bar = figure.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=30, ticks=ticks)
+    bar.ax.set_yticklabels([f"{tick:.0%}" for tick in ticks])
+    bar.ax.minorticks_off()
+    bar.set_label("share of the true class" + (" (root scale)" if many else ""), size=8)
+    bar.ax.tick_params(labelsize=7.5)
+    bar.outline.set_visible(False)
+
+
+def _numbers(axes: "Axes", counts: np.ndarray, mesh: "AxesImage") -> None:
+    whole = counts.sum(axis=1)
+    both = len(counts) <= SHARED
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            share = count / whole[row]
+            said = f"{short(count)}\n{share:.0%}" if both else short(count)
+            ink = _style.ink_on(mesh.cmap(mesh.norm(share)))
+            axes.text(
+                column, row, said, ha="center", va="center", size=7.5 if both else 6.5, color=ink, linespacing=1.1
+            )
+
+
+def short(count: int) -> str:
+    """A count in at most four signs."""
+    for unit, least in (("M", 1e6), ("k", 1e4)):
+        if count >= least:
+            scale = 1e6 if unit == "M" else 1e3
+            return f"{count / scale:.0f}{unit}"
+    return str(int(count))
+
+
+def _list(axes: "Axes", names: Sequence[str], counts: np.ndarray) -> None:
+    """The most confused pairs as text beside the matrix."""
+    axes.set_axis_off()
+    found = pairs(counts)
+    title = "Most confused, by images" if found else "No image of another class\nthan predicted"
+    axes.text(0, 1, title, weight="bold", size=8.5, va="top", transform=axes.transAxes)
+    for place, (a, b, n) in enumerate(found[:PAIRS]):
+        said = f"{names[a]}\n   taken for {names[b]}: {n:,} of {counts[a].sum():,}"
+        where = {"xycoords": "axes fraction", "xytext": (0, -20 - 25 * place), "textcoords": "offset points"}
+        axes.annotate(said, (0, 1), **where, va="top", size=7.5, gid="pair")
+
+
+def _caption(names: Sequence[str], counts: np.ndarray) -> str:
+    many = len(counts) > NUMBERED
+    found = pairs(counts)
+    cells = "the number of test images" + (" and its share of the row" if len(counts) <= SHARED else "")
+    parts = [
+        "Rows are true classes, columns predicted ones; the colour is the share of the row, so that the diagonal "
+        "shows the recall.",
+        "" if many else f"A cell has {cells}.",
+        "Classes that are taken for one another stand together (average linkage)." if many else "",
+    ]
+    if found:
+        said = [f"{brief(names[a])} taken for {brief(names[b])}: {n:,} of {counts[a].sum():,}" for a, b, n in found[:3]]
+        parts.append(f"Most confused: {'; '.join(said)}.")
+    empty = int((counts.sum(axis=1) == 0).sum())
+    if empty:
+        parts.append(f"{empty} of {len(counts)} classes have no test image (grey rows).")
+    return " ".join(part for part in parts if part)
+
+
+def _data(names: Sequence[str], counts: np.ndarray) -> dict[str, list]:
+    """Every cell that is not zero, and the diagonal."""
+    rows, columns = np.nonzero((counts > 0) | np.eye(len(counts), dtype=bool))
+    shares = _shares(counts)
+    return {
+        "true_class": [names[row] for row in rows],
+        "predicted_class": [names[column] for column in columns],
+        "images": counts[rows, columns].tolist(),
+        "share_of_true_class": shares[rows, columns].tolist(),
+    }

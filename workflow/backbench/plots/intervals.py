@@ -1,0 +1,121 @@
+"""Leaderboards as dots with intervals: who shares a rank with whom."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backbench.plots import Heading, Picture, _legends, _metrics, _style
+from backbench.plots._names import legible, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW = 0.245
+NAMES = 58
+SHADES = ("#E4EEF6", "#FFFFFF")
+# What an interval is over -> its colour and its dot.
+LOOKS = {
+    "images": (_style.COLOURS[0], "o"),
+    "seeds": (_style.COLOURS[3], "s"),
+    "images and seeds": (_style.COLOURS[2], "D"),
+}
+NONE = ("#555555", "o")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry: its value, the ends of its interval (NaN where there is none) and what was resampled for it.
+
+    `tied` is how many entries of the whole leaderboard have its rank, this one counted.
+    """
+
+    name: str
+    mean: float
+    low: float
+    high: float
+    over: str
+    n: int
+    rank: int
+    tied: int = 1
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval."""
+        return not math.isnan(self.low)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The best entries of one leaderboard, best first."""
+
+    title: str
+    metric: str
+    entries: Sequence[Entry]
+
+
+def draw(heading: Heading, listings: Sequence[Listing], caption: str = "") -> Picture:
+    """A panel for each listing; entries that cannot be told apart have the same rank and stand on the same shade."""
+    listings = [listing for listing in listings if listing.entries]
+    counts = [len(listing.entries) for listing in listings]
+    with _style.style():
+        figure = _style.figure(heading, 9.2, sum(ROW * count + 0.85 for count in counts) + 0.3)
+        ratios = [count + 1.0 for count in counts]
+        grid = figure.subplots(len(listings), 1, squeeze=False, height_ratios=ratios)
+        for axes, listing in zip(grid.flat, listings, strict=True):
+            _panel(axes, listing)
+        _legends.below(figure, _handles([entry for listing in listings for entry in listing.entries]))
+    return Picture(figure, _data(listings), caption)
+
+
+def _panel(axes: "Axes", listing: Listing) -> None:
+    entries = listing.entries
+    shade = 0
+    for place, entry in enumerate(entries):
+        shade += place > 0 and entry.rank != entries[place - 1].rank
+        axes.axhspan(place - 0.5, place + 0.5, color=SHADES[shade % 2], lw=0, zorder=0, gid=f"rank {entry.rank}")
+        colour, mark = _look(entry)
+        if entry.known:
+            axes.plot([entry.low, entry.high], [place, place], lw=1.8, color=colour, gid="interval")
+        fill = colour if entry.known else "white"
+        axes.plot([entry.mean], [place], mark, ms=5, mfc=fill, mec=colour, gid="mean")
+    shown = legible([entry.name for entry in entries], NAMES)
+    axes.set_yticks(range(len(entries)), [_side(*own) for own in zip(entries, shown, strict=True)], size=8)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(entries) - 0.5, -0.5)
+    axes.grid(axis="x")
+    axes.set_xlabel(_metrics.axis(listing.metric))
+    axes.set_title(plain(listing.title), loc="left")
+
+
+def _look(entry: Entry) -> tuple[str, str]:
+    return LOOKS.get(entry.over, NONE) if entry.known else NONE
+
+
+def _side(entry: Entry, name: str) -> str:
+    """Name and rank as they stand at the side: ``=3`` where the rank is shared."""
+    return f"{name}   {'=' if entry.tied > 1 else ''}{entry.rank}"
+
+
+def _handles(entries: Sequence[Entry]) -> list:
+    from matplotlib.lines import Line2D
+
+    over = sorted({entry.over for entry in entries if entry.known}, key=lambda own: (own not in LOOKS, len(own), own))
+    handles = []
+    for own in over:
+        colour, mark = LOOKS.get(own, NONE)
+        handles.append(Line2D([], [], lw=1.8, color=colour, marker=mark, ms=5, label=f"95 % interval over {own}"))
+    if not all(entry.known for entry in entries):
+        colour, mark = NONE
+        handles.append(Line2D([], [], lw=0, marker=mark, ms=5, mfc="white", mec=colour, label="no interval"))
+    return handles
+
+
+def _data(listings: Sequence[Listing]) -> dict[str, list]:
+    flat = [
+        (listing.title, listing.metric, entry.rank, entry.name, entry.mean, entry.low, entry.high, entry.over, entry.n)
+        for listing in listings
+        for entry in listing.entries
+    ]
+    names = ("board", "metric", "rank", "entry", "mean", "low", "high", "over", "n")
+    return {name: [row[at] for row in flat] for at, name in enumerate(names)}

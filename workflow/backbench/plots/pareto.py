@@ -1,0 +1,137 @@
+"""How good against how quick: every backbone as a point, and the front of those that no other beats in both."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backbench.plots import Heading, Picture, _labels, _metrics, _style
+from backbench.plots._names import legible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# With more points than this, those behind the front are named only where there is room at hand.
+MANY, AT_HAND = 25, 2
+# Axes of fewer decades than this have ticks at 2 and 5 too.
+NARROW = 2.5
+SPEED = "images extracted per second (log scale, higher is better)"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One representation: images per second, its score, and the device that it was extracted on."""
+
+    name: str
+    speed: float
+    score: float
+    device: str
+    detail: str = ""
+
+
+def front(speeds: Sequence[float], scores: Sequence[float]) -> list[int]:
+    """Places of the points that no other is at least as good as in both and better in one, slowest first."""
+    pairs = list(zip(speeds, scores, strict=True))
+    kept = [at for at, own in enumerate(pairs) if not any(_beats(other, own) for other in pairs)]
+    return sorted(kept, key=lambda at: (*pairs[at], at))
+
+
+def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] >= other[0] and one[1] >= other[1] and one != other
+
+
+def draw(heading: Heading, points: Sequence[Point], metric: str, caption: str = "") -> Picture:
+    """`points` by speed and score; devices have a marker and a front each, since their speeds are not comparable."""
+    devices = sorted({point.device for point in points})
+    fronts = {device: _front_of(points, device) for device in devices}
+    on_front = {at for found in fronts.values() for at in found}
+    with _style.style():
+        figure = _style.figure(heading, 7.4, 4.6)
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        axes.grid(color="#EEEEEE")
+        for number, device in enumerate(devices):
+            _device(axes, points, device, fronts[device], number)
+        _frame(axes, points, metric)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=1)
+        unnamed = _name(axes, points, fronts)
+    told = f" {unnamed} points had no room for a name; the table has all." if unnamed else ""
+    return Picture(figure, _data(points, metric, on_front), (caption + told).strip())
+
+
+def _front_of(points: Sequence[Point], device: str) -> list[int]:
+    own = [at for at, point in enumerate(points) if point.device == device]
+    found = front([points[at].speed for at in own], [points[at].score for at in own])
+    return [own[place] for place in found]
+
+
+def _device(axes: "Axes", points: Sequence[Point], device: str, best: Sequence[int], number: int) -> None:
+    colour, mark = _style.colour(number), _style.MARKERS[number % len(_style.MARKERS)]
+    own = [at for at, point in enumerate(points) if point.device == device]
+    rest = [at for at in own if at not in best]
+    look = {"linestyle": "none", "marker": mark, "ms": 6, "mec": colour}
+    axes.plot(*_places(points, rest), mfc="white", mew=1.2, gid="others", **look)
+    axes.plot(*_places(points, best), lw=1.2, drawstyle="steps-pre", color=colour, gid="front")
+    said = legible([device], 90)[0]
+    axes.plot(*_places(points, best), mfc=colour, label=f"{said}: filled on the front, hollow behind it", **look)
+
+
+def _places(points: Sequence[Point], chosen: Sequence[int]) -> tuple[list[float], list[float]]:
+    return [points[at].speed for at in chosen], [points[at].score for at in chosen]
+
+
+def _frame(axes: "Axes", points: Sequence[Point], metric: str) -> None:
+    """Room at all sides for the names."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    speeds, scores = _places(points, range(len(points)))
+    low, high = np.log10([min(speeds), max(speeds)])
+    margin = max(0.22 * (high - low), 0.3)
+    axes.set_xlim(10 ** (low - margin), 10 ** (high + margin))
+    spread = max(scores) - min(scores) or 0.1
+    axes.set_ylim(min(scores) - 0.15 * spread, max(scores) + 0.15 * spread)
+    if high - low + 2 * margin < NARROW:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}" if x >= 1 else f"{x:.2g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(SPEED)
+    axes.set_ylabel(_metrics.axis(metric))
+
+
+def _name(axes: "Axes", points: Sequence[Point], fronts: Mapping[str, Sequence[int]]) -> int:
+    """Names beside the points, those on a front first; returns how many found no room."""
+    best = {at for found in fronts.values() for at in found}
+    order = sorted(range(len(points)), key=lambda at: (at not in best, -points[at].score, at))
+    shown = legible([point.name for point in points], 34)
+    spots = np.array([[points[at].speed, points[at].score] for at in order])
+    axes.figure.draw_without_rendering()
+    first = [shown[at] if at in best else "" for at in order]
+    named = _labels.place(axes, spots, first, taken=_lines(axes, points, fronts))
+    rest = ["" if at in best else shown[at] for at in order]
+    more = _labels.place(
+        axes, spots, rest, taken=named.boxes, reach=AT_HAND if len(points) > MANY else len(_labels.DISTANCES)
+    )
+    return len(named.left) + len(more.left)
+
+
+def _lines(axes: "Axes", points: Sequence[Point], fronts: Mapping[str, Sequence[int]]) -> list[np.ndarray]:
+    """Boxes (pixels) of the steps of the fronts."""
+    found = []
+    for chosen in fronts.values():
+        spots = axes.transData.transform([[points[at].speed, points[at].score] for at in chosen])
+        for (x, y), (to_x, to_y) in itertools.pairwise(spots):
+            found += [np.array([x - 1, to_y - 1, x + 1, y + 1]), np.array([x - 1, to_y - 1, to_x + 1, to_y + 1])]
+    return found
+
+
+def _data(points: Sequence[Point], metric: str, on_front: set[int]) -> dict[str, list]:
+    return {
+        "representation": [point.name for point in points],
+        "images_per_second": [point.speed for point in points],
+        metric: [point.score for point in points],
+        "device": [point.device for point in points],
+        "of": [point.detail for point in points],
+        "on_front": [at in on_front for at in range(len(points))],
+    }

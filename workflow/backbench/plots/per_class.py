@@ -1,0 +1,131 @@
+"""Precision, recall and F1 of each class with its support."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backbench.plots import Heading, Picture, _legends, _style
+from backbench.plots._names import brief, legible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Beyond so many classes, this many of the worst and of the best are shown.
+MOST, ENDS = 40, 20
+ROW, LEAST = 0.2, 1.3
+# Marker, colour, size, and how far from the middle of the row, so that equal values can be seen.
+LOOKS = {"precision": ("o", 0, 4.6, -0.16), "recall": ("s", 1, 4.4, 0.16), "f1": ("D", 7, 3.8, 0.0)}
+WORDS = {"precision": "precision", "recall": "recall", "f1": "F1"}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Precision, recall and F1 of each class, NaN where undefined, and its number of true images, each (classes,).
+
+    Precision is undefined of a class that is never predicted, recall of one without images, F1 of one that is neither.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
+
+
+def scores(counts: np.ndarray) -> Scores:
+    """From a confusion matrix (true classes, predicted classes); equal to scikit-learn's with zero_division=nan."""
+    right, support, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    return Scores(_ratio(right, predicted), _ratio(right, support), _ratio(2 * right, support + predicted), support)
+
+
+def draw(heading: Heading, names: Sequence[str], counts: np.ndarray) -> Picture:
+    """A row for each class of a confusion matrix, the lowest F1 on top, with three marks and its support at the right.
+
+    Beyond `MOST` classes the middle is left out.
+    """
+    found = scores(np.asarray(counts, dtype=np.int64))
+    order = np.lexsort((np.arange(len(names)), np.nan_to_num(found.f1, nan=2.0)))
+    left_out = len(order) - 2 * ENDS if len(order) > MOST else 0
+    shown = np.concatenate([order[:ENDS], order[-ENDS:]]) if left_out else order
+    places = np.arange(len(shown)) + (np.arange(len(shown)) >= ENDS) * 1.5 * bool(left_out)
+    with _style.style():
+        figure = _style.figure(heading, 7.2, max(LEAST, ROW * (places[-1] + 1)) + 0.85)
+        axes = figure.subplots()
+        _marks(axes, found, shown, places)
+        _sides(axes, np.array(legible(names, 34), dtype=object)[shown], found.support[shown], places)
+        if left_out:
+            _gap(axes, left_out)
+        _legend(figure)
+    return Picture(figure, _data(names, found, order), _caption(names, found, order, left_out))
+
+
+def _marks(axes: "Axes", found: Scores, shown: np.ndarray, places: np.ndarray) -> None:
+    values = {name: getattr(found, name)[shown] for name in LOOKS}
+    every = np.stack(list(values.values()))
+    known = ~np.isnan(every).all(axis=0)
+    low, high = (np.nan_to_num(every, nan=fill) for fill in (2.0, -1.0))
+    axes.hlines(places[known], low.min(axis=0)[known], high.max(axis=0)[known], color="#BBBBBB", lw=1.4, zorder=1)
+    for name, (mark, colour, size, aside) in LOOKS.items():
+        look = {"marker": mark, "ms": size, "mfc": _style.COLOURS[colour], "mec": "white", "mew": 0.4}
+        axes.plot(values[name], places + aside, linestyle="none", gid=name, clip_on=False, zorder=3, **look)
+
+
+def _sides(axes: "Axes", names: Sequence[str], support: np.ndarray, places: np.ndarray) -> None:
+    """Names at the left, the numbers of images at the right."""
+    axes.set_yticks(places, names, size=8)
+    axes.set_ylim(places[-1] + 0.7, -0.7)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("score (0 to 1, higher is better)")
+    axes.set_ylabel("class, the lowest F1 on top" if len(names) > 8 else "class")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(places, [f"{count:,}" for count in support], size=7.5)
+    right.tick_params(length=0, pad=10)
+    right.spines[:].set_visible(False)
+    right.set_ylabel("test images" if len(names) <= 8 else "support (test images)")
+
+
+def _gap(axes: "Axes", left_out: int) -> None:
+    said = f"{left_out} classes between are left out; the table beside this picture has all"
+    middle = ENDS - 1 + 1.25
+    axes.axhspan(middle - 0.6, middle + 0.6, color="#EFEFEF", lw=0, zorder=0)
+    axes.text(0.5, middle, said, ha="center", va="center", size=7.5, color="#555555", gid="gap")
+
+
+def _legend(figure) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], linestyle="none", marker=mark, ms=size, color=_style.COLOURS[colour], label=WORDS[name])
+        for name, (mark, colour, size, _) in LOOKS.items()
+    ]
+    _legends.below(figure, handles)
+
+
+def _caption(names: Sequence[str], found: Scores, order: np.ndarray, left_out: int) -> str:
+    parts = ["Precision, recall and F1 of each class on the test images, the lowest F1 on top."]
+    known = [place for place in order if not np.isnan(found.f1[place])]
+    if len(known) > 1:
+        worst, best = known[0], known[-1]
+        said = [f"{found.f1[place]:.3f} ({brief(names[place])})" for place in (worst, best)]
+        parts.append(f"F1 goes from {said[0]} to {said[1]}.")
+    if left_out:
+        parts.append(f"The {ENDS} worst and the {ENDS} best of {len(order)} classes are shown; the table has all.")
+    for count, said in (
+        (int((found.support == 0).sum()), "no test image, so no recall"),
+        (int(np.isnan(found.precision).sum()), "never predicted, so without precision"),
+    ):
+        if count:
+            parts.append(f"{count} of {len(order)} classes: {said}.")
+    return " ".join(parts)
+
+
+def _data(names: Sequence[str], found: Scores, order: np.ndarray) -> dict[str, list]:
+    values = {name: getattr(found, name)[order].tolist() for name in ("precision", "recall", "f1", "support")}
+    return {"class": [names[place] for place in order], **values}
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)

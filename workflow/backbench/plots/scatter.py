@@ -1,0 +1,130 @@
+"""Two metrics of the same clusterings against each other, and what each of them would pick."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backbench.plots import Heading, Picture, _labels, _legends, _metrics, _style
+from backbench.plots._names import legible, plain, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# With more points than this in a panel, they have no numbers; a ring's radius, in typographic points.
+NUMBERED = 70
+OUTER, INNER = 7.0, 5.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One clustering: its name, what its colour says, the number beside it, and its two metrics."""
+
+    name: str
+    group: str
+    number: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The clusterings of one feature space; `said` stands below its title."""
+
+    title: str
+    said: str
+    points: Sequence[Point]
+
+
+def draw(heading: Heading, panels: Sequence[Panel], metrics: tuple[str, str], caption: str = "") -> Picture:
+    """Scatter `metrics`, two that are the better the higher, a panel for each feature space.
+
+    In each panel the best point by either metric is ringed and named; one ring with both names means that they agree.
+    """
+    groups = sorted({point.group for panel in panels for point in panel.points})
+    looks = {name: (_style.colour(at), _style.MARKERS[at % len(_style.MARKERS)]) for at, name in enumerate(groups)}
+    columns = min(len(panels), 2)
+    rows = math.ceil(len(panels) / columns)
+    with _style.style():
+        figure = _style.figure(heading, max(6.5, 5.0 * columns), 4.0 * rows + 0.4)
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _panel(axes, panel, looks)
+            axes.set_xlabel(_metrics.axis(metrics[0]))
+            axes.set_ylabel(_metrics.axis(metrics[1]))
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_axis_off()
+        _legend(figure, looks, panels)
+        figure.draw_without_rendering()
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _name(axes, panel.points, metrics)
+    return Picture(figure, _data(panels, metrics), caption)
+
+
+def _panel(axes: "Axes", panel: Panel, looks: Mapping[str, tuple[str, str]]) -> None:
+    axes.grid(color="#EEEEEE")
+    axes.set_title(f"{legible([panel.title], 44)[0]}\n{shorten(panel.said, 66)}")
+    for group, (colour, mark) in looks.items():
+        own = [point for point in panel.points if point.group == group]
+        if own:
+            x, y = [point.x for point in own], [point.y for point in own]
+            axes.plot(x, y, linestyle="none", marker=mark, color=colour, ms=5, mec="white", mew=0.4, label=group)
+    axes.margins(0.14, 0.16)
+    axes.autoscale_view()
+    for best, look in ((picked(panel.points, "x"), "--"), (picked(panel.points, "y"), "-")):
+        _ring(axes, panel.points[best], look, OUTER if look == "--" else INNER)
+
+
+def picked(points: Sequence[Point], axis: str) -> int:
+    """Place of the point with the greatest value on an axis; of equal ones the first."""
+    return int(np.argmax([getattr(point, axis) for point in points]))
+
+
+def _ring(axes: "Axes", point: Point, look: str, radius: float) -> None:
+    from matplotlib.patches import Ellipse
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = axes.figure
+    shift = ScaledTranslation(point.x, point.y, axes.transData)
+    ring = Ellipse((0, 0), radius / 36, radius / 36, fill=False, ls=look, lw=1.4, edgecolor=_style.INK, gid="ring")
+    ring.set(transform=figure.dpi_scale_trans + shift, clip_on=False)
+    axes.add_artist(ring)
+
+
+def _name(axes: "Axes", points: Sequence[Point], metrics: tuple[str, str]) -> None:
+    """Names of the two picks, then the numbers that find room beside their points."""
+    first, second = picked(points, "x"), picked(points, "y")
+    short = [_metrics.words(metric).split(" (")[0].removesuffix(" with the classes") for metric in metrics]
+    names = {first: f"best {short[0]}: {shorten(plain(points[first].name), 40)}"}
+    best = f"best {short[1]}: {shorten(plain(points[second].name), 40)}"
+    names[second] = f"{names[first]},\nand best {short[1]}" if second == first else best
+    spots = np.array([[point.x, point.y] for point in points])
+    radius = [OUTER + 1 if at in names else 3.0 for at in range(len(points))]
+    named = _labels.place(axes, spots, [names.get(at, "") for at in range(len(points))], radius)
+    if len(points) <= NUMBERED:
+        numbers = [point.number for point in points]
+        _labels.place(axes, spots, numbers, radius, size=6, reach=1, taken=named.boxes)
+
+
+def _legend(figure, looks: Mapping[str, tuple[str, str]], panels: Sequence[Panel]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], linestyle="none", marker=mark, color=colour, ms=5, label=said)
+        for (colour, mark), said in zip(looks.values(), legible(looks, 30), strict=True)
+    ]
+    numbered = any(len(panel.points) <= NUMBERED for panel in panels)
+    title = "the number at a point is its number of clusters" if numbered else None
+    _legends.below(figure, handles, title)
+
+
+def _data(panels: Sequence[Panel], metrics: tuple[str, str]) -> dict[str, list]:
+    flat = [
+        (panel.title, point.name, point.group, point.number, point.x, point.y)
+        for panel in panels
+        for point in panel.points
+    ]
+    names = ("space", "clustering", "clusterer", "clusters", *metrics)
+    return {name: [row[at] for row in flat] for at, name in enumerate(names)}
