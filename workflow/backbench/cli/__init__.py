@@ -44,7 +44,7 @@ COMMANDS = {
     "plan": "what a sweep would run: runs, distinct fits, what is done and pending, time",
     "sweep": "plan, compute what is missing, record the runs in MLflow, show the leaderboard",
     "runs": "the runs made here as a table, CSV or JSON; filter and sort by anything",
-    "leaderboard": "the best classifiers, clusterings and representations, each result once",
+    "leaderboard": "the best classifiers, clusterings and representations, with intervals and shared ranks",
     "select": "which k and which clustering: elbow, silhouette and BIC of each family, and one choice with its reason",
     "compare": "whether results really differ: paired tests, effect sizes, ranks over seeds or data sets",
     "report": "the answer of a sweep as one page: words, leaderboard, pictures, what failed, how to reproduce",

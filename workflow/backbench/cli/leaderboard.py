@@ -1,14 +1,17 @@
-"""``backbench leaderboard``: the best of each head, every stage result once."""
+"""``backbench leaderboard``: the best of each head with intervals and ranks, every stage result once."""
 
 import argparse
 import math
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from backbench import hashing, paths
+from backbench.cli import panel
 from backbench.cli.plan import say
+from backbench.evaluate import agreement, boards, standings
+from backbench.evaluate.boards import by_dataset
+from backbench.evaluate.standings import Entry, Table
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep import ledger, tables
@@ -16,7 +19,9 @@ from backbench.sweep.ledger import Row
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Table as Grid
+
+__all__ = ["by_dataset", "cell", "run", "screen", "show", "warn"]
 
 WIDTH = 130
 SHORT = {
@@ -33,161 +38,140 @@ SHORT = {
     "silhouette_sampled_se": "se",
     "eps_quantile": "eps q",
 }
+# Metrics that a table keeps on a narrow terminal before it gives up the interval of the first.
+KEPT = 2
+# Feature spaces of a data set of which it is said that internal metrics mislead.
+WARNINGS = 3
 
-VARYING = {
-    "classification": ("backbone.", "classifier.", "seed"),
-    "clustering": ("backbone.", "clusterer.", "clustering.scope", "seed"),
-    "retrieval": ("backbone.", "retrieval."),
-}
-
-
-@dataclass(frozen=True)
-class Board:
-    """One table: a head, the metric it is ranked by, and what is shown beside it."""
-
-    title: str
-    head: str
-    rank: str
-    params: tuple[str, ...]
-    metrics: tuple[str, ...]
-
-
-CLASSIFIERS = Board(
-    "Classifiers, ranked by accuracy on validation",
-    "classification",
-    "val_accuracy",
-    ("backbone.name", "classification.chain", "classifier.name"),
-    ("val_accuracy", "accuracy", "balanced_accuracy", "macro_f1"),
-)
-CLUSTERINGS = Board(
-    "Clusterings, ranked by agreement with the classes (NMI)",
-    "clustering",
-    "nmi",
-    ("backbone.name", "clustering.chain", "clusterer.name", "k"),
-    ("nmi", "cluster_accuracy", "purity", "silhouette", "davies_bouldin", "noise_fraction"),
-)
-UNLABELLED = Board(
-    "Clusterings, ranked by silhouette (comparable within one representation only)",
-    "clustering",
-    "silhouette",
-    ("backbone.name", "clustering.chain", "clusterer.name", "k"),
-    ("silhouette", "davies_bouldin", "calinski_harabasz", "noise_fraction"),
-)
-SAMPLED = replace(
-    UNLABELLED,
-    rank="silhouette_sampled",
-    metrics=("silhouette_sampled", "silhouette_sampled_se", *UNLABELLED.metrics[1:]),
-)
+Record = dict[str, object]
 
 
 def run(args: argparse.Namespace) -> int:
-    rows = ledger.all_rows(Store(paths.store()))
+    store = Store(paths.store())
+    rows = ledger.all_rows(store)
     kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
     rows = [row for row in rows if row.config_hash in kept]
     if not rows:
         raise ConfigError("no runs are recorded here that meet this; `backbench sweep` makes some.")
     if args.format == "table":
-        show(rows, args.limit, sys.stdout)
+        show(rows, args.limit, sys.stdout, store)
         return 0
     records = [
-        {"dataset": title, "board": board.head, "rank": place, **_record(board, row)}
+        {"dataset": title, "board": table.board.head, "title": table.title, **_machine(table, entry)}
         for title, group in by_dataset(rows).items()
-        for board in boards(group)
-        for place, row in enumerate(ranked(board, group)[: args.limit], 1)
+        for table in _tables(group, store)
+        for entry in table.entries[: args.limit]
     ]
     names = list(dict.fromkeys(key for record in records for key in record))
     print((tables.to_csv if args.format == "csv" else tables.to_json)(records, names), end="")
     return 0
 
 
-def boards(rows: Sequence[Row]) -> list[Board]:
-    """The tables that these rows can fill."""
-    labelled = any("nmi" in row.metrics for row in rows)
-    depths = sorted({row.params["retrieval.at"] for row in rows if "retrieval" in row.heads})
-    clusterings = (CLUSTERINGS,) if labelled else (UNLABELLED, SAMPLED)
-    found = (CLASSIFIERS, *clusterings, *map(_retrieval, depths))
-    return [board for board in found if ranked(board, rows)]
+def _tables(rows: Sequence[Row], store: Store) -> list[Table]:
+    return standings.tables(rows, store, panel.counting("resampling images"))
 
 
-def _retrieval(depth: int) -> Board:
-    params = ("backbone.name", "retrieval.chain", "retrieval.metric")
-    metrics = tuple(f"{name}_at_{depth}" for name in ("precision", "hit_rate", "map", "recall"))
-    return Board("Representations, ranked by retrieval", "retrieval", metrics[0], params, metrics)
-
-
-def ranked(board: Board, rows: Sequence[Row]) -> list[Row]:
-    """Distinct results of a board's head, best first; ties stand in the order of their hashes."""
-    found = [row for row in tables.distinct(rows, board.head) if not math.isnan(row.metrics.get(board.rank, math.nan))]
-    return sorted(found, key=lambda row: (-row.metrics[board.rank], row.run.stages[board.head]))
-
-
-def show(rows: Sequence[Row], limit: int = 5, target: object = None) -> None:
+def show(rows: Sequence[Row], limit: int = 5, target: object = None, store: Store | None = None) -> None:
     """Print the boards to a terminal."""
     console = screen(target or sys.stderr)
     groups = by_dataset(rows)
     for title, group in groups.items():
         if len(groups) > 1:
             console.print(f"\n[bold]{title}[/bold]")
-        for board in boards(group):
+        for table in _tables(group, store or Store(paths.store())):
             console.print()
-            console.print(_table(board, group, limit, console.width))
+            grid, whole = _grid(table, limit, console.width)
+            console.print(grid)
+            room = "" if whole else " There is no room for the intervals here; --format csv has them."
+            console.print(f"  {standings.words(table)}{room}", markup=False, soft_wrap=True)
+        if misled := _misled(group):
+            console.print("\nwarning: internal metrics would choose worse than the classes show:", markup=False)
+            for line in misled:
+                console.print(f"  {line}", markup=False, soft_wrap=True)
     warn(rows)
 
 
-def by_dataset(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows by dataset, sample and split: results of different images are not ranked against each other."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.stages["dataset"], []).append(row)
-    return {f"{_dataset(group[0])} ({hashing.short(member)})": group for member, group in sorted(groups.items())}
+def _misled(rows: Sequence[Row]) -> list[str]:
+    """Where an internal metric would choose a much worse clustering than the classes would: the dearest choice of each
+    feature space, the worst spaces first."""
+    dearest: dict[tuple[str, str], str] = {}
+    for one in agreement.disagreements(rows):
+        dearest.setdefault((one.matrix, one.space), one.text)
+    lines = list(dearest.values())
+    more = [f"in {len(lines) - WARNINGS} more feature spaces they mislead by less"] if len(lines) > WARNINGS else []
+    return [*lines[:WARNINGS], *more]
 
 
-def _dataset(row: Row) -> str:
-    info = row.records.get(row.stages["dataset"], {}).get("info", {})
-    name = str(row.params["dataset.name"])
-    return f"{name}, {info['n']:,} images" if "n" in info else name
+def _grid(table: Table, limit: int, width: int) -> tuple["Grid", bool]:
+    """The best of a table, and whether it shows all the intervals of the ranking metric that there are."""
+    from rich.markup import escape
+    from rich.table import Table as Grid
 
-
-def _table(board: Board, rows: Sequence[Row], limit: int, width: int) -> "Table":
-    from rich.table import Table
-
-    found = ranked(board, rows)
-    board = replace(board, params=(*board.params, *_varying(board, found)))
-    records = [{"": place, **_record(board, row)} for place, row in enumerate(found[:limit], 1)]
-    table = Table(title=f"{board.title}: {len(records)} of {len(found)}", title_justify="left", box=None)
-    names = _fitting(board, records, width)
+    entries = table.entries[:limit]
+    params = [*table.board.params, *boards.varying(table.board, [entry.row for entry in table.entries])]
+    records = [{"": _rank(entry), **_record(table, entry, params)} for entry in entries]
+    names, interval = _fitting(table, params, records, width)
+    for record, entry in zip(records, entries, strict=True):
+        record[table.board.rank] = _value(entry, table.board.rank, interval)
+    title = escape(f"{table.title}: {len(records)} of {len(table.entries)}")
+    grid = Grid(title=title, title_justify="left", box=None)
     for name in names:
-        table.add_column(_heading(name), justify="left" if name in board.params else "right", no_wrap=True)
+        kept = _width(name, records) - 2 if name in ("", "k", table.board.rank) else None
+        justify = "left" if name in params else "right"
+        grid.add_column(_heading(name), justify=justify, no_wrap=True, min_width=kept)
     for record in records:
-        table.add_row(*(cell(record.get(name)) for name in names))
-    return table
+        grid.add_row(*(escape(cell(record.get(name))) for name in names))
+    return grid, interval or not any(entry.values[table.board.rank].over for entry in entries)
 
 
-def _varying(board: Board, rows: Sequence[Row]) -> list[str]:
-    """Options that tell rows of one plugin apart and have no column yet: they were swept."""
-    known = {*board.params, "k", "chain"}
-    values: dict[tuple, set] = {}
-    for row in rows:
-        plugins = tuple(row.params.get(name) for name in board.params if name.endswith(".name"))
-        for name, value in row.params.items():
-            if name not in known and name.startswith(VARYING[board.head]):
-                values.setdefault((name, plugins), set()).add(str(value))
-    return sorted({name for (name, _), seen in values.items() if len(seen) > 1})
+def _rank(entry: Entry) -> str:
+    """``1``; ``1=`` where the rank is shared."""
+    return f"{entry.rank}=" if entry.tied > 1 else f"{entry.rank} "
 
 
-def _fitting(board: Board, records: Sequence[dict], width: int) -> list[str]:
-    """The columns of a board that a terminal has room for: the last metrics go first."""
-    metrics = list(board.metrics)
-    while len(metrics) > 1 and sum(_width(name, records) for name in _columns(board, metrics)) > width:
-        metrics.pop()
-    return _columns(board, metrics)
+def _record(table: Table, entry: Entry, params: Iterable[str]) -> Record:
+    shown: Record = {name: entry.params.get(name) for name in params}
+    shown |= {name: entry.values[name].mean for name in table.board.metrics if name in entry.values}
+    seeds = {"seeds": len(entry.rows), "stability": entry.stability}
+    return {**shown, **seeds, "run": hashing.short(entry.config_hash)}
 
 
-def _columns(board: Board, metrics: Sequence[str]) -> list[str]:
-    return ["", *board.params, *metrics, "run"]
+def _value(entry: Entry, metric: str, interval: bool) -> str:
+    """``0.8312``, with its interval ``0.8312 [0.812, 0.849]`` where there is one and room for it."""
+    own = entry.values[metric]
+    between = f" [{own.low:.3f}, {own.high:.3f}]" if interval and own.over else ""
+    return f"{cell(own.mean)}{between}"
 
 
-def _width(name: str, records: Sequence[dict]) -> int:
+def _fitting(table: Table, params: Sequence[str], records: Sequence[Record], width: int) -> tuple[list[str], bool]:
+    """The columns that a terminal has room for, and whether the ranking metric has its interval: the last metrics go
+    first, then the interval, then all but that metric."""
+    extra = [name for name, least in (("seeds", 2), ("stability", -2)) if _any(records, name, least)]
+    metrics, interval = list(table.board.metrics), True
+    between = {
+        "": max((len(_value(entry, table.board.rank, True)) for entry in table.entries[: len(records)]), default=0)
+    }
+
+    def columns() -> list[str]:
+        return ["", *params, *metrics, *extra, "run"]
+
+    def taken() -> int:
+        more = between[""] - _width(table.board.rank, records) + 2 if interval else 0
+        return sum(_width(name, records) for name in columns()) + max(more, 0)
+
+    while taken() > width and (interval or len(metrics) > 1):
+        if len(metrics) > KEPT or not interval:
+            metrics.pop()
+        else:
+            interval = False
+    return columns(), interval
+
+
+def _any(records: Sequence[Record], name: str, least: float) -> bool:
+    return any(record[name] is not None and record[name] >= least for record in records)
+
+
+def _width(name: str, records: Sequence[Record]) -> int:
     return 2 + max(len(_heading(name)), *(len(cell(record.get(name))) for record in records))
 
 
@@ -203,7 +187,23 @@ def _heading(name: str) -> str:
     last = name.removesuffix(".name").split(".")[-1]
     for long, short in (("precision_at_", "P@"), ("hit_rate_at_", "hit@"), ("map_at_", "mAP@"), ("recall_at_", "R@")):
         last = last.replace(long, short)
-    return SHORT.get(name, last)
+    return SHORT.get(name, SHORT.get(last, last))
+
+
+def _machine(table: Table, entry: Entry) -> Record:
+    """An entry as programs read it: the interval of the ranking metric, then those of the others by name."""
+    own, board = entry.values[table.board.rank], table.board
+    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": board.rank}
+    shown = _record(table, entry, [*board.params, *boards.varying(board, [one.row for one in table.entries])])
+    hash_ = {"run": shown.pop("run")}
+    between = {"low": own.low, "high": own.high, "over": own.over}
+    others = {
+        f"{name}_{end}": getattr(value, end)
+        for name, value in entry.values.items()
+        if name != board.rank and value.over
+        for end in ("low", "high")
+    }
+    return {**place, **shown, **between, **others, **hash_}
 
 
 def warn(rows: Sequence[Row]) -> None:
@@ -218,11 +218,6 @@ def warn(rows: Sequence[Row]) -> None:
 
 def _older(row: Row) -> bool:
     return any(row.plan.stages[row.run.stages[head]].code != record["code"] for head, record in row.heads.items())
-
-
-def _record(board: Board, row: Row) -> dict[str, object]:
-    shown = {name: row.params.get(name) for name in board.params}
-    return {**shown, **{name: row.metrics.get(name) for name in board.metrics}, "run": hashing.short(row.config_hash)}
 
 
 def cell(value: object) -> str:

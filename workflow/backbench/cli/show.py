@@ -7,6 +7,8 @@ import sys
 
 from backbench import hashing, paths
 from backbench.cli.leaderboard import cell, screen
+from backbench.evaluate import classes
+from backbench.pictures import drawing
 from backbench.store import Store
 from backbench.sweep import ledger
 from backbench.sweep.ledger import Row
@@ -55,7 +57,23 @@ def _print(row: Row) -> None:
             table.add_row(key, cell(value))
         console.print()
         console.print(table)
+    for title, lines in (("classes", _classes(row)), ("pictures", _pictures(row))):
+        if lines:
+            console.print(f"\n[bold]{title}[/bold]")
+            for line in lines:
+                console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print(f"\ncompute it again: backbench reproduce {hashing.short(row.config_hash)}")
+
+
+def _classes(row: Row) -> list[str]:
+    """How the classifier does on single classes, in words."""
+    found = classes.audit(row)
+    return [found.text] if found else []
+
+
+def _pictures(row: Row) -> list[str]:
+    """The pictures that were drawn of a run."""
+    return [f"{one.title}: {one.png}" for one in drawing.of_run(row.config_hash)]
 
 
 def _sections(row: Row) -> dict[str, dict[str, object]]:

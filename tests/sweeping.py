@@ -1,0 +1,61 @@
+"""Small sweeps over painted pictures, computed in the process of the test, for what is made from finished results."""
+
+import csv
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from backbench import paths, planning
+from backbench.stage import KINDS
+from backbench.store import Store
+from backbench.sweep import ledger, plan, runner
+from backbench.sweep.ledger import Row
+from backbench.sweep.plan import Plan
+
+SCRIPT = "</script><script>alert('class')</script>"
+MARKUP = '<img src=x onerror="alert(1)"> & {{ 7 * 7 }}'
+LONG = "a class with a name of three hundred letters " * 7
+ARABIC = "قطة صغيرة جدا"
+HOSTILE = (SCRIPT, MARKUP, LONG, ARABIC)
+GRID = (
+    "experiment=none",
+    "backbone=pixels",
+    "clusterer=kmeans,agglomerative",
+    "k=2,3,4",
+    "classifier=knn,svm,lda,nearest_centroid",
+)
+NO_PICTURES = "plots=none"
+
+
+def collection(folder: Path, classes: Sequence[str] = HOSTILE, each: int = 25) -> tuple[str, ...]:
+    """Overrides for a folder of pictures in shades and noise, its classes named by a table; no classes, no labels."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for number in range(each * max(1, len(classes))):
+        label = number % max(1, len(classes))
+        pixels = rng.integers(0, 120, (8, 8, 3)) + np.array([30 * label, 0, 90 - 30 * label])
+        path = folder / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+        lines.append((path.name, classes[label] if classes else ""))
+    with (folder / "table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label"), *lines])
+    return ("dataset=folder", f"dataset.root={folder}", f"dataset.csv={folder / 'table.csv'}")
+
+
+def computed(*overrides: str, without: Collection[str] = ()) -> Plan:
+    """The plan of `overrides`, its shards computed but for those of the kinds in `without`, and not joined."""
+    made = planning.make([NO_PICTURES, *overrides]).plan
+    plan.save(made)
+    for shard in sorted(made.shards.values(), key=lambda shard: KINDS.index(shard.kind)):
+        if shard.kind not in without:
+            options = ["--plan", str(made.path), "--shard", shard.id, "--threads", "1", "--device", "cpu"]
+            runner.compute(made, shard, Store(paths.store()), runner.parser(shard.kind).parse_args(options))
+    return made
+
+
+def rows_of(made: Plan) -> list[Row]:
+    """The rows of a plan as the store has them."""
+    return ledger.rows(made, ledger.read_records(made, Store(paths.store())))

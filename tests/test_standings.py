@@ -1,0 +1,304 @@
+"""Intervals and ranks from stored arrays, against formulas, scikit-learn and the package's own metrics."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+from stored import N, Stored, mixed
+
+from backbench import paths
+from backbench.datasets import TEST, VALIDATION
+from backbench.evaluate import estimates, kept, resampled, standings
+from backbench.evaluate.estimates import Replicated
+from backbench.metrics import external, retrieval, supervised
+from backbench.store import Store
+
+CLASSIFIED = ("clusterer=none", "retrieval=none")
+CLUSTERED = ("classifier=none", "retrieval=none")
+RETRIEVED = ("clusterer=none", "classifier=none")
+
+
+@pytest.fixture(autouse=True)
+def results(own_results, monkeypatch):
+    monkeypatch.delenv("BACKBENCH_STORE", raising=False)
+
+
+def store():
+    return Store(paths.store())
+
+
+def table(rows, **options):
+    (found,) = standings.tables(rows, store(), **options)
+    return found
+
+
+def name(stage):
+    return stage.config["classifier"]["name"]
+
+
+class Once(resampled.Images):
+    """Every image once: each metric then has the value that is recorded."""
+
+    def weights(self, n):
+        return np.ones((1, n), dtype=np.uint8)
+
+
+# What is resampled
+
+
+@pytest.mark.parametrize(
+    ("head", "axes"),
+    [
+        ("classification", ("classifier=knn", *CLASSIFIED)),
+        ("clustering", ("clusterer=kmeans", "k=4", *CLUSTERED)),
+        ("clustering", ("clusterer=kmeans", "k=4", "clustering.scope=train", *CLUSTERED)),
+        ("clustering", ("clusterer=kmeans", "k=4", "clustering.scope=per_split", *CLUSTERED)),
+        ("retrieval", ("retrieval=cosine", *RETRIEVED)),
+        ("retrieval", ("retrieval=cosine", "retrieval.protocol=test_against_train", *RETRIEVED)),
+    ],
+)
+def test_metrics_of_the_images_as_they_are_equal_those_that_are_recorded(head, axes):
+    """Noise among the clusters, and a class with one image, which no query can find."""
+    truth = np.arange(N) % 4
+    truth[700] = 4
+    given = {"names": ("a", "b", "c", "d", "e"), "truth": truth}
+    (row,) = Stored(labels=lambda stage, truth: mixed(truth, 0.7, 1, 5) - (np.arange(N) % 9 == 0), **given).rows(*axes)
+    images = Once(store(), row.stages["dataset"], True)
+    resampling = [key for key in row.metrics if key not in ("davies_bouldin", "calinski_harabasz", "noise_fraction")]
+    found = resampled.metrics(row, head, row.metrics, images)
+    assert set(found) >= set(resampling) - {"mean_majority_share"} and len(found) >= 4
+    for key, (values, count) in found.items():
+        assert values == pytest.approx([row.metrics[key]], abs=1e-6), key
+        assert 0 < count <= N
+
+
+def test_queries_one_by_one_give_the_means_of_the_metrics():
+    hits = np.random.default_rng(0).random((50, 7)) < 0.4
+    totals = np.random.default_rng(1).integers(0, 12, 50)
+    hits[totals == 0] = False
+    for depth in (1, 3, 7, 20):
+        curves = retrieval.curves(hits, totals, [depth])
+        for key, value in curves.items():
+            own = resampled.per_query(key.rpartition("_at_")[0], hits, totals, depth)
+            assert np.nanmean(own) == pytest.approx(value), key
+
+
+# Intervals
+
+
+def test_an_accuracy_has_the_interval_of_a_proportion():
+    rows = Stored().rows("classifier=knn", *CLASSIFIED)
+    (entry,) = table(rows).entries
+    for key in ("val_accuracy", "accuracy"):
+        own, p = entry.values[key], rows[0].metrics[key]
+        half = 1.96 * math.sqrt(p * (1 - p) / 300)
+        assert own.mean == p and (own.over, own.n) == ("images", 300)
+        assert (own.low, own.high) == pytest.approx((p - half, p + half), abs=0.15 * half)
+
+
+def test_of_several_seeds_a_classifier_has_both_in_its_interval():
+    def predictions(stage, truth):
+        return mixed(truth, 0.6 + 0.1 * stage.config["seed"], stage.config["seed"])
+
+    rows = Stored(predictions=predictions).rows("classifier=random_forest", "seed=0,1,2", *CLASSIFIED)
+    (entry,) = table(rows).entries
+    own = entry.values["val_accuracy"]
+    assert [row.params["seed"] for row in entry.rows] == [0, 1, 2] and entry.config_hash == entry.rows[0].config_hash
+    assert own.mean == pytest.approx(np.mean([row.metrics["val_accuracy"] for row in rows])) and own.n == 300
+    alone = [standings.tables([row], store())[0].entries[0].values["val_accuracy"] for row in rows]
+    assert own.over == "images and seeds"
+    assert own.high - own.low > 1.5 * max(one.high - one.low for one in alone)
+
+
+def test_of_several_seeds_a_clustering_is_taken_over_them():
+    def labels(stage, truth):
+        return mixed(truth, 0.5 + 0.1 * stage.config["seed"], stage.config["seed"])
+
+    rows = Stored(labels=labels).rows("clusterer=kmeans", "k=4", "seed=0,1,2", *CLUSTERED)
+    (entry,) = table(rows).entries
+    values = [row.metrics["nmi"] for row in entry.rows]
+    own = entry.values["nmi"]
+    assert (own.over, own.n) == ("seeds", 3) and own.mean == pytest.approx(np.mean(values))
+    assert min(values) <= own.low < own.mean < own.high <= max(values)
+    found = [labels(row.plan.stages[row.run.stages["clustering"]], np.arange(N) % 4) for row in entry.rows]
+    pairs = [adjusted_rand_score(*pair) for pair in itertools.combinations(found, 2)]
+    assert entry.stability == pytest.approx(np.mean(pairs))
+
+
+def test_stability_of_one_fit_is_what_its_record_says():
+    rows = Stored(metrics=lambda stage: {"stability": 0.75}).rows("clusterer=agglomerative", "k=4", *CLUSTERED)
+    assert table(rows).entries[0].stability == 0.75
+    assert table(Stored().rows("clusterer=agglomerative", "k=5", *CLUSTERED)).entries[0].stability is None
+
+
+def test_what_has_no_replicates_has_no_interval():
+    (entry,) = table(Stored().rows("clusterer=kmeans", "k=4", *CLUSTERED)).entries
+    assert {key: value.over for key, value in entry.values.items()} == {
+        "nmi": "images",
+        "cluster_accuracy": "images",
+        "purity": "images",
+        "silhouette": "images",
+        "davies_bouldin": None,
+        "noise_fraction": None,
+    }
+    assert (entry.values["davies_bouldin"].low, entry.values["davies_bouldin"].n) == (None, 1)
+
+
+def test_a_mean_of_widths_has_the_interval_of_a_mean():
+    (entry,) = table(Stored(names=None).rows("clusterer=kmeans", "k=4", *CLUSTERED)).entries
+    widths, own = np.random.default_rng(2).uniform(0, 0.4, N), entry.values["silhouette"]
+    half = 1.96 * widths.std() / math.sqrt(N)
+    assert (own.high - own.low) / 2 == pytest.approx(half, rel=0.15) and own.n == N
+
+
+def test_where_all_images_are_right_the_interval_is_that_of_wilson():
+    """Of n right ones of n it is from n / (n + z^2) to 1."""
+    (entry,) = table(Stored(predictions=lambda stage, truth: truth).rows("classifier=knn", *CLASSIFIED)).entries
+    own = entry.values["val_accuracy"]
+    assert (own.low, own.high) == pytest.approx((300 / (300 + 1.959964**2), 1.0)) and own.over == "images"
+    assert entry.values["macro_f1"].over is None
+
+
+def test_a_perfect_clustering_has_none():
+    (entry,) = table(Stored(labels=lambda stage, truth: truth).rows("clusterer=kmeans", "k=4", *CLUSTERED)).entries
+    assert entry.values["nmi"].mean == 1.0 and entry.values["nmi"].over is None
+
+
+def test_an_interval_does_not_pass_what_the_metric_can_be():
+    found = Replicated(np.array([[0.90, 0.95, 0.99]]), 100)
+    assert estimates.estimate([0.99], found, 0, fits=False).high == 1.0
+
+
+def test_seeds_without_arrays_are_resampled_alone():
+    own = estimates.estimate([0.5, 0.6, math.nan, 0.7], None, 0, fits=False)
+    assert (own.over, own.n, own.mean) == ("seeds", 3, pytest.approx(0.6)) and 0.5 <= own.low < own.high <= 0.7
+
+
+# Ranks
+
+
+def test_a_row_that_is_right_wherever_the_other_is_and_more_is_told_apart():
+    """Their intervals overlap; on the same images one is never behind."""
+
+    def predictions(stage, truth):
+        found = mixed(truth, 0.8, 0)
+        return np.where(np.arange(N) % 5 == 0, truth, found) if name(stage) == "lda" else found
+
+    best, second = table(Stored(predictions=predictions).rows("classifier=knn,lda", *CLASSIFIED)).entries
+    assert best.params["classifier.name"] == "lda" and (best.rank, second.rank) == (1, 2)
+    assert second.values["val_accuracy"].high > best.values["val_accuracy"].low
+
+
+def test_equal_predictions_share_a_rank_whatever_their_number():
+    rows = Stored().rows("classifier=knn,lda,svm", *CLASSIFIED)
+    found = table(rows)
+    assert [(entry.rank, entry.tied, entry.tested) for entry in found.entries] == [(1, 3, True)] * 3
+    assert "all 3 cannot be told apart" in standings.words(found)
+
+
+def test_noise_of_the_seeds_keeps_rows_together():
+    """Each seed has its own level: three seeds do not tell the two means apart, the images alone would."""
+
+    def predictions(stage, truth):
+        shares = {"random_forest": (0.9, 0.7, 0.5), "mlp": (0.85, 0.63, 0.45)}[name(stage)]
+        return mixed(truth, shares[stage.config["seed"]], 7)
+
+    rows = Stored(predictions=predictions).rows("classifier=random_forest,mlp", "seed=0,1,2", *CLASSIFIED)
+    assert [entry.rank for entry in table(rows).entries] == [1, 1]
+    alone = [row for row in rows if row.params["seed"] == 1]
+    assert [entry.rank for entry in table(alone).entries] == [1, 2]
+
+
+def test_of_many_rows_the_best_alone_are_resampled_and_it_is_said(monkeypatch):
+    def predictions(stage, truth):
+        return mixed(truth, 0.9 - 0.02 * stage.config["classifier"]["n_neighbors"], 0)
+
+    rows = Stored(predictions=predictions).rows("classifier=knn", "classifier.n_neighbors=1,5,9,13", *CLASSIFIED)
+    monkeypatch.setattr(standings, "IMAGES", 2 * N)
+    monkeypatch.setattr(standings, "BESIDE", 1)
+    found = table(rows)
+    assert [entry.tested for entry in found.entries] == [True, True, False, False]
+    assert [entry.values["val_accuracy"].over for entry in found.entries] == ["images", "images", None, None]
+    assert [entry.values["accuracy"].over for entry in found.entries] == ["images", None, None, None]
+    assert [entry.rank for entry in found.entries][2:] == [3, 4]
+    assert "The best 2 have intervals" in found.note and found.note in standings.words(found)
+
+
+def test_progress_counts_what_is_resampled():
+    told = []
+    table(Stored().rows("classifier=knn,lda", *CLASSIFIED), progress=lambda *counts: told.append(counts))
+    assert told == [(1, 2), (2, 2)]
+
+
+# Without arrays
+
+
+def test_without_arrays_rows_stand_by_their_values_and_it_is_said():
+    def predictions(stage, truth):
+        return mixed(truth, {"knn": 0.8, "lda": 0.81, "svm": 0.8}[name(stage)], 0)
+
+    found = table(Stored(predictions=predictions, arrays=False).rows("classifier=knn,lda,svm", *CLASSIFIED))
+    assert [(entry.rank, entry.tied) for entry in found.entries] == [(1, 1), (2, 2), (2, 2)]
+    assert not any(entry.tested or entry.values["accuracy"].over for entry in found.entries)
+    assert standings.words(found).startswith("The arrays of 3 results are gone")
+
+
+def test_an_array_that_is_damaged_is_no_interval_and_nothing_is_kept():
+    rows = Stored().rows("classifier=knn", *CLASSIFIED)
+    (path,) = (paths.store() / "classification").rglob("*.npy")
+    path.write_bytes(path.read_bytes()[:-4] + b"\1\2\3\4")
+    assert table(rows).entries[0].values["accuracy"].over is None and "cannot be read" in table(rows).note
+    assert not list(kept.folder().glob("*.json"))
+
+
+# Kept on disk
+
+
+def test_what_was_worked_out_is_read_again_and_a_damaged_file_made_anew():
+    rows = Stored().rows("classifier=knn,lda", *CLASSIFIED)
+    first = table(rows)
+    (file,) = kept.folder().glob("*.json")
+    body = kept.read(file.stem)
+    kept.write(file.stem, {**body, "note": "from the file"})
+    assert table(rows).note == "from the file"
+    written = file.read_text()
+    for damaged in (written[:-20], written.replace('"rank": 1', '"rank": 2'), "", "{}"):
+        file.write_text(damaged)
+        assert table(rows) == first
+        assert json.loads(file.read_text().split("\n", 1)[1]) == body
+
+
+def test_other_results_are_other_standings():
+    one = Stored().rows("classifier=knn", *CLASSIFIED)
+    table(one)
+    other = Stored(predictions=lambda stage, truth: mixed(truth, 0.8, 9)).rows("classifier=knn", *CLASSIFIED)
+    assert table(other).entries[0].values["accuracy"].mean == other[0].metrics["accuracy"]
+    table(Stored(arrays=False).rows("classifier=knn", *CLASSIFIED))
+    assert len(list(kept.folder().glob("*.json"))) == 3
+
+
+def test_results_that_come_back_have_their_intervals_again():
+    gone = Stored(arrays=False).rows("classifier=knn", *CLASSIFIED)
+    assert table(gone).entries[0].values["accuracy"].over is None
+    assert table(Stored().rows("classifier=knn", *CLASSIFIED)).entries[0].values["accuracy"].over == "images"
+
+
+def test_metrics_of_validation_and_test_are_of_their_own_images():
+    """All right on validation, all wrong on test."""
+    split = Stored().split
+
+    def predictions(stage, truth):
+        return np.where(split == VALIDATION, truth, (truth + 1) % 4)
+
+    (entry,) = table(Stored(predictions=predictions).rows("classifier=knn", *CLASSIFIED)).entries
+    assert (entry.values["val_accuracy"].mean, entry.values["accuracy"].mean) == (1.0, 0.0)
+    assert entry.values["accuracy"].high < 0.02 and (split == TEST).sum() == entry.values["accuracy"].n
+
+
+def test_the_metrics_that_are_told_apart_are_those_of_the_package():
+    truth, found = np.arange(40) % 4, mixed(np.arange(40) % 4, 0.6, 0)
+    assert set(resampled.EXTERNAL) <= set(external.NAMES)
+    assert set(resampled.SUPERVISED) == set(supervised.scores(truth, found))

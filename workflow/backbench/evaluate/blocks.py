@@ -1,0 +1,223 @@
+"""Methods against blocks: the table that tests over several data sets, feature spaces or seeds are made on.
+
+Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006, section 3.2.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backbench import hashing
+from backbench.evaluate import configurations
+from backbench.sweep import tables
+from backbench.sweep.ledger import Row
+
+MOST_METHODS = 20
+LEAST_BLOCKS, LEAST_METHODS = 5, 3
+
+SEEDS, DATASETS = "seeds", "datasets"
+LOWER_IS_BETTER = ("davies_bouldin", "inertia", "bic")
+# Metrics that are no shares: a difference of them is no number of points.
+NO_SHARES = (*LOWER_IS_BETTER, "calinski_harabasz", "clusters")
+# The parameters that a head depends on beside its chain, by their first word, and those that say which block it is.
+PARTS_OF = {
+    "classification": ("backbone", "classification", "classifier"),
+    "clustering": ("backbone", "clustering", "clusterer", "k"),
+    "retrieval": ("backbone", "retrieval"),
+}
+NAMED = ("backbone.name", "classifier.name", "clusterer.name", "k", "retrieval.metric")
+
+Place = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Values (blocks, methods) of a metric that is the better the higher; `note` says what was left out."""
+
+    subject: str
+    metric: str
+    methods: tuple[str, ...]
+    blocks: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+    note: str
+
+    @property
+    def lacks(self) -> str | None:
+        """Why no test can be made, None where one can."""
+        if len(self.methods) >= LEAST_METHODS and len(self.blocks) >= LEAST_BLOCKS:
+            return None
+        found = f"{len(self.methods)} {self.subject} over {len(self.blocks)} blocks"
+        return f"{found}; it takes {LEAST_METHODS} over {LEAST_BLOCKS}{self.note and f' ({self.note})'}"
+
+
+@dataclass(frozen=True)
+class _Result:
+    """One stage result: of which method, in which data set and space, with which seed, and what it scored.
+
+    `chooses` is the value by which methods are picked where there are too many.
+    """
+
+    plugin: str
+    options: Mapping[str, Any]
+    place: Place
+    seed: int | None
+    value: float
+    chooses: float
+
+    @property
+    def method(self) -> str:
+        return f"{self.plugin} {hashing.digest(dict(self.options))}"
+
+
+def classifiers(rows: Sequence[Row]) -> Blocks:
+    """Test accuracy of the classifiers of a sweep, options apart."""
+    found = []
+    for row in tables.distinct(rows, "classification"):
+        config = row.plan.stages[row.run.stages["classification"]].config
+        value, chooses = (row.metrics.get(name, math.nan) for name in ("accuracy", "val_accuracy"))
+        found.append(_result(row, "classification", config, "classifier", value, chooses))
+    return _blocks(found, "classifiers", "accuracy")
+
+
+def clusterers(rows: Sequence[Row]) -> Blocks:
+    """NMI of the clusterers of a sweep, options apart; those that take k at the k nearest to the number of classes."""
+    found = []
+    done = tables.distinct(rows, "clustering")
+    nearest = {row.stages["dataset"]: _nearest_k(row, done) for row in done}
+    for row in done:
+        config = row.plan.stages[row.run.stages["clustering"]].config
+        if config.get("k") in (None, nearest[row.stages["dataset"]]):
+            value = row.metrics.get("nmi", math.nan)
+            found.append(_result(row, "clustering", config, "clusterer", value, value))
+    made = _blocks(found, "clusterers", "nmi")
+    ks = sorted({k for k in nearest.values() if k is not None})
+    said = f"k={', '.join(map(str, ks))}, nearest to the number of classes" if ks else ""
+    return Blocks(**{**vars(made), "note": "; ".join(filter(None, (said, made.note)))})
+
+
+def column(rows: Sequence[Row], name: str, metric: str, head: str, over: str) -> Blocks:
+    """A metric of a head for each value of a column; one that is better the lower counts as its negative.
+
+    `over` says what a block is: ``datasets``, ``seeds`` (of each data set), or else all that is equal but the column.
+    """
+    found = []
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    for row in tables.distinct(rows, head):
+        if name in row.params:
+            value, seeds = sign * row.metrics.get(metric, math.nan), configurations.seeds(row, head)
+            seed = None if over == DATASETS or not seeds else seeds[-1]
+            place = _place(row, head, name) if over not in (DATASETS, SEEDS) else (row.stages["dataset"], "")
+            place = (*place[:2], *(place[2:] or [str(row.params["dataset.name"])]))
+            found.append(_Result(str(row.params[name]), {}, place, seed, value, value))
+    return _blocks(found, f"values of {name}", metric)
+
+
+def _place(row: Row, head: str, name: str) -> Place:
+    """The data set and every parameter that a head depends on, without those of the plugin that is compared."""
+    group = name.split(".")[0] if name.endswith(".name") else None
+    rest = {
+        key: str(value)
+        for key, value in row.params.items()
+        if key != name and key.split(".")[0] in (*PARTS_OF[head], group) and key.split(".")[0] != group
+    }
+    rest = {key: value for key, value in rest.items() if not configurations.is_seed(key)}
+    chain = "" if name == f"{head}.chain" or name == "chain" else row.chain(head)
+    words = [row.params["dataset.name"], *(rest.get(key) for key in NAMED if key in rest), chain]
+    said = ", ".join(str(word) for word in words if word not in ("", "none", None))
+    return (row.stages["dataset"], hashing.digest([rest, chain]), said)
+
+
+def _nearest_k(row: Row, done: Iterable[Row]) -> int | None:
+    """The k that was tried on a row's data set and is nearest to its number of classes."""
+    dataset = row.stages["dataset"]
+    classes = row.records.get(dataset, {}).get("info", {}).get("classes") or ()
+    same = (other for other in done if other.stages["dataset"] == dataset)
+    ks = {other.plan.stages[other.run.stages["clustering"]].config.get("k") for other in same} - {None}
+    return min(ks, key=lambda k: (abs(k - len(classes)), k), default=None)
+
+
+def _result(row: Row, head: str, config: Mapping[str, Any], role: str, value: float, chooses: float) -> _Result:
+    rest = {key: own for key, own in config.items() if key not in (role, "k", "seed", "silhouette_rows")}
+    options = {**{key: own for key, own in config[role].items() if key != "name"}, **rest}
+    matrix = row.plan.stages[row.run.stages[head]].parents["matrix"][1]
+    said = " ".join(str(part) for part in (row.params["backbone.name"], row.chain(head)) if part != "none")
+    place = (row.stages["dataset"], matrix, f"{row.params['dataset.name']}, {said}")
+    return _Result(config[role]["name"], options, place, config.get("seed"), value, chooses)
+
+
+def _blocks(found: Sequence[_Result], subject: str, metric: str) -> Blocks:
+    """The complete table: a method or a block with a hole in it is left out, whichever costs less."""
+    found = [one for one in found if not math.isnan(one.value)]
+    apart, why = _seeds(found)
+    cells: dict[str, dict[Place, list[_Result]]] = {}
+    seeds = sorted({one.seed for one in found if one.seed is not None})
+    for one in found:
+        for own in (seeds if one.seed is None else [one.seed]) if apart else [None]:
+            place = (*one.place, *([f"seed {own}"] if own is not None else []))
+            cells.setdefault(one.method, {}).setdefault(place, []).append(one)
+    kept, more = _fewer(cells)
+    methods, blocks, holes = _complete({name: cells[name] for name in kept})
+    names = _names([cells[name][blocks[0]][0] for name in methods]) if blocks else [name.split()[0] for name in methods]
+    values = tuple(tuple(_mean(cells[name][place]) for name in methods) for place in blocks)
+    said = tuple(", ".join(place[2:]) for place in blocks)
+    return Blocks(subject, metric, tuple(names), said, values, "; ".join(filter(None, (why, more, holes))))
+
+
+def _seeds(found: Sequence[_Result]) -> tuple[bool, str]:
+    """Whether seeds are blocks of their own: two methods without a seed would repeat their comparison in each."""
+    seeded = {one.method for one in found if one.seed is not None}
+    without = {one.method: one.plugin for one in found if one.method not in seeded}
+    if len({one.seed for one in found} - {None}) < 2:
+        return False, ""
+    if len(without) < 2:
+        return True, ""
+    names = ", ".join(sorted(set(without.values())))
+    return False, f"means over seeds, which are no blocks since {names} do not depend on them"
+
+
+def _fewer(cells: Mapping[str, Mapping[Place, Sequence[_Result]]]) -> tuple[list[str], str]:
+    """The methods that a table has room for."""
+    order = sorted(cells, key=lambda name: (-_chosen(cells[name]), name))
+    more = f"{MOST_METHODS} of {len(cells)} methods, the best on average" if len(cells) > MOST_METHODS else ""
+    return order[:MOST_METHODS], more
+
+
+def _chosen(places: Mapping[Place, Sequence[_Result]]) -> float:
+    values = [one.chooses for group in places.values() for one in group if not math.isnan(one.chooses)]
+    return math.fsum(sorted(values)) / len(values) if values else -math.inf
+
+
+def _complete(cells: Mapping[str, Mapping[Place, Any]]) -> tuple[list[str], list[Place], str]:
+    """Methods and blocks without a hole: those with the most holes go first."""
+    methods, blocks = list(cells), sorted({place for own in cells.values() for place in own})
+    tried = len(methods), len(blocks)
+    while methods and blocks:
+        rows = {place: sum(place not in cells[name] for name in methods) / len(methods) for place in blocks}
+        columns = {name: sum(place not in cells[name] for place in blocks) / len(blocks) for name in methods}
+        worst, sparse = max(blocks, key=rows.get), max(methods, key=columns.get)
+        if not rows[worst]:
+            break
+        if columns[sparse] > rows[worst]:
+            methods.remove(sparse)
+        else:
+            blocks.remove(worst)
+    gone = tried[0] - len(methods), tried[1] - len(blocks)
+    holes = f"left out for missing results: {gone[0]} methods, {gone[1]} blocks" if any(gone) else ""
+    return methods, blocks, holes
+
+
+def _names(found: Sequence[_Result]) -> list[str]:
+    """Plugins with the options that tell namesakes apart."""
+    names = []
+    for one in found:
+        same = [other.options for other in found if other.plugin == one.plugin]
+        keys = [key for key in one.options if len({str(own.get(key)) for own in same}) > 1]
+        names.append(
+            " ".join([one.plugin, *(f"{key}={one.options[key]}" for key in keys if one.options[key] is not None)])
+        )
+    return names
+
+
+def _mean(group: Sequence[_Result]) -> float:
+    return math.fsum(sorted(one.value for one in group)) / len(group)

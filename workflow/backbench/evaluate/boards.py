@@ -1,0 +1,131 @@
+"""Leaderboards: which there are, what each is ranked by, and the distinct results that it ranks.
+
+Internal metrics of a clustering are measured in its feature space, so that without classes there is a board for each
+space and none over several.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from backbench import hashing
+from backbench.evaluate import candidates
+from backbench.evaluate.configurations import is_seed
+from backbench.sweep import tables
+from backbench.sweep.ledger import Row
+
+# Parameters by which the results of a head may differ, beside those that its board names.
+VARYING = {
+    "classification": ("backbone.", "classifier."),
+    "clustering": ("backbone.", "clusterer.", "clustering.scope", "clustering.bootstraps"),
+    "retrieval": ("backbone.", "retrieval."),
+}
+
+
+@dataclass(frozen=True)
+class Board:
+    """One table: a head, the metric it is ranked by (higher is better), and what is shown beside it.
+
+    `space` is the matrix and the scope to which it is confined, None where its metric compares across spaces.
+    """
+
+    title: str
+    head: str
+    rank: str
+    params: tuple[str, ...]
+    metrics: tuple[str, ...]
+    space: tuple[str, str] | None = None
+
+
+CLASSIFIERS = Board(
+    "Classifiers, ranked by accuracy on validation",
+    "classification",
+    "val_accuracy",
+    ("backbone.name", "classification.chain", "classifier.name"),
+    ("val_accuracy", "accuracy", "balanced_accuracy", "macro_f1"),
+)
+CLUSTERINGS = Board(
+    "Clusterings, ranked by agreement with the classes (NMI)",
+    "clustering",
+    "nmi",
+    ("backbone.name", "clustering.chain", "clusterer.name", "k"),
+    ("nmi", "cluster_accuracy", "purity", "silhouette", "davies_bouldin", "noise_fraction"),
+)
+UNLABELLED = Board(
+    "Clusterings of {}, ranked by silhouette",
+    "clustering",
+    "silhouette",
+    ("clusterer.name", "k"),
+    ("silhouette", "davies_bouldin", "calinski_harabasz", "noise_fraction"),
+)
+SAMPLED = replace(
+    UNLABELLED,
+    title="Clusterings of {}, ranked by silhouette on drawn rows",
+    rank="silhouette_sampled",
+    metrics=("silhouette_sampled", "silhouette_sampled_se", *UNLABELLED.metrics[1:]),
+)
+
+
+def boards(rows: Sequence[Row]) -> list[Board]:
+    """The boards that the rows of one data set can fill."""
+    labelled = any("nmi" in row.metrics for row in rows)
+    depths = sorted({row.params["retrieval.at"] for row in rows if "retrieval" in row.heads})
+    found = (CLASSIFIERS, *([CLUSTERINGS] if labelled else _spaces(rows)), *map(_retrieval, depths))
+    return [board for board in found if ranked(board, rows)]
+
+
+def _spaces(rows: Sequence[Row]) -> list[Board]:
+    """Boards for each feature space and scope in which something was clustered."""
+    return [
+        replace(board, title=board.title.format(space.title), space=(space.matrix, space.scope))
+        for space in candidates.representations(rows)
+        if space.candidates
+        for board in (UNLABELLED, SAMPLED)
+    ]
+
+
+def _retrieval(depth: int) -> Board:
+    params = ("backbone.name", "retrieval.chain", "retrieval.metric")
+    metrics = tuple(f"{name}_at_{depth}" for name in ("precision", "hit_rate", "map", "recall"))
+    return Board(f"Representations, ranked by retrieval (P@{depth})", "retrieval", metrics[0], params, metrics)
+
+
+def ranked(board: Board, rows: Sequence[Row]) -> list[Row]:
+    """Distinct results of a board's head, best first; ties stand in the order of their hashes."""
+    own = [row for row in rows if board.space is None or _space(row) == board.space]
+    found = [row for row in tables.distinct(own, board.head) if not math.isnan(row.metrics.get(board.rank, math.nan))]
+    return sorted(found, key=lambda row: (-row.metrics[board.rank], row.run.stages[board.head]))
+
+
+def _space(row: Row) -> tuple[str, str] | None:
+    """Matrix and scope of a row's clustering."""
+    if "clustering" not in row.run.stages:
+        return None
+    stage = row.plan.stages[row.run.stages["clustering"]]
+    return stage.parents["matrix"][1], stage.config["scope"]
+
+
+def by_dataset(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows by dataset, sample and split: results of different images are not ranked against each other."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.stages["dataset"], []).append(row)
+    return {f"{_dataset(group[0])} ({hashing.short(member)})": group for member, group in sorted(groups.items())}
+
+
+def _dataset(row: Row) -> str:
+    info = row.records.get(row.stages["dataset"], {}).get("info", {})
+    name = str(row.params["dataset.name"])
+    return f"{name}, {info['n']:,} images" if "n" in info else name
+
+
+def varying(board: Board, rows: Iterable[Row]) -> list[str]:
+    """Options that tell rows of one plugin apart and have no column yet: they were swept. Seeds are none of them."""
+    known = {*board.params, "k", "chain"}
+    values: dict[tuple, set] = {}
+    for row in rows:
+        plugins = tuple(row.params.get(name) for name in board.params if name.endswith(".name"))
+        for name, value in row.params.items():
+            if name not in known and name.startswith(VARYING[board.head]) and not is_seed(name):
+                values.setdefault((name, plugins), set()).add(str(value))
+    return sorted({name for (name, _), seen in values.items() if len(seen) > 1})

@@ -1,0 +1,266 @@
+"""Whether two results differ: paired tests on the images that both predict, or over seeds and data sets.
+
+On images the two stage results themselves are compared; over seeds and data sets their configurations are, by the
+results that share a seed and a data set. Samples are distinct stage results, never the runs that repeat them.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from backbench import hashing
+from backbench.evaluate import configurations, resampled
+from backbench.evaluate.blocks import DATASETS, LOWER_IS_BETTER, SEEDS
+from backbench.schema import ConfigError, refuse
+from backbench.store import Store, StoreError
+from backbench.sweep import tables
+from backbench.sweep.grid import HEADS
+from backbench.sweep.ledger import Row
+
+if TYPE_CHECKING:
+    from backbench.statistics.paired import Test
+
+IMAGES, AUTO = "images", "auto"
+# What is compared where no metric is asked for.
+ASKED = {
+    "classification": ("accuracy", "macro_f1"),
+    "clustering": ("nmi", "cluster_accuracy", "silhouette"),
+    "retrieval": ("precision_at_10", "map_at_10"),
+}
+INTERNAL = ("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic")
+LEAST_PAIRS = 2
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of two rows, compared over images, seeds or data sets; the difference is that of A less B."""
+
+    head: str
+    metric: str
+    over: str
+    a: Row
+    b: Row
+    values: tuple[float, float]
+    test: "Test"
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What A and B are called; by their hashes too where their parts have the same names."""
+        a, b = label(self.a, self.head), label(self.b, self.head)
+        return (a, b) if a != b else tuple(f"{one} {_short(row)}" for one, row in ((a, self.a), (b, self.b)))
+
+
+def label(row: Row, head: str) -> str:
+    """What a row is called where one of its heads is meant, such as ``pixels pca50 svm``."""
+    params = row.params
+    own = {
+        "classification": [params.get("classifier.name")],
+        "clustering": [params.get("clusterer.name"), f"k={params['k']}" if "k" in params else None],
+        "retrieval": [params.get("retrieval.metric")],
+    }[head]
+    parts = [params["backbone.name"], row.chain(head), *own]
+    return " ".join(str(part) for part in parts if part not in (None, "none"))
+
+
+def _short(row: Row) -> str:
+    return hashing.short(row.config_hash)
+
+
+def compare(
+    rows: Sequence[Row], known: Sequence[Row], store: Store, over: str = AUTO, metrics: Sequence[str] = ()
+) -> tuple[list[Comparison], list[str]]:
+    """Every pair of `rows`, each pair of results once, and what could not be compared, in words.
+
+    The tests of one metric over one kind of pairs are corrected together by Holm: as many as there are pairs of rows.
+
+    Parameters
+    ----------
+    known : all rows there are: the other seeds and data sets of a configuration are looked for among them
+    over : ``images``, ``seeds``, ``datasets``, or ``auto``: images where both are of the same ones, and seeds where
+        both configurations have two or more in common
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two rows, or a metric that none of them has.
+    """
+    if len(rows) < 2:
+        raise ConfigError(f"{len(rows)} run: a comparison takes two or more; `backbench runs` lists them.")
+    _check(metrics, rows)
+    found: dict[tuple, Comparison] = {}
+    notes: list[str] = []
+    evidence = _Evidence(store)
+    for a, b in itertools.combinations(rows, 2):
+        for head in HEADS:
+            if head in a.heads and head in b.heads:
+                for one in _pair(a, b, head, _asked(head, metrics, a, b), over, known, evidence, notes):
+                    found.setdefault((head, a.run.stages[head], b.run.stages[head], one.metric, one.over), one)
+    return _corrected(list(found.values())), list(dict.fromkeys(notes))
+
+
+def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
+    from backbench.statistics import paired
+
+    groups: dict[tuple, list[Comparison]] = {}
+    for one in found:
+        groups.setdefault((one.head, one.metric, one.over), []).append(one)
+    done = []
+    for group in groups.values():
+        tests = paired.corrected([one.test for one in group])
+        done += [replace(one, test=test) for one, test in zip(group, tests, strict=True)]
+    return done
+
+
+def _check(metrics: Sequence[str], rows: Sequence[Row]) -> None:
+    known = sorted({name for row in rows for name in row.metrics})
+    for name in metrics:
+        if name not in known:
+            raise refuse("--metric", name, known)
+
+
+def _asked(head: str, metrics: Sequence[str], a: Row, b: Row) -> list[str]:
+    both = [
+        name for name in metrics or ASKED[head] if name in a.heads[head]["metrics"] and name in b.heads[head]["metrics"]
+    ]
+    return [name for name in both if metrics or name != "silhouette" or _space(a) == _space(b)]
+
+
+def _space(row: Row) -> str:
+    """The feature space of a clustering."""
+    return row.plan.stages[row.run.stages["clustering"]].parents["matrix"][1]
+
+
+def _pair(
+    a: Row,
+    b: Row,
+    head: str,
+    metrics: Sequence[str],
+    over: str,
+    known: Sequence[Row],
+    evidence: "_Evidence",
+    notes: list[str],
+) -> list[Comparison]:
+    """What one head of two rows can be compared by; what cannot be is noted."""
+    if not metrics:
+        return []
+    names = f"{label(a, head)} and {label(b, head)}"
+    if a.run.stages[head] == b.run.stages[head]:
+        notes.append(f"{head} of {_short(a)} and {_short(b)}: it is the same result, which both runs hold")
+        return []
+    found: list[Comparison] = []
+    for metric in metrics:
+        if metric in INTERNAL and _space(a) != _space(b):
+            notes.append(f"{metric}: {names} cluster different feature spaces, whose {metric} cannot be compared")
+            continue
+        for how, test in _tests(a, b, head, metric, over, known, evidence, notes):
+            values = (a.metrics[metric], b.metrics[metric])
+            found.append(Comparison(head, metric, how, a, b, values, test))
+    return found
+
+
+def _tests(
+    a: Row,
+    b: Row,
+    head: str,
+    metric: str,
+    over: str,
+    known: Sequence[Row],
+    evidence: "_Evidence",
+    notes: list[str],
+) -> Iterable[tuple[str, "Test"]]:
+    if over in (AUTO, IMAGES):
+        test, why = evidence.test(a, b, head, metric)
+        if test:
+            yield IMAGES, test
+        elif over == IMAGES or why:
+            notes.append(f"{metric} over images: {why or 'no test'}")
+    for how, place in ((SEEDS, configurations.seeds), (DATASETS, _dataset)):
+        if over in (AUTO, how):
+            pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
+            if len(pairs) >= LEAST_PAIRS:
+                yield how, _signed(pairs, metric)
+            elif over == how:
+                notes.append(f"{metric} over {how}: {label(a, head)} and {label(b, head)} have {len(pairs)} in common")
+
+
+def _values(
+    row: Row, head: str, metric: str, known: Sequence[Row], place: Callable[[Row, str], tuple]
+) -> dict[tuple, float]:
+    """A metric of the configuration of a row by seed, on its own data set, or by data set, as a mean over seeds."""
+    own, found = configurations.beyond_data(row, head), {}
+    for other in tables.distinct([row, *known], head):
+        here = place is _dataset or other.stages["dataset"] == row.stages["dataset"]
+        value = other.metrics.get(metric, math.nan)
+        if here and not math.isnan(value) and configurations.beyond_data(other, head) == own:
+            found.setdefault(place(other, head), []).append(value)
+    return {key: math.fsum(sorted(values)) / len(values) for key, values in found.items()}
+
+
+def _paired(one: Mapping[tuple, float], other: Mapping[tuple, float]) -> list[tuple[float, float]]:
+    """Values at the same places; a fit with less chance in it has one value, which stands beside every seed."""
+    one, other = (_beside(own, than) for own, than in ((one, other), (other, one)))
+    return [(one[key], other[key]) for key in sorted(one.keys() & other.keys(), key=str)]
+
+
+def _beside(own: Mapping[tuple, float], than: Mapping[tuple, float]) -> Mapping[tuple, float]:
+    (key, value), *more = own.items() if own else [((), math.nan)]
+    steadier = own and than and not more and len(key) < len(next(iter(than)))
+    return dict.fromkeys(than, value) if steadier else own
+
+
+def _dataset(row: Row, head: str) -> tuple:
+    return (row.stages["dataset"],)
+
+
+def _signed(pairs: Sequence[tuple[float, float]], metric: str) -> "Test":
+    from backbench.statistics import paired
+
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    return paired.wilcoxon([sign * one for one, _ in pairs], [sign * other for _, other in pairs])
+
+
+def _rows_of(row: Row, head: str) -> tuple:
+    """What says which images a head's metrics are of."""
+    config = row.plan.stages[row.run.stages[head]].config
+    return config.get("scope"), config.get("protocol")
+
+
+class _Evidence:
+    """The arrays behind a metric, each data set's images read once."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.images: dict[str, resampled.Images] = {}
+
+    def test(self, a: Row, b: Row, head: str, metric: str) -> tuple["Test | None", str]:
+        """A paired test on the images of both, or why there is none."""
+        from backbench.statistics import paired
+
+        if a.stages["dataset"] != b.stages["dataset"] or _rows_of(a, head) != _rows_of(b, head):
+            return None, f"{label(a, head)} and {label(b, head)} are of different images, samples, splits or scopes"
+        try:
+            if metric == "accuracy":
+                return paired.mcnemar(*(self._right(row) for row in (a, b))), ""
+            sides = [resampled.metrics(row, head, [metric], self._images(row)) for row in (a, b)]
+        except StoreError as error:
+            return None, str(error)
+        if not all(metric in side for side in sides):
+            return None, ""
+        return paired.bootstrap(*(side[metric][0] for side in sides), a.metrics[metric], b.metrics[metric]), ""
+
+    def _right(self, row: Row) -> Sequence[bool]:
+        from backbench.datasets import TEST
+
+        images = self._images(row)
+        predicted = self.store.array("classification", row.run.stages["classification"], "predictions")
+        test = images.split == TEST
+        return predicted[test] == images.truth[test]
+
+    def _images(self, row: Row) -> resampled.Images:
+        member = row.stages["dataset"]
+        if member not in self.images:
+            labelled = bool(row.records.get(member, {}).get("info", {}).get("classes"))
+            self.images[member] = resampled.Images(self.store, member, labelled)
+        return self.images[member]

@@ -1,0 +1,129 @@
+"""The values of one column against each other, over all that is otherwise equal: data sets, seeds, feature spaces.
+
+Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006: Wilcoxon's test for two methods,
+Friedman's with Nemenyi's critical difference for more. A block is what the methods share; a block in which one has no
+result is left out.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from backbench.evaluate import blocks
+from backbench.evaluate.blocks import DATASETS, LOWER_IS_BETTER, NO_SHARES, SEEDS, Blocks
+from backbench.evaluate.comparison import AUTO, IMAGES
+from backbench.schema import ConfigError, refuse
+from backbench.sweep.ledger import Row
+
+LEAST_BLOCKS = 2
+# The head that a column belongs to, and the metric that its values are compared by.
+HEADS = {"classifier": "classification", "clusterer": "clustering", "k": "clustering", "retrieval": "retrieval"}
+METRICS = {"classification": "accuracy", "clustering": "nmi", "retrieval": "precision_at_10"}
+OF_HEAD = {
+    "classification": ("accuracy", "val_accuracy", "balanced_accuracy", "macro_f1"),
+    "retrieval": ("precision_at_", "recall_at_", "hit_rate_at_", "map_at_", "search_recall"),
+}
+SAID = {AUTO: "blocks (data sets, seeds and whatever else was swept)", SEEDS: "seeds", DATASETS: "data sets"}
+DEPENDENT = "blocks that share images are no independent evidence: p is too small where there are few data sets"
+
+
+@dataclass(frozen=True)
+class Methods:
+    """The values of a column as methods over blocks."""
+
+    column: str
+    over: str
+    found: Blocks
+
+    @property
+    def lacks(self) -> str | None:
+        """Why there is no test, None where there is one."""
+        names, blocks = self.found.methods, self.found.blocks
+        if len(names) < 2:
+            return f"{self.column} has {len(names)} value{'s' * (len(names) != 1)} with results; a test takes two"
+        if len(blocks) < LEAST_BLOCKS:
+            return f"{', '.join(names)} have {len(blocks)} block in common; sweep seeds (seeds=0..9) or data sets"
+        return None
+
+    @cached_property
+    def ranked(self) -> list[tuple[str, float, float]]:
+        """Name, mean and mean rank of each method, the best first."""
+        from scipy import stats
+
+        values = self.found.values
+        sign = -1.0 if self.found.metric in LOWER_IS_BETTER else 1.0
+        means = [sign * math.fsum(column) / len(column) for column in zip(*values, strict=True)]
+        ranks = stats.rankdata([[-value for value in block] for block in values], axis=1).mean(axis=0)
+        return sorted(zip(self.found.methods, means, map(float, ranks), strict=True), key=lambda one: (one[2], one[0]))
+
+    def words(self, alpha: float) -> Iterator[str]:
+        """What the tests say."""
+        from backbench.statistics import friedman
+
+        names = self.found.methods
+        if len(names) > 2:
+            tested = friedman.compare(self.found.values, alpha=alpha)
+            said = "differ" if tested.f_p <= alpha else "cannot be told apart as a whole"
+            yield f"The {len(names)} {said}: Friedman chi-square {tested.statistic:.3g}, p = {tested.f_p:.2g} (F)."
+            yield f"Mean ranks that differ by {tested.critical_difference:.2f} or more are told apart (Nemenyi)."
+            for group in tested.groups:
+                yield f"  not told apart: {', '.join(names[method] for method in group)}"
+        yield from self._pairs(alpha)
+
+    def _pairs(self, alpha: float) -> Iterator[str]:
+        from backbench.statistics import paired
+
+        names, columns = self.found.methods, list(zip(*self.found.values, strict=True))
+        pairs = list(itertools.combinations(range(len(names)), 2))
+        points = self.found.metric not in NO_SHARES
+        tests = paired.corrected([paired.wilcoxon(columns[a], columns[b]) for a, b in pairs])
+        for (a, b), test in zip(pairs, tests, strict=True):
+            yield f"{paired.words(test, names[a], names[b], alpha, points)}."
+
+    @property
+    def note(self) -> str:
+        """What limits the tests, and what was left out."""
+        dependent = "" if self.over == DATASETS or self.lacks else DEPENDENT
+        return "; ".join(filter(None, (self.found.note, dependent)))
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """Everything as plain JSON."""
+        ranked = [] if self.lacks else [{"name": n, "mean": m, "mean_rank": r} for n, m, r in self.ranked]
+        said = {"column": self.column, "metric": self.found.metric, "blocks": self.found.blocks, "lacks": self.lacks}
+        return {**said, "ranked": ranked, "words": [] if self.lacks else list(self.words(0.05)), "note": self.note}
+
+
+def compare(rows: Sequence[Row], column: str, over: str = AUTO, metrics: Sequence[str] = ()) -> list[Methods]:
+    """The values of a column over what the rows otherwise share; distinct stage results only.
+
+    Raises
+    ------
+    ConfigError
+        For a column or a metric that no row has, and over images, of which a column has none.
+    """
+    if over == IMAGES:
+        raise ConfigError("--over images compares two runs by their hashes; with --by: auto, seeds or datasets.")
+    columns = sorted({name for row in rows for name in row.params})
+    if column not in columns:
+        raise refuse("--by", column, columns)
+    known = sorted({name for row in rows for name in row.metrics})
+    for metric in metrics:
+        if metric not in known:
+            raise refuse("--metric", metric, known)
+    asked = metrics or _asked(column, known)
+    return [Methods(column, over, blocks.column(rows, column, metric, head_of(metric), over)) for metric in asked]
+
+
+def _asked(column: str, known: Sequence[str]) -> list[str]:
+    head = HEADS.get(column.split(".")[0])
+    wanted = [METRICS[head]] if head else list(METRICS.values())
+    return [metric for metric in wanted if metric in known] or [wanted[0]]
+
+
+def head_of(metric: str) -> str:
+    """The head that a metric is of."""
+    return next((head for head, names in OF_HEAD.items() if metric.startswith(names)), "clustering")

@@ -1,0 +1,158 @@
+"""Metrics of stored results on resampled images: the images that a metric is of, drawn anew with replacement.
+
+All results of a data set share the draws, so that differences between them are paired.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+
+import numpy as np
+
+from backbench.datasets import TEST, TRAIN, VALIDATION
+from backbench.metrics import retrieval
+from backbench.statistics import replicates, resampling
+from backbench.store import Store
+from backbench.sweep.ledger import Row
+
+RESAMPLES, FEWEST = 1000, 200
+# Drawn images of all resamples: above, fewer resamples are made, and the interval of so many images is narrow anyway.
+DRAWN = 200_000_000
+EXTERNAL = ("nmi", "ari", "purity", "cluster_accuracy")
+SUPERVISED = ("accuracy", "balanced_accuracy", "macro_f1")
+PER_QUERY = ("precision", "recall", "hit_rate", "map")
+SCOPES = {"train": TRAIN, "per_split": TEST}
+
+# A metric on each resample (resamples,), and the number of images that are resampled.
+Found = tuple[np.ndarray, int]
+
+
+class Images:
+    """Classes, parts and draws of the images of one data set; `lost` says whether an array could not be read."""
+
+    def __init__(self, store: Store, member: str, labelled: bool):
+        self.store, self.member, self.labelled, self.lost = store, member, labelled, False
+        self._weights: dict[int, np.ndarray] = {}
+
+    @cached_property
+    def truth(self) -> np.ndarray | None:
+        """Class of each image, (n,)."""
+        return self.store.array("dataset", self.member, "labels") if self.labelled else None
+
+    @cached_property
+    def split(self) -> np.ndarray:
+        """Part of each image, (n,)."""
+        return self.store.array("dataset", self.member, "split")
+
+    def weights(self, n: int) -> np.ndarray:
+        """How often each of `n` images is drawn, (resamples, n)."""
+        if n not in self._weights:
+            resamples = max(FEWEST, min(RESAMPLES, DRAWN // len(self.split)))
+            self._weights[n] = resampling.weights(n, resamples)
+        return self._weights[n]
+
+
+def metrics(row: Row, head: str, names: Iterable[str], images: Images) -> dict[str, Found]:
+    """Those metrics of a head's result that can be resampled.
+
+    Raises
+    ------
+    StoreError
+        If an array is gone or damaged.
+    """
+    member = row.run.stages[head]
+    stored = row.records[member].get("arrays", {})
+    wanted = [name for name in names if name in row.metrics]
+    return _BY_HEAD[head](row, wanted, {name: _reader(images.store, head, member, name) for name in stored}, images)
+
+
+def labels(row: Row, images: Images) -> np.ndarray:
+    """Cluster of each image that the metrics of a clustering are of."""
+    found = images.store.array("clustering", row.run.stages["clustering"], "labels")
+    return found[_scored(row, images)]
+
+
+def _reader(store: Store, head: str, member: str, name: str) -> Callable[[], np.ndarray]:
+    return lambda: store.array(head, member, name)
+
+
+Arrays = Mapping[str, Callable[[], np.ndarray]]
+
+
+def _classification(row: Row, names: list[str], arrays: Arrays, images: Images) -> dict[str, Found]:
+    if images.truth is None or "predictions" not in arrays:
+        return {}
+    predicted, found = arrays["predictions"](), {}
+    for name in names:
+        own = np.flatnonzero(images.split == (VALIDATION if name == "val_accuracy" else TEST))
+        plain = name.removeprefix("val_")
+        if len(own) and plain in SUPERVISED:
+            weights = images.weights(len(own))
+            values = replicates.accuracy_like(plain, images.truth[own], predicted[own], weights)
+            found[name] = (values, len(own))
+    return found
+
+
+def _clustering(row: Row, names: list[str], arrays: Arrays, images: Images) -> dict[str, Found]:
+    own = _scored(row, images)
+    if not len(own):
+        return {}
+    weights, found = images.weights(len(own)), {}
+    if "silhouette" in names and "silhouettes" in arrays:
+        widths = arrays["silhouettes"]()[own]
+        found["silhouette"] = (replicates.mean(widths, weights), int(np.isfinite(widths).sum()))
+    asked = [name for name in names if name in EXTERNAL]
+    if asked and images.truth is not None and "labels" in arrays:
+        clusters = arrays["labels"]()[own]
+        for name in asked:
+            found[name] = (replicates.agreement(name, images.truth[own], clusters, weights), len(own))
+    return found
+
+
+def _scored(row: Row, images: Images) -> np.ndarray:
+    """Row numbers of the images that the metrics of a clustering are of."""
+    scope = row.plan.stages[row.run.stages["clustering"]].config["scope"]
+    return np.flatnonzero(images.split == SCOPES[scope]) if scope in SCOPES else np.arange(len(images.split))
+
+
+def _retrieval(row: Row, names: list[str], arrays: Arrays, images: Images) -> dict[str, Found]:
+    if images.truth is None or "neighbours" not in arrays:
+        return {}
+    whole = row.plan.stages[row.run.stages["retrieval"]].config["protocol"] == "leave_one_out"
+    every = np.arange(len(images.split))
+    queries, rows = (every, every) if whole else (np.flatnonzero(images.split == part) for part in (TEST, TRAIN))
+    neighbours = arrays["neighbours"]()
+    if not neighbours.size:
+        return {}
+    hits = retrieval.relevant(images.truth[queries], images.truth[neighbours])
+    totals = np.bincount(images.truth[rows], minlength=int(images.truth.max()) + 1)[images.truth[queries]] - whole
+    weights = images.weights(len(queries))
+    found = {}
+    for name in names:
+        kind, _, depth = name.rpartition("_at_")
+        if kind in PER_QUERY:
+            own = per_query(kind, hits, totals, int(depth))
+            found[name] = (replicates.mean(own, weights), int(np.isfinite(own).sum()))
+    return found
+
+
+def per_query(kind: str, hits: np.ndarray, totals: np.ndarray, k: int) -> np.ndarray:
+    """A retrieval metric of each query, NaN where it has none; the mean is that of `metrics.retrieval.curves`.
+
+    Parameters
+    ----------
+    hits : bool array of shape (queries, neighbours): whether each is relevant, nearest first
+    totals : number of images that are relevant to each query
+    """
+    near = hits[:, :k]
+    sums = near.cumsum(axis=1)
+    if kind == "precision":
+        return near.mean(axis=1)
+    if kind == "hit_rate":
+        return (sums[:, -1] > 0).astype(float)
+    most, found = totals.astype(float), sums[:, -1]
+    if kind == "map":
+        most, found = np.minimum(k, most), (sums / np.arange(1, near.shape[1] + 1) * near).sum(axis=1)
+    return np.divide(found, most, out=np.full(len(hits), np.nan), where=totals > 0)
+
+
+_BY_HEAD = {"classification": _classification, "clustering": _clustering, "retrieval": _retrieval}
