@@ -13,7 +13,9 @@ import yaml
 
 from backbench import paths, plugins
 from backbench.schema import ConfigError
-from backbench.stage import Context
+from backbench.stage import Context, Inputs, Member
+from backbench.stages import features
+from backbench.store import Store
 
 NAMES = ("autoencoder", "conv_autoencoder")
 IMAGE = {"size": 8, "mode": "L", "resize": "squash", "interpolation": "bilinear"}
@@ -21,6 +23,7 @@ SMALL = {
     "autoencoder": {"widths": [24, 12, 4]},
     "conv_autoencoder": {"channels": [4, 6], "code_width": 5, "dropout": 0.3},
 }
+REFS = {"dataset": ("dataset", "d" * 64), "images": ("images", "e" * 64)}
 COMMON = {"image": IMAGE, "epochs": 3, "batch_size": 50, "patience": None}
 
 
@@ -39,13 +42,24 @@ def digits(n=400):
 
 def trained(name, scratch, images=None, rows=None, validation=None, threads=1, progress=None, **changes):
     """(codes of all images, information) of a fit."""
+    extract, info, images = fitted(name, scratch, images, rows, validation, threads, progress, **changes)
+    return extract(images), info
+
+
+def reconstructed(name, scratch, **changes):
+    """(reconstructions, their rows) that a fit wants stored."""
+    extract, _, _ = fitted(name, scratch, **changes)
+    return extract.arrays["reconstructions"], extract.arrays["reconstructed_rows"]
+
+
+def fitted(name, scratch, images=None, rows=None, validation=None, threads=1, progress=None, **changes):
+    """(extractor, information, images) of a fit."""
     images = digits()[0] if images is None else images
     rows = np.arange(0, 300) if rows is None else rows
     validation = np.arange(300, 400) if validation is None else validation
     module, params = backbone(name, **changes)
     context = Context(threads=threads, scratch=scratch, progress=progress or (lambda done, total: None))
-    extract, info = module.fit(params, images, rows, validation, context)
-    return extract(images), info
+    return *module.fit(params, images, rows, validation, context), images
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,6 +105,33 @@ class TestBoth:
         whole = extract(images)
         parts = np.concatenate([extract(images[start : start + 7]) for start in range(0, 400, 7)])
         np.testing.assert_allclose(parts, whole, atol=1e-5 * np.abs(whole).max(), rtol=0)
+
+    @pytest.mark.parametrize("output", ["sigmoid", "linear"])
+    def test_reconstructions_are_those_of_the_best_weights(self, name, output, tmp_path):
+        """The network of the module itself, with the weights of the checkpoint, on images that were not learnt from."""
+        import torch
+
+        from backbench.backbones import _autoencoder, _training
+
+        found, rows = reconstructed(name, tmp_path, output=output, validation=np.arange(300, 320))
+        assert found.shape == (16, 8, 8, 1) and found.dtype == np.uint8 and rows.dtype == np.int32
+        assert rows[0] == 320 and rows[-1] == 399 and (np.diff(rows) >= 5).all()
+        network = {"autoencoder": _autoencoder.Dense, "conv_autoencoder": _autoencoder.Convolutional}[name]
+        network = _autoencoder.initialise(network((8, 8, 1), backbone(name, output=output)[1]), 0)
+        best = torch.load(tmp_path / _training.CHECKPOINT, weights_only=True)["best"]
+        with torch.no_grad():
+            for weights, own in zip(network.parameters(), best, strict=True):
+                weights.copy_(own)
+            raw = network(torch.from_numpy(digits()[0][rows]).permute(0, 3, 1, 2) / 255).permute(0, 2, 3, 1)
+            raw = raw.sigmoid() if output == "sigmoid" else raw
+        assert np.abs(found - np.clip(255 * raw.numpy(), 0, 255)).max() <= 0.5 + 1e-3
+
+    def test_reconstructions_are_the_same_on_any_threads_and_when_nothing_is_left_to_train(self, name, tmp_path):
+        one, rows = reconstructed(name, tmp_path / "1")
+        for threads, folder in ((1, "1"), (2, "2"), (3, "3")):
+            other, same = reconstructed(name, tmp_path / folder, threads=threads)
+            np.testing.assert_array_equal(one, other)
+            assert rows.tolist() == same.tolist()
 
     def test_a_finished_training_is_not_repeated(self, name, tmp_path):
         first, info = trained(name, tmp_path)
@@ -194,9 +235,61 @@ class TestRows:
         rows, validation = self.parts([1, 2, 3], [4, 5], fit="all", validation=0.1)
         assert len(validation) == 40 and sorted([*rows, *validation]) == list(range(400))
 
+    def shown(self, n, rows, validation):
+        from backbench.backbones import _learning
+
+        return _learning.shown(n, np.array(rows), np.array(validation)).tolist()
+
+    def test_reconstructed_are_those_without_a_part_in_the_training(self):
+        assert self.shown(100, range(40), range(40, 60)) == np.linspace(60, 99, 16).astype(int).tolist()
+        assert self.shown(10, range(4), range(4, 6)) == [6, 7, 8, 9]
+        assert self.shown(3, [0], [1]) == [2]
+
+    def test_reconstructed_are_those_of_the_validation_where_all_had_a_part(self):
+        found = self.shown(100, range(50), range(50, 100))
+        assert found[0] == 50 and found[-1] == 99 and len(set(found)) == 16
+        assert self.shown(4, [0, 1], [3, 2]) == [2, 3]
+
     def test_too_few(self):
         with pytest.raises(ConfigError, match="2 images or more; received 1"):
             self.parts([1], [])
+
+
+class TestStage:
+    """What the features stage stores of an autoencoder."""
+
+    def outcome(self, root, scratch, name, progress=lambda done, total: None):
+        values = yaml.safe_load((paths.conf() / "backbone" / f"{name}.yaml").read_text())
+        store, split = Store(root), np.repeat([0, 1, 2], [300, 50, 50]).astype(np.uint8)
+        store.write("images", "e" * 64, {"config": IMAGE, "info": {}}, {"images": digits()[0]})
+        store.write("dataset", "d" * 64, {"info": {"n": 400}}, {"split": split})
+        config = {**values, **SMALL[name], **COMMON}
+        config.pop("image")
+        context = Context(scratch=scratch, progress=progress)
+        (found,) = features.compute([Member("f" * 64, config)], Inputs(store, REFS), context)
+        return found
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_reconstructions_are_stored_beside_the_features(self, name, tmp_path):
+        found = self.outcome(tmp_path / "store", tmp_path / "s", name)
+        assert set(found.arrays) == {"features", "reconstructions", "reconstructed_rows"}
+        assert found.arrays["reconstructed_rows"].min() >= 350, "test images"
+        extract, _, images = fitted(name, tmp_path / "own", validation=np.arange(300, 350))
+        np.testing.assert_allclose(found.arrays["features"], extract(images), rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(found.arrays["reconstructions"], extract.arrays["reconstructions"])
+
+    def test_a_job_that_was_killed_behind_its_last_row_stores_the_same(self, tmp_path):
+        def killed(done, total):
+            if done == total == 400:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            self.outcome(tmp_path / "store", tmp_path / "s", "autoencoder", killed)
+        resumed = self.outcome(tmp_path / "store", tmp_path / "s", "autoencoder").arrays
+        whole = self.outcome(tmp_path / "store", tmp_path / "t", "autoencoder").arrays
+        assert set(resumed) == set(whole)
+        for name, array in whole.items():
+            np.testing.assert_array_equal(resumed[name], array)
 
 
 def test_too_many_poolings_are_refused():
@@ -248,10 +341,12 @@ def test_a_killed_training_goes_on_with_the_same_bits(tmp_path):
     first, second = (training_is_killed(tmp_path / "killed") for _ in range(2))
     for name in NAMES:
         assert first[name] < second[name] < (LONG, 0)
-        going_on, about = trained(name, tmp_path / "killed" / name, epochs=LONG)
-        undisturbed, info = trained(name, tmp_path / "undisturbed" / name, epochs=LONG, threads=2)
-        np.testing.assert_array_equal(going_on, undisturbed)
+        going_on, about, images = fitted(name, tmp_path / "killed" / name, epochs=LONG)
+        undisturbed, info, _ = fitted(name, tmp_path / "undisturbed" / name, epochs=LONG, threads=2)
+        np.testing.assert_array_equal(going_on(images), undisturbed(images))
         assert about["history"] == info["history"]
+        for array in ("reconstructions", "reconstructed_rows"):
+            np.testing.assert_array_equal(going_on.arrays[array], undisturbed.arrays[array])
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 Activation = Literal["relu", "sigmoid"]
+# Images whose reconstructions are kept.
+SHOWN = 16
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,16 @@ def parts(
     left = np.ones(len(rows), bool)
     left[drawn] = False
     return rows[left], rows[~left]
+
+
+def shown(n: int, rows: "np.ndarray", validation_rows: "np.ndarray") -> "np.ndarray":
+    """At most `SHOWN` of n rows, int32, spread evenly over those that had no part in the training.
+
+    Where all had one, over those of the validation, which were not learnt from.
+    """
+    import numpy as np
+
+    apart = np.ones(n, bool)
+    apart[rows] = apart[validation_rows] = False
+    unseen = np.flatnonzero(apart) if apart.any() else np.sort(validation_rows)
+    return unseen[np.linspace(0, len(unseen) - 1, min(SHOWN, len(unseen))).astype(int)].astype(np.int32)

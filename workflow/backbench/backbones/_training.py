@@ -8,13 +8,10 @@ was killed goes on with the bits of one that was not. On a GPU a batch is one sl
 
 import logging
 import math
-import os
-import pickle
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +19,10 @@ import torch
 from torch.nn import functional
 
 from backbench import code, hashing, schema
-from backbench.backbones import _autoencoder, _engine, _learning, _torch
+from backbench.backbones import _autoencoder, _checkpoint, _engine, _learning, _torch
 from backbench.backbones._learning import Learning
 from backbench.schema import ConfigError
 from backbench.stage import Context
-from backbench.store import make_folder
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +67,8 @@ def fit(
 ) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, Any]]:
     """Train `network`, or go on with a training that was broken off; its encoder as an extractor, and JSON about it.
 
+    The extractor's `arrays` are :meth:`Training.reconstructions`.
+
     Raises
     ------
     ConfigError
@@ -88,8 +86,10 @@ def fit(
         training = Training(network, params, images, rows, validation_rows, context, key, pool)
         with _torch.translated():
             training.run()
+            shown = training.reconstructions()
     encoder = _autoencoder.Encoder(network).requires_grad_(False)
     extract = _engine.open(encoder, lambda x: x.div_(255), _Plain(), context)
+    extract.arrays = shown
     return extract, training.info()
 
 
@@ -139,6 +139,18 @@ class Training:
             "parameters": sum(weights.numel() for weights in self.weights),
             "seconds": round(state.seconds, 2),
         }
+
+    def reconstructions(self) -> dict[str, np.ndarray]:
+        """Some images that were not learnt from as the network gives them back: uint8 (m, h, w, c), and their rows."""
+        rows = _learning.shown(len(self.images), self.rows, self.validation_rows)
+        return {"reconstructions": self.pool.submit(self._reconstructed, rows).result(), "reconstructed_rows": rows}
+
+    def _reconstructed(self, rows: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            raw = self.network(self._input(rows))
+            found = raw.sigmoid() if self.params.output == "sigmoid" else raw
+            pixels = found.clamp(0, 1).mul(255).round().to(torch.uint8)
+        return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
 
     def _epoch(self) -> None:
         state, size = self.state, self.params.batch_size
@@ -228,7 +240,7 @@ class Training:
         if not self.state.done:
             body["weights"] = [weights.detach() for weights in self.weights]
             body["optimisers"] = [optimiser.state_dict() for optimiser in self.optimisers]
-        _write(self.context.scratch / CHECKPOINT, body)
+        _checkpoint.write(self.context.scratch / CHECKPOINT, body)
         done = time.monotonic()
         self.save_at = done + max(SAVE_SECONDS, SAVE_FACTOR * (done - now))
         self._say()
@@ -249,7 +261,7 @@ class Training:
     def _resume(self) -> None:
         """Go on with what an earlier attempt of the same key saved, if that can be read."""
         path = self.context.scratch / CHECKPOINT
-        body = _read(path)
+        body = _checkpoint.read(path)
         if body.get("key") != self.key:
             return
         self.state = _State(**body["state"])
@@ -272,24 +284,3 @@ def _key(params: Learning, images: np.ndarray, rows: np.ndarray, validation_rows
     arrays: Iterable[np.ndarray] = (rows, validation_rows, probe)
     about = {"params": schema.canonical(params), "images": list(images.shape), "code": code.digest([plugin])}
     return hashing.digest({**about, "arrays": [hashing.array_digest(array) for array in arrays]})
-
-
-def _write(path: Path, body: dict[str, Any]) -> None:
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as handle:
-        torch.save(body, handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A checkpoint, or nothing where there is none that can be read."""
-    if not path.exists():
-        return {}
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        log.warning("%s cannot be read, the training starts anew: %s", path, error)
-        return {}

@@ -99,7 +99,7 @@ def _extracted(member: Member, module: ModuleType, params: Any, inputs: Inputs, 
 def _attempt(member: Member, module: ModuleType, params: Any, inputs: Inputs, context: Context) -> Outcome:
     """Features of the images on the device of `context`."""
     images = inputs.array("images", "images", mmap=True)
-    opened, training = _opener(module, params, images, inputs, context)
+    opened, training, also = _opener(module, params, images, inputs, context)
     with _partial(member, module, params, training, len(images), context) as partial:
         todo, start, used = len(images) - partial.done, time.perf_counter(), {}
         if todo:
@@ -108,19 +108,19 @@ def _attempt(member: Member, module: ModuleType, params: Any, inputs: Inputs, co
             used = _extraction.run(partial, images, extract, module.BATCH, context)
         speed = todo / max(time.perf_counter() - start, 1e-9) if todo else None
     info = _info(module, params, partial.array.shape[1], speed) | ({"training": training} if training else {})
-    return Outcome(member.hash, info=info, arrays={"features": partial.array}, used=used)
+    return Outcome(member.hash, info=info, arrays={"features": partial.array, **also}, used=used)
 
 
 def _opener(
     module: ModuleType, params: Any, images: np.ndarray, inputs: Inputs, context: Context
-) -> tuple[Callable[[], _extraction.Extract], Mapping[str, Any]]:
-    """What gives the extractor, and how it was trained where it learns."""
+) -> tuple[Callable[[], _extraction.Extract], Mapping[str, Any], Mapping[str, np.ndarray]]:
+    """What gives the extractor; where it learns, how it was trained and what it wants stored beside the features."""
     if not hasattr(module, "fit"):
-        return lambda: module.open(params, context), {}
+        return lambda: module.open(params, context), {}, {}
     split = inputs.array("dataset", "split")
     rows, validation_rows = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
     extract, training = module.fit(params, images, rows, validation_rows, context)
-    return lambda: extract, training
+    return lambda: extract, training, getattr(extract, "arrays", {})
 
 
 def _partial(

@@ -1,0 +1,35 @@
+"""Checkpoints of a training: written whole or not at all, and read with weights alone (layer 1; imports torch)."""
+
+import logging
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from backbench.store import make_folder
+
+log = logging.getLogger(__name__)
+
+
+def write(path: Path, body: dict[str, Any]) -> None:
+    """Put `body`, tensors and plain values, in place of an older checkpoint."""
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}")
+    with temporary.open("wb") as handle:
+        torch.save(body, handle)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A checkpoint, or nothing where there is none that can be read."""
+    if not path.exists():
+        return {}
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        log.warning("%s cannot be read, the training starts anew: %s", path, error)
+        return {}

@@ -1,0 +1,152 @@
+"""Images of each cluster: those nearest to its mean, and those of which it is least sure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backbench.pictures import _heads, _images
+from backbench.pictures.source import Source
+from backbench.plots import Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backbench.plots.grid import Section, Strip
+
+TITLE = "Images of each cluster"
+CATEGORY = "Clustering"
+SUBJECTS = ("clustering",)
+ORDER = 30
+NEAREST, UNSURE, MOST = 6, 4, 20
+LIMIT = 13
+BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The images of a cluster that are shown; `distances` are those of all of `members` to their mean."""
+
+    cluster: int
+    members: "np.ndarray"
+    distances: "np.ndarray"
+    nearest: "np.ndarray"
+    unsure: "np.ndarray"
+
+
+def lacks(source: Source) -> str | None:
+    """Why there are no images of clusters."""
+    return _images.missing(source) or _images.unclustered(source)
+
+
+def draw(source: Source) -> Picture:
+    """A strip for each of the largest clusters, and one for noise."""
+    import numpy as np
+
+    from backbench.plots import grid
+
+    labels = _heads.reported(source)
+    clusters, sizes = np.unique(labels[labels >= 0], return_counts=True)
+    shown = clusters[np.lexsort((clusters, -sizes))][:MOST]
+    x = source.matrix(_heads.CLUSTERING)
+    samples = [_sample(source, x, int(cluster), np.flatnonzero(labels == cluster)) for cluster in shown]
+    noise = np.flatnonzero(labels == -1)
+    some = np.sort(np.random.default_rng(_images.SEED).permutation(noise)[: NEAREST + UNSURE])
+    sections = [*_clusters(source, samples, len(clusters)), *_noise(source, noise, some)]
+    heading = source.heading(TITLE, _heads.of_rows(source))
+    return grid.draw(heading, sections, _data(source, samples, some), _caption(source, len(clusters), len(noise)))
+
+
+def _sample(source: Source, x: "np.ndarray", cluster: int, members: "np.ndarray") -> _Sample:
+    import numpy as np
+
+    distances = from_mean(x, members)
+    near = np.lexsort((members, distances))
+    rest = near[NEAREST:]
+    doubt = -distances[rest] if source.widths is None else source.widths[members[rest]]
+    unsure = rest[np.lexsort((members[rest], doubt))][:UNSURE]
+    return _Sample(cluster, members, distances, near[:NEAREST], unsure)
+
+
+def from_mean(x: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
+    """Euclidean distances of some rows of `x` to their mean, (len(rows),) float64."""
+    import numpy as np
+
+    own = x[rows]
+    mean = own.mean(axis=0, dtype=np.float64)
+    blocks = (own[first : first + BLOCK] - mean for first in range(0, len(own), BLOCK))
+    return np.concatenate([np.sqrt((block**2).sum(axis=1)) for block in blocks])
+
+
+def _clusters(source: Source, samples: Sequence[_Sample], count: int) -> Iterator["Section"]:
+    from backbench.plots.grid import Section
+
+    if not samples:
+        return
+    doubt = "farthest from the mean" if source.widths is None else "least sure: lowest silhouette width"
+    groups = [("nearest to the cluster's mean", NEAREST), (doubt, UNSURE)]
+    strips = [_strip(source, sample) for sample in samples]
+    yield Section(strips, groups, more=count - len(samples), noun="clusters, the smallest,")
+
+
+def _strip(source: Source, sample: _Sample) -> "Strip":
+    import numpy as np
+
+    from backbench.plots.grid import Strip
+
+    below = [f"{len(sample.members):,} image" + "s" * (len(sample.members) != 1)]
+    if source.widths is not None:
+        below.append(f"mean width {np.nanmean(source.widths[sample.members], dtype=float):z.2f}")
+    if source.truth is not None:
+        counts = np.bincount(source.truth[sample.members])
+        name = _images.class_names(source, LIMIT)[counts.argmax()]
+        below.append(f"{counts.max() / counts.sum():.0%} {name}")
+    groups = [_tiles(source, sample.members[sample.nearest]), _tiles(source, sample.members[sample.unsure])]
+    return Strip(groups, f"cluster {sample.cluster}", tuple(below))
+
+
+def _noise(source: Source, noise: "np.ndarray", some: "np.ndarray") -> Iterator["Section"]:
+    from backbench.plots.grid import Section, Strip
+
+    if len(noise):
+        strip = Strip([_tiles(source, some)], "noise", (f"{len(noise):,} image" + "s" * (len(noise) != 1),))
+        yield Section([strip], [("drawn at random from the noise", NEAREST + UNSURE)])
+
+
+def _tiles(source: Source, rows: "np.ndarray") -> list:
+    from backbench.plots.grid import Tile
+
+    names = _images.class_names(source, LIMIT)
+    images = source.images[rows]
+    said = [names[source.truth[row]] if names else f"image {row}" for row in rows]
+    return [Tile(image, (text,)) for image, text in zip(images, said, strict=True)]
+
+
+def _data(source: Source, samples: Sequence[_Sample], noise: "np.ndarray") -> dict[str, list]:
+    doubt = "farthest" if source.widths is None else "least sure"
+    listed = [
+        (sample.cluster, group, int(sample.members[place]), float(sample.distances[place]))
+        for sample in samples
+        for group, places in (("nearest", sample.nearest), (doubt, sample.unsure))
+        for place in places
+    ]
+    listed += [(-1, "noise", int(row), float("nan")) for row in noise]
+    names = ("cluster", "group", "image", "distance")
+    found = {name: [entry[place] for entry in listed] for place, name in enumerate(names)}
+    if source.widths is not None:
+        found["width"] = [float(source.widths[row]) for row in found["image"]]
+    return found | _images.columns(source, found["image"])
+
+
+def _caption(source: Source, count: int, noise: int) -> str:
+    doubt = "that lie farthest from it" if source.widths is None else "with the lowest silhouette widths"
+    parts = []
+    if count:
+        parts.append(
+            f"Of each cluster, the largest first, the {NEAREST} images nearest to its mean (Euclidean distance in the "
+            f"matrix that was clustered) and {UNSURE} of the others, those {doubt}."
+        )
+    if count > MOST:
+        parts.append(f"{count - MOST} clusters, the smallest, are not shown.")
+    if noise:
+        parts.append(f"{noise:,} images are noise; those shown are drawn at random.")
+    return " ".join(parts)

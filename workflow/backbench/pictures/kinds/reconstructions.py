@@ -1,0 +1,70 @@
+"""Images above what an autoencoder made of them."""
+
+from typing import TYPE_CHECKING
+
+from backbench.pictures import _images
+from backbench.pictures.source import Source
+from backbench.plots import Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backbench.plots.grid import Section
+
+TITLE = "Images and their reconstructions"
+CATEGORY = "Training"
+SUBJECTS = ("features",)
+ORDER = 20
+COLUMNS, TILE = 8, 0.9
+LIMIT = 15
+ARRAYS = ("reconstructions", "reconstructed_rows")
+
+
+def lacks(source: Source) -> str | None:
+    """Why there are no reconstructions."""
+    found = _images.untrained(source)
+    if found:
+        return found
+    if not set(ARRAYS) <= set(source.row.records[source.row.stages["features"]].get("arrays", {})):
+        return "older code trained it and kept no reconstructions; launch the sweep again, which trains it anew"
+    return _images.missing(source)
+
+
+def draw(source: Source) -> Picture:
+    """Images that were not learnt from over their reconstructions, with the error of each."""
+    from backbench.plots import grid
+
+    made, rows = (source.array("features", name) for name in ARRAYS)
+    images = source.images[rows]
+    errors = squared_errors(images, made)
+    starts = range(0, len(rows), COLUMNS)
+    sections = [_section(source, *(part[at : at + COLUMNS] for part in (rows, images, made, errors))) for at in starts]
+    data = {"image": rows.tolist(), "mean_squared_error": errors.tolist(), **_images.columns(source, rows.tolist())}
+    caption = (
+        f"{len(rows)} images that the network did not learn from, spread evenly over the data set, above what it makes "
+        "of their codes. Below each is its mean squared error per pixel, of colours from 0 to 1; the mean is "
+        f"{errors.mean():.4f}."
+    )
+    heading = source.heading(TITLE, f"{len(rows)} images that were not learnt from")
+    return grid.draw(heading, sections, data, caption, TILE)
+
+
+def squared_errors(images: "np.ndarray", made: "np.ndarray") -> "np.ndarray":
+    """Mean squared difference of the pixels of each image, (m,) float64, colours from 0 to 1."""
+    import numpy as np
+
+    gaps = (images.astype(np.float64) - made) / 255
+    return (gaps**2).mean(axis=tuple(range(1, gaps.ndim)))
+
+
+def _section(
+    source: Source, rows: "np.ndarray", images: "np.ndarray", made: "np.ndarray", errors: "np.ndarray"
+) -> "Section":
+    from backbench.plots.grid import Section, Strip, Tile
+
+    names = _images.class_names(source, LIMIT)
+    said = [names[source.truth[row]] if names else f"image {row}" for row in rows]
+    above = [Tile(image, (text,)) for image, text in zip(images, said, strict=True)]
+    below = [Tile(image, (f"{error:.4f}",)) for image, error in zip(made, errors, strict=True)]
+    strips = [Strip([above], "images"), Strip([below], "reconstructions", ("mean squared", "error per pixel"))]
+    return Section(strips, [("", COLUMNS)])

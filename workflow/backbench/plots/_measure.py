@@ -1,0 +1,56 @@
+"""Texts that fit into a given width, measured in the font that they are drawn in."""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from backbench.plots._names import shorten
+from backbench.plots._style import DPI
+
+if TYPE_CHECKING:
+    from matplotlib.backends.backend_agg import RendererAgg
+
+
+@cache
+def width(text: str, size: float, weight: str = "normal") -> float:
+    """Width of a text in inches, as a PNG has it; `size` in typographic points."""
+    from matplotlib.font_manager import FontProperties
+
+    font = FontProperties(family=["DejaVu Sans"], size=size, weight=weight)
+    return _renderer().get_text_width_height_descent(text, font, ismath=False)[0] / DPI
+
+
+@cache
+def _renderer() -> "RendererAgg":
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    return RendererAgg(1, 1, DPI)
+
+
+@cache
+def fitted(text: str, room: float, size: float, weight: str = "normal") -> str:
+    """`text` in at most `room` inches; what is left out of its middle is one sign."""
+    limit, shown = len(text), text
+    while limit > 1 and width(shown, size, weight) > room:
+        limit = min(limit - 1, max(1, math.ceil(len(shown) * room / width(shown, size, weight))))
+        shown = shorten(text, limit)
+    return shown
+
+
+def lines(text: str, room: float, size: float, most: int, weight: str = "normal") -> list[str]:
+    """`text` broken at its spaces into at most `most` lines of `room` inches; the last one is shortened."""
+    found: list[str] = []
+    words = text.split()
+    while words:
+        taken = _that_fit(words, room, size, weight) if len(found) < most - 1 else len(words)
+        found.append(fitted(" ".join(words[:taken]), room, size, weight))
+        words = words[taken:]
+    return found
+
+
+def _that_fit(words: Sequence[str], room: float, size: float, weight: str) -> int:
+    count = 1
+    while count < len(words) and width(" ".join(words[: count + 1]), size, weight) <= room:
+        count += 1
+    return count
