@@ -1,0 +1,187 @@
+"""A metric over two axes of the sweep."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from backbench import hashing, schema
+from backbench.pictures import _spaces
+from backbench.pictures.source import Sweep
+from backbench.plots import Picture, _metrics
+from backbench.schema import ConfigError
+from backbench.sweep import tables
+from backbench.sweep.grid import HEADS
+from backbench.sweep.ledger import Row
+
+if TYPE_CHECKING:
+    from backbench.plots.heatmap import Table
+
+TITLE = "Heat map"
+CATEGORY = "Sweep"
+ORDER = 15
+# The axis that joins backbone and chain, and the words for a parameter that a run does not have.
+SPACE, ABSENT = "space", "-"
+SPACES = 4
+# What chooses the best of several results; other metrics choose for themselves.
+CHOOSER = dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), "val_accuracy")
+ACCURACY, NMI = "accuracy", "nmi"
+SILHOUETTES = ("silhouette", "silhouette_sampled")
+PLUGIN = {"classification": "classifier.name", "clustering": "clusterer.name", "retrieval": "retrieval.metric"}
+
+
+def lacks(sweep: Sweep) -> str | None:
+    """Why there is no heat map without being asked for one."""
+    if any(_of(sweep.rows, metric) for metric in (ACCURACY, NMI, *SILHOUETTES)):
+        return None
+    return "no classifier and no clustering is done"
+
+
+def draw(sweep: Sweep, metric: str | None = None, x: str | None = None, y: str | None = None) -> Picture:
+    """`metric` over the parameters `x` and `y`; without a metric, the test accuracy and the NMI over their usual axes.
+
+    `space` is an axis too: backbone and chain. A metric that is measured within a feature space has a map for each.
+
+    Raises
+    ------
+    ConfigError
+        For a metric or an axis that there is not, or values of different feature spaces in one map.
+    """
+    from backbench.plots import heatmap
+
+    if metric is None and (x or y):
+        raise ConfigError(f"received the axes x={x}, y={y} without a metric; name one, such as {ACCURACY}.")
+    found, left_out = _asked(sweep, metric, x, y) if metric else _usual(sweep)
+    about = f"{_metrics.words(metric)} over {found[0].x} and {found[0].y}" if metric else ""
+    return heatmap.tables(sweep.heading(TITLE, about), found, _caption(found) + left_out)
+
+
+def _usual(sweep: Sweep) -> tuple[list["Table"], str]:
+    """Test accuracy over space and classifier, and of the best space NMI over clusterer and k."""
+    found = []
+    if rows := _of(sweep.rows, ACCURACY):
+        found.append(_table(rows, "classification", ACCURACY, PLUGIN["classification"], SPACE, "Best classifiers"))
+    name = PLUGIN["clustering"]
+    if rows := _of(sweep.rows, NMI):
+        titles = _spaces.titles(rows, "clustering")
+        best = _spaces.matrix(max(rows, key=lambda row: row.metrics[NMI]), "clustering")
+        own = [row for row in rows if _spaces.matrix(row, "clustering") == best]
+        found.append(_table(own, "clustering", NMI, "k", name, f"Clusterings of {titles[best]}, the space of best NMI"))
+        return found, ""
+    for metric in SILHOUETTES:
+        if rows := _of(sweep.rows, metric):
+            maps, left_out = _by_space(rows, "clustering", metric, "k", name)
+            return found + maps, left_out
+    return found, ""
+
+
+def _asked(sweep: Sweep, metric: str, x: str | None, y: str | None) -> tuple[list["Table"], str]:
+    rows = _of(sweep.rows, metric)
+    if not rows:
+        known = {name: None for row in sweep.rows for name in row.metrics}
+        raise schema.refuse("metric", metric, sorted(known))
+    head = _head(rows[0], metric)
+    x, y = x or ("k" if head == "clustering" else PLUGIN[head]), y or (PLUGIN[head] if head == "clustering" else SPACE)
+    known = sorted({SPACE, *(key for row in rows for key in _params(row, head))})
+    for option, axis in (("x", x), ("y", y)):
+        if axis not in known:
+            raise schema.refuse(option, axis, known)
+    if metric not in _metrics.WITHIN_A_SPACE:
+        return [_table(rows, head, metric, x, y)], ""
+    spatial = [axis for axis in (x, y) if axis == SPACE or axis.startswith("backbone.") or axis.endswith("chain")]
+    if spatial and len(_spaces.titles(rows, head)) > 1:
+        raise ConfigError(
+            f"received the axis {spatial[0]} for {metric}, whose values in different feature spaces do not compare; "
+            f"take axes within a space, such as k and {PLUGIN[head]}, or a metric that compares, such as {NMI}."
+        )
+    return _by_space(rows, head, metric, x, y)
+
+
+def _by_space(rows: Sequence[Row], head: str, metric: str, x: str, y: str) -> tuple[list["Table"], str]:
+    """A map for each feature space, as many as there is room for."""
+    titles = _spaces.titles(rows, head)
+    shown = sorted(titles, key=lambda own: (titles[own], own))[:SPACES]
+    more = f" {SPACES} of {len(titles)} feature spaces are shown, the first by name." if len(titles) > SPACES else ""
+    groups = {own: [row for row in rows if _spaces.matrix(row, head) == own] for own in shown}
+    return [_table(group, head, metric, x, y, titles[own]) for own, group in groups.items()], more
+
+
+def _table(rows: Sequence[Row], head: str, metric: str, x: str, y: str, title: str = "") -> "Table":
+    """Means over seeds, of which each cell has the best."""
+    import numpy as np
+
+    from backbench.plots.heatmap import Table
+
+    titles = _spaces.titles(rows, head)
+    cells: dict[tuple[Any, Any], dict[str, list[Row]]] = {}
+    for row in rows:
+        place = tuple(
+            titles[_spaces.matrix(row, head)] if axis == SPACE else _params(row, head).get(axis, ABSENT)
+            for axis in (y, x)
+        )
+        cells.setdefault(place, {}).setdefault(_seedless(row, head), []).append(row)
+    down, across = (_ordered({place[at] for place in cells}) for at in (0, 1))
+    values = np.full((len(down), len(across)), np.nan)
+    for (row, column), groups in cells.items():
+        values[down.index(row), across.index(column)] = _best(list(groups.values()), metric)
+    sides = [str(name) for name in down], [str(name) for name in across]
+    return Table(*sides, values, metric, x.removesuffix(".name"), y.removesuffix(".name"), title)
+
+
+def _best(groups: Sequence[Sequence[Row]], metric: str) -> float:
+    """Mean over the seeds of the group that is chosen: on validation where the metric is of the test part."""
+    chooser = CHOOSER.get(metric, metric)
+    sign = -1 if _metrics.better(chooser) == _metrics.DOWN else 1
+    scores = [(sign * _mean(group, chooser), -at) for at, group in enumerate(groups)]
+    known = [score for score in scores if not math.isnan(score[0])]
+    return _mean(groups[-max(known)[1]] if known else groups[0], metric)
+
+
+def _mean(rows: Sequence[Row], metric: str) -> float:
+    values = sorted(row.metrics.get(metric, math.nan) for row in rows)
+    return math.fsum(values) / len(values)
+
+
+def _seedless(row: Row, head: str) -> str:
+    """What results that differ in their seed alone have in common."""
+    stage = row.plan.stages[row.run.stages[head]]
+    config = {key: value for key, value in stage.config.items() if key != "seed"}
+    return hashing.digest([config, {role: list(ref) for role, ref in stage.parents.items()}])
+
+
+def _of(rows: Sequence[Row], metric: str) -> list[Row]:
+    """Distinct results that have a metric."""
+    head = next((found for row in rows if (found := _head(row, metric))), None)
+    if head is None:
+        return []
+    return [row for row in tables.distinct(rows, head) if not math.isnan(row.metrics.get(metric, math.nan))]
+
+
+def _head(row: Row, metric: str) -> str | None:
+    return next((head for head in HEADS if metric in row.heads.get(head, {}).get("metrics", {})), None)
+
+
+def _params(row: Row, head: str) -> dict[str, Any]:
+    """The parameters that a head's result depends on: runs that share it differ in the others."""
+    own = ("dataset.", "backbone.", f"{head}.", PLUGIN[head].split(".")[0] + ".")
+    config = row.plan.stages[row.run.stages[head]].config
+    axes = {key: config[key] for key in ("k", "seed") if key in config}
+    return {key: value for key, value in row.params.items() if key.startswith(own)} | axes
+
+
+def _ordered(values: set[Any]) -> list[Any]:
+    """Numbers by size, then words by name, and last what has no value."""
+    number = (int, float)
+    return sorted(values, key=lambda value: (value == ABSENT, not isinstance(value, number), _key(value)))
+
+
+def _key(value: Any) -> Any:
+    return value if isinstance(value, int | float) else str(value)
+
+
+def _caption(found: Sequence["Table"]) -> str:
+    text = "Each cell is the best of the results that share its row and column, seeds averaged first"
+    chosen = sorted({CHOOSER[table.metric] for table in found if table.metric in CHOOSER})
+    text += f"; the best by {_metrics.words(chosen[0])}, not by what is shown." if chosen else "."
+    absent = any(ABSENT in (*table.rows, *table.columns) for table in found)
+    said = f"; {ABSENT} stands for results that have no such parameter" if absent else ""
+    return f"{text} The frame marks the best cell{said}."
