@@ -1,0 +1,253 @@
+"""What pictures need that takes long: positions in the plane and trees of merges, made once and kept in the store.
+
+They are members of kind ``layout``, under a hash over their configuration and the matrix that they are made from; no
+run depends on them. A member is current while its matrix and the code that makes it are the same.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from backbench import hashing, machine, plugins
+from backbench import threads as cores
+from backbench.pictures import _keeping
+from backbench.pictures.source import Source
+from backbench.store import DONE, StoreError
+from backbench.sweep.grid import Stage
+from backbench.sweep.shards import family_mb
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backbench.metrics.near import Near
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+METHODS = ("pca", "tsne", "umap")
+TREE = "linkage"
+# Pictures that need positions or a tree, by their kind.
+_NEEDS = {f"map_{method}{more}": method for method in METHODS for more in ("", "_images")} | {"dendrogram": TREE}
+_POSITIONS = ("backbench.pictures._embedding",)
+_TREES = ("backbench.clusterers.agglomerative", "backbench.clusterers._trees")
+# Of more images a sample is shown: on paper it is the same cloud.
+MOST_ROWS = 100_000
+SEED = 0
+# Heads whose matrix is shown: that of the clustering, or else that of the classification.
+SHOWN = ("clustering", "classification")
+GRAPH = ("indices", "distances")
+FEWEST = {"pca": 1, "tsne": 4, "umap": 4}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Positions (m, 2) float32 of the images `rows` (m,): all of them in order, or a sample.
+
+    `info` says how they were made: ``n`` rows of ``of`` images, and what belongs to the method.
+    """
+
+    rows: "np.ndarray"
+    positions: "np.ndarray"
+    info: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Merges (m - 1, 4) in scipy's form, by increasing height, of the images `rows` (m,)."""
+
+    rows: "np.ndarray"
+    merges: "np.ndarray"
+
+
+def needed(kind: str) -> str | None:
+    """What a kind of picture needs: ``pca``, ``tsne``, ``umap``, ``linkage``, or nothing."""
+    return _NEEDS.get(kind)
+
+
+def shown_head(source: Source) -> str | None:
+    """The head whose matrix is shown: one that is done and whose matrix is in the store."""
+    for head in SHOWN:
+        record = source.row.heads.get(head)
+        if record and record["status"] == DONE and source.store.read(*source.matrix_ref(head)):
+            return head
+    return None
+
+
+def refusal(source: Source, method: str) -> str | None:
+    """Why a run has no positions by `method`, or no tree; None where it has."""
+    return _no_tree(source) if method == TREE else _no_positions(source, method)
+
+
+def prepare(
+    source: Source, kinds: Iterable[str], threads: int | None = None, progress: Progress = lambda done, total: None
+) -> dict[str, str]:
+    """Make what the pictures of these kinds need and is not there, each once, on one search for neighbours.
+
+    `threads` are by default those that the caller may use (`backbench.threads.beside`); they change no result.
+
+    Returns
+    -------
+    What could not be made, and why
+    """
+    wanted = {method for kind in kinds if (method := needed(kind)) and refusal(source, method) is None}
+    shared: dict[str, Near] = {}
+    failed = {}
+    for method in (method for method in (*METHODS, TREE) if method in wanted):
+        try:
+            _ensure(source, method, threads, progress, shared)
+        except Exception as error:  # the fault of the pictures that need it, and of no other
+            failed[method] = f"{type(error).__name__}: {error}"
+            log.warning("%s of run %s: %s", method, hashing.short(source.row.config_hash), failed[method])
+    return failed
+
+
+def layout(
+    source: Source, method: str, threads: int | None = None, progress: Progress = lambda done, total: None
+) -> Layout:
+    """The positions of a run's images by ``pca``, ``tsne`` or ``umap``, made if they are not there.
+
+    Raises
+    ------
+    ValueError
+        If there can be none, see :func:`refusal`.
+    """
+    import numpy as np
+
+    info, arrays = _ensure(source, method, threads, progress, {})
+    return Layout(arrays.get("rows", np.arange(info["n"])), arrays["positions"], info)
+
+
+def linkage(source: Source, threads: int | None = None) -> Tree:
+    """The tree that an agglomerative clustering was cut from, made if it is not there.
+
+    Raises
+    ------
+    ValueError
+        If there is none, see :func:`refusal`.
+    """
+    _, arrays = _ensure(source, TREE, threads, lambda done, total: None, {})
+    return Tree(clustered(source), arrays["merges"])
+
+
+def clustered(source: Source) -> "np.ndarray":
+    """The images that the reported clusters were found among: all, the training or the test images."""
+    import numpy as np
+
+    from backbench.datasets import TEST, TRAIN
+
+    part = {"train": TRAIN, "per_split": TEST}.get(_clustering(source).config["scope"])
+    return np.arange(len(source.split)) if part is None else np.flatnonzero(source.split == part)
+
+
+def sample(n: int) -> "np.ndarray | None":
+    """The rows of n that are shown, ascending, where they are not all."""
+    import numpy as np
+
+    if n <= MOST_ROWS:
+        return None
+    return np.sort(np.random.default_rng(SEED).choice(n, MOST_ROWS, replace=False))
+
+
+def _no_positions(source: Source, method: str) -> str | None:
+    if shown_head(source) is None:
+        return "the run has no clustering or classification that is done and whose features are in the store"
+    n, fewest = source.info("dataset").get("n", 0), FEWEST[method]
+    return f"a map takes at least {fewest} images; the data set has {n}" if n < fewest else None
+
+
+def _no_tree(source: Source) -> str | None:
+    member = source.row.run.stages.get("clustering")
+    if member is None or _clustering(source).family != "agglomerative":
+        return "only hierarchical clusterings (clusterer=agglomerative) have one"
+    if shown_head(source) != "clustering":
+        return "the clustering is not done, or its features are not in the store"
+    if _keeping.current(source.store, _member(source, TREE)):
+        return None
+    stage, limit = _clustering(source), machine.memory_mb()
+    asked = family_mb([stage])[0]
+    if asked <= limit:
+        return None
+    return f"the tree of {stage.about['n']:,} images takes about {asked:,.0f} MB of memory; this machine has {limit:,}"
+
+
+def _clustering(source: Source) -> Stage:
+    return source.row.plan.stages[source.row.run.stages["clustering"]]
+
+
+def _member(source: Source, method: str) -> _keeping.Member:
+    if method != TREE:
+        config = {"method": method, "most": MOST_ROWS, "seed": SEED}
+        return _keeping.member(source.store, config, {"matrix": source.matrix_ref(shown_head(source))}, _POSITIONS)
+    stage = _clustering(source)
+    params = plugins.params("clusterer", stage.config["clusterer"])
+    config = {"method": TREE, "linkage": params.linkage, "metric": params.metric, "scope": stage.config["scope"]}
+    roles = ("matrix",) if config["scope"] == "all" else ("matrix", "dataset")
+    return _keeping.member(source.store, config, {role: stage.parents[role] for role in roles}, _TREES)
+
+
+def _ensure(
+    source: Source, method: str, threads: int | None, progress: Progress, shared: dict[str, "Near"]
+) -> tuple[Mapping[str, Any], _keeping.Arrays]:
+    reason = refusal(source, method)
+    if reason:
+        raise ValueError(reason)
+    member = _member(source, method)
+    make = partial(_tree, source, member) if method == TREE else partial(_placed, source, member, progress, shared)
+    return _keeping.ensure(source.store, member, make, threads or cores.available())
+
+
+def _tree(source: Source, member: _keeping.Member) -> tuple[dict[str, Any], _keeping.Arrays]:
+    from backbench.clusterers import _trees, agglomerative
+
+    x, rows = source.matrix("clustering"), clustered(source)
+    x = x[rows] if len(rows) < len(x) else x
+    fits = len(x) <= agglomerative.CONDENSED_ROWS
+    return {"n": len(x)}, {"merges": _trees.tree(x, member.config["linkage"], member.config["metric"], fits)}
+
+
+def _placed(
+    source: Source, member: _keeping.Member, progress: Progress, shared: dict[str, "Near"]
+) -> tuple[dict[str, Any], _keeping.Arrays]:
+    import numpy as np
+
+    from backbench.pictures import _embedding
+
+    method, whole = member.config["method"], source.matrix(shown_head(source))
+    rows = sample(len(whole))
+    x = np.asarray(whole if rows is None else whole[rows])
+    near = _near(source, member, x, _embedding.neighbours(method, len(x)), shared)
+    positions, info = _embedding.embed(method, x, near, progress)
+    info |= {"n": len(x), "of": len(whole), "d": whole.shape[1]}
+    return info, {"positions": positions} | ({} if rows is None else {"rows": rows})
+
+
+def _near(source: Source, member: _keeping.Member, x: "np.ndarray", count: int, shared: dict[str, "Near"]) -> "Near":
+    """Who finds neighbours of the rows: the one that others have used, or one with a stored graph that is deep enough.
+
+    t-SNE looks at more neighbours than UMAP and comes first, so that one search serves both.
+    """
+    from backbench.metrics.near import Near
+
+    if not count:
+        return Near(x)
+    if "euclidean" not in shared:
+        shared["euclidean"] = Near(x, stored=_graphs(source, member.parents["matrix"], count, len(x)))
+    return shared["euclidean"]
+
+
+def _graphs(source: Source, matrix: tuple[str, str], count: int, n: int) -> dict[str, Any]:
+    """The shallowest stored neighbour graph of all n rows of the matrix that is deep enough."""
+    stages = (stage for stage in source.row.plan.stages.values() if stage.kind == "neighbours")
+    own = [stage for stage in stages if stage.parents["matrix"] == matrix and stage.config["metric"] == "euclidean"]
+    for stage in sorted(own, key=lambda stage: stage.config["count"]):
+        record = source.store.read("neighbours", stage.hash)
+        if stage.config["count"] < count or not record or record["arrays"].get("indices", {}).get("shape", [0])[0] != n:
+            continue
+        try:
+            return {"euclidean": tuple(source.store.array("neighbours", stage.hash, name) for name in GRAPH)}
+        except StoreError as error:
+            log.warning("%s", error)
+    return {}

@@ -1,0 +1,114 @@
+"""Images themselves in the plane: of each cell of a grid the one nearest to its middle, above the points of all."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backbench.plots import Heading, Picture, _style, maps
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Images at most, cells at most along a side, the part of a cell that an image fills, and how near another may be.
+MOST, FINEST, FILLED, APART = 400, 30, 0.86, 0.66
+PANEL = 8.6
+# Groups beyond the eighth share colours, so their number stands in the corner.
+COLOURS = len(_style.COLOURS)
+
+
+def thinned(positions: np.ndarray) -> tuple[np.ndarray, float]:
+    """Which of the positions (n, 2) are shown, and the side of a cell of the grid.
+
+    The grid is square and covers all positions; it is the finest, of 30 cells along a side at most, of which no more
+    than 400 hold an image. Of each cell the image nearest to its middle is shown, unless it would cover a good part of
+    one that is nearer to the middle of its own.
+    """
+    low, high = positions.min(axis=0).astype(float), positions.max(axis=0).astype(float)
+    whole = float((high - low).max()) * 1.04 or 2.0
+    corner = (low + high) / 2 - whole / 2
+    finest = int(min(FINEST, max(4, 3 * np.sqrt(len(positions)))))
+    for cells in range(finest, 0, -1):
+        side = whole / cells
+        cell = np.clip((positions - corner) // side, 0, cells - 1).astype(np.int64)
+        number = cell[:, 0] * cells + cell[:, 1]
+        if len(np.unique(number)) <= MOST:
+            break
+    away = ((positions - corner - (cell + 0.5) * side) ** 2).sum(axis=1)
+    order = np.lexsort((away, number))
+    nearest = order[np.unique(number[order], return_index=True)[1]]
+    return _apart(positions, nearest[np.argsort(away[nearest], kind="stable")], side * APART), side
+
+
+def _apart(positions: np.ndarray, places: np.ndarray, least: float) -> np.ndarray:
+    """Those of `places` that keep this distance along one axis to all that were kept before them, ascending."""
+    kept: list[int] = []
+    for place in places.tolist():
+        if not kept or (np.abs(positions[kept] - positions[place]).max(axis=1) >= least).all():
+            kept.append(place)
+    return np.sort(np.array(kept))
+
+
+def draw(
+    heading: Heading,
+    numbers: np.ndarray,
+    positions: np.ndarray,
+    panel: maps.Panel,
+    shown: np.ndarray,
+    side: float,
+    images: np.ndarray,
+    axes: tuple[str, str],
+    caption: str = "",
+) -> Picture:
+    """Draw `images` (m, h, w, 1 or 3) uint8 at the positions `shown` (m,), framed in the colours of `panel`.
+
+    `numbers` and `positions` are those of all images, `shown` and `side` what :func:`thinned` gives.
+    """
+    inches = maps.shape(panel, PANEL)[1] if maps.listed(panel) else 0.0
+    with _style.style():
+        figure = _style.figure(heading, PANEL + 0.5, PANEL * maps.flatness(positions, side / 2) + 0.5 + inches)
+        own = figure.subplots()
+        maps.frame(own, positions, axes, margin=side / 2)
+        maps.cloud(own, positions, panel, faint=True)
+        many = sum(code >= 0 for code, _ in panel.groups()) > COLOURS
+        for place, image in zip(shown.tolist(), images, strict=True):
+            _put(own, positions[place], image, side * FILLED, panel, int(panel.codes[place]), many)
+        if maps.listed(panel):
+            maps.legend(own, panel, PANEL)
+    found = maps.data(numbers, positions, [panel])
+    found["shown"] = np.isin(np.arange(len(positions)), shown).astype(int).tolist()
+    return Picture(figure, found, caption)
+
+
+def _put(
+    axes: "Axes", spot: np.ndarray, image: np.ndarray, side: float, panel: maps.Panel, code: int, numbered: bool
+) -> None:
+    """One image in its frame, its longer side as long as asked."""
+    from matplotlib.patches import Rectangle
+
+    height, width = image.shape[:2]
+    half = np.array([width, height]) / max(width, height) * side / 2
+    left, low = spot - half
+    right, high = spot + half
+    limits = axes.get_xlim(), axes.get_ylim()
+    grey = image.shape[2] == 1
+    axes.imshow(
+        image[:, :, 0] if grey else image,
+        **({"cmap": "gray", "vmin": 0, "vmax": 255} if grey else {}),
+        extent=(left, right, low, high),
+        aspect="auto",
+        zorder=3,
+    )
+    axes.set(xlim=limits[0], ylim=limits[1])
+    colour = panel.look(code)[0]
+    edge = Rectangle((left, low), *(2 * half), fill=False, edgecolor=colour, lw=1.6, zorder=4, gid=f"frame {code}")
+    axes.add_patch(edge)
+    if numbered and code >= 0:
+        _tab(axes, (left, high), str(code), colour)
+
+
+def _tab(axes: "Axes", corner: tuple[float, float], said: str, colour: str) -> None:
+    from matplotlib.colors import to_rgb
+
+    box = {"facecolor": colour, "edgecolor": "none", "pad": 0.6}
+    ink = _style.ink_on(to_rgb(colour))
+    axes.text(*corner, said, size=5.5, color=ink, bbox=box, ha="left", va="top", zorder=5, gid="number")
