@@ -1,5 +1,5 @@
-# The workflow: dataset -> images -> features -> matrices -> fits -> runs -> MLflow.
-# Needs: conf/ (the grid). Makes: results/store (stage results), results/sweeps, results/mlflow.db.
+# The workflow: dataset -> images -> features -> matrices -> fits -> runs -> MLflow, pictures, report.
+# Needs: conf/ (the grid). Makes: results/store (stage results), results/sweeps, results/pictures, results/mlflow.db.
 #
 #   snakemake --cores all                              the default experiment
 #   snakemake --cores all --config experiment=NAME     another one of conf/experiment
@@ -15,9 +15,11 @@ localrules:
     all,
     join_runs,
     track_runs,
+    write_report,
+    attach_pages,
 
 
 rule all:
     default_target: True
     input:
-        TRACKED,
+        ATTACHED,

@@ -191,10 +191,10 @@ def test_a_sweep_ends_with_a_line_for_each_of_the_first_representations():
 def test_the_summary_in_mlflow_names_the_choice():
     found = made(*KMEANS)
     rows = rows_of(found)
-    assert record.FILE not in {path.name for path in sweeps.summary(found, rows, "", "fashion_mnist").files}
+    assert record.FILE not in {one.path.name for one in sweeps.summary(found, rows, "", "fashion_mnist").files}
     record.record(found, rows)
     summary = sweeps.summary(found, rows, "", "fashion_mnist")
-    assert record.path_of(found) in summary.files
+    assert record.path_of(found) in {one.path for one in summary.files}
     assert summary.tags["selection.policy"] == "published"
     assert summary.tags["selection.chosen"].startswith("pixels: kmeans k=2 (run ")
     assert "selection.chosen" not in sweeps.summary(found, rows, "", "another").tags

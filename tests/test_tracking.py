@@ -20,6 +20,7 @@ import pytest
 
 from backbench import hashing, tracking
 from backbench.tracking import local, pages, rows
+from backbench.tracking.rows import Attached, Data
 
 SWEEP, OTHER_SWEEP = hashing.digest("sweep"), hashing.digest("another sweep")
 EXPERIMENT = "toy"
@@ -117,11 +118,11 @@ def folder(tmp_path, migrated) -> Path:
 
 
 def test_loss_curves_are_logged_by_step_and_once(folder):
-    curves = {"training_loss": [0.3, 0.2, 0.15], "training_validation_loss": [0.4, 0.3, 0.35]}
+    curves = {"training_loss": {0: 0.3, 1: 0.2, 2: 0.15}, "training_validation_loss": {5: 0.4, 10: 0.3, 20: 0.35}}
     row = make_row(1, curves=curves)
     track(folder, [row])
     logged = "SELECT key, step, value FROM metrics WHERE key LIKE 'training%' ORDER BY key, step"
-    expected = [(name, step, value) for name, values in curves.items() for step, value in enumerate(values)]
+    expected = [(name, step, value) for name, curve in curves.items() for step, value in curve.items()]
     assert query(folder, logged) == expected
     assert counts(track(folder, [row])) == (0, 0, 1)
     assert counts(track(folder, [dataclasses.replace(row, metrics={**row.metrics, "nmi": 0.7})])) == (0, 1, 0)
@@ -131,7 +132,7 @@ def test_loss_curves_are_logged_by_step_and_once(folder):
 
 
 def test_a_curve_longer_than_mlflow_takes_at_once_is_logged_whole(folder):
-    track(folder, [make_row(1, curves={"training_loss": [1 / (step + 1) for step in range(2300)]})])
+    track(folder, [make_row(1, curves={"training_loss": {step: 1 / (step + 1) for step in range(2300)}})])
     assert query(folder, "SELECT count(*), max(step) FROM metrics WHERE key = 'training_loss'") == [(2300, 2299)]
 
 
@@ -308,7 +309,7 @@ def test_a_summary_holds_its_files_and_no_config_hash(folder):
     board = folder / "leaderboard.csv"
     board.write_text("run,nmi\n1,0.5\n")
     summary = tracking.Summary(
-        "sweep abc", {"runs": 2, "best_nmi": 0.5}, 1_700_000_000_000, 1_700_000_002_000, files=(board,)
+        "sweep abc", {"runs": 2, "best_nmi": 0.5}, 1_700_000_000_000, 1_700_000_002_000, files=(Attached(board),)
     )
     assert counts(track(folder, make_rows(2), summary=summary)) == (3, 0, 0)
     assert counts(track(folder, make_rows(2), summary=summary)) == (0, 0, 3)
@@ -317,6 +318,27 @@ def test_a_summary_holds_its_files_and_no_config_hash(folder):
     (stored,) = (folder / "mlartifacts").rglob("leaderboard.csv")
     assert stored.read_text() == "run,nmi\n1,0.6\n"
     assert len(tracking.hashes(sqlite_uri(folder))) == 2
+
+
+def test_pictures_lie_in_a_folder_of_their_run_and_are_replaced(folder):
+    picture = folder / "confusion.png"
+    picture.write_bytes(b"one")
+    row = make_row(1, files=(Attached(picture, "pictures"),))
+    assert counts(track(folder, [row])) == (1, 0, 0)
+    assert counts(track(folder, [row])) == (0, 0, 1)
+    picture.write_bytes(b"two")
+    assert counts(track(folder, [row])) == (0, 1, 0)
+    (stored,) = (folder / "mlartifacts").rglob("pictures/confusion.png")
+    assert stored.read_bytes() == b"two"
+
+
+def test_the_data_set_is_logged_as_one(folder):
+    data = Data("blobs", "0" * 12, "local", '{"uri": "here"}', {"images": 30, "classes": 3}, "frozen features")
+    track(folder, [make_row(1, data=data), make_row(2, data=data)])
+    track(folder, [make_row(1, data=data, metrics={"nmi": 0.9}), make_row(3)])
+    shown = query(folder, "SELECT name, digest, dataset_profile FROM datasets")
+    assert shown == [("blobs", "0" * 12, '{"images": 30, "classes": 3}')]
+    assert query(folder, "SELECT count(*) FROM inputs WHERE source_type = 'DATASET'") == [(2,)]
 
 
 def test_find_by_prefix_and_the_nearest_when_there_is_none(folder):
@@ -497,4 +519,5 @@ def test_two_machines_write_to_one_server_and_one_run_per_hash_is_left(folder, s
 def test_rows_as_json_are_enough_to_rebuild(folder):
     """A row holds plain JSON only, so that any process can hand it over."""
     row = make_row(1)
-    assert tracking.RunRow(**json.loads(json.dumps(dataclasses.asdict(row)))) == row
+    again = tracking.RunRow(**json.loads(json.dumps(dataclasses.asdict(row))))
+    assert rows.row_entry(again).result == rows.row_entry(row).result

@@ -9,6 +9,7 @@ from typing import Any
 
 from backbench import compose, lock, machine, paths, schema
 from backbench.evaluate import selection
+from backbench.pictures import choice, drawing
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store
 from backbench.sweep import builder, ledger, limits, plan, status
@@ -18,7 +19,7 @@ from backbench.sweep.status import Status
 log = logging.getLogger(__name__)
 
 UNKNOWN_DIGEST = "0" * 64
-PLOTS = ("best", "all", "none")
+PLOTS = (choice.BEST, choice.ALL, choice.NONE)
 
 # Locks of a plain `snakemake`, kept until its process ends.
 _HELD: list[Any] = []
@@ -103,7 +104,20 @@ def prepare(found: Plan) -> Status:
     if not ledger.joined(found, state.states):
         (found.folder / ledger.RESULTS).unlink(missing_ok=True)
         found.tracked.unlink(missing_ok=True)
+    if drawing.wanted(found) and not drawing.current(found):
+        drawing.receipt(found).unlink(missing_ok=True)
     return state
+
+
+def looked_at(found: Plan) -> bool:
+    """Whether a sweep has what people look at: its pictures, where it is to have any, and its report."""
+    drawn = drawing.receipt(found).exists() or not drawing.wanted(found)
+    return drawn and (found.folder / "report.html").exists()
+
+
+def attached(found: Plan) -> Path:
+    """The file that says that MLflow has the pictures and the report of a sweep too."""
+    return found.tracked.with_name(f"{found.tracked.stem}-pages.json")
 
 
 def _plots(settings: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from backbench import paths, planning
+from backbench.pictures import drawing
 from backbench.sweep.shards import Shard, fair_threads
 
 PLAN = planning.for_snakemake(config, main=workflow.is_main_process)
@@ -15,6 +16,10 @@ LOGS = paths.logs()
 BENCHMARKS = paths.results() / "benchmarks"
 JOINED = PLAN.folder / "results.json"
 TRACKED = PLAN.tracked
+DRAWN = drawing.receipt(PLAN)
+PICTURES = drawing.published(PLAN)
+PAGE = PLAN.folder / "report.html"
+ATTACHED = planning.attached(PLAN)
 SHARDS = {shard.receipt: shard for shard in PLAN.shards.values()}
 
 
@@ -67,6 +72,11 @@ def mem_mb_of(kind: str):
         return shard_of(kind, wildcards).memory(threads) * attempt
 
     return megabytes
+
+
+def drawn_if_wanted() -> list[Path]:
+    """The receipt of the pictures, where the sweep is to end with any."""
+    return [DRAWN] if drawing.wanted(PLAN) else []
 
 
 def head_receipts() -> list[Path]:

@@ -1,5 +1,5 @@
-# The join of stage results into runs, and their record in MLflow.
-# Needs: every receipt of the plan. Makes: results/sweeps/ID/results.json, runs in MLflow.
+# The join of stage results into runs, their record in MLflow, and what people look at.
+# Needs: every receipt of the plan. Makes: results/sweeps/ID (results.json, pictures, report.html), runs in MLflow.
 
 
 rule join_runs:
@@ -30,3 +30,72 @@ rule track_runs:
         script=SCRIPTS / "track_runs.py",
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} 2> {log:q}"
+
+
+rule draw_pictures:
+    input:
+        JOINED,
+    output:
+        receipt=DRAWN,
+        folder=report(
+            directory(PICTURES),
+            patterns=["{name}.png"],
+            category="Pictures",
+            caption="../report/pictures.rst",
+        ),
+    log:
+        LOGS / "draw" / f"{PLAN_FILE.stem[:12]}.log",
+    benchmark:
+        BENCHMARKS / "draw" / f"{PLAN_FILE.stem[:12]}.tsv"
+    priority: -1
+    threads: workflow.cores
+    params:
+        script=SCRIPTS / "draw_pictures.py",
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --threads {threads} 2> {log:q}"
+
+
+rule write_report:
+    input:
+        JOINED,
+        drawn_if_wanted(),
+    output:
+        page=report(
+            PAGE,
+            category="Answer",
+            caption="../report/answer.rst",
+            labels={"file": "the answer on one page"},
+        ),
+        table=report(
+            PLAN.folder / "leaderboards.csv",
+            category="Answer",
+            caption="../report/leaderboards.rst",
+            labels={"file": "the leaderboards as a table"},
+        ),
+    log:
+        LOGS / "report" / f"{PLAN_FILE.stem[:12]}.log",
+    benchmark:
+        BENCHMARKS / "report" / f"{PLAN_FILE.stem[:12]}.tsv"
+    priority: -1
+    params:
+        script=SCRIPTS / "write_report.py",
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} 2> {log:q}"
+
+
+rule attach_pages:
+    input:
+        TRACKED,
+        PAGE,
+        drawn_if_wanted(),
+    output:
+        ATTACHED,
+    log:
+        LOGS / "attach" / f"{PLAN_FILE.stem[:12]}.log",
+    benchmark:
+        BENCHMARKS / "attach" / f"{PLAN_FILE.stem[:12]}.tsv"
+    priority: -1
+    params:
+        script=SCRIPTS / "attach_pages.py",
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --receipt {output:q} 2> {log:q}"

@@ -19,6 +19,7 @@ POLL_SECONDS = 0.5
 LINE_SECONDS = 10.0
 # What a stage counts that says how far it is.
 UNITS = dict.fromkeys(("matrix", "neighbours", "clustering", "classification", "retrieval"), "fits")
+UNITS["pictures"] = "drawn"
 
 
 @dataclass
@@ -121,7 +122,8 @@ def _line(progress: Progress, elapsed: float) -> str:
     runs = f"runs {progress.runs_done}/{len(progress.plan.runs)}"
     parts = [f"shards {progress.shards_done}/{progress.shards}", fits, runs]
     parts += [f"{len(progress.failed)} failed"] if progress.failed else []
-    ending = "recording the runs" if not progress.waiting else f"about {duration(left)} left" if left else "estimating"
+    ending = f"about {duration(left)} left" if left else "estimating"
+    ending = ending if progress.waiting else "recording and drawing"
     return "  ".join([*parts, f"{duration(elapsed)} gone", ending])
 
 
@@ -135,7 +137,8 @@ def _partial() -> list[str]:
             continue
         if time.time() - _changed(path) < 30:
             kind = path.stem.split("-")[0]
-            lines.append(f"{kind}: {state['done']:,} of {state['total']:,} {UNITS.get(kind, 'images')}")
+            left = f", about {duration(state['left'])} left" if state.get("left") else ""
+            lines.append(f"{kind}: {state['done']:,} of {state['total']:,} {UNITS.get(kind, 'images')}{left}")
     return lines
 
 

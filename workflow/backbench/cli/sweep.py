@@ -11,6 +11,7 @@ from backbench import hashing, lock, paths, planning, tracking
 from backbench.cli import leaderboard, panel, select
 from backbench.cli.plan import cores, counted, describe, duration, say
 from backbench.evaluate import record
+from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.store import DONE, Store
 from backbench.sweep import estimate, ledger, status
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         describe(planned, found, cores(args.cores))
         if dry(args.snakemake):
             return _snakemake(planned, args).wait()
-        failed = _compute(planned, found, args) if found.needed else 0
+        failed = _compute(planned, found, args) if found.needed or not planning.looked_at(plan) else 0
         return max(failed, _finish(plan, store, started))
 
 
@@ -111,9 +112,21 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
         say(line)
     for finding in [*_left_out(records), *_audits(plan, records, store)]:
         say(finding)
+    for line in _pages(plan):
+        say(line)
     say(f"results: {_shown(plan.folder)}   runs: backbench runs   time: {duration(time.monotonic() - started)}")
     say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
     return outcome
+
+
+def _pages(plan: Plan) -> list[str]:
+    """Where the pictures and the report are, and which pictures could not be drawn."""
+    said, page = drawing.told(plan), plan.folder / "report.html"
+    failed = list(said.get("failed", {}).items())[:TAIL_LINES]
+    lines = [f"warning: {name} could not be drawn: {reason}" for name, reason in failed]
+    drawn = f"pictures: {said['drawn']} in {_shown(drawing.published(plan))}" if said.get("drawn") else ""
+    shown = f"report: {_shown(page)}" if page.exists() else ""
+    return [*lines, "   ".join(filter(None, (shown, drawn)))] if drawn or shown else lines
 
 
 def _left_out(records: ledger.Records) -> list[str]:

@@ -3,19 +3,17 @@
 import base64
 import io
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
 from backbench.datasets import PARTS
-from backbench.reports import _charts, _words
+from backbench.reports import _charts, _templates, _words
 from backbench.store import Store, StoreError, write_if_changed
 
 if TYPE_CHECKING:
     import numpy as np
-    from markupsafe import Markup
 
 TEMPLATE = "audit.html"
 PAGE, DATA = "index.html", "audit.json"
@@ -62,29 +60,20 @@ def verdict(report: Mapping[str, Any]) -> str:
 
 def render(report: Mapping[str, Any], thumbnails: "np.ndarray") -> str:
     """The page: one HTML text that needs nothing else."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     found = _words.checks(report)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["breakable"] = _breakable
-    return environment.get_template(TEMPLATE).render(
-        report=report,
-        parts=PARTS,
-        title=_words.title(report),
-        verdict=_words.verdict(report, found),
-        checks=found,
-        sections=_sections(report, found),
-        pictures=_pictures(report, thumbnails),
-        classes=_charts.classes(report["classes"]),
-        sizes=_charts.sizes(report["sizes"]),
-        counted=_words.counted,
-    )
+    values = {
+        "report": report,
+        "parts": PARTS,
+        "title": _words.title(report),
+        "verdict": _words.verdict(report, found),
+        "checks": found,
+        "sections": _sections(report, found),
+        "pictures": _pictures(report, thumbnails),
+        "classes": _charts.classes(report["classes"]),
+        "sizes": _charts.sizes(report["sizes"]),
+        "counted": _words.counted,
+    }
+    return _templates.render(TEMPLATE, values)
 
 
 def worst(key: str, report: Mapping[str, Any]) -> list[str]:
@@ -160,13 +149,6 @@ def _pictures(report: Mapping[str, Any], thumbnails: "np.ndarray") -> dict[int, 
         pixels = thumbnails[number, top : top + height, left : left + width]
         found[int(row)] = {"uri": _data_uri(pixels), "width": width, "height": height}
     return found
-
-
-def _breakable(path: str) -> "Markup":
-    """A path, escaped, that may be broken behind its separators."""
-    from markupsafe import Markup, escape
-
-    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[/_.=-])", path))
 
 
 def _data_uri(pixels: "np.ndarray") -> str:

@@ -132,7 +132,7 @@ def _context(plan: Plan, shard: Shard, store: Store, member: str, args: argparse
         on_device_loss=args.on_device_loss,
         scratch=store.scratch(shard.kind, member),
         downloads=paths.downloads(),
-        progress=_Progress(paths.results() / "progress" / f"{shard.kind}-{shard.id[:12]}.json"),
+        progress=Progress(paths.results() / "progress" / f"{shard.kind}-{shard.id[:12]}.json"),
     )
 
 
@@ -165,12 +165,13 @@ def _cuda() -> bool:
     return torch.cuda.is_available()
 
 
-class _Progress:
-    """Writes how far a stage is, at most twice a second, for the panel of the launcher."""
+class Progress:
+    """Writes how far a stage is and how long it has to go, at most twice a second, for the panel of the launcher."""
 
     def __init__(self, path: Path):
         self.path = path
         self.last = 0.0
+        self.first: tuple[float, int] | None = None
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
@@ -178,7 +179,12 @@ class _Progress:
             self.path.unlink(missing_ok=True)
         elif now - self.last > 0.5:
             self.last = now
-            write_text(self.path, json.dumps({"done": done, "total": total}))
+            write_text(self.path, json.dumps({"done": done, "total": total, "left": self._left(now, done, total)}))
+
+    def _left(self, now: float, done: int, total: int) -> float | None:
+        """Seconds left at the pace since the first call, which may find much done before."""
+        since, before = self.first = self.first or (now, done)
+        return (now - since) / (done - before) * (total - done) if done > before else None
 
 
 def _say(outcome: Outcome, plan: Plan) -> None:

@@ -1,8 +1,8 @@
 """What one MLflow run says: its name, status, parameters, metrics and tags, and the digest over them (no mlflow)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,30 @@ PASSING = (UNDEFINED, FAILURE)
 
 # MLflow 3.17 cuts tags at 8,000 and parameters at 6,000 characters in silence; managed servers take 5,000 and 500.
 TAG_CHARACTERS, PARAM_CHARACTERS = 5000, 500
+
+
+# Values of a metric by step.
+Curve = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A file that a run carries as an artifact, within a folder or at the root of its artifacts."""
+
+    path: Path
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data set of a run as MLflow shows it: `digest` tells samples and splits apart, `profile` says how many."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    profile: Mapping[str, Any]
+    context: str
 
 
 @dataclass(frozen=True)
@@ -41,19 +65,23 @@ class RunRow:
     start_ms: int
     end_ms: int
     reason: str | None = None
-    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    files: tuple[Attached, ...] = ()
+    data: Data | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The one run of a whole sweep: counts and best values, with small files such as the leaderboard beside them."""
+    """The one run of a whole sweep: counts and best values, curves over k, and files such as the leaderboard."""
 
     name: str
     metrics: Mapping[str, float]
     start_ms: int
     end_ms: int
     tags: Mapping[str, str] = field(default_factory=dict)
-    files: tuple[Path, ...] = ()
+    files: tuple[Attached, ...] = ()
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    data: Data | None = None
 
 
 @dataclass(frozen=True)
@@ -69,8 +97,9 @@ class Entry:
     tags: Mapping[str, str]
     start_ms: int
     end_ms: int
-    files: tuple[Path, ...] = ()
-    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    files: tuple[Attached, ...] = ()
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    data: Data | None = None
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -80,8 +109,9 @@ class Entry:
     def result(self) -> str:
         """Digest of everything that the run says."""
         said = (self.name, self.status, self.params, self.metrics, self.tags, self.start_ms, self.end_ms)
-        curves = [self.curves] if self.curves else []
-        return hashing.digest([*said, [[file.name, hashing.file_digest(file)] for file in self.files], *curves])
+        curves = {name: sorted(curve.items()) for name, curve in self.curves.items()}
+        files = [[file.folder, file.path.name, hashing.file_digest(file.path)] for file in self.files]
+        return hashing.digest([*said, files, curves, asdict(self.data) if self.data else None])
 
 
 @dataclass(frozen=True)
@@ -138,7 +168,9 @@ def row_entry(row: RunRow) -> Entry:
         tags=_cut_all(tags),
         start_ms=row.start_ms,
         end_ms=row.end_ms,
+        files=row.files,
         curves=row.curves,
+        data=row.data,
     )
 
 
@@ -156,6 +188,8 @@ def summary_entry(summary: Summary, sweep: str) -> Entry:
         start_ms=summary.start_ms,
         end_ms=summary.end_ms,
         files=summary.files,
+        curves=summary.curves,
+        data=summary.data,
     )
 
 

@@ -2,23 +2,37 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from backbench import hashing
+from backbench.evaluate import best_k, candidates
 from backbench.evaluate import record as selections
+from backbench.pictures import drawing
 from backbench.store import DONE, FAILED, write_if_changed
 from backbench.sweep import tables
 from backbench.sweep.ledger import FINISHED, PENDING, Row
 from backbench.sweep.plan import Plan
-from backbench.tracking.rows import RunRow, Summary
+from backbench.tracking import note
+from backbench.tracking.rows import Attached, Curve, Data, RunRow, Summary
 from backbench.tracking.service import address, artifact_root, without_password
 from backbench.tracking.writing import TrackReport, track
 
 Progress = Callable[[int, int], None]
 
+NOTE = "mlflow.note.content"
+PICTURES = "pictures"
+REPORT = "report.html"
+OVER_K = (
+    *("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic", "stability"),
+    *("nmi", "ari", "cluster_accuracy", "purity"),
+)
+# What MLflow takes in the name of a metric.
+NOT_IN_NAMES = re.compile(r"[^\w\-. :/]+", re.ASCII)
+NAME_CHARACTERS = 240
 HIGHER_IS_BETTER = ("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")
 
 
@@ -32,18 +46,81 @@ def run_rows(rows: Sequence[Row]) -> list[RunRow]:
 
 
 def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> Summary:
-    """The summary run of a sweep, its leaderboard and resolved plan as files."""
-    leaderboard = plan.folder / f"leaderboard-{dataset}.csv"
-    write_if_changed(leaderboard, table)
-    request = plan.folder / "request.json"
-    write_if_changed(request, json.dumps({"sweep": plan.sweep, **plan.request}, indent=1, sort_keys=True))
+    """The summary run of a sweep on one data set: its note, curves over k, leaderboard, pictures and report."""
     counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (FINISHED, FAILED, PENDING)}
     counts["stages"] = len(plan.stages)
     start, end = _span([record for row in rows for record in row.heads.values()])
-    name = f"sweep {plan.request.get('experiment', '')} {hashing.short(plan.sweep)}"
     chosen, decisions = _chosen(plan, dataset)
-    tags = {"experiment": str(plan.request.get("experiment", "")), **chosen}
-    return Summary(name, {**counts, **_best(rows)}, start, end, tags, (leaderboard, request, *decisions))
+    experiment = str(plan.request.get("experiment", ""))
+    return Summary(
+        name=f"sweep {experiment} {hashing.short(plan.sweep)}",
+        metrics={**counts, **_best(rows)},
+        start_ms=start,
+        end_ms=end,
+        tags={"experiment": experiment, NOTE: note.note(plan, rows, dataset), **chosen},
+        files=(*map(Attached, (*_written(plan, rows, table, dataset), *decisions)), *_drawn(plan, dataset)),
+        curves=over_k(rows),
+        data=_data(rows[0]),
+    )
+
+
+def _written(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> list[Path]:
+    """The leaderboard, what was asked for, and the grid that this meant, as files beside the results."""
+    request = {"sweep": plan.sweep, **plan.request}
+    texts = {
+        f"leaderboard-{dataset}.csv": table,
+        "request.json": json.dumps(request, indent=1, sort_keys=True),
+        f"experiment-{dataset}.json": json.dumps(grid(rows), indent=1, sort_keys=True, default=str),
+    }
+    for name, text in texts.items():
+        write_if_changed(plan.folder / name, text)
+    return [plan.folder / name for name in texts]
+
+
+def grid(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """The resolved experiment: parameters that all runs share, and the values of those that differ."""
+    values: dict[str, list] = {}
+    for row in rows:
+        for name, value in row.params.items():
+            seen = values.setdefault(name, [])
+            if value not in seen:
+                seen.append(value)
+    everywhere = {name for name in values if all(name in row.params for row in rows)}
+    constant = {name: seen[0] for name, seen in values.items() if len(seen) == 1 and name in everywhere}
+    return {"constant": constant, "axes": {name: seen for name, seen in values.items() if name not in constant}}
+
+
+def over_k(rows: Sequence[Row]) -> dict[str, Curve]:
+    """Metrics of each family of clusterings with k as the step: what MLflow can plot."""
+    found: dict[str, Curve] = {}
+    for space in candidates.representations(rows):
+        for family in best_k.families(space):
+            for metric in OVER_K:
+                curve = best_k.mean_curve(family.members, metric)
+                if len(curve) > 1:
+                    name = NOT_IN_NAMES.sub("_", f"{metric}/{space.title} {family.name}")
+                    found[name[:NAME_CHARACTERS]] = curve
+    return found
+
+
+def _drawn(plan: Plan, dataset: str) -> list[Attached]:
+    """The pictures of a sweep on one data set, and its report."""
+    report = plan.folder / REPORT
+    pictures = [one for one in drawing.of_sweep(plan) if one.dataset in ("", dataset)]
+    return [*_pictures(pictures), *([Attached(report)] if report.is_file() else [])]
+
+
+def _pictures(drawn: Sequence[drawing.Drawn]) -> list[Attached]:
+    return [Attached(file, PICTURES) for one in drawn for file in (one.png, one.csv)]
+
+
+def _data(row: Row) -> Data:
+    """The data set of a row as MLflow shows it."""
+    member = row.stages["dataset"]
+    info = row.records.get(member, {}).get("info", {})
+    profile = {"images": info.get("n"), "classes": len(info.get("classes") or []), **info.get("counts", {})}
+    source = json.dumps({"uri": str(info.get("root") or info.get("source") or row.params["dataset.name"])})
+    return Data(str(row.params["dataset.name"]), hashing.short(member), "local", source, profile, "frozen features")
 
 
 def _chosen(plan: Plan, dataset: str) -> tuple[dict[str, str], tuple[Path, ...]]:
@@ -59,7 +136,7 @@ def _chosen(plan: Plan, dataset: str) -> tuple[dict[str, str], tuple[Path, ...]]
 
 def _run_row(row: Row) -> RunRow:
     recorded = [row.records[member] for member in row.members if member in row.records]
-    start, end = _span(list(row.heads.values()) or recorded)
+    start, end = _taken(list(row.heads.values()) or recorded)
     seconds = {f"seconds_{kind}": value for kind, value in row.provenance("seconds").items() if "." not in kind}
     return RunRow(
         config_hash=row.config_hash,
@@ -72,7 +149,9 @@ def _run_row(row: Row) -> RunRow:
         start_ms=start,
         end_ms=end,
         reason=row.reason,
-        curves=row.curves,
+        curves={name: dict(enumerate(values)) for name, values in row.curves.items()},
+        files=tuple(_pictures(drawing.of_run(row.config_hash))),
+        data=_data(row),
     )
 
 
@@ -111,6 +190,13 @@ def _span(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
         return 0, 0
     times = [(r["provenance"]["finished"], r["provenance"]["seconds"]) for r in records]
     return int(1000 * min(end - length for end, length in times)), int(1000 * max(end for end, _ in times))
+
+
+def _taken(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Start and end in milliseconds as if the fits of a run had been made one after the other, ending with the last:
+    results of other sweeps may be days old, and a run is no longer for that."""
+    _, end = _span(records)
+    return end - int(1000 * sum(record["provenance"]["seconds"] for record in records)), end
 
 
 def _plain(value: Any) -> str | int | float | bool:

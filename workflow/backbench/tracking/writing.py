@@ -1,5 +1,6 @@
 """Bring the runs of a sweep in MLflow up to date, writing only what has changed."""
 
+import json
 import logging
 import math
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbench.tracking import local, lookup, rows, service
-from backbench.tracking.rows import Entry, RunRow, Seen, Summary
+from backbench.tracking.rows import Curve, Data, Entry, RunRow, Seen, Summary
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,6 +25,8 @@ ANALYSE_FROM = 100
 ATTEMPTS = 3
 # MLflow takes at most 1,000 metrics in one call.
 BATCH = 1000
+# MLflow's tag of what a data set is used for.
+CONTEXT = "mlflow.data.context"
 IN_BETWEEN = {"RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "BAD_REQUEST"}
 
 Groups = Mapping[tuple[str, str], list[Seen]]
@@ -170,6 +173,7 @@ class _Writer:
         )
         self._log(run.info.run_id, entry.metrics, entry.end_ms, entry.params)
         self._log_curves(run.info.run_id, entry.curves, entry.end_ms)
+        self._log_data(run.info.run_id, entry.data)
         self._terminate(run.info.run_id, entry, entry.end_ms)
 
     def _update(self, entry: Entry, run_id: str) -> None:
@@ -188,6 +192,7 @@ class _Writer:
         params = {name: value for name, value in entry.params.items() if name not in run.data.params}
         self._log(run_id, metrics, at, params, self._tags(entry))
         self._log_curves(run_id, _changed_curves(run, entry), at)
+        self._log_data(run_id, entry.data)
         for key in rows.PASSING:
             if key in run.data.tags and key not in entry.tags:
                 self.client.delete_tag(run_id, key)
@@ -215,16 +220,24 @@ class _Writer:
             tags=[RunTag(name, value) for name, value in (tags or {}).items()],
         )
 
-    def _log_curves(self, run_id: str, curves: Mapping[str, Sequence[float]], at: int) -> None:
+    def _log_data(self, run_id: str, data: Data | None) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        if data is not None:
+            profile = json.dumps(data.profile)
+            shown = Dataset(data.name, data.digest, data.source_type, data.source, profile=profile)
+            self.client.log_inputs(run_id, datasets=[DatasetInput(shown, [InputTag(CONTEXT, data.context)])])
+
+    def _log_curves(self, run_id: str, curves: Mapping[str, Curve], at: int) -> None:
         from mlflow.entities import Metric
 
-        points = [Metric(name, value, at, step) for name, values in curves.items() for step, value in enumerate(values)]
+        points = [Metric(name, value, at, step) for name, curve in curves.items() for step, value in curve.items()]
         for start in range(0, len(points), BATCH):
             self.client.log_batch(run_id, metrics=points[start : start + BATCH])
 
     def _terminate(self, run_id: str, entry: Entry, at: int) -> None:
         for file in entry.files:
-            self.client.log_artifact(run_id, str(file))
+            self.client.log_artifact(run_id, str(file.path), file.folder or None)
         self.client.set_terminated(run_id, status=entry.status, end_time=at)
 
     def _tidy(self, entries: Sequence[Entry], groups: Groups) -> None:
@@ -264,6 +277,6 @@ def _changed(run: "Run", entry: Entry) -> dict[str, float]:
     return {**new, **gone}
 
 
-def _changed_curves(run: "Run", entry: Entry) -> dict[str, Sequence[float]]:
+def _changed_curves(run: "Run", entry: Entry) -> dict[str, Curve]:
     """Curves that end elsewhere than those of a run: one that was logged would otherwise stand there twice."""
-    return {name: values for name, values in entry.curves.items() if run.data.metrics.get(name) != values[-1]}
+    return {name: curve for name, curve in entry.curves.items() if run.data.metrics.get(name) != curve[max(curve)]}

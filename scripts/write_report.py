@@ -1,0 +1,26 @@
+"""Write the page of a sweep from its joined results and pictures.
+
+python scripts/write_report.py --plan results/plans/HASH.json
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from backbench import paths
+from backbench.reports import sweep
+from backbench.store import Store
+from backbench.sweep import ledger, plan
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
+    found = plan.load(parser.parse_args().plan)
+    page = sweep.write(found, ledger.rows(found, ledger.joined_records(found)), Store(paths.store()))
+    print(page, file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

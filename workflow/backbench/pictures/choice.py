@@ -1,0 +1,123 @@
+"""Of which runs a sweep is drawn: the best one per backbone and clusterer, or each distinct result once (layer 2)."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backbench import hashing
+from backbench.pictures.catalogue import Kind
+from backbench.pictures.orders import Order
+from backbench.sweep.grid import HEADS
+from backbench.sweep.ledger import PENDING, Row
+
+BEST, ALL, NONE = "best", "all", "none"
+# What says which clustering is best: agreement with the classes, else the silhouette within a feature space.
+AGREEMENT, SILHOUETTES = "nmi", ("silhouette", "silhouette_sampled")
+CLASSIFIER, RETRIEVAL = "val_accuracy", ("map_at_10", "precision_at_10")
+SUBJECTS = ("features", *HEADS)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A run to draw, and the results of it that are worth it."""
+
+    row: Row
+    subjects: tuple[str, ...] = SUBJECTS
+
+
+def picks(rows: Iterable[Row], plots: str) -> list[Pick]:
+    """The runs of a sweep that are drawn, in the order in which they are looked at.
+
+    `plots` is ``best``, ``all`` or ``none``.
+    """
+    known = sorted((row for row in rows if row.status != PENDING or row.heads), key=lambda row: row.config_hash)
+    if plots == NONE:
+        return []
+    best = _best(known)
+    first = {pick.row.config_hash for pick in best}
+    return best + ([Pick(row) for row in _ordered(known) if row.config_hash not in first] if plots == ALL else [])
+
+
+def pictures(found: Iterable[Pick], kinds: Sequence[Kind], order: Callable[[Row, Kind], Order]) -> Iterator[Order]:
+    """An order for each picture of these runs; those that cannot be drawn say why.
+
+    A picture is of some results of a run (`Kind.subjects`); it is there once, in the first run that has it.
+    """
+    shown: set[tuple[str, str]] = set()
+    for pick in found:
+        stages = pick.row.stages
+        for kind in kinds:
+            if not set(kind.subjects) <= set(pick.subjects):
+                continue
+            own = {(kind.name, stages[subject]) for subject in kind.subjects if subject in stages}
+            if own and own <= shown:
+                continue
+            made = order(pick.row, kind)
+            if made.drawable:
+                shown |= own
+            yield made
+
+
+def _best(rows: Sequence[Row]) -> list[Pick]:
+    """The best run of each data set, backbone and clusterer, and where none of them has it the best classifier."""
+    found: list[Pick] = []
+    for own in _grouped(rows, _backbone).values():
+        labelled = any(not math.isnan(_value(row, AGREEMENT)) for row in own)
+        groups = _grouped(own, _clusterer if labelled else _clusterer_in_space)
+        best = _ordered(max(group, key=_rank) for group in groups.values())
+        found += map(Pick, best)
+        classified = [row for row in own if not math.isnan(_value(row, CLASSIFIER))]
+        if classified:
+            top = max(_value(row, CLASSIFIER) for row in classified)
+            if all(_value(row, CLASSIFIER) < top for row in best):
+                row = max((row for row in classified if _value(row, CLASSIFIER) == top), key=_rank)
+                found.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
+    return found
+
+
+def _ordered(rows: Iterable[Row]) -> list[Row]:
+    """The best classifier first, so that what several runs share is shown in its company."""
+    return sorted(rows, key=lambda row: (_known(row, CLASSIFIER), _rank(row)), reverse=True)
+
+
+def _rank(row: Row) -> tuple[Any, ...]:
+    """How good a run is beside others of its backbone and clusterer."""
+    clustered = _known(row, AGREEMENT, *SILHOUETTES)
+    return row.reason is None, clustered, _known(row, CLASSIFIER), _known(row, *RETRIEVAL)
+
+
+def _known(row: Row, *names: str) -> float:
+    """The first of these metrics that is defined."""
+    return next((value for name in names if not math.isnan(value := _value(row, name))), -math.inf)
+
+
+def _value(row: Row, name: str) -> float:
+    return row.metrics.get(name, math.nan)
+
+
+def _backbone(row: Row) -> str:
+    """Data set and backbone; those that differ in their seed alone are one."""
+    config = row.plan.stages[row.run.stages["features"]].config
+    return hashing.digest([row.stages["dataset"], _seedless(config), row.params["backbone.name"]])
+
+
+def _clusterer(row: Row) -> str:
+    return str(row.params.get("clusterer.name"))
+
+
+def _clusterer_in_space(row: Row) -> str:
+    """Clusterer and feature matrix: without classes, silhouettes of different ones do not compare."""
+    member = row.run.stages.get("clustering")
+    return f"{_clusterer(row)} {row.plan.stages[member].parents['matrix'][1] if member else ''}"
+
+
+def _seedless(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "seed"}
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found

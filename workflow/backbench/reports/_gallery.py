@@ -1,0 +1,142 @@
+"""The pictures of a sweep on one page: the most important ones in it as data URIs, the others by their path."""
+
+import base64
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from backbench import hashing, paths
+from backbench.pictures import drawing
+from backbench.pictures.drawing import Drawn
+from backbench.reports import _small
+from backbench.reports._part import Part
+from backbench.sweep.ledger import Row
+from backbench.sweep.plan import Plan
+
+CATEGORIES = ("Classification", "Clustering", "Maps", "Retrieval", "Training")
+# Which leaderboard says how important the pictures of a category are.
+HEAD = {"Classification": "classification", "Clustering": "clustering", "Maps": "clustering", "Retrieval": "retrieval"}
+LAST = 1_000_000
+# With less room than this no picture is tried.
+LEAST = 20_000
+DENSITY = 1.5
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with the sizes that a page needs; `run` is empty for a picture of the sweep."""
+
+    drawn: Drawn
+    run: str
+    place: tuple
+
+    @property
+    def path(self) -> str:
+        return shown(self.drawn.png)
+
+    @cached_property
+    def uri(self) -> str:
+        """The picture as the page holds it."""
+        return "data:image/webp;base64," + base64.b64encode(_small.webp(self.drawn.png)).decode("ascii")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in CSS pixels."""
+        with self.drawn.png.open("rb") as file:
+            width, height = struct.unpack(">II", file.read(24)[16:])
+        return round(width / DENSITY), round(height / DENSITY)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The pictures of one category of a run."""
+
+    title: str
+    hash: str
+    figures: list[Figure]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The pictures of a data set: of the sweep, and of its runs by category."""
+
+    overview: list[Figure]
+    categories: Mapping[str, list[Run]]
+
+    @property
+    def figures(self) -> list[Figure]:
+        return [*self.overview, *(one for runs in self.categories.values() for run in runs for one in run.figures)]
+
+
+def gallery(part: Part) -> Gallery:
+    """What was drawn of the sweep on a data set; runs in the order of their ranks."""
+    own = {row.config_hash: row for row in part.rows}
+    overview = [Figure(one, "", (0, one.order, one.kind)) for one in drawing.of_sweep(part.plan) if _shows(one, part)]
+    rows = [own[key] for key in drawing.runs_of(part.plan) if key in own]
+    found = [one for row in rows for one in _of_run(part, row)]
+    categories = {name: _runs(found, own, name) for name in _categories(found)}
+    return Gallery(sorted(overview, key=lambda one: one.place), categories)
+
+
+def failed(plan: Plan) -> list[tuple[str, str]]:
+    """Pictures that could not be drawn, with the reasons."""
+    return sorted(drawing.told(plan).get("failed", {}).items())
+
+
+def within(figures: Iterable[Figure], budget: int) -> list[Figure]:
+    """The figures that `budget` bytes of page have room for, the most important first."""
+    kept = []
+    for one in sorted(figures, key=lambda one: one.place):
+        if budget < LEAST:
+            break
+        if len(one.uri) <= budget:
+            kept.append(one)
+            budget -= len(one.uri)
+    return kept
+
+
+def shown(path: Path) -> str:
+    """A path below the results folder, from there."""
+    return str(path.relative_to(paths.results())) if path.is_relative_to(paths.results()) else str(path)
+
+
+def _shows(one: Drawn, part: Part) -> bool:
+    """Whether a picture of the sweep is of a data set; the file says which one where two have one name."""
+    others = (key for key, stage in part.plan.stages.items() if stage.kind == "dataset" and key != part.member)
+    elsewhere = any(one.png.stem.endswith(hashing.short(key)) for key in others)
+    return one.dataset in ("", part.name) and not elsewhere and one.png.is_file()
+
+
+def _of_run(part: Part, row: Row) -> list[Figure]:
+    return [
+        Figure(one, row.config_hash, (1, _rank(part, row, one.category), one.order, row.config_hash, one.kind))
+        for one in drawing.of_run(row.config_hash)
+        if one.png.is_file()
+    ]
+
+
+def _rank(part: Part, row: Row, category: str) -> int:
+    """Place of a run's result in the leaderboard of a category."""
+    head = HEAD.get(category, "classification")
+    member = row.run.stages.get(head)
+    for table in part.tables:
+        for at, entry in enumerate(table.entries if table.board.head == head else ()):
+            if member in {own.run.stages[head] for own in entry.rows}:
+                return at
+    return LAST
+
+
+def _categories(found: Iterable[Figure]) -> list[str]:
+    there = {one.drawn.category for one in found}
+    return [*(name for name in CATEGORIES if name in there), *sorted(there - set(CATEGORIES))]
+
+
+def _runs(found: Sequence[Figure], rows: Mapping[str, Row], category: str) -> list[Run]:
+    """The runs that have pictures of a category, the best first."""
+    groups: dict[str, list[Figure]] = {}
+    for one in sorted(found, key=lambda one: one.place):
+        if one.drawn.category == category:
+            groups.setdefault(one.run, []).append(one)
+    return [Run(rows[key].name, hashing.short(key), own) for key, own in groups.items()]

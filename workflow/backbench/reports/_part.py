@@ -1,0 +1,177 @@
+"""The runs of a sweep on one data set, with what is worked out from them: what a section of the page is made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from backbench import hashing
+from backbench.evaluate import agreement, candidates, record, standings
+from backbench.plots import _metrics
+from backbench.reports import _words
+from backbench.store import DONE, FAILED, Store
+from backbench.sweep.ledger import FINISHED, PENDING, Row
+from backbench.sweep.plan import Plan
+
+# What internal metrics are held against.
+EXTERNAL = "nmi"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One data set of a sweep.
+
+    `selection` is what was chosen in the whole sweep (``selection.json``); `twin` says that another data set of it has
+    the same name.
+    """
+
+    plan: Plan
+    rows: Sequence[Row]
+    store: Store
+    selection: Mapping[str, Any] = field(repr=False)
+    twin: bool = False
+
+    @cached_property
+    def member(self) -> str:
+        """Hash of the data set."""
+        return self.rows[0].stages["dataset"]
+
+    @cached_property
+    def key(self) -> str:
+        """What the anchors of this data set end with."""
+        return hashing.short(self.member)
+
+    @cached_property
+    def name(self) -> str:
+        return str(self.rows[0].params["dataset.name"])
+
+    @cached_property
+    def called(self) -> str:
+        """What people call it: a folder by its own name, and of two namesakes each with the start of its hash."""
+        name = _words.title(self.audit) if self.audit else self.name
+        return f"{name} {self.key[:6]}" if self.twin else name
+
+    @cached_property
+    def info(self) -> Mapping[str, Any]:
+        """What the record of the data set says; empty where it was not read."""
+        return self.rows[0].records.get(self.member, {}).get("info", {})
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """Names of the classes; empty where there are none."""
+        return [str(name) for name in self.info.get("classes") or ()]
+
+    @cached_property
+    def about(self) -> str:
+        """Name and size, such as ``fashion_mnist (3,000 images in 10 classes)``."""
+        if "n" not in self.info:
+            return self.called
+        kind = "image" if self.images else "row"
+        classes = f" in {_words.counted(len(self.classes), 'class')}" if self.classes else ", without labels"
+        return f"{self.called} ({_words.counted(self.info['n'], kind)}{classes})"
+
+    @cached_property
+    def images(self) -> bool:
+        """Whether there are images, not embeddings alone."""
+        return any(stage.kind == "images" for stage in self.plan.stages.values())
+
+    @cached_property
+    def tables(self) -> "list[standings.Table]":
+        """The leaderboards, best first."""
+        return [table for table in standings.tables(self.rows, self.store) if table.entries]
+
+    def table(self, head: str) -> "standings.Table | None":
+        """The first leaderboard of a head."""
+        return next((table for table in self.tables if table.board.head == head), None)
+
+    @cached_property
+    def agreements(self) -> "list[agreement.Agreement]":
+        """Each internal metric beside the classes, in every representation; the choice that costs most first."""
+        found = [one for one in agreement.agreements(self.rows) if one.external == EXTERNAL]
+        return sorted(found, key=lambda one: (-one.cost, one.space, one.matrix, one.internal))
+
+    @cached_property
+    def disagreements(self) -> "list[agreement.Agreement]":
+        """Those where choosing by the internal metric costs much."""
+        return [one for one in self.agreements if one.notable]
+
+    @cached_property
+    def chosen(self) -> list[Mapping[str, Any]]:
+        """What the policy chose in each representation of this data set."""
+        return [one for one in self.selection["representations"] if one["dataset_hash"] == self.member]
+
+    @cached_property
+    def policy(self) -> str:
+        return str(record.policy_of(self.plan))
+
+    @cached_property
+    def audit(self) -> Mapping[str, Any] | None:
+        """The report of the audit of the images, None where none was made."""
+        for key, stage in self.plan.stages.items():
+            if stage.kind == "audit" and stage.parents["dataset"][1] == self.member:
+                found = self.rows[0].records.get(key)
+                if found and found["status"] == DONE:
+                    return found["info"]
+        return None
+
+    def count(self, status: str) -> int:
+        """How many runs have come out so: ``finished``, ``failed``, ``pending``."""
+        return sum(row.status == status for row in self.rows)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        return {status: self.count(status) for status in (FINISHED, FAILED, PENDING)}
+
+    def values(self, *names: str) -> list[Any]:
+        """The values that parameters of these names have in the sweep, each once."""
+        found = (row.params[name] for row in self.rows for name in names if name in row.params)
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def ks(self) -> list[int]:
+        """The numbers of clusters that were tried."""
+        return sorted(self.values("k"))
+
+    @cached_property
+    def spaces(self) -> list[candidates.Representation]:
+        """The representations in which something was clustered."""
+        return candidates.representations(self.rows)
+
+
+def title(row: Row, head: str) -> str:
+    """A run in words as one of its heads sees it: ``svm on efficientnet_lite0, pca50``."""
+    space = representation(row, head)
+    if head == "retrieval":
+        return f"{space} by {row.params['retrieval.metric']}"
+    what = row.params["classifier.name" if head == "classification" else "clusterer.name"]
+    k = f" k={row.params['k']}" if head == "clustering" and "k" in row.params else ""
+    return f"{what}{k} on {space}"
+
+
+def representation(row: Row, head: str) -> str:
+    """Backbone and chain that a head worked on."""
+    chain = row.chain(head)
+    return f"{row.params['backbone.name']}" + ("" if chain == "none" else f", {chain}")
+
+
+def percent(share: float) -> str:
+    """``0.8233`` as ``82.3 %``, never broken into two lines."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def number(value: float | None) -> str:
+    """A metric as the tables show it: four decimals, of large ones fewer."""
+    if value is None or value != value:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.1f}" if abs(value) >= 100 else f"{value:.4f}"
+
+
+def words(metric: str) -> str:
+    """The name that people use for a metric."""
+    return _metrics.words(metric)
+
+
+def listed(parts: Sequence[str], most: int = 4) -> str:
+    """``a, b and c``; of many the first ones and how many more."""
+    kept = [*parts[:most], f"{len(parts) - most:,} more"] if len(parts) > most + 1 else list(parts)
+    return f"{', '.join(kept[:-1])} and {kept[-1]}" if len(kept) > 1 else "".join(kept)

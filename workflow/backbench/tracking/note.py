@@ -1,0 +1,70 @@
+"""The note of a summary run: what the sweep is, and what to look at in MLflow's pages (no mlflow)."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from backbench import hashing
+from backbench.evaluate import record as selections
+from backbench.store import FAILED
+from backbench.sweep import tables
+from backbench.sweep.ledger import FINISHED, Row
+from backbench.sweep.plan import Plan
+
+# What is told as best: the metric it is ranked by, its head, and the metrics that are said of it.
+BEST = (
+    ("Classifier", "classification", "val_accuracy", ("accuracy", "macro_f1")),
+    ("Clustering", "clustering", "nmi", ("nmi", "cluster_accuracy", "silhouette")),
+    ("Retrieval", "retrieval", "precision_at_10", ("precision_at_10", "map_at_10")),
+)
+LOOK = """\
+### What to look at
+
+1. **Table**: *Group by* `backbone.name` (or `chain`, `clusterer.name`, `classifier.name`); sort by `val_accuracy` to \
+choose, read `accuracy` (test) to report. Runs that share a fit have the same value: count each once.
+2. **Chart view / Compare**: tick a few runs, *Compare*, then *Parallel coordinates* over `backbone.name`, `chain`, \
+`clusterer.name`, `k` and a metric.
+3. **This run, Model metrics**: `silhouette/...`, `nmi/...` and the others are curves over k: the step is k.
+4. **This run, Artifacts**: `pictures/` and `report.html`, the whole answer on one page. Runs that were drawn have \
+`pictures/` of their own.
+
+Silhouette, Davies-Bouldin and Calinski-Harabasz compare clusterings of one representation only: never rank different \
+backbones or chains by them."""
+
+
+def note(plan: Plan, rows: Sequence[Row], dataset: str) -> str:
+    """Markdown for the summary run of a sweep on one data set."""
+    counts = {status: sum(row.status == status for row in rows) for status in (FINISHED, FAILED)}
+    failed = f", {counts[FAILED]} failed" if counts[FAILED] else ""
+    title = f"## Sweep {hashing.short(plan.sweep)} on {dataset}\n\n{counts[FINISHED]} runs finished{failed}."
+    best = "\n".join(_best(rows))
+    chosen = "\n".join(f"- {line}" for line in _chosen(plan, dataset))
+    parts = [title, f"### Best, each result once\n\n{best}" if best else "", _section(plan, chosen), LOOK, _again(plan)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _best(rows: Sequence[Row]) -> Iterator[str]:
+    for title, head, rank, told in BEST:
+        found = [row for row in tables.distinct(rows, head) if not math.isnan(row.metrics.get(rank, math.nan))]
+        if found:
+            best = max(found, key=lambda row: (row.metrics[rank], row.config_hash))
+            said = ", ".join(f"{name} {best.metrics[name]:.4f}" for name in told if name in best.metrics)
+            yield f"- **{title}** by {rank} {best.metrics[rank]:.4f}: {best.name} ({said}), run `{_short(best)}`"
+
+
+def _short(row: Row) -> str:
+    return hashing.short(row.config_hash)
+
+
+def _chosen(plan: Plan, dataset: str) -> list[str]:
+    found = selections.read(plan)
+    return selections.lines(one for one in found["representations"] if one["dataset"] == dataset) if found else []
+
+
+def _section(plan: Plan, chosen: str) -> str:
+    policy = (selections.read(plan) or {}).get("policy", {}).get("name", "")
+    return f"### Clusterings chosen by the policy `{policy}`\n\n{chosen}" if chosen else ""
+
+
+def _again(plan: Plan) -> str:
+    words = " ".join([*plan.request.get("overrides", [])])
+    return f"### Again\n\n`backbench sweep {words}`; any run: `backbench reproduce HASH`.".replace(" `;", "`;")
