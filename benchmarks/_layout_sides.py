@@ -77,7 +77,7 @@ def umap(folder: str, cores: int, answer: str) -> Callable[[], Any]:
 
     # Its search is another one from 4,096 rows on, and each is compiled when it is first used.
     fit(x[:200])
-    fit(np.concatenate([x[:200]] * 21) + np.linspace(0, 1, 4200, dtype=np.float32)[:, None])
+    fit(np.resize(x, (4200, x.shape[1])) + np.linspace(0, 1, 4200, dtype=np.float32)[:, None])
     return lambda: np.save(answer, fit(x))
 
 

@@ -125,7 +125,7 @@ def _head(count: int) -> list[str]:
         "```bash",
         _measure.command("benchmarks/layouts.py"),
         "```\n",
-        f"{_features.CORES} cores of {about['cpu']}, {count} threads for each side, load at the start "
+        f"{_features.CORES} cores of {about['cpu']}, threads of each side: {count}, load at the start "
         f"{os.getloadavg()[0]:.1f}; {named}.",
     ]
 
@@ -158,11 +158,12 @@ def _notes() -> list[str]:
     return [
         "\nRatio: processor seconds of the library's own way by ours with the whole search counted, though a sweep",
         "shares it between the two, and with what it has stored. All t-SNEs make 750 rounds; openTSNE takes Barnes-Hut",
-        "below 10,000 rows and interpolation from there on. UMAP is held at one core everywhere, for only then it is the",
-        f"same twice, and our t-SNE up to {_embedding.ALONE:,} rows: threads of OpenMP spin while they wait, so that where",
-        "other work runs on the machine, times with more than one thread mean little. Divergence: Kullback-Leibler, of",
-        "the exact graph's affinities, all pairs counted; lower is better. Neighbours kept: share of the",
-        f"{KEPT} nearest rows that are among the {KEPT} nearest in the plane. MB: peak beyond what the process held before.",
+        "below 10,000 rows and interpolation from there on. UMAP is held at one core everywhere, for only then it is",
+        f"the same twice, and our t-SNE up to {_embedding.ALONE:,} rows: threads of OpenMP spin while they wait, so",
+        "that where other work runs on the machine, times with more than one thread mean little. Divergence: Kullback-",
+        "Leibler, of the exact graph's affinities, all pairs counted; lower is better. Neighbours kept: share of the",
+        f"{KEPT} nearest rows that are among the {KEPT} nearest in the plane. MB: peak beyond what the process held",
+        "before.",
     ]
 
 

@@ -348,7 +348,7 @@ def test_no_run_depends_on_a_layout(rows):
 
 @pytest.mark.slow
 def test_the_benchmark_compares_the_sides(tmp_path):
-    command = ["layouts.py", "--digits", "--sizes", "150", "--work", str(tmp_path)]
+    command = ["layouts.py", "--digits", "--sizes", "150", "--threads", "1", "--work", str(tmp_path)]
     folder = paths.CHECKOUT / "benchmarks"
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stderr

@@ -106,6 +106,9 @@ def prepare(found: Plan) -> Status:
         found.tracked.unlink(missing_ok=True)
     if drawing.wanted(found) and not drawing.current(found):
         drawing.receipt(found).unlink(missing_ok=True)
+    if not looked_at(found):
+        # Snakemake makes nothing that only stands between files that are there.
+        attached(found).unlink(missing_ok=True)
     return state
 
 

@@ -13,7 +13,7 @@ from backbench import __version__, paths
 
 LIBRARIES = (
     *("numpy", "scipy", "scikit-learn", "torch", "torchvision", "openvino", "timm", "open_clip_torch", "umap-learn"),
-    *("fastcluster", "faiss-cpu", "genieclust", "kneed", "pillow"),
+    *("fastcluster", "faiss-cpu", "genieclust", "kneed", "pillow", "opentsne"),
 )
 
 

@@ -42,6 +42,7 @@ rule draw_pictures:
             patterns=["{name}.png"],
             category="Pictures",
             caption="../report/pictures.rst",
+            labels={"picture": "{name}"},
         ),
     log:
         LOGS / "draw" / f"{PLAN_FILE.stem[:12]}.log",

@@ -11,6 +11,7 @@ from typing import Any
 
 from backbench import paths
 from backbench.cli.plan import duration, say
+from backbench.pictures import drawing
 from backbench.store import FAILED, Store
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import Status
@@ -123,8 +124,16 @@ def _line(progress: Progress, elapsed: float) -> str:
     parts = [f"shards {progress.shards_done}/{progress.shards}", fits, runs]
     parts += [f"{len(progress.failed)} failed"] if progress.failed else []
     ending = f"about {duration(left)} left" if left else "estimating"
-    ending = ending if progress.waiting else "recording and drawing"
+    ending = ending if progress.waiting else _after(progress.plan)
     return "  ".join([*parts, f"{duration(elapsed)} gone", ending])
+
+
+def _after(plan: Plan) -> str:
+    """What is under way once nothing is left to compute."""
+    if not plan.tracked.exists():
+        return "recording the runs"
+    drawing_them = drawing.wanted(plan) and not drawing.receipt(plan).exists()
+    return f"all runs are recorded, {'drawing pictures' if drawing_them else 'writing the report'}"
 
 
 def _partial() -> list[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from backbench import hashing, paths
 from backbench.cli import panel
 from backbench.cli.plan import cores, say
-from backbench.pictures import catalogue, drawing, index
+from backbench.pictures import drawing, index, ordering
 from backbench.pictures.orders import Order
+from backbench.pictures.source import Sweep
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep import ledger
@@ -24,14 +25,26 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         return _listed(orders)
     drawing.make(orders, cores("all"), panel.counting("drawing"))
+    _refuse(orders)
+    if isinstance(orders[0].source, Sweep):
+        drawing.publish_own(orders[0].source.plan)
     done = [_say(order, args.to) for order in orders]
     if not any(done) and args.kinds:
         return 1
     return int(any("failure" in _entry(order) for order in orders))
 
 
+def _refuse(orders: Sequence[Order]) -> None:
+    """What options ask for may not be there; nobody will want to be told of it again."""
+    for order in orders:
+        reason = _entry(order).get("failure")
+        if order.options and reason:
+            index.update(order.folder, {order.name: None})
+            raise ConfigError(reason)
+
+
 def _orders(asked: str, words: Sequence[str], store: Store) -> list[Order]:
-    """What was asked for: of the run with this hash, else of the sweep with this id."""
+    """What was asked for: of the run with this hash, or of the sweep with this id."""
     names = [word for word in words if "=" not in word]
     options = dict(word.split("=", 1) for word in words if "=" in word)
     rows, plans = ledger.all_rows(store), ledger.saved_plans()
@@ -41,11 +54,11 @@ def _orders(asked: str, words: Sequence[str], store: Store) -> list[Order]:
         found = ", ".join(hashing.short(one) for one in [*sorted(runs), *(plan.sweep for plan in sweeps)][:5])
         raise ConfigError(f"{asked}: several runs or sweeps start with it ({found}); give more digits.")
     if sweeps:
-        return drawing.order_sweep(sweeps[0], _rows(sweeps[0], rows, store), names, options, store)
+        return ordering.of_sweep(sweeps[0], _rows(sweeps[0], rows, store), names, options, store)
     row = next(row for row in rows if row.config_hash == ledger.unique(asked, [row.config_hash for row in rows]))
     if options:
         raise ConfigError(f"{'='.join(next(iter(options.items())))}: options are for pictures of a sweep; give its id.")
-    return drawing.order_run(row, names, store)
+    return ordering.of_run(row, names, store)
 
 
 def _rows(plan: Plan, rows: Sequence[Row], store: Store) -> list[Row]:
@@ -85,11 +98,16 @@ def _copied(order: Order, png: Path, to: str) -> Path:
 def _listed(orders: Sequence[Order]) -> int:
     """Every kind: where it lies, that it can be drawn, or why not; and the options that some take."""
     for order in orders:
-        entry = _entry(order)
-        state = f"drawn: {order.folder / entry['png']}" if index.there(order.folder, entry) else "can be drawn"
-        state = f"- {order.lacks or order.failure}" if not order.drawable else state
         options = " ".join(f"{name}=..." for name in order.kind.options)
-        print(f"{order.name:<22} {state}{options and f'   ({options})'}")
-    if not orders:
-        print(f"no pictures; there are {', '.join(kind.name for kind in catalogue.kinds(catalogue.RUN))}")
+        print(f"{order.name:<22} {order.kind.title}{options and f' ({options})'}: {_state(order)}")
     return 0
+
+
+def _state(order: Order) -> str:
+    entry = _entry(order)
+    if not order.drawable:
+        return f"none, {order.lacks or order.failure}"
+    if not index.there(order.folder, entry):
+        return f"failed, {entry['failure']}" if "failure" in entry else "not drawn yet"
+    path = order.folder / entry["png"]
+    return str(path) if index.current(order.folder, entry, order.key) else f"{path}, to be drawn again"

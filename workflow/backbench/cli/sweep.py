@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def dry(options: list[str]) -> bool:
-    """Whether Snakemake is only asked what it would do."""
-    return any(option in ("-n", "--dry-run", "--dryrun") for option in options)
+    """Whether Snakemake is only asked what it would do, or for its own report of what it did."""
+    return any(option.split("=")[0] in ("-n", "--dry-run", "--dryrun", "--report") for option in options)
 
 
 def _compute(planned: planning.Planned, found: Status, args: argparse.Namespace) -> int:

@@ -52,10 +52,15 @@ class Family:
 
 def families(found: Representation) -> list[Family]:
     """The families of one representation with the k that each criterion picks, by name."""
+    return [_family(name, members) for name, members in by_family(found).items()]
+
+
+def by_family(found: Representation) -> dict[str, list[Candidate]]:
+    """The clusterings that differ in k and seed alone, by the name of their family."""
     groups: dict[str, list[Candidate]] = {}
     for one in found.candidates:
         groups.setdefault(one.family, []).append(one)
-    return [_family(name, groups[name]) for name in sorted(groups)]
+    return dict(sorted(groups.items()))
 
 
 def _family(name: str, members: Sequence[Candidate]) -> Family:

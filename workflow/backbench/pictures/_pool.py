@@ -14,10 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from backbench import machine, threads
+from backbench import hashing, machine, threads
+from backbench.pictures import layouts
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order, words
 from backbench.pictures.source import Source, Sweep
+from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.runner import THREAD_VARIABLES
 
@@ -27,11 +29,9 @@ log = logging.getLogger("backbench")
 PROCESS_MB = 600
 # Runs whose arrays a process keeps: pictures of one run come one after the other.
 KEPT = 3
-MAPS = "Maps"
+NOTHING = ""
 PRELOADED = ["matplotlib.figure", "matplotlib.backends.backend_agg"]
 DIED = "the process that drew it ended without a word; it may have run out of memory"
-
-Chain = Sequence["Task"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,35 @@ class Task:
     kind: Kind
     options: Mapping[str, str]
     png: Path
-    threads: int = 1
+
+    def do(self, bench: "_Bench") -> Made:
+        from backbench.plots import _files
+
+        try:
+            picture = self.kind.draw(bench.source(self.source), **self.options)
+            _files.save(picture, self.png)
+        except ConfigError as error:
+            return Made(failure=str(error))
+        except Exception as error:  # whatever is wrong with one picture, the others are drawn
+            log.warning("%s: %s", self.png, words(error), exc_info=True)
+            return Made(failure=words(error))
+        return Made(picture.caption)
+
+
+@dataclass(frozen=True)
+class Layouts:
+    """What several pictures need, made once before they are drawn."""
+
+    source: int
+    kinds: tuple[str, ...]
+    threads: int
+
+    def do(self, bench: "_Bench") -> None:
+        with threads.beside(self.threads):
+            layouts.prepare(bench.source(self.source), self.kinds)
+
+
+Job = tuple[Task | Layouts, list[Task]]
 
 
 class _Reader(Store):
@@ -72,18 +100,6 @@ class _Bench:
         reader = _Reader(sources[0].store.root)
         self.source = lru_cache(maxsize=KEPT)(lambda place: replace(sources[place], store=reader))
 
-    def make(self, task: Task) -> Made:
-        from backbench.plots import _files
-
-        try:
-            with threads.beside(task.threads):
-                picture = task.kind.draw(self.source(task.source), **task.options)
-                _files.save(picture, task.png)
-        except Exception as error:  # whatever is wrong with one picture, the others are drawn
-            log.warning("%s: %s", task.png, words(error), exc_info=True)
-            return Made(failure=words(error))
-        return Made(picture.caption)
-
 
 _bench: _Bench | None = None
 
@@ -94,44 +110,63 @@ def draw(orders: Sequence[Order], cores: int) -> Iterator[tuple[Order, Made]]:
     places = {id(source): place for place, source in enumerate(sources)}
     tasks = [Task(at, places[id(o.source)], o.kind, o.options, o.png) for at, o in enumerate(orders)]
     if len(tasks) == 1:
-        made = ((task, _Bench(sources).make(replace(task, threads=cores))) for task in tasks)
-    else:
-        made = _beside(sources, _chains(tasks, orders, cores), cores)
-    for task, found in made:
-        yield orders[task.order], found
+        with threads.beside(cores):
+            yield orders[0], tasks[0].do(_Bench(sources))
+        return
+    for task, made in _beside(sources, _jobs(tasks, sources, cores), cores):
+        yield orders[task.order], made
 
 
-def _chains(tasks: Sequence[Task], orders: Sequence[Order], cores: int) -> list[Chain]:
-    """Tasks that go one after the other: maps of one matrix, of which the first makes the layout for the others.
+def _jobs(tasks: Sequence[Task], sources: Sequence[Source | Sweep], cores: int) -> list[Job]:
+    """What can be begun at once, each with the pictures that wait for it: maps wait for the layout of their matrix.
 
-    Layouts take longest: they go first and share the cores among them.
+    Layouts take longest. The first ones begin at once and share the cores; the others are spread among the pictures,
+    so that the pace tells how long it takes.
     """
-    layouts: dict[tuple[str, ...], list[Task]] = {}
-    others = []
-    for task, order in zip(tasks, orders, strict=True):
-        if isinstance(order.source, Source) and order.kind.category == MAPS:
-            stages = order.source.row.stages
-            own = stages["features"], stages.get("clustering.matrix", ""), order.kind.name.removesuffix("_images")
-            layouts.setdefault(own, []).append(task)
-        else:
-            others.append([task])
-    share = max(1, cores // max(1, len(layouts)))
-    return [[replace(chain[0], threads=share), *chain[1:]] for chain in layouts.values()] + others
+    needing: dict[str, list[Task]] = {}
+    for task in tasks:
+        needing.setdefault(_shared(task, sources[task.source]), []).append(task)
+    alone: list[Job] = [(task, []) for task in needing.pop(NOTHING, [])]
+    share = max(1, cores // max(1, len(needing)))
+    long: list[Job] = []
+    for own in needing.values():
+        kinds = tuple(dict.fromkeys(task.kind.name for task in own))
+        long.append((Layouts(own[0].source, kinds, share), own))
+    first = max(1, cores // 2)
+    every = len(alone) // (len(long[first:]) + 1)
+    for place, job in enumerate(long[first:], 1):
+        alone.insert(place * every + place - 1, job)
+    return long[:first] + alone
 
 
-def _beside(sources: Sequence[Any], chains: list[Chain], cores: int) -> Iterator[tuple[Task, Made]]:
+def _shared(task: Task, source: Source | Sweep) -> str:
+    """What names the layout or the tree that a picture of a run needs; runs that share it have the same."""
+    need = layouts.needed(task.kind.name) if isinstance(source, Source) else None
+    head = layouts.shown_head(source) if need else None
+    if head is None:
+        return NOTHING
+    config = source.row.plan.stages[source.row.run.stages[head]].config if need == layouts.TREE else {}
+    tree = {name: value for name, value in config.items() if name in ("clusterer", "scope")}
+    return hashing.digest([list(source.matrix_ref(head)), tree])
+
+
+def _beside(sources: Sequence[Any], jobs: list[Job], cores: int) -> Iterator[tuple[Task, Made]]:
     broken: list[Task] = []
-    count = max(1, min(cores, len(chains), machine.memory_mb() // PROCESS_MB))
+    count = max(1, min(cores, len(jobs), machine.memory_mb() // PROCESS_MB))
     with _processes(sources, count) as pool:
-        waiting = {pool.submit(_make, chain[0]): chain for chain in chains}
+        waiting = {pool.submit(_do, item): (item, then) for item, then in jobs}
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                first, *rest = waiting.pop(future)
+                item, then = waiting.pop(future)
+                own = [item] if isinstance(item, Task) else []
                 try:
-                    yield first, future.result()
-                    waiting.update({pool.submit(_make, rest[0]): rest} if rest else {})
+                    made = future.result()
+                    waiting.update({pool.submit(_do, task): (task, []) for task in then})
                 except BrokenProcessPool:
-                    broken += rest if future.exception() is None else [first, *rest]
+                    broken += [*own, *then]
+                    continue
+                for task in own:
+                    yield task, made
     yield from _one_by_one(sources, broken)
 
 
@@ -144,7 +179,7 @@ def _one_by_one(sources: Sequence[Any], tasks: list[Task]) -> Iterator[tuple[Tas
             while left and alive:
                 task = left.pop(0)
                 try:
-                    yield task, pool.submit(_make, task).result()
+                    yield task, pool.submit(_do, task).result()
                 except BrokenProcessPool:
                     alive = False
                     yield task, Made(failure=DIED)
@@ -181,5 +216,5 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _make(task: Task) -> Made:
-    return _bench.make(task)
+def _do(item: "Task | Layouts") -> Made | None:
+    return item.do(_bench)

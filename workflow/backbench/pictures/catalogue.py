@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from backbench.pictures.source import Source, Sweep
     from backbench.plots import Picture
 
-RUN, SWEEP = "kinds", "overview"
+RUN, SWEEP = GROUPS = "kinds", "overview"
 # Every picture goes through it, and no kind imports it.
 SAVING = "backbench.plots._files"
 LAST = 50
@@ -83,11 +83,11 @@ def kinds(group: str) -> tuple[Kind, ...]:
 
 def digest(*others: str) -> str:
     """Digest of the code of every picture, and of the modules `others`."""
-    every = [f"backbench.pictures.{kind.group}.{kind.name}" for group in (RUN, SWEEP) for kind in kinds(group)]
+    every = [f"backbench.pictures.{kind.group}.{kind.name}" for group in GROUPS for kind in kinds(group)]
     return code.digest([*every, SAVING, *others])
 
 
-def asked(names: list[str], group: str) -> list[Kind]:
+def asked(names: Sequence[str], group: str) -> list[Kind]:
     """The kinds of these names; without names, all of the group.
 
     Raises
@@ -100,8 +100,10 @@ def asked(names: list[str], group: str) -> list[Kind]:
         if name in own:
             continue
         if name in {kind.name for kind in kinds(SWEEP if group == RUN else RUN)}:
-            whose = ("a sweep", "the id of one") if group == RUN else ("one run", "its hash")
-            raise ConfigError(f"KIND: {name} is a picture of {whose[0]}; give {whose[1]} (see `backbench runs`).")
+            whose = (
+                "a sweep; give its id (`backbench plan`" if group == RUN else "one run; give its hash (`backbench runs`"
+            )
+            raise ConfigError(f"KIND: {name} is a picture of {whose} shows it).")
         raise schema.refuse("KIND", name, own)
     return [own[name] for name in dict.fromkeys(names)] or list(own.values())
 

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
-from backbench.pictures import catalogue, choice, index
+from backbench.pictures import catalogue, choice, index, ordering
 from backbench.pictures.index import Entry
-from backbench.pictures.orders import Desk, Order, drawn_with, run_folder, sweep_folder, sweeps
+from backbench.pictures.orders import Order, drawn_with, run_folder, sweep_folder
 from backbench.store import Store, make_folder, write_text
 from backbench.sweep import ledger
-from backbench.sweep.ledger import Row
 from backbench.sweep.plan import Plan
 
 Progress = Callable[[int, int], None]
@@ -101,14 +100,16 @@ def draw_sweep(plan: Plan, cores: int, progress: Progress) -> dict[str, Any]:
     A picture that fails is recorded with its reason and stops nobody.
     """
     digest = _digest(plan)
-    orders = _orders(plan, Store(paths.store()))
-    _drop_stale(plan, orders)
+    orders = ordering.of_plan(plan, mode(plan), Store(paths.store()))
     make(orders, cores, progress)
     files = publish(plan, orders)
-    found = [(order, index.read(order.folder).get(order.name, {})) for order in orders]
+    entries = {folder: index.read(folder) for folder in {order.folder for order in orders}}
+    found = [(order, entries[order.folder].get(order.name, {})) for order in orders]
     failed = {f"{order.folder.name}/{order.name}": entry["failure"] for order, entry in found if "failure" in entry}
+    files += [order.folder / entry[name] for order, entry in found for name in index.FILES if name in entry]
+    shown = sorted({str(path.relative_to(paths.results())) for path in files})
     drawn = sum("png" in entry for _, entry in found)
-    said = {"digest": digest, "drawn": drawn, "failed": failed, "files": files}
+    said = {"digest": digest, "drawn": drawn, "failed": failed, "files": shown}
     write_text(receipt(plan), json.dumps(said, indent=1, sort_keys=True))
     return said
 
@@ -133,81 +134,29 @@ def make(orders: Sequence[Order], cores: int, progress: Progress) -> None:
         progress(done, len(due))
 
 
-def publish(plan: Plan, orders: Iterable[Order]) -> list[str]:
-    """Put the sweep's pictures, and those of the runs that it was drawn for, into its own folder as links.
-
-    Returns their names below the results folder.
-    """
-    folder = published(plan)
+def publish(plan: Plan, orders: Iterable[Order]) -> list[Path]:
+    """Put the sweep's pictures, and those of the runs that it was drawn for, into its own folder as links."""
+    folder, own = published(plan), sweep_folder(plan)
     shutil.rmtree(folder, ignore_errors=True)
-    make_folder(folder)
-    own = sweep_folder(plan)
-    entries: dict[str, Entry] = {name: entry for name, entry in index.read(own).items() if index.there(own, entry)}
-    for entry in entries.values():
-        for name in index.FILES:
-            _link(own / entry[name], folder / entry[name])
+    files = publish_own(plan)
+    known: dict[Path, dict[str, Entry]] = {}
     for order in orders:
-        entry = index.read(order.folder).get(order.name, {})
+        entry = known.setdefault(order.folder, index.read(order.folder)).get(order.name, {})
         if order.folder != own and index.there(order.folder, entry):
-            for name in index.FILES:
-                _link(order.folder / entry[name], folder / f"{order.folder.name}-{entry[name]}")
+            names = [entry[name] for name in index.FILES]
+            files += [_link(order.folder / name, folder / f"{order.folder.name}-{name}") for name in names]
+    return files
+
+
+def publish_own(plan: Plan) -> list[Path]:
+    """Put the pictures of the sweep itself into its folder as links, beside what is there."""
+    folder, own = published(plan), sweep_folder(plan)
+    make_folder(folder)
+    entries: dict[str, Entry] = {name: entry for name, entry in index.read(own).items() if index.there(own, entry)}
+    names = [entry[name] for entry in entries.values() for name in index.FILES]
+    files = [_link(own / name, folder / name) for name in names]
     write_text(folder / index.FILE, json.dumps(entries, indent=1, sort_keys=True, ensure_ascii=False))
-    return sorted(str(path.relative_to(paths.results())) for path in folder.iterdir())
-
-
-def order_run(row: Row, names: list[str], store: Store) -> list[Order]:
-    """Orders for pictures of one run that somebody asked for by name; without names, all of them."""
-    desk = Desk(store)
-    return [desk.run(row, kind, asked=True) for kind in catalogue.asked(names, catalogue.RUN)]
-
-
-def order_sweep(plan: Plan, rows: Sequence[Row], names: list[str], given: dict[str, str], store: Store) -> list[Order]:
-    """Orders for pictures of a sweep, one for each data set; `given` are the options that their kinds take."""
-    kinds = catalogue.asked(names, catalogue.SWEEP)
-    options, desk = catalogue.options(kinds, given), Desk(store)
-    return [
-        desk.sweep(sweep, kind, suffix, options[kind.name])
-        for sweep, suffix in sweeps(plan, rows, store)
-        for kind in kinds
-    ]
-
-
-def _orders(plan: Plan, store: Store) -> list[Order]:
-    """What a sweep is to end with: its own pictures first, then those of its runs, and what was asked for before."""
-    rows = [row for row in ledger.rows(plan, ledger.joined_records(plan)) if row.heads]
-    if not rows:
-        return []
-    desk = Desk(store)
-    found = order_sweep(plan, rows, [], {}, store)
-    found += choice.pictures(choice.picks(rows, mode(plan)), catalogue.kinds(catalogue.RUN), desk.run)
-    return [*found, *_asked_before(plan, rows, desk, {(order.folder, order.name) for order in found})]
-
-
-def _asked_before(plan: Plan, rows: Sequence[Row], desk: Desk, known: set[tuple[Path, str]]) -> list[Order]:
-    """Pictures that somebody asked for by name: they are kept up to date with the others."""
-    overviews = {kind.name: kind for kind in catalogue.kinds(catalogue.SWEEP)}
-    kinds = {kind.name: kind for kind in catalogue.kinds(catalogue.RUN)}
-    found = []
-    for sweep, suffix in sweeps(plan, rows, desk.store):
-        for entry in index.read(sweep_folder(plan)).values():
-            mine = entry.get("asked") and entry.get("dataset") == sweep.rows[0].params["dataset.name"]
-            if mine and entry.get("kind") in overviews:
-                found.append(desk.sweep(sweep, overviews[entry["kind"]], suffix, entry.get("options")))
-    for row in rows:
-        folder = run_folder(row.config_hash)
-        entries = index.read(folder) if folder.is_dir() else {}
-        asked = (entry["kind"] for entry in entries.values() if entry.get("asked") and entry.get("kind") in kinds)
-        found += [desk.run(row, kinds[name], asked=True) for name in asked]
-    return [order for order in found if (order.folder, order.name) not in known]
-
-
-def _drop_stale(plan: Plan, orders: Iterable[Order]) -> None:
-    """Forget pictures of the sweep that are wanted no more."""
-    folder = sweep_folder(plan)
-    wanted_names = {order.name for order in orders if order.folder == folder}
-    stale = {name: None for name in index.read(folder) if name not in wanted_names}
-    if stale:
-        index.update(folder, stale)
+    return [*files, folder / index.FILE]
 
 
 def _digest(plan: Plan) -> str:
@@ -226,10 +175,11 @@ def _drawn(folder: Path) -> list[Drawn]:
     return sorted(found, key=lambda one: (one.order, one.kind, one.png.name))
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: Path, target: Path) -> Path:
     """A hard link where the file system has them, else a copy."""
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+    return target

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,7 @@ def sweep_folder(plan: Plan) -> Path:
     return index.root() / "sweeps" / hashing.short(plan.sweep)
 
 
+@cache
 def drawn_with() -> str:
     """The library that a picture's bytes depend on."""
     return f"matplotlib {importlib.metadata.version('matplotlib')}"

@@ -60,9 +60,10 @@ def _parts(plan: Plan, rows: Sequence[Row], store: Store) -> list[Part]:
     groups: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.config_hash):
         groups.setdefault(row.stages["dataset"], []).append(row)
-    return sorted(
-        (Part(plan, own, store, selection) for own in groups.values()), key=lambda one: (one.name, one.member)
-    )
+    names = [str(own[0].params["dataset.name"]) for own in groups.values()]
+    twins = [names.count(name) > 1 for name in names]
+    parts = [Part(plan, own, store, selection, twin) for own, twin in zip(groups.values(), twins, strict=True)]
+    return sorted(parts, key=lambda part: (part.name, part.member))
 
 
 def _page(plan: Plan, parts: Sequence[Part]) -> str:

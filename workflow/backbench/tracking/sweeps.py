@@ -94,11 +94,11 @@ def over_k(rows: Sequence[Row]) -> dict[str, Curve]:
     """Metrics of each family of clusterings with k as the step: what MLflow can plot."""
     found: dict[str, Curve] = {}
     for space in candidates.representations(rows):
-        for family in best_k.families(space):
+        for family, members in best_k.by_family(space).items():
             for metric in OVER_K:
-                curve = best_k.mean_curve(family.members, metric)
+                curve = best_k.mean_curve(members, metric)
                 if len(curve) > 1:
-                    name = NOT_IN_NAMES.sub("_", f"{metric}/{space.title} {family.name}")
+                    name = NOT_IN_NAMES.sub("_", f"{metric}/{space.title} {family}")
                     found[name[:NAME_CHARACTERS]] = curve
     return found
 
