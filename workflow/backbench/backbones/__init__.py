@@ -5,6 +5,7 @@ A plugin module has ``Params`` (with a field `image`), ``BATCH``, ``ENGINE``, ``
 
 - ``open(params, context)``: the function from a uint8 batch (n, h, w, c) to float32 features (n, d);
 - ``fit(params, images, rows, validation_rows, context)``: that function, learnt from `rows`, and how it went as JSON;
+  the function may have `arrays`, a mapping from names to what is to be stored beside the features;
 - ``embeddings(params, source)``, with ``IMAGES = False``: features (n, d) that were made elsewhere; `source` is
   :class:`Rows`, there is no field `image`, and ``width(params, description)`` may ask the data set.
 

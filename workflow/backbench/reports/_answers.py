@@ -156,7 +156,7 @@ def _others(table: Table) -> Iterable[str]:
         of = f"{len(tied):,} of the {len(others):,} others" if len(tied) < len(others) else "any other"
         yield f"The {SAID[head]} cannot tell it from {of}: {names}."
     else:
-        yield f"Each of the other {len(others):,} is significantly worse on the {SAID[head]}."
+        yield f"None of the other {len(others):,} shares its rank on the {SAID[head]}."
 
 
 def _k(part: Part, best: Entry) -> Iterable[str]:

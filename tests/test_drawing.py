@@ -1,0 +1,280 @@
+"""Pictures on disk: drawn once, again when what they show has changed, and whatever goes wrong with one of them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from broken_kinds import Dying, Plain, Raising, Unknowing
+from sharing import once
+from sweeping import collection, computed, rows_of
+
+from backbench import hashing, paths, planning
+from backbench.pictures import _pool, catalogue, choice, drawing, index, ordering
+from backbench.pictures.orders import Desk, run_folder
+from backbench.store import Store
+from backbench.sweep import ledger
+from backbench.sweep.plan import Plan
+
+GRID = ("experiment=none", "backbone=pixels", "clusterer=kmeans,agglomerative", "k=2,3", "classifier=knn,svm")
+KINDS = ("confusion", "silhouette", "predictions", "dendrogram")
+OVERVIEWS = ("heatmap", "metric_by_k")
+
+
+def finished(folder):
+    """A results folder with a finished sweep that is to end with pictures."""
+    with pytest.MonkeyPatch().context() as patch:
+        patch.setenv("BACKBENCH_RESULTS", str(folder / "results"))
+        plan = computed(*GRID, *collection(folder / "photos", ("cat", "dog", "cow")), "plots=best")
+        ledger.join(plan, ledger.read_records(plan, Store(paths.store())))
+    return str(folder / "results")
+
+
+@pytest.fixture
+def plan(tmp_path, tmp_path_factory, monkeypatch) -> Plan:
+    """The plan of a finished sweep in a results folder of the test's own, and few kinds of pictures."""
+    _, source = once(tmp_path_factory, "drawing", finished)
+    shutil.copytree(source, tmp_path / "results")
+    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("BACKBENCH_STORE", raising=False)
+    few(monkeypatch, *KINDS, *OVERVIEWS)
+    (found,) = ledger.saved_plans()
+    return found
+
+
+def few(monkeypatch, *names, more=()):
+    """Leave these kinds alone, in the order in which they are shown, and `more` behind them."""
+    every = {group: catalogue.kinds(group) for group in catalogue.GROUPS}
+    kept = {group: tuple(kind for kind in own if kind.name in names) for group, own in every.items()}
+    kept[catalogue.RUN] += tuple(more)
+    monkeypatch.setattr(catalogue, "kinds", lambda group: kept[group])
+
+
+def draw(plan, cores=1):
+    """What was drawn now, as (folder, name), and what the receipt says."""
+    counts = []
+    said = drawing.draw_sweep(plan, cores, lambda done, total: counts.append((done, total)))
+    assert counts == [(done, len(counts)) for done in range(1, len(counts) + 1)]
+    return len(counts), said
+
+
+def stamps():
+    """Each picture with what changes when it is written again."""
+    files = [path for path in index.root().rglob("*") if path.suffix in (".png", ".csv")]
+    return {str(path.relative_to(index.root())): path.stat().st_ino for path in files}
+
+
+def edit(plan, kind, change):
+    """Another result of the first stage of a kind, joined; the member that it is."""
+    store = Store(paths.store())
+    member = min(key for key, stage in plan.stages.items() if stage.kind == kind)
+    record = store.read(kind, member)
+    store.amend(kind, member, change(record))
+    ledger.join(plan, ledger.read_records(plan, store))
+    return member
+
+
+def worse(record):
+    return {"code": "f" * 64, "metrics": {**record["metrics"], "nmi": 0.0}}
+
+
+def test_a_sweep_ends_with_its_pictures_and_those_of_its_best_runs(plan):
+    count, said = draw(plan, cores=2)
+    assert said["drawn"] == count > 6 and said["failed"] == {}
+    assert [one.kind for one in drawing.of_sweep(plan)] == ["heatmap", "metric_by_k"]
+    runs = drawing.runs_of(plan)
+    best = {pick.row.config_hash for pick in choice.picks(rows_of(plan), choice.BEST)}
+    assert set(runs) <= best and len(runs) >= 2
+    for one in [*drawing.of_sweep(plan), *(one for key in runs for one in drawing.of_run(key))]:
+        assert one.png.read_bytes().startswith(b"\x89PNG") and "," in one.csv.read_text().splitlines()[0]
+        assert one.caption and one.title and one.category
+        assert one.dataset == ("folder" if one.category == "Sweep" else "")
+
+
+def test_each_result_is_drawn_once_and_reasons_are_kept(plan):
+    draw(plan)
+    entries = {key: index.read(run_folder(key)) for key in plan.runs}
+    drawn = [name for own in entries.values() for name, entry in own.items() if "png" in entry]
+    results = {head: {run.stages[head] for run in plan.runs.values()} for head in ("classification", "clustering")}
+    assert drawn.count("confusion") <= len(results["classification"]) and drawn.count("silhouette") == 2
+    assert drawn.count("dendrogram") == 1
+    (reason,) = {entry["lacks"] for own in entries.values() for entry in own.values() if "lacks" in entry}
+    assert "agglomerative" in reason
+
+
+def test_drawn_once(plan):
+    draw(plan)
+    before = stamps()
+    assert drawing.current(plan)
+    assert draw(plan)[0] == 0 and stamps() == before
+
+
+def test_pictures_are_the_same_files_twice(plan):
+    draw(plan)
+    before = {name: (index.root() / name).read_bytes() for name in stamps()}
+    shutil.rmtree(index.root())
+    assert not drawing.current(plan)
+    draw(plan, cores=2)
+    assert {name: (index.root() / name).read_bytes() for name in stamps()} == before
+
+
+def test_a_deleted_picture_is_drawn_again_and_no_other(plan):
+    draw(plan)
+    before = stamps()
+    gone = next(name for name in sorted(before) if name.endswith("silhouette.png"))
+    (index.root() / gone).unlink()
+    assert not drawing.current(plan)
+    assert draw(plan)[0] == 1
+    assert {name for name, now in stamps().items() if now != before[name]} <= {gone, gone.replace(".png", ".csv")}
+    assert drawing.current(plan)
+
+
+def test_a_deleted_link_is_made_again_without_drawing(plan):
+    draw(plan)
+    next(drawing.published(plan).glob("*silhouette.png")).unlink()
+    assert not drawing.current(plan)
+    assert draw(plan)[0] == 0 and drawing.current(plan)
+
+
+def test_another_result_is_drawn_again_with_what_shows_it(plan):
+    draw(plan)
+    before = stamps()
+    member = edit(
+        plan, "classification", lambda record: {"metrics": {**record["metrics"], "accuracy": 0.0}, "code": "f" * 64}
+    )
+    assert not drawing.current(plan)
+    draw(plan)
+    changed = {Path(name).parts for name, now in stamps().items() if now != before.get(name)}
+    runs = {hashing.short(key) for key, run in plan.runs.items() if run.stages["classification"] == member}
+    assert {place[0] for place in changed} <= {"sweeps", *runs}
+    assert not any("silhouette" in place[-1] for place in changed)
+    assert ("sweeps", hashing.short(plan.sweep), "heatmap.png") in changed
+
+
+def test_other_code_is_drawn_again_in_place(plan, monkeypatch):
+    draw(plan)
+    before = stamps()
+    (silhouette,) = catalogue.asked(["silhouette"], catalogue.RUN)
+    monkeypatch.setitem(silhouette.__dict__, "code", "f" * 64)
+    assert draw(plan)[0] == 2
+    after = stamps()
+    assert set(after) == set(before)
+    assert {Path(name).stem for name in after if after[name] != before[name]} == {"silhouette"}
+
+
+def test_a_picture_that_fails_is_recorded_and_stops_nobody(plan, monkeypatch):
+    broken = (Raising("raising", "kinds"), Unknowing("unknowing", "kinds"), Plain("plain", "kinds"))
+    few(monkeypatch, "silhouette", more=broken)
+    _, said = draw(plan)
+    assert sorted(said["failed"].values()) == ["KeyError: 'n'"] * 2 + ["ValueError: nothing to be seen"] * 2
+    for key in drawing.runs_of(plan):
+        assert [one.kind for one in drawing.of_run(key)] == ["silhouette", "plain"] or not drawing.of_run(key)
+    assert drawing.current(plan), "it is not tried again at every launch"
+
+
+def test_a_process_that_dies_takes_no_other_picture_with_it(plan, monkeypatch):
+    few(monkeypatch, "silhouette", more=(Dying("dying", "kinds"), Plain("plain", "kinds")))
+    _, said = draw(plan, cores=2)
+    assert set(said["failed"].values()) == {_pool.DIED}
+    drawn = [one.kind for key in drawing.runs_of(plan) for one in drawing.of_run(key)]
+    assert sorted(drawn) == ["plain", "plain", "silhouette", "silhouette"]
+
+
+def test_a_kind_that_is_no_more_leaves_nothing_behind(plan, monkeypatch):
+    few(monkeypatch, more=(Plain("plain", "kinds"), Plain("other", "kinds")))
+    draw(plan)
+    few(monkeypatch, more=(Plain("plain", "kinds"),))
+    draw(plan)
+    assert {Path(name).name for name in stamps()} == {"plain.png", "plain.csv"}
+    assert {path.suffix for path in drawing.published(plan).iterdir()} == {".png", ".csv", ".json"}
+
+
+def test_what_was_asked_for_is_kept_up_to_date(plan):
+    """A run that is not the best one is drawn on request, and drawn again with the sweep once it has changed."""
+    row = next(row for row in rows_of(plan) if row.params["k"] == 3 and row.params["clusterer.name"] == "kmeans")
+    member = row.run.stages["clustering"]
+    others = [row for row in rows_of(plan) if row.run.stages["clustering"] != member]
+    plain, store = Plain("plain", "kinds"), Store(paths.store())
+    drawing.make([Desk(store).run(row, plain, asked=True) for row in [row]], 1, lambda done, total: None)
+    drawing.make([Desk(store).run(row, plain) for row in others], 1, lambda done, total: None)
+    store.amend("clustering", member, {"code": "f" * 64})
+    for other in {other.run.stages["clustering"] for other in others}:
+        store.amend("clustering", other, {"code": "e" * 64})
+    ledger.join(plan, ledger.read_records(plan, store))
+    with pytest.MonkeyPatch().context() as patch:
+        few(patch, more=(plain,))
+        known = ordering.of_plan(plan, choice.NONE, store)
+    assert [(order.folder, order.asked) for order in known if order.kind is plain] == [
+        (run_folder(row.config_hash), True)
+    ]
+    left = [key for key in plan.runs if "plain" in index.read(run_folder(key))]
+    assert left == [row.config_hash], "what nobody asked for and is outdated is dropped"
+
+
+def test_a_damaged_index_is_none(plan):
+    draw(plan)
+    (key, *_) = drawing.runs_of(plan)
+    (run_folder(key) / index.FILE).write_text('{"silhouette": {"png": ')
+    assert drawing.of_run(key) == [] and index.read(run_folder(key)) == {}
+    shutil.rmtree(drawing.published(plan))
+    draw(plan)
+    assert "silhouette" in index.read(run_folder(key))
+
+
+def test_the_sweeps_folder_shows_its_runs_too(plan):
+    draw(plan)
+    names = {path.name for path in drawing.published(plan).iterdir()}
+    runs = drawing.runs_of(plan)
+    for key in runs:
+        assert {f"{hashing.short(key)}-{one.png.name}" for one in drawing.of_run(key)} <= names
+    assert {"heatmap.png", "heatmap.csv", "index.json"} <= names
+
+
+def test_preparing_a_sweep_asks_for_what_is_outdated(plan):
+    store = Store(paths.store())
+    draw(plan)
+    planning.prepare(plan)
+    assert drawing.receipt(plan).exists()
+    next(index.root().rglob("heatmap.png")).unlink()
+    planning.prepare(plan)
+    assert not drawing.receipt(plan).exists()
+    assert ledger.joined(plan, dict.fromkeys(plan.stages, "current")) and store.root.exists()
+
+
+def test_a_sweep_that_wants_no_pictures_asks_for_none(plan):
+    none = replace(plan, request={**plan.request, "plots": choice.NONE})
+    old = replace(plan, request={key: value for key, value in plan.request.items() if key != "plots"})
+    assert drawing.wanted(plan) and drawing.wanted(old) and not drawing.wanted(none)
+    assert drawing.mode(old) == choice.BEST
+
+
+def test_two_data_sets_have_pictures_of_their_own(plan, tmp_path, monkeypatch):
+    few(monkeypatch, "heatmap")
+    both = (*collection(tmp_path / "other", ("ant", "bee")), "dataset.seed=0,1")
+    two = computed("experiment=none", "backbone=pixels", "clusterer=none", "classifier=knn,svm", *both, "plots=best")
+    ledger.join(two, ledger.read_records(two, Store(paths.store())))
+    draw(two)
+    names = [one.png.name for one in drawing.of_sweep(two)]
+    assert len(names) == 2 and all(name.startswith("heatmap-folder-") for name in names)
+
+
+def test_reading_imports_no_matplotlib(plan):
+    draw(plan)
+    program = (
+        "import sys; from backbench.pictures import drawing; from backbench.sweep import ledger\n"
+        "(plan,) = ledger.saved_plans()\n"
+        "n = len([one for key in drawing.runs_of(plan) for one in drawing.of_run(key)]) + len(drawing.of_sweep(plan))\n"
+        "print(n, drawing.current(plan) in (True, False), 'matplotlib' in sys.modules, 'numpy' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert int(told[0]) > 6 and told[1:] == ["True", "False", "False"]
+
+
+def test_an_entry_says_what_a_reader_needs(plan):
+    draw(plan)
+    entries = json.loads((drawing.published(plan) / index.FILE).read_text())
+    wanted = {"title", "category", "caption", "order", "key", "png", "csv"}
+    assert set(entries) == set(OVERVIEWS) and all(wanted <= set(entry) for entry in entries.values())
