@@ -36,9 +36,25 @@ def finished(folder):
 @pytest.fixture
 def plan(tmp_path, tmp_path_factory, monkeypatch) -> Plan:
     """The plan of a finished sweep in a results folder of the test's own, and few kinds of pictures."""
-    _, source = once(tmp_path_factory, "drawing", finished)
-    shutil.copytree(source, tmp_path / "results")
-    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
+    return copied(once(tmp_path_factory, "drawing", finished)[1], tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def drawn(tmp_path, tmp_path_factory, monkeypatch) -> Plan:
+    """The same with its pictures."""
+    source = once(tmp_path_factory, "drawing", finished)[1]
+
+    def make(folder):
+        with pytest.MonkeyPatch().context() as patch:
+            draw(copied(source, folder, patch), cores=2)
+        return str(folder / "results")
+
+    return copied(once(tmp_path_factory, "drawn", make)[1], tmp_path, monkeypatch)
+
+
+def copied(source, folder, monkeypatch):
+    shutil.copytree(source, folder / "results")
+    monkeypatch.setenv("BACKBENCH_RESULTS", str(folder / "results"))
     monkeypatch.delenv("BACKBENCH_STORE", raising=False)
     few(monkeypatch, *KINDS, *OVERVIEWS)
     (found,) = ledger.saved_plans()
@@ -94,72 +110,65 @@ def test_a_sweep_ends_with_its_pictures_and_those_of_its_best_runs(plan):
         assert one.dataset == ("folder" if one.category == "Sweep" else "")
 
 
-def test_each_result_is_drawn_once_and_reasons_are_kept(plan):
-    draw(plan)
-    entries = {key: index.read(run_folder(key)) for key in plan.runs}
+def test_each_result_is_drawn_once_and_reasons_are_kept(drawn):
+    entries = {key: index.read(run_folder(key)) for key in drawn.runs}
     drawn = [name for own in entries.values() for name, entry in own.items() if "png" in entry]
-    results = {head: {run.stages[head] for run in plan.runs.values()} for head in ("classification", "clustering")}
+    results = {head: {run.stages[head] for run in drawn.runs.values()} for head in ("classification", "clustering")}
     assert drawn.count("confusion") <= len(results["classification"]) and drawn.count("silhouette") == 2
     assert drawn.count("dendrogram") == 1
     (reason,) = {entry["lacks"] for own in entries.values() for entry in own.values() if "lacks" in entry}
     assert "agglomerative" in reason
 
 
-def test_drawn_once(plan):
-    draw(plan)
+def test_drawn_once(drawn):
     before = stamps()
-    assert drawing.current(plan)
-    assert draw(plan)[0] == 0 and stamps() == before
+    assert drawing.current(drawn)
+    assert draw(drawn)[0] == 0 and stamps() == before
 
 
-def test_pictures_are_the_same_files_twice(plan):
-    draw(plan)
+def test_pictures_are_the_same_files_twice(drawn):
     before = {name: (index.root() / name).read_bytes() for name in stamps()}
     shutil.rmtree(index.root())
-    assert not drawing.current(plan)
-    draw(plan, cores=2)
+    assert not drawing.current(drawn)
+    draw(drawn, cores=2)
     assert {name: (index.root() / name).read_bytes() for name in stamps()} == before
 
 
-def test_a_deleted_picture_is_drawn_again_and_no_other(plan):
-    draw(plan)
+def test_a_deleted_picture_is_drawn_again_and_no_other(drawn):
     before = stamps()
     gone = next(name for name in sorted(before) if name.endswith("silhouette.png"))
     (index.root() / gone).unlink()
-    assert not drawing.current(plan)
-    assert draw(plan)[0] == 1
+    assert not drawing.current(drawn)
+    assert draw(drawn)[0] == 1
     assert {name for name, now in stamps().items() if now != before[name]} <= {gone, gone.replace(".png", ".csv")}
-    assert drawing.current(plan)
+    assert drawing.current(drawn)
 
 
-def test_a_deleted_link_is_made_again_without_drawing(plan):
-    draw(plan)
-    next(drawing.published(plan).glob("*silhouette.png")).unlink()
-    assert not drawing.current(plan)
-    assert draw(plan)[0] == 0 and drawing.current(plan)
+def test_a_deleted_link_is_made_again_without_drawing(drawn):
+    next(drawing.published(drawn).glob("*silhouette.png")).unlink()
+    assert not drawing.current(drawn)
+    assert draw(drawn)[0] == 0 and drawing.current(drawn)
 
 
-def test_another_result_is_drawn_again_with_what_shows_it(plan):
-    draw(plan)
+def test_another_result_is_drawn_again_with_what_shows_it(drawn):
     before = stamps()
     member = edit(
-        plan, "classification", lambda record: {"metrics": {**record["metrics"], "accuracy": 0.0}, "code": "f" * 64}
+        drawn, "classification", lambda record: {"metrics": {**record["metrics"], "accuracy": 0.0}, "code": "f" * 64}
     )
-    assert not drawing.current(plan)
-    draw(plan)
+    assert not drawing.current(drawn)
+    draw(drawn)
     changed = {Path(name).parts for name, now in stamps().items() if now != before.get(name)}
-    runs = {hashing.short(key) for key, run in plan.runs.items() if run.stages["classification"] == member}
+    runs = {hashing.short(key) for key, run in drawn.runs.items() if run.stages["classification"] == member}
     assert {place[0] for place in changed} <= {"sweeps", *runs}
     assert not any("silhouette" in place[-1] for place in changed)
-    assert ("sweeps", hashing.short(plan.sweep), "heatmap.png") in changed
+    assert ("sweeps", hashing.short(drawn.sweep), "heatmap.png") in changed
 
 
-def test_other_code_is_drawn_again_in_place(plan, monkeypatch):
-    draw(plan)
+def test_other_code_is_drawn_again_in_place(drawn, monkeypatch):
     before = stamps()
     (silhouette,) = catalogue.asked(["silhouette"], catalogue.RUN)
     monkeypatch.setitem(silhouette.__dict__, "code", "f" * 64)
-    assert draw(plan)[0] == 2
+    assert draw(drawn)[0] == 2
     after = stamps()
     assert set(after) == set(before)
     assert {Path(name).stem for name in after if after[name] != before[name]} == {"silhouette"}
@@ -214,34 +223,31 @@ def test_what_was_asked_for_is_kept_up_to_date(plan):
     assert left == [row.config_hash], "what nobody asked for and is outdated is dropped"
 
 
-def test_a_damaged_index_is_none(plan):
-    draw(plan)
-    (key, *_) = drawing.runs_of(plan)
+def test_a_damaged_index_is_none(drawn):
+    (key, *_) = drawing.runs_of(drawn)
     (run_folder(key) / index.FILE).write_text('{"silhouette": {"png": ')
     assert drawing.of_run(key) == [] and index.read(run_folder(key)) == {}
-    shutil.rmtree(drawing.published(plan))
-    draw(plan)
+    shutil.rmtree(drawing.published(drawn))
+    draw(drawn)
     assert "silhouette" in index.read(run_folder(key))
 
 
-def test_the_sweeps_folder_shows_its_runs_too(plan):
-    draw(plan)
-    names = {path.name for path in drawing.published(plan).iterdir()}
-    runs = drawing.runs_of(plan)
+def test_the_sweeps_folder_shows_its_runs_too(drawn):
+    names = {path.name for path in drawing.published(drawn).iterdir()}
+    runs = drawing.runs_of(drawn)
     for key in runs:
         assert {f"{hashing.short(key)}-{one.png.name}" for one in drawing.of_run(key)} <= names
     assert {"heatmap.png", "heatmap.csv", "index.json"} <= names
 
 
-def test_preparing_a_sweep_asks_for_what_is_outdated(plan):
+def test_preparing_a_sweep_asks_for_what_is_outdated(drawn):
     store = Store(paths.store())
-    draw(plan)
-    planning.prepare(plan)
-    assert drawing.receipt(plan).exists()
+    planning.prepare(drawn)
+    assert drawing.receipt(drawn).exists()
     next(index.root().rglob("heatmap.png")).unlink()
-    planning.prepare(plan)
-    assert not drawing.receipt(plan).exists()
-    assert ledger.joined(plan, dict.fromkeys(plan.stages, "current")) and store.root.exists()
+    planning.prepare(drawn)
+    assert not drawing.receipt(drawn).exists()
+    assert ledger.joined(drawn, dict.fromkeys(drawn.stages, "current")) and store.root.exists()
 
 
 def test_a_sweep_that_wants_no_pictures_asks_for_none(plan):
@@ -261,8 +267,7 @@ def test_two_data_sets_have_pictures_of_their_own(plan, tmp_path, monkeypatch):
     assert len(names) == 2 and all(name.startswith("heatmap-folder-") for name in names)
 
 
-def test_reading_imports_no_matplotlib(plan):
-    draw(plan)
+def test_reading_imports_no_matplotlib(drawn):
     program = (
         "import sys; from backbench.pictures import drawing; from backbench.sweep import ledger\n"
         "(plan,) = ledger.saved_plans()\n"
@@ -273,8 +278,7 @@ def test_reading_imports_no_matplotlib(plan):
     assert int(told[0]) > 6 and told[1:] == ["True", "False", "False"]
 
 
-def test_an_entry_says_what_a_reader_needs(plan):
-    draw(plan)
-    entries = json.loads((drawing.published(plan) / index.FILE).read_text())
+def test_an_entry_says_what_a_reader_needs(drawn):
+    entries = json.loads((drawing.published(drawn) / index.FILE).read_text())
     wanted = {"title", "category", "caption", "order", "key", "png", "csv"}
     assert set(entries) == set(OVERVIEWS) and all(wanted <= set(entry) for entry in entries.values())

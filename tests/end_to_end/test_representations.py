@@ -16,7 +16,7 @@ from workbench import Bench, statuses, tracked
 
 from backbench import paths
 
-HEADS = ("experiment=none", "clusterer=kmeans", "k=10", "classifier=knn")
+HEADS = ("plots=none", "experiment=none", "clusterer=kmeans", "k=10", "classifier=knn")
 
 
 def rows(bench: Bench) -> list[dict[str, str]]:
@@ -110,6 +110,10 @@ def test_pretrained_weights_on_a_given_split(empty: Bench):
     empty.run("sweep", *heads, *given, *network, check=0)
     (row,) = rows(empty)
     assert float(row["ari"]) > 0.6 and float(row["accuracy"]) > 1 / 3, "chance, on nine test photographs"
+    (folder,) = (empty.results / "sweeps").iterdir()
+    assert "<h1" in (folder / "report.html").read_text()
+    drawn = {path.stem.split("-")[-1] for path in (folder / "pictures").glob("*.png")}
+    assert {"confusion", "dendrogram", "map_tsne_images", "retrieval"} <= drawn
     shown = json.loads(empty.run("show", row["config_hash"], "--format", "json", check=0).stdout)
     assert shown["params"]["backbone.weights"] == "file"
     assert str(paths.CHECKOUT) not in json.dumps(shown["params"]), "a path is no part of what is compared"

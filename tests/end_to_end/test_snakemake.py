@@ -11,6 +11,7 @@ EXPERIMENT = """\
 defaults:
   - override /dataset: fashion_mnist
   - override /backbone: pixels
+plots: none
 dataset:
   sample: 300
 sweep:

@@ -15,7 +15,7 @@ from backbench import paths
 
 CHECKOUT = ("Snakefile", "conf", "profiles", "pyproject.toml", "scripts", "workflow")
 MAIN = "import sys; from backbench.cli import main; sys.exit(main())"
-COMMON = ("experiment=none", "backbone=pixels", "dataset.sample=300")
+COMMON = ("experiment=none", "backbone=pixels", "dataset.sample=300", "plots=none")
 GRID = (*COMMON, "clusterer=kmeans,agglomerative,dbscan", "k=2,3", "classifier=knn,svm")
 RUNS, FITS = 10, 8
 PATIENCE = 300

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from backbench import code, schema
+from backbench import code, hashing, schema
 from backbench.schema import ConfigError
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def kinds(group: str) -> tuple[Kind, ...]:
 
 def digest(*others: str) -> str:
     """Digest of the code of every picture, and of the modules `others`."""
-    every = [f"backbench.pictures.{kind.group}.{kind.name}" for group in GROUPS for kind in kinds(group)]
-    return code.digest([*every, SAVING, *others])
+    every = [[kind.group, kind.name, kind.code] for group in GROUPS for kind in kinds(group)]
+    return hashing.digest([every, code.digest(others)])
 
 
 def asked(names: Sequence[str], group: str) -> list[Kind]:
