@@ -138,6 +138,26 @@ def test_values_of_a_column_over_all_that_is_otherwise_equal(rows):
     assert any("Wilcoxon" in line for line in seeds.words(0.05))
 
 
+def test_a_pair_of_results_is_one_block_however_many_seeds_there_are(rows):
+    """k-NN has no seed: repeating its comparison for each seed of the forest would make evidence out of nothing."""
+    (result,) = methods.compare(rows, "chain", metrics=["accuracy"])
+    assert result.found.methods and len(result.found.blocks) == 1 + 1 + 6, "knn, svm, and a forest for each seed"
+
+
+def test_over_seeds_the_values_are_those_of_the_seeds(rows):
+    a, b = (one(rows, clusterer=name, chain="none") for name in ("kmeans", "agglomerative"))
+    (found,), _ = compared(rows, a, b, over="seeds", metrics=["silhouette"])
+    assert found.values[0] - found.values[1] == pytest.approx(found.test.difference)
+
+
+def test_too_few_seeds_are_no_second_verdict(rows):
+    few = [row for row in rows if row.params.get("seed") in (None, 0, 1, 2)]
+    a, b = (one(few, clusterer=name, chain="none") for name in ("kmeans", "agglomerative"))
+    found, notes = compared(few, a, b, metrics=["nmi"])
+    assert {result.over for result in found} == {"images"} and any("takes 6" in note for note in notes)
+    assert {result.over for result in compared(few, a, b, metrics=["nmi"], over="seeds")[0]} == {"seeds"}
+
+
 def test_data_sets_are_blocks(own_results, tmp_path):
     found = []
     for number in range(3):

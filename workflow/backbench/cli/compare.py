@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for head in dict.fromkeys(one.head for one in found):
         _show(head, [one for one in found if one.head == head])
-    for note in notes if found or notes else ["the runs have no head in common"]:
+    for note in notes if found or notes else ["the runs have no head with these metrics in common"]:
         print(f"not compared: {note}")
     return 0
 

@@ -18,7 +18,10 @@ from backbench.schema import ConfigError
 ROOT = "config"
 RANGES = re.compile(r"-?\d+(\.\.-?\d+)?(,-?\d+(\.\.-?\d+)?)*")
 MOST_NUMBERS = 10_000
-HINT = """(an override is key=value; a value with blanks, commas, =, ~ or brackets is quoted twice: "key='a value'")"""
+HINT = (
+    "(an override is key=value; a value with blanks, commas, =, ~, brackets or letters beyond a-z is quoted twice: "
+    """\"key='a value'\")"""
+)
 
 
 def all_groups() -> dict[str, list[str]]:

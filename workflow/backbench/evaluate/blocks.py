@@ -149,11 +149,11 @@ def _result(row: Row, head: str, config: Mapping[str, Any], role: str, value: fl
 def _blocks(found: Sequence[_Result], subject: str, metric: str) -> Blocks:
     """The complete table: a method or a block with a hole in it is left out, whichever costs less."""
     found = [one for one in found if not math.isnan(one.value)]
-    apart, why = _seeds(found)
+    seeds, why = _seeds(found)
     cells: dict[str, dict[Place, list[_Result]]] = {}
-    seeds = sorted({one.seed for one in found if one.seed is not None})
     for one in found:
-        for own in (seeds if one.seed is None else [one.seed]) if apart else [None]:
+        apart = seeds[one.place]
+        for own in (apart if one.seed is None else [one.seed]) if apart else [None]:
             place = (*one.place, *([f"seed {own}"] if own is not None else []))
             cells.setdefault(one.method, {}).setdefault(place, []).append(one)
     kept, more = _fewer(cells)
@@ -164,16 +164,24 @@ def _blocks(found: Sequence[_Result], subject: str, metric: str) -> Blocks:
     return Blocks(subject, metric, tuple(names), said, values, "; ".join(filter(None, (why, more, holes))))
 
 
-def _seeds(found: Sequence[_Result]) -> tuple[bool, str]:
-    """Whether seeds are blocks of their own: two methods without a seed would repeat their comparison in each."""
-    seeded = {one.method for one in found if one.seed is not None}
-    without = {one.method: one.plugin for one in found if one.method not in seeded}
-    if len({one.seed for one in found} - {None}) < 2:
-        return False, ""
-    if len(without) < 2:
-        return True, ""
-    names = ", ".join(sorted(set(without.values())))
-    return False, f"means over seeds, which are no blocks since {names} do not depend on them"
+def _seeds(found: Sequence[_Result]) -> tuple[dict[Place, list[int]], str]:
+    """The seeds that are blocks of their own at each place, and why there are none where there are several.
+
+    Two methods without a seed would repeat their comparison in each of them.
+    """
+    places: dict[Place, list[_Result]] = {}
+    for one in found:
+        places.setdefault(one.place, []).append(one)
+    apart: dict[Place, list[int]] = {}
+    without: set[str] = set()
+    for place, own in places.items():
+        seeds = sorted({one.seed for one in own if one.seed is not None})
+        seeded = {one.method for one in own if one.seed is not None}
+        others = {one.method: one.plugin for one in own if one.method not in seeded}
+        apart[place] = seeds if len(seeds) > 1 and len(others) < 2 else []
+        without |= set(others.values()) if len(seeds) > 1 and len(others) > 1 else set()
+    names = ", ".join(sorted(without))
+    return apart, f"means over seeds, which are no blocks since {names} do not depend on them" if names else ""
 
 
 def _fewer(cells: Mapping[str, Mapping[Place, Sequence[_Result]]]) -> tuple[list[str], str]:

@@ -6,7 +6,7 @@ results that share a seed and a data set. Samples are distinct stage results, ne
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ ASKED = {
 }
 INTERNAL = ("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic")
 LEAST_PAIRS = 2
+# Pairs with which a signed-rank test can reach 0.05: fewer are tested only where they are asked for.
+ENOUGH_PAIRS = 6
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,10 @@ def compare(
     for a, b in itertools.combinations(rows, 2):
         for head in HEADS:
             if head in a.heads and head in b.heads:
-                for one in _pair(a, b, head, _asked(head, metrics, a, b), over, known, evidence, notes):
+                names = _asked(head, metrics, a, b)
+                if not names and not metrics:
+                    notes.append(f"{head} of {_short(a)} and {_short(b)}: they have no metric in common to compare")
+                for one in _pair(a, b, head, names, over, known, evidence, notes):
                     found.setdefault((head, a.run.stages[head], b.run.stages[head], one.metric, one.over), one)
     return _corrected(list(found.values())), list(dict.fromkeys(notes))
 
@@ -154,8 +159,7 @@ def _pair(
         if metric in INTERNAL and _space(a) != _space(b):
             notes.append(f"{metric}: {names} cluster different feature spaces, whose {metric} cannot be compared")
             continue
-        for how, test in _tests(a, b, head, metric, over, known, evidence, notes):
-            values = (a.metrics[metric], b.metrics[metric])
+        for how, test, values in _tests(a, b, head, metric, over, known, evidence, notes):
             found.append(Comparison(head, metric, how, a, b, values, test))
     return found
 
@@ -169,18 +173,23 @@ def _tests(
     known: Sequence[Row],
     evidence: "_Evidence",
     notes: list[str],
-) -> Iterable[tuple[str, "Test"]]:
+) -> Iterator[tuple[str, "Test", tuple[float, float]]]:
+    """What the pairs are, the test on them, and what A and B have on average over them."""
     if over in (AUTO, IMAGES):
         test, why = evidence.test(a, b, head, metric)
         if test:
-            yield IMAGES, test
+            yield IMAGES, test, (a.metrics[metric], b.metrics[metric])
         elif over == IMAGES or why:
             notes.append(f"{metric} over images: {why or 'no test'}")
     for how, place in ((SEEDS, configurations.seeds), (DATASETS, _dataset)):
         if over in (AUTO, how):
             pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
-            if len(pairs) >= LEAST_PAIRS:
-                yield how, _signed(pairs, metric)
+            if len(pairs) >= (LEAST_PAIRS if over == how else ENOUGH_PAIRS):
+                yield how, _signed(pairs, metric), tuple(_mean(side) for side in zip(*pairs, strict=True))
+            elif over == AUTO and len(pairs) >= LEAST_PAIRS:
+                notes.append(
+                    f"{metric} over {how}: {len(pairs)} in common, and a test takes {ENOUGH_PAIRS} to find anything"
+                )
             elif over == how:
                 notes.append(f"{metric} over {how}: {label(a, head)} and {label(b, head)} have {len(pairs)} in common")
 
@@ -195,7 +204,11 @@ def _values(
         value = other.metrics.get(metric, math.nan)
         if here and not math.isnan(value) and configurations.beyond_data(other, head) == own:
             found.setdefault(place(other, head), []).append(value)
-    return {key: math.fsum(sorted(values)) / len(values) for key, values in found.items()}
+    return {key: _mean(values) for key, values in found.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(sorted(values)) / len(values)
 
 
 def _paired(one: Mapping[tuple, float], other: Mapping[tuple, float]) -> list[tuple[float, float]]:
