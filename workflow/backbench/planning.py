@@ -106,8 +106,8 @@ def prepare(found: Plan) -> Status:
         found.tracked.unlink(missing_ok=True)
     if drawing.wanted(found) and not drawing.current(found):
         drawing.receipt(found).unlink(missing_ok=True)
-    if not looked_at(found):
-        # Snakemake makes nothing that only stands between files that are there.
+    if state.needed or not found.tracked.exists() or not looked_at(found):
+        # Where the last file is there, Snakemake does not make one that is missing before it.
         attached(found).unlink(missing_ok=True)
     return state
 

@@ -121,7 +121,7 @@ def _line(progress: Progress, elapsed: float) -> str:
     left = progress.eta(elapsed)
     fits = f"{len(progress.done)}/{len(progress.expected)} stage results"
     runs = f"runs {progress.runs_done}/{len(progress.plan.runs)}"
-    parts = [f"shards {progress.shards_done}/{progress.shards}", fits, runs]
+    parts = [f"shards {progress.shards_done}/{progress.shards}", fits, runs] if progress.expected else []
     parts += [f"{len(progress.failed)} failed"] if progress.failed else []
     ending = f"about {duration(left)} left" if left else "estimating"
     ending = ending if progress.waiting else _after(progress.plan)

@@ -125,6 +125,8 @@ def _pages(plan: Plan) -> list[str]:
     failed = list(said.get("failed", {}).items())[:TAIL_LINES]
     lines = [f"warning: {name} could not be drawn: {reason}" for name, reason in failed]
     drawn = f"pictures: {said['drawn']} in {_shown(drawing.published(plan))}" if said.get("drawn") else ""
+    if drawing.wanted(plan) and not said:
+        drawn = "pictures: not all are drawn yet; the same command goes on"
     shown = f"report: {_shown(page)}" if page.exists() else ""
     return [*lines, "   ".join(filter(None, (shown, drawn)))] if drawn or shown else lines
 

@@ -161,7 +161,9 @@ def publish_own(plan: Plan) -> list[Path]:
 
 def _digest(plan: Plan) -> str:
     """Digest of all that the pictures of a sweep depend on: the joined results, the code that draws, the library."""
-    return hashing.digest([mode(plan), ledger.content(plan), catalogue.digest(OWN_CODE), drawn_with()])
+    joined = plan.folder / ledger.RESULTS
+    results = hashing.file_digest(joined) if joined.exists() else None
+    return hashing.digest([mode(plan), results, catalogue.digest(OWN_CODE), drawn_with()])
 
 
 def _drawn(folder: Path) -> list[Drawn]:

@@ -198,15 +198,6 @@ def joined(plan: Plan, states: Mapping[str, str]) -> bool:
         return False
 
 
-def content(plan: Plan) -> str:
-    """The digest that the joined results of a sweep begin with; empty where it was not joined."""
-    try:
-        with (plan.folder / RESULTS).open() as file:
-            return file.read(200).partition('"content": "')[2].partition('"')[0]
-    except OSError:
-        return ""
-
-
 def _content(plan: Plan, statuses: Mapping[str, str]) -> str:
     """Digest of what the heads are: their hashes, the code that made them and how they came out."""
     heads = ((key, stage) for key, stage in sorted(plan.stages.items()) if stage.kind in HEADS)
