@@ -106,16 +106,20 @@ def prepare(found: Plan) -> Status:
         found.tracked.unlink(missing_ok=True)
     if drawing.wanted(found) and not drawing.current(found):
         drawing.receipt(found).unlink(missing_ok=True)
-    if state.needed or not found.tracked.exists() or not looked_at(found):
+    if state.needed or not found.tracked.exists() or undrawn(found) or not page(found).exists():
         # Where the last file is there, Snakemake does not make one that is missing before it.
         attached(found).unlink(missing_ok=True)
     return state
 
 
-def looked_at(found: Plan) -> bool:
-    """Whether a sweep has what people look at: its pictures, where it is to have any, and its report."""
-    drawn = drawing.receipt(found).exists() or not drawing.wanted(found)
-    return drawn and (found.folder / "report.html").exists()
+def undrawn(found: Plan) -> bool:
+    """Whether a sweep is to have pictures that are not drawn yet."""
+    return drawing.wanted(found) and not drawing.receipt(found).exists()
+
+
+def page(found: Plan) -> Path:
+    """The report of a sweep."""
+    return found.folder / "report.html"
 
 
 def attached(found: Plan) -> Path:

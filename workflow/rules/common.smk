@@ -18,7 +18,7 @@ JOINED = PLAN.folder / "results.json"
 TRACKED = PLAN.tracked
 DRAWN = drawing.receipt(PLAN)
 PICTURES = drawing.published(PLAN)
-PAGE = PLAN.folder / "report.html"
+PAGE = planning.page(PLAN)
 ATTACHED = planning.attached(PLAN)
 SHARDS = {shard.receipt: shard for shard in PLAN.shards.values()}
 

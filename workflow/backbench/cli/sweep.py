@@ -13,6 +13,7 @@ from backbench.cli.plan import cores, counted, describe, duration, say
 from backbench.evaluate import record
 from backbench.pictures import drawing
 from backbench.reports import audit
+from backbench.reports import sweep as report
 from backbench.store import DONE, Store
 from backbench.sweep import estimate, ledger, status
 from backbench.sweep.plan import Plan, save
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         describe(planned, found, cores(args.cores))
         if dry(args.snakemake):
             return _snakemake(planned, args).wait()
-        failed = _compute(planned, found, args) if found.needed or not planning.looked_at(plan) else 0
+        failed = _compute(planned, found, args) if found.needed or planning.undrawn(plan) else 0
         return max(failed, _finish(plan, store, started))
 
 
@@ -102,6 +103,8 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
         ledger.join(plan, records)
     rows = ledger.rows(plan, records)
     chosen = record.record(plan, rows)
+    if not planning.page(plan).exists() and any(row.heads for row in rows):
+        report.write(plan, rows, store)
     outcome = _track(plan, rows)
     leaderboard.show(rows)
     counts = {name: sum(row.status == name for row in rows) for name in ("finished", "failed", "pending")}
@@ -121,7 +124,7 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
 
 def _pages(plan: Plan) -> list[str]:
     """Where the pictures and the report are, and which pictures could not be drawn."""
-    said, page = drawing.told(plan), plan.folder / "report.html"
+    said, page = drawing.told(plan), planning.page(plan)
     failed = list(said.get("failed", {}).items())[:TAIL_LINES]
     lines = [f"warning: {name} could not be drawn: {reason}" for name, reason in failed]
     drawn = f"pictures: {said['drawn']} in {_shown(drawing.published(plan))}" if said.get("drawn") else ""
