@@ -13,7 +13,7 @@ from backbench.cli.plan import cores, counted, describe, duration, say
 from backbench.evaluate import record
 from backbench.pictures import drawing
 from backbench.reports import audit
-from backbench.reports import sweep as report
+from backbench.reports import sweep as pages
 from backbench.store import DONE, Store
 from backbench.sweep import estimate, ledger, status
 from backbench.sweep.plan import Plan, save
@@ -104,7 +104,7 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
     rows = ledger.rows(plan, records)
     chosen = record.record(plan, rows)
     if not planning.page(plan).exists() and any(row.heads for row in rows):
-        report.write(plan, rows, store)
+        pages.write(plan, rows, store)
     outcome = _track(plan, rows)
     leaderboard.show(rows)
     counts = {name: sum(row.status == name for row in rows) for name in ("finished", "failed", "pending")}
