@@ -1,4 +1,4 @@
-"""Record the joined runs of a plan in MLflow, each exactly once.
+"""Record the joined runs of a plan in MLflow, each exactly once; attach_pages adds what is drawn meanwhile.
 
 python scripts/track_runs.py --plan results/plans/HASH.json
 """
@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
     found = plan.load(parser.parse_args().plan)
     try:
-        report = sweeps.record(found, ledger.rows(found, ledger.joined_records(found)))
+        report = sweeps.record(found, ledger.rows(found, ledger.joined_records(found)), pages=False)
     except tracking.TrackingUnavailable as error:
         print(error, file=sys.stderr)
         return 1

@@ -45,20 +45,22 @@ def run_rows(rows: Sequence[Row]) -> list[RunRow]:
     return [_run_row(row) for row in rows if row.status != PENDING]
 
 
-def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> Summary:
-    """The summary run of a sweep on one data set: its note, curves over k, leaderboard, pictures and report."""
+def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str, pages: bool = True) -> Summary:
+    """The summary run of a sweep on one data set: its note, curves over k, leaderboard, and with `pages` the pictures
+    and the report of the sweep."""
     counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (FINISHED, FAILED, PENDING)}
     counts["stages"] = len(plan.stages)
     start, end = _span([record for row in rows for record in row.heads.values()])
     chosen, decisions = _chosen(plan, dataset)
     experiment = str(plan.request.get("experiment", ""))
+    written, shown = _written(plan, rows, table, dataset), _drawn(plan, dataset) if pages else []
     return Summary(
         name=f"sweep {experiment} {hashing.short(plan.sweep)}",
         metrics={**counts, **_best(rows)},
         start_ms=start,
         end_ms=end,
         tags={"experiment": experiment, NOTE: note.note(plan, rows, dataset), **chosen},
-        files=(*map(Attached, (*_written(plan, rows, table, dataset), *decisions)), *_drawn(plan, dataset)),
+        files=(*map(Attached, (*written, *decisions)), *shown),
         curves=over_k(rows),
         data=_data(rows[0]),
     )
@@ -203,8 +205,13 @@ def _plain(value: Any) -> str | int | float | bool:
     return value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
 
 
-def record(plan: Plan, rows: Sequence[Row], uri: str | None = None, progress: Progress = quiet) -> TrackReport:
+def record(
+    plan: Plan, rows: Sequence[Row], uri: str | None = None, progress: Progress = quiet, pages: bool = True
+) -> TrackReport:
     """Record the rows of a sweep in MLflow, one experiment per dataset; nothing where all are pending.
+
+    `pages` says whether the pictures and the report of the sweep are attached: not while another job may be writing
+    them.
 
     Raises
     ------
@@ -215,14 +222,16 @@ def record(plan: Plan, rows: Sequence[Row], uri: str | None = None, progress: Pr
     for row in rows:
         groups.setdefault(row.params["dataset.name"], []).append(row)
     told = {name: group for name, group in groups.items() if any(row.status != PENDING for row in group)}
-    reports = [_record(plan, group, dataset, uri, progress) for dataset, group in sorted(told.items())]
+    reports = [_record(plan, group, dataset, uri, progress, pages) for dataset, group in sorted(told.items())]
     totals = (sum(getattr(report, item.name) for report in reports) for item in fields(TrackReport))
     write_if_changed(plan.tracked, json.dumps({"uri": without_password(address(uri)), "sweep": plan.sweep}))
     return TrackReport(*totals)
 
 
-def _record(plan: Plan, rows: Sequence[Row], dataset: str, uri: str | None, progress: Progress) -> TrackReport:
+def _record(
+    plan: Plan, rows: Sequence[Row], dataset: str, uri: str | None, progress: Progress, pages: bool
+) -> TrackReport:
     records = [tables.flatten(row) for row in sorted(rows, key=lambda row: row.config_hash)]
     table = tables.to_csv(tables.order(records, "-val_accuracy"))
-    whole = summary(plan, rows, table, dataset)
+    whole = summary(plan, rows, table, dataset, pages)
     return track(run_rows(rows), dataset, address(uri), plan.sweep, artifact_root(), progress, whole)
