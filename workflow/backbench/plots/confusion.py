@@ -94,7 +94,7 @@ def _matrix(axes: "Axes", shares: np.ndarray, names: Sequence[str]) -> "AxesImag
 
     many = len(shares) > NUMBERED
     norm = PowerNorm(0.5, 0, 1) if many else Normalize(0, 1)
-    mesh = axes.imshow(shares, cmap=_colours(), norm=norm, aspect="auto", interpolation="nearest")
+    mesh = axes.imshow(shares, cmap=colours(), norm=norm, aspect="auto", interpolation="nearest")
     step = math.ceil(NAME / _cell(len(shares)))
     places = range(0, len(shares), step)
     for axis, what in ((axes.xaxis, "predicted class"), (axes.yaxis, "true class")):
@@ -112,7 +112,7 @@ def _matrix(axes: "Axes", shares: np.ndarray, names: Sequence[str]) -> "AxesImag
     return mesh
 
 
-def _colours() -> "Colormap":
+def colours() -> "Colormap":
     """White for nothing, over the light end of cividis to its dark one; grey where there is no share."""
     import matplotlib
     from matplotlib.colors import ListedColormap

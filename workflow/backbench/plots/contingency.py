@@ -1,0 +1,125 @@
+"""Clusters against classes: the table that purity and the one-to-one accuracy are read off."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backbench.plots import Heading, Picture, _style, confusion
+from backbench.plots._names import brief, legible
+from backbench.plots.composition import NOISE, Composition
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+# Up to so many rows and columns cells have a number; more clusters than the second are cut off, the smallest first.
+NUMBERED, MOST = 30, 60
+# Inches: a cell with a number, one without, beside the cells.
+CELL, SMALL, BAR = 0.46, 0.17, 0.95
+
+
+def draw(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
+    """The images of each class in each cluster; clusters stand in the order of the classes that they are matched with.
+
+    The match is one to one (Kuhn 1955); clusters beyond it come behind, the largest first, and noise last. Colours are
+    shares of a class. A frame marks the class with the most images of each cluster.
+    """
+    shown = arranged(found)
+    numbered = max(shown.counts.shape) <= NUMBERED
+    cell = CELL if numbered else SMALL
+    labels = legible(names, 22 if numbered else 16)
+    side = 0.35 + 0.075 * max(map(len, labels))
+    with _style.style():
+        size = max(5.2, side + cell * len(shown.clusters) + BAR), cell * len(names) + 0.8
+        figure = _style.figure(heading, *size)
+        axes = figure.subplots()
+        mesh = _cells(axes, shown, labels)
+        _frames(axes, shown)
+        if numbered:
+            _numbers(axes, shown, mesh)
+        bar = figure.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=30, ticks=(0, 0.25, 0.5, 0.75, 1))
+        bar.ax.set_yticklabels(["0%", "25%", "50%", "75%", "100%"])
+        bar.set_label("share of the class", size=8)
+        bar.ax.tick_params(labelsize=7.5)
+        bar.outline.set_visible(False)
+    return Picture(figure, _data(names, found), _caption(names, found, shown))
+
+
+def arranged(found: Composition) -> Composition:
+    """At most `MOST` clusters, those that are matched with a class in the order of the classes, noise last."""
+    from scipy.optimize import linear_sum_assignment
+
+    whole = found.largest(MOST)
+    own = np.flatnonzero(whole.clusters != NOISE)
+    rows, classes = linear_sum_assignment(whole.counts[own], maximize=True)
+    matched = own[rows[np.argsort(classes)]]
+    rest = [at for at in range(len(whole.clusters)) if at not in set(matched.tolist())]
+    order = np.concatenate([matched, np.array(rest, dtype=np.int64)])
+    return Composition(whole.clusters[order], whole.counts[order])
+
+
+def _cells(axes: "Axes", shown: Composition, names: Sequence[str]) -> "AxesImage":
+    from matplotlib.colors import Normalize
+
+    whole = shown.counts.sum(axis=0)
+    shares = np.divide(shown.counts, whole, out=np.full(shown.counts.shape, np.nan), where=whole > 0)
+    mesh = axes.imshow(shares.T, cmap=confusion.colours(), norm=Normalize(0, 1), aspect="auto", interpolation="nearest")
+    clusters = ["noise" if cluster == NOISE else str(cluster) for cluster in shown.clusters]
+    axes.set_xticks(range(len(clusters)), clusters, rotation=90 if len(clusters) > 20 else 0)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("cluster, in the order of the classes that they are matched with")
+    axes.set_ylabel("true class")
+    axes.tick_params(length=0, labelsize=8 if max(shown.counts.shape) <= NUMBERED else 5.5)
+    axes.spines[:].set_visible(False)
+    return mesh
+
+
+def _frames(axes: "Axes", shown: Composition) -> None:
+    """A frame around the majority class of each cluster."""
+    from matplotlib.patches import Rectangle
+
+    for column, (cluster, row) in enumerate(zip(shown.clusters, shown.majority, strict=True)):
+        if cluster != NOISE:
+            frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="#D55E00", lw=1.4, gid="majority")
+            axes.add_patch(frame).set_clip_on(False)
+
+
+def _numbers(axes: "Axes", shown: Composition, mesh: "AxesImage") -> None:
+    whole = shown.counts.sum(axis=0)
+    for (column, row), count in np.ndenumerate(shown.counts):
+        if count:
+            ink = _style.ink_on(mesh.cmap(mesh.norm(count / whole[row])))
+            axes.text(column, row, confusion.short(count), ha="center", va="center", size=7.5, color=ink)
+
+
+def _caption(names: Sequence[str], found: Composition, shown: Composition) -> str:
+    from scipy.optimize import linear_sum_assignment
+
+    total, own = int(found.sizes.sum()), found.counts[found.clusters != NOISE]
+    pure = int(own.max(axis=1).sum()) if len(own) else 0
+    matched = int(own[linear_sum_assignment(own, maximize=True)].sum()) if len(own) else 0
+    parts = [
+        "Images of each class in each cluster; the colour is the share of the class.",
+        f"The framed cells, the majority class of each cluster, sum to {pure:,} of {total:,} images: purity "
+        f"{pure / total:.4f}. Matched one to one, clusters and classes agree on {matched:,}: accuracy "
+        f"{matched / total:.4f}.",
+    ]
+    lost = [brief(name) for at, name in enumerate(names) if at not in set(shown.majority[shown.clusters != NOISE])]
+    if lost and len(own):
+        said = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+        parts.append(f"In no cluster the majority: {said}.")
+    hidden = len(found.clusters) - len(shown.clusters)
+    return " ".join([*parts, f"{hidden} smaller clusters are not shown; the table has them."] if hidden else parts)
+
+
+def _data(names: Sequence[str], found: Composition) -> dict[str, list]:
+    """Every cell that is not zero, in the order of clusters and classes."""
+    rows, columns = np.nonzero(found.counts)
+    counts = found.counts[rows, columns]
+    return {
+        "cluster": ["noise" if cluster == NOISE else int(cluster) for cluster in found.clusters[rows]],
+        "class": [names[column] for column in columns],
+        "images": counts.tolist(),
+        "share_of_class": (counts / found.counts.sum(axis=0)[columns]).tolist(),
+    }
