@@ -2,7 +2,9 @@
 
 import json
 import random
+import re
 import shutil
+import textwrap
 
 import pytest
 from hydra import initialize_config_dir
@@ -186,6 +188,79 @@ def test_an_option_that_only_some_have_is_an_axis_for_them_alone():
     assert names.count("kmeans") == 1 and names.count("dbscan") == 3
     assert found.notices == ["clusterer.eps_quantile applies only to the options that have it"]
     assert not compose.expand([NONE, "clusterer=dbscan", "clusterer.eps_quantile=0.3,0.5"]).notices
+
+
+def test_values_of_an_experiment_are_left_out_with_the_option_that_they_are_for():
+    """What the experiment says of DBSCAN is no fault of who asks for k-means; what one says himself is."""
+    found = compose.expand(["backbone=pixels", "clusterer=kmeans"])
+    assert {cell.config["clusterer"]["name"] for cell in found.cells} == {"kmeans"}
+    assert found.notices == [
+        "clusterer.eps_quantile of the experiment belongs to none of these options and is left out"
+    ]
+    with pytest.raises(ConfigError, match=r"'clusterer\.eps_quantile'"):
+        compose.expand(["backbone=pixels", "clusterer=kmeans", "clusterer.eps_quantile=0.5"])
+
+
+def test_values_of_an_experiment_are_not_for_other_options_of_the_group(conf):
+    """Both have the key; the experiment's value is for its own choice, narrowed or not, and for no other."""
+    conf(
+        experiment__one=textwrap.dedent("""\
+            # @package _global_
+            defaults:
+              - override /backbone: resnet50
+            sweep:
+              backbone.weights: IMAGENET1K_V1
+              clusterer: kmeans,gaussian_mixture
+              clusterer.n_init: 9
+        """)
+    )
+    own = compose.expand(["experiment=one", "clusterer=gaussian_mixture"])
+    assert [(cell.config["backbone"]["weights"], cell.config["clusterer"]["n_init"]) for cell in own.cells] == [
+        ("IMAGENET1K_V1", 9)
+    ]
+    other = compose.expand(["experiment=one", "backbone=efficientnet_lite0", "clusterer=minibatch_kmeans"])
+    assert {cell.config["backbone"]["weights"] for cell in other.cells} == {"imagenet"}
+    assert all(cell.config["clusterer"]["n_init"] != 9 for cell in other.cells)
+
+
+def test_a_misspelled_axis_of_an_experiment_is_refused(conf):
+    conf(experiment__one="# @package _global_\nsweep:\n  clusterer.n_inits: 3\n")
+    with pytest.raises(ConfigError, match=r"Did you mean 'clusterer\.n_init'"):
+        compose.expand(["experiment=one"])
+
+
+class TestExclude:
+    GRID = (NONE, "clusterer=kmeans,gaussian_mixture", "k=2,3,4")
+
+    def names(self, exclude):
+        found = compose.expand([*self.GRID, exclude])
+        return [(cell.config["clusterer"]["name"], cell.config["k"]) for cell in found.cells], found.notices
+
+    def test_cells_with_all_values_of_an_entry_are_left_out(self):
+        found, notices = self.names("exclude=[{clusterer.name:kmeans,k:3}]")
+        assert found == [("kmeans", 2), ("kmeans", 4), *(("gaussian_mixture", k) for k in (2, 3, 4))]
+        assert notices == ["1 of 6 cells are left out (exclude)"]
+
+    def test_several_entries_and_several_values(self):
+        found, _ = self.names("exclude=[{clusterer.name:kmeans},{k:[2,4]}]")
+        assert found == [("gaussian_mixture", 3)]
+
+    def test_an_empty_list_takes_all(self):
+        found, notices = self.names("exclude=[]")
+        assert len(found) == 6 and not notices
+
+    @pytest.mark.parametrize(
+        ("exclude", "said"),
+        [
+            ("exclude=[{clusterer.nam:kmeans}]", "Did you mean 'clusterer.name'"),
+            ("exclude=[{k:[2,3,4]}]", "nothing is left of the grid"),
+            ("exclude=[3]", "a list of mappings"),
+            ("exclude=[],[]", "one value in a sweep"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_refused(self, exclude, said):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            compose.expand([*self.GRID, exclude])
 
 
 def test_an_axis_of_the_command_line_replaces_the_experiments():

@@ -11,7 +11,7 @@ from backbench.compose import grammar, interpolation, nodes
 from backbench.schema import ConfigError, refuse
 
 SETTINGS = ("execution", "store", "tracking", "selection", "plots")
-NOT_IN_CELL = (*SETTINGS, "sweep")
+NOT_IN_CELL = (*SETTINGS, "sweep", "exclude")
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,19 @@ class Expansion:
             self._check(override)
         self.fixed = [o.input_line for o in self.given if self._is_structural(o)]
         self.base = self._compose(self.fixed)
+        self.named = frozenset(grammar.key_of(override) for override in self.given)
+        self.meant: dict[str, set[str]] = {}
         self.notices: list[str] = []
 
     def run(self) -> Composition:
         axes = self._axes()
         groups = [axis for axis in axes if axis.group]
         values = [axis for axis in axes if not axis.group]
-        cells = list(self._cells(groups, values))
+        cells = self._kept(list(self._cells(groups, values)))
         settings = {key: self.base.get(key, {}) for key in SETTINGS}
         settings = {key: cells[0].config.get(key, {}) for key in settings} if cells else settings
         stripped = [Cell(nodes.without(cell.config, NOT_IN_CELL), cell.overrides) for cell in cells]
-        explicit = frozenset(grammar.key_of(o) for o in self.given)
-        return Composition(stripped, settings, explicit, self._experiment(), self.notices)
+        return Composition(stripped, settings, self.named, self._experiment(), self.notices)
 
     def _experiment(self) -> str:
         chosen = [o.get_value_element_as_str() for o in self.given if grammar.key_of(o) == "experiment"]
@@ -78,7 +79,7 @@ class Expansion:
     def _check(self, override: Override) -> None:
         name, key = override.key_or_group, grammar.key_of(override)
         root = name.split(".")[0]
-        if override.is_sweep_override() and root in ("experiment", *SETTINGS):
+        if override.is_sweep_override() and root in ("experiment", "exclude", *SETTINGS):
             raise ConfigError(f"{override.input_line}: {root} has one value in a sweep; start a sweep for each.")
         if root == "sweep" and not self._is_structural(override):
             raise ConfigError(
@@ -112,11 +113,29 @@ class Expansion:
         """Axes of the experiment, each replaced by an override of the same key, then those of the command line."""
         given = {grammar.key_of(o): o for o in self.given}
         asked = grammar.parse([f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items()])
+        self.meant = self._meant(asked)
         merged = [o for o in asked if grammar.key_of(o) not in given]
         merged += [o for o in self.given if not self._is_structural(o)]
         for override in merged:
             self._check(override)
         return [self._axis(override) for override in merged]
+
+    def _meant(self, asked: Sequence[Override]) -> dict[str, set[str]]:
+        """The options of each group that the experiment chose, for which alone its values of their keys are meant."""
+        experiment = self._compose([o.input_line for o in self.given if grammar.key_of(o) == "experiment"])
+        found = {name: {node["name"]} for name, node in experiment.items() if isinstance(node, dict) and "name" in node}
+        for override in asked:
+            if override.key_or_group in found:
+                found[override.key_or_group] = set(self._choices(override))
+        return found
+
+    def _applies(self, key: str, config: Mapping[str, Any]) -> bool:
+        """Whether a value belongs to a combination of options: what the command line names, wherever there is such a
+        key; what the experiment names, not where another option of the group was put in the place of its own."""
+        if not nodes.has(config, key):
+            return False
+        group = key.split(".")[0]
+        return key in self.named or group not in self.meant or config[group].get("name") in self.meant[group]
 
     def _axis(self, override: Override) -> _Axis:
         group = override.key_or_group in self.groups
@@ -145,16 +164,38 @@ class Expansion:
             config = _merge(self._first(groups), fragments, picks) if separable else self._compose(chosen)
             known.update(nodes.flat_keys(config))
             for axis in values:
-                applied[axis.key].add(nodes.has(config, axis.key))
-            yield from _spread(config, chosen, [axis for axis in values if nodes.has(config, axis.key)])
+                applied[axis.key].add(self._applies(axis.key, config))
+            yield from _spread(config, chosen, [axis for axis in values if self._applies(axis.key, config)])
         self._report(applied, known)
+
+    def _kept(self, cells: list[Cell]) -> list[Cell]:
+        """The cells without those that `exclude` describes: all values of one of its entries."""
+        patterns = (cells[0].config.get("exclude") or []) if cells else []
+        if not isinstance(patterns, list) or not all(isinstance(pattern, dict) for pattern in patterns):
+            raise refuse("exclude", patterns, "a list of mappings such as [{backbone.name: pixels, k: 10}]")
+        for key in {key for pattern in patterns for key in pattern}:
+            lenient = self._replaced(key) and "exclude" not in self.named
+            if not lenient and not any(nodes.has(cell.config, key) for cell in cells):
+                raise refuse("exclude", key, nodes.beside(key, set(nodes.flat_keys(cells[0].config))))
+        kept = [cell for cell in cells if not any(nodes.matches(cell.config, pattern) for pattern in patterns)]
+        if cells and not kept:
+            raise ConfigError("exclude: nothing is left of the grid; exclude=[] takes all of it.")
+        if len(kept) < len(cells):
+            self.notices.append(f"{len(cells) - len(kept)} of {len(cells)} cells are left out (exclude)")
+        return kept
 
     def _report(self, applied: Mapping[str, set[bool]], known: set[str]) -> None:
         for key, found in applied.items():
             if True not in found:
-                raise refuse("override", key, nodes.beside(key, known))
-            if False in found:
+                if key in self.named or not self._replaced(key):
+                    raise refuse("override", key, nodes.beside(key, known))
+                self.notices.append(f"{key} of the experiment belongs to none of these options and is left out")
+            elif False in found:
                 self.notices.append(f"{key} applies only to the options that have it")
+
+    def _replaced(self, key: str) -> bool:
+        """Whether the command line put other options in the place of those that the experiment names the key for."""
+        return key.split(".")[0] in self.named
 
     def _first(self, groups: list[_Axis]) -> dict:
         return self._compose([*self.fixed, *(f"{axis.key}={axis.texts[0]}" for axis in groups)])
