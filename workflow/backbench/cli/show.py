@@ -4,14 +4,23 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
 from backbench.cli.leaderboard import cell, screen
+from backbench.datasets import PARTS
 from backbench.evaluate import classes
 from backbench.pictures import drawing
 from backbench.store import Store
 from backbench.sweep import ledger
 from backbench.sweep.ledger import Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+TEST = PARTS[-1]
 
 
 def find(prefix: str, rows: list[Row]) -> Row:
@@ -38,31 +47,62 @@ def as_json(row: Row) -> dict:
         "params": row.params,
         "metrics": metrics,
         "undefined": row.notes,
+        "parts": parts(row),
         "stages": row.stages,
         "config": row.config,
         "records": {member: row.records.get(member) for member in row.members},
     }
 
 
-def _print(row: Row) -> None:
-    from rich.table import Table
+def parts(row: Row) -> dict[str, dict[str, Any]]:
+    """The metrics of each part of a clustering whose parts were clustered apart (scope per_split); else empty."""
+    record = row.heads.get("clustering", {})
+    found = record.get("info", {}).get("parts", {})
+    known = [part for part in PARTS if part in found]
+    return {part: {name: found[part][name] for name in record["metrics"] if name in found[part]} for part in known}
 
+
+def _print(row: Row) -> None:
     console = screen(sys.stdout)
     console.print(f"[bold]{row.config_hash}[/bold]\n{row.name}: {row.status}")
     if row.reason:
         console.print(f"failed: {row.reason}", markup=False)
     for title, pairs in ((title, pairs) for title, pairs in _sections(row).items() if pairs):
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
-        for key, value in pairs.items():
-            table.add_row(key, cell(value))
         console.print()
-        console.print(table)
+        console.print(_table(title, pairs))
+        if title == "metrics" and (found := parts(row)):
+            above = "are of the test images" if TEST in found else "would be of test images"
+            console.print(f"\n[bold]metrics of each part[/bold], which is clustered by itself; those above {above}")
+            console.print(_of_parts(found, _data(row).get("counts", {})))
     for title, lines in (("classes", _classes(row)), ("pictures", _pictures(row))):
         if lines:
             console.print(f"\n[bold]{title}[/bold]")
             for line in lines:
                 console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print(f"\ncompute it again: backbench reproduce {hashing.short(row.config_hash)}")
+
+
+def _table(title: str, pairs: Mapping[str, object]) -> "Table":
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
+    for key, value in pairs.items():
+        table.add_row(key, cell(value))
+    return table
+
+
+def _of_parts(found: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> "Table":
+    """A column for each part; the clusters of one are none of another."""
+    from rich.table import Table
+
+    table = Table(box=None)
+    table.add_column()
+    for part in found:
+        images = f" ({counts[part]:,})" if part in counts else ""
+        table.add_column(f"{part}{images}", justify="right", no_wrap=True)
+    for name in dict.fromkeys(name for own in found.values() for name in own):
+        table.add_row(name, *(cell(own.get(name)) for own in found.values()))
+    return table
 
 
 def _classes(row: Row) -> list[str]:
@@ -76,6 +116,11 @@ def _pictures(row: Row) -> list[str]:
     return [f"{one.title}: {one.png}" for one in drawing.of_run(row.config_hash)]
 
 
+def _data(row: Row) -> Mapping[str, Any]:
+    """What the record of the data set says."""
+    return row.records.get(row.stages["dataset"], {}).get("info", {})
+
+
 def _sections(row: Row) -> dict[str, dict[str, object]]:
     metrics = {
         name: f"undefined: {row.notes.get(name, 'no reason recorded')}" if math.isnan(value) else value
@@ -86,7 +131,7 @@ def _sections(row: Row) -> dict[str, dict[str, object]]:
         key: ", ".join(sorted({str(value) for value in row.provenance(key).values()}))
         for key in ("device", "threads", "cpu", "git")
     }
-    data = row.records.get(row.stages["dataset"], {}).get("info", {})
+    data = _data(row)
     found = {key: data[key] for key in ("n", "counts", "duplicates", "duplicates_across_parts") if key in data}
     features = row.records.get(row.stages["features"], {}).get("info", {})
     return {

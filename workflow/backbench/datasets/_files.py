@@ -1,8 +1,8 @@
 """What every collection of image files shares (layer 1): a folder, an unpacked archive, a known collection.
 
 A plugin gives a :class:`Source`, where the files lie and how they are listed, and its ``Params``, which have
-``digest``, ``sample``, ``seed``, ``split``, ``unreadable`` and the policies of ``_gate``. The content goes into the
-hash, the path does not.
+``digest``, ``sample``, ``seed``, ``split``, ``unreadable``, ``classes`` and the policies of ``_gate``. The content goes
+into the hash, the path does not.
 
 Every file is decoded once (see ``_decode``) and the digest is over the relative paths, classes and pixels of those
 that are readable. It is kept in ``results/fingerprints`` and renewed only for files whose size or modification time
@@ -17,7 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench.datasets import Collection, Description, _fingerprint, _gate, _listing, _pattern, _split, _table
+from backbench.datasets import (
+    Collection,
+    Description,
+    _classes,
+    _fingerprint,
+    _gate,
+    _listing,
+    _pattern,
+    _split,
+    _table,
+)
 from backbench.datasets._fingerprint import Audit, Seen
 from backbench.datasets._listing import Entry, Listing
 from backbench.schema import ConfigError
@@ -50,7 +60,7 @@ def describe(source: Source, params: Any) -> Description:
 
     Until then, the counts take every file for an image.
     """
-    listing = source.listing()
+    listing = _listed(source, params)
     audit = _fingerprint.recall(source.root, listing)
     if audit is None:
         return _description(listing.entries, None, params, listing.given)
@@ -65,7 +75,7 @@ def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None
     ConfigError
         If there is no image, the collection has what a policy refuses, or cannot be drawn and divided as asked.
     """
-    audit = _fingerprint.take(source.root, source.listing(), progress)
+    audit = _fingerprint.take(source.root, _listed(source, params), progress)
     chosen = _checked(audit, params, source.root)
     if chosen.excluded:
         log.warning("%d files left out: %s", len(chosen.excluded), some(chosen.excluded))
@@ -80,7 +90,7 @@ def load(source: Source, params: Any, context: Context) -> Collection:
     ConfigError
         If the content is no longer what was planned.
     """
-    audit = _fingerprint.take(source.root, source.listing(), context.progress)
+    audit = _fingerprint.take(source.root, _listed(source, params), context.progress)
     return _collection(source.root, audit, _checked(audit, params, source.root), params)
 
 
@@ -88,6 +98,10 @@ def some(reasons: Mapping[str, str]) -> str:
     """The first few files of `reasons`, each with its reason."""
     shown = [f"{_gate.shown(path)} ({_gate.shown(reason)})" for path, reason in list(reasons.items())[:SHOWN]]
     return ", ".join(shown) + (", ..." if len(reasons) > SHOWN else "")
+
+
+def _listed(source: Source, params: Any) -> Listing:
+    return _classes.of_listing(source.listing(), params.classes, source.root)
 
 
 def _checked(audit: Audit, params: Any, root: Path) -> _gate.Chosen:
@@ -103,6 +117,7 @@ def _checked(audit: Audit, params: Any, root: Path) -> _gate.Chosen:
         )
     _check_given(audit.given, params)
     chosen = _gate.choose(audit, params, root)
+    _classes.check_left(params.classes, (seen.entry.label for seen in chosen.kept), root)
     _gate.check_leaks(chosen.kept, params, lambda: _drawn(chosen.kept, params), root)
     return chosen
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from backbench import paths
-from backbench.datasets import Collection, Description, Split, _files, _gate, _known, _split
+from backbench.datasets import Collection, Description, Split, _classes, _files, _gate, _known, _split
 from backbench.datasets._known import Known, Place
 from backbench.datasets._listing import Listing
 from backbench.schema import ConfigError, Range
@@ -35,16 +35,19 @@ class Params:
     near_duplicates: Literal["keep", "exclude", "fail"] = "keep"
     near_distance: Annotated[int, Range(low=0, high=16)] = _gate.NEAR_DISTANCE
     leaks: Literal["keep", "fail"] = "keep"
+    classes: _classes.Names = None
 
     def __post_init__(self) -> None:
         _gate.settle(self)
+        _classes.settle(self)
 
 
 @dataclass(frozen=True)
 class FileCollection:
     """One collection: where it is had, what it officially holds, and how its folder is listed.
 
-    `given` says whether it brings its own split; `exact`, whether `sizes` is known by class, or else only by part.
+    `given` says whether it brings its own split; `exact`, whether `sizes` is known by class, or else only by part;
+    `named`, whether the classes in `sizes` have their names, or else the files alone tell these.
     """
 
     known: Known
@@ -52,6 +55,7 @@ class FileCollection:
     listing: Callable[[Path, Any], Listing]
     given: bool
     exact: bool = True
+    named: bool = True
 
     def describe(self, params: Any) -> Description:
         """What planning needs: from the files if they are here, else the official counts."""
@@ -59,7 +63,7 @@ class FileCollection:
         place = _known.find(self.known, params.root, params.archive, paths.downloads())
         if place is not None:
             return _files.describe(self._source(place, params), params)
-        sizes = self.sizes(params)
+        sizes = _classes.of_sizes(self.sizes(params), params.classes, self.named)
         number = {name: position for position, name in enumerate(sorted({name for _, name in sizes}))}
         cells = {(part, number[name]): count for (part, name), count in sizes.items()}
         counts = _split.counts(cells, params.sample, params.split)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from backbench import paths
-from backbench.datasets import Collection, Description, Split, _archives, _download, _files, _gate
+from backbench.datasets import Collection, Description, Split, _archives, _classes, _download, _files, _gate
 from backbench.datasets import folder as folder_plugin
 from backbench.datasets._archives import Tree
 from backbench.datasets._gate import NEAR_DISTANCE
@@ -51,9 +51,11 @@ class Params:
     leaks: Literal["keep", "fail"] = "keep"
     csv: str | None = None
     label_pattern: str | None = None
+    classes: _classes.Names = None
 
     def __post_init__(self) -> None:
         _gate.settle(self)
+        _classes.settle(self)
 
 
 def describe(params: Params) -> Description:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from backbench.datasets import Collection, Description, Split, _files, _gate, _listing, _pattern, _table
+from backbench.datasets import Collection, Description, Split, _classes, _files, _gate, _listing, _pattern, _table
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
@@ -35,9 +35,11 @@ class Params:
     leaks: Literal["keep", "fail"] = "keep"
     csv: str | None = None
     label_pattern: str | None = None
+    classes: _classes.Names = None
 
     def __post_init__(self) -> None:
         _gate.settle(self)
+        _classes.settle(self)
 
 
 def describe(params: Params) -> Description:

@@ -77,5 +77,6 @@ COLLECTION = FileCollection(
     listing=_list,
     given=True,
     exact=False,
+    named=False,
 )
 describe, fingerprint, load = COLLECTION.describe, COLLECTION.fingerprint, COLLECTION.load

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import configurations
+from backbench.evaluate import boards, configurations
 from backbench.sweep import tables
 from backbench.sweep.ledger import Row
 
@@ -75,8 +75,8 @@ def classifiers(rows: Sequence[Row]) -> Blocks:
     found = []
     for row in tables.distinct(rows, "classification"):
         config = row.plan.stages[row.run.stages["classification"]].config
-        value, chooses = (row.metrics.get(name, math.nan) for name in ("accuracy", "val_accuracy"))
-        found.append(_result(row, "classification", config, "classifier", value, chooses))
+        value = row.metrics.get("accuracy", math.nan)
+        found.append(_result(row, "classification", config, "classifier", value, boards.choosing(row.metrics)))
     return _blocks(found, "classifiers", "accuracy")
 
 

@@ -5,7 +5,7 @@ space and none over several.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backbench import hashing
@@ -26,7 +26,8 @@ VARYING = {
 class Board:
     """One table: a head, the metric it is ranked by (higher is better), and what is shown beside it.
 
-    `space` is the matrix and the scope to which it is confined, None where its metric compares across spaces.
+    `space` is the matrix and the scope to which it is confined, None where its metric compares across spaces; `caveat`
+    is what its ranks owe to the way in which the images were divided.
     """
 
     title: str
@@ -35,14 +36,30 @@ class Board:
     params: tuple[str, ...]
     metrics: tuple[str, ...]
     space: tuple[str, str] | None = None
+    caveat: str = ""
 
 
+# What classifiers are chosen by; the second where the images have no validation part.
+CHOOSERS = ("val_accuracy", "accuracy")
 CLASSIFIERS = Board(
     "Classifiers, ranked by accuracy on validation",
     "classification",
     "val_accuracy",
     ("backbone.name", "classification.chain", "classifier.name"),
     ("val_accuracy", "accuracy", "balanced_accuracy", "macro_f1"),
+)
+NO_VALIDATION = replace(
+    CLASSIFIERS,
+    title="Classifiers, ranked on the test images (no validation part)",
+    rank="accuracy",
+    metrics=CLASSIFIERS.metrics[1:],
+    caveat="There is no validation part: ranked on the test images, which flatters the best row.",
+)
+NO_TEST = replace(
+    CLASSIFIERS,
+    title="Classifiers, ranked by accuracy on validation (no test part)",
+    metrics=CLASSIFIERS.metrics[:1],
+    caveat="There is no test part: the best row was chosen by the only accuracy that it has, which flatters it.",
 )
 CLUSTERINGS = Board(
     "Clusterings, ranked by agreement with the classes (NMI)",
@@ -70,8 +87,29 @@ def boards(rows: Sequence[Row]) -> list[Board]:
     """The boards that the rows of one data set can fill."""
     labelled = any("nmi" in row.metrics for row in rows)
     depths = sorted({row.params["retrieval.at"] for row in rows if "retrieval" in row.heads})
-    found = (CLASSIFIERS, *([CLUSTERINGS] if labelled else _spaces(rows)), *map(_retrieval, depths))
+    found = (classifiers(rows), *([CLUSTERINGS] if labelled else _spaces(rows)), *map(_retrieval, depths))
     return [board for board in found if ranked(board, rows)]
+
+
+def chooser(rows: Iterable[Row]) -> str:
+    """The metric by which the classifiers of one data set are chosen: on test where there is no validation part."""
+    return next((name for name in CHOOSERS if any(_known(row.metrics, name) for row in rows)), CHOOSERS[0])
+
+
+def choosing(metrics: Mapping[str, float]) -> float:
+    """The value by which a classifier is chosen among those of its data set, NaN where it has none."""
+    return next((metrics[name] for name in CHOOSERS if _known(metrics, name)), math.nan)
+
+
+def classifiers(rows: Sequence[Row]) -> Board:
+    """The board of the classifiers of one data set, by the parts that it has."""
+    if chooser(rows) != CLASSIFIERS.rank:
+        return NO_VALIDATION
+    return CLASSIFIERS if any(_known(row.metrics, "accuracy") for row in rows) else NO_TEST
+
+
+def _known(metrics: Mapping[str, float], name: str) -> bool:
+    return not math.isnan(metrics.get(name, math.nan))
 
 
 def _spaces(rows: Sequence[Row]) -> list[Board]:

@@ -253,6 +253,9 @@ class _Evidence:
 
         if a.stages["dataset"] != b.stages["dataset"] or _rows_of(a, head) != _rows_of(b, head):
             return None, f"{label(a, head)} and {label(b, head)} are of different images, samples, splits or scopes"
+        for row in (a, b):
+            if math.isnan(row.metrics[metric]):
+                return None, f"undefined for {label(row, head)}: {row.notes.get(metric, 'no reason is recorded')}"
         try:
             if metric == "accuracy":
                 return paired.mcnemar(*(self._right(row) for row in (a, b))), ""

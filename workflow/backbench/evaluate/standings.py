@@ -28,8 +28,13 @@ IMAGES = 10_000_000
 COMPARED = 2_000
 # Entries of which every metric has its interval; the others have that of the metric they are ranked by.
 BESIDE = 30
-# Words for the images that the ranking metric of a head is of.
-SAID = {"classification": "validation images", "clustering": "clustered images", "retrieval": "queries"}
+# Words for the images that a ranking metric is of: by itself, else by its head.
+SAID = {
+    "val_accuracy": "validation images",
+    "accuracy": "test images",
+    "clustering": "clustered images",
+    "retrieval": "queries",
+}
 SEEDS, BOTH = "seeds", "images and seeds"
 
 Progress = Callable[[int, int], None]
@@ -67,7 +72,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """A board with its entries, best first; `note` says what its intervals and ranks leave out, if anything."""
+    """A board with its entries, best first; `note` is its caveat and what its intervals and ranks leave out, if any."""
 
     board: Board
     title: str
@@ -114,7 +119,7 @@ def _table(
         if whole:
             kept.write(key, body)
     entries = [_entry(own, groups[own["at"]].rows) for own in body["entries"]]
-    return Table(board, board.title, entries, body["note"])
+    return Table(board, board.title, entries, " ".join(filter(None, (board.caveat, body["note"]))))
 
 
 def mean(rows: Sequence[Row], metric: str) -> float:
@@ -185,14 +190,19 @@ def _entry(own: Mapping[str, Any], rows: tuple[Row, ...]) -> Entry:
     return Entry(rows, values, own["rank"], own["tied"], own["stability"], own["tested"])
 
 
+def said(board: Board) -> str:
+    """What people call the images that the ranking metric of a board is of."""
+    return SAID.get(board.rank) or SAID[board.head]
+
+
 def words(table: Table) -> str:
     """What the intervals of a table are over, and how many of its rows share the first rank."""
     estimates = [entry.values[table.board.rank] for entry in table.entries]
     over = {own.over for own in estimates if own.over}
-    said = [_over(table, over, {own.n for own in estimates if own.over not in (None, SEEDS)})] if over else []
+    parts = [_over(table, over, {own.n for own in estimates if own.over not in (None, SEEDS)})] if over else []
     if any(entry.tested for entry in table.entries):
-        said.append(_first(table.entries))
-    return " ".join(filter(None, ("; ".join(said) + "." if said else "", table.note)))
+        parts.append(_first(table.entries))
+    return " ".join(filter(None, ("; ".join(parts) + "." if parts else "", table.note)))
 
 
 def _over(table: Table, over: set[str], counts: set[int]) -> str:
@@ -200,7 +210,7 @@ def _over(table: Table, over: set[str], counts: set[int]) -> str:
         return "95 % intervals over the seeds"
     count = f"{next(iter(counts)):,} " if len(counts) == 1 else ""
     refits = " (no clustering is made anew)" if table.board.head == "clustering" else ""
-    images = f"the {count}{SAID[table.board.head]}{refits}"
+    images = f"the {count}{said(table.board)}{refits}"
     if over == {BOTH}:
         return f"95 % intervals over {images} and the seeds"
     more = {SEEDS: ", or over the seeds where there are several", BOTH: ", and over the seeds where there are several"}

@@ -30,15 +30,22 @@ def unclassified(source: "Source") -> str | None:
     """Why there is nothing to say of the predictions on test images."""
     if source.names is None:
         return NO_CLASSES
-    found = missing(source, CLASSIFICATION)
-    if found is None and not source.info("dataset").get("counts", {}).get("test", 1):
-        return "there are no test images"
-    return found
+    return missing(source, CLASSIFICATION) or _untested(source)
 
 
 def unclustered(source: "Source") -> str | None:
+    """Why there are no clusters of the images that the metrics of a clustering are of."""
+    found = missing(source, CLUSTERING)
+    return _untested(source) if found is None and scope(source) == "per_split" else found
+
+
+def unmatched(source: "Source") -> str | None:
     """Why there are no clusters to compare with classes."""
-    return NO_CLASSES if source.names is None else missing(source, CLUSTERING)
+    return NO_CLASSES if source.names is None else unclustered(source)
+
+
+def _untested(source: "Source") -> str | None:
+    return None if source.info("dataset").get("counts", {}).get("test", 1) else "there are no test images"
 
 
 def confusion(source: "Source") -> "np.ndarray":

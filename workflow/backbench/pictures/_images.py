@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from backbench.pictures import _heads
 from backbench.store import DONE
 
 if TYPE_CHECKING:
@@ -23,15 +22,6 @@ def missing(source: "Source") -> str | None:
         return "the embeddings were made elsewhere, so no images were decoded"
     record = source.row.records.get(member)
     return None if record and record["status"] == DONE else "the images are not decoded"
-
-
-def unclustered(source: "Source") -> str | None:
-    """Why there are no images that were clustered."""
-    found = _heads.missing(source, _heads.CLUSTERING)
-    tested = source.info("dataset").get("counts", {}).get("test", 1)
-    if found is None and _heads.scope(source) == "per_split" and not tested:
-        return "there are no test images"
-    return found
 
 
 def untrained(source: "Source") -> str | None:

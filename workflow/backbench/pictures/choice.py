@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench import hashing
+from backbench.evaluate import boards
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
 from backbench.sweep.grid import HEADS
@@ -14,7 +15,7 @@ from backbench.sweep.ledger import PENDING, Row
 BEST, ALL, NONE = "best", "all", "none"
 # What says which clustering is best: agreement with the classes, else the silhouette within a feature space.
 AGREEMENT, SILHOUETTES = "nmi", ("silhouette", "silhouette_sampled")
-CLASSIFIER, RETRIEVAL = "val_accuracy", ("map_at_10", "precision_at_10")
+RETRIEVAL = ("map_at_10", "precision_at_10")
 SUBJECTS = ("features", *HEADS)
 
 
@@ -67,24 +68,28 @@ def _best(rows: Sequence[Row]) -> list[Pick]:
         groups = _grouped(own, _clusterer if labelled else _clusterer_in_space)
         best = _ordered(max(group, key=_rank) for group in groups.values())
         found += map(Pick, best)
-        classified = [row for row in own if not math.isnan(_value(row, CLASSIFIER))]
-        if classified:
-            top = max(_value(row, CLASSIFIER) for row in classified)
-            if all(_value(row, CLASSIFIER) < top for row in best):
-                row = max((row for row in classified if _value(row, CLASSIFIER) == top), key=_rank)
-                found.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
+        top = max(map(_classifier, own))
+        if top > -math.inf and all(_classifier(row) < top for row in best):
+            row = max((row for row in own if _classifier(row) == top), key=_rank)
+            found.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
     return found
 
 
 def _ordered(rows: Iterable[Row]) -> list[Row]:
     """The best classifier first, so that what several runs share is shown in its company."""
-    return sorted(rows, key=lambda row: (_known(row, CLASSIFIER), _rank(row)), reverse=True)
+    return sorted(rows, key=lambda row: (_classifier(row), _rank(row)), reverse=True)
 
 
 def _rank(row: Row) -> tuple[Any, ...]:
     """How good a run is beside others of its backbone and clusterer."""
     clustered = _known(row, AGREEMENT, *SILHOUETTES)
-    return row.reason is None, clustered, _known(row, CLASSIFIER), _known(row, *RETRIEVAL)
+    return row.reason is None, clustered, _classifier(row), _known(row, *RETRIEVAL)
+
+
+def _classifier(row: Row) -> float:
+    """What its classifier is chosen by; of a data set, all rows have it on validation, or all on test."""
+    value = boards.choosing(row.metrics)
+    return -math.inf if math.isnan(value) else value
 
 
 def _known(row: Row, *names: str) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _legends, _metrics, _style
+from backbench.plots import Heading, Picture, _legends, _metrics, _style, _ticks
 from backbench.plots._names import legible
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ WIDTH, HEIGHT = 3.0, 1.85
 BEYOND = 1.25
 # From here on, values are written with k, M or G for thousands, millions and so on.
 LARGE = 10_000
+# Characters along the height of a panel.
+LINE = 32
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,19 @@ def draw(heading: Heading, points: Sequence[Point], metrics: Sequence[str], capt
             grid[-1][column].set_xlabel("number of clusters k")
             _limit(grid[:, column], own)
         for row, metric in enumerate(metrics):
-            grid[row][0].set_ylabel(_metrics.axis(metric).replace(" (", "\n(", 1), size=8)
+            grid[row][0].set_ylabel(_broken(_metrics.axis(metric)), size=8)
             if metric not in _metrics.WITHIN_A_SPACE:
                 _same_scale(grid[row])
         _legend(figure, lines, found, looks)
     return Picture(figure, _data(points, metrics), caption)
+
+
+def _broken(said: str) -> str:
+    """A metric with its range below it, and what is good below that where one line is longer than a panel is high."""
+    name, _, beside = said.partition(" (")
+    if len(beside) > LINE:
+        beside = beside.replace(", ", ",\n")
+    return f"{name}\n({beside}" if beside else name
 
 
 def _marker(at: int) -> str:
@@ -112,7 +122,7 @@ def _limit(column: Sequence["Axes"], points: Sequence[Point]) -> None:
     margin = 0.04 * (edge - low) or 0.5
     for axes in column:
         axes.set_xlim(low - margin, edge + margin)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        _ticks.of_k(axes, low)
         for line in [line for line in axes.lines if line.get_gid() == "found"]:
             _edge(axes, line, edge)
 

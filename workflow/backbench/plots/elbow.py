@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _metrics, _style
+from backbench.plots import Heading, Picture, _metrics, _style, _ticks
 from backbench.plots._names import legible
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _panel(axes: "Axes", curves: Sequence[Curve], own: int | None) -> None:
             look = {"ms": 9, "mfc": "none", "mec": _style.INK, "mew": 1.4}
             axes.plot([own], [mean[own]], "D", linestyle="none", label=f"this run, k={own}", gid="own", **look)
     axes.set_xlabel("number of clusters k")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    _ticks.of_k(axes, min(k for curve in curves for k in curve.values))
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.margins(x=0.06, y=0.09)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2 if len(curves) > 1 else -0.14), fontsize=7.5)

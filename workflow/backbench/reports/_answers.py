@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from backbench import hashing
+from backbench.evaluate import standings
 from backbench.evaluate.estimates import Estimate
-from backbench.evaluate.standings import SAID, Entry, Table
+from backbench.evaluate.standings import Entry, Table
 from backbench.reports._part import Part, listed, number, percent, representation, title, words
 from backbench.reports._words import counted
 
@@ -88,6 +89,8 @@ def _classifier(part: Part) -> Answer | None:
     chooser = best.values.get(table.board.rank)
     if chooser is not None and table.board.rank != "accuracy":
         said.append(f"It was chosen by {words(table.board.rank)}, {percent(chooser.mean)}, not by the test images.")
+    if table.board.caveat:
+        said.append(table.board.caveat)
     return _answer("Classifier", table, [*said, *_others(table)])
 
 
@@ -154,9 +157,9 @@ def _others(table: Table) -> Iterable[str]:
     elif tied := [entry for entry in others if entry.rank == table.entries[0].rank]:
         names = listed([title(entry.row, head) for entry in tied], NAMED)
         of = f"{len(tied):,} of the {len(others):,} others" if len(tied) < len(others) else "any other"
-        yield f"The {SAID[head]} cannot tell it from {of}: {names}."
+        yield f"The {standings.said(table.board)} cannot tell it from {of}: {names}."
     else:
-        yield f"None of the other {len(others):,} shares its rank on the {SAID[head]}."
+        yield f"None of the other {len(others):,} shares its rank on the {standings.said(table.board)}."
 
 
 def _k(part: Part, best: Entry) -> Iterable[str]:

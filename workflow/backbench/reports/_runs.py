@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backbench import hashing
+from backbench.evaluate import boards
 from backbench.plots import _metrics
 from backbench.reports._boards import FILTER_VALUES, label
 from backbench.reports._part import Part, words
@@ -38,7 +39,8 @@ def table(part: Part) -> dict[str, Any]:
 
 def _merit(row: Row) -> tuple:
     """Place of a run: those that are done first, then by the metrics that the leaderboards rank by."""
-    scores = [row.metrics.get(name, math.nan) for name in ("val_accuracy", "nmi", "silhouette", "precision_at_10")]
+    others = [row.metrics.get(name, math.nan) for name in ("nmi", "silhouette", "precision_at_10")]
+    scores = [boards.choosing(row.metrics), *others]
     return row.status != FINISHED, *(math.inf if math.isnan(one) else -one for one in scores), row.config_hash
 
 

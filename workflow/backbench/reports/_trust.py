@@ -25,6 +25,7 @@ def checks(part: Part) -> list[Check]:
         _runs(part),
         *_excluded(part),
         *_test(part),
+        *_parts(part),
         *_internal(part),
         *_edge(part),
         _seeds(part),
@@ -81,6 +82,14 @@ def _test(part: Part) -> Iterable[Check]:
     yield Check("test", "Test images", f"{held:,}", LOOK if width > WIDE else FINE, said)
 
 
+def _parts(part: Part) -> Iterable[Check]:
+    """Whether classifiers were chosen and tested on different images."""
+    table = part.table("classification")
+    if table is not None and table.board.caveat:
+        lacking = "Validation" if table.board.rank == "accuracy" else "Test"
+        yield Check("parts", f"{lacking} images", "none", LOOK, table.board.caveat)
+
+
 def _internal(part: Part) -> Iterable[Check]:
     """Whether the metrics that need no classes find what the classes find."""
     found, all_ = part.disagreements, part.agreements
@@ -105,7 +114,7 @@ def _edge(part: Part) -> Iterable[Check]:
 def _seeds(part: Part) -> Check:
     seeds = sorted(part.values("seed"))
     chance = {
-        str(next(iter(stage.config.values()))["name"])
+        stage.family
         for row in part.rows
         for head in ("clustering", "classification")
         if head in row.run.stages and "seed" in (stage := row.plan.stages[row.run.stages[head]]).config

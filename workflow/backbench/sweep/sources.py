@@ -48,8 +48,8 @@ class Source:
         return self.n if fit == "all" else self.train
 
     def least(self, scope: str) -> int:
-        """Rows of the smallest part that is clustered by itself."""
-        return min(self.counts) if scope == "per_split" else self.rows(scope)
+        """Rows of the smallest part that is clustered by itself; one without rows is not."""
+        return min(filter(None, self.counts)) if scope == "per_split" else self.rows(scope)
 
     def most(self, scope: str) -> int:
         """Rows of the largest part that is clustered by itself."""

@@ -35,7 +35,7 @@ class _Sample:
 
 def lacks(source: Source) -> str | None:
     """Why there are no images of clusters."""
-    return _images.missing(source) or _images.unclustered(source)
+    return _images.missing(source) or _heads.unclustered(source)
 
 
 def draw(source: Source) -> Picture:

@@ -17,7 +17,7 @@ ORDER = 10
 
 def lacks(source: Source) -> str | None:
     """Why there are no bars."""
-    return _heads.unclustered(source)
+    return _heads.unmatched(source)
 
 
 def draw(source: Source) -> Picture:

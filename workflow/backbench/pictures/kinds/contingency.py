@@ -13,7 +13,7 @@ ORDER = 15
 
 def lacks(source: Source) -> str | None:
     """Why there is no table."""
-    return _heads.unclustered(source)
+    return _heads.unmatched(source)
 
 
 def draw(source: Source) -> Picture:

@@ -19,7 +19,7 @@ HEIGHTS = {
 
 def lacks(source: Source) -> str | None:
     """Why there is no tree."""
-    return layouts.refusal(source, layouts.TREE)
+    return layouts.refusal(source, layouts.TREE) or _heads.unclustered(source)
 
 
 def draw(source: Source) -> Picture:

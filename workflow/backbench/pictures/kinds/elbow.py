@@ -34,7 +34,7 @@ def lacks(source: Source) -> str | None:
         return f"{members[0].clusterer} finds the number of clusters itself"
     points = len(best_k.mean_curve(members, ELBOW))
     if points < 2:
-        return f"the sweep has {points} value of k for {members[0].family}; a curve takes two"
+        return f"the sweep has {points or 'no'} value of k for {members[0].family}; a curve takes two"
     return None
 
 

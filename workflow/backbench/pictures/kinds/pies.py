@@ -13,7 +13,7 @@ ORDER = 12
 
 def lacks(source: Source) -> str | None:
     """Why there are no pies."""
-    found = _heads.unclustered(source)
+    found = _heads.unmatched(source)
     if found is None and source.row.metrics.get("clusters") == 0:
         return "all images are noise"
     return found

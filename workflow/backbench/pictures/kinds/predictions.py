@@ -36,7 +36,7 @@ def lacks(source: Source) -> str | None:
     if source.names is None:
         return _heads.NO_CLASSES
     found = _images.missing(source)
-    if found is None and _images.unclustered(source):
+    if found is None and _heads.unclustered(source):
         return _heads.unclassified(source)
     return found
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, schema
+from backbench.evaluate import boards
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture, _metrics
@@ -22,8 +23,8 @@ ORDER = 15
 # The axis that joins backbone and chain, and the words for a parameter that a run does not have.
 SPACE, ABSENT = "space", "-"
 SPACES = 4
-# What chooses the best of several results; other metrics choose for themselves.
-CHOOSER = dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), "val_accuracy")
+# Metrics of the test part: what chooses the best of several results is not they; others choose for themselves.
+OF_TEST = ("accuracy", "balanced_accuracy", "macro_f1")
 ACCURACY, NMI = "accuracy", "nmi"
 SILHOUETTES = ("silhouette", "silhouette_sampled")
 PLUGIN = {"classification": "classifier.name", "clustering": "clusterer.name", "retrieval": "retrieval.metric"}
@@ -52,7 +53,8 @@ def draw(sweep: Sweep, metric: str | None = None, x: str | None = None, y: str |
         raise ConfigError(f"received the axes x={x}, y={y} without a metric; name one, such as {ACCURACY}.")
     found, left_out = _asked(sweep, metric, x, y) if metric else _usual(sweep)
     about = f"{_metrics.words(metric)} over {found[0].x} and {found[0].y}" if metric else ""
-    return heatmap.tables(sweep.heading(TITLE, about), found, _caption(found) + left_out)
+    caption = _caption(found, boards.chooser(sweep.rows))
+    return heatmap.tables(sweep.heading(TITLE, about), found, caption + left_out)
 
 
 def _usual(sweep: Sweep) -> tuple[list["Table"], str]:
@@ -128,12 +130,17 @@ def _table(rows: Sequence[Row], head: str, metric: str, x: str, y: str, title: s
 
 
 def _best(groups: Sequence[Sequence[Row]], metric: str) -> float:
-    """Mean over the seeds of the group that is chosen: on validation where the metric is of the test part."""
-    chooser = CHOOSER.get(metric, metric)
+    """Mean over the seeds of the group that is chosen: on validation where the metric is of the test part and there is
+    a validation part."""
+    chooser = _chooser([row for group in groups for row in group], metric)
     sign = -1 if _metrics.better(chooser) == _metrics.DOWN else 1
     scores = [(sign * _mean(group, chooser), -at) for at, group in enumerate(groups)]
     known = [score for score in scores if not math.isnan(score[0])]
     return _mean(groups[-max(known)[1]] if known else groups[0], metric)
+
+
+def _chooser(rows: Sequence[Row], metric: str) -> str:
+    return boards.chooser(rows) if metric in OF_TEST else metric
 
 
 def _mean(rows: Sequence[Row], metric: str) -> float:
@@ -178,10 +185,15 @@ def _key(value: Any) -> Any:
     return value if isinstance(value, int | float) else str(value)
 
 
-def _caption(found: Sequence["Table"]) -> str:
+def _caption(found: Sequence["Table"], chooser: str) -> str:
     text = "Each cell is the best of the results that share its row and column, seeds averaged first"
-    chosen = sorted({CHOOSER[table.metric] for table in found if table.metric in CHOOSER})
-    text += f"; the best by {_metrics.words(chosen[0])}, not by what is shown." if chosen else "."
+    of_test = any(table.metric in OF_TEST for table in found)
+    if not of_test:
+        text += "."
+    elif chooser in OF_TEST:
+        text += f"; without a validation part it is the best by {_metrics.words(chooser)}, which flatters it."
+    else:
+        text += f"; the best by {_metrics.words(chooser)}, not by what is shown."
     absent = any(ABSENT in (*table.rows, *table.columns) for table in found)
     said = f"; {ABSENT} stands for results that have no such parameter" if absent else ""
     return f"{text} The frame marks the best cell{said}."

@@ -1,5 +1,6 @@
 """Metrics of the clusterings against k, by feature space and clusterer."""
 
+import math
 from collections.abc import Sequence
 
 from backbench.evaluate.candidates import Candidate, Representation
@@ -21,7 +22,13 @@ def lacks(sweep: Sweep) -> str | None:
     if not found:
         return "no clustering is done"
     ks = max(len({one.k for one in own.candidates if one.k is not None}) for own in found)
-    return None if ks > 1 else f"clusterings with {ks or 'no'} value of k; a curve takes two"
+    if ks < 2:
+        return f"clusterings with {ks or 'no'} value of k; a curve takes two"
+    metrics = LABELLED if _spaces.labelled(found) else UNLABELLED
+    every = [one for own in found for one in own.candidates]
+    if all(math.isnan(one.value(metric)) for one in every for metric in metrics):
+        return f"no metric of them is defined: {next(iter(every[0].notes.values()), 'no reason is recorded')}"
+    return None
 
 
 def draw(sweep: Sweep) -> Picture:

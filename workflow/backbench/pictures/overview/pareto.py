@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from backbench.evaluate import boards
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
@@ -15,8 +16,8 @@ CATEGORY = "Sweep"
 ORDER = 25
 # Representations without a speed that the caption names.
 UNTIMED = 6
-# Head -> the metric that is shown, and the one that chooses the best of a representation.
-SCORES = {"classification": ("accuracy", "val_accuracy"), "clustering": ("nmi", "nmi")}
+# Head -> the metric that is shown.
+SCORES = {"classification": "accuracy", "clustering": "nmi"}
 
 
 def lacks(sweep: Sweep) -> str | None:
@@ -36,7 +37,7 @@ def draw(sweep: Sweep) -> Picture:
     from backbench.plots import pareto
 
     head, best = _best(sweep)
-    metric, chooser = SCORES[head]
+    metric, chooser = SCORES[head], _chooser(sweep, head)
     names = _spaces.titles(best.values(), head)
     timed = {own: row for own, row in best.items() if _speed(row)}
     points = [
@@ -53,10 +54,11 @@ def _caption(head: str, chooser: str, devices: list[str], untimed: list[str]) ->
     from backbench.plots import _metrics
 
     what = "classifier" if head == "classification" else "clustering"
+    flatters = "; there is no validation part, and that flatters it" if chooser == "accuracy" else ""
     text = (
-        f"Each point is a backbone with a chain and its best {what} (chosen by {_metrics.words(chooser)}). No other "
-        "point is both quicker and better than one on the line; speed is that of the backbone alone, the chain and the "
-        f"{what} are not in it."
+        f"Each point is a backbone with a chain and its best {what} (chosen by {_metrics.words(chooser)}{flatters}). "
+        "No other point is both quicker and better than one on the line; speed is that of the backbone alone, the "
+        f"chain and the {what} are not in it."
     )
     if len(devices) > 1:
         text += " Speeds on different devices are not comparable: each has a line of its own, and none joins them."
@@ -68,8 +70,9 @@ def _caption(head: str, chooser: str, devices: list[str], untimed: list[str]) ->
 
 def _best(sweep: Sweep) -> tuple[str | None, Mapping[str, Row]]:
     """The head that is shown, and the best row of each matrix that it worked on."""
-    for head, (metric, chooser) in SCORES.items():
+    for head, metric in SCORES.items():
         found: dict[str, Row] = {}
+        chooser = _chooser(sweep, head)
         for row in tables.distinct(sweep.rows, head):
             if math.isnan(row.metrics.get(metric, math.nan)):
                 continue
@@ -80,6 +83,11 @@ def _best(sweep: Sweep) -> tuple[str | None, Mapping[str, Row]]:
             ordered = sorted(found.items(), key=lambda item: (item[1].params["backbone.name"], item[1].chain(head)))
             return head, dict(ordered)
     return None, {}
+
+
+def _chooser(sweep: Sweep, head: str) -> str:
+    """The metric that chooses the best of a representation."""
+    return boards.chooser(sweep.rows) if head == "classification" else SCORES[head]
 
 
 def _merit(row: Row, chooser: str) -> float:

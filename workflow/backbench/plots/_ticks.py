@@ -1,0 +1,20 @@
+"""Ticks of an axis that holds the number of clusters k (layer 1)."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def of_k(axes: "Axes", first: float) -> None:
+    """Whole numbers along x, and 1 among them where the smallest k, `first`, is 1: it is where a curve begins."""
+    from matplotlib.ticker import MaxNLocator
+
+    class Ks(MaxNLocator):
+        """The whole numbers that matplotlib would choose, and 1 where the axis begins there."""
+
+        def tick_values(self, low: float, high: float):
+            found = [float(tick) for tick in super().tick_values(low, high) if tick >= first]
+            return found if first != 1 or 1.0 in found else [1.0, *found]
+
+    axes.xaxis.set_major_locator(Ks(nbins="auto", steps=[1, 2, 2.5, 5, 10], integer=True))
