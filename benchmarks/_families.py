@@ -1,7 +1,7 @@
 """What the scaling benchmark measures: one point is one family on n rows of d columns, its whole grid in one go."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,7 +33,10 @@ VARIED = {
     "random_forest": ("n_estimators", (50, 100, 200, 400)),
 }
 # Families that are measured with other options too: those whose way of working differs.
-VARIANTS = {"agglomerative(average)": {"linkage": "average"}}
+VARIANTS = {
+    "agglomerative(average)": {"linkage": "average"},
+    "gaussian_mixture(full)": {"covariance_type": "full"},
+}
 
 
 def names(kind: str) -> list[str]:
@@ -66,15 +69,20 @@ def model_mb(kind: str, family: str, n: int, d: int, cores: int) -> float | None
     return max(module.memory_mb(task.params, *shape, at_once) for task in tasks)
 
 
-def point(kind: str, family: str, n: int, folder: str, cores: int) -> Callable[[], dict[str, Any]]:
-    """The work of one point, for `_measure.alone`; it returns how many members failed and why the first one did."""
+def point(
+    kind: str, family: str, n: int, folder: str, cores: int, single: bool = False
+) -> Callable[[], dict[str, Any]]:
+    """The work of one point, for `_measure.alone`; it returns how many members failed and why the first one did.
+
+    With `single`, one member of the grid alone does what its family shares.
+    """
     data = _features.grown(Path(folder), n)
     work = {"clustering": _clustering, "classification": _classification, "metrics": _metrics, "neighbours": _near}[
         kind
     ]
     with contextlib.suppress(Exception):
-        work(family, data.first(TRIAL), cores)()
-    return work(family, data, cores)
+        work(family, data.first(TRIAL), cores, single)()
+    return work(family, data, cores, single)
 
 
 def _tasks(kind: str, family: str, n: int) -> tuple[ModuleType, list[Any]]:
@@ -90,13 +98,19 @@ def _tasks(kind: str, family: str, n: int) -> tuple[ModuleType, list[Any]]:
     return module, [make(plugins.params(plugin_kind, each), **more) for each in options for more in wide]
 
 
+def _chosen(members: Sequence[Any], single: bool) -> Sequence[Any]:
+    """All members, or the one in the middle."""
+    return members[len(members) // 2 :][:1] if single else members
+
+
 def _asked(n: int) -> int:
     """Rows of the validation and test part, about."""
     return int(0.4 * n)
 
 
-def _clustering(family: str, data: _features.Data, cores: int) -> Callable[[], dict[str, Any]]:
-    module, tasks = _tasks("clustering", family, len(data.x))
+def _clustering(family: str, data: _features.Data, cores: int, single: bool) -> Callable[[], dict[str, Any]]:
+    module, every = _tasks("clustering", family, len(data.x))
+    tasks = _chosen(every, single)
 
     def work() -> dict[str, Any]:
         with _shard.computing(Context(threads=cores)):
@@ -106,8 +120,9 @@ def _clustering(family: str, data: _features.Data, cores: int) -> Callable[[], d
     return work
 
 
-def _classification(family: str, data: _features.Data, cores: int) -> Callable[[], dict[str, Any]]:
-    module, tasks = _tasks("classification", family, len(data.x))
+def _classification(family: str, data: _features.Data, cores: int, single: bool) -> Callable[[], dict[str, Any]]:
+    module, every = _tasks("classification", family, len(data.x))
+    tasks = _chosen(every, single)
     train = data.split == _shard.TRAIN
     rows = (data.x[train], data.truth[train], data.x[~train])
 
@@ -119,10 +134,10 @@ def _classification(family: str, data: _features.Data, cores: int) -> Callable[[
     return work
 
 
-def _metrics(family: str, data: _features.Data, cores: int) -> Callable[[], dict[str, Any]]:
+def _metrics(family: str, data: _features.Data, cores: int, single: bool) -> Callable[[], dict[str, Any]]:
     """All metrics of labelings with 2 to 15 clusters: each row goes to the nearest of k rows drawn at random."""
     rng = np.random.default_rng(0)
-    labelings = [_nearest(data.x, data.x[rng.choice(len(data.x), k, replace=False)]) for k in KS]
+    labelings = [_nearest(data.x, data.x[rng.choice(len(data.x), k, replace=False)]) for k in _chosen(KS, single)]
 
     def work() -> dict[str, Any]:
         with _shard.computing(Context(threads=cores)):
@@ -136,7 +151,7 @@ def _nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return ((centres * centres).sum(axis=1) - 2 * (x @ centres.T)).argmin(axis=1).astype(np.int64)
 
 
-def _near(family: str, data: _features.Data, cores: int) -> Callable[[], dict[str, Any]]:
+def _near(family: str, data: _features.Data, cores: int, single: bool) -> Callable[[], dict[str, Any]]:
     def work() -> dict[str, Any]:
         with _shard.computing(Context(threads=cores)):
             return _told(map(_caught(lambda metric: Near(data.x).nearest(metric, NEIGHBOURS)), [family]))

@@ -10,7 +10,10 @@ from typing import Any
 import _families
 
 UPPER = 3
-REFERENCE = {"n": 10_000, "d": 50}
+REFERENCE = {"n": 10_000, "d": 50, "k": 10}
+LEAST_CPU = 1e-4
+# What members share counts where it is so large a part of one that is computed by itself.
+SHARED = 0.3
 # What is too small to measure is drawn at these.
 LEAST = {"seconds": 1e-3, "peak_mb": 0.5}
 PANELS = {"clustering": "clustering", "classification": "classification", "neighbours": "neighbours and metrics"}
@@ -18,7 +21,10 @@ PANELS = {"clustering": "clustering", "classification": "classification", "neigh
 
 @dataclass
 class Point:
-    """A family on n rows of d columns; `ends` says why there are no larger ones, `note` what else is to be said."""
+    """A family on n rows of d columns; `ends` says why there are no larger ones, `note` what else is to be said.
+
+    `single` are the processor seconds of one member by itself; 0 where nobody measured them.
+    """
 
     kind: str
     family: str
@@ -28,6 +34,7 @@ class Point:
     model_mb: float | None
     seconds: float = 0.0
     cpu: float = 0.0
+    single: float = 0.0
     peak_mb: float = 0.0
     ends: str | None = None
     note: str | None = None
@@ -36,6 +43,18 @@ class Point:
     def fitted(self) -> int:
         """The rows that a member is fitted on, which the planner counts by."""
         return _families.rows_fitted(self.kind, self.n)
+
+    @property
+    def each(self) -> float:
+        """Processor seconds of a member without what all share, where that is known."""
+        if not self.single:
+            return self.cpu / self.members
+        return max(self.cpu - self.single, LEAST_CPU) / (self.members - 1)
+
+    @property
+    def shared(self) -> float:
+        """Processor seconds of what members share."""
+        return max(self.single - self.each, 0.0)
 
 
 def families(points: Sequence[Point]) -> dict[tuple[str, str], list[Point]]:
@@ -64,13 +83,13 @@ def memory_exponent(own: Sequence[Point]) -> float:
     return slope([point.n for point in own], [point.peak_mb for point in own])[0]
 
 
-def width_exponent(own: Sequence[Point], points: Sequence[Point]) -> float | None:
+def width_exponent(own: Sequence[Point], points: Sequence[Point], part: str = "cpu") -> float | None:
     """Exponent of the number of columns, from a point with more of them at a size that is there."""
     for wide in points:
         if (wide.kind, wide.family) == (own[0].kind, own[0].family) and wide.d != own[0].d and wide.seconds:
             narrow = next((point for point in own if point.n == wide.n), None)
-            if narrow is not None:
-                return math.log(wide.cpu / narrow.cpu) / math.log(wide.d / narrow.d)
+            if narrow is not None and min(getattr(point, part) for point in (wide, narrow)) > 0:
+                return math.log(getattr(wide, part) / getattr(narrow, part)) / math.log(wide.d / narrow.d)
     return None
 
 
@@ -78,22 +97,33 @@ def width_exponent(own: Sequence[Point], points: Sequence[Point]) -> float | Non
 
 
 def rates(points: Sequence[Point], old: Path) -> dict[str, Any]:
-    """Seconds of one core for a member at the reference size, with exponents; families not measured keep theirs."""
+    """Seconds of one core for a member at the reference size, with exponents; families not measured keep theirs.
+
+    Where members share much, that is a rate of its own. The exponent of k, measured by hand, is kept.
+    """
     known = json.loads(old.read_text(encoding="utf-8")) if old.exists() else {}
     found = {"reference": REFERENCE, **{key: value for key, value in known.items() if key != "reference"}}
     for (kind, family), own in families(points).items():
-        found.setdefault(kind, {})[family] = _rate(own, points)
+        before = found.setdefault(kind, {}).get(family, {})
+        found[kind][family] = _rates(own, points) | {key: before[key] for key in ("k",) if key in before}
     if "cosine" in found.get("neighbours", {}):
         found["retrieval"] = {"neighbours": found["neighbours"]["cosine"]}
     return {key: value if key == "reference" else dict(sorted(value.items())) for key, value in found.items()}
 
 
-def _rate(own: Sequence[Point], points: Sequence[Point]) -> dict[str, float]:
-    exponent, level = slope([point.fitted for point in own], [point.cpu / point.members for point in own])
+def _rates(own: Sequence[Point], points: Sequence[Point]) -> dict[str, Any]:
+    each = _rate(own, points, "each")
+    last = own[-1]
+    return {**each, "shared": _rate(own, points, "shared")} if last.shared > SHARED * last.single else each
+
+
+def _rate(own: Sequence[Point], points: Sequence[Point], part: str) -> dict[str, float]:
+    sizes, values = [point.fitted for point in own], [getattr(point, part) for point in own]
+    exponent, level = slope(sizes, values)
     if math.isnan(exponent):
-        exponent, level = 1.0, math.log(own[0].cpu / own[0].members / own[0].fitted)
+        exponent, level = 1.0, math.log(values[0] / sizes[0])
     seconds = math.exp(level + exponent * math.log(REFERENCE["n"]))
-    width = width_exponent(own, points)
+    width = width_exponent(own, points, part)
     return {
         "seconds": float(f"{seconds:.3g}"),
         "n": round(max(exponent, 0.0), 2),

@@ -99,6 +99,9 @@ def _fill(point: _growth.Point, args: argparse.Namespace) -> None:
             point.ends = point.note
         else:
             point.seconds, point.cpu, point.peak_mb = found.seconds, found.cpu, found.peak_mb
+            if point.members > 1 and (args.rates or args.write):
+                one = {**arguments, "folder": folder, "single": True}
+                point.single = _measure.alone("_families", "point", one, args.limit).cpu
 
 
 def _free_mb() -> float:

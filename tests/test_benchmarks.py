@@ -37,7 +37,7 @@ def test_the_scaling_benchmark_fits_exponents_and_draws(tmp_path):
     program = (
         "import sys, json, _features, _growth, scaling; from pathlib import Path; folder = Path(sys.argv[1])\n"
         "data = _features.shape('digits', folder); data.save(folder / 'pca50')\n"
-        "sys.argv[1:] = ['--only', 'agglomerative', 'knn', '--sizes', '300', '600', '--no-wide']\n"
+        "sys.argv[1:] = ['--only', 'agglomerative', 'knn', '--sizes', '300', '1700', '--no-wide', '--rates']\n"
         "args = scaling._arguments(); args.work = folder\n"
         "points = [p for kind, family in scaling._asked(args) for p in scaling._family(kind, family, args)]\n"
         "print(*scaling._report(points, args), sep='\\n')\n"
@@ -49,8 +49,8 @@ def test_the_scaling_benchmark_fits_exponents_and_draws(tmp_path):
     assert "| knn | 8 |" in said
     assert (tmp_path / "plot.svg").read_text().count("agglomerative") >= 1
     found = json.loads((tmp_path / "rates.json").read_text())
-    assert found["reference"] == {"n": 10_000, "d": 50}
-    assert set(found["clustering"]["agglomerative"]) == {"seconds", "n", "d"}
+    assert found["reference"] == {"n": 10_000, "d": 50, "k": 10}
+    assert set(found["clustering"]["agglomerative"]) == {"seconds", "n", "d", "shared"}
     assert found["classification"]["knn"]["seconds"] > 0
 
 
@@ -69,7 +69,8 @@ def test_rates_are_of_use():
     found = json.loads(rates.FILE.read_text())
     parts = [part for name, part in found.items() if name != "reference"]
     assert {"clustering", "classification", "retrieval", "neighbours", "metrics"} == set(found) - {"reference"}
-    for entry in (entry for part in parts for entry in part.values()):
+    entries = [entry for part in parts for entry in part.values()]
+    for entry in (*entries, *(entry["shared"] for entry in entries if "shared" in entry)):
         assert entry["seconds"] > 0
         assert 0 <= entry["n"] <= 4
         assert 0 <= entry["d"] <= 2

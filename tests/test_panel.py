@@ -1,9 +1,12 @@
 """The panel of a launch: the time left, from what has ended."""
 
+import json
+
 import pytest
 from grids import NONE
 
-from backbench import planning
+from backbench import hashing, paths, planning
+from backbench.cli import panel
 from backbench.cli.panel import Progress
 
 MEMBERS = [f"member {number}" for number in range(4)]
@@ -14,15 +17,25 @@ def progress(own_results):
     """A function that makes the progress of four members of 10 s each, some of which have ended."""
     plan = planning.make([NONE, "clusterer=kmeans"]).plan
 
-    def make(done: int, seconds: float = 10.0) -> Progress:
-        waiting = dict.fromkeys(MEMBERS[done:])
-        return Progress(plan, waiting, dict.fromkeys(MEMBERS, seconds), since=0.0, shards=1, done=set(MEMBERS[:done]))
+    def make(done: int, seconds: float = 10.0, announced: float = 0.0, after: float = 0.0) -> Progress:
+        waiting, expected = dict.fromkeys(MEMBERS[done:]), dict.fromkeys(MEMBERS, seconds)
+        return Progress(plan, waiting, expected, 0.0, 1, announced, after, done=set(MEMBERS[:done]))
 
     return make
 
 
 def test_nothing_has_ended(progress):
     assert progress(0).eta(5.0) is None
+
+
+def test_before_anything_has_ended_what_was_announced_counts(progress):
+    found = progress(0, announced=60.0)
+    assert found.eta(20.0) == pytest.approx(40.0)
+    assert found.eta(60.0) is None
+
+
+def test_what_follows_the_last_member_is_still_to_come(progress):
+    assert progress(2, after=15.0).eta(40.0) == pytest.approx(55.0)
 
 
 def test_the_pace_of_what_has_ended_counts(progress):
@@ -38,3 +51,19 @@ def test_it_counts_down_between_two_ends(progress):
 
 def test_members_that_take_no_time(progress):
     assert progress(2, seconds=0.0).eta(40.0) is None
+
+
+@pytest.mark.parametrize(
+    ("patience", "words"),
+    [("5", "epoch 3 of at most 40, at most 74 s left"), ("null", "epoch 3 of 40, about 74 s left")],
+)
+def test_a_training_counts_epochs_and_the_extraction_after_it_images(own_results, patience, words):
+    options = ("backbone=autoencoder", "backbone.epochs=40", f"backbone.patience={patience}")
+    plan = planning.make([NONE, *options], fingerprint=False).plan
+    (shard,) = (shard for shard in plan.shards.values() if shard.kind == "features")
+    state = paths.results() / "progress" / f"features-{hashing.short(shard.id)}.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(json.dumps({"done": 3, "total": 40, "left": 74.0}))
+    assert panel._partial(plan) == [f"training autoencoder: {words}"]
+    state.write_text(json.dumps({"done": 500, "total": 3000, "left": 5.0}))
+    assert panel._partial(plan) == ["features: 500 of 3,000 images, about 5 s left"]

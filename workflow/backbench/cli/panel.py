@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backbench import paths
-from backbench.cli.plan import duration, say
+from backbench import hashing, paths
+from backbench.cli.plan import announce, duration, say
 from backbench.pictures import drawing
 from backbench.store import FAILED, Store
+from backbench.sweep import launches, training
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import Status
 
@@ -25,13 +26,18 @@ UNITS["pictures"] = "drawn"
 
 @dataclass
 class Progress:
-    """How far the needed members of a plan are, seen from the store alone."""
+    """How far the needed members of a plan are, seen from the store alone.
+
+    `announced` are the seconds that the launch was to take, `after` those of it that follow the last member.
+    """
 
     plan: Plan
     waiting: dict[str, Path]
     expected: Mapping[str, float]
     since: float
     shards: int
+    announced: float = 0.0
+    after: float = 0.0
     done: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     finished: float = 0.0
@@ -57,9 +63,9 @@ class Progress:
         return sum(not any(member in waiting for member in run.stages.values()) for run in self.plan.runs.values())
 
     def eta(self, elapsed: float) -> float | None:
-        """Seconds left: the expected time of what is waiting, at the pace of what has ended.
+        """Seconds left: the expected time of what is waiting, at the pace of what has ended, and what comes after.
 
-        None before anything has ended, and where that time is over.
+        Before anything of weight has ended, what is left of the announced time; None where that time is over.
         Between two ends it counts down, since a long member under way is no sign of a slower pace.
         """
         finished = sum(self.expected[member] for member in self.done | self.failed)
@@ -67,9 +73,9 @@ class Progress:
         if finished != self.finished:
             self.finished, self.ended = finished, elapsed
         if not finished or finished < 0.05 * (finished + left):
-            return None
+            return self.announced - elapsed if self.announced - elapsed > 1 else None
         seconds = left * self.ended / finished - (elapsed - self.ended)
-        return seconds if seconds > 1 else None
+        return seconds + self.after if seconds > 1 else None
 
 
 def watch(process: subprocess.Popen, plan: Plan, found: Status, expected: Mapping[str, float], cores: int) -> None:
@@ -77,7 +83,10 @@ def watch(process: subprocess.Popen, plan: Plan, found: Status, expected: Mappin
     store = Store(paths.store())
     waiting = {member: store.path(plan.stages[member].kind, member) for member in found.needed}
     shards = sum(found.pending(shard) for shard in plan.shards.values())
-    progress = Progress(plan, waiting, expected, time.time() - 1, shards)
+    announced = announce(plan, found, cores)
+    progress = Progress(
+        plan, waiting, expected, time.time() - 1, shards, announced.seconds, announced.drawing + launches.after(plan)
+    )
     (_live if sys.stderr.isatty() else _plain)(process, progress, store)
 
 
@@ -88,7 +97,7 @@ def _plain(process: subprocess.Popen, progress: Progress, store: Store) -> None:
         if time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
             progress.look(store)
-            say("  ".join([_line(progress, last - started), *_partial()]))
+            say("  ".join([_line(progress, last - started), *_partial(progress.plan)]))
     progress.look(store)
     say(_line(progress, time.monotonic() - started))
 
@@ -114,7 +123,9 @@ def _panel(progress: Progress, elapsed: float) -> Any:
 
     total = len(progress.expected)
     bar = ProgressBar(total=total or 1, completed=total - len(progress.waiting))
-    return Panel(Group(_line(progress, elapsed), *_partial(), bar), title="backbench sweep", title_align="left")
+    return Panel(
+        Group(_line(progress, elapsed), *_partial(progress.plan), bar), title="backbench sweep", title_align="left"
+    )
 
 
 def _line(progress: Progress, elapsed: float) -> str:
@@ -136,19 +147,32 @@ def _after(plan: Plan) -> str:
     return f"all runs are recorded, {'drawing pictures' if drawing_them else 'writing the report'}"
 
 
-def _partial() -> list[str]:
+def _partial(plan: Plan) -> list[str]:
     """Stages that say how far they are themselves, such as an extraction."""
     lines = []
+    shards = {f"{shard.kind}-{hashing.short(shard.id)}": shard for shard in plan.shards.values()}
     for path in sorted((paths.results() / "progress").glob("*.json")):
         try:
             state = json.loads(path.read_text())
         except (OSError, ValueError):
             continue
         if time.time() - _changed(path) < 30:
+            shard, left = shards.get(path.stem), state.get("left")
+            options = plan.stages[shard.members[0]].config if shard else {}
+            if training.trained(options) and state["total"] == options["epochs"]:
+                lines.append(_training(shard.family, state["done"], options, left))
+                continue
             kind = path.stem.split("-")[0]
-            left = f", about {duration(state['left'])} left" if state.get("left") else ""
-            lines.append(f"{kind}: {state['done']:,} of {state['total']:,} {UNITS.get(kind, 'images')}{left}")
+            ending = f", about {duration(left)} left" if left else ""
+            lines.append(f"{kind}: {state['done']:,} of {state['total']:,} {UNITS.get(kind, 'images')}{ending}")
     return lines
+
+
+def _training(family: str, done: int, options: Mapping[str, Any], left: float | None) -> str:
+    """How far a training is; with a patience it may end before the last epoch."""
+    most, about = ("at most ", "at most") if options["patience"] else ("", "about")
+    ending = f", {about} {duration(left)} left" if left else ""
+    return f"training {family}: epoch {done:,} of {most}{options['epochs']:,}{ending}"
 
 
 def counting(what: str) -> Callable[[int, int], None]:

@@ -6,10 +6,13 @@ import sys
 from collections import Counter
 
 from backbench import hashing, paths, planning
+from backbench.pictures import drawing, forecast
 from backbench.stage import KINDS
 from backbench.store import Store
-from backbench.sweep import estimate, ledger, status
+from backbench.sweep import launches, ledger, status
 from backbench.sweep.grid import HEADS
+from backbench.sweep.launches import Announced, counted
+from backbench.sweep.launches import duration as duration
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import CURRENT, FAILED, STALE, Status
 
@@ -24,8 +27,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def describe(planned: planning.Planned, found: Status, n_cores: int) -> None:
-    """Print a plan and its state to stderr."""
+def describe(planned: planning.Planned, found: Status, n_cores: int) -> Announced:
+    """Print a plan and its state to stderr; returns what is announced of its time."""
     plan = planned.plan
     fits = sum(stage.kind in HEADS for stage in plan.stages.values())
     title = plan.request.get("experiment", "sweep")
@@ -36,12 +39,19 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> None:
         say("  the collection is not fingerprinted yet: `sweep` reads it first; hashes are provisional")
     say(_table(plan, found))
     pending = sum(found.pending(shard) for shard in plan.shards.values())
-    seconds = estimate.total(plan, estimate.members(plan, found), n_cores)
-    time = (
-        f"about {duration(seconds)} on {n_cores} cores (rough until similar fits are recorded)" if pending else "none"
-    )
-    say(f"shards to compute: {pending} of {len(plan.shards)}; time: {time}")
+    announced = announce(plan, found, n_cores)
+    say(f"shards to compute: {pending} of {len(plan.shards)}; time: {announced.text}")
+    for line in announced.longest:
+        say(f"  {line}")
     say(f"plan {hashing.short(plan.hash)}, sweep {hashing.short(plan.sweep)}")
+    return announced
+
+
+def announce(plan: Plan, found: Status, n_cores: int) -> Announced:
+    """How long a launch will take, its pictures among it."""
+    due = drawing.wanted(plan) and (found.needed or planning.undrawn(plan))
+    drawn = forecast.of_sweep(plan) if due else forecast.Forecast()
+    return launches.announce(plan, found, n_cores, drawn.pictures, drawn.seconds)
 
 
 def _table(plan: Plan, found: Status) -> str:
@@ -65,19 +75,6 @@ def cores(asked: str) -> int:
     if not asked.isdigit() or int(asked) < 1:
         raise planning.ConfigError(f"--cores: received {asked!r}; allowed: all, or a whole number >= 1.")
     return int(asked)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 48 s, 3 min, 2 h 10 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def counted(n: int, thing: str) -> str:
-    """``1 run``, ``2 runs``."""
-    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
 def say(text: str) -> None:

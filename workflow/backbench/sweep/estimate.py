@@ -1,45 +1,123 @@
-"""How long a plan will take (layer 2): from recorded times where there are any, else from rough rates."""
+"""How long the results of a plan will take (layer 2): by recorded times where there are any, else by rough rates."""
 
-import statistics
-from collections.abc import Mapping
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
-from backbench.sweep.grid import Stage
+from backbench import paths
+from backbench.store import DONE, Store
+from backbench.sweep import costs, training
+from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan import Plan
-from backbench.sweep.shards import Shard, rough_seconds
+from backbench.sweep.runner import DRIVERS
+from backbench.sweep.shards import Shard
 from backbench.sweep.status import Status
 
-JOB_SECONDS = 3.0
-TRACK_SECONDS = 0.04
-START_SECONDS = 8.0
+# A second at either side of a comparison, so that short results, mostly libraries that are loaded, say little.
+DAMPING = 1.0
+# How far a recorded pace is believed.
+SLOWEST, QUICKEST = 20.0, 0.05
 
 
-def members(plan: Plan, status: Status) -> dict[str, float]:
-    """Expected seconds of every needed member: by recorded members of its family and their size, else a rough rate."""
-    seen: dict[tuple[str, str], list[float]] = {}
-    for key, record in status.records.items():
-        stage = plan.stages[key]
-        paces = seen.setdefault((stage.kind, stage.family), [])
-        paces.append(record["provenance"]["seconds"] / rough_seconds(stage))
-    medians = {family: statistics.median(values) for family, values in seen.items()}
-    return {key: _expected(plan.stages[key], medians) for key in status.needed}
+@dataclass
+class Expectation:
+    """Expected seconds of the needed members of a plan.
+
+    Parameters
+    ----------
+    cores
+        Cores of the launch; None: all that there are.
+    """
+
+    plan: Plan
+    status: Status
+    cores: int | None = None
+    trainings: dict[str, training.Training] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.cores = self.cores or available()
+        self.gpu = gpu()
+        self.sizes = Counter(map(costs.family, self.plan.stages.values()))
+        self.trainings = {key: found for key in self.status.needed if (found := self._training(key))}
+
+    @cached_property
+    def members(self) -> dict[str, float]:
+        """Seconds as they will be recorded: of a fit on one core, of what comes before the fits on all of them."""
+        return {key: self._seconds(self.plan.stages[key]) for key in self.status.needed}
+
+    def work(self, shard: Shard) -> float:
+        """Seconds of the needed members of a shard; 0 where it has nothing to do."""
+        return sum(self.members[member] for member in shard.members if member in self.members)
+
+    def longer(self, member: str) -> float:
+        """Seconds that a training takes longer than expected where it does not stop early."""
+        found = self.trainings.get(member)
+        return self._alone(found.work * (found.most - found.epochs)) if found else 0.0
+
+    def _seconds(self, stage: Stage) -> float:
+        if stage.hash in self.trainings:
+            return self._alone(self.trainings[stage.hash].seconds)
+        return self._model(stage) * self._paces.get((stage.kind, costs.way(stage)), 1.0)
+
+    def _model(self, stage: Stage) -> float:
+        found = costs.seconds(stage, self.plan.stages, self.sizes[costs.family(stage)], self.gpu)
+        if stage.kind in HEADS or (stage.kind == "features" and self.gpu):
+            return found
+        return found / self.cores if stage.kind == "neighbours" else found * costs.CORES / max(self.cores, 1)
+
+    @cached_property
+    def _paces(self) -> dict[tuple[str, str], float]:
+        """How many times as long as by the rates members of a family were recorded to take."""
+        sums: dict[tuple[str, str], list[float]] = {}
+        for key, record in self.status.records.items():
+            stage = self.plan.stages[key]
+            if record["status"] == DONE and not training.trained(stage.config):
+                both = sums.setdefault((stage.kind, costs.way(stage)), [DAMPING, DAMPING])
+                both[0] += record["provenance"]["seconds"]
+                both[1] += self._model(stage)
+        return {key: min(max(took / model, QUICKEST), SLOWEST) for key, (took, model) in sums.items()}
+
+    def _alone(self, work: float) -> float:
+        """Seconds of a training, which has the GPU or all cores to itself."""
+        return work if self.gpu else work / max(self.cores, 1)
+
+    def _training(self, key: str) -> training.Training | None:
+        stage = self.plan.stages[key]
+        return costs.train(stage, self.plan.stages, self._past(stage)) if training.trained(stage.config) else None
+
+    def _past(self, stage: Stage) -> training.Past:
+        own = (found for found in self._similar if found[0]["config"]["name"] == stage.family)
+        return training.past(own, self.gpu)
+
+    @cached_property
+    def _similar(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]]:
+        """Recorded trainings of this results folder, whatever sweep they are of."""
+        return list(_trainings(Store(paths.store())))
 
 
-def shard_seconds(shard: Shard, expected: Mapping[str, float]) -> float:
-    """Expected seconds of a job, its start included; 0 where it has nothing to do."""
-    work = [expected[member] for member in shard.members if member in expected]
-    return sum(work) + JOB_SECONDS if work else 0.0
+def members(plan: Plan, status: Status, cores: int | None = None) -> dict[str, float]:
+    """Expected seconds of every needed member, see :class:`Expectation`."""
+    return Expectation(plan, status, cores).members
 
 
-def total(plan: Plan, expected: Mapping[str, float], cores: int) -> float:
-    """Expected seconds of the whole launch on `cores` cores; an estimate to a factor of about two at first."""
-    if not expected:
-        return 0.0
-    chain = {"dataset", "audit", "images", "features", "matrix", "neighbours"}
-    serial = sum(shard_seconds(s, expected) for s in plan.shards.values() if s.kind in chain)
-    heads = sum(shard_seconds(s, expected) for s in plan.shards.values() if s.kind not in chain)
-    return START_SECONDS + serial + heads / max(cores, 1) + TRACK_SECONDS * len(plan.runs)
+def available() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _expected(stage: Stage, medians: Mapping[tuple[str, str], float]) -> float:
-    """The rough rate at the pace at which members of the family were seen to go."""
-    return rough_seconds(stage) * medians.get((stage.kind, stage.family), 1.0)
+def gpu() -> bool:
+    """Whether there is a GPU that features may be extracted on."""
+    return os.environ.get("BACKBENCH_DEVICE", "auto") != "cpu" and any(map(os.path.exists, DRIVERS))
+
+
+def _trainings(store: Store) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]]:
+    """Records of trained features, of their images and of their data set."""
+    for path in sorted((store.root / "features").glob("*/*.json")):
+        features = store.read("features", path.stem)
+        if features and features["status"] == DONE and "training" in features["info"]:
+            before = [store.read(*features["parents"][role]) for role in ("images", "dataset")]
+            if all(before):
+                yield features, *before

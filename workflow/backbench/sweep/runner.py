@@ -17,10 +17,11 @@ from typing import Any
 from backbench import paths, provenance
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.store import DONE, FAILED, Store, StoreError, write_text
+from backbench.sweep import costs
 from backbench.sweep import plan as plans
 from backbench.sweep.grid import HEADS
 from backbench.sweep.plan import Plan
-from backbench.sweep.shards import Shard, rough_seconds
+from backbench.sweep.shards import Shard
 from backbench.sweep.status import CURRENT, state_of, write_receipt
 
 log = logging.getLogger("backbench")
@@ -155,7 +156,7 @@ def _device(asked: str, plan: Plan, shard: Shard) -> str:
 
 def _pays(plan: Plan, shard: Shard) -> bool:
     """Whether a GPU saves more than it takes to load PyTorch and to begin."""
-    expected = sum(rough_seconds(plan.stages[member]) for member in shard.members)
+    expected = costs.total([plan.stages[member] for member in shard.members], plan.stages)
     return shard.kind == "features" or expected > ACCELERATED_FROM_SECONDS
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backbench import hashing, paths, plugins
 from backbench.stage import KINDS
-from backbench.sweep import rates
+from backbench.sweep import costs
 from backbench.sweep.grid import HEADS, Stage
 
 BASE_MB = 700
@@ -14,21 +14,6 @@ TORCH_MB = 2000
 # Families on one matrix share a job until it is expected to take this long: a short fit does not pay for a process.
 JOB_SECONDS = 30.0
 NAMED_FAMILIES = 3
-
-# Seconds for 3,000 images; seen on a small machine.
-ROUGH_SECONDS = {
-    "dataset": 15.0,
-    "audit": 5.0,
-    "images": 4.0,
-    "features": 20.0,
-}
-# Of two cores, seen with OpenVINO from MobileNetV2 (90) to ResNet-50 (140); a GPU is a hundred times as quick.
-GFLOPS_PER_SECOND = 80.0
-REFERENCE_IMAGES = 3000
-DECOMPOSED = ("pca", "whiten")
-MULTIPLICATIONS_PER_SECOND = 1e10
-UMAP_ROW_SECONDS = 2e-3
-SMALLEST = 0.05
 
 
 @dataclass(frozen=True)
@@ -68,30 +53,8 @@ def cut(stages: Mapping[str, Stage]) -> dict[str, Shard]:
     for stage in stages.values():
         key = (KINDS.index(stage.kind), tuple(sorted(stage.parents.items())), stage.family, _own(stage))
         families.setdefault(key, []).append(stage)
-    found = (_shard(pack) for pack in _packs(families))
+    found = (_shard(pack) for pack in _packs(families, stages))
     return {shard.id: shard for shard in found}
-
-
-def rough_seconds(stage: Stage) -> float:
-    """What a member may take where nothing like it has been recorded."""
-    if "gflops" in stage.about:
-        return max(stage.about["n"] * stage.about["gflops"] / GFLOPS_PER_SECOND, SMALLEST)
-    if stage.kind in ("audit", "images", "features"):
-        return max(ROUGH_SECONDS[stage.kind] * stage.about["n"] / REFERENCE_IMAGES, SMALLEST)
-    if stage.kind in (*HEADS, "neighbours"):
-        fits = 1 + stage.config.get("bootstraps", 0)
-        return max(fits * rates.seconds(stage.kind, stage.family, stage.about["n"], stage.about["d"]), SMALLEST)
-    if stage.kind == "matrix":
-        return max(_chain_seconds(**{key: stage.about[key] for key in ("n", "d", "steps")}), SMALLEST)
-    return ROUGH_SECONDS[stage.kind]
-
-
-def _chain_seconds(n: int, d: int, steps: Sequence[str]) -> float:
-    """Decompositions by their multiplications, UMAP by its rows."""
-    decomposed = sum(step in DECOMPOSED for step in steps)
-    return (1 + decomposed * min(n, d)) * n * d / MULTIPLICATIONS_PER_SECOND + UMAP_ROW_SECONDS * n * steps.count(
-        "umap"
-    )
 
 
 def _own(stage: Stage) -> str:
@@ -99,12 +62,12 @@ def _own(stage: Stage) -> str:
     return "" if stage.kind in (*HEADS, "matrix", "neighbours") else stage.hash
 
 
-def _packs(families: Mapping[tuple, list[Stage]]) -> Iterator[list[list[Stage]]]:
+def _packs(families: Mapping[tuple, list[Stage]], stages: Mapping[str, Stage]) -> Iterator[list[list[Stage]]]:
     """Families of one kind on the same parents, together while they are short."""
     pack: list[list[Stage]] = []
     before, seconds = None, 0.0
     for key in sorted(families):
-        place, cost = (key[:2], key[3]), sum(map(rough_seconds, families[key]))
+        place, cost = (key[:2], key[3]), costs.total(families[key], stages)
         if pack and (place != before or seconds + cost > JOB_SECONDS):
             yield pack
             pack, seconds = [], 0.0
@@ -146,6 +109,6 @@ def _plugin_mb(members: Sequence[Stage], count: int) -> Iterable[float]:
 
 def fair_threads(shards: Iterable[Shard], stages: Mapping[str, Stage], cores: int) -> dict[str, int]:
     """Threads of each shard of fits: its share of the work that may run beside it, at least one."""
-    work = {s.id: sum(rough_seconds(stages[member]) for member in s.members) for s in shards if s.kind in HEADS}
+    work = {s.id: costs.total([stages[member] for member in s.members], stages) for s in shards if s.kind in HEADS}
     everything = sum(work.values()) or 1.0
     return {shard: min(cores, max(1, round(cores * seconds / everything))) for shard, seconds in work.items()}

@@ -1,0 +1,102 @@
+"""How many pictures a sweep will end with and how long they take to draw, before it has begun (layer 2)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from backbench import hashing
+from backbench.pictures import choice, drawing, index, layouts
+from backbench.sweep import rates
+from backbench.sweep.grid import Run, Stage
+from backbench.sweep.plan import Plan
+
+# Seconds of one core, seen on 3,000 and 60,000 images: of any picture, and of the positions by t-SNE and by UMAP.
+PICTURE_SECONDS, PICTURE_IMAGE_SECONDS = 0.6, 2e-5
+LAYOUT_IMAGE_SECONDS = 2.3e-3 + 1.4e-3
+# UMAP is compiled in each process that draws.
+COMPILING_SECONDS = 8.0
+# Pictures of a clustering (six maps among them), of a classification, of a retrieval, of a training and of a sweep.
+CLUSTERING, MAPS, CLASSIFICATION, RETRIEVAL, TRAINING, SWEEP = 10, 6, 3, 1, 2, 8
+TREES = "agglomerative"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Pictures that are to be drawn, about, and seconds of one core that they take."""
+
+    pictures: int = 0
+    seconds: float = 0.0
+
+
+def of_sweep(plan: Plan) -> Forecast:
+    """What drawing a sweep will take; pictures of runs that have some are there already."""
+    mode = drawing.mode(plan)
+    if mode == choice.NONE:
+        return Forecast()
+    due = [group for group in _groups(plan, mode) if not any(map(_drawn, group))]
+    n = max((stage.about["n"] for stage in plan.stages.values() if stage.kind == "dataset"), default=0)
+    shown, spaces = min(n, layouts.MOST_ROWS), _spaces(plan, due)
+    count = SWEEP + sum(_pictures(plan, group) for group in due) + spaces * _of_heads(plan)
+    seconds = count * (PICTURE_SECONDS + PICTURE_IMAGE_SECONDS * shown) + sum(_tree(plan, group) for group in due)
+    return Forecast(count, seconds + spaces * LAYOUT_IMAGE_SECONDS * shown + (2 * COMPILING_SECONDS if spaces else 0.0))
+
+
+def _groups(plan: Plan, mode: str) -> Iterator[list[Run]]:
+    """Runs of which one is drawn: of a backbone and a clusterer, or all of them for each distinct clustering."""
+    seedless: dict[str, str] = {}
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in plan.runs.values():
+        features, clustering = run.stages["features"], run.stages.get("clustering", "")
+        if features not in seedless:
+            seedless[features] = _backbone(plan.stages[features])
+        family = plan.stages[clustering].family if clustering and mode == choice.BEST else clustering
+        found.setdefault((seedless[features], family), []).append(run)
+    yield from found.values()
+
+
+def _backbone(features: Stage) -> str:
+    config = {key: value for key, value in features.config.items() if key != "seed"}
+    return hashing.digest([features.parents["dataset"][1], config])
+
+
+def _drawn(run: Run) -> bool:
+    return (index.root() / hashing.short(run.hash)).exists()
+
+
+def _pictures(plan: Plan, group: Sequence[Run]) -> int:
+    """Pictures of the clustering and of the training of the run that will be drawn of a group."""
+    stages, one = plan.stages, group[0].stages
+    count = TRAINING if "epochs" in stages[one["features"]].config else 0
+    if "clustering" not in one:
+        return count + (MAPS if "classification" in one else 0)
+    clustering = stages[one["clustering"]]
+    ks = {stages[run.stages["clustering"]].config.get("k") for run in group}
+    return count + CLUSTERING + ("classification" in one) + (len(ks) > 1) + (clustering.family == TREES)
+
+
+def _of_heads(plan: Plan) -> int:
+    """Pictures of a classification and of a retrieval; those of one matrix are drawn once."""
+    kinds = {stage.kind for stage in plan.stages.values()}
+    return CLASSIFICATION * ("classification" in kinds) + RETRIEVAL * ("retrieval" in kinds)
+
+
+def _tree(plan: Plan, group: Sequence[Run]) -> float:
+    """Seconds of the tree that a dendrogram needs."""
+    clustering = plan.stages.get(group[0].stages.get("clustering", ""))
+    if clustering is None or clustering.family != TREES:
+        return 0.0
+    return rates.seconds("clustering", TREES, *_shape(clustering.about), members=1)
+
+
+def _shape(about: Mapping[str, int]) -> tuple[int, int]:
+    return min(about["n"], layouts.MOST_ROWS), about["d"]
+
+
+def _spaces(plan: Plan, groups: Sequence[Sequence[Run]]) -> int:
+    """Matrices whose maps are drawn: at most as many of a backbone as it has clusterers, for one run each is drawn."""
+    found: dict[str, tuple[set[str], int]] = {}
+    for group in groups:
+        backbone = _backbone(plan.stages[group[0].stages["features"]])
+        seen, count = found.get(backbone, (set(), 0))
+        heads = (plan.stages[run.stages[head]] for run in group for head in layouts.SHOWN if head in run.stages)
+        found[backbone] = (seen | {stage.parents["matrix"][1] for stage in heads}, count + 1)
+    return sum(min(len(seen), count) for seen, count in found.values())

@@ -1,0 +1,233 @@
+"""How long a launch will take as a whole, what of it takes longest, and afterwards how that compares (layer 2)."""
+
+import heapq
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from backbench import hashing, paths
+from backbench.store import write_text
+from backbench.sweep import costs
+from backbench.sweep.estimate import Expectation
+from backbench.sweep.grid import HEADS, Stage
+from backbench.sweep.plan import Plan
+from backbench.sweep.shards import Shard, fair_threads
+from backbench.sweep.status import Status
+
+# Of a launch: planning, Snakemake, and the tables at the end; of a job: its process with its libraries.
+START_SECONDS, JOB_SECONDS, FIT_JOB_SECONDS = 12.0, 1.5, 2.5
+# What follows the results, by the runs, and of the report by the fits and the images that its intervals are over.
+JOIN, TRACK, ATTACH = (0.5, 0.004), (4.0, 0.03), (3.0, 0.007)
+REPORT_SECONDS, REPORT_IMAGE_SECONDS = 2.0, 2.6e-5
+DRAW_SECONDS = 5.0
+_DOING = {"dataset": "reading", "audit": "auditing", "images": "decoding", "neighbours": "the nearest neighbours of"}
+# Above these a launch says what takes longest, and why it took longer than announced.
+LONG_SECONDS, SHOWN, MUCH_LONGER = 300.0, 3, 1.5
+ALL_CORES, TWO_CORES = ("images", "features", "neighbours"), ("dataset", "audit", "matrix")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Results of one kind and family: `what` in words, `seconds` of a launch with `beside` of them at once.
+
+    `epochs` says how many are counted of a training.
+    """
+
+    what: str
+    seconds: float
+    members: tuple[str, ...]
+    beside: int = 1
+    epochs: str = ""
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What a launch on `cores` cores will take: about `seconds`, at most `most` where a training may stop early.
+
+    `parts` are its results, what takes longest first; `drawing` are the seconds of `pictures` pictures.
+    """
+
+    seconds: float
+    most: float
+    cores: int
+    parts: tuple[Part, ...] = ()
+    pictures: int = 0
+    drawing: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """``about 5 min on 2 cores``, and what belongs to it."""
+        if not self.seconds:
+            return "none"
+        most = f", at most {duration(self.most)}" if self.most > 1.1 * self.seconds else ""
+        drawing = f" ({duration(self.drawing)} of it for about {self.pictures} pictures)" if self.pictures else ""
+        return f"about {duration(self.seconds)} on {counted(self.cores, 'core')}{drawing}{most}"
+
+    @property
+    def longest(self) -> list[str]:
+        """The most expensive results of a launch that takes more than some minutes, in words."""
+        shown = self.parts[:SHOWN] if self.seconds > LONG_SECONDS else ()
+        return [f"{part.what}: about {duration(part.seconds)}{part.epochs}" for part in shown]
+
+
+def announce(plan: Plan, status: Status, cores: int, pictures: int = 0, drawing: float = 0.0) -> Announced:
+    """What a launch will take.
+
+    Parameters
+    ----------
+    pictures, drawing
+        Pictures that it will draw, and the seconds of one core that they take.
+    """
+    if not status.needed and not pictures:
+        return Announced(0.0, 0.0, cores)
+    found = Expectation(plan, status, cores)
+    drawing = drawing / cores + DRAW_SECONDS if pictures else 0.0
+    seconds = START_SECONDS + _computing(found) + after(plan) + drawing
+    longer = sum(map(found.longer, found.trainings))
+    return Announced(seconds, seconds + longer, cores, tuple(_parts(found)), pictures, drawing)
+
+
+def keep(plan: Plan, announced: Announced) -> None:
+    """Store what was announced with the launch of a plan."""
+    write_text(_file(plan), json.dumps({"plan": plan.hash, **asdict(announced)}, indent=1, sort_keys=True))
+
+
+def kept(plan: Plan) -> Announced | None:
+    """What was announced when a sweep was launched last; None where it never was."""
+    try:
+        found = json.loads(_file(plan).read_bytes())
+        parts = tuple(Part(**{**part, "members": tuple(part["members"])}) for part in found.pop("parts"))
+        own = {name: found[name] for name in ("seconds", "most", "cores", "pictures", "drawing")}
+        return Announced(**own, parts=parts)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def took(announced: Announced, records: Mapping[str, Mapping[str, Any]], seconds: float) -> str:
+    """How long a launch took, what was announced, and why it took much longer: ``5 min (announced: about 4 min)``."""
+    said = duration(seconds)
+    if not announced.seconds:
+        return said
+    said += f" (announced: about {duration(announced.seconds)}"
+    if seconds > MUCH_LONGER * announced.seconds:
+        said += f"; {_why(announced, records)}"
+    return f"{said})"
+
+
+def _file(plan: Plan) -> Path:
+    return paths.receipts() / "launch" / f"{hashing.short(plan.sweep)}.json"
+
+
+def _why(announced: Announced, records: Mapping[str, Mapping[str, Any]]) -> str:
+    """The results that took longest beyond what was announced, else the load of the machine."""
+    late = []
+    for part in announced.parts:
+        own = [records[member]["provenance"]["seconds"] for member in part.members if member in records]
+        late.append((sum(own) / part.beside - part.seconds, part))
+    excess, part = max(late, default=(0.0, None), key=lambda each: each[0])
+    if part and excess > 0.2 * announced.seconds:
+        return f"{part.what} took {duration(part.seconds + excess)} instead of {duration(part.seconds)}"
+    load = os.getloadavg()[-1]
+    return f"the load of the machine was {load:.1f} on {counted(announced.cores, 'core')}, of the last 15 minutes"
+
+
+# ------------------------------------------------------------------------------------------------ the launch
+
+
+def _computing(found: Expectation) -> float:
+    """Seconds until the last job has ended: jobs begin as soon as what they read is there and cores are free."""
+    plan, cores = found.plan, found.cores
+    shards = {key: shard for key, shard in plan.shards.items() if found.status.pending(shard)}
+    shares = fair_threads(shards.values(), plan.stages, cores)
+    waiting = {key: {parent.id for parent in plan.parents(shard)} & set(shards) for key, shard in shards.items()}
+    running: list[tuple[float, str, int]] = []
+    now, free = 0.0, cores
+    while waiting or running:
+        for key in [key for key, before in waiting.items() if not before]:
+            threads = _threads(shards[key], shares, cores)
+            if threads <= free:
+                free -= threads
+                del waiting[key]
+                heapq.heappush(running, (now + _wall(found, shards[key], threads), key, threads))
+        now, done, threads = heapq.heappop(running)
+        free += threads
+        for before in waiting.values():
+            before.discard(done)
+    return now
+
+
+def _threads(shard: Shard, shares: Mapping[str, int], cores: int) -> int:
+    if shard.kind in HEADS:
+        return min(shares[shard.id], cores)
+    return cores if shard.kind in ALL_CORES else min(2, cores)
+
+
+def _wall(found: Expectation, shard: Shard, threads: int) -> float:
+    if shard.kind not in HEADS:
+        return JOB_SECONDS + found.work(shard)
+    needed = sum(member in found.members for member in shard.members)
+    return FIT_JOB_SECONDS + found.work(shard) / max(1, min(threads, needed))
+
+
+def after(plan: Plan) -> float:
+    """Seconds from the last result to the end, pictures not counted."""
+    runs = len(plan.runs)
+    images = sum(stage.about["n"] for stage in plan.stages.values() if stage.kind in HEADS)
+    fixed = sum(start + each * runs for start, each in (JOIN, TRACK, ATTACH))
+    return fixed + REPORT_SECONDS + REPORT_IMAGE_SECONDS * images
+
+
+# ------------------------------------------------------------------------------------------------ words
+
+
+def _parts(found: Expectation) -> Iterator[Part]:
+    """The results by kind, family and size, what takes longest first."""
+    groups: dict[tuple, list[str]] = {}
+    for member in found.members:
+        stage = found.plan.stages[member]
+        size = (stage.about.get("n"), stage.about.get("d"), tuple(stage.about.get("steps", ())))
+        groups.setdefault((stage.kind, costs.way(stage), *size), []).append(member)
+    shares = fair_threads(found.plan.shards.values(), found.plan.stages, found.cores)
+    parts = (_part(found, own, shares) for own in groups.values())
+    yield from sorted(parts, key=lambda part: -part.seconds)
+
+
+def _part(found: Expectation, own: list[str], shares: Mapping[str, int]) -> Part:
+    stage, total = found.plan.stages[own[0]], sum(found.members[member] for member in own)
+    beside = min(shares[found.plan.shard_of(own[0]).id], len(own)) if stage.kind in HEADS else 1
+    longer = sum(map(found.longer, own))
+    epochs = ""
+    if stage.hash in found.trainings:
+        training = found.trainings[stage.hash]
+        epochs = f" ({training.epochs} epochs)"
+        if training.most > training.epochs:
+            most = duration(total / beside + longer)
+            epochs = f" ({training.epochs} epochs are counted; all {training.most} would take {most})"
+    return Part(_words(stage, len(own), bool(epochs)), total / beside, tuple(own), beside, epochs)
+
+
+def _words(stage: Stage, count: int, trained: bool) -> str:
+    n, d, family = stage.about.get("n", 0), stage.about.get("d"), costs.way(stage)
+    if stage.kind in HEADS:
+        return f"{counted(count, 'fit')} of {family} on {n:,} x {d:,}"
+    if stage.kind == "matrix":
+        return f"{'+'.join(stage.about['steps'])} of {n:,} x {d:,}"
+    if stage.kind in _DOING:
+        return f"{_DOING[stage.kind]} {n:,} images"
+    return f"{'training' if trained else 'features of'} {family} on {n:,} images"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 48 s, 3 min, 2 h 10 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def counted(n: int, thing: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
