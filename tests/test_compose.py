@@ -245,6 +245,10 @@ class TestExclude:
         found, _ = self.names("exclude=[{clusterer.name:kmeans},{k:[2,4]}]")
         assert found == [("gaussian_mixture", 3)]
 
+    def test_groups_go_by_the_names_of_their_options(self):
+        found, _ = self.names("exclude=[{clusterer:kmeans,k:3},{clusterer:[gaussian_mixture],k:[2,3]}]")
+        assert found == [("kmeans", 2), ("kmeans", 4), ("gaussian_mixture", 4)]
+
     def test_an_empty_list_takes_all(self):
         found, notices = self.names("exclude=[]")
         assert len(found) == 6 and not notices

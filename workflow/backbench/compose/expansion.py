@@ -175,14 +175,21 @@ class Expansion:
             raise refuse("exclude", patterns, "a list of mappings such as [{backbone.name: pixels, k: 10}]")
         for key in {key for pattern in patterns for key in pattern}:
             lenient = self._replaced(key) and "exclude" not in self.named
-            if not lenient and not any(nodes.has(cell.config, key) for cell in cells):
+            if key not in self.groups and not lenient and not any(nodes.has(cell.config, key) for cell in cells):
                 raise refuse("exclude", key, nodes.beside(key, set(nodes.flat_keys(cells[0].config))))
-        kept = [cell for cell in cells if not any(nodes.matches(cell.config, pattern) for pattern in patterns)]
+        kept = [cell for cell in cells if not any(self._described(cell, pattern) for pattern in patterns)]
         if cells and not kept:
             raise ConfigError("exclude: nothing is left of the grid; exclude=[] takes all of it.")
         if len(kept) < len(cells):
             self.notices.append(f"{len(cells) - len(kept)} of {len(cells)} cells are left out (exclude)")
         return kept
+
+    def _described(self, cell: Cell, pattern: Mapping[str, Any]) -> bool:
+        """Whether a cell has every value of a pattern, or one of its list of values; groups that are axes by the names
+        of their options (chain: l2), everything else by its dotted key."""
+        chosen = dict(text.split("=", 1) for text in cell.overrides)
+        own = {key: chosen.get(key) if key in self.groups else nodes.at(cell.config, key.split(".")) for key in pattern}
+        return all(own[key] in (want if isinstance(want, list) else [want]) for key, want in pattern.items())
 
     def _report(self, applied: Mapping[str, set[bool]], known: set[str]) -> None:
         for key, found in applied.items():

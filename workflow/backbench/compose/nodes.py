@@ -22,14 +22,6 @@ def at(config: Any, path: Iterable[str]) -> Any:
     return config
 
 
-def matches(config: Any, pattern: Mapping[str, Any]) -> bool:
-    """Whether every dotted key of a pattern is there with its value, or with one of its list of values."""
-    return all(
-        has(config, key) and at(config, key.split(".")) in (value if isinstance(value, list) else [value])
-        for key, value in pattern.items()
-    )
-
-
 def put(config: dict, path: tuple[str, ...], value: Any) -> dict:
     """A copy of `config` with one path set; what is not on the path is shared."""
     key, *rest = path
