@@ -52,6 +52,7 @@ docs: $(READY)
 	$(BIN)/python scripts/write_architecture.py
 	$(BIN)/python scripts/write_catalogue.py
 	$(BIN)/python scripts/draw_dag.py
+	$(BIN)/python scripts/write_papers.py
 
 # Removes every result; fetched originals stay.
 clean:

@@ -9,46 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import __version__, paths
-from backbench.cli.texts import COMPARE, PLOT, REPORT, SELECT
-
-GRAMMAR = """\
-Overrides are written in Hydra's grammar, sweeps included:
-
-  backbone=pixels,efficientnet_lite0      both options of a group
-  'clusterer=glob(*)'                     every option of a group
-  k=2..15  k=2,5,10  seeds=0..9           values; seeds is short for the axis seed
-  clusterer.eps_quantile=0.5,0.9          an option that only some plugins have applies to these alone
-  chain@clustering.chain=pca50            the transform chain of one head
-  experiment=none                         without the axes of the default experiment (quickstart)
-"""
-
-AUDIT = """\
-examples:
-  backbench audit dataset=folder dataset.root=/data/photos
-  backbench audit dataset=folder dataset.root=/data/photos dataset.near_distance=8     more, and more look-alikes
-  backbench audit dataset=fashion_mnist --strict && backbench sweep dataset=fashion_mnist
-
-Overrides are those of `backbench sweep`; the ones of the data set decide. Looked for: unreadable files, equal and near
-duplicates, the same image in two parts of the split or under two classes, blank, odd and tiny images, uneven classes.
-Nothing is changed. What a sweep does about it is up to the policies of the data set:
-
-  dataset.unreadable=exclude|fail             dataset.duplicates=keep|exclude|fail
-  dataset.near_duplicates=keep|exclude|fail   dataset.leaks=keep|fail
-
-With fail, the audit refuses as the sweep would: leave it out to see the page. What was looked at once is kept, so a
-second call is quick, and `sweep` uses the same results.
-"""
+from backbench.cli.texts import AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SELECT
 
 COMMANDS = {
     "audit": "what is wrong with the images of a data set, as a page to look at",
     "plan": "what a sweep would run: runs, distinct fits, what is done and pending, time",
     "sweep": "plan, compute what is missing, record the runs in MLflow, show the leaderboard",
+    "paper": "a published system again, its figures beside ours: the difference, and why",
     "runs": "the runs made here as a table, CSV or JSON; filter and sort by anything",
     "leaderboard": "the best classifiers, clusterings and representations, with intervals and shared ranks",
     "select": "which k and which clustering: elbow, silhouette and BIC of each family, and one choice with its reason",
     "compare": "whether results really differ: paired tests, effect sizes, ranks over seeds or data sets",
     "report": "the answer of a sweep as one page: words, leaderboard, pictures, what failed, how to reproduce",
     "plot": "pictures of a run or a sweep by its hash: confusion, silhouettes, maps, samples, retrieval ...",
+    "export": "the files of one run for use elsewhere: tables, fitted classifier, report, pictures",
     "show": "everything about one run",
     "diff": "configuration and metrics of two runs side by side",
     "reproduce": "compute one run again from nothing and compare every metric",
@@ -160,12 +134,34 @@ def _plan(command: argparse.ArgumentParser) -> None:
 
 def _sweep(command: argparse.ArgumentParser) -> None:
     _overrides(command)
+    _launch(command)
+    command.usage = "backbench sweep [options] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
+
+
+def _launch(command: argparse.ArgumentParser) -> None:
+    """What every command takes that computes a sweep."""
     command.add_argument("--cores", default="all", help="cores to use (default: all)")
     command.add_argument("--wait", action="store_true", help="wait for another sweep instead of refusing")
     command.add_argument(
         "--accept-code", action="store_true", help="keep results that older code made; the records say so"
     )
-    command.usage = "backbench sweep [options] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
+
+
+def _paper(command: argparse.ArgumentParser) -> None:
+    command.epilog = PAPER
+    command.add_argument("name", nargs="?", metavar="NAME", help="which paper; without a name, they are listed")
+    command.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="what is to be other than in its preset, as for sweep"
+    )
+    _launch(command)
+    command.add_argument("--to", metavar="FOLDER", help="put a copy of the table, its page and its files here")
+    command.add_argument(
+        "--format", choices=("table", "json", "csv", "markdown"), default="table", help="of the table on stdout"
+    )
+    command.add_argument(
+        "--joblib", action="store_true", help="export the fitted classifier as .joblib too, which runs code when loaded"
+    )
+    command.usage = "backbench paper [options] [NAME [KEY=VALUE ...]] [-- SNAKEMAKE OPTIONS]"
 
 
 def _audit(command: argparse.ArgumentParser) -> None:
@@ -239,6 +235,15 @@ def _plot(command: argparse.ArgumentParser) -> None:
     command.add_argument("--to", metavar="FOLDER", help="put copies here")
 
 
+def _export(command: argparse.ArgumentParser) -> None:
+    command.epilog = EXPORT
+    command.add_argument("hash", help="config hash or a unique beginning of it")
+    command.add_argument("--to", metavar="FOLDER", help="write here (default: results/exports/HASH)")
+    command.add_argument(
+        "--joblib", action="store_true", help="the fitted classifier as .joblib too, which runs code when loaded"
+    )
+
+
 def _show(command: argparse.ArgumentParser) -> None:
     command.add_argument("hash", help="config hash or a unique beginning of it")
     command.add_argument("--format", choices=("table", "json"), default="table")
@@ -270,12 +275,14 @@ _ARGUMENTS = {
     "audit": _audit,
     "plan": _plan,
     "sweep": _sweep,
+    "paper": _paper,
     "runs": _runs,
     "leaderboard": _leaderboard,
     "select": _select,
     "compare": _compare,
     "report": _report,
     "plot": _plot,
+    "export": _export,
     "show": _show,
     "diff": _diff,
     "reproduce": _reproduce,

@@ -5,17 +5,21 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from backbench import hashing, lock, paths, planning, tracking
 from backbench.cli import leaderboard, panel, select
-from backbench.cli.plan import cores, counted, describe, duration, say
+from backbench.cli.plan import cores, describe, say
 from backbench.evaluate import record
 from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.reports import sweep as pages
 from backbench.store import DONE, Store
-from backbench.sweep import estimate, ledger, status
+from backbench.sweep import estimate, launches, ledger, status
+from backbench.sweep.launches import Announced, counted
 from backbench.sweep.plan import Plan, save
 from backbench.sweep.status import Status
 from backbench.tracking import sweeps
@@ -25,21 +29,74 @@ TAIL_LINES = 3
 ELSEWHERE = ("--workflow-profile", "--executor", "-e", "--resources", "--res")
 
 
+@dataclass(frozen=True)
+class Swept:
+    """A sweep whose jobs have ended, joined. `failed` is 1 where Snakemake ended with an error, else 0.
+
+    `computed` counts the stage results that were missing at the start, and `announced` says how long the launch was to
+    take; `started` is on the clock of `time.monotonic`.
+    """
+
+    plan: Plan
+    store: Store
+    records: ledger.Records
+    rows: list[ledger.Row]
+    chosen: dict[str, Any]
+    failed: int
+    computed: int
+    announced: Announced
+    started: float
+
+    @property
+    def taken(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+
 def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     with lock.sweep_lock(args.wait):
-        planned = planning.make(args.overrides, progress=panel.counting("fingerprinting"))
-        plan, store = planned.plan, Store(paths.store())
-        save(plan)
-        found = status.inspect(plan, store)
-        if args.accept_code:
-            say(f"kept {status.accept_code(plan, store, found)} results of older code, and recorded that")
-        found = planning.prepare(plan)
-        describe(planned, found, cores(args.cores))
+        planned = planned_for(args)
         if dry(args.snakemake):
-            return _snakemake(planned, args).wait()
-        failed = _compute(planned, found, args) if found.needed or planning.undrawn(plan) else 0
-        return max(failed, _finish(plan, store, started))
+            return rehearse(planned, args)
+        swept = compute(planned, args, started)
+        outcome = track(swept)
+        leaderboard.show(swept.rows)
+        _tell(swept)
+        return max(swept.failed, outcome)
+
+
+def planned_for(args: argparse.Namespace) -> planning.Planned:
+    """The plan of the overrides, its collections read where they are not known yet."""
+    return planning.make(args.overrides, progress=panel.counting("fingerprinting"))
+
+
+def rehearse(planned: planning.Planned, args: argparse.Namespace) -> int:
+    """Describe a plan and let Snakemake say what it would do; returns its exit status."""
+    _prepared(planned, args)
+    return _snakemake(planned, args).wait()
+
+
+def compute(planned: planning.Planned, args: argparse.Namespace, started: float) -> Swept:
+    """Describe a plan, compute what is missing, join what there is and write its report."""
+    plan, (found, announced) = planned.plan, _prepared(planned, args)
+    due = bool(found.needed) or planning.undrawn(plan)
+    if due:
+        launches.keep(plan, announced)
+    failed = _compute(planned, found, args) if due else 0
+    store = Store(paths.store())
+    return Swept(plan, store, *_joined(plan, store), failed, len(found.needed), announced, started)
+
+
+def _prepared(planned: planning.Planned, args: argparse.Namespace) -> tuple[Status, Announced]:
+    """Save and describe a plan; returns what is done of it, and how long the rest will take."""
+    plan, store = planned.plan, Store(paths.store())
+    save(plan)
+    if args.accept_code:
+        kept = status.accept_code(plan, store, status.inspect(plan, store))
+        say(f"kept {kept} results of older code, and recorded that")
+    found = planning.prepare(plan)
+    return found, describe(planned, found, cores(args.cores))
 
 
 def dry(options: list[str]) -> bool:
@@ -52,7 +109,7 @@ def _compute(planned: planning.Planned, found: Status, args: argparse.Namespace)
     plan = planned.plan
     log = paths.logs() / f"snakemake-{hashing.short(plan.hash)}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    expected = estimate.members(plan, found)
+    expected = estimate.members(plan, found, cores(args.cores))
     launched = time.time() - 1
     with log.open("w") as output:
         process = _snakemake(planned, args, output)
@@ -63,7 +120,7 @@ def _compute(planned: planning.Planned, found: Status, args: argparse.Namespace)
             process.wait()
             raise
     if process.returncode:
-        say(f"Snakemake ended with status {process.returncode}; its log: {_shown(log)}")
+        say(f"Snakemake ended with status {process.returncode}; its log: {shown(log)}")
         _explain(plan, launched)
     return 1 if process.returncode else 0
 
@@ -92,11 +149,11 @@ def _explain(plan: Plan, launched: float) -> None:
         if not shard.receipt.exists() and shard.log.exists() and shard.log.stat().st_mtime >= launched:
             words = shard.log.read_text(errors="replace").strip().splitlines()[-TAIL_LINES:]
             if words:
-                say("\n".join([f"{shard.kind} {shard.family} ({_shown(shard.log)}):", *(f"  {w}" for w in words)]))
+                say("\n".join([f"{shard.kind} {shard.family} ({shown(shard.log)}):", *(f"  {w}" for w in words)]))
 
 
-def _finish(plan: Plan, store: Store, started: float) -> int:
-    """Join and record what there is; Snakemake did both already where all went well, and nothing is written twice."""
+def _joined(plan: Plan, store: Store) -> tuple[ledger.Records, list[ledger.Row], dict[str, Any]]:
+    """Join what there is; Snakemake did that already where all went well, and nothing is written twice."""
     records = ledger.read_records(plan, store)
     states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
     if not ledger.joined(plan, states):
@@ -105,21 +162,30 @@ def _finish(plan: Plan, store: Store, started: float) -> int:
     chosen = record.record(plan, rows)
     if not planning.page(plan).exists() and any(row.heads for row in rows):
         pages.write(plan, rows, store)
-    outcome = _track(plan, rows)
-    leaderboard.show(rows)
+    return records, rows, chosen
+
+
+def _tell(swept: Swept) -> None:
+    """What came of a sweep, and where to look at it."""
+    plan, rows, records = swept.plan, swept.rows, swept.records
+    tell_counts(rows)
+    for line in select.told(swept.chosen):
+        say(line)
+    for finding in [*_left_out(records), *_audits(plan, records, swept.store)]:
+        say(finding)
+    for line in _pages(plan):
+        say(line)
+    took = launches.took(swept.announced, records, swept.taken)
+    say(f"results: {shown(plan.folder)}   runs: backbench runs   time: {took}")
+    say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
+
+
+def tell_counts(rows: Sequence[ledger.Row]) -> None:
+    """How many runs finished, and why others did not."""
     counts = {name: sum(row.status == name for row in rows) for name in ("finished", "failed", "pending")}
     say(f"\n{counted(len(rows), 'run')}: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
     for reason in sorted({row.reason for row in rows if row.reason})[:5]:
         say(f"  failed: {reason}")
-    for line in select.told(chosen):
-        say(line)
-    for finding in [*_left_out(records), *_audits(plan, records, store)]:
-        say(finding)
-    for line in _pages(plan):
-        say(line)
-    say(f"results: {_shown(plan.folder)}   runs: backbench runs   time: {duration(time.monotonic() - started)}")
-    say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
-    return outcome
 
 
 def _pages(plan: Plan) -> list[str]:
@@ -127,11 +193,11 @@ def _pages(plan: Plan) -> list[str]:
     said, page = drawing.told(plan), planning.page(plan)
     failed = list(said.get("failed", {}).items())[:TAIL_LINES]
     lines = [f"warning: {name} could not be drawn: {reason}" for name, reason in failed]
-    drawn = f"pictures: {said['drawn']} in {_shown(drawing.published(plan))}" if said.get("drawn") else ""
+    drawn = f"pictures: {said['drawn']} in {shown(drawing.published(plan))}" if said.get("drawn") else ""
     if drawing.wanted(plan) and not said:
         drawn = "pictures: not all are drawn yet; the same command goes on"
-    shown = f"report: {_shown(page)}" if page.exists() else ""
-    return [*lines, "   ".join(filter(None, (shown, drawn)))] if drawn or shown else lines
+    written = f"report: {shown(page)}" if page.exists() else ""
+    return [*lines, "   ".join(filter(None, (written, drawn)))] if drawn or written else lines
 
 
 def _left_out(records: ledger.Records) -> list[str]:
@@ -147,13 +213,14 @@ def _audits(plan: Plan, records: ledger.Records, store: Store) -> list[str]:
     for member, stage in plan.stages.items():
         if stage.kind == "audit" and records.get(member, {}).get("status") == DONE:
             page, verdict = audit.write(store, member), audit.verdict(records[member]["info"])
-            lines.append(f"images: {verdict}   page: {_shown(page)}")
+            lines.append(f"images: {verdict}   page: {shown(page)}")
     return lines
 
 
-def _track(plan: Plan, rows: list[ledger.Row]) -> int:
+def track(swept: Swept) -> int:
+    """Record a sweep in MLflow; returns 1 where that does not answer, else 0."""
     try:
-        report = sweeps.record(plan, rows, progress=panel.counting("recording in MLflow"))
+        report = sweeps.record(swept.plan, swept.rows, progress=panel.counting("recording in MLflow"))
     except tracking.TrackingUnavailable as error:
         say(str(error))
         return 1
@@ -162,6 +229,6 @@ def _track(plan: Plan, rows: list[ledger.Row]) -> int:
     return 0
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """A path relative to where the user stands, if it lies below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,5 +1,33 @@
 """What ``--help`` of a command ends with where it teaches (layer 4)."""
 
+GRAMMAR = """\
+Overrides are written in Hydra's grammar, sweeps included:
+
+  backbone=pixels,efficientnet_lite0      both options of a group
+  'clusterer=glob(*)'                     every option of a group
+  k=2..15  k=2,5,10  seeds=0..9           values; seeds is short for the axis seed
+  clusterer.eps_quantile=0.5,0.9          an option that only some plugins have applies to these alone
+  chain@clustering.chain=pca50            the transform chain of one head
+  experiment=none                         without the axes of the default experiment (quickstart)
+"""
+
+AUDIT = """\
+examples:
+  backbench audit dataset=folder dataset.root=/data/photos
+  backbench audit dataset=folder dataset.root=/data/photos dataset.near_distance=8     more, and more look-alikes
+  backbench audit dataset=fashion_mnist --strict && backbench sweep dataset=fashion_mnist
+
+Overrides are those of `backbench sweep`; the ones of the data set decide. Looked for: unreadable files, equal and near
+duplicates, the same image in two parts of the split or under two classes, blank, odd and tiny images, uneven classes.
+Nothing is changed. What a sweep does about it is up to the policies of the data set:
+
+  dataset.unreadable=exclude|fail             dataset.duplicates=keep|exclude|fail
+  dataset.near_duplicates=keep|exclude|fail   dataset.leaks=keep|fail
+
+With fail, the audit refuses as the sweep would: leave it out to see the page. What was looked at once is kept, so a
+second call is quick, and `sweep` uses the same results.
+"""
+
 SELECT = """\
 examples:
   backbench select                                                every representation, by the policy of its sweep
@@ -63,11 +91,43 @@ examples:
   backbench plot HASH --to ~/slides             copies with the hash in their names
 
 of a run:    confusion, per_class, size_recall, predictions (classifiers); silhouette, composition, pies, elbow,
-             cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each with _images; retrieval;
+             contingency, cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each with _images; retrieval;
              training_loss, reconstructions (autoencoders)
 of a sweep:  leaderboard_intervals, heatmap, metric_by_k, pareto, elbows, agreement, critical_difference
 
 Pictures are made from stored results alone, once: they are drawn again when what they show has changed. Beside each lie
 its numbers as CSV. A sweep ends with those of the best run per backbone and clusterer (plots=best); plots=all draws
 every distinct result, plots=none nothing. `backbench track` attaches new ones to their runs in MLflow.
+"""
+
+PAPER = """\
+examples:
+  backbench paper                                       which papers there are, and what each needs
+  backbench paper fashion_mnist_autoencoder             the whole of it: `backbench plan experiment=NAME` says how long
+  backbench paper fashion_mnist_autoencoder dataset.sample=3000 backbone.epochs=5        a quick look, on fewer images
+  backbench paper animals_vgg16 dataset.root=~/animals backbone.weights=~/vgg16.pth      with files of your own
+  backbench paper caltech101_retrieval backbone=efficientnet_lite0 dataset=fashion_mnist with what is at hand
+  backbench paper fashion_mnist_autoencoder --format markdown > table.md
+
+A paper is a preset, conf/experiment/NAME.yaml, and what was published, as data. The command runs the sweep of the
+preset (what is in the results folder is not computed again; killed, the same command goes on) and puts each published
+figure beside ours under the same definition, with the difference and why there is one. Any key and axis of the preset
+can be overridden. What was overridden is a stand-in: it is found by comparing with the preset, and the table says so.
+With the inputs of the paper the same preset runs unchanged.
+
+The table, its page (index.html), the pictures and the exported files are in results/papers/NAME/SWEEP, and with the
+sweep's summary run in MLflow. Ends with 1 where something failed that a figure of ours needs. docs/papers.md shows all.
+"""
+
+EXPORT = """\
+examples:
+  backbench export HASH                         into results/exports/HASH
+  backbench export HASH --to ~/flowers          into a folder of your own
+  backbench export HASH --joblib                the fitted classifier as a pickle too
+
+What is written: features.npz, clusters.npz, predictions.csv, the fitted classifier with its transforms as one
+scikit-learn pipeline (classifier.skops, no pickle), classification_report.txt, confusion matrix, sample grid, and
+final_report.json with the configuration, every metric, versions and the SHA-256 of each file. The pipeline is fitted
+again from the stored features and held against the stored predictions; where one differs, the report says so. A README.md
+in the folder shows how to predict with it.
 """

@@ -4,11 +4,14 @@ import math
 from collections.abc import Iterator, Sequence
 
 from backbench import hashing
+from backbench.evaluate import boards
 from backbench.evaluate import record as selections
+from backbench.papers.table import Table
 from backbench.store import FAILED
 from backbench.sweep import tables
 from backbench.sweep.ledger import FINISHED, Row
 from backbench.sweep.plan import Plan
+from backbench.tracking import published
 
 # What is told as best: the metric it is ranked by, its head, and the metrics that are said of it.
 BEST = (
@@ -31,24 +34,34 @@ Silhouette, Davies-Bouldin and Calinski-Harabasz compare clusterings of one repr
 backbones or chains by them."""
 
 
-def note(plan: Plan, rows: Sequence[Row], dataset: str) -> str:
-    """Markdown for the summary run of a sweep on one data set."""
+def note(plan: Plan, rows: Sequence[Row], dataset: str, paper: Table | None = None) -> str:
+    """Markdown for the summary run of a sweep on one data set, with the table of the `paper` that it reproduces."""
     counts = {status: sum(row.status == status for row in rows) for status in (FINISHED, FAILED)}
     failed = f", {counts[FAILED]} failed" if counts[FAILED] else ""
     title = f"## Sweep {hashing.short(plan.sweep)} on {dataset}\n\n{counts[FINISHED]} runs finished{failed}."
     best = "\n".join(_best(rows))
     chosen = "\n".join(f"- {line}" for line in _chosen(plan, dataset))
-    parts = [title, f"### Best, each result once\n\n{best}" if best else "", _section(plan, chosen), LOOK, _again(plan)]
+    beside = published.section(paper) if paper else ""
+    parts = [title, beside, f"### Best, each result once\n\n{best}" if best else "", _section(plan, chosen)]
+    parts += [LOOK, _again(plan)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _best(rows: Sequence[Row]) -> Iterator[str]:
-    for title, head, rank, told in BEST:
+    board = boards.classifiers(rows)
+    for title, head, usual, told in BEST:
+        rank, caveat = (board.rank, board.caveat) if head == board.head else (usual, "")
         found = [row for row in tables.distinct(rows, head) if not math.isnan(row.metrics.get(rank, math.nan))]
         if found:
             best = max(found, key=lambda row: (row.metrics[rank], row.config_hash))
-            said = ", ".join(f"{name} {best.metrics[name]:.4f}" for name in told if name in best.metrics)
-            yield f"- **{title}** by {rank} {best.metrics[rank]:.4f}: {best.name} ({said}), run `{_short(best)}`"
+            said = f"{best.name}{_values(best, told)}, run `{_short(best)}`"
+            yield f"- **{title}** by {rank} {best.metrics[rank]:.4f}: {'. '.join(filter(None, (said, caveat)))}"
+
+
+def _values(row: Row, names: Sequence[str]) -> str:
+    """The metrics of these names that a run has, in brackets."""
+    said = [f"{name} {row.metrics[name]:.4f}" for name in names if not math.isnan(row.metrics.get(name, math.nan))]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _short(row: Row) -> str:

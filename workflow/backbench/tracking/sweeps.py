@@ -2,21 +2,21 @@
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import best_k, candidates
+from backbench.evaluate import best_k, boards, candidates
 from backbench.evaluate import record as selections
 from backbench.pictures import drawing
 from backbench.store import DONE, FAILED, write_if_changed
 from backbench.sweep import tables
 from backbench.sweep.ledger import FINISHED, PENDING, Row
 from backbench.sweep.plan import Plan
-from backbench.tracking import note
+from backbench.tracking import note, published
+from backbench.tracking.published import NAME_CHARACTERS, NOT_IN_NAMES
 from backbench.tracking.rows import Attached, Curve, Data, RunRow, Summary
 from backbench.tracking.service import address, artifact_root, without_password
 from backbench.tracking.writing import TrackReport, track
@@ -30,9 +30,6 @@ OVER_K = (
     *("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic", "stability"),
     *("nmi", "ari", "cluster_accuracy", "purity"),
 )
-# What MLflow takes in the name of a metric.
-NOT_IN_NAMES = re.compile(r"[^\w\-. :/]+", re.ASCII)
-NAME_CHARACTERS = 240
 HIGHER_IS_BETTER = ("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")
 
 
@@ -47,21 +44,22 @@ def run_rows(rows: Sequence[Row]) -> list[RunRow]:
 
 def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str, pages: bool = True) -> Summary:
     """The summary run of a sweep on one data set: its note, curves over k, leaderboard, and with `pages` the pictures
-    and the report of the sweep."""
+    and the report of the sweep, and the table of the paper that it reproduces."""
     counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (FINISHED, FAILED, PENDING)}
     counts["stages"] = len(plan.stages)
     start, end = _span([record for row in rows for record in row.heads.values()])
     chosen, decisions = _chosen(plan, dataset)
     experiment = str(plan.request.get("experiment", ""))
     written, shown = _written(plan, rows, table, dataset), _drawn(plan, dataset) if pages else []
+    paper = published.table_of(plan) if pages else None
     return Summary(
         name=f"sweep {experiment} {hashing.short(plan.sweep)}",
-        metrics={**counts, **_best(rows)},
+        metrics={**counts, **_best(rows), **(published.metrics(paper) if paper else {})},
         start_ms=start,
         end_ms=end,
-        tags={"experiment": experiment, NOTE: note.note(plan, rows, dataset), **chosen},
-        files=(*map(Attached, (*written, *decisions)), *shown),
-        curves=over_k(rows),
+        tags={"experiment": experiment, NOTE: note.note(plan, rows, dataset, paper), **chosen},
+        files=(*map(Attached, (*written, *decisions)), *shown, *(published.files(paper) if paper else ())),
+        curves={**over_k(rows), **(published.curves(paper) if paper else {})},
         data=_data(rows[0]),
     )
 
@@ -80,7 +78,7 @@ def _written(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> list[
 
 
 def grid(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """The resolved experiment: parameters that all runs share, and the values of those that differ."""
+    """The resolved experiment: parameters that all runs share, and the values of those that differ, in their order."""
     values: dict[str, list] = {}
     for row in rows:
         for name, value in row.params.items():
@@ -89,7 +87,14 @@ def grid(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
                 seen.append(value)
     everywhere = {name for name in values if all(name in row.params for row in rows)}
     constant = {name: seen[0] for name, seen in values.items() if len(seen) == 1 and name in everywhere}
-    return {"constant": constant, "axes": {name: seen for name, seen in values.items() if name not in constant}}
+    axes = {name: sorted(seen, key=_place) for name, seen in values.items() if name not in constant}
+    return {"constant": constant, "axes": axes}
+
+
+def _place(value: Any) -> tuple:
+    """Numbers by size, before words: a plan that was read from its file has its runs in another order."""
+    number = isinstance(value, (int, float))
+    return not number, value if number else 0, str(value)
 
 
 def over_k(rows: Sequence[Row]) -> dict[str, Curve]:
@@ -231,7 +236,8 @@ def record(
 def _record(
     plan: Plan, rows: Sequence[Row], dataset: str, uri: str | None, progress: Progress, pages: bool
 ) -> TrackReport:
-    records = [tables.flatten(row) for row in sorted(rows, key=lambda row: row.config_hash)]
-    table = tables.to_csv(tables.order(records, "-val_accuracy"))
+    rows = sorted(rows, key=lambda row: row.config_hash)
+    records = [tables.flatten(row) for row in rows]
+    table = tables.to_csv(tables.order(records, f"-{boards.chooser(rows)}"))
     whole = summary(plan, rows, table, dataset, pages)
     return track(run_rows(rows), dataset, address(uri), plan.sweep, artifact_root(), progress, whole)

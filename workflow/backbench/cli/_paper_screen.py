@@ -1,0 +1,145 @@
+"""What `backbench paper` prints: the list of papers, and the table of one."""
+
+import json
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from backbench import papers
+from backbench.cli.plan import counted
+from backbench.cli.sweep import shown
+from backbench.papers.published import Published
+from backbench.papers.table import Line, Table
+from backbench.reports import _paper_words as words
+from backbench.reports import paper as pages
+from backbench.sweep import tables
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+# Columns of a listing that is no terminal's.
+WIDTH = 110
+# Columns of a table, and how wide each may be; the first has what the others leave, but no less than LEAST.
+COLUMNS = {"figure": 60, "published": 13, "ours": 33, "difference": 13, "verdict": 11, "why": 9}
+NUMBERS, LEAST, GAP = ("published", "ours", "difference"), 16, 2
+COLOURS = {"fine": "green", "look": "yellow", "fault": "red", "absent": "dim"}
+
+
+def listing(kind: str) -> None:
+    """Print which papers there are, what each needs, and where it was run here."""
+    found = [_entry(papers.load(name)) for name in papers.names()]
+    if kind == "json":
+        print(json.dumps(found, indent=1))
+    elif kind == "csv":
+        print(
+            tables.to_csv([{**one, **{key: "; ".join(one[key]) for key in ("inputs", "made")}} for one in found]),
+            end="",
+        )
+    else:
+        print("\n\n".join(_listed(one) for one in found))
+
+
+def _entry(paper: Published) -> dict[str, Any]:
+    given = sum(figure.published is not None for figure in paper.figures)
+    return {
+        "paper": paper.name,
+        "title": paper.title,
+        "figures": len(paper.figures),
+        "published": given,
+        "inputs": [one.option for one in paper.inputs],
+        "made": [_made(folder.name, paper.name, shown(folder)) for folder in pages.made(paper.name)],
+    }
+
+
+def _made(sweep: str, name: str, place: str) -> str:
+    table = pages.read(name, sweep)
+    return f"{place} ({words.setting(table)}; {table.state})" if table else place
+
+
+def _listed(one: dict[str, Any]) -> str:
+    needs = f"needs {' and '.join(one['inputs'])} from you" if one["inputs"] else "needs nothing from you"
+    about = f"{counted(one['published'], 'published figure')} in {counted(one['figures'], 'line')}; {needs}"
+    lines = [f"{one['paper']}", f"  {one['title']}", f"  {about}"]
+    return "\n".join([*lines, *(f"  made here: {made}" for made in one["made"] or ["not yet"])])
+
+
+def show(table: Table, kind: str) -> None:
+    """Print a table to stdout."""
+    if kind == "json":
+        print(json.dumps(table.record(), indent=1, sort_keys=True))
+    elif kind == "csv":
+        print(pages.csv(table), end="")
+    elif kind == "markdown":
+        print(pages.markdown(table), end="")
+    else:
+        _table(table)
+
+
+def _table(table: Table) -> None:
+    console = _console()
+    marks = words.marks(table)
+    _say(console, f"\n{table.title}", "bold")
+    _say(console, f"{words.sentence(table.images)} {words.sentence(table.state)} {words.short(table)}")
+    if marks.stand_ins:
+        _say(console, "\nNot as published:", "yellow")
+    for mark, text in marks.stand_ins.items():
+        _say(console, f"{mark:>3}  {text}", indent=5)
+    console.print()
+    console.print(_grid(table, marks.lines, console.width))
+    if marks.reasons:
+        console.print()
+    for mark, text in marks.reasons.items():
+        _say(console, f"{mark:>3}  {text}", indent=5)
+    for answer in table.answers:
+        _say(console, f"\n{answer}")
+    _say(console, f"\nWhat the published figures measure: {' '.join(table.measures.split())}", "dim")
+
+
+def _grid(table: Table, marks: Sequence[Sequence[str]], width: int) -> "Grid":
+    """The lines; the name of a figure gives way first, and lists of numbers."""
+    from rich.table import Table as Grid
+
+    rows = [(*_cells(line), _together(own)) for line, own in zip(table.lines, marks, strict=True)]
+    grid = Grid(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    widths = [
+        min(most, max(len(row[at]) for row in [tuple(COLUMNS), *rows])) for at, most in enumerate(COLUMNS.values())
+    ]
+    widths[0] = min(widths[0], max(LEAST, width - sum(widths[1:]) - GAP * (len(widths) - 1)))
+    for name, own in zip(COLUMNS, widths, strict=True):
+        grid.add_column(name, justify="right" if name in NUMBERS else "left", width=own)
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _cells(line: Line) -> list["Text"]:
+    from rich.text import Text
+
+    verdict = words.verdict(line)
+    said = [words.name(line), line.published_text, line.ours_text, line.difference_text or "-"]
+    said.append("-" if line.published is None else verdict)
+    return [*map(Text, said[:-1]), Text(said[-1], COLOURS[words.STATES[verdict]])]
+
+
+def _together(marks: Sequence[str]) -> str:
+    """``1 3 acd``: the letters take no more room than they need."""
+    letters = "".join(mark for mark in marks if len(mark) == 1 and mark.isalpha())
+    return " ".join([mark for mark in marks if mark not in letters] + [letters] * bool(letters)) or "-"
+
+
+def _say(console: "Console", text: str, style: str | None = None, indent: int = 0) -> None:
+    """Print a text in lines of the console's width, further lines indented."""
+    for paragraph in text.split("\n"):
+        for line in textwrap.wrap(paragraph, console.width, subsequent_indent=" " * indent, drop_whitespace=True) or [
+            ""
+        ]:
+            console.print(line, style=style, markup=False, soft_wrap=True)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH, highlight=False)

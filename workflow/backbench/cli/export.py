@@ -1,0 +1,43 @@
+"""``backbench export``: the artefacts of one run in a folder, to be used elsewhere."""
+
+import argparse
+from pathlib import Path
+
+from backbench import exports, hashing, paths
+from backbench.cli.plan import say
+from backbench.cli.show import find
+from backbench.exports import writing
+from backbench.schema import ConfigError
+from backbench.store import Store
+from backbench.sweep import ledger
+from backbench.sweep.ledger import Row
+
+
+def run(args: argparse.Namespace) -> int:
+    store = Store(paths.store())
+    row = find(args.hash, ledger.all_rows(store))
+    folder = _folder(args.to, row)
+    for path in exports.write(row, store, folder, args.joblib, say):
+        print(path)
+    for name, reason in writing.report(folder)["not_exported"].items():
+        say(f"no {name}: {reason}")
+    return 0
+
+
+def _folder(to: str | None, row: Row) -> Path:
+    """The folder to write to.
+
+    Raises
+    ------
+    ConfigError
+        If it is a file, or holds the export of another run.
+    """
+    if to is None:
+        return writing.default_folder(row)
+    folder = Path(to).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--to: {folder} is a file; name a folder.")
+    other = writing.report(folder).get("config_hash", row.config_hash)
+    if other != row.config_hash:
+        raise ConfigError(f"--to: {folder} holds the export of run {hashing.short(other)}; name another folder.")
+    return folder

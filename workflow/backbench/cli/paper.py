@@ -1,0 +1,213 @@
+"""``backbench paper``: a published system again: its sweep, and a table of what was published beside what came out."""
+
+import argparse
+import dataclasses
+import json
+import re
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backbench import code, compose, exports, hashing, lock, papers, planning
+from backbench.cli import _paper_screen as screen
+from backbench.cli import panel, sweep
+from backbench.cli.plan import cores, say
+from backbench.cli.sweep import Swept, shown
+from backbench.papers import table as tables
+from backbench.papers.published import Published
+from backbench.papers.table import Table
+from backbench.pictures import choice, drawing, index, ordering
+from backbench.pictures.orders import Order
+from backbench.reports import paper as pages
+from backbench.reports.paper import Shown
+from backbench.schema import ConfigError
+from backbench.store import Store, write_text
+from backbench.sweep import launches
+from backbench.sweep.ledger import FINISHED, Row
+
+# What an error asks for that misses an input of a paper.
+ASKED = re.compile(r"\b((?:dataset|backbone)\.[\w.]+)=(?:PATH|FOLDER)\b")
+# How the reason begins where runs that were asked for have no figure.
+BROKEN = ("failed", "not computed yet")
+# The folder of the export, and the file that says what it was made from.
+EXPORT, EXPORTED = "export", "export.json"
+# What stands in for an input of a paper on any machine: the group of its option -> overrides without network.
+AT_HAND = {"dataset": ("dataset=fashion_mnist", "dataset.sample=2000"), "backbone": ("backbone=efficientnet_lite0",)}
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.name is None:
+        screen.listing(args.format)
+        return 0
+    published, target = papers.load(args.name), _target(args.to)
+    given = args.overrides
+    args.overrides = [f"experiment={args.name}", *_checked(given)]
+    started = time.monotonic()
+    with lock.sweep_lock(args.wait):
+        planned = _planned(published, args, given)
+        if sweep.dry(args.snakemake):
+            return sweep.rehearse(planned, args)
+        swept = sweep.compute(planned, args, started)
+        table, folder = _written(published, swept, args)
+        outcome = max(swept.failed, sweep.track(swept))
+    if target:
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+    screen.show(table, args.format)
+    _tell(swept, target or folder)
+    return max(outcome, int(_lacking(table)))
+
+
+def _checked(overrides: Sequence[str]) -> Sequence[str]:
+    for word in overrides:
+        if _key(word) == "experiment":
+            raise ConfigError(f"{word}: a paper is an experiment; its name says which. `backbench sweep` takes others.")
+    return overrides
+
+
+def _target(to: str | None) -> Path | None:
+    target = Path(to).expanduser() if to else None
+    if target and target.exists() and not target.is_dir():
+        raise ConfigError(f"--to: {target} is a file; name a folder.")
+    return target
+
+
+def _planned(published: Published, args: argparse.Namespace, given: Sequence[str]) -> planning.Planned:
+    """The plan; where an input of the paper is missing, the error says what it is, where it comes from and what to do.
+
+    Raises
+    ------
+    ConfigError
+        For what cannot be run.
+    """
+    try:
+        return sweep.planned_for(args)
+    except ConfigError as error:
+        if not ASKED.search(str(error)):
+            raise
+        raise ConfigError("\n".join([str(error), *_needs(published, str(error), given)])) from error
+
+
+def _needs(published: Published, error: str, given: Sequence[str]) -> list[str]:
+    """What the user has to supply for a paper and the commands: with it, and with what any machine has."""
+    named = {_key(word) for word in given}
+    words = {one.option: " ".join(one.words.split()) for one in published.inputs if one.option not in named}
+    asked = {option.split(".")[0]: option for option in reversed(ASKED.findall(error))}
+    roots = {option.split(".")[0] for option in words}
+    lacking = [*words, *(option for root, option in asked.items() if root not in roots)]
+    lines = ["", *(f"{published.name} needs {option}: {text}." for option, text in words.items())]
+    lines += ["With it:", f"  {_command(published, [*given, *(f'{option}=PATH' for option in lacking)])}"]
+    instead = _instead(published, error, given)
+    if instead:
+        lines += ["With stand-ins, which need no network:", f"  {_command(published, instead)}"]
+    return lines
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
+
+
+def _instead(published: Published, error: str, given: Sequence[str]) -> list[str] | None:
+    """Overrides with which a paper can be planned with what any machine has; None where there are none."""
+    words, replaced = list(given), set()
+    while roots := {option.split(".")[0] for option in ASKED.findall(error)} - replaced:
+        replaced |= roots
+        kept = [word for word in words if _key(word).split(".")[0] not in roots]
+        words = [*kept, *(word for root in sorted(roots) for word in AT_HAND[root])]
+        try:
+            planning.make([f"experiment={published.name}", *words], fingerprint=False)
+            return sorted(words, key=lambda word: word not in given)
+        except ConfigError as again:
+            error = str(again)
+    return None
+
+
+def _command(published: Published, overrides: Sequence[str]) -> str:
+    return shlex.join(["backbench", "paper", published.name, *overrides])
+
+
+def _written(published: Published, swept: Swept, args: argparse.Namespace) -> tuple[Table, Path]:
+    """Make the table of a sweep and write it with its pictures and exports; returns it with its folder."""
+    preset = [cell.config for cell in compose.expand([f"experiment={published.name}"]).cells]
+
+    def first(where: Mapping[str, Any]) -> Row | None:
+        """The first finished run of which a picture or an export is wanted."""
+        found = tables.matching(published, swept.rows, preset, where)
+        return next((row for row in found if row.status == FINISHED), None)
+
+    made = tables.make(published, swept.plan, swept.rows, swept.store, preset)
+    folder = pages.folder(made.name, made.sweep)
+    table = dataclasses.replace(made, circumstances={**made.circumstances, **_launch(made, swept, args)})
+    pages.write(table, folder, _pictures(published, swept, first, args))
+    row = first(published.export) if published.export is not None else None
+    if row is not None:
+        _export(row, swept.store, folder, args.joblib)
+    return table, folder
+
+
+def _export(row: Row, store: Store, folder: Path, joblib: bool) -> None:
+    """Export a run, unless its files are there and were made by this code from its results as they are."""
+    made_of = {
+        member: [row.records[member].get(name) for name in ("code", "status", "arrays")]
+        for member in row.members
+        if member in row.records
+    }
+    made_by = code.digest(["backbench.exports.writing"])
+    key, kept = hashing.digest([row.config_hash, joblib, made_of, made_by]), folder / EXPORTED
+    try:
+        told = json.loads(kept.read_bytes())
+        if told["key"] == key and all((folder / EXPORT / name).is_file() for name in told["files"]):
+            return
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    files = exports.write(row, store, folder / EXPORT, joblib, lambda text: say(f"exporting: {text}"))
+    write_text(kept, json.dumps({"key": key, "files": sorted(path.name for path in files)}, indent=1))
+
+
+def _launch(made: Table, swept: Swept, args: argparse.Namespace) -> Mapping[str, Any]:
+    """What the launch took that computed something: this one, or the one that the stored table tells of."""
+    if swept.computed:
+        said = launches.took(swept.announced, swept.records, swept.taken)
+        times = {"announced": round(swept.announced.seconds, 1), "taken": round(swept.taken, 1), "words": said}
+        counts = {"computed": swept.computed, "stages": len(swept.plan.stages), "cores": cores(args.cores)}
+        return {"launch": {**counts, **times}}
+    before = pages.read(made.name, made.sweep)
+    told = before.circumstances.get("launch") if before else None
+    return {"launch": told} if told else {}
+
+
+def _pictures(
+    published: Published, swept: Swept, first: Callable[[Mapping[str, Any]], Row | None], args: argparse.Namespace
+) -> list[Shown]:
+    """Draw the pictures that a paper names, unless none are wanted; those that cannot be drawn are said."""
+    if drawing.mode(swept.plan) == choice.NONE:
+        return []
+    found = [(row, one.kinds) for one in published.pictures if (row := first(one.where))]
+    orders = [(row, order) for row, kinds in found for order in ordering.of_run(row, kinds, swept.store)]
+    drawing.make([order for _, order in orders], cores(args.cores), panel.counting("drawing"))
+    return [Shown(drawn, row.config_hash, row.name) for row, order in orders for drawn in _drawn(row, order)]
+
+
+def _drawn(row: Row, order: Order) -> list[drawing.Drawn]:
+    there = [one for one in drawing.of_run(row.config_hash) if one.kind == order.name]
+    if not there:
+        said = index.read(order.folder).get(order.name, {})
+        say(f"no {order.name} of {row.name}: {said.get('lacks') or said.get('failure') or 'not drawn'}")
+    return there
+
+
+def _lacking(table: Table) -> bool:
+    """Whether a figure of ours is missing because its runs failed or were not computed."""
+    reasons = (line.why[0].lower() for line in table.lines if line.ours is None and line.why)
+    return any(reason.startswith(BROKEN) for reason in reasons)
+
+
+def _tell(swept: Swept, folder: Path) -> None:
+    """What came of it, where it lies, and how long it took against what was announced."""
+    sweep.tell_counts(swept.rows)
+    say(f"page: {shown(folder / pages.PAGE)}   table, pictures and export beside it")
+    say(f"the whole sweep: {shown(planning.page(swept.plan))}   all runs: backbench runs")
+    nothing = "" if swept.computed else "; nothing was to be computed"
+    say(f"time: {launches.took(swept.announced, swept.records, swept.taken)}{nothing}")

@@ -1,0 +1,143 @@
+"""The pictures beside the table of a paper: published against ours, drawn here, and copies of those of its runs."""
+
+import json
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backbench import code, hashing
+from backbench.papers.table import Line, Table
+from backbench.pictures import index
+from backbench.pictures.drawing import Drawn
+from backbench.pictures.orders import drawn_with
+from backbench.reports import _paper_words as words
+from backbench.reports._gallery import Figure
+
+FOLDER, PUBLISHED = "pictures", "published"
+TITLE = "Published against ours"
+DRAWING = ("backbench.plots.published", "backbench.plots._files")
+# What stands on one axis, from 0 to 1. The others have one each.
+SHARES = (
+    *("accuracy", "val_accuracy", "balanced_accuracy", "macro_f1", "precision", "recall", "f1", "nmi", "purity"),
+    *("cluster_accuracy", "mean_majority_share", "majority_shares"),
+)
+AT_K = ("precision_at_", "recall_at_", "hit_rate_at_", "map_at_")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of a run that the page shows: the run's hash and its readable name."""
+
+    drawn: Drawn
+    run: str
+    name: str
+
+
+def place(table: Table, folder: Path, pictures: Sequence[Shown]) -> list[tuple[Figure, str]]:
+    """Put the pictures of a table into its folder; returns each with the name of its run, published against ours first.
+
+    Files that are as they should be are not touched, and those of no picture any more are removed.
+    """
+    target = folder / FOLDER
+    wanted = {f"{hashing.short(one.run)}-{one.drawn.kind}": one for one in pictures}
+    entries = {name: _copy(one, target / name) for name, one in wanted.items()}
+    own = _draw(table, target)
+    if own:
+        entries[PUBLISHED] = own
+    gone = dict.fromkeys(index.read(target).keys() - entries.keys())
+    if entries or gone:
+        index.update(target, {**entries, **gone})
+    figures = [(_figure(target, PUBLISHED, own, ""), "")] if own else []
+    return figures + [(_figure(target, name, entries[name], one.run), one.name) for name, one in wanted.items()]
+
+
+def _copy(shown: Shown, stem: Path) -> dict[str, Any]:
+    """Copy a picture of a run with its numbers; returns its entry in the index."""
+    digests = []
+    for source in (shown.drawn.png, shown.drawn.csv):
+        copy = stem.with_name(stem.name + source.suffix)
+        digests.append(hashing.file_digest(source))
+        if not copy.is_file() or hashing.file_digest(copy) != digests[-1]:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+    entry = {name: getattr(shown.drawn, name) for name in ("kind", "title", "category", "caption", "order")}
+    return {**entry, "key": hashing.digest(digests), "png": f"{stem.name}.png", "csv": f"{stem.name}.csv"}
+
+
+def _draw(table: Table, folder: Path) -> dict[str, Any] | None:
+    """Draw the published numbers against ours, unless that is there as it should be; returns its entry in the index."""
+    lines = [line for line in table.lines if _numbers(line.published)]
+    if not lines:
+        return None
+    said = [table.title, table.sweep, words.short(table), [json.dumps(line.record(), default=list) for line in lines]]
+    key = hashing.digest([said, code.digest(DRAWING), drawn_with()])
+    there = index.read(folder).get(PUBLISHED)
+    if there and index.current(folder, there, key):
+        return dict(there)
+    from backbench.plots import Heading, _files, published
+
+    about = f"{table.name}, {words.setting(table)}; {table.images}"
+    caption = f"{words.short(table)} Each axis begins and ends near its values."
+    heading = Heading(f"{TITLE}: {table.title}", about, f"sweep {hashing.short(table.sweep)}")
+    _files.save(published.draw(heading, _panels(lines), caption), folder / f"{PUBLISHED}.png")
+    shown = {"kind": PUBLISHED, "title": TITLE, "category": "Paper", "caption": caption, "order": 0}
+    return {**shown, "key": key, "png": f"{PUBLISHED}.png", "csv": f"{PUBLISHED}.csv"}
+
+
+def _panels(lines: Sequence[Line]) -> list[Any]:
+    from backbench.plots.published import Panel
+
+    groups: dict[str, list] = {}
+    for line in lines:
+        groups.setdefault(_axis(line), []).extend(_entries(line))
+    return [Panel(axis, entries) for axis, entries in groups.items()]
+
+
+def _axis(line: Line) -> str:
+    """What stands at the axis of a figure; shares have one for all, in percent where the paper has them so."""
+    from backbench.plots import _metrics
+
+    if _several(line):
+        return f"{line.name}{' (percent)' if line.percent else ''}"
+    if line.metric.partition(" of ")[0] in SHARES or line.metric.startswith(AT_K):
+        return "percent (higher is better)" if line.percent else "share (0 to 1, higher is better)"
+    return "k" if line.metric == "elbow" else _metrics.axis(line.metric)
+
+
+def _entries(line: Line) -> list[Any]:
+    """The lines of the picture for a figure: one, or one for each number of a list."""
+    from backbench.plots.published import Entry
+
+    theirs, ours = _numbers(line.published), _numbers(line.ours)
+    several = _several(line)
+    scale = 100.0 if line.percent else 1.0
+    low, high = (math.nan if end is None else scale * end for end in (line.low, line.high))
+    found = []
+    for at in range(max(len(theirs), len(ours))):
+        pair = (scale * values[at] if at < len(values) else math.nan for values in (theirs, ours))
+        name = f"number {at + 1}" if several else line.name
+        found.append(Entry(name, *pair, low, high, said="" if several else _beside(line)))
+    return found
+
+
+def _several(line: Line) -> bool:
+    return max(len(_numbers(line.published)), len(_numbers(line.ours))) > 1
+
+
+def _beside(line: Line) -> str:
+    return line.difference_text or words.verdict(line)
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers of a figure; of text there are none."""
+    if isinstance(value, (tuple, list)):
+        return [float(one) for one in value]
+    return [] if value is None or isinstance(value, str) else [float(value)]
+
+
+def _figure(folder: Path, name: str, entry: dict[str, Any], run: str) -> Figure:
+    said = (entry[key] for key in ("kind", "title", "category", "caption", "order"))
+    return Figure(Drawn(*said, folder / f"{name}.png", folder / f"{name}.csv"), run, (entry["order"], name))
