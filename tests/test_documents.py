@@ -23,7 +23,7 @@ BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | 
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 NAMED = re.compile(r"`((?:benchmarks|conf|docs|profiles|scripts|tests|workflow)/[\w./*-]*)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-OVERRIDDEN = ("plan", "sweep")
+OVERRIDDEN = ("plan", "sweep", "paper")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -69,8 +69,9 @@ def test_backbench_commands_parse(words, composed_once):
     own, rest = cli._split([word for word in words if word != ">" and not word.endswith(".csv")])
     if "--help" not in own:
         args = cli.parser().parse_args(own)
-        if args.command in OVERRIDDEN and args.overrides:
-            assert compose.expand(args.overrides).cells
+        named = [f"experiment={args.name}"] if args.command == "paper" and args.name else []
+        if args.command in OVERRIDDEN and (args.overrides or named):
+            assert compose.expand([*named, *args.overrides]).cells
     if rest:
         from snakemake.cli import get_argument_parser
 
