@@ -1,9 +1,12 @@
 """What was published: the YAML of each paper, and what is said of one that is wrong."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from backbench import compose, papers, paths
 from backbench.evaluate.configurations import is_seed
@@ -119,3 +122,9 @@ def test_reading_imports_nothing_heavy():
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert "backbench.papers.published" in loaded
     assert not {"numpy", "scipy", "torch", "hydra", "mlflow", "backbench.papers.table"} & set(loaded)
+
+
+def test_the_example_in_the_documents_is_a_paper():
+    page = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(title: .*?)```", page, re.DOTALL)
+    assert published.parse("example", yaml.safe_load(example)).figures[0].published == 0.55
