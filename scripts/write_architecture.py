@@ -19,9 +19,31 @@ ROOT = CHECKOUT / "workflow" / PACKAGE
 PAGE = CHECKOUT / "docs" / "architecture.md"
 LAYER = re.compile(r"\(layer (\d)\b")
 HEAVY = {
-    *("faiss", "fastcluster", "genieclust", "hydra", "imagehash", "kneed", "matplotlib", "mlflow", "omegaconf"),
+    *(
+        "faiss",
+        "fastcluster",
+        "genieclust",
+        "hydra",
+        "imagehash",
+        "joblib",
+        "kneed",
+        "matplotlib",
+        "mlflow",
+        "omegaconf",
+    ),
     *("open_clip", "openTSNE", "openvino", "pandas", "PIL", "pooch", "pyarrow", "quitefastmst", "rich", "safetensors"),
-    *("scikit_posthocs", "scipy", "sklearn", "sqlalchemy", "statsmodels", "timm", "torch", "torchvision", "umap"),
+    *(
+        "scikit_posthocs",
+        "scipy",
+        "sklearn",
+        "skops",
+        "sqlalchemy",
+        "statsmodels",
+        "timm",
+        "torch",
+        "torchvision",
+        "umap",
+    ),
 }
 TITLES = {
     4: "what people call",

@@ -1,0 +1,112 @@
+"""Classifier plugins as fitted classifiers of scikit-learn: a function for each, named like the plugin.
+
+Each takes the plugin's parameters, the seed and the training rows in float32, and gives the model with the type of the
+rows that it was fitted on and wants to be asked with: what the plugin itself computes in.
+"""
+
+import warnings
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from backbench import threads
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SINGLE, DOUBLE = "float32", "float64"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A classifier and the type of its rows."""
+
+    model: Any
+    dtype: str
+
+
+def knn(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    """Euclidean distances of float32 rows are summed in float64; cosine ones would be in float32."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return _fit(
+        KNeighborsClassifier(**asdict(params), algorithm="brute"),
+        rows,
+        classes,
+        SINGLE if params.metric == "euclidean" else DOUBLE,
+    )
+
+
+def svm(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    from sklearn.svm import SVC
+
+    return _fit(SVC(**asdict(params)), rows, classes)
+
+
+def lda(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    return _fit(LinearDiscriminantAnalysis(**asdict(params)), rows, classes)
+
+
+def logistic_regression(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    from sklearn.linear_model import LogisticRegression
+
+    return _fit(LogisticRegression(**asdict(params)), rows, classes)
+
+
+def random_forest(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    from sklearn.ensemble import RandomForestClassifier
+
+    model = RandomForestClassifier(**asdict(params), random_state=seed, n_jobs=threads.available())
+    found = _fit(model, rows, classes, SINGLE)
+    model.set_params(n_jobs=None)
+    return found
+
+
+def gradient_boosting(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return _fit(HistGradientBoostingClassifier(**asdict(params), early_stopping=False), rows, classes)
+
+
+def mlp(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    """The optimiser is dropped: it serves further training alone, and is no type that skops trusts."""
+    import numpy as np
+    from sklearn.neural_network import MLPClassifier
+
+    options = asdict(params)
+    epochs, options["hidden_layer_sizes"] = options.pop("epochs"), (options.pop("hidden"),)
+    options["batch_size"] = min(options["batch_size"], len(rows))
+    model, names = MLPClassifier(**options, random_state=seed), np.unique(classes)
+    for _ in range(epochs):
+        model.partial_fit(rows, classes, classes=names)
+    del model._optimizer
+    return Fitted(model, SINGLE)
+
+
+def nearest_centroid(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    """In columns without any spread scikit-learn's shrunken centroids are undefined: there they stay as they are."""
+    import numpy as np
+    from sklearn.neighbors import NearestCentroid
+
+    found = _fit(NearestCentroid(**asdict(params)), rows, classes)
+    if params.shrink_threshold is not None:
+        plain = _fit(NearestCentroid(metric=params.metric), rows, classes).model.centroids_
+        found.model.centroids_ = np.where(np.isnan(found.model.centroids_), plain, found.model.centroids_)
+    return found
+
+
+def _fit(model: Any, rows: "np.ndarray", classes: "np.ndarray", dtype: str = DOUBLE) -> Fitted:
+    import numpy as np
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # What it warns of was so in the sweep too, and its result stands there.
+        warnings.simplefilter("ignore")
+        return Fitted(model.fit(np.ascontiguousarray(rows, dtype), classes), dtype)
+
+
+EQUALS = {
+    make.__name__: make
+    for make in (knn, svm, lda, logistic_regression, random_forest, gradient_boosting, mlp, nearest_centroid)
+}
+LACKS: dict[str, str] = {}

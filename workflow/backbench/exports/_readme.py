@@ -1,0 +1,121 @@
+"""`README.md` of an export: what its files are, and how to use them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backbench import hashing
+from backbench.exports import _record, _reports, _tables
+from backbench.pictures.source import Source
+
+NAME = "README.md"
+ARRAYS = """\
+## Arrays
+
+In `features.npz` (read with `numpy.load`, no pickle), a row for each image:
+
+- `features` float32 (images, columns): as the backbone gave them, before any transform
+- `names` text (images,): the path of the file below its folder, or the place in the collection, from 0
+- `part` text (images,): train, validation or test
+- `labels` int64 (images,): number of the class, its place in `classes`; absent without classes
+- `classes` text (classes,); absent without classes
+"""
+CLUSTERS = """
+In `clusters.npz`: `labels` int32 (images,), the number of the cluster, -1 noise, -2 not clustered; `names` and `part`
+as above; `scope` ({scope}): which images were clustered together.
+"""
+LINES = {
+    _tables.FEATURES: "features, names, parts and classes of all images",
+    _tables.CLUSTERS: "cluster of each image",
+    _tables.PREDICTIONS: "name, part, true and predicted class of the validation and test images",
+    "classifier.skops": "the fitted classifier with its transforms: one scikit-learn pipeline, no pickle",
+    "classifier.joblib": "the same as a pickle: **loading it runs code that is in it**; load your own alone",
+    _record.CLASSIFIER: "the classifier in words: its input, the names of the classes, how far it agrees with the run",
+    _reports.TEXT: "precision, recall and F1 of each class on the test images",
+    _reports.TABLE: "the same as a table, with all digits",
+    _record.REPORT: "configuration, every metric, versions, device, seconds, commands, files with their SHA-256",
+}
+PICTURES = {
+    "confusion_matrix": "which class was taken for which, on the test images",
+    "sample_grid": "single images with their class and what was found",
+    "cluster_samples": "images of each cluster",
+    "dendrogram": "the tree of merges",
+    "map_tsne": "all images in the plane, by t-SNE",
+}
+PREDICT = """\
+## Predict
+
+```python
+import json, numpy, skops.io
+
+pipeline = skops.io.load("classifier.skops", trusted={trusted})
+about = json.load(open("classifier.json", encoding="utf-8"))
+data = numpy.load("features.npz")
+rows = data["features"][data["part"] == "test"]
+print([about["classes"][number] for number in pipeline.predict(rows)])
+```
+
+It wants scikit-learn {sklearn} and skops {skops} or newer. {agreement}
+
+A row is {meaning}.
+"""
+SAFE = """
+skops makes no object of a type that is not trusted. A file that somebody may have changed is known by its SHA-256 in
+`final_report.json`, if that is still yours.
+"""
+TREES = """
+The types in `trusted` hold the trees, whose numbers scikit-learn follows unchecked: a forged file could end the
+process.
+"""
+
+
+def text(source: Source, written: Sequence[str], left_out: Mapping[str, str], about: Mapping[str, Any] | None) -> str:
+    """The page; `about` is what `classifier.json` says, where there is a classifier."""
+    run = hashing.short(source.row.config_hash)
+    head = f"# Export of run {run}\n\n{source.row.name} on {source.dataset}. Made by `backbench export {run}`.\n"
+    lines = [f"| `{name}` | {_line(name)} |" for name in written]
+    found = [head, "\n".join(["| file | what |", "| --- | --- |", *lines]) + "\n"]
+    if left_out:
+        reasons = [f"- `{name}`: {reason}" for name, reason in _record._cut(left_out).items()]
+        found.append("\n".join(["Not exported:\n", *reasons]) + "\n")
+    found.append(_arrays(source, written))
+    if about:
+        found.append(_predict(about))
+    return "\n".join(found)
+
+
+def _line(name: str) -> str:
+    """What a file is."""
+    stem, _, suffix = name.partition(".")
+    if stem in PICTURES:
+        return PICTURES[stem] if suffix == "png" else f"the numbers of {stem}.png"
+    if name.endswith(f"_{_tables.CLUSTERS}"):
+        return f"`labels` and `names` of the {stem.partition('_')[0]} images, which were clustered apart"
+    return LINES[name]
+
+
+def _arrays(source: Source, written: Sequence[str]) -> str:
+    scope = source.info("clustering").get("scope", "all")
+    return ARRAYS + (CLUSTERS.format(scope=scope) if _tables.CLUSTERS in written else "")
+
+
+def _predict(about: Mapping[str, Any]) -> str:
+    trusted, versions = about["trusted"], about["versions"]
+    page = PREDICT.format(
+        trusted=json.dumps(trusted),
+        sklearn=versions["scikit-learn"],
+        skops=versions["skops"],
+        meaning=about["input"]["meaning"],
+        agreement=agreement(about["agreement"]),
+    )
+    return page + SAFE + (TREES if trusted else "")
+
+
+def agreement(found: Mapping[str, Mapping[str, int]]) -> str:
+    """How far the pipeline gives what the run gave, in a sentence."""
+    images, differs = (sum(part[key] for part in found.values()) for key in ("images", "differs"))
+    if not images:
+        return "There are no validation or test images to compare it with the run on."
+    if not differs:
+        return f"Asked again, it gives the run's own class for all {images:,} validation and test images."
+    return f"Asked again, it gives ANOTHER class than the run for {differs:,} of {images:,} validation and test images."

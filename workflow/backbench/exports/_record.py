@@ -1,0 +1,144 @@
+"""What an export says of its run: `final_report.json`, and for the classifier `classifier.json`. No absolute paths."""
+
+import dataclasses
+import importlib.metadata
+import json
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backbench import hashing, plugins
+from backbench.pictures.source import Source
+from backbench.sweep.ledger import Row
+
+REPORT, CLASSIFIER = "final_report.json", "classifier.json"
+PLACE = "PATH"
+# In a sentence: an absolute path but for its last part; an address on the network has a colon before it.
+FOLDERS = re.compile(r"(?<![\w:/.~])~?/(?:[^\s/'\":,;]+/)+")
+# Between the parts of a value on the command line.
+PARTED = re.compile(r"[,={}\[\]]|:(?!//)")
+LIBRARIES = ("backbench", "numpy", "scikit-learn", "skops", "joblib")
+
+
+def report(source: Source, files: Sequence[Path], left_out: Mapping[str, str], classifier: Mapping | None) -> str:
+    """Everything that is known of a run, and the files of its export, as JSON."""
+    row, info = source.row, source.info("dataset")
+    found = {
+        "run": row.name,
+        "config_hash": row.config_hash,
+        "status": row.status,
+        "reason": _cut(row.reason),
+        "reproduce": commands(row),
+        "parameters": row.params,
+        "stages": {kind: {"hash": row.stages[kind], "config": entry["config"]} for kind, entry in row.config.items()},
+        "metrics": {name: None if math.isnan(value) else value for name, value in sorted(row.metrics.items())},
+        "undefined": _cut(row.notes),
+        "per_class": source.info("classification").get("per_class"),
+        "per_part": source.info("clustering").get("parts"),
+        "images": {"total": info["n"], **info.get("counts", {})},
+        "classes": source.names,
+        "left_out_images": len(info.get("excluded") or {}),
+        "classifier": classifier and {name: classifier[name] for name in ("steps", "agreement")},
+        "computed_with": {**_circumstances(row), "versions": row.versions},
+        "exported_with": versions(),
+        "not_exported": _cut(left_out),
+        "files": {path.name: {"bytes": path.stat().st_size, "sha256": hashing.file_digest(path)} for path in files},
+    }
+    return dumps(found)
+
+
+def classifier(source: Source, steps: Sequence[tuple[str, Any]], agreement: Mapping, trusted: Sequence[str]) -> dict:
+    """What somebody needs to know who predicts with the exported pipeline."""
+    config = source.row.config["classification"]["config"]
+    return {
+        "run": source.row.config_hash,
+        "classifier": {**config["classifier"], **({"seed": config["seed"]} if "seed" in config else {})},
+        "steps": [[name, type(model).__name__] for name, model in steps],
+        "input": features(source),
+        "output": "the number of a class, its place in `classes`",
+        "classes": source.names,
+        "fitted_on": {"part": "train", "images": source.info("dataset").get("counts", {}).get("train")},
+        "agreement": dict(agreement),
+        "trusted": list(trusted),
+        "versions": versions(),
+    }
+
+
+def features(source: Source) -> dict[str, Any]:
+    """What a row of features is: its size, and the backbone with the options that `plugins.params` takes."""
+    row, about = source.row, source.info("features")
+    stage = row.plan.stages[row.stages["features"]]
+    known = {**stage.config, **_cut(stage.local)}
+    if "images" in row.config:
+        known["image"] = row.config["images"]["config"]
+    options = {"name", *(option.name for option in dataclasses.fields(plugins.load("backbone", stage.family).Params))}
+    backbone = {key: value for key, value in known.items() if key in options}
+    return {
+        "columns": about["d"],
+        "dtype": "float32",
+        "meaning": _meaning(backbone, about),
+        "backbone": backbone,
+        "identity": {key: value for key, value in known.items() if key not in options},
+    }
+
+
+def commands(row: Row) -> dict[str, str]:
+    """What to type to compute a run again: where its results are, and from nothing."""
+    words = ["backbench", "sweep", *map(_placeless, row.plan.request.get("overrides", []))]
+    run = hashing.short(row.config_hash)
+    return {"run": f"backbench reproduce {run}", "sweep": shlex.join(words), "export": f"backbench export {run}"}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what an export is made with."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def dumps(value: Any) -> str:
+    return json.dumps(value, indent=1) + "\n"
+
+
+def _meaning(backbone: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """A row of features in words."""
+    said = f"{about['d']} float32 features of an image by the backbone {backbone['name']}"
+    said += "".join(f", {key} {backbone[key]}" for key in ("layer", "pool", "normalise") if key in backbone)
+    image = backbone.get("image")
+    if image is None:
+        return f"{said}; they were made elsewhere and given to backbench"
+    shape = "squashed to" if image["resize"] == "squash" else "its centre cut out at"
+    if image.get("shorter"):
+        shape = f"its shorter side resized to {image['shorter']} pixels, its centre cut out at"
+    said += (
+        f"; the image as {image['mode']}, {shape} {image['size']} x {image['size']} pixels ({image['interpolation']})"
+    )
+    return f"{said}; the backbone was trained in the sweep and is not exported" if "training" in about else said
+
+
+def _circumstances(row: Row) -> dict[str, Any]:
+    """Device, processor, threads and seconds, by stage."""
+    return {key: row.provenance(key) for key in ("device", "cpu", "threads", "seconds", "git")}
+
+
+def _placeless(override: str) -> str:
+    """An override without the places of this machine."""
+    key, _, value = override.partition("=")
+    own = any(part.strip(" '\"").startswith(("/", "~")) for part in PARTED.split(value))
+    return f"{key}={PLACE}" if own else override
+
+
+def _cut(value: Any) -> Any:
+    """Plain JSON in whose texts absolute paths are cut to their last part."""
+    if isinstance(value, Mapping):
+        return {str(key): _cut(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cut(item) for item in value]
+    return FOLDERS.sub("", value) if isinstance(value, str) else value

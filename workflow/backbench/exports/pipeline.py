@@ -1,0 +1,136 @@
+"""The classifier of a run with its chain of transforms as one scikit-learn pipeline, fitted again as in the sweep.
+
+A plugin may say itself what its equal is: ``estimator(params, rows)`` of a transform gives a fitted transformer,
+``estimator(params, seed, rows, classes)`` of a classifier a fitted classifier of float32 rows. Those that come with the
+package have theirs here, so that adding one leaves the plugins, and with them the stored results, as they are.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from backbench import plugins
+from backbench.datasets import PARTS, TRAIN
+from backbench.exports import _classifiers, _transformers
+from backbench.exports._classifiers import DOUBLE, SINGLE, Fitted
+from backbench.pictures.source import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BLOCK = 2048
+# Of the parts whose predictions are stored.
+ASKED = PARTS[1:]
+
+
+class NoEqual(Exception):
+    """Something of a run has no equal in scikit-learn."""
+
+
+def fit(source: Source) -> Any:
+    """The pipeline of a run: from features as they are stored to the number of the class.
+
+    Every transform computes in float64 and its result is rounded to float32, as the stage `matrix` does; each step is
+    fitted on what those before it make of the training rows. Call it within ``threads.one_core_each``, as the stages
+    do: the number of threads changes the last bits of sums, and an iteration that ends by a tolerance ends elsewhere.
+
+    Raises
+    ------
+    NoEqual
+        If the chain or the classifier has none in scikit-learn.
+    """
+    from sklearn.pipeline import Pipeline
+
+    config = source.row.plan.stages[source.row.run.stages["classification"]].config
+    make = _equal("classifier", config["classifier"]["name"], _classifiers)
+    chain, rows = _chain(source)
+    fitted = _classifier(config, make, rows, source.truth[source.split == TRAIN])
+    steps: list[tuple[str, Any]] = []
+    for name, model in chain:
+        steps += [_cast(DOUBLE), (name, model), _cast(SINGLE)]
+    steps += [_cast(fitted.dtype), (config["classifier"]["name"], fitted.model)]
+    return Pipeline(_named(step for at, step in enumerate(steps) if not _idle(steps, at)))
+
+
+def agreement(pipeline: Any, source: Source) -> dict[str, dict[str, int]]:
+    """By part, of how many ``images`` the pipeline's class ``differs`` from the stored one."""
+    import numpy as np
+
+    features, found = source.array("features", "features", mmap=True), {}
+    for code, part in enumerate(PARTS):
+        rows = np.flatnonzero(source.split == code)
+        if part in ASKED and len(rows):
+            answers = predict(pipeline, features, rows)
+            found[part] = {"images": len(rows), "differs": int((answers != source.predictions[rows]).sum())}
+    return found
+
+
+def predict(pipeline: Any, features: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
+    """Classes of `rows` of the features, block by block."""
+    import numpy as np
+
+    starts = range(0, len(rows), BLOCK)
+    return np.concatenate([pipeline.predict(features[rows[start : start + BLOCK]]) for start in starts])
+
+
+def _chain(source: Source) -> tuple[list[tuple[str, Any]], "np.ndarray"]:
+    """The fitted transformers of the classifier's chain, by plugin, and what they make of the training rows."""
+    kind, member = source.matrix_ref("classification")
+    steps = source.row.plan.stages[member].config["steps"] if kind == "matrix" else []
+    makes = [_equal("transform", step["name"], _transformers) for step in steps]
+    # What a classifier works on is fitted on the training rows, or not at all.
+    rows = source.array("features", "features", mmap=True)[source.split == TRAIN]
+    found: list[tuple[str, Any]] = []
+    for step, make in zip(steps, makes, strict=True):
+        rows = rows.astype(DOUBLE)
+        model = _made("transform", step["name"], make, plugins.params("transform", step), rows)
+        rows = model.transform(rows).astype(SINGLE)
+        found.append((step["name"], model))
+    return found, rows
+
+
+def _classifier(config: Mapping[str, Any], make: Callable[..., Any], rows: "np.ndarray", truth: "np.ndarray") -> Fitted:
+    given = config["classifier"]
+    params = plugins.params("classifier", given)
+    found = _made("classifier", given["name"], make, params, config.get("seed"), rows, truth)
+    return found if isinstance(found, Fitted) else Fitted(found, SINGLE)
+
+
+def _equal(kind: str, name: str, own: ModuleType) -> Callable[..., Any]:
+    """What makes the equal of a plugin: the plugin itself, else `own`."""
+    found = getattr(plugins.load(kind, name), "estimator", None) or own.EQUALS.get(name)
+    if found is None:
+        reason = own.LACKS.get(name, f"a function `estimator` in {plugins.module_name(kind, name)} would give it")
+        raise NoEqual(f"the {kind} {name} has no equal in scikit-learn: {reason}")
+    return found
+
+
+def _made(kind: str, name: str, make: Callable[..., Any], *given: Any) -> Any:
+    """What a plugin's equal comes to; whatever goes wrong there concerns the pipeline alone."""
+    try:
+        return make(*given)
+    except Exception as error:
+        raise NoEqual(f"the {kind} {name} could not be fitted again: {type(error).__name__}: {error}") from error
+
+
+def _cast(dtype: str) -> tuple[str, Any]:
+    """A step that turns rows into `dtype`: numpy's unary plus, which skops trusts."""
+    import numpy as np
+    from sklearn.preprocessing import FunctionTransformer
+
+    return dtype, FunctionTransformer(np.positive, kw_args={"dtype": dtype})
+
+
+def _idle(steps: Sequence[tuple[str, Any]], at: int) -> bool:
+    """Whether a step casts what the one before it has cast to the same type."""
+    return at > 0 and steps[at][0] == steps[at - 1][0] and steps[at][0] in (SINGLE, DOUBLE)
+
+
+def _named(steps) -> list[tuple[str, Any]]:
+    """Steps under names of their own: the second ``pca`` is ``pca_2``."""
+    seen: dict[str, int] = {}
+    found = []
+    for name, model in steps:
+        seen[name] = seen.get(name, 0) + 1
+        found.append((name if seen[name] == 1 else f"{name}_{seen[name]}", model))
+    return found

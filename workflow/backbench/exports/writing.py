@@ -1,0 +1,154 @@
+"""The export of a run: every file that its results allow, and why others are not there."""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backbench import hashing, paths, threads
+from backbench.exports import _pictures, _readme, _record, _reports, _skops, _tables, pipeline
+from backbench.exports._folder import Folder
+from backbench.pictures import _heads
+from backbench.pictures.source import Source
+from backbench.schema import ConfigError
+from backbench.store import DONE, Store
+from backbench.sweep.ledger import Row
+
+log = logging.getLogger(__name__)
+
+SAFE, PICKLED = "classifier.skops", "classifier.joblib"
+
+
+def write(
+    row: Row, store: Store, folder: Path, joblib: bool = False, progress: Callable[[str], None] | None = None
+) -> list[Path]:
+    """Write the artefacts of a run into `folder`; returns the files, `final_report.json` last.
+
+    Files of an earlier export that are no longer part of it are removed (first, if it is one of another run), others
+    are left alone. With `joblib`, the classifier is written as a pickle too. Where the pipeline does not give the
+    stored predictions, a warning says so.
+
+    Raises
+    ------
+    ConfigError
+        If the features of the run are not computed.
+    StoreError
+        If the store has lost a result of the run.
+    """
+    source = Source(row, store)
+    _refuse(source)
+    export = _Export(source, Folder(folder), progress or (lambda text: None))
+    earlier = report(export.folder.root)
+    if earlier.get("config_hash", row.config_hash) != row.config_hash:
+        _remove(export.folder.root, [*earlier.get("files", {}), _record.REPORT])
+    about = export.all(joblib)
+    _remove(export.folder.root, set(earlier.get("files", {})) - {*export.folder.written, _readme.NAME})
+    return export.finish(about)
+
+
+def default_folder(row: Row) -> Path:
+    """Where the export of a run goes that is given no folder."""
+    return paths.results() / "exports" / hashing.short(row.config_hash)
+
+
+def report(folder: Path) -> dict[str, Any]:
+    """What the report of an export says; empty where there is none."""
+    try:
+        found = json.loads((folder / _record.REPORT).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@dataclass
+class _Export:
+    """An export at work; `left_out` says why a file is not there."""
+
+    source: Source
+    folder: Folder
+    say: Callable[[str], None]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def all(self, joblib: bool) -> dict[str, Any] | None:
+        """Everything but the last two files; returns what there is to say of the classifier."""
+        self.say("features")
+        _tables.features(self.source, self.folder)
+        self._unless(_heads.missing(self.source, "clustering"), _tables.CLUSTERS, _tables.clusters)
+        about = self._classification(joblib)
+        self.left_out |= _pictures.write(self.source, self.folder, _cores(), self.say)
+        return about
+
+    def finish(self, about: Mapping[str, Any] | None) -> list[Path]:
+        """The page and the report, which has the digests of all others."""
+        written = [*self.folder.written, _readme.NAME, _record.REPORT]
+        listed = [name for name in written if name != _readme.NAME]
+        self.folder.text(_readme.NAME, _readme.text(self.source, listed, self.left_out, about))
+        self.folder.text(_record.REPORT, _record.report(self.source, self.folder.paths(), self.left_out, about))
+        return self.folder.paths()
+
+    def _classification(self, joblib: bool) -> dict[str, Any] | None:
+        lacks = _heads.missing(self.source, "classification")
+        self._unless(lacks, _tables.PREDICTIONS, _tables.predictions)
+        self._unless(_heads.unclassified(self.source), _reports.TEXT, _reports.write)
+        if lacks:
+            self.left_out[SAFE] = lacks
+            return None
+        self.say("classifier: fitted again on the training images")
+        try:
+            with threads.one_core_each(_cores()):
+                return self._classifier(joblib)
+        except (pipeline.NoEqual, _skops.Unsafe, ConfigError) as error:
+            self.left_out[SAFE] = str(error)
+            return None
+
+    def _classifier(self, joblib: bool) -> dict[str, Any]:
+        """The pipeline, loaded from its own file before it is asked; returns what `classifier.json` says."""
+        fitted = pipeline.fit(self.source)
+        with self.folder.new(SAFE) as path:
+            trusted = _skops.save(fitted, path)
+            found = pipeline.agreement(_skops.load(path), self.source)
+            about = _record.classifier(self.source, fitted.steps, found, trusted)
+        if any(part["differs"] for part in found.values()):
+            log.warning("%s: %s", SAFE, _readme.agreement(found))
+        self.folder.text(_record.CLASSIFIER, _record.dumps(about))
+        if joblib:
+            self._pickle(fitted)
+        return about
+
+    def _pickle(self, fitted: Any) -> None:
+        import joblib
+
+        with self.folder.new(PICKLED) as path:
+            joblib.dump(fitted, path)
+        log.warning("%s is a pickle: loading it runs code that is in it; %s is safe to pass on", PICKLED, SAFE)
+
+    def _unless(self, lacks: str | None, name: str, make: Callable[[Source, Folder], None]) -> None:
+        """Make a file unless the run lacks what it needs."""
+        if lacks:
+            self.left_out[name] = lacks
+        else:
+            make(self.source, self.folder)
+
+
+def _refuse(source: Source) -> None:
+    """Without features there is nothing to export."""
+    row = source.row
+    record = row.records.get(row.stages["features"])
+    if record is None or record["status"] != DONE:
+        why = f" ({record['reason']})" if record else ""
+        run = hashing.short(row.config_hash)
+        raise ConfigError(f"{run}: its features are not computed{why}; `backbench sweep` with its options does it.")
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    """Remove files of an earlier export, as its report names them; nothing outside the folder."""
+    for name in names:
+        if Path(name).name == name:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
