@@ -91,8 +91,8 @@ examples:
   backbench plot HASH --to ~/slides             copies with the hash in their names
 
 of a run:    confusion, per_class, size_recall, predictions (classifiers); silhouette, composition, pies, elbow,
-             contingency, cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each with _images; retrieval;
-             training_loss, reconstructions (autoencoders)
+             contingency, cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each with _images;
+             retrieval; training_loss, reconstructions (autoencoders)
 of a sweep:  leaderboard_intervals, heatmap, metric_by_k, pareto, elbows, agreement, critical_difference
 
 Pictures are made from stored results alone, once: they are drawn again when what they show has changed. Beside each lie
@@ -128,6 +128,6 @@ examples:
 What is written: features.npz, clusters.npz, predictions.csv, the fitted classifier with its transforms as one
 scikit-learn pipeline (classifier.skops, no pickle), classification_report.txt, confusion matrix, sample grid, and
 final_report.json with the configuration, every metric, versions and the SHA-256 of each file. The pipeline is fitted
-again from the stored features and held against the stored predictions; where one differs, the report says so. A README.md
-in the folder shows how to predict with it.
+again from the stored features and held against the stored predictions; where one differs, the report says so. A
+README.md in the folder shows how to predict with it.
 """
