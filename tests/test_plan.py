@@ -292,19 +292,40 @@ def test_a_failed_member_whose_code_was_accepted_is_still_failed(store):
     assert status.inspect(plan, store).states[member] == FAILED
 
 
-def test_a_folder_keeps_its_hash_once_it_is_known_and_shares_it_with_no_other(tmp_path, monkeypatch):
-    """The content of a folder is in every hash, whether it was read at this launch or at an earlier one."""
+def photographs(folder, number=0):
+    """Twelve small images of each of two classes."""
     from PIL import Image
 
-    from backbench import planning
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for i in range(12):
+            colour = (20 * i, 100 * number, 200 if label == "cat" else 50)
+            Image.new("RGB", (8, 8), colour).save(folder / label / f"{i}.png")
 
+
+def test_jobs_get_absolute_paths(tmp_path, monkeypatch):
+    """They run in another folder than the one that paths were given in; what leads nowhere stays as it is."""
+    photographs(tmp_path / "photos")
+    (tmp_path / "labels.csv").write_text("path,label\ncat/0.png,tom\ncat/1.png,tim\n")
+    monkeypatch.chdir(tmp_path)
+
+    def local(*asked):
+        heads = ["classifier=none", "retrieval=none", "k=2"]
+        found = planning.make(["experiment=none", "dataset=folder", "backbone=pixels", *heads, *asked]).plan
+        return found.stages[of_kind(found, "dataset")[0]].local
+
+    assert local("dataset.root=photos")["root"] == str(tmp_path / "photos")
+    table = local("dataset.root=photos", "dataset.csv=labels.csv")
+    assert table["csv"] == str(tmp_path / "labels.csv")
+    (tmp_path / "labels.csv").rename(tmp_path / "photos" / "labels.csv")
+    assert local("dataset.root=photos", "dataset.csv=labels.csv")["csv"] == "labels.csv"
+
+
+def test_a_folder_keeps_its_hash_once_it_is_known_and_shares_it_with_no_other(tmp_path, monkeypatch):
+    """The content of a folder is in every hash, whether it was read at this launch or at an earlier one."""
     monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
     for number, folder in enumerate(("a", "b")):
-        for label in ("cat", "dog"):
-            (tmp_path / folder / label).mkdir(parents=True)
-            for i in range(12):
-                colour = (20 * i, 100 * number, 200 if label == "cat" else 50)
-                Image.new("RGB", (8, 8), colour).save(tmp_path / folder / label / f"{i}.png")
+        photographs(tmp_path / folder, number)
 
     def runs(folder):
         asked = ["experiment=none", "dataset=folder", "backbone=pixels", "k=2", f"dataset.root={tmp_path / folder}"]

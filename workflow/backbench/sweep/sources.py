@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from backbench import plugins, schema
@@ -56,6 +57,11 @@ class Source:
         return max(self.counts) if scope == "per_split" else self.rows(scope)
 
 
+# Options that may be a path; the later ones may be the name of a column too, which has no suffix.
+PLACES = ("root", "archive", "csv", "path", "weights")
+OR_COLUMNS = ("labels", "names", "parts")
+
+
 class Sources:
     """Stages before the heads."""
 
@@ -71,7 +77,9 @@ class Sources:
         about = module.describe(params)
         hashed, local = _split(params, getattr(module, "UNHASHED", ()))
         modules = [plugins.module_name("dataset", name)]
-        stage = self.making.stage("dataset", name, {"name": name, **hashed}, {}, modules, local, {"n": about.n})
+        stage = self.making.stage(
+            "dataset", name, {"name": name, **hashed}, {}, modules, _placed(local), {"n": about.n}
+        )
         source = Source(stage, about)
         if about.notice:
             self.making.notice(about.notice)
@@ -99,7 +107,7 @@ class Sources:
         full, local = _identified(name, module, params)
         modules = [plugins.module_name("backbone", name)]
         about = {"n": source.n} | ({"gflops": round(module.cost(params), 3)} if hasattr(module, "cost") else {})
-        return self.making.stage("features", name, full, parents, modules, local, about), width
+        return self.making.stage("features", name, full, parents, modules, _placed(local), about), width
 
     def _width(self, name: str, module: Any, params: Any, source: Source) -> int:
         if not _needs_images(module):
@@ -125,6 +133,20 @@ def _identified(name: str, module: Any, params: Any) -> tuple[dict[str, Any], di
     local |= {key: hashed[key] for key in dropped}
     kept = {key: value for key, value in hashed.items() if key not in dropped}
     return {"engine": module.ENGINE, "precision": PRECISION, "name": name, **kept, **identity}, local
+
+
+def _placed(local: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with paths made absolute where they lead somewhere from here: jobs run in another folder."""
+    return {
+        key: str(Path(value).expanduser().absolute()) if _leads(key, value) else value for key, value in local.items()
+    }
+
+
+def _leads(key: str, value: Any) -> bool:
+    if not isinstance(value, str) or key not in (*PLACES, *OR_COLUMNS):
+        return False
+    path = Path(value).expanduser()
+    return path.exists() and (key in PLACES or bool(path.suffix))
 
 
 def _split(params: Any, unhashed: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
