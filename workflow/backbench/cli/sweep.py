@@ -203,8 +203,9 @@ def _pages(plan: Plan) -> list[str]:
 def _left_out(records: ledger.Records) -> list[str]:
     """Files of the datasets that were left out."""
     found = (record["info"].get("excluded") for record in records.values() if record["kind"] == "dataset")
-    says = "files were left out; `backbench show` of a run lists them"
-    return [f"warning: {len(files)} {says}" for files in found if files]
+    counts = [len(files) for files in found if files]
+    words = [f"{counted(n, 'file')} {'was' if n == 1 else 'were'} left out" for n in counts]
+    return [f"warning: {said}; `backbench show` of a run lists what was" for said in words]
 
 
 def _audits(plan: Plan, records: ledger.Records, store: Store) -> list[str]:

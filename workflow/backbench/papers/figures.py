@@ -165,7 +165,7 @@ def _chosen(figure: Figure, rows: Sequence[Row], sought: Sought) -> Taken:
     own, why, runs = derived.chosen(rows)
     if own is None:
         return Taken(None, reason=why)
-    return Taken(own, tuple(runs), None, 1, False, (f"{why[:1].upper()}{why[1:]}", *found.lacks()))
+    return Taken(own, tuple(runs), None, 1, False, (f"By the policy: {why}", *found.lacks()))
 
 
 def _shares(figure: Figure, rows: Sequence[Row], sought: Sought) -> Taken:
