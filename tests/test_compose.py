@@ -257,6 +257,7 @@ class TestExclude:
         ("exclude", "said"),
         [
             ("exclude=[{clusterer.nam:kmeans}]", "Did you mean 'clusterer.name'"),
+            ("exclude=[{clusterer:kmens,k:3}]", "no cell of the grid has clusterer=kmens, k=3"),
             ("exclude=[{k:[2,3,4]}]", "nothing is left of the grid"),
             ("exclude=[3]", "a list of mappings"),
             ("exclude=[],[]", "one value in a sweep"),

@@ -83,6 +83,7 @@ def _table(table: Table) -> None:
     marks = words.marks(table)
     _say(console, f"\n{table.title}", "bold")
     _say(console, f"{words.sentence(table.images)} {words.sentence(table.state)} {words.short(table)}")
+    _say(console, f"What the published figures measure: {' '.join(table.measures.split())}", "dim")
     if marks.stand_ins:
         _say(console, "\nNot as published:", "yellow")
     for mark, text in marks.stand_ins.items():
@@ -95,7 +96,6 @@ def _table(table: Table) -> None:
         _say(console, f"{mark:>3}  {text}", indent=5)
     for answer in table.answers:
         _say(console, f"\n{answer}")
-    _say(console, f"\nWhat the published figures measure: {' '.join(table.measures.split())}", "dim")
 
 
 def _grid(table: Table, marks: Sequence[Sequence[str]], width: int) -> "Grid":

@@ -101,7 +101,10 @@ def _needs(published: Published, error: str, given: Sequence[str]) -> list[str]:
     lines += ["With it:", f"  {_command(published, [*given, *(f'{option}=PATH' for option in lacking)])}"]
     instead = _instead(published, error, given)
     if instead:
-        lines += ["With stand-ins, which need no network:", f"  {_command(published, instead)}"]
+        lines += [
+            "With Fashion-MNIST or the network that is installed:",
+            f"  {_command(published, instead)}",
+        ]
     return lines
 
 

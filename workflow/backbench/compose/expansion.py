@@ -171,18 +171,26 @@ class Expansion:
     def _kept(self, cells: list[Cell]) -> list[Cell]:
         """The cells without those that `exclude` describes: all values of one of its entries."""
         patterns = (cells[0].config.get("exclude") or []) if cells else []
-        if not isinstance(patterns, list) or not all(isinstance(pattern, dict) for pattern in patterns):
-            raise refuse("exclude", patterns, "a list of mappings such as [{backbone.name: pixels, k: 10}]")
-        for key in {key for pattern in patterns for key in pattern}:
-            lenient = self._replaced(key) and "exclude" not in self.named
-            if key not in self.groups and not lenient and not any(nodes.has(cell.config, key) for cell in cells):
-                raise refuse("exclude", key, nodes.beside(key, set(nodes.flat_keys(cells[0].config))))
+        self._check_excluded(patterns, cells)
         kept = [cell for cell in cells if not any(self._described(cell, pattern) for pattern in patterns)]
         if cells and not kept:
             raise ConfigError("exclude: nothing is left of the grid; exclude=[] takes all of it.")
         if len(kept) < len(cells):
             self.notices.append(f"{len(cells) - len(kept)} of {len(cells)} cells are left out (exclude)")
         return kept
+
+    def _check_excluded(self, patterns: Any, cells: list[Cell]) -> None:
+        """Refuse what no cell can have. An experiment's entries may be of options that the command line replaced."""
+        if not isinstance(patterns, list) or not all(isinstance(pattern, dict) for pattern in patterns):
+            raise refuse("exclude", patterns, "a list of mappings such as [{backbone.name: pixels, k: 10}]")
+        own = "exclude" in self.named
+        for key in {key for pattern in patterns for key in pattern} - set(self.groups):
+            if (own or not self._replaced(key)) and not any(nodes.has(cell.config, key) for cell in cells):
+                raise refuse("exclude", key, nodes.beside(key, set(nodes.flat_keys(cells[0].config))))
+        for pattern in patterns if own else ():
+            if not any(self._described(cell, pattern) for cell in cells):
+                said = ", ".join(f"{key}={value}" for key, value in pattern.items())
+                raise ConfigError(f"exclude: no cell of the grid has {said}; `backbench plan --list` names all.")
 
     def _described(self, cell: Cell, pattern: Mapping[str, Any]) -> bool:
         """Whether a cell has every value of a pattern, or one of its list of values; groups that are axes by the names
@@ -197,7 +205,7 @@ class Expansion:
                 if key in self.named or not self._replaced(key):
                     raise refuse("override", key, nodes.beside(key, known))
                 self.notices.append(f"{key} of the experiment belongs to none of these options and is left out")
-            elif False in found:
+            elif False in found and key in self.named:
                 self.notices.append(f"{key} applies only to the options that have it")
 
     def _replaced(self, key: str) -> bool:

@@ -74,7 +74,7 @@ def _chance(line: Line) -> list[str]:
     if line.published is None or not isinstance(line.published, float):
         return []
     if line.inside is not None:
-        few = 1 < line.samples < FEW and not line.inside
+        few = 1 < line.samples < FEW
         side = "inside" if line.inside else "outside"
         narrow = ", which is too narrow for so few" if few else ""
         return [f"The published figure lies {side} the 95 % interval over {_over(line)}{narrow}."]
