@@ -20,6 +20,8 @@ NAMES = ("l2", "pca", "standardise", "whiten")
 # Options that came later and are left out of a hash while they stand at their default.
 ADDED = {"variance"}
 # Chains of the configuration, without the empty one and the one that points to another.
+# Chains that have a name of their own.
+CALLED = {"pca95": "pca0.95", "pca50_whitened": "pca50w", "n2d": "umap10", "l2_n2d": "l2_umap10"}
 OWN_STEPS = sorted({path.stem for path in (paths.conf() / "chain").glob("*.yaml")} - {"none", "shared"})
 
 
@@ -255,5 +257,5 @@ class TestChains:
         (found,) = compose.expand(["experiment=none", f"chain={stem}"]).cells
         steps = [step for _, step in sorted(found.config["chain"]["steps"].items())]
         labels = [plugins.load("transform", step["name"]).label(plugins.params("transform", step)) for step in steps]
-        wanted = {"pca95": "pca0.95", "pca50_whitened": "pca50w"}.get(stem, stem)
+        wanted = CALLED.get(stem, stem)
         assert "_".join(labels) == wanted
