@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import re
 import resource
@@ -108,6 +109,13 @@ def row(results):
     """A run with a tree of merges and neighbours' votes on pictures."""
     found = [row for row in results("exports-sweep", sweep) if row.params.get("clusterer.name") == "agglomerative"]
     return next(row for row in found if row.params["clustering.scope"] == "all")
+
+
+@pytest.fixture(autouse=True)
+def heard(monkeypatch):
+    """MLflow's migrations, where a test before ran them in this process, silence every logger that was there."""
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("backbench")]:
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
 
 
 @pytest.fixture
