@@ -77,7 +77,7 @@ def test_more_starts_take_longer(own_results):
 
 
 def test_multiplications_are_those_of_the_networks():
-    torch = pytest.importorskip("torch")
+    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from backbench.backbones import _autoencoder

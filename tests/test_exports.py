@@ -112,10 +112,13 @@ def row(results):
 
 
 @pytest.fixture(autouse=True)
-def heard(monkeypatch):
-    """MLflow's migrations, where a test before ran them in this process, silence every logger that was there."""
+def heard(monkeypatch, caplog):
+    """Warnings are heard whatever a test before did to the loggers of this process."""
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("backbench")]:
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+    for logger in (None, "backbench", "backbench.exports"):
+        caplog.set_level(logging.WARNING, logger=logger)
 
 
 @pytest.fixture
