@@ -1,8 +1,9 @@
 """From overrides to a frozen plan (layer 3: joins compose and sweep)."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,16 +30,20 @@ _HELD: list[Any] = []
 class Planned:
     """A plan with what was said while it was made.
 
-    `fingerprinted` is False where a folder was not read yet; `memory_mb` is what jobs here may have together.
+    `understood` says what the collections are taken for; `fingerprinted` is False where a folder was not read yet;
+    `memory_mb` is what jobs here may have together.
     """
 
     plan: Plan
     notices: list[str] = field(default_factory=list)
+    understood: list[str] = field(default_factory=list)
     fingerprinted: bool = True
     memory_mb: int = 0
 
 
-def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = None) -> Planned:
+def make(
+    overrides: Sequence[str], fingerprint: bool = True, progress: Any = None, tell: Callable[[str], None] | None = None
+) -> Planned:
     """Compose, validate, hash and freeze the grid that `overrides` describe; settings go into the environment.
 
     Parameters
@@ -46,6 +51,8 @@ def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = Non
     fingerprint
         Whether a folder of images whose content is not known is read now; otherwise its hashes are provisional and
         the plan must not be run.
+    tell
+        Is called with each sentence on what a collection is taken for, before its images are read where that is known.
 
     Raises
     ------
@@ -55,9 +62,18 @@ def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = Non
     composed = compose.expand(overrides)
     _apply(composed.settings)
     unread: list[str] = []
+    told: list[str] = []
+
+    def understood(lines: Iterable[str]) -> None:
+        for line in lines:
+            if line not in told:
+                told.append(line)
+                (tell or log.info)(line)
 
     def digest_of(module: Any, params: Any) -> str:
         if fingerprint:
+            with contextlib.suppress(ConfigError):  # what is not here yet cannot be described
+                understood(module.describe(params).understood)
             return module.fingerprint(params, progress or (lambda done, total: None))
         known = module.describe(params).digest
         if known is None:
@@ -66,13 +82,14 @@ def make(overrides: Sequence[str], fingerprint: bool = True, progress: Any = Non
 
     device = composed.settings.get("execution", {}).get("device", "auto")
     built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device)
+    understood(built.understood)
     policy = schema.canonical(selection.parse(composed.settings.get("selection")))
     request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": policy}
     request["plots"] = _plots(composed.settings)
     frozen = plan.freeze(built, request)
     memory = memory_mb(composed.settings)
     limits.check(frozen, memory)
-    return Planned(frozen, composed.notices + built.notices, not unread, memory)
+    return Planned(frozen, composed.notices + built.notices, told, not unread, memory)
 
 
 def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:

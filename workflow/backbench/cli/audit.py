@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import paths, planning
 from backbench.cli import leaderboard, panel
-from backbench.cli.plan import cores
+from backbench.cli.plan import cores, say
 from backbench.reports import audit
 from backbench.schema import ConfigError
 from backbench.store import Store, StoreError
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     given = {override.partition("=")[0] for override in args.overrides}
     neutral = [f"{key}={value}" for key, value in NEUTRAL.items() if key not in given]
-    planned = planning.make([*neutral, *args.overrides], progress=panel.counting("fingerprinting"))
+    planned = planning.make([*neutral, *args.overrides], progress=panel.counting("fingerprinting"), tell=say)
     store = Store(paths.store())
     members = [key for key, stage in planned.plan.stages.items() if stage.kind == "audit"]
     if not members:

@@ -18,7 +18,7 @@ from backbench.sweep.status import CURRENT, FAILED, STALE, Status
 
 
 def run(args: argparse.Namespace) -> int:
-    planned = planning.make(args.overrides, fingerprint=False)
+    planned = planning.make(args.overrides, fingerprint=False, tell=say)
     found = status.inspect(planned.plan, Store(paths.store()))
     describe(planned, found, cores(args.cores))
     if args.list:

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def planned_for(args: argparse.Namespace) -> planning.Planned:
     """The plan of the overrides, its collections read where they are not known yet."""
-    return planning.make(args.overrides, progress=panel.counting("fingerprinting"))
+    return planning.make(args.overrides, progress=panel.counting("fingerprinting"), tell=say)
 
 
 def rehearse(planned: planning.Planned, args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ A plugin module has ``Params``, ``UNHASHED`` (the names of options that are path
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,14 +24,19 @@ NO_TEST_SHARE = 0.2
 class Split:
     """How a collection is divided, always stratified by class.
 
-    ``given`` keeps the collection's own parts; where it has no validation part, the fraction `validation` of its
-    training part is drawn. ``random`` draws the fractions `validation` and `test` of everything. With ``given``, `test`
-    has no effect and therefore always the same value, so that it makes no difference to a hash.
+    ``auto`` is ``given`` for a collection that brings its own parts, else ``random``; planning settles it before
+    anything is hashed. ``given`` keeps the collection's own parts; where it has no validation part, the fraction
+    `validation` of its training part is drawn. ``random`` draws the fractions `validation` and `test` of everything.
+    With ``given``, `test` has no effect and therefore always the same value, so that it makes no difference to a hash.
     """
 
-    source: Literal["given", "random"]
+    source: Literal["auto", "given", "random"]
     validation: Share
     test: Share
+
+    def settled(self, given: bool) -> "Split":
+        """The same with ``auto`` resolved for a collection that brings its own parts, or does not."""
+        return replace(self, source="given" if given else "random") if self.source == "auto" else self
 
     def __post_init__(self) -> None:
         if self.source == "given":
@@ -44,6 +49,9 @@ class Description:
 
     `counts` are the images of the training, validation and test part; `classes` is None without labels. A collection
     of embeddings alone has no `images`, and `width` is their number of columns. `notice` is what the user should know.
+    `understood` says in sentences what the collection is taken for, `given` whether it brings its own split. `files`
+    are the names of its images in its own order, before any draw. Of files, `root` is the folder where they are now,
+    and `excluded` gives the reason of each file there that is no image of the collection.
     """
 
     n: int
@@ -53,6 +61,11 @@ class Description:
     images: bool = True
     width: int | None = None
     notice: str | None = None
+    understood: tuple[str, ...] = ()
+    given: bool = False
+    files: Sequence[str] | None = None
+    root: Path | None = None
+    excluded: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

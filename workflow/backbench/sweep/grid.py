@@ -45,11 +45,12 @@ class Run:
 
 @dataclass
 class Grid:
-    """All distinct stages and runs of a sweep."""
+    """All distinct stages and runs of a sweep; `understood` says what its collections are taken for."""
 
     stages: dict[str, Stage] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    understood: list[str] = field(default_factory=list)
 
 
 def stage_hash(kind: str, config: Mapping[str, Any], parents: Mapping[str, tuple[str, str]]) -> str:

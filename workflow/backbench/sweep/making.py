@@ -36,6 +36,10 @@ class Making:
         if text not in self.grid.notices:
             self.grid.notices.append(text)
 
+    def understand(self, texts: Iterable[str]) -> None:
+        """Say what is taken for what, once."""
+        self.grid.understood += [text for text in texts if text not in self.grid.understood]
+
     def once(self, make: Callable, config: Mapping, *parents: Any) -> Any:
         """`make(config, *parents)`, or the error that it raised, for equal arguments computed once."""
         texts = (self._text(value) for value in config.values())

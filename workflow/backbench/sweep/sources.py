@@ -75,6 +75,8 @@ class Sources:
         if params.digest is None:
             params = dataclasses.replace(params, digest=self.making.fingerprint(module, params))
         about = module.describe(params)
+        params = dataclasses.replace(params, split=params.split.settled(about.given))
+        self.making.understand(about.understood)
         hashed, local = _split(params, getattr(module, "UNHASHED", ()))
         modules = [plugins.module_name("dataset", name)]
         stage = self.making.stage(

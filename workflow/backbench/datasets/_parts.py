@@ -1,0 +1,71 @@
+"""The parts of a given split as people name them (layer 1, standard library only).
+
+A name tells a part if one of its words does: ``train``, ``Training``, ``seg_train``, ``train2017``, ``trainset`` and
+``TRAIN images`` are all the training part. A split has a training part and at least one other; where there is a
+validation part and no test part, the validation part is what results are reported on, so it becomes the test part, and
+validation is drawn from the training part.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION
+
+WORDS: Mapping[str, int] = {
+    **dict.fromkeys(("train", "training", "trn", "trainval"), TRAIN),
+    **dict.fromkeys(("validation", "validate", "validating", "valid", "val", "dev", "development"), VALIDATION),
+    **dict.fromkeys(("test", "testing", "tst", "holdout"), TEST),
+}
+# The test part, or the validation part where another name is that of a test part.
+EITHER = ("eval", "evaluation")
+KIND = re.compile(r"(?:set|data|images|imgs|split|part)$")
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def of_name(name: str) -> int | None:
+    """The part that a folder, file or cell names, or None."""
+    found = {part for word in WORD.findall(name) if (part := _of_word(word.lower())) is not None}
+    if found == {TRAIN, VALIDATION}:  # train_val, as trainval
+        return TRAIN
+    return found.pop() if len(found) == 1 else None
+
+
+def of_names(names: Iterable[str]) -> dict[str, int]:
+    """The part of each name that has one; empty unless there are a training part and another."""
+    found = {name: part for name in names if (part := of_name(name)) is not None}
+    if TEST in {part for name, part in found.items() if not _either(name)}:
+        found |= {name: VALIDATION for name in found if _either(name)}
+    return found if TRAIN in found.values() and len(set(found.values())) > 1 else {}
+
+
+def reported(parts: Iterable[int]) -> dict[int, int]:
+    """What each part that is there is used as: a validation part without a test part is the test part."""
+    present = set(parts)
+    used = {part: part for part in present}
+    return {**used, VALIDATION: TEST} if VALIDATION in present and TEST not in present else used
+
+
+def sentence(counts: Mapping[int, int]) -> str:
+    """The parts as they were found, in words: ``2 parts (train 900, val 300; no test: val is reported, ...)``.
+
+    Parameters
+    ----------
+    counts
+        Images of each part that is there, before :func:`reported`.
+    """
+    listed = ", ".join(f"{PARTS[part]} {counts[part]:,}" for part in sorted(counts))
+    if TEST not in counts:
+        listed += "; no test: validation is reported, and another validation part is drawn from train"
+    elif VALIDATION not in counts:
+        listed += "; no validation: it is drawn from train"
+    return f"{len(counts)} parts ({listed})"
+
+
+def _of_word(word: str) -> int | None:
+    if word in EITHER:
+        return TEST
+    return WORDS.get(word, WORDS.get(KIND.sub("", word)))
+
+
+def _either(name: str) -> bool:
+    return any(word.lower() in EITHER for word in WORD.findall(name))
