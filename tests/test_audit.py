@@ -104,7 +104,7 @@ def folder_stage(store: Store, root: Path, **changed) -> Inputs:
     """The inputs of an audit of a folder, through the real plugin and stage."""
     split = {"source": "random", "validation": 0.2, "test": 0.2}
     config = {"name": "folder", "digest": None, "sample": None, "seed": 0, "split": split, "unreadable": "exclude"}
-    member = Member(DATASET, {**config, "root": str(root), **changed})
+    member = Member(DATASET, {**config, "root": str(root), "loose": "exclude", **changed})
     outcome = next(dataset_stage.compute([member], Inputs(store, {}), ONE))
     store.write("dataset", DATASET, {"info": dict(outcome.info), "config": {**config, **changed}}, outcome.arrays)
     return Inputs(store, {"dataset": ("dataset", DATASET)})
@@ -475,7 +475,7 @@ def test_bars_and_cells_stay_within_their_charts():
 
 
 def test_the_command_shows_the_worst_and_ends_as_asked(faulty, capsys):
-    words = ["audit", "dataset=folder", f"dataset.root='{faulty}'"]
+    words = ["audit", "dataset=folder", f"dataset.root='{faulty}'", "dataset.loose=exclude"]
     assert cli.main(words) == cli.OK
     said = capsys.readouterr().out
     assert "round/01.png" in said and "dataset.duplicates=exclude" in said and "index.html" in said

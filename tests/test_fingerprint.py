@@ -8,7 +8,7 @@ import pytest
 from pictures import digest_of, folder_load, paint
 from PIL import Image
 
-from backbench.datasets import _decode, _fingerprint, _listing, _registry
+from backbench.datasets import _decode, _fingerprint, _layout, _listing, _registry
 from backbench.schema import ConfigError
 
 pytestmark = pytest.mark.usefixtures("own_results")
@@ -65,15 +65,15 @@ def test_an_interrupted_fingerprint_goes_on(folder, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _fingerprint.take(folder, _listing.read(folder), stop)
+        _fingerprint.take(folder, _layout.read(folder), stop)
     seen = decoded(monkeypatch)
-    _fingerprint.take(folder, _listing.read(folder))
+    _fingerprint.take(folder, _layout.read(folder))
     assert 18 <= len(seen) <= 20
 
 
 def test_what_was_found_is_kept(folder):
-    first = _fingerprint.take(folder, _listing.read(folder))
-    again = _fingerprint.recall(folder, _listing.read(folder))
+    first = _fingerprint.take(folder, _layout.read(folder))
+    again = _fingerprint.recall(folder, _layout.read(folder))
     assert again == first and len(first.readable) == 30
     one = first.readable[0]
     assert (one.size, one.mode, one.format, one.entry.path) == ((20, 16), "RGB", "PNG", "class0/00.png")
@@ -97,15 +97,15 @@ def test_files_of_another_release_are_read_anew(folder, monkeypatch, body):
 
 def test_a_digest_is_found_while_its_files_are_there(folder):
     first = digest_of(folder)
-    assert _registry.locate(first, folder / "gone") == folder
+    assert _registry.locate(first, [], [folder / "gone"]) == folder
     paint(folder / "class0" / "new.png", 99)
     second = digest_of(folder)
-    assert _registry.locate(first, folder / "gone") == _registry.locate(second, folder / "gone") == folder
+    assert _registry.locate(first, [], [folder / "gone"]) == _registry.locate(second, [], [folder / "gone"]) == folder
     (folder / "class0" / "00.png").unlink()
     digest_of(folder)
     for digest in (first, second):
         with pytest.raises(ConfigError, match=r"which is gone; give dataset\.root=PATH"):
-            _registry.locate(digest, folder / "gone")
+            _registry.locate(digest, [], [folder / "gone"])
 
 
 def test_a_label_a_path_and_a_part_are_content(folder):

@@ -81,7 +81,7 @@ def fields(kind: str, name: str) -> Iterator[tuple[str, Any]]:
     # The seed of random weights counts beside them; other options that are not hashed are paths.
     left_out = set(getattr(module, "UNHASHED", ())) - {"weights_seed"}
     for field, hint in typing.get_type_hints(module.Params, include_extras=True).items():
-        if dataclasses.is_dataclass(hint):
+        if dataclasses.is_dataclass(hint) and field not in left_out:
             inner = typing.get_type_hints(hint, include_extras=True)
             yield from ((f"{field}.{key}", value) for key, value in inner.items() if not _one_mode(module, key))
         elif field not in left_out:

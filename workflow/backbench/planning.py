@@ -121,6 +121,7 @@ def prepare(found: Plan) -> Status:
     if not ledger.joined(found, state.states):
         (found.folder / ledger.RESULTS).unlink(missing_ok=True)
         found.tracked.unlink(missing_ok=True)
+        page(found).unlink(missing_ok=True)
     if drawing.wanted(found) and not drawing.current(found):
         drawing.receipt(found).unlink(missing_ok=True)
     if state.needed or not found.tracked.exists() or undrawn(found) or not page(found).exists():

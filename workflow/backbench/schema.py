@@ -78,7 +78,7 @@ def parse(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         if key not in fields:
             raise refuse(where, key, sorted(fields) or "nothing (it takes no options)")
     given = {key: _coerce(hints[key], value, f"{where}.{key}") for key, value in values.items()}
-    missing = [name for name, field in fields.items() if name not in given and _required(field)]
+    missing = [name for name, field in fields.items() if name not in given and is_required(field)]
     if missing:
         raise ConfigError(f"{where}: missing {', '.join(missing)}; every result-changing option is spelled out.")
     return cls(**given)
@@ -94,12 +94,13 @@ def canonical(params: Any) -> Any:
     return params
 
 
-def _required(field: dataclasses.Field) -> bool:
+def is_required(field: dataclasses.Field) -> bool:
+    """Whether a field has no default, so that it is always given and always hashed."""
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _at_default(params: Any, field: dataclasses.Field) -> bool:
-    if _required(field):
+    if is_required(field):
         return False
     default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
     return getattr(params, field.name) == default

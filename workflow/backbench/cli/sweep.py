@@ -13,6 +13,7 @@ from typing import Any
 from backbench import hashing, lock, paths, planning, tracking
 from backbench.cli import leaderboard, panel, select
 from backbench.cli.plan import cores, describe, say
+from backbench.datasets import _files
 from backbench.evaluate import record
 from backbench.pictures import drawing
 from backbench.reports import audit
@@ -202,8 +203,8 @@ def _pages(plan: Plan) -> list[str]:
 
 def _left_out(records: ledger.Records) -> list[str]:
     """Files of the datasets that were left out."""
-    found = (record["info"].get("excluded") for record in records.values() if record["kind"] == "dataset")
-    counts = [len(files) for files in found if files]
+    excluded = (record["info"].get("excluded") for record in records.values() if record["kind"] == "dataset")
+    counts = [len(files) for files in map(_files.lost, excluded) if files]
     words = [f"{counted(n, 'file')} {'was' if n == 1 else 'were'} left out" for n in counts]
     return [f"warning: {said}; `backbench show` of a run lists what was" for said in words]
 

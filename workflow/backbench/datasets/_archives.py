@@ -16,7 +16,7 @@ from pathlib import Path
 import filelock
 
 from backbench import hashing, paths
-from backbench.datasets import _download, _fetch, _unpack
+from backbench.datasets import _download, _fetch, _folders, _listing, _unpack
 from backbench.datasets._unpack import Limits, Unpacked
 from backbench.schema import ConfigError, nearest
 from backbench.store import make_folder, write_text
@@ -24,7 +24,6 @@ from backbench.store import make_folder, write_text
 log = logging.getLogger(__name__)
 
 FILES, MARKER = "files", "unpacked.json"
-PASSED_OVER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 Fill = Callable[[Path], Unpacked]
 
 
@@ -106,12 +105,8 @@ def checksum(archive: Path, given: str | None, where: str = "dataset.archive") -
 
 
 def enter(folder: Path) -> Path:
-    """The first folder on the way down that holds more than one other folder."""
-    while True:
-        inside = [item for item in folder.iterdir() if item.name not in PASSED_OVER and not item.name.startswith(".")]
-        if len(inside) != 1 or not inside[0].is_dir():
-            return folder
-        folder = inside[0]
+    """The first folder on the way down that holds more than one other folder, or images."""
+    return folder / _folders.wrapper(_listing.walk(folder)[0], folder)
 
 
 def holding(folder: Path, fits: Callable[[Path], bool]) -> Path | None:

@@ -13,7 +13,7 @@ the sweep (``unreadable: fail``); it is never repaired. What the policies leave 
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ OWN_PARTS = (
     "dataset.split.source=given keeps them"
 )
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
-PASSED_OVER = frozenset({_listing.STRAY, _listing.EMPTY, _listing.LOOP, _pattern.NO_MATCH, _table.UNNAMED})
+PASSED_OVER = _listing.PASSED_OVER | {_pattern.NO_MATCH, _table.UNNAMED}
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,15 @@ def describe(source: Source, params: Any) -> Description:
     Until then, the counts take every file for an image.
     """
     listing = _listed(source, params)
-    audit = _fingerprint.recall(source.root, listing)
+    root = source.root / listing.below
+    audit = _fingerprint.recall(root, listing)
     if audit is None:
-        return _description(listing.entries, None, params, listing.given)
-    return _audited(audit, _checked(audit, params, source.root), params)
+        found = _description(listing.entries, None, params, listing.given)
+        excluded = listing.left_out
+    else:
+        chosen = _checked(audit, params, root)
+        found, excluded = _audited(audit, chosen, params), chosen.excluded
+    return replace(found, understood=(_sentence(source.root, listing),), root=root, excluded=excluded)
 
 
 def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None]) -> str:
@@ -75,10 +80,12 @@ def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None
     ConfigError
         If there is no image, the collection has what a policy refuses, or cannot be drawn and divided as asked.
     """
-    audit = _fingerprint.take(source.root, _listed(source, params), progress)
-    chosen = _checked(audit, params, source.root)
-    if chosen.excluded:
-        log.warning("%d files left out: %s", len(chosen.excluded), some(chosen.excluded))
+    listing = _listed(source, params)
+    root = source.root / listing.below
+    audit = _fingerprint.take(root, listing, progress)
+    chosen = _checked(audit, params, root)
+    if without := lost(chosen.excluded):
+        log.warning("%d files left out: %s", len(without), some(without))
     return _audited(audit, chosen, params).digest
 
 
@@ -90,14 +97,21 @@ def load(source: Source, params: Any, context: Context) -> Collection:
     ConfigError
         If the content is no longer what was planned.
     """
-    audit = _fingerprint.take(source.root, _listed(source, params), context.progress)
-    return _collection(source.root, audit, _checked(audit, params, source.root), params)
+    listing = _listed(source, params)
+    root = source.root / listing.below
+    audit = _fingerprint.take(root, listing, context.progress)
+    return _collection(root, audit, _checked(audit, params, root), params)
 
 
 def some(reasons: Mapping[str, str]) -> str:
     """The first few files of `reasons`, each with its reason."""
     shown = [f"{_gate.shown(path)} ({_gate.shown(reason)})" for path, reason in list(reasons.items())[:SHOWN]]
     return ", ".join(shown) + (", ..." if len(reasons) > SHOWN else "")
+
+
+def lost(excluded: Mapping[str, str] | None) -> dict[str, str]:
+    """Those of the left-out files with which something is wrong, or which a policy left out."""
+    return {path: reason for path, reason in (excluded or {}).items() if reason not in PASSED_OVER}
 
 
 def _listed(source: Source, params: Any) -> Listing:
@@ -126,7 +140,7 @@ def _check_given(given: bool, params: Any) -> None:
     if params.split.source == "given" and not given:
         raise ConfigError(
             "dataset.split.source: given needs train and test folders at the top of dataset.root, or a column split in "
-            "dataset.csv; use random."
+            "dataset.csv. Use auto or random, or name the folders: dataset.parts.train=[A] dataset.parts.test=[B]."
         )
 
 
@@ -136,12 +150,23 @@ def _audited(audit: Audit, chosen: _gate.Chosen, params: Any) -> Description:
 
 def _description(entries: Sequence[Entry], digest: str | None, params: Any, given: bool) -> Description:
     _check_given(given, params)
+    split = params.split.settled(given)
     names = _names(entries)
     label = {name: number for number, name in enumerate(names)} if names else {None: 0}
     sizes = Counter((entry.part, label[entry.label]) for entry in entries)
-    counts = _split.counts(sizes, params.sample, params.split)
-    notice = OWN_PARTS if given and params.split.source == "random" else None
-    return Description(sum(counts), len(names) if names else None, digest, counts, notice=notice)
+    counts = _split.counts(sizes, params.sample, split)
+    notice = OWN_PARTS if given and split.source == "random" else None
+    classes, files = len(names) if names else None, [entry.path for entry in entries]
+    return Description(sum(counts), classes, digest, counts, notice=notice, given=given, files=files)
+
+
+def _sentence(root: Path, listing: Listing) -> str:
+    """What a collection is taken for, before any of its images is read."""
+    count = len(listing.entries)
+    words = [f"{root}: {count:,} image{'' if count == 1 else 's'}", *listing.understood]
+    if listing.left_out:
+        words.append(_listing.counted(listing.left_out))
+    return "; ".join(words)
 
 
 def _names(entries: Sequence[Entry]) -> list[str]:
@@ -161,7 +186,8 @@ def _drawn(seen: Sequence[Seen], params: Any) -> tuple["np.ndarray", "np.ndarray
 
     entries = [one.entry for one in seen]
     parts = np.array([entry.part for entry in entries], np.uint8)
-    return _split.sample_and_split(parts, _labels(entries), len(entries), params.sample, params.seed, params.split)
+    split = params.split.settled(len(set(parts.tolist())) > 1)
+    return _split.sample_and_split(parts, _labels(entries), len(entries), params.sample, params.seed, split)
 
 
 def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> Collection:

@@ -67,14 +67,14 @@ def take(root: Path, listing: Listing, progress: Callable[[int, int], None] = la
 def recall(root: Path, listing: Listing) -> Audit | None:
     """The audit of a collection if nothing in it has changed since it was taken, without opening an image."""
     known = _registry.read(root)
-    if all(_fresh(root, entry, known) for entry in listing.entries):
+    if all(_registry.fresh(root, entry.path, known) for entry in listing.entries):
         return _audit(listing, known)
     return None
 
 
 def _examine(root: Path, listing: Listing, known: Mapping[str, Found]) -> Iterator[tuple[Entry, Found]]:
     """Each entry with what was found: decoded side by side where it is not known yet."""
-    fresh = [_fresh(root, entry, known) for entry in listing.entries]
+    fresh = [_registry.fresh(root, entry.path, known) for entry in listing.entries]
     waiting = [Path(root, entry.path) for entry, is_fresh in zip(listing.entries, fresh, strict=True) if not is_fresh]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with ThreadPoolExecutor(cores) as pool:
@@ -84,7 +84,7 @@ def _examine(root: Path, listing: Listing, known: Mapping[str, Found]) -> Iterat
 
 
 def _look(path: Path) -> Found:
-    stamp = _stamp(str(path))
+    stamp = _registry.stamp(str(path))
     try:
         found = _decode.decode(path)
     except OSError as error:
@@ -101,24 +101,6 @@ def _look(path: Path) -> Found:
         "mode": found.mode,
         "format": found.format,
     }
-
-
-def _stamp(path: str) -> Found:
-    try:
-        about = os.stat(path)  # noqa: PTH116 (a Path for each of 100,000 files costs more than the call itself)
-    except OSError:
-        return {"size": -1, "mtime_ns": -1, "ctime_ns": -1}
-    return {"size": about.st_size, "mtime_ns": about.st_mtime_ns, "ctime_ns": about.st_ctime_ns}
-
-
-def _fresh(root: Path, entry: Entry, known: Mapping[str, Found]) -> bool:
-    """Whether a file is as it was; for one that could not be read, the change time counts too (permissions)."""
-    found = known.get(entry.path)
-    if found is None:
-        return False
-    stamp = _stamp(f"{root}/{entry.path}")
-    keys = ("size", "mtime_ns") if "sha256" in found else tuple(stamp)
-    return all(found.get(key) == stamp[key] for key in keys)
 
 
 def _audit(listing: Listing, files: Mapping[str, Found]) -> Audit:

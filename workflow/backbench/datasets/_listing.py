@@ -1,9 +1,7 @@
-"""The layout of a folder of images (layer 1, standard library only).
+"""The files of a folder of images (layer 1, standard library only).
 
-Three layouts are known: images right in the folder (no labels); one sub-folder per class; and ``train``, ``test`` and
-perhaps ``validation`` (``val``, ``valid``) that each hold one of the former (the parts of a given split). Below a class
-folder, files count at any depth. Links to folders are followed, as torchvision's ImageFolder does, but never back into
-a folder above. Hidden files, ``__MACOSX`` and the thumbnail files of file managers are passed over.
+Links to folders are followed, as torchvision's ImageFolder does, but never back into a folder above. What is passed
+over by its name (see ``_names``) is recorded with the reason; what the rest means is told by ``_layout``.
 """
 
 import os
@@ -13,12 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from backbench.datasets import TEST, TRAIN, VALIDATION
+from backbench.datasets import _names
 from backbench.schema import ConfigError
 
-PART_NAMES = {"train": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "val": VALIDATION, "test": TEST}
-PASSED_OVER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
-STRAY, EMPTY, LOOP = "lies beside the class folders", "a folder without files", "a link back to a folder above it"
+EMPTY, LOOP = "a folder without files", "a link back to a folder above it"
+STRAY = "lies beside the class folders"
+BESIDE = "lies beside the parts of the split"
+NO_IMAGE = "no image by its name and its first bytes"
+# Reasons why a file is no part of a collection, though nothing is wrong with it.
+PASSED_OVER = frozenset(
+    {EMPTY, LOOP, STRAY, BESIDE, NO_IMAGE}
+    | {_names.HIDDEN, _names.SYSTEM, _names.FILM, _names.SOUND, _names.DOCUMENT, _names.PACKED}
+)
 
 
 class Entry(NamedTuple):
@@ -35,28 +39,16 @@ class Listing:
 
     `given` says whether it brings its own split; `apart`, whether something else than the paths tells the parts, so
     that they have to go into the content digest. `left_out` gives the reason of each file that is no entry.
+    `understood` says in phrases what the collection is taken for. All paths are relative to the folder `below` of the
+    root that was listed.
     """
 
     entries: Sequence[Entry]
     given: bool
     left_out: Mapping[str, str] = field(default_factory=dict)
     apart: bool = False
-
-
-def read(root: Path) -> Listing:
-    """List a folder without opening a file.
-
-    Raises
-    ------
-    ConfigError
-        If it is no folder, holds no file, or has a layout that is none of the three.
-    """
-    paths, without = walk(root)
-    tops = top_folders(paths)
-    given = has_parts(tops)
-    listing = _with_parts(paths) if given else _classes(paths, 0, TRAIN)
-    _refuse_nested(root, tops, listing)
-    return ordered(listing.entries, given, {**listing.left_out, **without})
+    understood: tuple[str, ...] = ()
+    below: str = ""
 
 
 def ordered(entries: Sequence[Entry], given: bool, left_out: Mapping[str, str], apart: bool = False) -> Listing:
@@ -65,31 +57,32 @@ def ordered(entries: Sequence[Entry], given: bool, left_out: Mapping[str, str], 
 
 
 def walk(root: Path) -> tuple[list[PurePosixPath], dict[str, str]]:
-    """The relative paths of all files below a folder, sorted, and the folders that give none with the reason of each.
+    """The relative paths of all files below a folder that may be images, sorted, and the reason of each file and folder
+    that is passed over.
 
     Raises
     ------
     ConfigError
-        If it is no folder or holds no file.
+        If it is no folder or holds no file that may be an image.
     """
     if not root.is_dir():
         raise ConfigError(f"dataset.root: {root} is no folder; give a folder with one sub-folder of images per class.")
     without: dict[str, str] = {}
     paths = [PurePosixPath(path) for path in sorted(_files(str(root), "", frozenset(), without))]
     if not paths:
-        raise ConfigError(f"dataset.root: {root} holds no files.")
+        raise ConfigError(f"dataset.root: {root} holds no images{_only(without)}.")
     return paths, without
 
 
-def top_folders(paths: Sequence[PurePosixPath]) -> list[str]:
-    """The names of the folders right below the root."""
-    return sorted({path.parts[0] for path in paths if len(path.parts) > 1})
+def counted(reasons: Mapping[str, str]) -> str:
+    """How many files are passed over for which reason: ``3 passed over: a film (2), an archive``."""
+    kinds = Counter(reasons.values()).most_common()
+    listed = ", ".join(reason + (f" ({count:,})" if count > 1 else "") for reason, count in kinds)
+    return f"{len(reasons):,} passed over: {listed}"
 
 
-def has_parts(tops: Sequence[str]) -> bool:
-    """Whether the folders below the root are the parts of a split."""
-    names = {top.lower() for top in tops}
-    return names <= set(PART_NAMES) and {"train", "test"} <= names
+def _only(without: Mapping[str, str]) -> str:
+    return f"; {counted(without)}" if without else ", and no other files"
 
 
 def _files(root: str, below: str, above: frozenset[tuple[int, int]], without: dict[str, str]) -> Iterator[str]:
@@ -100,21 +93,22 @@ def _files(root: str, below: str, above: frozenset[tuple[int, int]], without: di
         without[below] = LOOP
         return
     try:
-        found = [item for item in os.scandir(Path(root, below)) if _counts(item.name)]
+        items = list(os.scandir(Path(root, below)))
     except OSError as error:
         without[below] = error.strerror
         return
-    if not found:
+    if not items:
         without[below] = EMPTY
-    for item in found:
-        if _is_folder(item):
-            yield from _files(root, f"{below}{item.name}/", above | {here}, without)
+    for item in items:
+        folder = _is_folder(item)
+        path = f"{below}{item.name}/" if folder else f"{below}{item.name}"
+        reason = _names.passed_over(item.name, folder)
+        if reason is not None:
+            without[path] = reason
+        elif folder:
+            yield from _files(root, path, above | {here}, without)
         else:
-            yield f"{below}{item.name}"
-
-
-def _counts(name: str) -> bool:
-    return not name.startswith(".") and name not in PASSED_OVER
+            yield path
 
 
 def _is_folder(item: os.DirEntry) -> bool:
@@ -122,33 +116,3 @@ def _is_folder(item: os.DirEntry) -> bool:
         return item.is_dir()
     except OSError:  # a link to itself
         return False
-
-
-def _classes(paths: Sequence[PurePosixPath], depth: int, part: int) -> Listing:
-    """Entries of a folder of class folders (or of images) that lies `depth` folders below the root."""
-    labelled = [path for path in paths if len(path.parts) > depth + 1]
-    flat = [path for path in paths if len(path.parts) == depth + 1]
-    if not labelled:
-        return Listing([Entry(str(path), None, part) for path in flat], False)
-    return Listing([Entry(str(p), p.parts[depth], part) for p in labelled], False, {str(path): STRAY for path in flat})
-
-
-def _with_parts(paths: Sequence[PurePosixPath]) -> Listing:
-    entries, left_out = [], {str(path): STRAY for path in paths if len(path.parts) == 1}
-    for top in top_folders(paths):
-        within = [path for path in paths if path.parts[0] == top and len(path.parts) > 1]
-        found = _classes(within, 1, PART_NAMES[top.lower()])
-        entries += found.entries
-        left_out |= found.left_out
-    if len({entry.label is None for entry in entries}) > 1:
-        raise ConfigError("dataset.root: some of the train/validation/test folders have class folders and some do not.")
-    return Listing(entries, True, left_out)
-
-
-def _refuse_nested(root: Path, tops: Sequence[str], listing: Listing) -> None:
-    """A folder that only wraps the folder of classes would make one class of everything."""
-    if len(tops) == 1 and not listing.left_out:
-        inner = Counter(PurePosixPath(entry.path).parts[1] for entry in listing.entries)
-        below = [entry for entry in listing.entries if len(PurePosixPath(entry.path).parts) > 2]
-        if len(below) == len(listing.entries) and len(inner) > 1:
-            raise ConfigError(f"dataset.root: {root} only wraps {tops[0]}; give dataset.root={root / tops[0]}.")

@@ -1,14 +1,16 @@
 """Classes from the names of files (layer 1, standard library only): ``dataset.label_pattern=REGEX``.
 
 The regular expression has a group named ``label`` and is searched for in the name of a file, or, if it holds a slash,
-in the path below the root. Train, validation and test folders at the top stay the parts of a given split.
+in the path below the root. Folders at the top whose names are those of parts stay the parts of a given split.
 """
 
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from backbench.datasets import TRAIN, _listing
-from backbench.datasets._listing import PART_NAMES, Entry, Listing
+from backbench.datasets import TRAIN, _listing, _parts
+from backbench.datasets._listing import Entry, Listing
 from backbench.schema import ConfigError
 
 NO_MATCH = "label_pattern does not match"
@@ -25,17 +27,21 @@ def read(root: Path, pattern: str) -> Listing:
     """
     expression = _compiled(pattern)
     paths, without = _listing.walk(root)
-    given = _listing.has_parts(_listing.top_folders(paths))
+    parts = _parts.of_names({path.parts[0] for path in paths if len(path.parts) > 1})
+    used, counts = _parts.reported(parts.values()), Counter()
     entries, left_out = [], dict(without)
     for path in paths:
-        label = _label(expression, path)
-        if label and not (given and len(path.parts) == 1):
-            entries.append(Entry(str(path), label, PART_NAMES[path.parts[0].lower()] if given else TRAIN))
+        label, part = _label(expression, path), parts.get(path.parts[0]) if parts else TRAIN
+        if label and part is not None:
+            counts[part] += 1
+            entries.append(Entry(str(path), label, used[part] if parts else TRAIN))
         else:
-            left_out[str(path)] = _listing.STRAY if label else NO_MATCH
+            left_out[str(path)] = _listing.BESIDE if label else NO_MATCH
     if not entries:
         raise ConfigError(f"dataset.label_pattern: {pattern!r} matches none of the {len(paths)} files of {root}.")
-    return _listing.ordered(entries, given, left_out)
+    classes = f"{len({entry.label for entry in entries}):,} classes from the names of files (label_pattern)"
+    words = (_parts.sentence(counts), classes) if parts else (classes,)
+    return replace(_listing.ordered(entries, bool(parts), left_out), understood=words)
 
 
 def _compiled(pattern: str) -> re.Pattern:

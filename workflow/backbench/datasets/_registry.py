@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +45,65 @@ def write(root: Path, files: Mapping[str, Found], digest: str | None) -> None:
         write_text(_path(root), json.dumps(body, separators=(",", ":")))
 
 
-def locate(digest: str, recorded: Path) -> Path:
-    """The folder that holds the content `digest`: where it was, or where planning last saw it.
+def forget(root: Path, file: str) -> None:
+    """Drop what is known of a file, so that it is read again."""
+    files = dict(read(root))
+    if files.pop(file, None) is not None:
+        write_text(_path(root), json.dumps({**_head(), "root": str(root), "digests": [], "files": files}))
+
+
+def locate(digest: str, files: Sequence[str], places: Sequence[Path]) -> Path:
+    """The folder that holds the content `digest`: the first of `places`, or else of where planning saw it, in which
+    `files` are as they were then; where none is known to hold them so, the first that is there.
 
     Raises
     ------
     ConfigError
         If it is in none of these places.
     """
-    seen = (_load(path) for path in sorted((paths.results() / "fingerprints").glob("*.json")))
-    for place in (recorded, *(Path(body["root"]) for body in seen if digest in body.get("digests", ()))):
+    first = None
+    for place in _candidates(digest, places):
         if place.is_dir():
-            return place
-    raise ConfigError(f"the images of dataset {digest[:12]} were in {recorded}, which is gone; give dataset.root=PATH.")
+            if _holds(place, files):
+                return place
+            first = first or place
+    if first is None:
+        raise ConfigError(
+            f"the images of dataset {digest[:12]} were in {places[0]}, which is gone; give dataset.root=PATH."
+        )
+    return first
+
+
+def _candidates(digest: str, places: Sequence[Path]) -> Iterator[Path]:
+    yield from dict.fromkeys(places)
+    for path in sorted((paths.results() / "fingerprints").glob("*.json")):
+        body = _load(path)
+        if digest in body.get("digests", ()):
+            yield Path(body["root"])
+
+
+def stamp(path: str) -> Found:
+    """Size and times of a file; -1 where it is not there."""
+    try:
+        about = os.stat(path)  # noqa: PTH116 (a Path for each of 100,000 files costs more than the call itself)
+    except OSError:
+        return {"size": -1, "mtime_ns": -1, "ctime_ns": -1}
+    return {"size": about.st_size, "mtime_ns": about.st_mtime_ns, "ctime_ns": about.st_ctime_ns}
+
+
+def fresh(root: Path, file: str, known: Mapping[str, Found]) -> bool:
+    """Whether a file is as it was; for one that could not be read, the change time counts too (permissions)."""
+    found = known.get(file)
+    if found is None:
+        return False
+    now = stamp(f"{root}/{file}")
+    keys = ("size", "mtime_ns") if "sha256" in found else tuple(now)
+    return all(found.get(key) == now[key] for key in keys)
+
+
+def _holds(root: Path, files: Sequence[str]) -> bool:
+    known = read(root)
+    return all(fresh(root, file, known) for file in files)
 
 
 def _path(root: Path) -> Path:

@@ -14,12 +14,13 @@ from typing import TextIO
 
 from backbench import schema
 from backbench.datasets import TRAIN, _listing
-from backbench.datasets._listing import PART_NAMES, Entry, Listing
+from backbench.datasets._listing import Entry, Listing
 from backbench.schema import ConfigError
 
 SEPARATORS = ",;\t"
 NEEDED = ("path", "label")
 UNNAMED, TABLES = "not in the table", (".csv", ".tsv", ".txt")
+PART_NAMES = {"train": 0, "validation": 1, "valid": 1, "val": 1, "test": 2}
 Row = tuple[int, Mapping[str, str]]  # line and cells
 
 

@@ -8,12 +8,12 @@ of this is part of a hash: the digest is over the images and their labels, as th
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from backbench import paths
-from backbench.datasets import Collection, Description, Split, _archives, _classes, _download, _files, _gate
+from backbench.datasets import Collection, Description, Split, _archives, _classes, _download, _files, _folders, _gate
 from backbench.datasets import folder as folder_plugin
 from backbench.datasets._archives import Tree
 from backbench.datasets._gate import NEAR_DISTANCE
@@ -22,7 +22,7 @@ from backbench.datasets._unpack import Limits
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
 
-UNHASHED = ("url", "archive", "sha256", "folder", "max_files", "max_gb", "csv", "label_pattern")
+UNHASHED = ("url", "archive", "sha256", "folder", "max_files", "max_gb", *folder_plugin.UNHASHED[1:])
 SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
 
@@ -52,6 +52,9 @@ class Params:
     csv: str | None = None
     label_pattern: str | None = None
     classes: _classes.Names = None
+    labels: _folders.Labels = "auto"
+    parts: _folders.Parts = field(default_factory=_folders.Parts)
+    loose: _folders.Loose = "fail"
 
     def __post_init__(self) -> None:
         _gate.settle(self)
@@ -127,7 +130,9 @@ def _where(params: Params) -> str:
 def _source(tree: Tree, params: Params) -> _files.Source:
     """What the plugin ``folder`` makes of the unpacked folder, with the links that were passed over."""
     root = _archives.choose(tree.folder, params.folder)
-    shared = {field.name: getattr(params, field.name) for field in fields(folder_plugin.Params) if field.name != "root"}
+    shared = {
+        option.name: getattr(params, option.name) for option in fields(folder_plugin.Params) if option.name != "root"
+    }
     source = folder_plugin.source(folder_plugin.Params(root=str(root), **shared))
     skipped = _below(tree.skipped, root.relative_to(tree.folder).as_posix())
     return _files.Source(source.root, lambda: _with(source.listing(), skipped))

@@ -70,7 +70,7 @@ def _sizes(params: Params) -> Sizes:
 def _list(folder: Path, params: Params) -> Listing:
     wanted = {name for _, name in _sizes(params)}
     paths, without = _listing.walk(folder)
-    missing = sorted(wanted - set(_listing.top_folders(paths)))
+    missing = sorted(wanted - {path.parts[0] for path in paths})
     if missing:
         hint = " Is this the published half? Then give dataset.subset=51." if params.subset == "all" else ""
         raise ConfigError(f"{folder} lacks {len(missing)} of the categories: {', '.join(missing[:5])}, ...{hint}")

@@ -1,22 +1,34 @@
 """Any folder of images (layer 1): ``dataset=folder dataset.root=PATH``.
 
-One sub-folder per class; or images right in the folder, which then have no labels; or ``train``, ``test`` and perhaps
-``validation`` (``val``, ``valid``) folders of one of these, which ``split.source=given`` keeps as the split. Classes
-may also come from a table (``csv``, see ``_table``) or from the names of the files (``label_pattern``, see
-``_pattern``): these two only say where the labels are, and go into the hash through the digest of the content.
+One sub-folder per class; or images right in the folder, which then have no labels; or the parts of a split, each with
+one of these. What else is understood, and what is refused, is told in ``_layout``; ``labels``, ``parts`` and ``loose``
+say what is meant. Classes may also come from a table (``csv``, see ``_table``) or from the names of the files
+(``label_pattern``, see ``_pattern``). All of these only say where the labels are, and go into the hash through the
+digest of the content.
 """
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from backbench.datasets import Collection, Description, Split, _classes, _files, _gate, _listing, _pattern, _table
+from backbench.datasets import (
+    Collection,
+    Description,
+    Split,
+    _classes,
+    _files,
+    _folders,
+    _gate,
+    _layout,
+    _pattern,
+    _table,
+)
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
-UNHASHED = ("root", "csv", "label_pattern")
+UNHASHED = ("root", "csv", "label_pattern", "labels", "parts", "loose")
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,9 @@ class Params:
     csv: str | None = None
     label_pattern: str | None = None
     classes: _classes.Names = None
+    labels: _folders.Labels = "auto"
+    parts: _folders.Parts = field(default_factory=_folders.Parts)
+    loose: _folders.Loose = "fail"
 
     def __post_init__(self) -> None:
         _gate.settle(self)
@@ -70,7 +85,8 @@ def source(params: Params) -> _files.Source:
         return _files.Source(root, lambda: _table.read(root, table))
     if params.label_pattern is not None:
         return _files.Source(root, lambda: _pattern.read(root, params.label_pattern))
-    return _files.Source(root, lambda: _listing.read(root))
+    asked = _folders.Asked(params.labels, params.parts, params.loose)
+    return _files.Source(root, lambda: _layout.read(root, asked))
 
 
 def _table_path(given: str, root: str | None) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backbench import plugins
+from backbench.datasets import _files
 from backbench.evaluate import agreement
 from backbench.reports import _words
 from backbench.reports._part import Part, listed
@@ -66,7 +67,7 @@ def _runs(part: Part) -> Check:
 
 
 def _excluded(part: Part) -> Iterable[Check]:
-    files = part.info.get("excluded") or {}
+    files = _files.lost(part.info.get("excluded"))
     if files:
         said = "Files of the collection that no result has seen; the reasons are listed below."
         yield Check("excluded", "Files left out", f"{len(files):,}", LOOK, said)

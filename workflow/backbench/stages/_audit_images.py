@@ -27,8 +27,8 @@ BLOCK = 512
 class Pictures:
     """The images of a dataset, each opened when it is asked for, by as many threads as the job has."""
 
-    def __init__(self, inputs: Inputs, context: Context):
-        self._open = images.source(inputs)
+    def __init__(self, inputs: Inputs, context: Context, root: str | None = None):
+        self._open = images.source(inputs, root)
         self._threads = max(1, context.threads)
         self._progress = context.progress
 

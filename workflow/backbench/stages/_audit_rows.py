@@ -2,22 +2,26 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from backbench import plugins
-from backbench.datasets import PARTS, _gate
+from backbench.datasets import PARTS, _gate, _intake
 from backbench.stage import Inputs
 
 POLICIES = ("unreadable", "duplicates", "near_duplicates", "leaks")
 
 
 class Rows:
-    """What is recorded of a dataset; arrays that it does not have are None."""
+    """What is recorded of a dataset; arrays that it does not have are None.
 
-    def __init__(self, inputs: Inputs):
-        record = inputs.store.read(*inputs.refs["dataset"])
+    `about` may name the intake whose folder and left-out files are meant (``_intake``).
+    """
+
+    def __init__(self, inputs: Inputs, about: Mapping[str, Any] = MappingProxyType({})):
+        record = _intake.asked(inputs.store.read(*inputs.refs["dataset"]), about)
         self.hash, self.arrays = inputs.refs["dataset"][1], set(record["arrays"])
         self.info: Mapping[str, Any] = record["info"]
         self.config: Mapping[str, Any] = record.get("config", {})

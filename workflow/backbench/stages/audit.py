@@ -51,8 +51,8 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
 
 
 def _audit(config: Mapping[str, Any], inputs: Inputs, context: Context) -> tuple[Report, np.ndarray]:
-    rows = Rows(inputs)
-    pictures = _audit_images.Pictures(inputs, context) if rows.has_images else None
+    rows = Rows(inputs, config)
+    pictures = _audit_images.Pictures(inputs, context, config.get("root")) if rows.has_images else None
     faults = _faults(rows, pictures, config["near_distance"])
     tables = {"classes": _audit_tables.classes(rows), "sizes": _audit_tables.sizes(rows)}
     examples = rows.many(_audit_tables.examples(rows, EXAMPLES)) if pictures else []

@@ -1,12 +1,13 @@
 """Stage ``dataset``: labels, split and what is known of each image; of collections of arrays, the arrays (layer 2)."""
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from backbench import hashing, plugins
+from backbench import hashing, plugins, schema
 from backbench.datasets import PARTS, Collection
 from backbench.stage import Context, Inputs, Member, Outcome
 
@@ -16,7 +17,8 @@ ARRAYS = ("split", "labels", "rows", "pixels", "file_digests", "phashes", "sizes
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Load, draw and split each member's collection with its plugin.
 
-    The configuration of a member is its hashed one and the plugin's ``UNHASHED`` options (None where they are absent).
+    The configuration of a member is its hashed one and the plugin's ``UNHASHED`` options; those that are absent have
+    their default, or None.
 
     Raises
     ------
@@ -26,11 +28,17 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     for member in members:
         start = time.perf_counter()
         module = plugins.load("dataset", member.config["name"])
-        values = {**dict.fromkeys(module.UNHASHED), **member.config}
+        values = {**dict.fromkeys(_paths(module)), **member.config}
         collection = module.load(plugins.params("dataset", values), context)
         yield Outcome(
             member.hash, info=_info(collection), arrays=_arrays(collection), seconds=time.perf_counter() - start
         )
+
+
+def _paths(module: Any) -> list[str]:
+    """The options of a plugin that are not hashed and have no default."""
+    defaults = {field.name for field in dataclasses.fields(module.Params) if not schema.is_required(field)}
+    return [name for name in module.UNHASHED if name not in defaults]
 
 
 def _arrays(collection: Collection) -> dict[str, np.ndarray]:

@@ -41,7 +41,9 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     for member in members:
         start = time.perf_counter()
         with _partial(member, inputs, context) as partial:
-            _fill(partial, inputs, schema.parse(Policy, member.config, "image"), context.threads)
+            policy = {key: value for key, value in member.config.items() if key != "root"}
+            image_of = source(inputs, member.config.get("root"))
+            _fill(partial, image_of, schema.parse(Policy, policy, "image"), context.threads)
         seconds = time.perf_counter() - start
         info = {"shape": list(partial.array.shape)}
         yield Outcome(member.hash, info=info, arrays={"images": partial.array}, seconds=seconds)
@@ -91,8 +93,8 @@ def _resize_and_crop(image: "Image.Image", shorter: int, side: int, kernel: int)
     return image.resize((side, side), kernel, box=tuple(map(float.__mul__, map(float, crop), factors)))
 
 
-def source(inputs: Inputs) -> Callable[[int], "Image.Image"]:
-    """The function that gives the image of a row."""
+def source(inputs: Inputs, asked: str | None = None) -> Callable[[int], "Image.Image"]:
+    """The function that gives the image of a row; its files are read in the folder `asked`, or where they are found."""
     info = inputs.info("dataset")
     if "files" not in info:
         from PIL import Image
@@ -105,20 +107,24 @@ def source(inputs: Inputs) -> Callable[[int], "Image.Image"]:
             return Image.fromarray(pixels[row])
 
         return image
-    root = _registry.locate(info["digest"], Path(info["root"]))
+    root = _registry.locate(info["digest"], info["files"], [Path(asked or info["root"]), Path(info["root"])])
     digests = inputs.array("dataset", "file_digests")
-    return lambda row: _file(root / info["files"][row], digests[row].tobytes())
+    return lambda row: _file(root, info["files"][row], digests[row].tobytes())
 
 
-def _file(path: Path, digest: bytes) -> "Image.Image":
-    image = _decode.rgb(path)
+def _file(root: Path, name: str, digest: bytes) -> "Image.Image":
+    path = root / name
+    try:
+        image = _decode.rgb(path)
+    except FileNotFoundError:
+        raise _decode.Unreadable(f"{path} is gone; put it back, or launch again to go on without it") from None
     if _decode.pixel_digest(image) != digest:
+        _registry.forget(root, name)  # its size and time may be as before, so that the next launch has to look again
         raise _decode.Unreadable(f"{path} has changed since the folder was fingerprinted; launch again")
     return image
 
 
-def _fill(partial: Partial, inputs: Inputs, policy: Policy, count: int) -> None:
-    image_of = source(inputs)
+def _fill(partial: Partial, image_of: Callable[[int], "Image.Image"], policy: Policy, count: int) -> None:
     n = len(partial.array)
 
     def block(first: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.datasets import _intake
 from backbench.schema import ConfigError
 from backbench.stage import KINDS
 from backbench.store import DONE, FAILED, Store, write_text
@@ -175,7 +176,12 @@ def rows(plan: Plan, records: Records) -> list[Row]:
 def read_records(plan: Plan, store: Store) -> dict[str, Mapping[str, Any]]:
     """The records that the store holds of a plan's members."""
     found = ((key, store.read(stage.kind, key)) for key, stage in plan.stages.items())
-    return {key: record for key, record in found if record}
+    return _asked(plan, {key: record for key, record in found if record})
+
+
+def _asked(plan: Plan, records: Records) -> dict[str, Mapping[str, Any]]:
+    """Records with the folders and left-out files of this plan, whoever computed the datasets."""
+    return {key: _intake.asked(record, plan.stages[key].about) for key, record in records.items()}
 
 
 def join(plan: Plan, records: Records) -> Path:
@@ -199,9 +205,12 @@ def joined(plan: Plan, states: Mapping[str, str]) -> bool:
 
 
 def _content(plan: Plan, statuses: Mapping[str, str]) -> str:
-    """Digest of what the heads are: their hashes, the code that made them and how they came out."""
+    """Digest of what the heads are (their hashes, the code that made them, how they came out) and of the intakes."""
     heads = ((key, stage) for key, stage in sorted(plan.stages.items()) if stage.kind in HEADS)
-    return hashing.digest([[key, stage.code, statuses.get(key)] for key, stage in heads])
+    intakes = sorted(
+        stage.about["intake"] for stage in plan.stages.values() if stage.kind == "dataset" and "intake" in stage.about
+    )
+    return hashing.digest([*([key, stage.code, statuses.get(key)] for key, stage in heads), *intakes])
 
 
 def saved_plans() -> list[Plan]:
@@ -221,7 +230,7 @@ def saved_plans() -> list[Plan]:
 def joined_records(plan: Plan) -> Records:
     """The records that were joined when the sweep ended; empty where it never did."""
     try:
-        return json.loads((plan.folder / RESULTS).read_text())["records"]
+        return _asked(plan, json.loads((plan.folder / RESULTS).read_text())["records"])
     except (OSError, ValueError, KeyError):
         return {}
 

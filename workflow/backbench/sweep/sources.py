@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import plugins, schema
-from backbench.datasets import Description
+from backbench.datasets import Description, _intake
 from backbench.schema import ConfigError
 from backbench.sweep import parts
 from backbench.sweep.grid import Stage
@@ -79,20 +79,20 @@ class Sources:
         self.making.understand(about.understood)
         hashed, local = _split(params, getattr(module, "UNHASHED", ()))
         modules = [plugins.module_name("dataset", name)]
-        stage = self.making.stage(
-            "dataset", name, {"name": name, **hashed}, {}, modules, _placed(local), {"n": about.n}
-        )
+        intake = {} if about.root is None else {"intake": _intake.keep(about.root, about.excluded)}
+        described = {"n": about.n, **intake}
+        stage = self.making.stage("dataset", name, {"name": name, **hashed}, {}, modules, _placed(local), described)
         source = Source(stage, about)
         if about.notice:
             self.making.notice(about.notice)
         if about.images:
-            self._audit(config.get("near_distance", NEAR_DISTANCE), source)
+            self._audit({"near_distance": config.get("near_distance", NEAR_DISTANCE), **intake}, source)
         return source
 
-    def _audit(self, near_distance: int, source: Source) -> None:
+    def _audit(self, config: Mapping[str, Any], source: Source) -> None:
         """The gate: nothing of a run, but before the images of its dataset are used."""
-        config = {"near_distance": near_distance}
-        self.making.stage("audit", "audit", config, {"dataset": source.stage}, [], about={"n": source.n})
+        about, local = {"n": source.n}, _located(source)
+        self.making.stage("audit", "audit", config, {"dataset": source.stage}, [], local, about)
 
     def features(self, config: Mapping, source: Source) -> tuple[Stage, int]:
         """The stage of a backbone on a data set, and the number of its columns."""
@@ -103,8 +103,9 @@ class Sources:
         parents, width = {"dataset": source.stage}, self._width(name, module, params, source)
         if _needs_images(module):
             image = schema.canonical(params.image)
+            about, local = {"n": source.n}, _located(source)
             parents["images"] = self.making.stage(
-                "images", "decode", image, {"dataset": source.stage}, [], about={"n": source.n}
+                "images", "decode", image, {"dataset": source.stage}, [], local, about
             )
         full, local = _identified(name, module, params)
         modules = [plugins.module_name("backbone", name)]
@@ -120,6 +121,11 @@ class Sources:
                 "made elsewhere; use backbone=precomputed."
             )
         return module.width(params)
+
+
+def _located(source: Source) -> dict[str, str]:
+    """The folder where the files of a collection are now, for the stages that open them."""
+    return {} if source.about.root is None else {"root": str(source.about.root)}
 
 
 def _needs_images(module: Any) -> bool:

@@ -1,0 +1,330 @@
+"""What folders of images are taken for: rightly, or refused; never otherwise."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _layout, _names, _parts
+from backbench.datasets._folders import Asked, Parts
+from backbench.schema import ConfigError
+
+JPEG = b"\xff\xd8\xff"
+
+
+def lay(root: Path, *places: str, content: bytes = JPEG) -> Path:
+    for place in places:
+        path = root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return root
+
+
+def spread(*folders: str, n: int = 2) -> list[str]:
+    return [f"{folder}/{number}.jpg" for folder in folders for number in range(n)]
+
+
+def meaning(root: Path, **asked) -> dict[tuple[str, str | None], int]:
+    """Images by part and class."""
+    listing = _layout.read(root, Asked(**asked))
+    return dict(Counter((PARTS[entry.part], entry.label) for entry in listing.entries))
+
+
+TRAIN_TEST = {("train", "ant"): 2, ("train", "bee"): 2, ("test", "ant"): 2, ("test", "bee"): 2}
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train", "test"),
+        ("train", "val"),
+        ("train", "valid"),
+        ("Training", "Testing"),
+        ("TRAIN", "TEST"),
+        ("seg_train", "seg_test"),
+        ("train2017", "val2017"),
+        ("train_images", "test_images"),
+        ("trainImages", "testImages"),
+        ("trainset", "testset"),
+        ("data-train", "data-dev"),
+        ("trainval", "test"),
+        ("train", "evaluation"),
+        ("my training set", "my holdout set"),
+    ],
+)
+def test_two_parts_of_any_name(tmp_path, train, test):
+    lay(tmp_path, *spread(*(f"{part}/{name}" for part in (train, test) for name in ("ant", "bee"))))
+    assert meaning(tmp_path) == TRAIN_TEST
+    listing = _layout.read(tmp_path)
+    assert listing.given and not listing.apart
+    assert listing.understood[0].startswith("2 parts (train 4, ") and "2 classes" in listing.understood[1]
+
+
+def test_three_parts_and_what_lies_beside_them(tmp_path):
+    lay(tmp_path, *spread(*(f"{part}/{name}" for part in ("train", "val", "test") for name in ("ant", "bee"))))
+    lay(
+        tmp_path,
+        "docs/x.png",
+        "unlabeled/1.jpg",
+        "@eaDir/thumb.jpg",
+        "README.md",
+        ".DS_Store",
+        "LICENSE",
+        content=b"text",
+    )
+    listing = _layout.read(tmp_path)
+    assert meaning(tmp_path) == {**TRAIN_TEST, ("validation", "ant"): 2, ("validation", "bee"): 2}
+    assert listing.left_out == {
+        ".DS_Store": _names.HIDDEN,
+        "@eaDir/": _names.SYSTEM,
+        "LICENSE": "no image by its name and its first bytes",
+        "README.md": _names.DOCUMENT,
+        "docs/x.png": "lies beside the parts of the split",
+        "unlabeled/1.jpg": "lies beside the parts of the split",
+    }
+    assert listing.understood == ("3 parts (train 4, validation 4, test 4)", "2 classes from folder names")
+
+
+def test_eval_is_the_test_part_unless_there_is_one(tmp_path):
+    lay(tmp_path, *spread("train/a", "train/b", "eval/a", "eval/b", "test/a"))
+    assert meaning(tmp_path)["validation", "a"] == 2
+    assert _parts.of_names(["train", "val", "eval"]) == {"train": TRAIN, "val": VALIDATION, "eval": TEST}
+
+
+def test_parts_that_wrap_themselves(tmp_path):
+    """As a well-known collection of landscapes is packed, with a part of predictions that has no classes."""
+    lay(tmp_path, *spread("seg_train/seg_train/ant", "seg_train/seg_train/bee", "seg_test/seg_test/ant"))
+    lay(tmp_path, *spread("seg_test/seg_test/bee", "seg_pred/seg_pred"))
+    assert meaning(tmp_path) == TRAIN_TEST
+
+
+def test_parts_within_classes(tmp_path):
+    lay(tmp_path, *spread(*(f"{name}/{part}" for part in ("train", "test") for name in ("ant", "bee"))))
+    lay(tmp_path, "ant/ground_truth/1.png")
+    assert meaning(tmp_path) == TRAIN_TEST
+    assert _layout.read(tmp_path).left_out == {"ant/ground_truth/1.png": "lies beside the parts of the split"}
+
+
+def test_one_class_in_each_part(tmp_path):
+    lay(tmp_path, *spread("train/cats", "test/cats"))
+    assert meaning(tmp_path) == {("train", "cats"): 2, ("test", "cats"): 2}
+
+
+def test_parts_without_classes(tmp_path):
+    lay(tmp_path, *spread("train", "test"))
+    assert meaning(tmp_path) == {("train", None): 2, ("test", None): 2}
+
+
+@pytest.mark.parametrize("wrapper", ["", "data/", "a/b/c/"])
+@pytest.mark.parametrize("beside", [(), ("README.txt",), ("notes.pdf", ".git/config", "clip.mp4")])
+def test_wrappers_are_entered(tmp_path, wrapper, beside):
+    lay(tmp_path, *spread(f"{wrapper}ant", f"{wrapper}bee"), *beside)
+    assert meaning(tmp_path) == {("train", "ant"): 2, ("train", "bee"): 2}
+    listing = _layout.read(tmp_path)
+    assert listing.below == wrapper.rstrip("/") and listing.entries[0].path == "ant/0.jpg"
+    assert len(listing.left_out) == len(beside), "what lies beside a wrapper is recorded"
+    assert all(path.startswith("../") for path in listing.left_out) or not wrapper
+
+
+def test_one_folder_is_one_class(tmp_path):
+    assert meaning(lay(tmp_path, *spread("holiday"))) == {("train", "holiday"): 2}
+
+
+@pytest.mark.parametrize("name", ["train", "images", "JPEGImages", "DCIM", "100CANON"])
+def test_a_folder_that_is_called_after_all_images_is_no_class(tmp_path, name):
+    assert meaning(lay(tmp_path, *spread(name))) == {("train", None): 2}
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("2023/01", "2023/02", "2024/01"),
+        ("2023/01", "2023/02"),
+        ("2023/2023-01-05", "2024/2024-07-30"),
+        ("2024/7/30", "2024/8/1"),
+        ("100CANON", "101CANON"),
+        ("DCIM/100APPLE", "DCIM/101APPLE"),
+        ("101MSDCF", "102_PANA"),
+    ],
+)
+def test_dates_and_camera_folders_are_no_classes(tmp_path, folders):
+    assert meaning(lay(tmp_path, *spread(*folders))) == {("train", None): 2 * len(folders)}
+    assert {label for _, label in meaning(tmp_path, labels="folders")} == {folder.split("/")[0] for folder in folders}
+
+
+def test_digits_and_numbered_names_are_classes(tmp_path):
+    names = [str(digit) for digit in range(10)]
+    assert {label for _, label in meaning(lay(tmp_path / "digits", *spread(*names)))} == set(names)
+    birds = ["001.Albatross", "002.Auklet", "001_BIRD"]
+    assert {label for _, label in meaning(lay(tmp_path / "birds", *spread(*birds)))} == set(birds)
+    assert set(meaning(lay(tmp_path / "vehicles", *spread("bus", "car", "train")))) == {
+        ("train", "bus"),
+        ("train", "car"),
+        ("train", "train"),
+    }
+
+
+AMBIGUOUS = {
+    "years": ("2021", "2022"),
+    "albums": ("2021 Summer", "2022-05 Rome"),
+    "several images of a part": ("trainA", "trainB", "testA", "testB"),
+    "flat parts beside a folder": ("train", "test", "docs"),
+    "folders alike": ("fold1/ant", "fold1/bee", "fold2/ant", "fold2/bee"),
+    "folders alike, one with more": ("a/ant", "a/bee", "a/cow", "b/ant", "b/bee"),
+    "two views of each class": ("ant/left", "ant/right", "bee/left", "bee/right"),
+    "masks": ("images", "masks"),
+    "masks in parts": ("train/images", "train/masks", "test/images", "test/masks"),
+    "masks of parts": ("images/train", "images/val", "masks/train", "masks/val"),
+    "a lone part": ("train/ant", "train/bee", "docs"),
+    "a lone part beside deep folders": ("train/ant", "train/bee", "notebooks/x", "notebooks/y"),
+    "a lone part and unlabelled images": ("train", "unlabeled"),
+    "a part without classes": ("train/ant", "train/bee", "test"),
+}
+
+
+@pytest.mark.parametrize("folders", AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_what_can_mean_two_things_is_refused_with_what_to_type(tmp_path, folders):
+    lay(tmp_path, *spread(*folders))
+    with pytest.raises(ConfigError, match="which can mean") as refused:
+        _layout.read(tmp_path)
+    typed = re.findall(r"dataset\.\S+", str(refused.value))
+    assert len(typed) >= 2
+    for words in str(refused.value).splitlines()[1:]:
+        assert _readable(tmp_path, words), words
+
+
+def _readable(root: Path, words: str) -> bool:
+    """Whether what a refusal says to type is read without another one."""
+    asked: dict = {}
+    for key, value in re.findall(r"dataset\.(\S+?)=(\S+)", words):
+        if key == "root":
+            root = Path(value)
+        elif key.startswith("parts."):
+            asked.setdefault("parts", {})[key.removeprefix("parts.")] = tuple(value.strip("[]").split(","))
+        elif key != "csv":
+            asked[key] = value
+    if "parts" in asked:
+        asked["parts"] = Parts(**asked["parts"])
+    return bool(_layout.read(root, Asked(**asked)).entries) if asked or "root" in words else True
+
+
+def test_named_parts(tmp_path):
+    lay(tmp_path, *spread("fold1/ant", "fold1/bee", "fold2/ant", "fold2/bee", "fold3/ant", "fold3/bee"))
+    parts = Parts(train=("fold1", "fold2"), test=("fold3",))
+    assert meaning(tmp_path, parts=parts) == {**TRAIN_TEST, ("train", "ant"): 4, ("train", "bee"): 4}
+    listing = _layout.read(tmp_path, Asked(parts=parts))
+    assert listing.given and listing.apart, "the paths do not tell these parts, so they count in the digest"
+    one = _layout.read(tmp_path, Asked(parts=Parts(train=("fold1", "fold2"))))
+    assert not one.given and len(one.entries) == 8 and len(one.left_out) == 4
+    with pytest.raises(ConfigError, match="received fold9; the folders of"):
+        _layout.read(tmp_path, Asked(parts=Parts(train=("fold9",))))
+    with pytest.raises(ConfigError, match="no folder is the training part"):
+        _layout.read(tmp_path, Asked(parts=Parts(test=("fold1",))))
+
+
+@pytest.mark.parametrize("wrapper", ["", "data/"])
+@pytest.mark.parametrize("folders", [("holiday",), ("ant", "bee"), ("train/a", "test/a"), ("2023/01", "2023/02", "x")])
+def test_loose_images_are_refused_with_the_choice(tmp_path, wrapper, folders):
+    """Beside one folder that itself lies in a folder, they are images of that folder's one class."""
+    lay(tmp_path, *spread(*(wrapper + folder for folder in folders)), f"{wrapper}loose.jpg")
+    if wrapper and folders == ("holiday",):
+        assert meaning(tmp_path) == {("train", "data"): 3}
+        return
+    with pytest.raises(ConfigError, match=r"1 image lies .* dataset\.loose=exclude.* dataset\.labels=none"):
+        _layout.read(tmp_path)
+    assert sum(meaning(tmp_path, labels="none").values()) == 2 * len(folders) + 1
+    listing = _layout.read(tmp_path, Asked(loose="exclude"))
+    assert listing.left_out == {"loose.jpg": "lies beside the class folders"}
+
+
+def test_no_labels_ignores_folders(tmp_path):
+    lay(tmp_path, *spread("train/ant", "val/ant"))
+    assert meaning(tmp_path, labels="none") == {("train", None): 4}
+    assert meaning(tmp_path, labels="folders") == {("train", "train"): 2, ("train", "val"): 2}
+
+
+def test_classes_that_differ_in_case_alone_are_announced(tmp_path):
+    lay(tmp_path, *spread("train/Cat", "test/cat", "train/dog", "test/dog"))
+    assert "differ in capitals or blanks alone: Cat, cat" in _layout.read(tmp_path).understood[1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Desktop.ini",
+        "ehthumbs.db",
+        "Thumbs.db",
+        "Icon\r",
+        "Icon",
+        "@eaDir/a.jpg",
+        "#recycle/a.jpg",
+        "$RECYCLE.BIN/a.jpg",
+    ]
+    + [".thumbnails/a.jpg", "__MACOSX/ant/a.jpg", "System Volume Information/x.jpg", ".ipynb_checkpoints/a.jpg"]
+    + ["clip.MOV", "clip.mp4", "voice.m4a", "labels.csv", "IMG_1.AAE", "x.zip", "Ant/Thumbs.db", "ant/@eaDir/0.jpg"],
+)
+def test_films_and_files_of_the_system_are_counted_and_are_no_classes(tmp_path, name):
+    lay(tmp_path, *spread("ant", "bee"), name)
+    assert meaning(tmp_path) == {("train", "ant"): 2, ("train", "bee"): 2}
+    assert len(_layout.read(tmp_path).left_out) == 1
+
+
+def test_a_folder_of_films_alone_says_so(tmp_path):
+    lay(tmp_path, "a.mp4", "b.mp4", "c.txt")
+    with pytest.raises(ConfigError, match=r"holds no images; 3 passed over: a film \(2\), a document"):
+        _layout.read(tmp_path)
+
+
+# Random layouts with a known meaning
+
+CLASSES = st.lists(
+    st.sampled_from(["ant", "bee", "cow", "dog", "Katze", "mouse 2", "n01440764"]), min_size=2, unique=True
+)
+PART_NAMES = {
+    TRAIN: ["train", "Training", "TRAIN", "seg_train", "train_set", "train2017", "images-train"],
+    VALIDATION: ["val", "valid", "Validation", "dev", "seg_val", "val2017"],
+    TEST: ["test", "Testing", "seg_test", "test_set", "Test Images"],
+}
+STRAYS = ["README.md", ".DS_Store", "@eaDir/x.jpg", "clip.mp4", "LICENSE", "labels.csv", ".git/HEAD", "Thumbs.db"]
+
+
+@st.composite
+def layouts(draw):
+    """Places of files and what they mean: a mapping of part and class to a number of images."""
+    names = draw(CLASSES)
+    present = draw(st.sampled_from([[], [TRAIN, TEST], [TRAIN, VALIDATION], [TRAIN, VALIDATION, TEST]]))
+    folders = {part: draw(st.sampled_from(PART_NAMES[part])) for part in present}
+    wrapper = draw(st.sampled_from(["", "data/", "my photos/all/"]))
+    inside = draw(st.booleans())  # parts within classes
+    places, means = [], Counter()
+    for part in present or [TRAIN]:
+        used = TEST if part == VALIDATION and TEST not in present else part
+        for name in names:
+            count = draw(st.integers(1, 3))
+            way = [folders[part]] if present else []
+            way = [name, *way] if inside else [*way, name]
+            places += [f"{wrapper}{'/'.join(way)}/{number}.jpg" for number in range(count)]
+            means[PARTS[used], name] += count
+    strays = draw(st.lists(st.sampled_from(STRAYS), unique=True))
+    beside = draw(st.sampled_from(["", wrapper]))
+    return places, [beside + stray for stray in strays], dict(means)
+
+
+@settings(max_examples=150, deadline=None)
+@given(layouts())
+def test_random_layouts_are_understood_or_refused(tmp_path_factory, layout):
+    places, strays, means = layout
+    root = tmp_path_factory.mktemp("layout")
+    lay(root, *places)
+    lay(root, *strays, content=b"text")
+    try:
+        listing = _layout.read(root)
+    except ConfigError as refused:
+        assert "which can mean" in str(refused)
+        return
+    assert dict(Counter((PARTS[entry.part], entry.label) for entry in listing.entries)) == means
+    assert all((root / listing.below / entry.path).is_file() for entry in listing.entries)
+    assert len(listing.left_out) == len(strays)

@@ -1,0 +1,132 @@
+"""The folders of a collection as a tree of paths (layer 1, standard library only), and what a user says of them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from backbench.datasets import PARTS, _names
+
+# Folders may have names that read as numbers.
+Names = tuple[str | int, ...] | None
+Labels = Literal["auto", "folders", "none"]
+Loose = Literal["fail", "exclude"]
+Paths = Sequence[PurePosixPath]
+SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Folders that are the parts of a split, by name; null: told by their names."""
+
+    train: Names = None
+    validation: Names = None
+    test: Names = None
+
+    def folders(self) -> dict[str, int]:
+        """The part of each folder that is named."""
+        return {str(name): part for part, key in enumerate(PARTS) for name in getattr(self, key) or ()}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user says of the folders: what their names are, which are parts, what becomes of images beside them."""
+
+    labels: Labels = "auto"
+    parts: Parts = field(default_factory=Parts)
+    loose: Loose = "fail"
+
+
+@dataclass(frozen=True)
+class Level:
+    """The folders in one folder, each with the paths in it, and the files beside them.
+
+    Paths are those from `root`, which was asked for; `wrapper` is the way from there to this level.
+    """
+
+    root: Path
+    asked: Asked
+    paths: Paths
+    wrapper: PurePosixPath
+
+    @property
+    def depth(self) -> int:
+        return len(self.wrapper.parts)
+
+    @property
+    def place(self) -> Path:
+        return self.root / self.wrapper
+
+    @cached_property
+    def folders(self) -> dict[str, list[PurePosixPath]]:
+        return folders(self.paths, self.depth)
+
+    @cached_property
+    def loose(self) -> list[PurePosixPath]:
+        """Images beside the folders."""
+        return images(self.paths, self.depth, self.root)
+
+    @cached_property
+    def no_images(self) -> list[PurePosixPath]:
+        """Files beside the folders, and beside those that wrap them, that are no images."""
+        loose = set(self.loose)
+        return [path for path in self.paths if len(path.parts) <= self.depth + 1 and path not in loose]
+
+    def inner(self, name: str) -> dict[str, list[PurePosixPath]]:
+        """The folders in one of the folders."""
+        return folders(self.folders[name], self.depth + 1)
+
+    def direct(self, name: str) -> list[PurePosixPath]:
+        """The images right in one of the folders."""
+        return images(self.folders[name], self.depth + 1, self.root)
+
+    def deep(self, name: str) -> bool:
+        """Whether one of the folders holds two folders or more, and no image beside them."""
+        return len(self.inner(name)) > 1 and not self.direct(name)
+
+
+def first_level(paths: Paths, root: Path, asked: Asked) -> Level:
+    """The first level with more than one folder; where there is none, or a user names folders there, the root."""
+    top = folders(paths, 0)
+    named = asked.parts.folders()
+    way = PurePosixPath()
+    if asked.labels != "folders" and not (named and set(named) <= set(top)):
+        way = wrapper(paths, root)
+    return Level(root, asked, paths, way if len(folders(paths, len(way.parts))) > 1 else PurePosixPath())
+
+
+def wrapper(paths: Paths, root: Path) -> PurePosixPath:
+    """The way from `root` through folders that only wrap another one."""
+    way = PurePosixPath()
+    while len(inside := folders(paths, len(way.parts))) == 1 and not images(paths, len(way.parts), root):
+        way /= next(iter(inside))
+    return way
+
+
+def folders(paths: Paths, depth: int) -> dict[str, list[PurePosixPath]]:
+    """The paths in each folder at a depth."""
+    inside: dict[str, list[PurePosixPath]] = {}
+    for path in paths:
+        if len(path.parts) > depth + 1:
+            inside.setdefault(path.parts[depth], []).append(path)
+    return inside
+
+
+def images(paths: Paths, depth: int, root: Path) -> list[PurePosixPath]:
+    """The images right at a depth."""
+    return [path for path in paths if len(path.parts) == depth + 1 and _names.is_image(root / path)]
+
+
+def relative(path: str, way: PurePosixPath) -> str:
+    """A path from the root as one from the folder `way`; what lies elsewhere begins with ``..``."""
+    if not way.parts:
+        return path
+    return os.path.relpath(path, way) + ("/" if path.endswith("/") else "")
+
+
+def some(names: Sequence[object]) -> str:
+    """The first few names, and how many there are."""
+    shown = ", ".join(map(str, names[:SHOWN]))
+    return shown + (f", ... ({len(names):,} in all)" if len(names) > SHOWN else "")

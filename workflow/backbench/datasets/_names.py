@@ -1,0 +1,94 @@
+"""What the name of a file tells before it is opened (layer 1, standard library only).
+
+Files of the system, films, sounds and documents that lie among photographs are passed over by name and counted. All
+other files are taken for images until they are read.
+"""
+
+from pathlib import Path
+
+HIDDEN = "a hidden file or folder"
+SYSTEM = "a file or folder of the system"
+FILM, SOUND = "a film", "a sound recording"
+DOCUMENT = "a document, table or program"
+PACKED = "an archive"
+
+# Folders and files that operating systems, file managers, cameras and network storage leave, in lower case.
+SYSTEM_FOLDERS = frozenset(
+    {
+        "__macosx",
+        "__pycache__",
+        "@eadir",
+        "@recycle",
+        "@recently-snapshot",
+        "@tmp",
+        "@sharebin",
+        "#recycle",
+        "#snapshot",
+    }
+    | {"$recycle.bin", "recycler", "system volume information", "lost+found", "found.000", "ehthumbs", "trash-1000"}
+)
+SYSTEM_FILES = frozenset(
+    {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon", "icon\r", "picasa.ini", "zbthumbnail.info"}
+    | {"folder.ini", "autorun.inf", "pspbrwse.jbf", "image.db", "albumart.pamp"}
+)
+
+
+def _kind(reason: str, suffixes: str) -> dict[str, str]:
+    return {f".{suffix}": reason for suffix in suffixes.split()}
+
+
+KINDS = {
+    **_kind(FILM, "mp4 m4v mov avi mkv webm wmv mpg mpeg mpe 3gp 3g2 mts m2ts flv vob ogv mxf rm rmvb asf lrv insv"),
+    **_kind(SOUND, "mp3 wav m4a aac ogg oga opus flac wma aif aiff amr mid"),
+    **_kind(DOCUMENT, "txt md rst rtf csv tsv json jsonl geojson xml yaml yml toml ini cfg conf log html htm css js"),
+    **_kind(DOCUMENT, "pdf doc docx odt xls xlsx ods ppt pptx odp tex bib key pages numbers"),
+    **_kind(DOCUMENT, "py pyc ipynb m r sh bat ps1 c h cpp java mat npy npz h5 hdf5 pkl pickle parquet feather arrow"),
+    **_kind(DOCUMENT, "pt pth ckpt onnx safetensors db sqlite sqlite3 db-shm db-wal tfrecord lmdb"),
+    **_kind(DOCUMENT, "md5 sha1 sha256 sum xmp aae thm gpx kml url lnk torrent part crdownload tmp bak lock"),
+    **_kind(PACKED, "zip tar gz tgz bz2 xz 7z rar zst"),
+}
+RASTERS = """
+    jpg jpeg jpe jfif jif mpo png apng gif bmp dib tif tiff webp avif avifs heic heif hif jp2 j2k j2c jpc jpf jpx jxl
+    ppm pgm pbm pnm pam qoi sgi rgb rgba bw ras sun tga ico dds
+"""
+CAMERA_RAWS = """
+    cr2 cr3 crw nef nrw arw srf sr2 dng raf orf rw2 pef srw x3f 3fr erf kdc mrw raw rwl iiq
+"""
+IMAGES = frozenset(f".{suffix}" for suffix in (*RASTERS.split(), *CAMERA_RAWS.split()))
+SIGNATURES = (
+    *(
+        b"\xff\xd8\xff",
+        b"\x89PNG",
+        b"GIF8",
+        b"BM",
+        b"II*\0",
+        b"MM\0*",
+        b"qoif",
+        b"DDS ",
+        b"\x01\xda",
+        b"\x59\xa6\x6a\x95",
+    ),
+    *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", *(f"P{digit}".encode("ascii") for digit in range(1, 7))),
+)
+
+
+def passed_over(name: str, folder: bool) -> str | None:
+    """Why a file or folder of this name is no image and holds none; None if it may."""
+    lower = name.lower()
+    if lower in (SYSTEM_FOLDERS if folder else SYSTEM_FILES):
+        return SYSTEM
+    if name.startswith("."):
+        return HIDDEN
+    return None if folder else KINDS.get(Path(lower).suffix)
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its name, or else by its first bytes."""
+    if path.suffix.lower() in IMAGES:
+        return True
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(16)
+    except OSError:
+        return False
+    return head.startswith(SIGNATURES) or head[4:8] == b"ftyp" or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
