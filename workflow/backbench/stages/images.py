@@ -6,6 +6,7 @@ two steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB
 checked against the digest that the dataset stage recorded.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from backbench.stages._partial import Partial, release
 
 if TYPE_CHECKING:
     from PIL import Image
+
+log = logging.getLogger(__name__)
 
 CHANNELS = {"RGB": 3, "L": 1}
 # Rows of one task of a thread: decoding, digest and resizing free the interpreter, and processes were no quicker.
@@ -113,12 +116,14 @@ def source(inputs: Inputs, asked: str | None = None) -> Callable[[int], "Image.I
 
 
 def _file(root: Path, name: str, digest: bytes) -> "Image.Image":
-    path = root / name
+    path, image = root / name, None
     try:
         image = _decode.rgb(path)
     except FileNotFoundError:
         raise _decode.Unreadable(f"{path} is gone; put it back, or launch again to go on without it") from None
-    if _decode.pixel_digest(image) != digest:
+    except _decode.Unreadable as error:
+        log.warning("%s: %s", path, error)
+    if image is None or _decode.pixel_digest(image) != digest:
         _registry.forget(root, name)  # its size and time may be as before, so that the next launch has to look again
         raise _decode.Unreadable(f"{path} has changed since the folder was fingerprinted; launch again")
     return image
