@@ -20,8 +20,7 @@ BESIDE = "lies beside the parts of the split"
 NO_IMAGE = "no image by its name and its first bytes"
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
 PASSED_OVER = frozenset(
-    {EMPTY, LOOP, STRAY, BESIDE, NO_IMAGE}
-    | {_names.HIDDEN, _names.SYSTEM, _names.FILM, _names.SOUND, _names.DOCUMENT, _names.PACKED}
+    {EMPTY, LOOP, STRAY, BESIDE, NO_IMAGE} | {_names.SYSTEM, _names.FILM, _names.SOUND, _names.DOCUMENT, _names.PACKED}
 )
 
 
@@ -70,7 +69,8 @@ def walk(root: Path) -> tuple[list[PurePosixPath], dict[str, str]]:
     without: dict[str, str] = {}
     paths = [PurePosixPath(path) for path in sorted(_files(str(root), "", frozenset(), without))]
     if not paths:
-        raise ConfigError(f"dataset.root: {root} holds no images{_only(without)}.")
+        what = f"images; {counted(without)}" if set(without.values()) - {EMPTY} else "files"
+        raise ConfigError(f"dataset.root: {root} holds no {what}.")
     return paths, without
 
 
@@ -81,10 +81,6 @@ def counted(reasons: Mapping[str, str]) -> str:
     return f"{len(reasons):,} passed over: {listed}"
 
 
-def _only(without: Mapping[str, str]) -> str:
-    return f"; {counted(without)}" if without else ", and no other files"
-
-
 def _files(root: str, below: str, above: frozenset[tuple[int, int]], without: dict[str, str]) -> Iterator[str]:
     """The files of one folder (`below` ends in a slash or is empty) and of those in it; `above` are those around it."""
     about = Path(root, below).stat()
@@ -93,14 +89,14 @@ def _files(root: str, below: str, above: frozenset[tuple[int, int]], without: di
         without[below] = LOOP
         return
     try:
-        items = list(os.scandir(Path(root, below)))
+        items = [(item, _is_folder(item)) for item in os.scandir(Path(root, below))]
     except OSError as error:
         without[below] = error.strerror
         return
+    items = [(item, folder) for item, folder in items if not _names.hidden(item.name, folder)]
     if not items:
         without[below] = EMPTY
-    for item in items:
-        folder = _is_folder(item)
+    for item, folder in items:
         path = f"{below}{item.name}/" if folder else f"{below}{item.name}"
         reason = _names.passed_over(item.name, folder)
         if reason is not None:

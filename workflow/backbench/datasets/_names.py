@@ -1,12 +1,11 @@
 """What the name of a file tells before it is opened (layer 1, standard library only).
 
-Files of the system, films, sounds and documents that lie among photographs are passed over by name and counted. All
-other files are taken for images until they are read.
+Files of the system, films, sounds and documents that lie among photographs are passed over by name and counted. Other
+names that begin with a dot are hidden, and are not looked at. All other files are taken for images until they are read.
 """
 
 from pathlib import Path
 
-HIDDEN = "a hidden file or folder"
 SYSTEM = "a file or folder of the system"
 FILM, SOUND = "a film", "a sound recording"
 DOCUMENT = "a document, table or program"
@@ -25,7 +24,8 @@ SYSTEM_FOLDERS = frozenset(
         "#recycle",
         "#snapshot",
     }
-    | {"$recycle.bin", "recycler", "system volume information", "lost+found", "found.000", "ehthumbs", "trash-1000"}
+    | {"$recycle.bin", "recycler", "system volume information", "lost+found", "found.000", "ehthumbs"}
+    | {".thumbnails", ".thumbs", ".trash", ".trashes", ".trash-1000", ".appledouble", ".picasaoriginals", ".@__thumb"}
 )
 SYSTEM_FILES = frozenset(
     {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon", "icon\r", "picasa.ini", "zbthumbnail.info"}
@@ -72,14 +72,17 @@ SIGNATURES = (
 )
 
 
+def hidden(name: str, folder: bool) -> bool:
+    """Whether a file or folder of this name is hidden, and not one that systems leave among photographs."""
+    return name.startswith(".") and not (folder and name.lower() in SYSTEM_FOLDERS)
+
+
 def passed_over(name: str, folder: bool) -> str | None:
     """Why a file or folder of this name is no image and holds none; None if it may."""
     lower = name.lower()
-    if lower in (SYSTEM_FOLDERS if folder else SYSTEM_FILES):
-        return SYSTEM
-    if name.startswith("."):
-        return HIDDEN
-    return None if folder else KINDS.get(Path(lower).suffix)
+    if folder:
+        return SYSTEM if lower in SYSTEM_FOLDERS else None
+    return SYSTEM if lower in SYSTEM_FILES else KINDS.get(Path(lower).suffix)
 
 
 def is_image(path: Path) -> bool:
