@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _layout, _names, _parts
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _files, _layout, _names, _parts
 from backbench.datasets._folders import Asked, Parts
 from backbench.schema import ConfigError
 
@@ -265,15 +265,15 @@ def test_classes_that_differ_in_case_alone_are_announced(tmp_path):
     + [".thumbnails/a.jpg", "__MACOSX/ant/a.jpg", "System Volume Information/x.jpg", ".Trash-1000/a.jpg"]
     + ["clip.MOV", "clip.mp4", "voice.m4a", "labels.csv", "IMG_1.AAE", "x.zip", "Ant/Thumbs.db", "ant/@eaDir/0.jpg"],
 )
-def test_films_and_files_of_the_system_are_counted_and_are_no_classes(tmp_path, name):
+def test_videos_and_system_files_are_counted_and_are_no_classes(tmp_path, name):
     lay(tmp_path, *spread("ant", "bee"), name)
     assert meaning(tmp_path) == {("train", "ant"): 2, ("train", "bee"): 2}
     assert len(_layout.read(tmp_path).left_out) == 1
 
 
-def test_a_folder_of_films_alone_says_so(tmp_path):
+def test_a_folder_of_videos_alone_says_so(tmp_path):
     lay(tmp_path, "a.mp4", "b.mp4", "c.txt")
-    with pytest.raises(ConfigError, match=r"holds no images; 3 passed over: a film \(2\), a document"):
+    with pytest.raises(ConfigError, match=r"holds no images; 3 passed over: a video \(2\), a document"):
         _layout.read(tmp_path)
 
 
@@ -328,3 +328,37 @@ def test_random_layouts_are_understood_or_refused(tmp_path_factory, layout):
     assert dict(Counter((PARTS[entry.part], entry.label) for entry in listing.entries)) == means
     assert all((root / listing.below / entry.path).is_file() for entry in listing.entries)
     assert len(listing.left_out) == sum(not stray.endswith(tuple(HIDDEN)) for stray in strays)
+
+
+# The trees of docs/collections.md
+
+PAGE = Path(__file__).parents[1] / "docs" / "collections.md"
+TREES = re.findall(r"### (.+?)\n\n```tree\n(.+?)```\n\n```says\n(.+?)\n```", PAGE.read_text(), re.DOTALL)
+
+
+def build(where: Path, text: str) -> Path:
+    """The files of a tree; returns its root."""
+    way: list[str] = []
+    for line in text.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        way = [*way[:depth], line.strip().rstrip("/")]
+        path = where.joinpath(*way)
+        if line.endswith("/"):
+            path.mkdir()
+        else:
+            path.write_bytes(JPEG)
+    return where / text.splitlines()[0].rstrip("/")
+
+
+@pytest.mark.parametrize(("tree", "says"), [tree[1:] for tree in TREES], ids=[title for title, *_ in TREES])
+def test_the_page_shows_what_is_said(tmp_path, tree, says):
+    root = build(tmp_path, tree)
+    try:
+        answer = _files._sentence(root, _layout.read(root))
+    except ConfigError as refused:
+        answer = str(refused)
+    assert answer.replace(f"{tmp_path}/", "") == says
+
+
+def test_every_rule_has_a_tree():
+    assert len(TREES) == PAGE.read_text().count("```tree") >= 14

@@ -20,7 +20,7 @@ BESIDE = "lies beside the parts of the split"
 NO_IMAGE = "no image by its name and its first bytes"
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
 PASSED_OVER = frozenset(
-    {EMPTY, LOOP, STRAY, BESIDE, NO_IMAGE} | {_names.SYSTEM, _names.FILM, _names.SOUND, _names.DOCUMENT, _names.PACKED}
+    {EMPTY, LOOP, STRAY, BESIDE, NO_IMAGE} | {_names.SYSTEM, _names.VIDEO, _names.AUDIO, _names.DOCUMENT, _names.PACKED}
 )
 
 
@@ -75,7 +75,7 @@ def walk(root: Path) -> tuple[list[PurePosixPath], dict[str, str]]:
 
 
 def counted(reasons: Mapping[str, str]) -> str:
-    """How many files are passed over for which reason: ``3 passed over: a film (2), an archive``."""
+    """How many files are passed over for which reason: ``3 passed over: a video (2), an archive``."""
     kinds = Counter(reasons.values()).most_common()
     listed = ", ".join(reason + (f" ({count:,})" if count > 1 else "") for reason, count in kinds)
     return f"{len(reasons):,} passed over: {listed}"

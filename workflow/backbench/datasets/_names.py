@@ -1,14 +1,14 @@
 """What the name of a file tells before it is opened (layer 1, standard library only).
 
-Files of the system, films, sounds and documents that lie among photographs are passed over by name and counted. Other
+System files, videos, audio and documents that lie among photographs are passed over by name and counted. Other
 names that begin with a dot are hidden, and are not looked at. All other files are taken for images until they are read.
 """
 
 from pathlib import Path
 
-SYSTEM = "a file or folder of the system"
-FILM, SOUND = "a film", "a sound recording"
-DOCUMENT = "a document, table or program"
+SYSTEM = "a system file or folder"
+VIDEO, AUDIO = "a video", "an audio file"
+DOCUMENT = "a document"
 PACKED = "an archive"
 
 # Folders and files that operating systems, file managers, cameras and network storage leave, in lower case.
@@ -38,8 +38,8 @@ def _kind(reason: str, suffixes: str) -> dict[str, str]:
 
 
 KINDS = {
-    **_kind(FILM, "mp4 m4v mov avi mkv webm wmv mpg mpeg mpe 3gp 3g2 mts m2ts flv vob ogv mxf rm rmvb asf lrv insv"),
-    **_kind(SOUND, "mp3 wav m4a aac ogg oga opus flac wma aif aiff amr mid"),
+    **_kind(VIDEO, "mp4 m4v mov avi mkv webm wmv mpg mpeg mpe 3gp 3g2 mts m2ts flv vob ogv mxf rm rmvb asf lrv insv"),
+    **_kind(AUDIO, "mp3 wav m4a aac ogg oga opus flac wma aif aiff amr mid"),
     **_kind(DOCUMENT, "txt md rst rtf csv tsv json jsonl geojson xml yaml yml toml ini cfg conf log html htm css js"),
     **_kind(DOCUMENT, "pdf doc docx odt xls xlsx ods ppt pptx odp tex bib key pages numbers"),
     **_kind(DOCUMENT, "py pyc ipynb m r sh bat ps1 c h cpp java mat npy npz h5 hdf5 pkl pickle parquet feather arrow"),
