@@ -85,7 +85,7 @@ def make(
     understood(built.understood)
     policy = schema.canonical(selection.parse(composed.settings.get("selection")))
     request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": policy}
-    request["plots"] = _plots(composed.settings)
+    request |= {"plots": _plots(composed.settings), "understood": told}
     frozen = plan.freeze(built, request)
     memory = memory_mb(composed.settings)
     limits.check(frozen, memory)

@@ -75,6 +75,7 @@ def load(params: Params, context: Context) -> Collection:
 def source(params: Params) -> _files.Source:
     if params.csv is not None and params.label_pattern is not None:
         raise ConfigError("dataset(folder): received csv and label_pattern; the labels come from one of them.")
+    _check_sole(params)
     if params.root is None and params.csv is None:
         raise ConfigError(
             "dataset(folder).root: give dataset.root=PATH, a folder with one sub-folder of images per class."
@@ -87,6 +88,17 @@ def source(params: Params) -> _files.Source:
         return _files.Source(root, lambda: _pattern.read(root, params.label_pattern))
     asked = _folders.Asked(params.labels, params.parts, params.loose)
     return _files.Source(root, lambda: _layout.read(root, asked))
+
+
+def _check_sole(params: Params) -> None:
+    """Refuse what says of folders where something else tells the classes."""
+    other = next((name for name in ("csv", "label_pattern") if getattr(params, name) is not None), None)
+    without = {"labels": "auto", "parts": _folders.Parts(), "loose": "fail"}
+    also = next((name for name, default in without.items() if getattr(params, name) != default), None)
+    if other and also:
+        raise ConfigError(
+            f"dataset(folder): received {other} and {also}; with {other} the folders tell nothing. Leave one of them out."
+        )
 
 
 def _table_path(given: str, root: str | None) -> Path:
