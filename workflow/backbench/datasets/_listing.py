@@ -34,13 +34,15 @@ class Listing:
     """All files of a collection in the order of their paths.
 
     `given` says whether it brings its own split; `apart`, whether something else than the paths tells the parts, so
-    that they have to go into the content digest. `left_out` gives the reason of each file that is no entry.
+    that they have to go into the content digest. `left_out` gives the reason of each file that is no entry;
+    `understood` says in sentences what the files are taken for.
     """
 
     entries: Sequence[Entry]
     given: bool
     left_out: Mapping[str, str] = field(default_factory=dict)
     apart: bool = False
+    understood: tuple[str, ...] = ()
 
 
 def read(root: Path) -> Listing:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from backbench import paths
-from backbench.datasets import Collection, Description, Split, _archives, _classes, _download, _files, _gate
+from backbench.datasets import Collection, Description, Split, _archives, _classes, _download, _files, _gate, _table
 from backbench.datasets import folder as folder_plugin
 from backbench.datasets._archives import Tree
 from backbench.datasets._gate import NEAR_DISTANCE
@@ -22,7 +22,7 @@ from backbench.datasets._unpack import Limits
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
 
-UNHASHED = ("url", "archive", "sha256", "folder", "max_files", "max_gb", "csv", "label_pattern")
+UNHASHED = ("url", "archive", "sha256", "folder", "max_files", "max_gb", "csv", "label_pattern", "columns")
 SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
 
@@ -52,10 +52,12 @@ class Params:
     csv: str | None = None
     label_pattern: str | None = None
     classes: _classes.Names = None
+    columns: _table.Columns | None = None
 
     def __post_init__(self) -> None:
         _gate.settle(self)
         _classes.settle(self)
+        _table.settle(self)
 
 
 def describe(params: Params) -> Description:

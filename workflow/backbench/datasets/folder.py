@@ -16,7 +16,7 @@ from backbench.datasets import Collection, Description, Split, _classes, _files,
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
-UNHASHED = ("root", "csv", "label_pattern")
+UNHASHED = ("root", "csv", "label_pattern", "columns")
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,12 @@ class Params:
     csv: str | None = None
     label_pattern: str | None = None
     classes: _classes.Names = None
+    columns: _table.Columns | None = None
 
     def __post_init__(self) -> None:
         _gate.settle(self)
         _classes.settle(self)
+        _table.settle(self)
 
 
 def describe(params: Params) -> Description:
@@ -67,7 +69,7 @@ def source(params: Params) -> _files.Source:
     table = None if params.csv is None else _table_path(params.csv, params.root)
     root = table.parent if params.root is None else _absolute(params.root)
     if table is not None:
-        return _files.Source(root, lambda: _table.read(root, table))
+        return _files.Source(root, lambda: _table.read(root, table, params.columns))
     if params.label_pattern is not None:
         return _files.Source(root, lambda: _pattern.read(root, params.label_pattern))
     return _files.Source(root, lambda: _listing.read(root))
