@@ -114,6 +114,11 @@ def _labels(table: Table, place: int | None, parting: Parting) -> Labels:
         return Labels([None] * len(table.rows))
     texts = [cell.strip() for cell in table.column(place)]
     rows = [row for row, part in enumerate(parting.parts) if part is not None]
+    broken = next((row for row in rows if len(texts[row].splitlines()) > 1), None)
+    if broken is not None:
+        raise ConfigError(
+            f"{table.where(broken)}: received a label of several lines, {texts[broken]!r}; close each quote."
+        )
     missing = [row for row in rows if not texts[row] or texts[row] in MISSING]
     if missing and len(missing) < len(rows):
         text, title = texts[missing[0]], table.titles[place]
@@ -150,15 +155,20 @@ def _summary(table: Table, places: tuple[int | None, int], files: Located, parti
     label, path = (None if place is None else f"`{table.titles[place]}`" for place in places)
     parts = [
         f"labels from column {label}" if label else "no labels",
-        f"parts from {parting.source}" if parting.source else "",
-        f"paths from {path}" + (f" {files.how}" if files.how else ""),
+        f"parts from {parting.source}" if parting.given else "",
+        f"paths from {path}" + (f" ({files.how})" if files.how else ""),
     ]
-    rest = f"; {unnamed} files below the root are not in it" if unnamed else ""
+    rest = f"; files below the root that are not in it: {unnamed:,}" if unnamed else ""
     split = f"; {_parts.sentence(parting.counts)}" if parting.given else ""
-    return f"{', '.join(filter(None, parts))} of {table.path.name} ({len(table.rows):,} rows{rest}){split}"
+    return f"{', '.join(filter(None, parts))} of {table.path.name} ({_rows(len(table.rows))}{rest}){split}"
 
 
 def _absent(table: Table, place: int, files: Located) -> list[str]:
     rows = [row for row, path in enumerate(files.paths) if path is None]
     named = ", ".join(f"{shown(table.rows[row].cells[place])} (line {table.rows[row].line})" for row in rows[:SHOWN])
-    return [f"{len(rows)} of {len(files.paths)} rows name files that are not there: {named}"] if rows else []
+    more = ", ..." if len(rows) > SHOWN else ""
+    return [f"{_rows(len(rows))} of {len(files.paths):,} without a file: {named}{more}"] if rows else []
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"

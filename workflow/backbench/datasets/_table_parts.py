@@ -127,7 +127,7 @@ def _of_words(table: Table, place: int) -> Parting:
         error = refuse(f"{table.where(doubtful)}, {title}", cells[doubtful], WORDS)
         raise ConfigError(f"{error} Where the column tells no parts, give dataset.columns.split=none")
     parts = split or known
-    notes = [f"{other.total()} rows passed over by `{title}`: {_counted(other)}"] if other else []
+    notes = [f"rows passed over, for `{title}` says no part of a split: {_counted(other)}"] if other else []
     if not split:
         alone = " and ".join(sorted(known))
         notes.append(f"column `{title}` holds {alone} alone, which is no split")

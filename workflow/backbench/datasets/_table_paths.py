@@ -74,7 +74,7 @@ class Ground:
 
     def at(self, base: Path, text: str) -> str | None:
         """The path below the root of a file that is named from a folder."""
-        full = os.path.normpath(base / text)
+        full = os.path.normpath(posixpath.join(str(base), text))
         below = full[len(self._start) :] if full.startswith(self._start) else None
         if below in self.known:
             return below
@@ -82,7 +82,7 @@ class Ground:
 
     def outside(self, text: str) -> str | None:
         """The file that a path leads to, if that is not below the root."""
-        fulls = (os.path.normpath(base / _slashed(text)) for base in (self.root, self.beside))
+        fulls = (os.path.normpath(posixpath.join(str(base), _slashed(text))) for base in (self.root, self.beside))
         full = next((full for full in fulls if is_file(full)), None)
         return full if full is not None and self._below(full) is None else None
 
@@ -136,6 +136,8 @@ def check(text: str, file: str | None, ground: Ground, where: str) -> None:
     ConfigError
         With what was received, and the file that it leads to.
     """
+    if file is None and len(text.strip().splitlines()) > 1:
+        raise ConfigError(f"{where}: received a path of several lines, {text!r}; close the quote in each line.")
     outside = None if file is not None and ground.at(ground.root, text) == file else ground.outside(text)
     if outside or not spelled(text) or (file is None and ".." in spelled(text)):
         hint = f" It is {outside}: give a dataset.root above it, or a table of other files." if outside else ""
@@ -217,7 +219,7 @@ def _clashes(texts: Sequence[str], paths: Sequence[str | None]) -> bool:
 
 
 def _joined(*manners: str) -> str:
-    return ", ".join(filter(None, manners))
+    return "; ".join(filter(None, manners))
 
 
 def _dropped(paths: Sequence[Spelled], level: int) -> str:
@@ -225,7 +227,7 @@ def _dropped(paths: Sequence[Spelled], level: int) -> str:
     if not level:
         return ""
     example = next("/".join(path[:level]) for path in paths if len(path) > level)
-    return f"without their first {'folder' if level == 1 else f'{level} folders'} ({example})"
+    return f"without their first {'folder' if level == 1 else f'{level} folders'}, {example}"
 
 
 def _depth(paths: Sequence[Spelled]) -> int:

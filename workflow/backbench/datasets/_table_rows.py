@@ -89,7 +89,12 @@ def read(path: Path) -> Table:
     header = next(records, Row(1, ()))
     titles = tuple(title.strip() for title in header.cells)
     rows = list(records)
-    if titles and not rows:
+    if not titles:
+        raise ConfigError(
+            f"dataset.csv: {path} is empty, so it has no column path; received the header ''. Give a table with "
+            "a header such as path,label"
+        )
+    if not rows:
         raise ConfigError(f"dataset.csv: {path} has no rows below its header; received the header {_line(titles)}.")
     _refuse_ragged(path, titles, rows, separator)
     whole = [Row(line, (*cells, *[""] * len(titles))[: len(titles)]) for line, cells in rows]

@@ -72,7 +72,8 @@ def settle(params: Any) -> None:
         Naming them.
     """
     asked = params.columns or Columns()
-    given = [f"{field.name}={getattr(asked, field.name)}" for field in fields(Columns) if getattr(asked, field.name)]
+    titles = {field.name: getattr(asked, field.name) for field in fields(Columns)}
+    given = [f"{name}={title}" for name, title in titles.items() if title is not None]
     if given and params.csv is None:
         raise ConfigError(
             f"dataset.columns: received {', '.join(given)}; these are columns of a table: give dataset.csv=PATH too."
@@ -129,7 +130,7 @@ def path_column(table: Table, ground: Ground, title: Title) -> tuple[int, Locate
         return next(iter(chosen.items()))
     if usual:
         _some(table, usual[0], ground, Located([None] * len(table.rows)))
-    raise _none(table, "path", "; no other column names files below dataset.root either")
+    raise _none(table, "path", None)
 
 
 def label_column(table: Table, path: int, title: Title) -> tuple[int | None, list[str]]:
@@ -149,7 +150,7 @@ def label_column(table: Table, path: int, title: Title) -> tuple[int | None, lis
     filled = [place for place in usual if any(map(str.strip, table.column(place)))]
     usual = filled or usual
     if not usual:
-        raise _none(table, "label", "")
+        raise _none(table, "label", path)
     others = [place for place in usual if not _same(table, usual[0], place)]
     if not others:
         names = (place for place in usual if not all(NUMERAL.fullmatch(cell.strip()) for cell in table.column(place)))
@@ -250,11 +251,17 @@ def _several(table: Table, option: str, readings: Mapping[int, str]) -> ConfigEr
     return ConfigError(f"dataset.csv: {table.path}: the column of {option}s can be {listed}. Give {choices}")
 
 
-def _none(table: Table, option: str, more: str) -> ConfigError:
+def _none(table: Table, option: str, path: int | None) -> ConfigError:
     header = shown(",".join(table.titles))
+    listed = _titles(table, but=path)
+    ways = [
+        *([f"dataset.columns.{option}=TITLE, if it is one of {listed}"] if listed else []),
+        "dataset.columns.label=none for images without labels"
+        if option == "label"
+        else "a table with a header path,label",
+    ]
     return ConfigError(
-        f"dataset.csv: {table.path} has no column {option}; received the header {header!r}{more}. Give "
-        f"dataset.columns.{option}=TITLE, if it is one of {_titles(table)}; or name it {option}."
+        f"dataset.csv: {table.path} has no column {option}; received the header {header!r}. Give {'; or '.join(ways)}"
     )
 
 
