@@ -1,8 +1,9 @@
 """The files that the paths of a table name (layer 1, standard library only), as this or another machine wrote them.
 
 The ways to read a path are tried in turn, and the first that gives a file for every row is taken for all rows: never
-one way for one row and another for the next. Where none does, it is the first that gives half of the files, or else the
-one that gives the most. A way that puts two rows beside one file is none.
+one way for one row and another for the next. Where none does, it is the one that gives the most; once a way gives more
+than half of the files, no looser one counts, lest a row whose file is gone gets another of the same name. A way that
+puts two rows beside one file is none.
 """
 
 import os
@@ -20,6 +21,7 @@ from backbench.schema import ConfigError
 
 DEPTH = 32
 PROBED = 20
+PLAIN, SPELLED, DROPPED, ADDED, NAME = range(5)
 # What lies beside images and shares their names.
 BESIDE = frozenset({".csv", ".tsv", ".txt", ".json", ".xml", ".yaml", ".yml", ".md", ".html", ".pdf", ".npy", ".mat"})
 Spelled = tuple[str, ...]  # the folders and the name of a path
@@ -37,11 +39,15 @@ class Located(NamedTuple):
 
 
 class Way(NamedTuple):
-    """A way to read a path, in words and as a function; `plain` ones may give two texts one file."""
+    """A way to read a path, in words and as a function; the higher the rank, the looser it is.
+
+    The folders stay as they are (`PLAIN`, `SPELLED`), the first are left off (`DROPPED`), some before them are added
+    (`ADDED`), or the name alone counts (`NAME`). `PLAIN` ones may give two texts one file.
+    """
 
     how: str
     find: Callable[[str], str | None]
-    plain: bool = False
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -113,18 +119,20 @@ def locate(texts: Sequence[str], ground: Ground, encoding: str = "utf-8") -> Loc
     encoding
         Of the table: names of files may be in it too.
     """
-    best = Located([None] * len(texts))
-    settled: Sequence[str] = ()
+    best, missing, loosest = Located([None] * len(texts)), list(texts[:0]), NAME
     for way in _ways(texts, ground, encoding):
-        if settled and not all(map(way.find, settled)):
+        if way.rank > loosest or not all(map(way.find, missing)):
             continue
         attempt = Located([way.find(text) for text in texts], way.how)
-        if way.plain or not _clashes(texts, attempt.paths):
-            if attempt.count == len(texts):
-                return attempt
-            best = max(best, attempt, key=lambda located: located.count)
-            if 2 * best.count >= len(texts):  # now another way has to give every file
-                settled = [text for text, path in zip(texts, best.paths, strict=True) if path is None][:PROBED]
+        if way.rank > PLAIN and _clashes(texts, attempt.paths):
+            continue
+        if attempt.count == len(texts):
+            return attempt
+        if attempt.count > best.count:
+            best = attempt
+        if 2 * best.count > len(texts) and not missing:
+            missing = [text for text, path in zip(texts, best.paths, strict=True) if path is None][:PROBED]
+            loosest = max(way.rank, SPELLED)
     return best
 
 
@@ -136,9 +144,10 @@ def check(text: str, file: str | None, ground: Ground, where: str) -> None:
     ConfigError
         With what was received, and the file that it leads to.
     """
-    if file is None and len(text.strip().splitlines()) > 1:
+    plain = file is not None and ground.at(ground.root, text) == file
+    if not plain and len(text.strip().splitlines()) > 1:
         raise ConfigError(f"{where}: received a path of several lines, {text!r}; close the quote in each line.")
-    outside = None if file is not None and ground.at(ground.root, text) == file else ground.outside(text)
+    outside = None if plain else ground.outside(text)
     if outside or not spelled(text) or (file is None and ".." in spelled(text)):
         hint = f" It is {outside}: give a dataset.root above it, or a table of other files." if outside else ""
         raise ConfigError(
@@ -171,9 +180,9 @@ def _slashed(text: str) -> str:
 def _ways(texts: Sequence[str], ground: Ground, encoding: str) -> Iterator[Way]:
     """The ways to read the paths, the plain ones first."""
     for base in (ground.root, ground.beside):
-        yield Way("", partial(ground.at, base), plain=True)
+        yield Way("", partial(ground.at, base), PLAIN)
     if encoding != "utf-8":
-        yield Way("", lambda text: ground.at(ground.root, _as_bytes(text, encoding)), plain=True)
+        yield Way("", lambda text: ground.at(ground.root, _as_bytes(text, encoding)), PLAIN)
     yield from _respelled(texts, ground, _slashed, "")
     if any("%" in text for text in texts):
         yield from _respelled(texts, ground, lambda text: _slashed(unquote(text)), "with % and two digits decoded")
@@ -188,8 +197,10 @@ def _as_bytes(text: str, encoding: str) -> str:
 
 def _respelled(texts: Sequence[str], ground: Ground, respell: Callable[[str], str], how: str) -> Iterator[Way]:
     for base in (ground.root, ground.beside):
-        yield Way(how, lambda text, base=base: ground.at(base, respell(text)), plain=True)
+        yield Way(how, lambda text, base=base: ground.at(base, respell(text)), PLAIN)
     paths = [spelled(respell(text)) for text in texts]
+    shortest = min(map(len, paths), default=0)
+    looser = [ADDED if level == 0 or level + 1 < shortest else NAME for level in range(_depth(paths))]
     for index, key, manner in (
         ("known", str, ""),
         ("folded", fold, "whatever their case"),
@@ -197,19 +208,28 @@ def _respelled(texts: Sequence[str], ground: Ground, respell: Callable[[str], st
         ("tails", fold, "with the folders that they lack"),
         ("stem_tails", fold, "with the folders and the extension that they lack"),
     ):
-        files = getattr(ground, index)
+        find, added = partial(_find, getattr(ground, index), respell, key), "tails" in index
         for level in range(_depth(paths)):
-            find = partial(_from_level, files, respell, key, level)
-            yield Way(_joined(how, _dropped(paths, level), manner), find)
-        if "tails" in index:
-            yield Way(_joined(how, "by the names of the files alone"), partial(_from_level, files, respell, key, -1))
+            rank = looser[level] if added else DROPPED if level else SPELLED
+            yield Way(_joined(how, _dropped(paths, level), manner), partial(find, slice(level, None)), rank)
+        if added:
+            yield Way(_joined(how, "by the names of the files alone"), partial(find, slice(-1, None)), NAME)
+        else:
+            levels = [slice(level, None) for level in range(_depth(paths))]
+            manners = (how, "without those of their first folders that are not below the root", manner)
+            yield Way(_joined(*manners), partial(_first, find, levels), DROPPED)
 
 
-def _from_level(
-    files: Mapping[str, str | None], respell: Callable[[str], str], key: Callable[[str], str], level: int, text: str
+def _find(
+    files: Mapping[str, str | None], respell: Callable[[str], str], key: Callable[[str], str], kept: slice, text: str
 ) -> str | None:
-    """The file of a path without its first folders."""
-    return files.get(key("/".join(spelled(respell(text))[level:])))
+    """The file of some of the folders of a path and its name."""
+    return files.get(key("/".join(spelled(respell(text))[kept])))
+
+
+def _first(find: Callable[[slice, str], str | None], levels: Sequence[slice], text: str) -> str | None:
+    """The file of a path without as few of its first folders as possible."""
+    return next((path for level in levels if (path := find(level, text)) is not None), None)
 
 
 def _clashes(texts: Sequence[str], paths: Sequence[str | None]) -> bool:
