@@ -238,8 +238,11 @@ def test_files_that_a_table_names_and_that_are_not_there(table):
     [
         ("", "has no column path; received the header ''"),
         ("path,label\n", "has no rows"),
-        ("file,label\na,b\n", "no column path; received the header 'file,label'"),
-        ("path,class\na,b\n", "no column label"),
+        ("width,label\n9,b\n", "no column path; received the header 'width,label'"),
+        (
+            "path,kind\nlion_000.png,b\n",
+            r"no column label; .* dataset\.columns\.label=TITLE, if it is one of kind",
+        ),
         ("path,label\nlion_000.png,a\nlion_000.png,a\n", "line 3: 'lion_000.png' is there twice; it stands in line 2"),
         ("path,label\nlion_000.png,a\n./lion_000.png,b\n", "is there twice"),
         ("path,label\n../labels.csv,a\n", r"line 2: received the path '\.\./labels\.csv'; allowed: files below"),

@@ -44,7 +44,7 @@ OWN_PARTS = (
     "dataset.split.source=given keeps them"
 )
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
-PASSED_OVER = _listing.PASSED_OVER | {_pattern.NO_MATCH, _table.UNNAMED}
+PASSED_OVER = _listing.PASSED_OVER | {_pattern.NO_MATCH, _table.UNNAMED, _table.OTHER_PART}
 
 
 @dataclass(frozen=True)

@@ -1,111 +1,174 @@
 """Files, classes and parts from a table (layer 1, standard library only): ``dataset.csv=PATH``.
 
 The table has a header with the columns ``path`` and ``label``, and perhaps ``split`` (train, validation or test, which
-``split.source=given`` keeps); other columns are passed over. Columns are parted by commas, semicolons or tabs. A path
-is relative to the root or to the table; the images that count are those of the table, and one that is not there is
-recorded with the unreadable ones. Where no row has a label, the collection has none.
+``split.source=given`` keeps), or other titles that people use for them (``_table_titles``, ``_table_parts``), or those
+that ``dataset.columns`` names. A path is relative to the root or to the table, or as another machine wrote it
+(``_table_paths``); the images that count are those of the table, and one that is not there is recorded with the
+unreadable ones. Where no row has a label, the collection has none.
 """
 
-import csv
-import os
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple
 
-from backbench import schema
-from backbench.datasets import TRAIN, _listing
+from backbench.datasets import _listing, _parts, _table_parts, _table_paths, _table_rows, _table_titles
+from backbench.datasets._gate import shown
 from backbench.datasets._listing import Entry, Listing
+from backbench.datasets._table_parts import Parting
+from backbench.datasets._table_paths import Ground, Located
+from backbench.datasets._table_rows import Table
+from backbench.datasets._table_titles import NUMERAL, Columns, settle
 from backbench.schema import ConfigError
 
-SEPARATORS = ",;\t"
-NEEDED = ("path", "label")
+__all__ = ["OTHER_PART", "UNNAMED", "Columns", "read", "settle"]
+
 UNNAMED, TABLES = "not in the table", (".csv", ".tsv", ".txt")
-PART_NAMES = {"train": 0, "validation": 1, "valid": 1, "val": 1, "test": 2}
-Row = tuple[int, Mapping[str, str]]  # line and cells
+OTHER_PART = "its part in the table is none of train, validation and test"
+# What pandas, R and databases write for a missing value; "none" and "NA" are names that classes have.
+MISSING = frozenset({"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"})
+SHOWN = 3
 
 
-def read(root: Path, table: Path) -> Listing:
+class Labels(NamedTuple):
+    """The label of each row, None without labels, and what the user should know about them."""
+
+    labels: Sequence[str | None]
+    notes: Sequence[str] = ()
+
+
+def read(root: Path, table: Path, columns: Columns | None = None) -> Listing:
     """List what a table names.
 
     Raises
     ------
     ConfigError
-        If there is no such table, it lacks a column or rows, names a path twice or one that is not below the root, or
-        has rows with and without a label, or with and without a part.
+        If there is no such table, it lacks a column or rows, names no file, names one twice or one that is not below
+        the root, has rows with and without a label, or with and without a part, or can be read in two ways.
     """
-    rows = _rows(table)
-    lines: dict[str, int] = {}
-    for line, row in rows:
-        path = _path(row["path"], root, table, _where(table, line))
-        if path in lines:
-            raise ConfigError(f"{_where(table, line)}: {path!r} is there twice; it stands in line {lines[path]} too.")
-        lines[path] = line
-    labelled, parted = _all_or_none(rows, "label", table), _all_or_none(rows, "split", table)
+    columns = columns or Columns()
+    rows = _table_rows.read(table)
+    ground = Ground(root, table.parent, [str(path) for path in _listing.walk(root)[0]])
+    place, files = _table_titles.path_column(rows, ground, columns.path)
+    paths = _paths(rows, place, files, ground)
+    label, notes = _table_titles.label_column(rows, place, columns.label)
+    parting = _table_parts.parting(rows, columns.split, (place, label), paths)
+    labels = _labels(rows, label, parting)
+    used = _parts.reported(part for part in parting.parts if part is not None) if parting.given else {}
     entries = [
-        Entry(path, row["label"] if labelled else None, _part(row["split"], _where(table, line)) if parted else TRAIN)
-        for path, (line, row) in zip(lines, rows, strict=True)
+        Entry(path, text, used.get(part, part))
+        for path, text, part in zip(paths, labels.labels, parting.parts, strict=True)
+        if part is not None
     ]
-    return _listing.ordered(entries, parted, _unnamed(root, lines), apart=parted)
+    unnamed = _unnamed(ground, paths)
+    other = {path: OTHER_PART for path, part in zip(paths, parting.parts, strict=True) if part is None}
+    listing = _listing.ordered(entries, parting.given, {**unnamed, **other}, apart=parting.apart)
+    sentences = (
+        _summary(rows, (label, place), files, parting, len(unnamed)),
+        *_absent(rows, place, files),
+        *rows.notes,
+        *notes,
+        *labels.notes,
+        *parting.notes,
+    )
+    return replace(listing, understood=(*listing.understood, *sentences))
 
 
-def _unnamed(root: Path, named: Mapping[str, int]) -> Mapping[str, str]:
+def _unnamed(ground: Ground, paths: Iterable[str]) -> Mapping[str, str]:
     """Files below the root that the table does not name."""
-    paths, _ = _listing.walk(root)
-    return {str(path): UNNAMED for path in paths if str(path) not in named and path.suffix.lower() not in TABLES}
+    named = set(paths)
+    return {path: UNNAMED for path in ground.files if path not in named and not path.lower().endswith(TABLES)}
 
 
-def _where(table: Path, line: int) -> str:
-    return f"dataset.csv: {table}, line {line}"
+def _paths(table: Table, place: int, files: Located, ground: Ground) -> list[str]:
+    """The path below the root of each row, those of files that are not there too.
+
+    Raises
+    ------
+    ConfigError
+        If one is not below the root, or stands there twice.
+    """
+    lines: dict[str, int] = {}
+    paths = []
+    for row, text in enumerate(table.column(place)):
+        _table_paths.check(text, files.paths[row], ground, table.where(row))
+        path = files.paths[row] or "/".join(_table_paths.spelled(text))
+        if path in lines:
+            raise ConfigError(f"{table.where(row)}: {path!r} is there twice; it stands in line {lines[path]} too.")
+        lines[path] = table.rows[row].line
+        paths.append(path)
+    return paths
 
 
-def _rows(table: Path) -> list[Row]:
-    try:
-        with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
-            rows = _parsed(handle, table)
-    except OSError as error:
-        raise ConfigError(f"dataset.csv: {table}: {error.strerror}; give a table with a header path,label.") from error
-    except csv.Error as error:
-        raise ConfigError(f"dataset.csv: {table} is no table of comma-separated values ({error}).") from error
-    if not rows:
-        raise ConfigError(f"dataset.csv: {table} has no rows below its header.")
-    return rows
+def _labels(table: Table, place: int | None, parting: Parting) -> Labels:
+    """The labels of the rows that count.
+
+    Raises
+    ------
+    ConfigError
+        If some rows have one and others do not.
+    """
+    if place is None:
+        return Labels([None] * len(table.rows))
+    texts = [cell.strip() for cell in table.column(place)]
+    rows = [row for row, part in enumerate(parting.parts) if part is not None]
+    broken = next((row for row in rows if len(texts[row].splitlines()) > 1), None)
+    if broken is not None:
+        raise ConfigError(
+            f"{table.where(broken)}: received a label of several lines, {texts[broken]!r}; close each quote."
+        )
+    missing = [row for row in rows if not texts[row] or texts[row] in MISSING]
+    if missing and len(missing) < len(rows):
+        text, title = texts[missing[0]], table.titles[place]
+        received = f"received {text!r}, which stands for a missing value" if text else f"no {title}"
+        others = f" ({len(missing) - 1} more such rows)" if len(missing) > 1 else ""
+        raise ConfigError(
+            f"{table.where(missing[0])}: {received}, while other rows have one{others}. Give each row a label or leave "
+            f"it out{'; a class of that name needs another one, such as no_finding' if text else ''}."
+        )
+    if missing:
+        return Labels([None] * len(texts), [f"column `{table.titles[place]}` is empty: the images have no labels"])
+    counted = {texts[row] for row in rows}
+    notes = _alike(counted)
+    if any("." in text for text in counted) and all(map(_is_whole, counted)):
+        texts = [text.split(".")[0] for text in texts]
+        notes.append("labels such as 1.0 are taken for whole numbers: 1")
+    return Labels(texts, notes)
 
 
-def _parsed(handle: TextIO, table: Path) -> list[Row]:
-    header = handle.readline()
-    separator = max(SEPARATORS, key=header.count)
-    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=separator), [])]
-    for name in NEEDED:
-        if name not in names:
-            raise ConfigError(f"dataset.csv: {table} has no column {name}; received the header {header.strip()!r}.")
-    reader = csv.reader(handle, delimiter=separator, strict=True)
-    rows = ((reader.line_num + 1, cells) for cells in reader if any(cells))
-    return [(line, _row(names, cells)) for line, cells in rows]
+def _is_whole(text: str) -> bool:
+    return NUMERAL.fullmatch(text) is not None and not text.partition(".")[2].strip("0")
 
 
-def _row(names: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
-    found = {"path": "", "label": "", "split": "", **dict(zip(names, cells, strict=False))}
-    return {**found, "label": found["label"].strip(), "split": found["split"].strip()}
+def _alike(labels: Iterable[str]) -> list[str]:
+    """Classes that are spelled nearly alike, in a sentence."""
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for label in sorted(labels):
+        spellings["".join(unicodedata.normalize("NFKC", label).casefold().split())].append(label)
+    alike = [", ".join(map(repr, several)) for several in spellings.values() if len(several) > 1]
+    return [f"classes that differ in case or blanks alone: {'; '.join(alike[:SHOWN])}"] if alike else []
 
 
-def _path(text: str, root: Path, table: Path, where: str) -> str:
-    """The path below the root of what a row names."""
-    candidates = [os.path.normpath(base / text) for base in (root, table.parent)]
-    full = next((path for path in candidates if os.path.lexists(path)), candidates[0])
-    if not text or not Path(full).is_relative_to(root) or full == str(root):
-        raise ConfigError(f"{where}: received the path {text!r}; allowed: files below dataset.root ({root}).")
-    return Path(full).relative_to(root).as_posix()
+def _summary(table: Table, places: tuple[int | None, int], files: Located, parting: Parting, unnamed: int) -> str:
+    label, path = (None if place is None else f"`{table.titles[place]}`" for place in places)
+    parts = [
+        f"labels from column {label}" if label else "no labels",
+        f"parts from {parting.source}" if parting.given else "",
+        f"paths from {path}" + (f" ({files.how})" if files.how else ""),
+    ]
+    rest = f"; files below the root that are not in it: {unnamed:,}" if unnamed else ""
+    split = f"; {_parts.sentence(parting.counts)}" if parting.given else ""
+    return f"{', '.join(filter(None, parts))} of {table.path.name} ({_rows(len(table.rows))}{rest}){split}"
 
 
-def _part(word: str, where: str) -> int:
-    if word.lower() not in PART_NAMES:
-        raise schema.refuse(f"{where}, split", word, PART_NAMES)
-    return PART_NAMES[word.lower()]
+def _absent(table: Table, place: int, files: Located) -> list[str]:
+    rows = [row for row, path in enumerate(files.paths) if path is None]
+    named = ", ".join(f"{shown(table.rows[row].cells[place])} (line {table.rows[row].line})" for row in rows[:SHOWN])
+    more = ", ..." if len(rows) > SHOWN else ""
+    return [f"{_rows(len(rows))} of {len(files.paths):,} without a file: {named}{more}"] if rows else []
 
 
-def _all_or_none(rows: Sequence[Row], column: str, table: Path) -> bool:
-    """Whether the rows have something in a column."""
-    empty = [line for line, row in rows if not row[column]]
-    if empty and len(empty) < len(rows):
-        raise ConfigError(f"{_where(table, empty[0])}: no {column}, while other rows have one.")
-    return not empty
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"

@@ -13,7 +13,18 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from backbench import paths
-from backbench.datasets import Collection, Description, Split, _archives, _classes, _download, _files, _folders, _gate
+from backbench.datasets import (
+    Collection,
+    Description,
+    Split,
+    _archives,
+    _classes,
+    _download,
+    _files,
+    _folders,
+    _gate,
+    _table,
+)
 from backbench.datasets import folder as folder_plugin
 from backbench.datasets._archives import Tree
 from backbench.datasets._gate import NEAR_DISTANCE
@@ -55,10 +66,12 @@ class Params:
     labels: _folders.Labels = "auto"
     parts: _folders.Parts = field(default_factory=_folders.Parts)
     loose: _folders.Loose = "fail"
+    columns: _table.Columns | None = None
 
     def __post_init__(self) -> None:
         _gate.settle(self)
         _classes.settle(self)
+        _table.settle(self)
 
 
 def describe(params: Params) -> Description:

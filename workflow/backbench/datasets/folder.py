@@ -9,7 +9,7 @@ digest of the content.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,7 +28,7 @@ from backbench.datasets import (
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
-UNHASHED = ("root", "csv", "label_pattern", "labels", "parts", "loose")
+UNHASHED = ("root", "csv", "label_pattern", "labels", "parts", "loose", "columns")
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,12 @@ class Params:
     labels: _folders.Labels = "auto"
     parts: _folders.Parts = field(default_factory=_folders.Parts)
     loose: _folders.Loose = "fail"
+    columns: _table.Columns | None = None
 
     def __post_init__(self) -> None:
         _gate.settle(self)
         _classes.settle(self)
+        _table.settle(self)
 
 
 def describe(params: Params) -> Description:
@@ -83,7 +85,9 @@ def source(params: Params) -> _files.Source:
     table = None if params.csv is None else _table_path(params.csv, params.root)
     root = table.parent if params.root is None else _absolute(params.root)
     if table is not None:
-        return _files.Source(root, lambda: _table.read(root, table))
+        columns = params.columns or _table.Columns()
+        columns = replace(columns, label="none") if params.labels == "none" else columns
+        return _files.Source(root, lambda: _table.read(root, table, columns))
     if params.label_pattern is not None:
         return _files.Source(root, lambda: _pattern.read(root, params.label_pattern))
     asked = _folders.Asked(params.labels, params.parts, params.loose)
@@ -91,13 +95,18 @@ def source(params: Params) -> _files.Source:
 
 
 def _check_sole(params: Params) -> None:
-    """Refuse what says of folders where something else tells the classes."""
+    """Refuse what says of folders where something else tells the classes; a table may have no labels, as asked."""
     other = next((name for name in ("csv", "label_pattern") if getattr(params, name) is not None), None)
-    without = {"labels": "auto", "parts": _folders.Parts(), "loose": "fail"}
-    also = next((name for name, default in without.items() if getattr(params, name) != default), None)
+    plain = {
+        "labels": ("auto", "none") if other == "csv" else ("auto",),
+        "parts": (_folders.Parts(),),
+        "loose": ("fail",),
+    }
+    also = next((name for name, allowed in plain.items() if getattr(params, name) not in allowed), None)
     if other and also:
         raise ConfigError(
-            f"dataset(folder): received {other} and {also}; with {other} the folders tell nothing. Leave one of them out."
+            f"dataset(folder): received {other} and {also}; with {other} the folders tell nothing. Leave one of them "
+            "out."
         )
 
 

@@ -1,0 +1,270 @@
+"""Which columns of a table hold the paths and the labels (layer 1, standard library only).
+
+A title counts whatever its case, blanks, hyphens and underscores. ``path`` and ``label`` come before all others, then
+the titles that people use; a column with another title holds the paths if its cells alone name the files. What
+``dataset.columns`` says comes before everything.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from backbench.datasets._gate import shown
+from backbench.datasets._table_paths import Ground, Located, check, locate, spelled
+from backbench.datasets._table_rows import Table
+from backbench.schema import ConfigError, refuse
+
+NONE = "none"  # dataset.columns.label=none: there is no such column
+PATHS = (
+    *(
+        "path",
+        "filepath",
+        "filename",
+        "file",
+        "files",
+        "fname",
+        "image",
+        "images",
+        "imagepath",
+        "imagename",
+        "imagefile",
+    ),
+    *(
+        "imageid",
+        "imagefilename",
+        "img",
+        "imgpath",
+        "imgname",
+        "imgfile",
+        "imgid",
+        "fullpath",
+        "relativepath",
+        "relpath",
+    ),
+)
+LABELS = (
+    *("label", "labels", "class", "classes", "classname", "classlabel", "labelname", "category", "categoryname"),
+    *("target", "targets", "species", "y", "groundtruth", "classid", "labelid", "categoryid", "classindex"),
+)
+NUMERAL = re.compile(r"[+-]?\d+(?:\.\d*)?")
+PROBED = 50
+EXAMPLES = 3
+LISTED = 12
+Title = str | int | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Titles of the columns of a table; None finds them, and ``none`` says that there is none."""
+
+    path: Title = None
+    label: Title = None
+    split: Title = None
+
+
+def settle(params: Any) -> None:
+    """Refuse titles of a table where there is no table (``__post_init__``).
+
+    Raises
+    ------
+    ConfigError
+        Naming them.
+    """
+    asked = params.columns or Columns()
+    titles = {field.name: getattr(asked, field.name) for field in fields(Columns)}
+    given = [f"{name}={title}" for name, title in titles.items() if title is not None]
+    if given and params.csv is None:
+        raise ConfigError(
+            f"dataset.columns: received {', '.join(given)}; these are columns of a table: give dataset.csv=PATH too."
+        )
+
+
+def bare(title: str) -> str:
+    """A title without case, blanks, hyphens and underscores."""
+    return re.sub(r"[\W_]+", "", title.casefold())
+
+
+def asked_for(table: Table, option: str, title: Title) -> int | None:
+    """The place of a column that ``dataset.columns`` names; None for ``none``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such column, or two.
+    """
+    for same in (str, lambda text: text.casefold(), bare):
+        places = [place for place, known in enumerate(table.titles) if same(known) == same(str(title))]
+        if len(places) == 1:
+            return places[0]
+        if places:
+            raise ConfigError(f"dataset.columns.{option}: {table.path} has {len(places)} columns {str(title)!r}.")
+    if title == NONE and option != "path":
+        return None
+    raise refuse(f"dataset.columns.{option}", str(title), [title for title in table.titles if title])
+
+
+def path_column(table: Table, ground: Ground, title: Title) -> tuple[int, Located]:
+    """The column of paths and the files that they name.
+
+    Raises
+    ------
+    ConfigError
+        If no column names a file, or several name other files each.
+    """
+    if title is not None:
+        place = asked_for(table, "path", title)
+        return place, _some(table, place, ground, _files(table, place, ground))
+    usual = _usual(table, PATHS, "path")
+    hits = {place: files for place in usual if (files := _files(table, place, ground)).count}
+    if usual and usual[0] in hits and bare(table.titles[usual[0]]) == PATHS[0]:
+        return usual[0], hits[usual[0]]
+    whole = {place: files for place, files in hits.items() if files.count == len(table.rows)}
+    if not hits:
+        whole = hits = _by_files(table, [place for place in range(len(table.titles)) if place not in usual], ground)
+        _refuse_no_header(table, hits, ground)
+    chosen = whole if len(whole) == 1 else hits
+    if len({tuple(files.paths) for files in chosen.values()}) > 1:
+        raise _several(table, "path", {place: _examples(table, place) for place in chosen})
+    if chosen:
+        return next(iter(chosen.items()))
+    if usual:
+        _some(table, usual[0], ground, Located([None] * len(table.rows)))
+    raise _none(table, "path", None)
+
+
+def label_column(table: Table, path: int, title: Title) -> tuple[int | None, list[str]]:
+    """The column of labels, and what to know about others.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or several divide the rows each in its own way.
+    """
+    if title is not None:
+        return asked_for(table, "label", title), []
+    usual = [place for place in _usual(table, LABELS, "label") if place != path]
+    titles = {bare(known) for known in table.titles}
+    if "x" in titles:  # a point in the picture
+        usual = [place for place in usual if bare(table.titles[place]) != "y"]
+    filled = [place for place in usual if any(map(str.strip, table.column(place)))]
+    usual = filled or usual
+    if not usual:
+        raise _none(table, "label", path)
+    others = [place for place in usual if not _same(table, usual[0], place)]
+    if not others:
+        names = (place for place in usual if not all(NUMERAL.fullmatch(cell.strip()) for cell in table.column(place)))
+        first = usual[0] if bare(table.titles[usual[0]]) == LABELS[0] else next(names, usual[0])
+        return first, []
+    if bare(table.titles[usual[0]]) != LABELS[0]:
+        raise _several(table, "label", {place: _examples(table, place) for place in usual})
+    listed = " and ".join(f"`{table.titles[place]}`" for place in others)
+    return usual[0], [f"other classes stand in {listed}; dataset.columns.label={table.titles[others[0]]} takes those"]
+
+
+def _usual(table: Table, known: Sequence[str], option: str) -> list[int]:
+    """The columns with usual titles, in the order of those.
+
+    Raises
+    ------
+    ConfigError
+        If two have the same.
+    """
+    titles = [bare(title) for title in table.titles]
+    twice = next((title for title in known if titles.count(title) > 1), None)
+    if twice is not None:
+        alike = [title for title in table.titles if bare(title) == twice]
+        raise ConfigError(
+            f"dataset.csv: {table.path} has {len(alike)} columns for the {option}, {', '.join(map(repr, alike))}; "
+            f"rename all but one, or give dataset.columns.{option}= where the titles differ."
+        )
+    return [titles.index(title) for title in known if title in titles]
+
+
+def _files(table: Table, place: int, ground: Ground) -> Located:
+    return locate(table.column(place), ground, table.encoding)
+
+
+def _by_files(table: Table, places: Sequence[int], ground: Ground) -> dict[int, Located]:
+    """The columns whose cells all name files, another one in each row."""
+    hits = {}
+    for place in places:
+        cells = table.column(place)
+        probe = cells[:PROBED]
+        if len(set(cells)) == len(cells) and locate(probe, ground, table.encoding).count == len(probe):
+            files = _files(table, place, ground)
+            if files.count == len(cells):
+                hits[place] = files
+    return hits
+
+
+def _some(table: Table, place: int, ground: Ground, files: Located) -> Located:
+    """The files, if there are any."""
+    if files.count:
+        return files
+    cells = table.column(place)
+    for row, cell in enumerate(cells):
+        check(cell, None, ground, table.where(row))
+    named = ", ".join(
+        f"{shown(cell)!r} (line {row.line})" for cell, row in zip(cells[:EXAMPLES], table.rows, strict=False)
+    )
+    parts = spelled(cells[0])
+    tried = " and ".join(dict.fromkeys(shown(f"{base}/{'/'.join(parts)}") for base in (ground.root, ground.beside)))
+    namesakes = [path for path in ground.files if path.rsplit("/", 1)[-1] == parts[-1]]
+    twice = (
+        f" {len(namesakes)} files have its name: {', '.join(map(shown, namesakes[:EXAMPLES]))}." if namesakes else ""
+    )
+    raise ConfigError(
+        f"dataset.csv: {table.path}: none of its {len(cells)} rows names a file that is there. Column "
+        f"{shown(table.titles[place])!r} holds {named}; the first was looked for as {tried}.{twice} Allowed: files "
+        f"below dataset.root ({ground.root}). Give dataset.root=PATH, the folder where the paths begin, or "
+        f"dataset.columns.path=TITLE, if the paths are in another column: {_titles(table, but=place)}."
+    )
+
+
+def _refuse_no_header(table: Table, hits: Mapping[int, Located], ground: Ground) -> None:
+    """A title that is the name of a file is a row."""
+    for place in hits:
+        title = table.titles[place]
+        if title and locate([title], ground, table.encoding).count:
+            raise ConfigError(
+                f"dataset.csv: {table.path} has no header: its first line names a file, {shown(title)!r}. Put a line "
+                "with titles above it, such as path,label"
+            )
+
+
+def _same(table: Table, first: int, second: int) -> bool:
+    """Whether two columns divide the rows alike."""
+    pairs = {(row.cells[first].strip(), row.cells[second].strip()) for row in table.rows}
+    return len(pairs) == len({pair[0] for pair in pairs}) == len({pair[1] for pair in pairs})
+
+
+def _examples(table: Table, place: int) -> str:
+    distinct = list(dict.fromkeys(cell.strip() for cell in table.column(place)))
+    some = ", ".join(map(shown, distinct[:EXAMPLES]))
+    return f"{len(distinct)} values: {some}{', ...' if len(distinct) > EXAMPLES else ''}"
+
+
+def _several(table: Table, option: str, readings: Mapping[int, str]) -> ConfigError:
+    listed = " or ".join(f"{table.titles[place]!r} ({what})" for place, what in readings.items())
+    choices = " or ".join(f"dataset.columns.{option}={table.titles[place]}" for place in readings)
+    return ConfigError(f"dataset.csv: {table.path}: the column of {option}s can be {listed}. Give {choices}")
+
+
+def _none(table: Table, option: str, path: int | None) -> ConfigError:
+    header = shown(",".join(table.titles))
+    listed = _titles(table, but=path)
+    ways = [
+        *([f"dataset.columns.{option}=TITLE, if it is one of {listed}"] if listed else []),
+        "dataset.columns.label=none for images without labels"
+        if option == "label"
+        else "a table with a header path,label",
+    ]
+    return ConfigError(
+        f"dataset.csv: {table.path} has no column {option}; received the header {header!r}. Give {'; or '.join(ways)}"
+    )
+
+
+def _titles(table: Table, but: int | None = None) -> str:
+    listed = [shown(title) for place, title in enumerate(table.titles) if title and place != but]
+    return ", ".join(listed[:LISTED]) + (f" and {len(listed) - LISTED} more" if len(listed) > LISTED else "")
