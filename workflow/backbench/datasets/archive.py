@@ -72,7 +72,8 @@ def describe(params: Params) -> Description:
             f"dataset(archive): {_where(params)} is not {'unpacked' if params.url is None else 'fetched'} yet, so its "
             "images are not known; run `backbench audit` with the same overrides, or `backbench sweep`."
         )
-    return _files.describe(_source(tree, params), params)
+    description = _files.describe(_source(tree, params), params)
+    return replace(description, understood=(*description.understood, *tree.notes))
 
 
 def fingerprint(params: Params, progress: Callable[[int, int], None]) -> str:
