@@ -50,7 +50,7 @@ class Copy(NamedTuple):
 
 
 class Twice(Exception):
-    """A link with the name of another entry; the arguments are the name and what else has it."""
+    """Two entries of one name; the arguments are the name and what each of them is."""
 
 
 class Links:
@@ -78,7 +78,7 @@ class Links:
             If another link has this name.
         """
         if self._links.setdefault(path, link) != link:
-            raise Twice(path, "another link")
+            raise Twice(path, "a link", "another link")
         while path:
             above, name = _split(path)
             names = self._children.setdefault(above, set())
@@ -93,19 +93,22 @@ class Links:
         Raises
         ------
         Twice
-            If a file has the name of a link, or a folder that of a link that could be followed.
+            If a file has the name of a link, or of a folder of links, or a folder that of a link that leads somewhere.
         """
         for path, link in list(self._links.items()):
             if self._kind(path) == "file":
                 if not (link.hard and _plain(link.target) == path):  # tar names a file so that it was given twice
-                    raise Twice(path, "a file")
+                    raise Twice(path, "a link", "a file")
                 del self._links[path]
+        for path in self._children:
+            if self._kind(path) == "file":
+                raise Twice(path, "a file", "a folder")
         for path in self._links:
             self._resolve(path)
         for path in self._links:
             is_folder = path in self._children or self._kind(path) == "folder"
             if is_folder and not isinstance(self._places[path], Broken):
-                raise Twice(path, "a folder")
+                raise Twice(path, "a link", "a folder")
 
     def copies(self) -> Iterator[Copy]:
         """What has to be made, or left out; the same again while and after it is made.
@@ -206,7 +209,7 @@ class Links:
     def _kind(self, path: str) -> Literal["file", "folder"] | None:
         """What was written there, if anything was."""
         try:
-            mode = os.lstat(self._folder / path).st_mode
+            mode = os.lstat(f"{self._folder}/{path}").st_mode
         except (OSError, ValueError):
             return None
         if stat.S_ISDIR(mode):

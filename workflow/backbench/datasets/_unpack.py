@@ -186,8 +186,8 @@ def _refusing(archive: Path, name: str) -> Iterator[None]:
     try:
         yield
     except Twice as error:
-        path, other = error.args
-        raise UnpackError(f"{archive} holds {path!r} twice, as a link and as {other}.") from None
+        path, first, second = error.args
+        raise UnpackError(f"{archive} holds {path!r} twice, as {first} and as {second}.") from None
     except (FileExistsError, NotADirectoryError):
         raise UnpackError(f"{archive} holds {name!r} twice, or names that differ in case alone.") from None
     except OSError as error:
