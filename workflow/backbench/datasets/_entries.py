@@ -65,8 +65,7 @@ def entries(archive: Path, note: Callable[[str], None]) -> Iterator[Entry]:
             with packed[0](handle) as stream:
                 _require_tar(archive, stream, packed[1])
                 yield from _tar(stream, note)
-        elif head[257:262] == b"ustar" or tarfile.is_tarfile(handle):
-            handle.seek(0)
+        elif head[257:262] == b"ustar" or (head and _begins_tar(head)):
             yield from _tar(handle, note)
         else:
             raise UnpackError(_formats.volume(archive) or _formats.unknown(archive, head))
@@ -99,12 +98,19 @@ def _require_tar(archive: Path, stream: Any, packer: str) -> None:
     """Refuse a file that was packed by itself, which tarfile takes for a damaged tar."""
     head = stream.read(tarfile.BLOCKSIZE)
     stream.seek(0)
+    if not _begins_tar(head):
+        raise UnpackError(_formats.no_tar(archive, packer))
+
+
+def _begins_tar(head: bytes) -> bool:
+    """Whether a tar, or nothing at all, begins with this; tarfile itself would look into packed data too."""
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):
-        return  # of an empty file and an empty tar, the reader knows more
-    except tarfile.HeaderError as error:
-        raise UnpackError(_formats.no_tar(archive, packer)) from error
+        return True
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 def _tar(stream: Any, note: Callable[[str], None]) -> Iterator[Entry]:

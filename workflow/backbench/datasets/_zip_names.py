@@ -104,7 +104,7 @@ def _is_japanese(raws: Sequence[bytes]) -> bool:
 
 
 def _is_western(raws: Sequence[bytes], encoding: str) -> bool:
-    """Whether a western code page makes words of all names, with accents on half of their letters at most.
+    """Whether a western code page makes words of all names, with accents on less than half of their letters.
 
     Of Shift-JIS it makes an accent of every second letter at least, often with a capital letter behind it.
     """
@@ -119,4 +119,4 @@ def _is_western(raws: Sequence[bytes], encoding: str) -> bool:
             count = sum(not char.isascii() for char in word)
             if count:
                 plain, accented = plain + len(word) - count, accented + count
-    return accented <= plain
+    return accented < plain
