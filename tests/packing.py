@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 
 from backbench import paths, plugins
 from backbench.datasets import _unpack
-from backbench.datasets._unpack import Limits
+from backbench.datasets._unpack import Limits, Unpacked
 from backbench.stage import Context
 
 LIMITS = Limits(1000, 1 << 30)
@@ -74,6 +75,38 @@ def unpacked(archive: Path, tmp_path: Path, limits: Limits = LIMITS) -> dict[str
     target.mkdir()
     _unpack.unpack(archive, target, limits)
     return {str(path.relative_to(target)): path.read_bytes() for path in sorted(target.rglob("*")) if path.is_file()}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    assert not any(path.is_symlink() for path in folder.rglob("*")), "a link on the disk"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def unpack(archive: Path, limits: Limits = LIMITS) -> tuple[dict[str, bytes], Unpacked]:
+    """The files and the record of an archive, unpacked where it would show if anything were written outside."""
+    target = archive.parent / "deep" / "down"
+    target.mkdir(parents=True)
+    outside = sorted(path.name for path in archive.parent.iterdir())
+    try:
+        result = _unpack.unpack(archive, target, limits)
+        return content(target), result
+    finally:
+        assert sorted(path.name for path in archive.parent.iterdir()) == outside, "written outside"
+        assert [path.name for path in target.parent.iterdir()] == ["down"], "written outside"
+        shutil.rmtree(target.parent)
+
+
+def mixed(path: Path, *entries: tuple[str, bytes] | tarfile.TarInfo) -> Path:
+    """A tar of files and links in just this order."""
+    with tarfile.open(path, "w") as tar:
+        for entry in entries:
+            if isinstance(entry, tarfile.TarInfo):
+                tar.addfile(entry)
+            else:
+                info = tarfile.TarInfo(entry[0])
+                info.size = len(entry[1])
+                tar.addfile(info, io.BytesIO(entry[1]))
+    return path
 
 
 def sha(path: Path) -> str:

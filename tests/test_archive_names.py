@@ -191,8 +191,8 @@ def test_names_in_a_tar_that_are_no_utf_8(tmp_path, encoding):
     files = {os.fsdecode(label) + f"/{n}.png": png(n) for n in range(6)} | pictures(classes=("dog",), each=6)
     archive = tarred(tmp_path / "a.tar", files)
     assert set(unpacked(archive, tmp_path)) == set(files)
-    found = load(archive=str(archive))
-    assert all(name.isprintable() and name.encode() for name in found.names) and len(found.names) == 2
+    collection = load(archive=str(archive))
+    assert all(name.isprintable() and name.encode() for name in collection.names) and len(collection.names) == 2
     (note,) = plugin.describe(params_of(archive=str(archive))).understood[-1:]
     assert note.startswith("6 names in the archive not in UTF-8: kept as the bytes that they are, as in ")
     assert note.isprintable() and note.encode()

@@ -216,6 +216,8 @@ def damaged() -> dict[str, bytes]:
         archive.writestr("a", b"content" * 100)
     flipped = bytearray(in_zip.getvalue())
     flipped[60] ^= 0xFF
+    astray = bytearray(in_zip.getvalue())
+    struct.pack_into("<L", astray, astray.rindex(b"PK\5\6") + 16, 1 << 20)
     garbled = bytearray(whole)
     garbled[5632:6144] = b"?" * 512  # the second header
     return {
@@ -230,6 +232,7 @@ def damaged() -> dict[str, bytes]:
         "tar.bz2 cut": bz2.compress(whole)[:-30],
         "gz of no tar": gzip.compress(b"no tar at all" * 100),
         "zip with a flipped bit": bytes(flipped),
+        "zip with a directory before its start": bytes(astray),
         "zip cut": in_zip.getvalue()[:-30],
     }
 

@@ -85,7 +85,8 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
     except DAMAGED as error:
         raise UnpackError(_damage(archive, error)) from error
     except OSError as error:
-        if error.errno is not None:
+        # A zip whose headers lie about places makes its reader seek before the start of the file.
+        if error.errno is not None and not (error.errno == errno.EINVAL and error.filename is None):
             raise
         raise UnpackError(_damage(archive, error)) from error
     return job.unpacked
