@@ -20,29 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from packing import ARCHIVE, LIMITS, load, params_of, pictures, png, sha, special, tarred, unpacked, zipped
 
-from backbench import paths, plugins
+from backbench import plugins
 from backbench.datasets import _archives, _download, _fetch, _unpack
 from backbench.datasets._unpack import Limits, UnpackError
 from backbench.schema import ConfigError
 from backbench.stage import Context
-
-ARCHIVE = {
-    "name": "archive",
-    "url": None,
-    "archive": None,
-    "sha256": None,
-    "folder": None,
-    "max_files": 1000,
-    "max_gb": 1.0,
-    "digest": None,
-    "sample": None,
-    "seed": 0,
-    "split": {"source": "random", "validation": 0.2, "test": 0.2},
-    "unreadable": "exclude",
-}
-LIMITS = Limits(1000, 1 << 30)
 
 
 @pytest.fixture(autouse=True)
@@ -52,71 +36,9 @@ def own_results(tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "PAUSE_SECONDS", 0.01)
 
 
-def png(number: int) -> bytes:
-    out = io.BytesIO()
-    pixels = np.random.default_rng(number).integers(0, 256, (12, 10, 3), np.uint8)
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()
-
-
-def pictures(prefix="", classes=("cat", "dog", "owl"), each=4) -> dict[str, bytes]:
-    return {f"{prefix}{name}/{n:02}.png": png(17 * i + n) for i, name in enumerate(classes) for n in range(each)}
-
-
-def zipped(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
-
-
-def tarred(path: Path, files: dict[str, bytes], *special: tarfile.TarInfo) -> Path:
-    suffix = path.suffix.lstrip(".")
-    with tarfile.open(path, f"w:{suffix if suffix in ('gz', 'bz2', 'xz') else ''}") as archive:
-        for name, data in files.items():
-            archive.addfile(info := tarfile.TarInfo(name), None) if name.endswith("/") else None
-            if not name.endswith("/"):
-                info = tarfile.TarInfo(name)
-                info.size = len(data)
-                archive.addfile(info, io.BytesIO(data))
-        for info in special:
-            archive.addfile(info)
-    return path
-
-
-def special(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, link
-    return info
-
-
-def unpacked(archive: Path, tmp_path: Path, limits: Limits = LIMITS) -> dict[str, bytes]:
-    target = tmp_path / "out"
-    target.mkdir()
-    _unpack.unpack(archive, target, limits)
-    return {str(path.relative_to(target)): path.read_bytes() for path in sorted(target.rglob("*")) if path.is_file()}
-
-
-def params_of(**changes):
-    return plugins.params("dataset", {**ARCHIVE, **changes})
-
-
-def load(**changes):
-    module, params = plugins.load("dataset", "archive"), params_of(**changes)
-    digest = module.fingerprint(params, lambda done, total: None)
-    about = module.describe(params)
-    found = module.load(params, Context(downloads=paths.downloads()))
-    assert (about.digest, about.n) == (digest, len(found.files)) and found.digest == digest
-    return found
-
-
 def left_in(folder: Path) -> list[str]:
     """What lies in the folder of archives, locks aside."""
     return sorted(p.name for p in folder.glob("*") if p.suffix != ".lock") if folder.is_dir() else []
-
-
-def sha(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 # Unpacking
@@ -161,12 +83,13 @@ def test_hostile_entries_are_refused(tmp_path, entry, reason, suffix):
 
 @pytest.mark.parametrize(
     ("kind", "target"),
-    [(tarfile.SYMTYPE, "/etc/passwd"), (tarfile.SYMTYPE, "../../.."), (tarfile.LNKTYPE, "good.txt")],
+    [(tarfile.SYMTYPE, "/etc/passwd"), (tarfile.SYMTYPE, "../../.."), (tarfile.LNKTYPE, "../good.txt")],
 )
 def test_links_are_never_made(tmp_path, kind, target):
     archive = tarred(tmp_path / "a.tar", {"good.txt": b"1"}, special("link", kind, target))
     tree = _archives.from_file(archive, f"sha256:{sha(archive)}", tmp_path, LIMITS)
-    assert tree.skipped == {"link": "is a link"}
+    title = "a link" if kind == tarfile.SYMTYPE else "a hard link"
+    assert tree.skipped == {"link": f"is {title} to {target!r}, which leads out of the archive"}
     assert [path.name for path in tree.folder.iterdir()] == ["good.txt"]
 
 
@@ -194,7 +117,8 @@ def test_hostile_zip_entries(tmp_path):
     with zipfile.ZipFile(tmp_path / "link.zip", "w") as archive:
         archive.writestr(link, "/etc/passwd")
     (tmp_path / "l").mkdir()
-    assert _unpack.unpack(tmp_path / "link.zip", tmp_path / "l", LIMITS).skipped == {"link": "is a link"}
+    skipped = _unpack.unpack(tmp_path / "link.zip", tmp_path / "l", LIMITS).skipped
+    assert skipped == {"link": "is a link to '/etc/passwd', which leads out of the archive"}
     with zipfile.ZipFile(tmp_path / "pipe.zip", "w") as archive:
         archive.writestr(pipe, "")
     with pytest.raises(UnpackError, match="device or pipe"):
@@ -292,6 +216,8 @@ def damaged() -> dict[str, bytes]:
         archive.writestr("a", b"content" * 100)
     flipped = bytearray(in_zip.getvalue())
     flipped[60] ^= 0xFF
+    astray = bytearray(in_zip.getvalue())
+    struct.pack_into("<L", astray, astray.rindex(b"PK\5\6") + 16, 1 << 20)
     garbled = bytearray(whole)
     garbled[5632:6144] = b"?" * 512  # the second header
     return {
@@ -306,6 +232,7 @@ def damaged() -> dict[str, bytes]:
         "tar.bz2 cut": bz2.compress(whole)[:-30],
         "gz of no tar": gzip.compress(b"no tar at all" * 100),
         "zip with a flipped bit": bytes(flipped),
+        "zip with a directory before its start": bytes(astray),
         "zip cut": in_zip.getvalue()[:-30],
     }
 
@@ -474,7 +401,8 @@ def test_parts_and_tables_in_an_archive(tmp_path):
 
 def test_links_in_an_archive_are_in_the_record(tmp_path):
     archive = tarred(tmp_path / "a.tar", pictures("set/"), special("set/cat/more.png", tarfile.SYMTYPE, "/etc/passwd"))
-    assert load(archive=str(archive)).info["excluded"] == {"cat/more.png": "is a link"}
+    reason = "is a link to '/etc/passwd', which leads out of the archive"
+    assert load(archive=str(archive)).info["excluded"] == {"cat/more.png": reason}
 
 
 def test_the_checksum_of_a_local_archive(tmp_path):

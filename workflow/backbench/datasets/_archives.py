@@ -1,17 +1,19 @@
 """Archives, unpacked once (layer 1): ``downloads/archives/<first 12 digits of the checksum>/``.
 
-Beside the ``files`` lies a marker with the whole checksum and what was passed over. The folder appears whole, by one
-rename; a lock of the operating system keeps a second process from doing the same work, and what a killed one left
-behind is cleared by the next. A downloaded archive is removed when its files are there; a given one is never touched.
+Beside the ``files`` lies a marker with the whole checksum, the links that were left out and what was understood. The
+folder appears whole, by one rename; a lock of the operating system keeps a second process from doing the same work, and
+what a killed one left behind is cleared by the next. A downloaded archive is removed when its files are there; a given
+one is never touched.
 """
 
 import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -24,15 +26,17 @@ from backbench.store import make_folder, write_text
 log = logging.getLogger(__name__)
 
 FILES, MARKER = "files", "unpacked.json"
+FORMAT = 2  # 1 left out all links, and read all names without a stated encoding as cp437
 Fill = Callable[[Path], Unpacked]
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The files of an archive, and the links in it that were passed over, each with its reason."""
+    """The files of an archive, the links in it that were left out, each with its reason, and what was understood."""
 
     folder: Path
     skipped: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def found(known: str, downloads: Path) -> Tree | None:
@@ -40,7 +44,9 @@ def found(known: str, downloads: Path) -> Tree | None:
     place = _place(known, downloads)
     try:
         marker = json.loads((place / MARKER).read_text(encoding="utf-8"))
-        return Tree(place / FILES, marker["skipped"]) if marker["checksum"] == known else None
+        if marker["checksum"] != known or _is_outdated(marker, place / FILES):
+            return None
+        return Tree(place / FILES, marker["skipped"], tuple(marker.get("notes", ())))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -148,7 +154,27 @@ def _filled(work: Path, known: str, fill: Fill) -> None:
     (work / FILES).mkdir()
     unpacked = fill(work / FILES)
     log.info("%d files, %d bytes", unpacked.entries, unpacked.size)
-    write_text(work / MARKER, json.dumps({"checksum": known, **asdict(unpacked)}))
+    for note in unpacked.notes:
+        log.info("%s", note)
+    write_text(work / MARKER, json.dumps({"checksum": known, "format": FORMAT, **asdict(unpacked)}))
+
+
+def _is_outdated(marker: Mapping[str, Any], files: Path) -> bool:
+    """Whether what older code unpacked could differ today: it has links, or names that may be another code page's."""
+    return marker.get("format", 1) < FORMAT and (bool(marker["skipped"]) or any(map(_may_be_garbled, _names(files))))
+
+
+def _names(folder: Path) -> Iterator[str]:
+    for _, folders, files in os.walk(folder):
+        yield from folders
+        yield from files
+
+
+def _may_be_garbled(name: str) -> bool:
+    try:
+        return not name.isascii() and bool(name.encode("cp437"))
+    except UnicodeEncodeError:
+        return False
 
 
 def _clear(place: Path) -> None:

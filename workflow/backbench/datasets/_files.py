@@ -45,6 +45,7 @@ OWN_PARTS = (
 )
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
 PASSED_OVER = _listing.PASSED_OVER | {_pattern.NO_MATCH, _table.UNNAMED, _table.OTHER_PART}
+LINKS = ("is a link", "is a hard link")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,12 @@ def some(reasons: Mapping[str, str]) -> str:
 
 def lost(excluded: Mapping[str, str] | None) -> dict[str, str]:
     """Those of the left-out files with which something is wrong, or which a policy left out."""
-    return {path: reason for path, reason in (excluded or {}).items() if reason not in PASSED_OVER}
+    return {path: reason for path, reason in (excluded or {}).items() if not passed_over(reason)}
+
+
+def passed_over(reason: str) -> bool:
+    """Whether a file is left out though nothing is wrong with it."""
+    return reason in PASSED_OVER or reason.startswith(LINKS)
 
 
 def _listed(source: Source, params: Any) -> Listing:
@@ -119,7 +125,7 @@ def _listed(source: Source, params: Any) -> Listing:
 
 
 def _checked(audit: Audit, params: Any, root: Path) -> _gate.Chosen:
-    unreadable = {path: reason for path, reason in audit.excluded.items() if reason not in PASSED_OVER}
+    unreadable = lost(audit.excluded)
     if unreadable and params.unreadable == "fail":
         raise ConfigError(f"{root}: {len(unreadable)} unreadable files: {some(unreadable)} (unreadable: fail).")
     if not audit.readable:

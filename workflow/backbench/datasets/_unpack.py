@@ -1,57 +1,38 @@
 """Unpacking of foreign archives (layer 1, standard library only): .zip, .tar, .tar.gz, .tar.bz2, .tar.xz.
 
-The format is told by the first bytes, not by the name. Nothing is ever written outside the folder: absolute paths and
-``..`` are refused, links are passed over and recorded (so that no later file can be written through one), devices are
-refused. What counts against the limits is what is really written, not what a header says. Archives inside an archive
-stay as they are.
+Nothing is ever written outside the folder: absolute paths and ``..`` are refused, and so are devices. No link is made
+on the disk, so that no file can be written through one. A link within the archive becomes a copy of what it names,
+once all files are there (see ``_links``); any other is left out and recorded. What counts against the limits is what is
+really written, not what a header says, and a copy counts in full. Archives inside an archive stay as they are.
 """
 
-import bz2
 import errno
-import gzip
 import lzma
-import re
+import os
 import shutil
-import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal
 
-from backbench.schema import ConfigError
+from backbench.datasets import _formats
+from backbench.datasets._entries import CHUNK, Entry, UnpackError, entries
+from backbench.datasets._links import DRIVE, Copy, Links, Twice
 
-CHUNK = 1 << 20
-HEADER_BYTES = 16 << 20  # a tar header that claims more is an attack on the memory
 RATIO, RATIO_FLOOR = 200, 256 << 20  # photographs shrink by a few per cent; small archives may do as they like
+ENTRIES_FLOOR = 1_000_000  # of copies of folders, the same
 RESERVE = 64 << 20  # of the disk, which others use too
 GIB = 1 << 30
-DRIVE = re.compile(r"[A-Za-z]:")
 PARTLY_WRITTEN = {
     errno.ENAMETOOLONG: "has a name that is too long",
     errno.EILSEQ: "has a name that is not allowed here",
 }
 
-PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
-
 # What the readers of the standard library raise for damaged data, besides OSError without an error number.
-DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    NotImplementedError,
-    UnicodeError,
-    ValueError,
-)
-
-
-class UnpackError(ConfigError):
-    """An archive that is damaged, hostile or larger than allowed."""
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, UnicodeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -69,18 +50,15 @@ class Limits:
 
 @dataclass
 class Unpacked:
-    """What was written: entries and bytes; `skipped` holds the links, each with its reason."""
+    """What was written: entries and bytes.
+
+    `skipped` holds the links that were left out, each with its reason; `notes` says in sentences what was understood.
+    """
 
     entries: int = 0
     size: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    name: str
-    kind: Literal["file", "folder", "link", "other"]
-    open: Callable[[], AbstractContextManager[IO[bytes]]]
+    notes: list[str] = field(default_factory=list)
 
 
 def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
@@ -93,22 +71,25 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
     OSError
         If the disk is full or the archive cannot be read.
     """
-    found, most = Unpacked(), _most(archive, folder, limits)
+    job = _Job(archive, folder, limits, _most(archive, folder, limits), Links(folder))
     try:
-        for entry in _entries(archive):
-            found.entries += 1
-            if found.entries > limits.entries:
-                raise UnpackError(f"{archive} holds more than {limits.entries:,} files; raise dataset.max_files.")
-            _unpack(archive, entry, folder, found, most)
+        for entry in entries(archive, job.unpacked.notes.append):
+            job.take(entry)
+        job.settle()
+        job.count_copies()
+        job.make_copies()
     except (UnpackError, FileNotFoundError):
         raise
+    except NotImplementedError as error:
+        raise UnpackError(_formats.unreadable(archive, _reason(error))) from error
     except DAMAGED as error:
-        raise UnpackError(f"{archive} is damaged: {_reason(error)}") from error
+        raise UnpackError(_damage(archive, error)) from error
     except OSError as error:
-        if error.errno is not None:
+        # A zip whose headers lie about places makes its reader seek before the start of the file.
+        if error.errno is not None and not (error.errno == errno.EINVAL and error.filename is None):
             raise
-        raise UnpackError(f"{archive} is damaged: {_reason(error)}") from error
-    return found
+        raise UnpackError(_damage(archive, error)) from error
+    return job.unpacked
 
 
 def _most(archive: Path, folder: Path, limits: Limits) -> tuple[int, str]:
@@ -122,34 +103,122 @@ def _most(archive: Path, folder: Path, limits: Limits) -> tuple[int, str]:
     )
 
 
-def _unpack(archive: Path, entry: _Entry, folder: Path, found: Unpacked, most: tuple[int, str]) -> None:
-    path = _inside(archive, entry.name)
-    if entry.kind == "other":
-        raise UnpackError(f"{archive}: {entry.name!r} is a device or pipe; no collection of images has one.")
-    if entry.kind == "link":
-        found.skipped[entry.name] = "is a link"
-        return
+@dataclass
+class _Job:
+    """One archive on its way into a folder; `most` are the bytes that may be written, and what to say beyond."""
+
+    archive: Path
+    folder: Path
+    limits: Limits
+    most: tuple[int, str]
+    links: Links
+    unpacked: Unpacked = field(default_factory=Unpacked)
+
+    def take(self, entry: Entry) -> None:
+        """Write an entry, or remember it if it is a link."""
+        self._count_entry()
+        path = _inside(self.archive, entry.name)
+        if entry.kind == "other":
+            raise UnpackError(f"{self.archive}: {entry.name!r} is a device or pipe; no collection of images has one.")
+        with _refusing(self.archive, entry.name):
+            if entry.link is not None:
+                self.links.add("/".join(path.parts), entry.link)
+            elif entry.kind == "folder":
+                self.folder.joinpath(*path.parts).mkdir(parents=True, exist_ok=True)
+            elif path.parts:
+                _write(entry, self.folder.joinpath(*path.parts), self.unpacked, self.most)
+
+    def settle(self) -> None:
+        """Resolve the links, now that all files are there."""
+        with _refusing(self.archive, ""):
+            self.links.settle()
+
+    def count_copies(self) -> None:
+        """Hold the copies against the limits before one of them is made."""
+        bomb = max(RATIO * self.unpacked.entries, ENTRIES_FLOOR)
+        for copy in self.links.copies():
+            if copy.path not in self.links:  # a link was counted when it was read
+                self._count_entry()
+            if self.unpacked.entries > bomb:
+                raise UnpackError(f"{self.archive} is a bomb of links: it unpacks to more than {bomb:,} files.")
+            if copy.source is not None:
+                _count_bytes((self.folder / copy.source).stat().st_size, self.unpacked, self.most)
+
+    def make_copies(self) -> None:
+        """Write the copies; record the links that have none."""
+        followed, files = 0, 0
+        for copy in self.links.copies():
+            if copy.reason is not None:
+                self.unpacked.skipped[copy.path or "."] = copy.reason
+                continue
+            followed, files = followed + (copy.path in self.links), files + (copy.source is not None)
+            with _refusing(self.archive, copy.path):
+                _make(copy, self.folder)
+        self.unpacked.notes += _notes(followed, files, self.unpacked.skipped)
+
+    def _count_entry(self) -> None:
+        self.unpacked.entries += 1
+        if self.unpacked.entries > self.limits.entries:
+            raise UnpackError(f"{self.archive} holds more than {self.limits.entries:,} files; raise dataset.max_files.")
+
+
+def _count_bytes(size: int, unpacked: Unpacked, most: tuple[int, str]) -> None:
+    unpacked.size += size
+    if unpacked.size > most[0]:
+        raise UnpackError(most[1])
+
+
+def _notes(followed: int, files: int, skipped: Mapping[str, str]) -> Iterator[str]:
+    """What became of the links of an archive."""
+    if followed:
+        of_files = f" ({files:,} files)" if files != followed else ""
+        links = "1 link within the archive is" if followed == 1 else f"{followed:,} links within the archive are"
+        copies = "a copy of what it names" if followed == 1 else "copies of what they name"
+        yield f"{links} unpacked as {copies}{of_files}"
+    if skipped:
+        path, reason = next(iter(skipped.items()))
+        links = "1 link in the archive is" if len(skipped) == 1 else f"{len(skipped):,} links in the archive are"
+        yield f"{links} left out: {path!r} {reason}{', ...' if len(skipped) > 1 else ''}"
+
+
+@contextmanager
+def _refusing(archive: Path, name: str) -> Iterator[None]:
+    """Say of an entry that cannot be written why that is."""
     try:
-        if entry.kind == "folder":
-            folder.joinpath(*path.parts).mkdir(parents=True, exist_ok=True)
-        elif path.parts:
-            _write(entry, folder.joinpath(*path.parts), found, most)
+        yield
+    except Twice as error:
+        path, first, second = error.args
+        raise UnpackError(f"{archive} holds {path!r} twice, as {first} and as {second}.") from None
     except (FileExistsError, NotADirectoryError):
-        raise UnpackError(f"{archive} holds {entry.name!r} twice, or names that differ in case alone.") from None
+        raise UnpackError(f"{archive} holds {name!r} twice, or names that differ in case alone.") from None
     except OSError as error:
         if error.errno not in PARTLY_WRITTEN:
             raise
-        raise UnpackError(f"{archive}: {entry.name!r} {PARTLY_WRITTEN[error.errno]}.") from None
+        raise UnpackError(f"{archive}: {name!r} {PARTLY_WRITTEN[error.errno]}.") from None
 
 
-def _write(entry: _Entry, target: Path, found: Unpacked, most: tuple[int, str]) -> None:
+def _write(entry: Entry, target: Path, unpacked: Unpacked, most: tuple[int, str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as out, entry.open() as source:
         while chunk := source.read(CHUNK):
-            found.size += len(chunk)
-            if found.size > most[0]:
-                raise UnpackError(most[1])
+            _count_bytes(len(chunk), unpacked, most)
             out.write(chunk)
+
+
+def _make(copy: Copy, folder: Path) -> None:
+    """Write one copy: as a second name of the same file, which nobody writes to, or in full where that cannot be."""
+    target = folder / copy.path
+    if copy.source is None:
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(folder / copy.source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        with (folder / copy.source).open("rb") as source, target.open("xb") as out:
+            shutil.copyfileobj(source, out)
 
 
 def _inside(archive: Path, name: str) -> PurePosixPath:
@@ -169,85 +238,8 @@ def _inside(archive: Path, name: str) -> PurePosixPath:
     return PurePosixPath(name)
 
 
-def _entries(archive: Path) -> Iterator[_Entry]:
-    with archive.open("rb") as handle:
-        head = handle.read(512)
-        handle.seek(0)
-        packed = next((unpacked for magic, unpacked in PACKED.items() if head.startswith(magic)), None)
-        if head.startswith((b"PK\3\4", b"PK\5\6")):
-            yield from _zip(archive)
-        elif packed is not None:
-            with packed(handle) as stream:
-                yield from _tar(stream)
-        elif head[257:262] == b"ustar" or tarfile.is_tarfile(handle):
-            handle.seek(0)
-            yield from _tar(handle)
-        else:
-            raise UnpackError(
-                f"{archive} is no archive of a known kind; allowed: .zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz."
-            )
-
-
-def _zip(archive: Path) -> Iterator[_Entry]:
-    with zipfile.ZipFile(archive) as opened:
-        for info in opened.infolist():
-            if info.flag_bits & 0x1:
-                raise UnpackError(f"{archive} is encrypted; unpack it yourself and give dataset=folder dataset.root=.")
-            # Old Windows tools write backslashes.
-            name = info.filename.replace("\\", "/")
-            yield _Entry(name, _zip_kind(info, name), lambda info=info: opened.open(info))
-
-
-def _zip_kind(info: zipfile.ZipInfo, name: str) -> Any:
-    kinds = {0: "file", stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
-    return "folder" if name.endswith("/") else kinds.get(stat.S_IFMT(info.external_attr >> 16), "other")
-
-
-def _tar(stream: Any) -> Iterator[_Entry]:
-    watched = _Watched(stream)
-    with tarfile.open(fileobj=watched, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:
-        while (info := tar.next()) is not None:
-            tar.members.clear()  # tarfile would keep every header
-            yield _Entry(info.name, _tar_kind(info), lambda info=info: tar.extractfile(info))
-    watched.require_end()
-
-
-def _tar_kind(info: tarfile.TarInfo) -> Any:
-    if info.isreg():
-        return "file"
-    if info.isdir():
-        return "folder"
-    return "link" if info.issym() or info.islnk() else "other"
-
-
-class _Watched:
-    """A tar stream that lets no header claim the memory, and that knows whether the archive has come to its end."""
-
-    def __init__(self, stream: Any):
-        self._stream = stream
-        self._last = b""
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= HEADER_BYTES:
-            raise UnpackError(f"a header of this archive claims {size:,} bytes; it is not to be trusted.")
-        self._last = self._stream.read(size)
-        return self._last
-
-    def seek(self, place: int) -> int:
-        return self._stream.seek(place)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def require_end(self) -> None:
-        """tarfile takes a header that is cut short, or no header at all, for the end of the archive."""
-        if self._last != bytes(tarfile.BLOCKSIZE):
-            raise EOFError("it is cut short")
-        padding = 0
-        while chunk := self._stream.read(CHUNK):  # a compressed stream is checked at its end
-            padding += len(chunk)
-            if padding > HEADER_BYTES or chunk.strip(b"\0"):
-                raise EOFError("it goes on behind its end")
+def _damage(archive: Path, error: BaseException) -> str:
+    return _formats.volume(archive) or f"{archive} is damaged: {_reason(error)}"
 
 
 def _reason(error: BaseException) -> str:

@@ -28,7 +28,7 @@ def excluded(rows: Rows) -> dict[str, list[dict[str, str]]]:
 def _why(reason: str) -> str:
     if reason.startswith((_gate.EXACT, _gate.NEAR)):
         return "left_out"
-    return "passed_over" if reason in _files.PASSED_OVER else "unreadable"
+    return "passed_over" if _files.passed_over(reason) else "unreadable"
 
 
 def classes(rows: Rows) -> dict[str, Any] | None:
