@@ -3,9 +3,10 @@
 Every image, file or array, goes through the same Pillow resize: first to the colour mode, then to the size. ``squash``
 resizes both sides; ``crop`` resizes the shorter side and cuts the centre square out, at once or, with `shorter`, in the
 two steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB by repetition. The pixels of a file are
-checked against the digest that the dataset stage recorded.
+checked against the digest that the dataset stage recorded. An error says which image it is of.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -107,11 +108,39 @@ def source(inputs: Inputs) -> Callable[[int], "Image.Image"]:
         return image
     root = _registry.locate(info["digest"], Path(info["root"]))
     digests = inputs.array("dataset", "file_digests")
-    return lambda row: _file(root / info["files"][row], digests[row].tobytes())
+    return lambda row: _file(root / info["files"][row], digests[row].tobytes(), info.get("bits"))
 
 
-def _file(path: Path, digest: bytes) -> "Image.Image":
-    image = _decode.rgb(path)
+def name_of(inputs: Inputs, row: int) -> str:
+    """What the image of a row is called: its path within the collection, or its number."""
+    files = inputs.info("dataset").get("files")
+    return f"image {row}" if files is None else files[row]
+
+
+@contextlib.contextmanager
+def named(name: str) -> Iterator[None]:
+    """Whatever happens to an image as an error that names it.
+
+    Raises
+    ------
+    Unreadable
+        In place of any error but those of the system and those that are Unreadable already.
+    """
+    try:
+        yield
+    except (OSError, _decode.Unreadable):
+        raise
+    except MemoryError as error:
+        raise _decode.Unreadable(f"{name}: there is not enough memory for it; use fewer threads") from error
+    except Exception as error:  # Pillow's errors for one image would leave no trace of which it was
+        raise _decode.Unreadable(f"{name}: {type(error).__name__}: {error}") from error
+
+
+def _file(path: Path, digest: bytes, bits: int | None = None) -> "Image.Image":
+    try:
+        image = _decode.rgb(path, bits)
+    except _decode.Unreadable as error:
+        raise _decode.Unreadable(f"{path}: {error}") from error
     if _decode.pixel_digest(image) != digest:
         raise _decode.Unreadable(f"{path} has changed since the folder was fingerprinted; launch again")
     return image
@@ -124,7 +153,8 @@ def _fill(partial: Partial, inputs: Inputs, policy: Policy, count: int) -> None:
     def block(first: int) -> int:
         rows = range(first, min(first + BLOCK, n))
         for row in rows:
-            partial.put(row, resize(image_of(row), policy))
+            with named(name_of(inputs, row)):
+                partial.put(row, resize(image_of(row), policy))
         return len(rows)
 
     with threads.beside(count):
