@@ -21,6 +21,7 @@ from backbench.datasets import (
     Collection,
     Description,
     _classes,
+    _depth,
     _fingerprint,
     _gate,
     _listing,
@@ -61,7 +62,7 @@ def describe(source: Source, params: Any) -> Description:
     Until then, the counts take every file for an image.
     """
     listing = _listed(source, params)
-    audit = _fingerprint.recall(source.root, listing)
+    audit = _fingerprint.recall(source.root, listing, _bits(params))
     if audit is None:
         return _description(listing.entries, None, params, listing.given)
     return _audited(audit, _checked(audit, params, source.root), params)
@@ -75,7 +76,7 @@ def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None
     ConfigError
         If there is no image, the collection has what a policy refuses, or cannot be drawn and divided as asked.
     """
-    audit = _fingerprint.take(source.root, _listed(source, params), progress)
+    audit = _fingerprint.take(source.root, _listed(source, params), progress, _bits(params))
     chosen = _checked(audit, params, source.root)
     if chosen.excluded:
         log.warning("%d files left out: %s", len(chosen.excluded), some(chosen.excluded))
@@ -90,7 +91,7 @@ def load(source: Source, params: Any, context: Context) -> Collection:
     ConfigError
         If the content is no longer what was planned.
     """
-    audit = _fingerprint.take(source.root, _listed(source, params), context.progress)
+    audit = _fingerprint.take(source.root, _listed(source, params), context.progress, _bits(params))
     return _collection(source.root, audit, _checked(audit, params, source.root), params)
 
 
@@ -98,6 +99,11 @@ def some(reasons: Mapping[str, str]) -> str:
     """The first few files of `reasons`, each with its reason."""
     shown = [f"{_gate.shown(path)} ({_gate.shown(reason)})" for path, reason in list(reasons.items())[:SHOWN]]
     return ", ".join(shown) + (", ..." if len(reasons) > SHOWN else "")
+
+
+def _bits(params: Any) -> int | None:
+    """How many bits of 16 count; known collections have no such option."""
+    return getattr(params, "bits", None)
 
 
 def _listed(source: Source, params: Any) -> Listing:
@@ -179,13 +185,25 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> 
         root=root,
         files=[one.entry.path for one in drawn],
         file_digests=digests,
-        info={"excluded": chosen.excluded, "modes": _modes(drawn), **_gate.duplicates(digests, split)},
+        info={
+            "excluded": chosen.excluded,
+            "modes": _modes(drawn),
+            **_stored(drawn, params),
+            **_gate.duplicates(digests, split),
+        },
         rows=np.array(chosen.places, np.int64)[rows],
         total=len(audit.readable),
         phashes=np.array([one.phash for one in drawn], np.uint64),
         sizes=np.array([one.size for one in drawn], np.int32).reshape(-1, 2),
         modes=[one.mode for one in drawn],
     )
+
+
+def _stored(drawn: Sequence[Seen], params: Any) -> dict[str, Any]:
+    """What is known of 16-bit images, and the bits that they were read by; nothing where there are none."""
+    depth = _depth.about((one.mode, one.peak) for one in drawn)
+    bits = {} if _bits(params) is None else {"bits": _bits(params)}
+    return {**bits, **({"depth": depth} if depth else {})}
 
 
 def _modes(drawn: Sequence[Seen]) -> list[list[Any]]:

@@ -52,6 +52,7 @@ class Params:
     csv: str | None = None
     label_pattern: str | None = None
     classes: _classes.Names = None
+    bits: Annotated[int | None, Range(low=8, high=16)] = None
 
     def __post_init__(self) -> None:
         _gate.settle(self)
