@@ -5,10 +5,15 @@ import io
 import numpy as np
 import pytest
 from filebytes import grey_tiff, sixteen_bit_png
-from pictures import digest_of, folder_load, paint
+from pictures import FOLDER, digest_of, folder_load, paint
 from PIL import Image
 
 from backbench.datasets import _decode, _depth, _fingerprint, _listing
+from backbench.reports import _words
+from backbench.stage import Context, Inputs, Member
+from backbench.stages import audit, images
+from backbench.stages import dataset as dataset_stage
+from backbench.store import Store
 
 
 @pytest.fixture
@@ -67,7 +72,7 @@ def test_without_bits_all_sixteen_count(decoded):
 
 
 def test_more_than_the_bits_hold_is_refused(decoded):
-    with pytest.raises(_decode.Unreadable, match="a value of 4096, which is more than 12 bits hold: dataset.bits"):
+    with pytest.raises(_decode.Unreadable, match=r"a value of 4096, which is more than 12 bits hold: dataset\.bits"):
         decoded(grey_tiff([[0, 4096]], 16, 1), 12)
 
 
@@ -85,7 +90,7 @@ def test_of_sixteen_bit_colour_the_high_byte_tells_the_peak(decoded):
     colour = np.full((3, 4, 3), 4000)
     found = decoded(sixteen_bit_png(colour))
     assert (found.mode, found.peak) == ("RGB", 15 * 256 + 255)
-    with pytest.raises(_decode.Unreadable, match="16-bit colour, of which the high byte is read: dataset.bits=12"):
+    with pytest.raises(_decode.Unreadable, match=r"16-bit colour, of which the high byte is read: dataset\.bits=12"):
         decoded(sixteen_bit_png(colour), 12)
 
 
@@ -144,3 +149,48 @@ def test_pictures_of_eight_bits_need_no_second_look(folder):
     digest = digest_of(folder)
     audit = _fingerprint.recall(folder, _listing.read(folder), bits=12)
     assert audit is not None and audit.digest == digest
+
+
+# What the audit and the images stage make of it
+
+
+def recorded(tmp_path, root, **changed) -> Inputs:
+    """The record of a folder, through the real plugin and stage."""
+    member = Member("d" * 64, {**FOLDER, "root": str(root), **changed})
+    outcome = next(dataset_stage.compute([member], Inputs(Store(tmp_path), {}), Context()))
+    store = Store(tmp_path / f"store{changed.get('bits')}")
+    store.write("dataset", "d" * 64, {"info": dict(outcome.info), "config": dict(member.config)}, outcome.arrays)
+    return Inputs(store, {"dataset": ("dataset", "d" * 64)})
+
+
+def shallow(inputs: Inputs) -> _words.Check:
+    outcome = next(audit.compute([Member("a" * 64, {"near_distance": 4})], inputs, Context(threads=1)))
+    assert outcome.failure is None, outcome.failure
+    return next(check for check in _words.checks(outcome.info) if check.key == "shallow")
+
+
+def test_the_audit_says_that_the_values_fill_twelve_bits(twelve, tmp_path):
+    check = shallow(recorded(tmp_path, twelve))
+    assert (check.shown, check.state) == ("30", _words.LOOK)
+    assert check.policy == "The values of 30 grey images fill only 12 bits." and check.then == "dataset.bits=12"
+    check = shallow(recorded(tmp_path, twelve, bits=12))
+    assert (check.shown, check.state, check.then) == ("0", _words.FINE, "")
+
+
+def test_one_picture_that_fills_sixteen_bits_speaks_for_all(twelve, tmp_path):
+    (twelve / "class1" / "bright.png").write_bytes(sixteen_bit_png(np.full((16, 20), 65535)))
+    assert shallow(recorded(tmp_path, twelve)).state == _words.FINE
+
+
+def test_the_audit_says_of_colour_that_the_high_byte_is_read(twelve, tmp_path):
+    for path in twelve.rglob("*.png"):
+        path.write_bytes(sixteen_bit_png(np.random.default_rng(len(path.name)).integers(0, 4096, (16, 20, 3))))
+    check = shallow(recorded(tmp_path, twelve))
+    assert (check.shown, check.then) == ("31", "") and "convert them to 8 bits" in check.policy
+
+
+def test_the_images_stage_reads_by_the_same_bits(twelve, tmp_path):
+    sixteen, bits = (recorded(tmp_path, twelve, **changed) for changed in ({}, {"bits": 12}))
+    row = sixteen.info("dataset")["files"].index("class0/00.png")
+    assert np.asarray(images.source(sixteen)(row)).max() == 16
+    assert np.asarray(images.source(bits)(row)).max() == 255

@@ -165,7 +165,7 @@ EXIF_DIRECTORY = struct.pack(
 
 
 def saved_with_exif(kind: str) -> bytes:
-    """The scene, to be turned by 90 degrees; of TIFF, as a file with a directory of EXIF, which Pillow does not write."""
+    """The scene, to be turned by 90 degrees; of TIFF, with a directory of EXIF, which Pillow does not write."""
     if kind == "HEIF":
         return heif(exif=exif_of(6).tobytes())
     if kind not in ("TIFF", "DEFLATED"):

@@ -32,8 +32,8 @@ NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 KEPT = frozenset({b"eXIf", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"pHYs"})
 # The boxes of a HEIF file.
 BOXES = frozenset({b"ftyp", b"free", b"idat", b"mdat", b"meta", b"moov", b"skip", b"uuid"})
-# Grey TIFF files that Pillow can decode and does not know: by byte order, white-is-zero (0), format, order and number of
-# the bits. That white is zero is made good by ``_depth``, as of the files that Pillow knows.
+# Grey TIFF files that Pillow can decode and does not know: by byte order, white-is-zero (0), format, order and number
+# of the bits. That white is zero is made good by ``_depth``, as of the files that Pillow knows.
 GREY_TIFF = {
     (b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
     (b"II", 0, (1,), 1, (12,), ()): ("I;16", "I;12"),
