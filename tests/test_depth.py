@@ -171,7 +171,7 @@ def shallow(inputs: Inputs) -> _words.Check:
 
 def test_the_audit_says_that_the_values_fill_twelve_bits(twelve, tmp_path):
     check = shallow(recorded(tmp_path, twelve))
-    assert (check.shown, check.state) == ("30", _words.LOOK)
+    assert (check.shown, check.state, check.said) == ("30", _words.LOOK, "30 images of 16 bits fill only 12")
     assert check.policy == "The values of 30 grey images fill only 12 bits." and check.then == "dataset.bits=12"
     check = shallow(recorded(tmp_path, twelve, bits=12))
     assert (check.shown, check.state, check.then) == ("0", _words.FINE, "")

@@ -119,7 +119,7 @@ KINDS = (
         LOOK,
         "16-bit images whose values fill only the lower bits, as those of a sensor with 12 do: they come out nearly "
         "black.",
-        ("1 image of 16 bits uses fewer", "{} images of 16 bits use fewer"),
+        ("1 image of 16 bits fills only {bits}", "{} images of 16 bits fill only {bits}"),
     ),
     _Kind(
         "passed_over",
@@ -179,7 +179,8 @@ def _check(kind: _Kind, report: Mapping[str, Any]) -> Check:
         return Check(kind.key, kind.title, "–", ABSENT, f"Not looked at: {absent or 'nothing to compare'}.")
     policy, then = _policy(kind, number, report)
     state = kind.state if number else FINE
-    said = kind.said[number != 1].format(f"{number:,}") if number else ""
+    bits = report["shallow"][0]["bits"] if kind.key == "shallow" and number else None
+    said = kind.said[number != 1].format(f"{number:,}", bits=bits) if number else ""
     return Check(kind.key, kind.title, f"{number:,}", state, kind.meaning, said, policy, then)
 
 
