@@ -99,6 +99,7 @@ def test_archives_of_other_kinds_are_named(tmp_path, head, title):
         (bz2.compress(b"path,label\n" * 100), "bzip2"),
         (lzma.compress(b"path,label\n" * 100), "xz"),
     ],
+    ids=["numbers", "image", "table", "table in bzip2", "table in xz"],
 )
 def test_a_file_that_was_packed_by_itself(tmp_path, data, title):
     (tmp_path / "a.gz").write_bytes(data)

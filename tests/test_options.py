@@ -55,6 +55,7 @@ CALLS_FOR: dict[Any, dict[str, Any]] = {
 # Values to try beside those that the type of an option gives.
 TRIED: dict[Any, list[Any]] = {
     "classes": [["a"], ["accordion"], ["pink primrose"]],
+    "bits": [12],
     "digest": ["1" * 64],
     "sample": [20, 1000],
     "image.size": [64],

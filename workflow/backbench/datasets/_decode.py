@@ -1,155 +1,177 @@
 """One strict way from an image file to 8-bit RGB (layer 1).
 
 - Formats are told by content, not by the file's name, and are those that Pillow decodes by itself and whose truncation
-  it reports. Left out is what needs another program (EPS, WMF), what holds numbers or films and not a picture (FITS,
-  GRIB, HDF5, MPEG), PSD and PCD (a stored preview, not the picture), PCX (its palette stands last: a truncated file
-  passes for a grey one), ICNS (a smaller icon stands in for one that is cut) and what has no signature; TGA has none,
-  and counts only by its file name.
-- EXIF orientation is applied; of an animation or a multi-page file the first frame is taken, of an icon the largest.
-- Transparency is laid over white. 16-bit grey is scaled to 8 bits (v / 257, rounded); 16-bit colour as Pillow reads it
-  (its high byte). CMYK, YCbCr, Lab, HSV, palette and bilevel images are converted by Pillow, without colour profiles.
-- A truncated file is an error, never padded with grey. So is one of more than ``PIL.Image.MAX_IMAGE_PIXELS`` pixels
-  (a decompression bomb), and one whose numbers have no known range (32-bit integers beyond 16 bits, floats). What the
-  decoders themselves pass over, such as a flipped bit within a JPEG, is not noticed.
+  it reports, HEIC and HEIF (``pillow-heif``), and camera raw files with the extra ``raw`` (see ``_raw``). Left out is
+  what needs another program (EPS, WMF), what holds numbers or films and not a picture (FITS, GRIB, HDF5, MPEG), PSD and
+  PCD (a stored preview, not the picture), PCX (its palette stands last: a truncated file passes for a grey one), ICNS
+  (a smaller icon stands in for one that is cut) and what has no signature; TGA has none, and counts only by its name.
+- The orientation is applied (see ``_exif``); of an animation or a multi-page file the first frame is taken, of an icon
+  the largest, of a HEIF file the primary picture.
+- Transparency is laid over white. 16-bit grey is scaled to 8 bits by the bits that count (see ``_depth``); 16-bit
+  colour as Pillow reads it (its high byte). CMYK, YCbCr, Lab, HSV, palette and bilevel images are converted by Pillow,
+  without colour profiles.
+- A truncated file is an error, never padded with grey. So is one that is too large (see ``_bounds``), and one whose
+  numbers have no known range (32-bit integers beyond 16 bits, floats). What the decoders themselves pass over, such as
+  a flipped bit within a JPEG, is not noticed.
 - Only regular files are opened: a pipe or a socket would wait for ever.
 """
 
 import functools
 import hashlib
 import stat
-import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbench.datasets import _bounds, _depth, _exif, _kinds, _opening, _raw
+from backbench.datasets._bounds import Unreadable
+
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = (
-    *("AVIF", "BMP", "DDS", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "QOI", "SGI", "SUN"),
-    *("TIFF", "WEBP"),
-)
-BY_NAME = {".tga": "TGA"}
 LIBRARIES = ("jpg", "jpg_2000", "libtiff", "webp", "avif")
-SIXTEEN_BITS = 65535
-
-
-class Unreadable(ValueError):
-    """A file that is not one whole image."""
+RAW = "RAW"
+# Pixels that are converted or hashed at once, so that a large image is not held several times over.
+BAND = 1 << 22
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image as 8-bit RGB, upright, with the colour mode and the format that it is stored in."""
+    """An image as 8-bit RGB, upright, with the colour mode and the format that it is stored in.
+
+    `peak` is the largest stored value of a 16-bit image in a format that does not say how many of its bits count; of
+    colour, whose high byte alone is read, the largest value with that byte. It is None for any other.
+    """
 
     image: "Image.Image"
     mode: str
     format: str
+    peak: int | None = None
 
 
-def rgb(path: Path) -> "Image.Image":
+def rgb(path: Path, bits: int | None = None) -> "Image.Image":
     """The image in a file as 8-bit RGB."""
-    return decode(path).image
+    return decode(path, bits).image
 
 
-def decode(path: Path) -> Decoded:
-    """The image in a file.
+def decode(path: Path, bits: int | None = None) -> Decoded:
+    """The image in a file; `bits` is how many of 16 bits count where the file does not say (None: all).
 
     Raises
     ------
     Unreadable
         With the reason, for anything but a whole image of a size that can be trusted.
+    MemoryError
+        If this machine has not enough for it.
     OSError
         If there is no such file, or it may not be read.
     """
-    from PIL import Image, ImageOps
-
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):  # opening a pipe would wait for its writer
         raise Unreadable("no regular file")
     if about.st_size == 0:
         raise Unreadable("empty file")
+    with path.open("rb") as file:
+        head = file.read(_kinds.HEAD)
+    _opening.formats()  # before any reader can warn
     try:
-        with Image.open(path, formats=(*_formats(), *_by_name(path))) as opened:
-            _refuse_bomb(opened.size)
-            opened.load()
-            mode, kind = opened.mode, opened.format
-            return Decoded(_to_rgb(ImageOps.exif_transpose(opened)), mode, kind)
+        kind = _raw.kind(path, head)
+        return _pixels(path, head, bits) if kind is None else Decoded(_raw.read(path, kind), "RGB", RAW)
     except (MemoryError, Unreadable):
         raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds for damaged data; all mean the same here
-        if isinstance(error, OSError) and error.errno is not None:  # the system's, not the decoder's
+        if _of_the_system(error):
             raise
-        raise Unreadable(_reason(error, path)) from error
+        raise Unreadable(_reason(error, path, head)) from error
 
 
 def pixel_digest(image: "Image.Image") -> bytes:
     """SHA-256 of the size and the pixels of a decoded image."""
-    head = f"{image.mode}{image.size}".encode("ascii")
-    return hashlib.sha256(head + image.tobytes()).digest()
+    total = hashlib.sha256(f"{image.mode}{image.size}".encode("ascii"))
+    for _, band in _bands(image):
+        total.update(band.tobytes())
+    return total.digest()
 
 
 @functools.cache
 def decoder_version() -> str:
-    """What the decoded pixels may depend on: Pillow and the libraries that decode for it."""
+    """What the decoded pixels may depend on: Pillow, pillow-heif, rawpy, and the libraries that decode for them."""
     import PIL
+    import pillow_heif
     from PIL import features
 
-    return " ".join([f"pillow {PIL.__version__}", *(f"{name} {features.version(name)}" for name in LIBRARIES)])
+    libraries = [f"{name} {features.version(name)}" for name in LIBRARIES]
+    heif = f"pillow-heif {pillow_heif.__version__} libheif {pillow_heif.libheif_version()}"
+    return " ".join([f"pillow {PIL.__version__}", *libraries, heif, f"rawpy {_raw.version()}"])
 
 
-@functools.cache
-def _formats() -> tuple[str, ...]:
-    """The formats that this build of Pillow reads; it looks its readers up on demand, so they are loaded first.
+def _pixels(path: Path, head: bytes, bits: int | None) -> Decoded:
+    """The picture by the first way that gives it; if none does, the error of the first."""
+    failure: Exception | None = None
+    for way in _opening.ways(path, head):
+        try:
+            with way() as opened:
+                return _decoded(opened, bits)
+        except Unreadable:
+            raise
+        except Exception as error:
+            if _of_the_system(error):
+                raise
+            failure = failure or error
+    raise failure
 
-    What Pillow only warns of (damaged EXIF data, half a bomb) is refused here or harmless: it is kept off the terminal.
-    """
+
+def _decoded(opened: "Image.Image", bits: int | None) -> Decoded:
+    _bounds.refuse_size(opened.size)
+    _bounds.refuse_tiles(opened)
+    depth = _depth.of(opened, bits)
+    image = _exif.upright(opened)
+    _bounds.refuse_size(image.size)  # an icon may hold another size than it says
+    peak = _depth.peak(image, depth)
+    return Decoded(_to_rgb(image, depth), opened.mode, opened.format, peak)
+
+
+def _to_rgb(image: "Image.Image", depth: _depth.Depth) -> "Image.Image":
     from PIL import Image
 
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
-
-
-def _by_name(path: Path) -> tuple[str, ...]:
-    name = BY_NAME.get(path.suffix.lower())
-    return (name,) if name else ()
-
-
-def _refuse_bomb(size: tuple[int, int]) -> None:
-    from PIL import Image
-
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and size[0] * size[1] > limit:
-        raise Unreadable(f"{size[0]} x {size[1]} pixels, more than the limit of {limit}")
-
-
-def _to_rgb(image: "Image.Image") -> "Image.Image":
-    from PIL import Image
-
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        return _scaled(image).convert("RGB")
     if image.mode == "F":
         raise Unreadable("floating-point pixels have no known range")
+    rgb = Image.new("RGB", image.size)
+    for top, band in _bands(image):
+        rgb.paste(_band_to_rgb(band, depth), (0, top))
+    return rgb
+
+
+def _band_to_rgb(image: "Image.Image", depth: _depth.Depth) -> "Image.Image":
+    from PIL import Image
+
+    if _depth.is_grey(image):
+        return _depth.scaled(image, depth).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB") if image.mode != "RGB" else image.copy()
+    return image.convert("RGB") if image.mode != "RGB" else image
 
 
-def _scaled(image: "Image.Image") -> "Image.Image":
-    import numpy as np
-    from PIL import Image
+def _bands(image: "Image.Image") -> Iterator[tuple[int, "Image.Image"]]:
+    """An image in bands of rows from the top, each with its first row; a small one is a single band."""
+    rows = max(1, BAND // image.width)
+    if image.height <= rows:
+        yield 0, image
+        return
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > SIXTEEN_BITS:
-        raise Unreadable("32-bit pixels beyond 0..65535 have no known range")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+def _of_the_system(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno is not None
 
 
-def _reason(error: Exception, path: Path) -> str:
+def _reason(error: Exception, path: Path, head: bytes) -> str:
     if type(error).__name__ == "UnidentifiedImageError":
-        return "no image of a known format"
+        kind = _kinds.name(head)
+        return "no image of a known format" + (f": {kind}" if kind else "")
     text = str(error).replace(repr(str(path)), "it").replace(str(path), "it").splitlines()
     return text[0] if text and text[0] else type(error).__name__

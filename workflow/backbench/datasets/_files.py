@@ -21,6 +21,7 @@ from backbench.datasets import (
     Collection,
     Description,
     _classes,
+    _depth,
     _fingerprint,
     _gate,
     _listing,
@@ -63,7 +64,7 @@ def describe(source: Source, params: Any) -> Description:
     """
     listing = _listed(source, params)
     root = source.root / listing.below
-    audit = _fingerprint.recall(root, listing)
+    audit = _fingerprint.recall(root, listing, _bits(params))
     if audit is None:
         found = _description(listing.entries, None, params, listing.given)
         excluded = listing.left_out
@@ -83,7 +84,7 @@ def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None
     """
     listing = _listed(source, params)
     root = source.root / listing.below
-    audit = _fingerprint.take(root, listing, progress)
+    audit = _fingerprint.take(root, listing, progress, _bits(params))
     chosen = _checked(audit, params, root)
     if without := lost(chosen.excluded):
         log.warning("%d files left out: %s", len(without), some(without))
@@ -100,7 +101,7 @@ def load(source: Source, params: Any, context: Context) -> Collection:
     """
     listing = _listed(source, params)
     root = source.root / listing.below
-    audit = _fingerprint.take(root, listing, context.progress)
+    audit = _fingerprint.take(root, listing, context.progress, _bits(params))
     return _collection(root, audit, _checked(audit, params, root), params)
 
 
@@ -118,6 +119,11 @@ def lost(excluded: Mapping[str, str] | None) -> dict[str, str]:
 def passed_over(reason: str) -> bool:
     """Whether a file is left out though nothing is wrong with it."""
     return reason in PASSED_OVER or reason.startswith(LINKS)
+
+
+def _bits(params: Any) -> int | None:
+    """How many bits of 16 count; known collections have no such option."""
+    return getattr(params, "bits", None)
 
 
 def _listed(source: Source, params: Any) -> Listing:
@@ -211,13 +217,25 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> 
         root=root,
         files=[one.entry.path for one in drawn],
         file_digests=digests,
-        info={"excluded": chosen.excluded, "modes": _modes(drawn), **_gate.duplicates(digests, split)},
+        info={
+            "excluded": chosen.excluded,
+            "modes": _modes(drawn),
+            **_stored(drawn, params),
+            **_gate.duplicates(digests, split),
+        },
         rows=np.array(chosen.places, np.int64)[rows],
         total=len(audit.readable),
         phashes=np.array([one.phash for one in drawn], np.uint64),
         sizes=np.array([one.size for one in drawn], np.int32).reshape(-1, 2),
         modes=[one.mode for one in drawn],
     )
+
+
+def _stored(drawn: Sequence[Seen], params: Any) -> dict[str, Any]:
+    """What is known of 16-bit images, and the bits that they were read by; nothing where there are none."""
+    depth = _depth.about((one.mode, one.peak) for one in drawn)
+    bits = {} if _bits(params) is None else {"bits": _bits(params)}
+    return {**bits, **({"depth": depth} if depth else {})}
 
 
 def _modes(drawn: Sequence[Seen]) -> list[list[Any]]:

@@ -52,6 +52,7 @@ class Params:
     parts: _folders.Parts = field(default_factory=_folders.Parts)
     loose: _folders.Loose = "fail"
     columns: _table.Columns | None = None
+    bits: Annotated[int | None, Range(low=8, high=16)] = None
 
     def __post_init__(self) -> None:
         _gate.settle(self)

@@ -114,6 +114,14 @@ KINDS = (
         ("1 is tiny", "{} are tiny"),
     ),
     _Kind(
+        "shallow",
+        "Few bits",
+        LOOK,
+        "16-bit images whose values fill only the lower bits, as those of a sensor with 12 do: they come out nearly "
+        "black.",
+        ("1 image of 16 bits fills only {bits}", "{} images of 16 bits fill only {bits}"),
+    ),
+    _Kind(
         "passed_over",
         "Passed over",
         LOOK,
@@ -171,7 +179,8 @@ def _check(kind: _Kind, report: Mapping[str, Any]) -> Check:
         return Check(kind.key, kind.title, "–", ABSENT, f"Not looked at: {absent or 'nothing to compare'}.")
     policy, then = _policy(kind, number, report)
     state = kind.state if number else FINE
-    said = kind.said[number != 1].format(f"{number:,}") if number else ""
+    bits = report["shallow"][0]["bits"] if kind.key == "shallow" and number else None
+    said = kind.said[number != 1].format(f"{number:,}", bits=bits) if number else ""
     return Check(kind.key, kind.title, f"{number:,}", state, kind.meaning, said, policy, then)
 
 
@@ -180,6 +189,8 @@ def _policy(kind: _Kind, number: int, report: Mapping[str, Any]) -> tuple[str, s
     left = sum(entry["reason"].startswith(_LEFT_OUT.get(kind.key, "\0")) for entry in report["left_out"])
     if left:
         return f"{counted(left, 'file')} left out before (dataset.{kind.option}=exclude).", ""
+    if kind.key == "shallow" and number:
+        return _bits(report["shallow"])
     if not kind.option or not number:
         return "", ""
     now = report["policy"].get(kind.option)
@@ -188,6 +199,15 @@ def _policy(kind: _Kind, number: int, report: Mapping[str, Any]) -> tuple[str, s
     if kind.option == "unreadable":
         return "Left out, and recorded with every result (dataset.unreadable=exclude).", ""
     return f"Kept (dataset.{kind.option}={now}).", f"dataset.{kind.option}=exclude"
+
+
+def _bits(shallow: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """How many bits the values of 16-bit images fill, and the override for it; there is none for colour."""
+    grey = [image["bits"] for image in shallow if not image["colour"]]
+    if grey:
+        return f"The values of {counted(len(grey), 'grey image')} fill only {grey[0]} bits.", f"dataset.bits={grey[0]}"
+    bits = shallow[0]["bits"]
+    return f"The values fill only {bits} bits; of 16-bit colour the high byte is read, so convert them to 8 bits.", ""
 
 
 _LEFT_OUT = {"duplicates": "the same image as", "near_duplicates": "nearly the same image as"}

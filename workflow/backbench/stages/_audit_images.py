@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +30,7 @@ class Pictures:
 
     def __init__(self, inputs: Inputs, context: Context, root: str | None = None):
         self._open = images.source(inputs, root)
+        self._name = partial(images.name_of, inputs)
         self._threads = max(1, context.threads)
         self._progress = context.progress
 
@@ -38,14 +40,18 @@ class Pictures:
         Raises
         ------
         OSError, Unreadable
-            If a file is gone or is no longer the one that the dataset stage saw.
+            If a file is gone or is no longer the one that the dataset stage saw, or an image cannot be looked at.
         """
         waiting, done = iter(rows), 0
         with ThreadPoolExecutor(self._threads) as pool:
             while block := list(islice(waiting, BLOCK)):
-                yield from pool.map(lambda row: look(self._open(int(row))), block)
+                yield from pool.map(lambda row: self._looked(int(row), look), block)
                 done += len(block)
                 self._progress(done, len(rows))
+
+    def _looked(self, row: int, look: Callable[["Image.Image"], Result]) -> Result:
+        with images.named(self._name(row)):
+            return look(self._open(row))
 
 
 def hashes(pictures: Pictures, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +63,7 @@ def hashes(pictures: Pictures, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def blank(pictures: Pictures, rows: np.ndarray) -> np.ndarray:
     """Those of `rows` that show nothing: their grey values hardly differ."""
-    spread = list(pictures.each(rows, lambda image: float(np.asarray(image.convert("L")).std())))
+    spread = list(pictures.each(rows, _spread))
     return rows[np.array(spread, float) < BLANK]
 
 
@@ -77,6 +83,13 @@ def thumbnails(pictures: Pictures | None, rows: Sequence[int]) -> tuple[np.ndarr
     found = list(pictures.each(rows, _thumbnail)) if pictures else []
     stack = np.array([pixels for pixels, _ in found], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL, 3)
     return stack, [size for _, size in found]
+
+
+def _spread(image: "Image.Image") -> float:
+    """The standard deviation of the grey values, from how often each occurs: a large image is not copied for it."""
+    from PIL import ImageStat
+
+    return ImageStat.Stat(image.convert("L")).stddev[0]
 
 
 def _grey(image: "Image.Image") -> np.ndarray:

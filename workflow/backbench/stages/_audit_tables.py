@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backbench.datasets import PARTS, _files, _gate
+from backbench.datasets._depth import SIXTEEN
 from backbench.stages._audit_rows import Rows
 
 # An image this many times longer than it is wide (or the other way round) loses most of itself in a square.
@@ -14,6 +15,8 @@ ODD_RATIO = 3.0
 TINY_SIDE = 32
 PER_OCTAVE = 4
 COMMON = 8
+# So many bits of a sample may stay empty: a collection of dark pictures may do without the highest one.
+SPARE_BITS = 1
 
 
 def excluded(rows: Rows) -> dict[str, list[dict[str, str]]]:
@@ -88,6 +91,21 @@ def tiny(rows: Rows) -> list[dict[str, Any]] | None:
         return []
     order = [row for row in np.argsort(side, kind="stable").tolist() if side[row] < TINY_SIDE]
     return [{**rows.one(row), "size": found[row].tolist()} for row in order]
+
+
+def shallow(rows: Rows) -> list[dict[str, Any]] | None:
+    """16-bit images whose values fill only the lower bits, and how many: a sensor's 12 bits, say, nearly black.
+
+    The largest value of all grey images counts, and that of all colour images, since one image may be dark.
+    """
+    if not rows.has_images:
+        return None
+    found = []
+    for kind, depth in rows.info.get("depth", {}).items():
+        bits = int(depth["peak"]).bit_length()
+        if bits < (rows.info.get("bits") or SIXTEEN) - SPARE_BITS:
+            found += [{**rows.one(row), "bits": bits, "colour": kind == "colour"} for row in depth["rows"]]
+    return found
 
 
 def examples(rows: Rows, count: int) -> list[int]:

@@ -87,12 +87,23 @@ def _faults(rows: Rows, pictures: _audit_images.Pictures | None, distance: int) 
         "flat": flat,
         "odd": _audit_tables.odd(rows),
         "tiny": _audit_tables.tiny(rows),
+        "shallow": _audit_tables.shallow(rows),
     }
 
 
 def _counts(rows: Rows, faults: Report, classes: Report | None) -> dict[str, float | None]:
     """The numbers of the report. Of a group of copies all but one count as duplicates."""
-    lists = ("unreadable", "left_out", "passed_over", "across_parts", "near_across_parts", "flat", "odd", "tiny")
+    lists = (
+        "unreadable",
+        "left_out",
+        "passed_over",
+        "across_parts",
+        "near_across_parts",
+        "flat",
+        "odd",
+        "tiny",
+        "shallow",
+    )
     groups = ("duplicates", "near_duplicates")
     beyond = {name: _sum(faults[name], lambda group: len(group["images"]) - 1) for name in groups}
     conflicts = {f"{name}_in_two_classes": _sum(faults[name], lambda group: group["classes"] > 1) for name in groups}
@@ -132,7 +143,7 @@ def _shown(examples: Sequence[Report], faults: Report, limit: int) -> list[int]:
             [group["images"][:SHOWN_OF_GROUP] for group in faults[name] or []]
             for name in ("duplicates", "near_duplicates")
         ),
-        *([[image] for image in faults[name] or []] for name in ("flat", "odd", "tiny")),
+        *([[image] for image in faults[name] or []] for name in ("flat", "odd", "tiny", "shallow")),
         [[pair["image"], pair["twin"]] for pair in (faults["look_alikes"] or {}).get("shown", [])],
     ]
     found = dict.fromkeys(image["row"] for image in examples)

@@ -3,10 +3,10 @@
 Every image, file or array, goes through the same Pillow resize: first to the colour mode, then to the size. ``squash``
 resizes both sides; ``crop`` resizes the shorter side and cuts the centre square out, at once or, with `shorter`, in the
 two steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB by repetition. The pixels of a file are
-checked against the digest that the dataset stage recorded.
+checked against the digest that the dataset stage recorded. An error says which image it is of.
 """
 
-import logging
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,8 +22,6 @@ from backbench.stages._partial import Partial, release
 
 if TYPE_CHECKING:
     from PIL import Image
-
-log = logging.getLogger(__name__)
 
 CHANNELS = {"RGB": 3, "L": 1}
 # Rows of one task of a thread: decoding, digest and resizing free the interpreter, and processes were no quicker.
@@ -45,8 +43,8 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         start = time.perf_counter()
         with _partial(member, inputs, context) as partial:
             policy = {key: value for key, value in member.config.items() if key != "root"}
-            image_of = source(inputs, member.config.get("root"))
-            _fill(partial, image_of, schema.parse(Policy, policy, "image"), context.threads)
+            asked = member.config.get("root")
+            _fill(partial, inputs, asked, schema.parse(Policy, policy, "image"), context.threads)
         seconds = time.perf_counter() - start
         info = {"shape": list(partial.array.shape)}
         yield Outcome(member.hash, info=info, arrays={"images": partial.array}, seconds=seconds)
@@ -112,30 +110,57 @@ def source(inputs: Inputs, asked: str | None = None) -> Callable[[int], "Image.I
         return image
     root = _registry.locate(info["digest"], info["files"], [Path(asked or info["root"]), Path(info["root"])])
     digests = inputs.array("dataset", "file_digests")
-    return lambda row: _file(root, info["files"][row], digests[row].tobytes())
+    return lambda row: _file(root, info["files"][row], digests[row].tobytes(), info.get("bits"))
 
 
-def _file(root: Path, name: str, digest: bytes) -> "Image.Image":
-    path, image = root / name, None
+def name_of(inputs: Inputs, row: int) -> str:
+    """What the image of a row is called: its path within the collection, or its number."""
+    files = inputs.info("dataset").get("files")
+    return f"image {row}" if files is None else files[row]
+
+
+@contextlib.contextmanager
+def named(name: str) -> Iterator[None]:
+    """Whatever happens to an image as an error that names it.
+
+    Raises
+    ------
+    Unreadable
+        In place of any error but those of the system and those that are Unreadable already.
+    """
     try:
-        image = _decode.rgb(path)
+        yield
+    except (OSError, _decode.Unreadable):
+        raise
+    except MemoryError as error:
+        raise _decode.Unreadable(f"{name}: there is not enough memory for it; use fewer threads") from error
+    except Exception as error:  # Pillow's errors for one image would leave no trace of which it was
+        raise _decode.Unreadable(f"{name}: {type(error).__name__}: {error}") from error
+
+
+def _file(root: Path, name: str, digest: bytes, bits: int | None) -> "Image.Image":
+    path, why = root / name, ""
+    try:
+        image = _decode.rgb(path, bits)
     except FileNotFoundError:
         raise _decode.Unreadable(f"{path} is gone; put it back, or launch again to go on without it") from None
     except _decode.Unreadable as error:
-        log.warning("%s: %s", path, error)
+        image, why = None, f" ({error})"
     if image is None or _decode.pixel_digest(image) != digest:
         _registry.forget(root, name)  # its size and time may be as before, so that the next launch has to look again
-        raise _decode.Unreadable(f"{path} has changed since the folder was fingerprinted; launch again")
+        raise _decode.Unreadable(f"{path} has changed since the folder was fingerprinted{why}; launch again")
     return image
 
 
-def _fill(partial: Partial, image_of: Callable[[int], "Image.Image"], policy: Policy, count: int) -> None:
+def _fill(partial: Partial, inputs: Inputs, root: str | None, policy: Policy, count: int) -> None:
+    image_of = source(inputs, root)
     n = len(partial.array)
 
     def block(first: int) -> int:
         rows = range(first, min(first + BLOCK, n))
         for row in rows:
-            partial.put(row, resize(image_of(row), policy))
+            with named(name_of(inputs, row)):
+                partial.put(row, resize(image_of(row), policy))
         return len(rows)
 
     with threads.beside(count):

@@ -1,0 +1,38 @@
+"""What one image may cost (layer 1): bounds that are checked before its pixels are decoded.
+
+An image has at most ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (89,478,485) and sides of at most ``SIDE``: the memory of a
+resize grows with the side as well (48 bytes for each pixel of it), so that few pixels in one row are no small image.
+Within these bounds an image takes at most 2 GiB while it is read (24 bytes for each pixel; JPEG 2000 needs most).
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SIDE = 1_000_000
+# Tags of a TIFF file.
+TILE_WIDTH, TILE_LENGTH = 322, 323
+
+
+class Unreadable(ValueError):
+    """A file that is not one whole image."""
+
+
+def refuse_size(size: tuple[int, int]) -> None:
+    """Raise Unreadable for an image, or a tile of one, that is too large to be decoded."""
+    from PIL import Image
+
+    width, height = size
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and width * height > limit:
+        raise Unreadable(f"{width} x {height} pixels, more than the limit of {limit}")
+    if max(size) > SIDE:
+        raise Unreadable(f"{width} x {height} pixels: a side is longer than the limit of {SIDE}")
+
+
+def refuse_tiles(opened: "Image.Image") -> None:
+    """Raise Unreadable for a TIFF file whose tiles are too large: they are decoded whole, however small the image."""
+    tags = getattr(opened, "tag_v2", {})
+    if TILE_WIDTH in tags and TILE_LENGTH in tags:
+        refuse_size((tags[TILE_WIDTH], tags[TILE_LENGTH]))

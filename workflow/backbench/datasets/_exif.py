@@ -1,0 +1,70 @@
+"""The orientation of a picture, from EXIF or XMP (layer 1).
+
+Cameras, editors and phones write damaged EXIF data and values of a wrong type. They cost the orientation and never the
+picture: what cannot be understood means upright, as in a browser.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ORIENTATION = 0x0112
+UPRIGHT = 1
+XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+# What the eight values ask for, by the names of ``PIL.Image.Transpose``.
+TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+
+
+def upright(opened: "Image.Image") -> "Image.Image":
+    """Load an opened file and turn its picture upright.
+
+    HEIF is turned by its decoder, whatever its EXIF data say. Pillow turns TIFF as it loads, and loses the picture
+    over damaged tags; it gets empty ones, and the turn is made here.
+    """
+    from PIL import Image
+
+    if opened.format == "HEIF":
+        opened.load()
+        return opened
+    if not hasattr(opened, "tag_v2"):
+        opened.load()
+        return _turned(opened, _orientation(opened, lambda: opened.getexif().get(ORIENTATION)))
+    orientation = _orientation(opened, lambda: opened.tag_v2.get(ORIENTATION))
+    opened.getexif = Image.Exif
+    opened.load()
+    return _turned(opened, orientation)
+
+
+def _turned(image: "Image.Image", orientation: int) -> "Image.Image":
+    from PIL import Image
+
+    turn = TURNS.get(orientation)
+    return image if turn is None else image.transpose(Image.Transpose[turn])
+
+
+def _orientation(opened: "Image.Image", stored: Callable[[], Any]) -> int:
+    """1 to 8: what EXIF says, else what XMP says."""
+    value = None
+    with contextlib.suppress(Exception):  # damaged EXIF data raise a dozen kinds
+        value = stored()
+    if value is not None:
+        return int(value) if isinstance(value, (int, float)) and value in TURNS else UPRIGHT
+    match = XMP.search(_xmp(opened))
+    return int(match[1]) if match else UPRIGHT
+
+
+def _xmp(opened: "Image.Image") -> bytes:
+    text = opened.info.get("XML:com.adobe.xmp") or opened.info.get("xmp") or b""
+    return text.encode("utf-8", "replace") if isinstance(text, str) else bytes(text)

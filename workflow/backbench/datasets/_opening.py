@@ -1,0 +1,165 @@
+"""The ways to open a file of pixels (layer 1): Pillow, ``pillow-heif``, and a second way for what Pillow is strict of.
+
+Pillow loses a whole picture over what is beside its pixels: a PNG file whose text is long or whose EXIF data have a
+wrong checksum, an AVIF file with damaged EXIF data, a JPEG file with a damaged index of further pictures, an animated
+WebP file with a damaged later frame. These are opened again without what is beside the pixels of the first picture,
+which themselves are never treated leniently.
+"""
+
+import functools
+import io
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbench.datasets import _kinds
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = (
+    *("AVIF", "BMP", "DDS", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "QOI", "SGI", "SUN"),
+    *("TIFF", "WEBP"),
+)
+BY_NAME = {".tga": "TGA"}
+PNG = b"\x89PNG\r\n\x1a\n"
+WEBP = b"WEBPVP8X"
+JPEG = b"\xff\xd8\xff"
+# Chunks of a PNG file that change its pixels; the others are dropped where they stand in the way.
+NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+KEPT = frozenset({b"eXIf", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"pHYs"})
+# The boxes of a HEIF file.
+BOXES = frozenset({b"ftyp", b"free", b"idat", b"mdat", b"meta", b"moov", b"skip", b"uuid"})
+# Grey TIFF files that Pillow can decode and does not know: by byte order, white-is-zero (0), format, order and number
+# of the bits. That white is zero is made good by ``_depth``, as of the files that Pillow knows.
+GREY_TIFF = {
+    (b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
+    (b"II", 0, (1,), 1, (12,), ()): ("I;16", "I;12"),
+}
+
+Opener = Callable[[], "Image.Image"]
+
+
+def ways(path: Path, head: bytes) -> Iterator[Opener]:
+    """The functions that open a file, to be tried in their order until one gives the whole picture."""
+    from PIL import Image
+
+    if not _kinds.is_heif(head):
+        yield lambda: Image.open(path, formats=(*formats(), *_by_name(path)))
+    if head.startswith(PNG):
+        yield lambda: Image.open(io.BytesIO(_pixels_alone(path.read_bytes())), formats=["PNG"])
+    elif head.startswith(WEBP, 8):
+        yield lambda: Image.open(io.BytesIO(_first_frame(path.read_bytes())), formats=["WEBP"])
+    elif head.startswith(JPEG):
+        yield lambda: _first_jpeg(path)
+    elif _kinds.is_avif(head):
+        yield lambda: Image.open(io.BytesIO(_without_exif(path.read_bytes())), formats=["AVIF"])
+    elif _kinds.is_heif(head) or _kinds.is_still(head):
+        yield lambda: _heif(path)
+        yield lambda: _heif(path, without_exif=True)
+
+
+@functools.cache
+def formats() -> tuple[str, ...]:
+    """The formats that this build of Pillow reads; it looks its readers up on demand, so they are loaded first.
+
+    What Pillow only warns of (damaged EXIF data, half a bomb) is refused here or harmless: it is kept off the terminal.
+    """
+    from PIL import Image, TiffImagePlugin
+
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    Image.init()
+    for stored, modes in GREY_TIFF.items():
+        TiffImagePlugin.OPEN_INFO.setdefault(stored, modes)
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _by_name(path: Path) -> tuple[str, ...]:
+    name = BY_NAME.get(path.suffix.lower())
+    return (name,) if name else ()
+
+
+def _heif(path: Path, without_exif: bool = False) -> "Image.Image":
+    """The primary picture of a HEIF file, which its decoder turns upright.
+
+    Raises
+    ------
+    EOFError
+        If the file ends within one of its boxes, which the decoder passes over where the picture has ended before.
+    """
+    from pillow_heif import HeifImageFile
+
+    data = path.read_bytes()
+    _refuse_cut_boxes(data)
+    return HeifImageFile(io.BytesIO(_without_exif(data) if without_exif else data))
+
+
+def _refuse_cut_boxes(data: bytes) -> None:
+    place = 0
+    while place < len(data):
+        size, name = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        if size == 1:
+            size = int.from_bytes(data[place + 8 : place + 16], "big")
+        if size == 0 or name not in BOXES:  # to the end of the file, wherever that is; or what a phone appends
+            return
+        place += max(size, 8)
+    if place > len(data):
+        raise EOFError("the file is truncated")
+
+
+def _first_jpeg(path: Path) -> "Image.Image":
+    from PIL import JpegImagePlugin
+
+    return JpegImagePlugin.JpegImageFile(path)
+
+
+def _without_exif(data: bytes) -> bytes:
+    """An AVIF or HEIF file whose EXIF data go by a name that nobody looks for."""
+    return data.replace(b"Exif", b"none", 1)
+
+
+def _pixels_alone(data: bytes) -> bytes:
+    """A PNG file without texts, profiles, and what has a wrong checksum and is not needed for the pixels.
+
+    Raises
+    ------
+    EOFError
+        If the file ends within a chunk.
+    """
+    kept, place = [PNG], len(PNG)
+    while place < len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        name, chunk = data[place + 4 : place + 8], data[place:end]
+        if len(chunk) < 12 or end > len(data):
+            raise EOFError("the file ends within a chunk")
+        whole = zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
+        if name in NEEDED or (name in KEPT and whole):
+            kept.append(chunk)
+        if name == b"IEND":
+            break
+        place = end
+    return b"".join(kept)
+
+
+def _first_frame(data: bytes) -> bytes:
+    """The first frame of an animated WebP file as a file of its own.
+
+    Raises
+    ------
+    EOFError
+        If there is none, or it is not as large as the animation.
+    """
+    place, canvas = 12, data[24:30]
+    while place + 8 <= len(data):
+        name, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "little")
+        if name == b"ANMF":
+            frame = data[place + 8 : place + 8 + length]
+            if len(frame) < length or frame[:12] != bytes(6) + canvas:
+                break
+            head = b"VP8X" + (10).to_bytes(4, "little") + b"\x10\0\0\0" + canvas  # with transparency, not animated
+            body = WEBP[:4] + head + frame[16:]
+            return b"RIFF" + len(body).to_bytes(4, "little") + body
+        place += 8 + length + length % 2
+    raise EOFError("no whole first frame")
