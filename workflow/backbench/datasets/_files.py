@@ -141,7 +141,8 @@ def _description(entries: Sequence[Entry], digest: str | None, params: Any, give
     sizes = Counter((entry.part, label[entry.label]) for entry in entries)
     counts = _split.counts(sizes, params.sample, params.split)
     notice = OWN_PARTS if given and params.split.source == "random" else None
-    return Description(sum(counts), len(names) if names else None, digest, counts, notice=notice)
+    files = [entry.path for entry in entries]
+    return Description(sum(counts), len(names) if names else None, digest, counts, notice=notice, files=files)
 
 
 def _names(entries: Sequence[Entry]) -> list[str]:

@@ -78,6 +78,7 @@ def _given(member: Member, module: ModuleType, params: Any, inputs: Inputs, cont
     _extraction.check(features, 0)
     context.progress(source.n, source.n)
     info = _info(module, params, features.shape[1], None)
+    info |= module.record(params) if hasattr(module, "record") else {}
     return Outcome(member.hash, info=info, arrays={"features": features}, used={"device": "cpu", "batch_size": None})
 
 
