@@ -39,7 +39,7 @@ def choose(path: Path, kinds: Mapping[str, str], index: Collection[str], bounds:
     allowed = [title for title in kinds if title not in index and not titles.is_never_feature(title)]
     lists = _lists([title for title, kind in kinds.items() if kind == LIST], allowed)
     reals = [title for title in allowed if kinds[title] == REAL]
-    groups = _families(path, kinds, allowed, whole_too=not lists)
+    groups = _families(path, kinds, allowed, index, whole_too=not lists)
     readings = [Choice((title,), f"lists in column {title}") for title in lists]
     readings += [Choice(group.titles, f"columns {group}") for group in groups]
     if len(readings) == 1:
@@ -52,7 +52,9 @@ def choose(path: Path, kinds: Mapping[str, str], index: Collection[str], bounds:
     raise _unclear(path, kinds, readings, bounds)
 
 
-def _families(path: Path, kinds: Mapping[str, str], allowed: Sequence[str], whole_too: bool) -> list[titles.Family]:
+def _families(
+    path: Path, kinds: Mapping[str, str], allowed: Sequence[str], index: Collection[str], whole_too: bool
+) -> list[titles.Family]:
     """The families of numbers: those with a column of reals, else where `whole_too`, those of whole numbers.
 
     Raises
@@ -64,7 +66,7 @@ def _families(path: Path, kinds: Mapping[str, str], allowed: Sequence[str], whol
     groups = [group for group in numbers if any(kinds[title] == REAL for title in group.titles)]
     groups = groups or (numbers if whole_too else [])
     for group in groups:
-        odd = [title for title in kinds if group.holds(title) and title not in group.titles]
+        odd = [title for title in kinds if group.holds(title) and title not in (*group.titles, *index)]
         if odd:
             raise ConfigError(f"{path}: the columns {group} are numbers, and {some(odd)} beside them are none.")
     return groups

@@ -6,7 +6,7 @@ names are. A rule fits if it gives every image one row, and no row to two images
 give the same rows.
 """
 
-import os.path
+import itertools
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -100,12 +100,14 @@ def _as_it_is(name: str) -> str:
 
 
 def _lower_extension(name: str) -> str:
-    stem, extension = os.path.splitext(name)
-    return stem + extension.lower()
+    stem = _stem(name)
+    return stem + name[len(stem) :].lower()
 
 
 def _stem(name: str) -> str:
-    return os.path.splitext(name)[0]
+    """A path without its extension."""
+    dot = name.rfind(".")
+    return name if dot <= name.rfind("/") + 1 else name[:dot]
 
 
 def _base(name: str) -> str:
@@ -129,8 +131,9 @@ FOLDS = (
 
 def _common_folder(rows: Sequence[str]) -> str:
     """The folder that all names lie in, with a slash; empty if there is none."""
-    shared = os.path.commonprefix([min(rows, default=""), max(rows, default="")])
-    return shared[: shared.rfind("/") + 1]
+    first, last = (name.split("/")[:-1] for name in (min(rows, default=""), max(rows, default="")))
+    shared = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "".join(f"{folder}/" for folder, _ in shared)
 
 
 def _equal(rows: Sequence[str], images: Sequence[str]) -> Places:

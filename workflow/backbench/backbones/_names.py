@@ -137,7 +137,7 @@ def _is_no_name(column: Column, folders: set[str] | Sequence[str]) -> bool:
     if column.entries is None:
         return False
     values = {entry.strip() for entry in column.entries} - {""}
-    return len(values) < 2 and len(column.entries) > 1 or bool(values) and values <= set(folders)
+    return (len(values) < 2 < len(column.entries)) or (bool(values) and values <= set(folders))
 
 
 def _only(complete: Sequence[_Tried], path: Path) -> Chosen:

@@ -172,9 +172,7 @@ def _aligned(
         return replace(params, align="name"), chosen
     columns = _columns(params, path)
     if params.align == "name" and not columns:
-        raise ConfigError(
-            f"{WHERE}.align: received 'name'; {path} has no names: give backbone.names=NAME or a list."
-        )
+        raise ConfigError(f"{WHERE}.align: received 'name'; {path} has no names: give backbone.names=NAME or a list.")
     chosen = _names.choose(columns, files, needed, path)
     if chosen is None and params.align == "name":
         raise _names.none_matches(columns, path)

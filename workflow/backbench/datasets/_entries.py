@@ -12,7 +12,6 @@ from backbench.datasets import PARTS, TRAIN, _parts
 from backbench.schema import ConfigError, refuse
 
 WHERE = "dataset(embeddings)"
-BOUNDS_PREFIX = "dataset."
 NONE = "none"
 NAMES = titles.NAMES[:8]
 CODES = {str(part): part for part in range(len(PARTS))}
@@ -109,11 +108,15 @@ def _only(entries: Entries | None, rows: Sequence[int] | None) -> tuple[str, ...
 def _column(path: Path, title: str, option: str, n: int, bounds: Bounds, missing: bool = False) -> Entries:
     """An array or column of the file, or a list of its own, with an entry for each row."""
     inside = arrays.column(path, title, bounds, missing)
-    try:
-        values = lists.beside(path, title, _usual(option), f"{WHERE}.{option}") if inside is None else None
-        values = lists.texts(inside, path) if values is None else values
-    except ConfigError as error:
-        raise ConfigError(f"{WHERE}.{option}: {title!r}: {error}") from error if inside is not None else error
+    if inside is None:
+        values = lists.beside(path, title, _usual(option), f"{WHERE}.{option}")
+    else:
+        try:
+            values = lists.texts(inside, path)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{WHERE}.{option}: {title!r}: {error} Give another column, or dataset.{option}=none."
+            ) from error
     if len(values) != n:
         raise ConfigError(f"{WHERE}.{option}: {len(values)} entries for the {n} rows of {path}.")
     return Entries(title, tuple(value.strip() for value in values))
@@ -127,9 +130,7 @@ def _is_off(named: str | None, sides: Mapping[str, arrays.Side]) -> bool:
     return named == NONE and NONE not in sides
 
 
-def _named(
-    path: Path, named: str | None, sides: Mapping[str, arrays.Side], n: int, bounds: Bounds
-) -> Entries | None:
+def _named(path: Path, named: str | None, sides: Mapping[str, arrays.Side], n: int, bounds: Bounds) -> Entries | None:
     title = named or next((name for name in NAMES if name in sides), None)
     return None if title is None or _is_off(named, sides) else _column(path, title, "names", n, bounds)
 
@@ -209,8 +210,11 @@ def _labels_of(
 
 def _is_coordinate(title: str, sides: Mapping[str, arrays.Side]) -> bool:
     """Whether a column y of reals has an x beside it."""
-    return title.lower() == "y" and sides[title].kind == arrays.REAL and any(side.lower() == "x" and
-        sides[side].shape == sides[title].shape for side in sides)
+    return (
+        title.lower() == "y"
+        and sides[title].kind == arrays.REAL
+        and any(side.lower() == "x" and sides[side].shape == sides[title].shape for side in sides)
+    )
 
 
 def _same_classes(first: Sequence[str], second: Sequence[str]) -> bool:

@@ -150,9 +150,7 @@ def _beside(params: Params, path: Path, table: arrays.Table) -> Beside:
 
 
 @functools.lru_cache(maxsize=4)
-def _read(
-    path: Path, size: int, mtime_ns: int, asked: tuple[str | None, ...], n: int, bounds: Bounds
-) -> Beside:
+def _read(path: Path, size: int, mtime_ns: int, asked: tuple[str | None, ...], n: int, bounds: Bounds) -> Beside:
     return _entries.read(path, dict(zip(("labels", "names", "parts"), asked, strict=True)), n, bounds)
 
 
@@ -171,8 +169,11 @@ def _sentence(path: Path, table: arrays.Table, about: Beside) -> str:
     words.append("no labels" if labels is None else f"{len(about.classes or ())} classes from `{labels}`")
     words += [] if names is None else [f"names from `{names}`"]
     words += [] if parts is None else [f"{_parts.sentence(Counter(about.parts))} from `{parts}`"]
-    words += [f"{sum(about.left_out.values()):,} rows of other parts are left out ({arrays.some(list(about.left_out))})"
-              ] if about.left_out else []
+    words += (
+        [f"{sum(about.left_out.values()):,} rows of other parts are left out ({arrays.some(list(about.left_out))})"]
+        if about.left_out
+        else []
+    )
     unused = _unused(path, table, about)
     return f"{path.name}: {'; '.join(words)}" + (f"; not used: {arrays.some(unused)}" if unused else "")
 
