@@ -38,7 +38,7 @@ class Match:
         return self.count == len(self.rows)
 
 
-def match(names: Sequence[str], files: Sequence[str]) -> Match | None:
+def match(names: Sequence[str], files: Sequence[str], rule: str | None = None) -> Match | None:
     """The match of the first rule that fits; else that of the most images; None if no image has a row by any rule.
 
     Parameters
@@ -47,10 +47,14 @@ def match(names: Sequence[str], files: Sequence[str]) -> Match | None:
         The name in each row of the table.
     files
         The relative paths of the images.
+    rule
+        The only rule that is tried.
     """
     fitting: Match | None = None
     best: Match | None = None
     for tried in _matches(names, files):
+        if rule not in (None, tried.rule):
+            continue
         if tried.fits and fitting is None:
             if tried.rule == EQUAL:
                 return tried
@@ -64,6 +68,15 @@ def match(names: Sequence[str], files: Sequence[str]) -> Match | None:
         return fitting
     touched = best is not None and (best.count or best.several or _touched(names, files))
     return best if touched else None
+
+
+def agrees(names: Sequence[str], files: Sequence[str], rows: Sequence[int | None]) -> bool:
+    """Whether the base names in the given rows are those of the images, extensions aside, where there are any."""
+    for name, row in zip(files, rows, strict=True):
+        entry = "" if row is None else _base(normal(names[row]))
+        if entry and _stem(_base(normal(name))) not in (entry, _stem(entry)):
+            return False
+    return True
 
 
 def normal(name: str) -> str:

@@ -27,10 +27,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The title of the column of names, the row of each image, and in words how the names match."""
+    """The title of the column of names, the row of each image, the rule that they match by, and all in words."""
 
     title: str
     rows: Sequence[int | None]
+    rule: str
     words: str
 
 
@@ -68,16 +69,16 @@ def choose(columns: Sequence[Column], files: Sequence[str] | None, needed: int, 
     matches = [(column, matching.match(column.entries or (), files)) for column in readable]
     tried = [_Tried(column, match) for column, match in matches if match is not None]
     complete = [one for one in tried if one.match.fits]
+    folders = {part for name in files for part in name.replace("\\", "/").split("/")[:-1]}
     named = [one for one in complete if one.column.kind == arrays.TEXT]
+    partial = [one for one in tried if one.column.kind == arrays.TEXT and not _is_no_name(one.column, folders)]
     if named:
-        return _only(named, path)
+        return _only(named, [one for one in partial if not one.match.fits], files, path)
     if complete:
         return _numbered(complete, path)
-    folders = {part for name in files for part in name.replace("\\", "/").split("/")[:-1]}
-    partial = [one for one in tried if one.column.kind == arrays.TEXT and not _is_no_name(one.column, folders)]
     drawn = [one for one in partial if not one.match.several and one.match.count >= needed]
     if drawn and needed < len(files):
-        return _only(drawn, path)
+        return _only(drawn, [one for one in partial if one not in drawn], files, path)
     if partial:
         best = max(partial, key=lambda one: one.match.count)
         raise incomplete(best.column, best.match, files, path)
@@ -87,11 +88,11 @@ def choose(columns: Sequence[Column], files: Sequence[str] | None, needed: int, 
     return None
 
 
-def asked(column: Column, files: Sequence[str] | None, needed: int, path: Path) -> Chosen:
-    """The column or list that was asked for."""
+def asked(column: Column, files: Sequence[str] | None, needed: int, path: Path, rule: str | None) -> Chosen:
+    """The column or list that was asked for, compared by `rule` where it is known."""
     if files is None:
         raise ConfigError(f"{path} has names, and the images of this data set have none: give backbone.align=order.")
-    match = matching.match(column.entries or (), files)
+    match = matching.match(column.entries or (), files, rule)
     drawn = match is not None and not match.several and match.count >= needed and needed < len(files)
     if match is None or not (match.fits or drawn):
         raise incomplete(column, match, files, path)
@@ -140,16 +141,23 @@ def _is_no_name(column: Column, folders: set[str] | Sequence[str]) -> bool:
     return (len(values) < 2 < len(column.entries)) or (bool(values) and values <= set(folders))
 
 
-def _only(complete: Sequence[_Tried], path: Path) -> Chosen:
-    """The column of names, or the first of several that give the same rows."""
-    first = complete[0]
-    for other in complete[1:]:
-        if other.match.rows != first.match.rows:
-            raise ConfigError(
-                f"{path}: the columns {first.column.title!r} and {other.column.title!r} both name the images, and put "
-                f"other rows beside them; give backbone.names={first.column.title} or "
-                f"backbone.names={other.column.title}."
-            )
+def _only(fitting: Sequence[_Tried], partial: Sequence[_Tried], files: Sequence[str], path: Path) -> Chosen:
+    """The column of names, or the first of several that give the same rows.
+
+    Raises
+    ------
+    ConfigError
+        If another gives other rows, or one that matches in part contradicts it.
+    """
+    first = fitting[0]
+    other = [one for one in fitting[1:] if one.match.rows != first.match.rows]
+    other += [one for one in partial if not matching.agrees(one.column.entries or (), files, first.match.rows)]
+    if other:
+        raise ConfigError(
+            f"{path}: {first.column.title!r} and {other[0].column.title!r} both hold names of the images, and put "
+            f"them beside other rows; give backbone.names={first.column.title} or "
+            f"backbone.names={other[0].column.title}."
+        )
     return _chosen(first.column, first.match)
 
 
@@ -171,4 +179,4 @@ def _titles(columns: Sequence[Column]) -> str:
 def _chosen(column: Column, match: Match) -> Chosen:
     some = "" if match.fits else f"; {match.count:,} of {len(match.rows):,} images have a row"
     words = f"put beside the images by names in `{column.title}` ({match.rule}{some})"
-    return Chosen(column.title, match.rows, words)
+    return Chosen(column.title, match.rows, match.rule, words)

@@ -30,7 +30,7 @@ IMAGES = False
 BATCH = 1
 ENGINE = "numpy"
 # Where the numbers lie; `identity` holds what they are.
-UNHASHED = ("path", "key", "columns", "names", "max_gb")
+UNHASHED = ("path", "key", "columns", "names", "max_gb", "rule")
 WHERE = "backbone(precomputed)"
 
 
@@ -49,6 +49,8 @@ class Params:
     names: str | None
     align: Literal["auto", "name", "order"]
     max_gb: Annotated[float | None, Range(above=0.0)]
+    # Filled in by planning, which knows all images: how names are compared. A draw must not be compared otherwise.
+    rule: str | None = None
 
 
 def width(params: Params, description: Description) -> int:
@@ -168,8 +170,8 @@ def _aligned(
     if params.align == "order":
         return params, None
     if params.names is not None:
-        chosen = _names.asked(_names.Column(params.names, _usual(params, path)), files, needed, path)
-        return replace(params, align="name"), chosen
+        chosen = _names.asked(_names.Column(params.names, _usual(params, path)), files, needed, path, params.rule)
+        return replace(params, align="name", rule=chosen.rule), chosen
     columns = _columns(params, path)
     if params.align == "name" and not columns:
         raise ConfigError(f"{WHERE}.align: received 'name'; {path} has no names: give backbone.names=NAME or a list.")
@@ -178,7 +180,7 @@ def _aligned(
         raise _names.none_matches(columns, path)
     if chosen is None:
         return replace(params, align="order"), None
-    return replace(params, names=chosen.title, align="name"), chosen
+    return replace(params, names=chosen.title, align="name", rule=chosen.rule), chosen
 
 
 def _columns(params: Params, path: Path) -> Sequence["_names.Column"]:
