@@ -53,7 +53,8 @@ class TestWhatIsTaken:
         np.testing.assert_array_equal(found.embeddings, numbers()[found.rows])
         (sentence,) = about.understood
         assert sentence == (
-            "x.parquet: 60 rows; 8 features from columns e0..e7; 3 classes from `label`; not used: score, umap_x, umap_y"
+            "x.parquet: 60 rows; 8 features from columns e0..e7; 3 classes from `label`; "
+            "not used: score, umap_x, umap_y"
         )
         assert found.info["features"] == D and found.info["features_from"] == "columns e0..e7"
         assert found.info["labels_from"] == "label" and found.info["parts_from"] is None
@@ -72,7 +73,7 @@ class TestWhatIsTaken:
     def test_a_column_cannot_be_feature_and_label(self, tmp_path):
         path = put(tmp_path, label=np.arange(N) % 3)
         for columns in (["*"], ["e0", "label"]):
-            with pytest.raises(ConfigError, match="'label' is among dataset.columns, and gives the labels too"):
+            with pytest.raises(ConfigError, match=r"'label' is among dataset\.columns, and gives the labels too"):
                 described(path, columns=columns)
         assert described(path, columns=["e*"]).width == D
         assert described(path, columns=["*"], labels="none").width == D + 1
