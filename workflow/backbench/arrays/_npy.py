@@ -50,12 +50,12 @@ def header(handle: BinaryIO, name: Any) -> Head:
     if version not in VERSIONS:
         raise ConfigError(f"{name}: version {version} of the .npy format; allowed: 1.0 and 2.0.")
     digits, reader = VERSIONS[version]
-    told = handle.read(digits)
-    length = int.from_bytes(told, "little")
+    digits_read = handle.read(digits)
+    length = int.from_bytes(digits_read, "little")
     if length > LONGEST_HEAD:
         raise ConfigError(f"{name}: its head says that it is {length:,} bytes long; allowed: {LONGEST_HEAD:,}.")
     try:
-        shape, fortran, kind = reader(io.BytesIO(told + handle.read(length)))
+        shape, fortran, kind = reader(io.BytesIO(digits_read + handle.read(length)))
     except Exception as error:  # the head is text in Python's syntax, whose readers have many kinds
         raise ConfigError(f"{name}: its head cannot be read: {type(error).__name__}.") from error
     if any(side < 0 for side in shape):

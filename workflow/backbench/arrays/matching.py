@@ -91,14 +91,14 @@ EQUAL = "relative paths"
 def _matches(names: Sequence[str], files: Sequence[str]) -> Iterator[Match]:
     rows, images = [normal(name) for name in names], [normal(name) for name in files]
     folder = _common_folder(rows)
-    for of_row, of_image, said in FOLDS:
+    for of_row, of_image, note in FOLDS:
         left, right = _each(of_row, rows), _each(of_image, images)
-        yield Match(_equal(left, right), EQUAL + said)
+        yield Match(_equal(left, right), EQUAL + note)
         if folder:
             below = [name.removeprefix(folder) for name in left]
-            yield Match(_equal(below, right), f"paths below {folder}{said}")
-        yield Match(_ends(left, right), f"the ends of paths{said}")
-        yield Match(_equal(_each(_base, left), _each(_base, right)), f"base names{said}")
+            yield Match(_equal(below, right), f"paths below {folder}{note}")
+        yield Match(_ends(left, right), f"the ends of paths{note}")
+        yield Match(_equal(_each(_base, left), _each(_base, right)), f"base names{note}")
     numbers = _each(_number, images)
     if all(numbers):
         yield Match(_equal(_each(_number, rows), numbers), "the numbers in base names")
@@ -163,9 +163,9 @@ def _ends(rows: Sequence[str], images: Sequence[str]) -> Places:
     """The only row whose path ends in that of the image, or is its end."""
     longer = {depth: _by_end(rows, depth) for depth in {name.count("/") for name in images}}
     whole = _by_end(rows, None)
-    found = [_one(longer[name.count("/")].get(name), *(whole.get(end) for end in _shorter(name))) for name in images]
-    shared = {row for row, count in Counter(found).items() if count > 1 and row is not None}
-    return [SEVERAL if row in shared else row for row in found]
+    places = [_one(longer[name.count("/")].get(name), *(whole.get(end) for end in _shorter(name))) for name in images]
+    shared = {row for row, count in Counter(places).items() if count > 1 and row is not None}
+    return [SEVERAL if row in shared else row for row in places]
 
 
 def _by_end(rows: Sequence[str], depth: int | None) -> dict[str, int]:

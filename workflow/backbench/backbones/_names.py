@@ -68,19 +68,23 @@ def choose(columns: Sequence[Column], files: Sequence[str] | None, needed: int, 
         return None
     matches = [(column, matching.match(column.entries or (), files)) for column in readable]
     tried = [_Tried(column, match) for column, match in matches if match is not None]
-    complete = [one for one in tried if one.match.fits]
+    complete = [candidate for candidate in tried if candidate.match.fits]
     folders = {part for name in files for part in name.replace("\\", "/").split("/")[:-1]}
-    named = [one for one in complete if one.column.kind == arrays.TEXT]
-    partial = [one for one in tried if one.column.kind == arrays.TEXT and not _is_no_name(one.column, folders)]
+    named = [candidate for candidate in complete if candidate.column.kind == arrays.TEXT]
+    partial = [
+        candidate
+        for candidate in tried
+        if candidate.column.kind == arrays.TEXT and not _is_no_name(candidate.column, folders)
+    ]
     if named:
-        return _only(named, [one for one in partial if not one.match.fits], files, path)
+        return _only(named, [candidate for candidate in partial if not candidate.match.fits], files, path)
     if complete:
         return _numbered(complete, path)
-    drawn = [one for one in partial if not one.match.several and one.match.count >= needed]
+    drawn = [candidate for candidate in partial if not candidate.match.several and candidate.match.count >= needed]
     if drawn and needed < len(files):
-        return _only(drawn, [one for one in partial if one not in drawn], files, path)
+        return _only(drawn, [candidate for candidate in partial if candidate not in drawn], files, path)
     if partial:
-        best = max(partial, key=lambda one: one.match.count)
+        best = max(partial, key=lambda candidate: candidate.match.count)
         raise incomplete(best.column, best.match, files, path)
     other = [column for column in text if not _is_no_name(column, folders)]
     if other:
@@ -150,8 +154,12 @@ def _only(fitting: Sequence[_Tried], partial: Sequence[_Tried], files: Sequence[
         If another gives other rows, or one that matches in part contradicts it.
     """
     first = fitting[0]
-    other = [one for one in fitting[1:] if one.match.rows != first.match.rows]
-    other += [one for one in partial if not matching.agrees(one.column.entries or (), files, first.match.rows)]
+    other = [candidate for candidate in fitting[1:] if candidate.match.rows != first.match.rows]
+    other += [
+        candidate
+        for candidate in partial
+        if not matching.agrees(candidate.column.entries or (), files, first.match.rows)
+    ]
     if other:
         raise ConfigError(
             f"{path}: {first.column.title!r} and {other[0].column.title!r} both hold names of the images, and put "
@@ -163,11 +171,12 @@ def _only(fitting: Sequence[_Tried], partial: Sequence[_Tried], files: Sequence[
 
 def _numbered(complete: Sequence[_Tried], path: Path) -> Chosen | None:
     """None where whole numbers that match the names give the order of the images anyway."""
-    for one in complete:
-        if one.match.rows != list(range(len(one.match.rows))):
+    for candidate in complete:
+        title, rows = candidate.column.title, candidate.match.rows
+        if rows != list(range(len(rows))):
             raise ConfigError(
-                f"{path}: the whole numbers in {one.column.title!r} are those of the images' names, in another order "
-                f"than the images; give backbone.names={one.column.title} to go by them, or backbone.align=order."
+                f"{path}: the whole numbers in {title!r} are those of the images' names, in another order than the "
+                f"images; give backbone.names={title} to go by them, or backbone.align=order."
             )
     return None
 

@@ -113,7 +113,11 @@ def record(params: Params) -> dict[str, Any]:
     if params.path is None:
         return {}
     names = params.names if params.align == "name" else None
-    return {"features_from": _table(params, _path(params)).words, "names_from": names, "rows_by": params.rule or params.align}
+    return {
+        "features_from": _table(params, _path(params)).words,
+        "names_from": names,
+        "rows_by": params.rule or params.align,
+    }
 
 
 def embeddings(params: Params, source: Rows) -> "np.ndarray":

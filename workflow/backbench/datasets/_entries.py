@@ -74,11 +74,11 @@ def read(path: Path, asked: Mapping[str, str | None], n: int, bounds: Bounds) ->
         If two columns of labels differ, a label is missing, a name stands twice, or a part is none.
     """
     sides = arrays.beside(path)
-    found = _parts_of(path, asked["parts"], sides, n, bounds)
-    part_of = None if found is None else _coded(found, sure=asked["parts"] is not None or _is_sure(found.title))
+    marks = _parts_of(path, asked["parts"], sides, n, bounds)
+    part_of = None if marks is None else _coded(marks, sure=asked["parts"] is not None or _is_sure(marks.title))
     rows = None
-    if part_of is not None and len(part_of) < len(set(found.values)):
-        rows = tuple(row for row, value in enumerate(found.values) if value in part_of)
+    if part_of is not None and len(part_of) < len(set(marks.values)):
+        rows = tuple(row for row, value in enumerate(marks.values) if value in part_of)
     names = _named(path, asked["names"], sides, n, bounds)
     labels = _labels_of(path, asked["labels"], sides, rows, n, bounds)
     kept = _only(names, rows)
@@ -89,12 +89,12 @@ def read(path: Path, asked: Mapping[str, str | None], n: int, bounds: Bounds) ->
             "dataset.names=COLUMN for the column that names the rows, or dataset.names=none."
         )
     classes, numbers = (None, None) if labels is None else _classes(labels, rows)
-    parts = None if part_of is None else tuple(part_of[value] for value in _only(found, rows))
-    left_out = Counter() if part_of is None else Counter(value for value in found.values if value not in part_of)
+    parts = None if part_of is None else tuple(part_of[value] for value in _only(marks, rows))
+    left_out = Counter() if part_of is None else Counter(value for value in marks.values if value not in part_of)
     used = {
         "labels": labels and labels.title,
         "names": names and names.title,
-        "parts": None if part_of is None else found.title,
+        "parts": None if part_of is None else marks.title,
     }
     return Beside(n, used, classes, numbers, kept, parts, rows, {key or "(empty)": left_out[key] for key in left_out})
 
