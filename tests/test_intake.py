@@ -121,7 +121,7 @@ def test_a_file_that_changed_behind_its_size_and_time_is_read_anew_by_the_next_l
     os.truncate(path, len(content)) if len(other) > len(content) else None
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
     assert planning.make(overrides).plan.runs.keys() == first.runs.keys(), "nobody can see the change without reading"
-    with pytest.raises(Unreadable, match="has changed since the folder was fingerprinted.*; launch again"):
+    with pytest.raises(Unreadable, match=r"has changed since the folder was fingerprinted.*; launch again"):
         computed(*overrides)
     again = computed(*overrides)
     assert again.runs.keys() != first.runs.keys() and row(again).status == "finished"

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
+from pyarrow import parquet
 
 from backbench import compose, paths, plugins
 from backbench.backbones import Rows
@@ -105,6 +107,200 @@ class TestByName:
         named = put(tmp_path / "y.npz", numbers(), names=FILES)
         assert "give backbone.align=order" in refusal(named, files=None)
         np.testing.assert_array_equal(embedded(named, files=None, align="order"), numbers())
+
+
+def settled(path, files=FILES, n=None, digest="0" * 64, **changes):
+    """The options and the sentence of planning, for a data set with these images."""
+    module, params = plugin("backbone", "precomputed", path=str(path), **changes)
+    count = n or len(files or FILES)
+    return module.settle(params, Description(count, 2, digest, (count, 0, 0), files=files))
+
+
+def planned_rows(path, files=FILES, rows=None, **changes):
+    """What planning and then computing put beside the images."""
+    params, (sentence,) = settled(path, files, n=None if rows is None else len(rows), **changes)
+    module = plugins.load("backbone", "precomputed")
+    picked = list(range(len(files))) if rows is None else rows
+    source = Rows(len(picked), len(files), np.array(picked), [files[row] for row in picked])
+    return module.embeddings(params, source), sentence
+
+
+ORDER = np.random.default_rng(1).permutation(N)
+SHUFFLED = [FILES[row] for row in ORDER]
+
+
+class TestNamesUnderAnyTitle:
+    @pytest.mark.parametrize("title", ["filepath", "image_path", "file_name", "image", "Bild", "0", "label"])
+    def test_a_column(self, title, tmp_path):
+        frame = pd.DataFrame(numbers()[ORDER], columns=[f"e{i}" for i in range(D)])
+        frame.assign(caption=["a cat"] * N, **{title: SHUFFLED}).to_parquet(tmp_path / "x.parquet")
+        found, sentence = planned_rows(tmp_path / "x.parquet")
+        np.testing.assert_array_equal(found, numbers())
+        assert "5 features from columns e0..e4" in sentence
+        assert f"by names in `{title}` (relative paths)" in sentence
+
+    @pytest.mark.parametrize("title", [None, "path", "key"])
+    def test_an_index(self, title, tmp_path):
+        frame = pd.DataFrame(numbers()[ORDER], columns=[f"e{i}" for i in range(D)])
+        frame.set_index(pd.Index(SHUFFLED, name=title)).to_parquet(tmp_path / "x.parquet")
+        np.testing.assert_array_equal(planned_rows(tmp_path / "x.parquet")[0], numbers())
+
+    @pytest.mark.parametrize("kind", ["U", "S"])
+    def test_an_array(self, kind, tmp_path):
+        path = put(tmp_path / "x.npz", numbers()[ORDER], image=np.array(SHUFFLED).astype(kind), labels=["a"] * N)
+        np.testing.assert_array_equal(planned_rows(path)[0], numbers())
+
+    @pytest.mark.parametrize(
+        "kind", [pa.large_string(), pa.string_view(), pa.binary(), pa.dictionary(pa.int32(), pa.string())]
+    )
+    def test_every_kind_of_text(self, kind, tmp_path):
+        columns = {f"e{i}": numbers()[ORDER][:, i] for i in range(D)}
+        text = pa.array(SHUFFLED).dictionary_encode() if pa.types.is_dictionary(kind) else pa.array(SHUFFLED).cast(kind)
+        parquet.write_table(pa.table({**columns, "where": text}), tmp_path / "x.parquet")
+        np.testing.assert_array_equal(planned_rows(tmp_path / "x.parquet")[0], numbers())
+
+    def test_the_path_within_a_column_of_images(self, tmp_path):
+        columns = {f"e{i}": numbers()[ORDER][:, i] for i in range(D)}
+        image = pa.array([{"bytes": b"x", "path": name} for name in SHUFFLED])
+        parquet.write_table(pa.table({**columns, "image": image}), tmp_path / "x.parquet")
+        found, sentence = planned_rows(tmp_path / "x.parquet")
+        np.testing.assert_array_equal(found, numbers())
+        assert "`image.path`" in sentence
+
+    def test_a_list_beside_whatever_its_title(self, tmp_path):
+        np.save(tmp_path / "x.npy", numbers()[ORDER])
+        for title in ("filepath", "File_Name", "image"):
+            pd.DataFrame({"n": range(N), title: SHUFFLED}).to_csv(tmp_path / "n.csv", index=False)
+            np.testing.assert_array_equal(planned_rows(tmp_path / "x.npy", names=str(tmp_path / "n.csv"))[0], numbers())
+
+    def test_rows_without_a_name_and_of_other_images(self, tmp_path):
+        frame = pd.DataFrame(numbers(N + 2), columns=[f"e{i}" for i in range(D)])
+        frame.assign(key=[*FILES, None, "other.png"]).to_parquet(tmp_path / "x.parquet")
+        np.testing.assert_array_equal(planned_rows(tmp_path / "x.parquet")[0], numbers(N + 2)[:N])
+
+    def test_the_hash_is_that_of_names_with_a_usual_title(self, tmp_path):
+        module = plugins.load("backbone", "precomputed")
+        usual = put(tmp_path / "x.npz", numbers(), names=FILES)
+        other = put(tmp_path / "y.npz", numbers(), whatever=FILES)
+        before = module.identity(plugin("backbone", "precomputed", path=usual)[1])
+        assert before == module.identity(settled(usual)[0]) == module.identity(settled(other)[0])
+
+
+class TestNamesThatAreRefused:
+    def test_a_column_that_matches_in_part(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers(), key=[*FILES[:-2], "x", "y"])
+        with pytest.raises(ConfigError) as caught:
+            settled(path)
+        message = str(caught.value)
+        assert "by the names in 'key'" in message and "for 2 of 12 images: dog/4.png, dog/5.png" in message
+        assert "backbone.names=COLUMN" in message and "backbone.align=order" in message
+        np.testing.assert_array_equal(planned_rows(path, align="order")[0], numbers())
+
+    def test_two_columns_that_match_otherwise(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers()[ORDER], key=SHUFFLED, nearest=SHUFFLED[::-1])
+        with pytest.raises(ConfigError, match=r"backbone\.names=key or backbone\.names=nearest"):
+            settled(path)
+        np.testing.assert_array_equal(planned_rows(path, names="key")[0], numbers())
+        same = put(tmp_path / "y.npz", numbers()[ORDER], key=SHUFFLED, full=[f"/d/{name}" for name in SHUFFLED])
+        np.testing.assert_array_equal(planned_rows(same)[0], numbers())
+
+    def test_several_rows_of_an_image(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers(N + 1), key=[*FILES, FILES[0]])
+        with pytest.raises(ConfigError, match=r"several that may be meant, for 1 of 12 images: cat/0\.png"):
+            settled(path)
+
+    def test_text_that_names_no_image(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers(), caption=[f"a cat {row}" for row in range(N)])
+        with pytest.raises(ConfigError, match=r"none of it names an image .*caption: a cat 0.*backbone\.align=order"):
+            settled(path)
+        with pytest.raises(ConfigError, match=r"text that may be names, in 'caption'.*backbone\.align=order"):
+            settled(path, files=None)
+        np.testing.assert_array_equal(planned_rows(path, align="order")[0], numbers())
+
+    def test_objects_that_may_be_names(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers(), key=np.array(SHUFFLED, dtype=object))
+        with pytest.raises(
+            ConfigError, match="key holds Python objects, which are never unpickled: save names as text"
+        ):
+            settled(path)
+
+    def test_labels_and_parts_are_no_names(self, tmp_path):
+        kinds = [name.split("/")[0] for name in FILES]
+        for beside in ({"label": ["a", "b"] * 6}, {"split": ["train"] * N}, {"kind": kinds}, {"model": ["clip"] * N}):
+            path = put(tmp_path / "x.npz", numbers(), **beside)
+            found, sentence = planned_rows(path)
+            np.testing.assert_array_equal(found, numbers())
+            assert "by order" in sentence
+
+    def test_whole_numbers_that_are_the_names_of_the_images(self, tmp_path):
+        files = [f"{kind}/{number:03}.png" for kind in ("a", "b") for number in range(kind == "b", N, 2)]
+        ids = [int(name[2:5]) for name in files]
+        np.testing.assert_array_equal(planned_rows(put(tmp_path / "x.npz", numbers(), id=ids), files)[0], numbers())
+        other = put(tmp_path / "y.npz", numbers(), id=range(N))
+        with pytest.raises(ConfigError, match=r"in another order .*backbone\.names=id .*backbone\.align=order"):
+            settled(other, files)
+        np.testing.assert_array_equal(planned_rows(other, files, names="id")[0], numbers()[ids])
+
+    def test_fewer_rows_than_images(self, tmp_path):
+        np.save(tmp_path / "x.npy", numbers(8))
+        with pytest.raises(ConfigError, match="has 8 rows, and the data set 12 images"):
+            settled(tmp_path / "x.npy", n=4)
+
+
+class TestNamesOfADraw:
+    """Rows for the drawn images alone are enough; whether they are there is known when they are drawn."""
+
+    def test_rows_of_the_drawn_images_alone(self, tmp_path):
+        drawn = [7, 2, 9]
+        path = put(tmp_path / "x.npz", numbers()[drawn], key=[FILES[row] for row in drawn])
+        found, sentence = planned_rows(path, rows=[2, 7, 9])
+        np.testing.assert_array_equal(found, numbers()[[2, 7, 9]])
+        assert "3 of 12 images have a row" in sentence
+        with pytest.raises(ConfigError, match=r"for 1 of 3 images: cat/3\.png"):
+            planned_rows(path, rows=[2, 3, 7])
+        with pytest.raises(ConfigError, match="for 9 of 12 images"):
+            settled(path, n=4)
+
+    def test_a_folder_that_was_not_read_yet(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers(), key=FILES)
+        params, _ = settled(path, files=[*FILES, "broken.png"], digest=None)
+        assert params.names == "key"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rows_are_those_of_their_own_images_or_refused(seed, tmp_path):
+    """Tables of any titles and order, with other text among them, in one of three formats."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(N)
+    way = [
+        lambda n: n,
+        lambda n: f"/d/{n}",
+        lambda n: n[:-4],
+        lambda n: n.replace("/", "\\"),
+        lambda n: n.split("/")[1],
+    ]
+    written = way[int(rng.integers(len(way)))]
+    beside = {str(rng.choice(["filepath", "key", "name", "image", "id", "0x"])): [written(FILES[row]) for row in order]}
+    if rng.integers(2):
+        beside["caption"] = [f"picture {row}" for row in order]
+    if rng.integers(2):
+        beside["label"] = [FILES[row].split("/")[0] for row in order]
+    if rng.integers(4) == 0:
+        beside["nearest"] = [FILES[row] for row in rng.permutation(N)]
+    titles = [str(title) for title in rng.permutation(list(beside))]
+    beside = {title: beside[title] for title in titles}
+    if rng.integers(2):
+        path = put(tmp_path / "x.npz", numbers()[order], **beside)
+    else:
+        path = tmp_path / "x.parquet"
+        frame = pd.DataFrame(numbers()[order], columns=[f"e{i}" for i in range(D)]).assign(score=0.5, **beside)
+        (frame.set_index(titles[0]) if rng.integers(2) else frame).to_parquet(path)
+    try:
+        found, _ = planned_rows(path)
+    except ConfigError as error:
+        assert written is way[4] or "nearest" in beside, str(error)
+    else:
+        np.testing.assert_array_equal(found, numbers())
 
 
 class TestByOrder:

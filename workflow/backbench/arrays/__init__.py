@@ -3,18 +3,24 @@
 Nothing is unpickled. A shape is told by the header alone, and ``.npy`` stays on disk as a memory map. What is missing,
 ambiguous or damaged is a ConfigError that says what there is. One module per format, each with
 
-- ``table(path, key, columns)``: (name, shape, kind of number) of the table, from the header;
-- ``values(path, name)``: its numbers;
-- ``column(path, name)``: what else there is of that name, or None.
+- ``table(path, key, columns, bounds)``: the :class:`Table`, from the header;
+- ``values(path, name, bounds)``: its numbers;
+- ``column(path, name, bounds, missing)``: what else there is of that name, or None;
+- ``beside(path)``: a :class:`Side` for each array or column, by name.
+
+No more is read than :class:`backbench.arrays.bounds.Bounds` allow, whatever a head claims.
 """
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from backbench.arrays import titles
+from backbench.arrays.bounds import Bounds
 from backbench.schema import ConfigError, refuse
 
 if TYPE_CHECKING:
@@ -24,6 +30,26 @@ FORMATS = (".npy", ".npz", ".parquet", ".safetensors")
 BLOCK_ROWS = 4096
 SHOWN = 5
 Columns = Sequence[str] | None
+TEXT, INTEGER, REAL, OBJECT = "text", "integer", "real", "object"
+ANY = Bounds()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The numbers of a file: the name they are read by, their shape and NumPy kind, and where they are in words."""
+
+    name: Any
+    shape: tuple[int, ...]
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """An array or column: ``text``, ``integer``, ``real`` or ``object`` (what is not read), and its shape."""
+
+    kind: str
+    shape: tuple[int, ...]
 
 
 def some(items: Sequence[Any], shown: int = SHOWN) -> str:
@@ -47,39 +73,64 @@ def located(path: str, where: str, allowed: Sequence[str] = FORMATS) -> Path:
     return found
 
 
-def shape(path: Path, key: str | None = None, columns: Columns = None) -> tuple[int, int]:
-    """Rows and columns of the table in a file, without reading its values.
+def table(path: Path, key: str | None = None, columns: Columns = None, bounds: Bounds = ANY) -> Table:
+    """The table in a file, without reading its values.
 
     Parameters
     ----------
     key
-        Name of the array in an ``.npz`` or ``.safetensors``; None takes its only array of two dimensions.
+        Name of the array in an ``.npz`` or ``.safetensors``; None takes ``features`` or another usual name, else the
+        only array of two dimensions.
     columns
-        Columns of a ``.parquet``: numeric ones, or a single one of lists; None takes its only column of lists, else
-        all columns of floating-point numbers.
+        Columns of a ``.parquet``, or patterns of their titles (``e*``): numeric ones, or a single one of lists. None
+        takes its only column of lists, or the family of numbered titles; see ``_features``.
     """
-    return _table(path, key, columns)[1]
-
-
-def values(path: Path, key: str | None = None, columns: Columns = None) -> "np.ndarray":
-    """The numbers (n, d) of a file in the type that they are stored in; see :func:`shape` for the options."""
-    name, expected = _table(path, key, columns)
     with damage(path):
-        found = _format(path).values(path, name)
-    if found.shape != expected:
-        raise ConfigError(f"{path} holds {found.shape[0]} x {found.shape[1]} numbers, and its head says {expected}.")
+        found = _format(path).table(path, key, columns, bounds)
+    if found.kind not in "fiub":
+        raise ConfigError(f"{path}: values of kind {found.kind!r}; allowed: real numbers (float, int, bool).")
+    if len(found.shape) != 2 or not all(found.shape):
+        raise ConfigError(
+            f"{path}: an array of the shape {tuple(found.shape)}; allowed: (rows, columns), at least one each."
+        )
     return found
 
 
-def column(path: Path, name: str) -> "np.ndarray | None":
-    """The array or column `name` of one dimension beside the table in a file; None if there is none of that name."""
+def shape(path: Path, key: str | None = None, columns: Columns = None, bounds: Bounds = ANY) -> tuple[int, int]:
+    """Rows and columns of the table in a file; see :func:`table`."""
+    rows, width = table(path, key, columns, bounds).shape
+    return int(rows), int(width)
+
+
+def values(path: Path, key: str | None = None, columns: Columns = None, bounds: Bounds = ANY) -> "np.ndarray":
+    """The numbers (n, d) of a file in the type that they are stored in; see :func:`table` for the options."""
+    expected = table(path, key, columns, bounds)
     with damage(path):
-        found = _format(path).column(path, name)
+        found = _format(path).values(path, expected.name, bounds)
+    if found.shape != expected.shape:
+        listed = " x ".join(map(str, expected.shape))
+        raise ConfigError(f"{path} holds {found.shape[0]} x {found.shape[1]} numbers, and its head says {listed}.")
+    return found
+
+
+def column(path: Path, name: str, bounds: Bounds = ANY, missing: bool = False) -> "np.ndarray | None":
+    """The array or column `name` of one dimension beside the table in a file; None if there is none of that name.
+
+    Where `missing` is true, text that is not there is empty, and no error.
+    """
+    with damage(path):
+        found = _format(path).column(path, name, bounds, missing)
     if found is not None and found.ndim != 1:
         raise ConfigError(
             f"{path}: {name!r} has the shape {found.shape}; allowed: one dimension, an entry for each row."
         )
     return found
+
+
+def beside(path: Path) -> dict[str, Side]:
+    """Every array or column of a file by name, the table among them."""
+    with damage(path):
+        return _format(path).beside(path)
 
 
 def floats(found: "np.ndarray") -> "np.ndarray":
@@ -88,6 +139,12 @@ def floats(found: "np.ndarray") -> "np.ndarray":
 
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(found, dtype="<f4")
+
+
+def taken(found: "np.ndarray", rows: "np.ndarray", path: Path) -> "np.ndarray":
+    """Some rows as float32."""
+    with damage(path):
+        return floats(found[rows])
 
 
 def digest(found: "np.ndarray", path: Path) -> str:
@@ -123,33 +180,41 @@ def damage(path: Path) -> Iterator[None]:
     """Whatever a library says of a damaged file becomes one kind of error."""
     try:
         yield
-    except (ConfigError, MemoryError):
+    except ConfigError:
         raise
+    except MemoryError as error:
+        raise ConfigError(f"{path} does not fit in the memory of this machine: {error}".rstrip(": ") + ".") from error
     except Exception as error:  # four libraries with kinds of their own; all mean the same here
         raise ConfigError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def pick(path: Path, key: str | None, shapes: dict[str, tuple[int, ...]]) -> str:
-    """The name of the table among arrays: `key`, or the only one of two dimensions."""
+def pick(
+    path: Path, key: str | None, shapes: Mapping[str, tuple[int, ...]], numbers: Collection[str], bounds: Bounds
+) -> str:
+    """The name of the table among arrays: `key`, or the one of two dimensions that is meant.
+
+    That is ``features``; else the only one with another usual name; else the only one of `numbers` whose name does not
+    say that it is something else (labels, a map); else the only one at all.
+    """
     if key is not None:
         if key not in shapes:
-            raise refuse(f"key of {path}", key, sorted(shapes))
+            raise refuse(f"{bounds.prefix}key of {path}", key, sorted(shapes))
         return key
     tables = [name for name, found in shapes.items() if len(found) == 2]
-    if len(tables) != 1:
-        listed = some([f"{name} {found}" for name, found in shapes.items()])
-        raise ConfigError(f"{path} holds {len(tables)} arrays of two dimensions ({listed}); say which with key=NAME.")
-    return tables[0]
-
-
-def _table(path: Path, key: str | None, columns: Columns) -> tuple[Any, tuple[int, int]]:
-    with damage(path):
-        name, found, kind = _format(path).table(path, key, columns)
-    if kind not in "fiub":
-        raise ConfigError(f"{path}: values of kind {kind!r}; allowed: real numbers (float, int, bool).")
-    if len(found) != 2 or not all(found):
-        raise ConfigError(f"{path}: an array of the shape {tuple(found)}; allowed: (rows, columns), at least one each.")
-    return name, (int(found[0]), int(found[1]))
+    if "features" in tables:
+        return "features"
+    usual = titles.usual(tables, titles.FEATURES)
+    features = [name for name in tables if name in numbers and not titles.is_never_feature(name)]
+    for names in (usual, features if usual == [] else []):
+        if len(names) == 1:
+            return names[0]
+    if len(tables) == 1 and not (tables[0] in numbers and titles.is_never_feature(tables[0])):
+        return tables[0]
+    listed = some([f"{name} {found}" for name, found in shapes.items()])
+    raise ConfigError(
+        f"{path} holds {len(tables)} arrays of two dimensions ({listed}); say which are the features with "
+        f"{bounds.prefix}key=NAME."
+    )
 
 
 def _format(path: Path) -> ModuleType:

@@ -1,6 +1,6 @@
 """Columns of a ``.parquet`` file: numbers in a column each, or lists of numbers in one column."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,62 +8,134 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from backbench.arrays import some
+from backbench.arrays import INTEGER, OBJECT, REAL, TEXT, Side, Table, _features, some, titles
+from backbench.arrays.bounds import Bounds
 from backbench.schema import ConfigError, refuse
 
 Names = tuple[str, ...]
+BATCH = 4096
+NUMBER = 8
+# Bytes of a text in Python beside its letters.
+TEXT_HEAD = 60
+# Bytes of a cell of bytes up to which it may be a name.
+LONGEST_NAME = 4096
 
 
-def table(path: Path, key: str | None, columns: Sequence[str] | None) -> tuple[Names, tuple[int, int], str]:
+def table(path: Path, key: str | None, columns: Sequence[str] | None, bounds: Bounds) -> Table:
     with parquet.ParquetFile(path) as opened:
-        schema = opened.schema_arrow
-        names = _chosen(path, schema, columns)
-        first = schema.field(names[0]).type
-        if not _is_list(first):
-            kinds = {name: _kind(schema.field(name).type) for name in names}
-            other = [f"{name} ({schema.field(name).type})" for name, kind in kinds.items() if kind is None]
-            if other:
-                raise ConfigError(f"{path}: columns that are no numbers: {some(other)}; allowed: numeric ones.")
-            return names, (opened.metadata.num_rows, len(names)), "f"
-        return names, (opened.metadata.num_rows, _length(path, opened, names[0])), _kind(first.value_type) or "O"
+        schema, n = opened.schema_arrow, opened.metadata.num_rows
+        twice = sorted({name for name in schema.names if schema.names.count(name) > 1}) if _has_twice(schema) else []
+        if twice:
+            raise ConfigError(f"{path} has several columns of the same title: {some(twice)}; rename them.")
+        if columns is None:
+            choice = _features.choose(path, _kinds(schema), index(schema), bounds)
+        else:
+            choice = _asked(path, schema, columns)
+        first = schema.field(choice.columns[0]).type
+        if _is_list(first):
+            length = _length(path, opened, choice.columns[0], bounds)
+            return Table(choice.columns, (n, length), _kind(first.value_type) or "O", choice.words)
+        other = [name for name in choice.columns if _kind(schema.field(name).type) is None]
+        if other:
+            listed = some([f"{name} ({schema.field(name).type})" for name in other])
+            raise ConfigError(f"{path}: columns that are no numbers: {listed}; allowed: numeric ones.")
+        return Table(choice.columns, (n, len(choice.columns)), "f", choice.words)
 
 
-def values(path: Path, names: Names) -> np.ndarray:
-    found = parquet.read_table(path, columns=list(names), partitioning=None)
-    if _is_list(found.schema.field(names[0]).type):
-        return _rows(path, found.column(names[0]).combine_chunks())
-    return np.stack([found.column(name).to_numpy() for name in names], axis=1)
-
-
-def column(path: Path, name: str) -> np.ndarray | None:
+def values(path: Path, names: Names, bounds: Bounds) -> np.ndarray:
     with parquet.ParquetFile(path) as opened:
-        if name not in opened.schema_arrow.names:
+        _check(path, opened, names, bounds)
+    read = parquet.read_table(path, columns=list(names), partitioning=None)
+    if _is_list(read.schema.field(names[0]).type):
+        return _rows(path, read.column(names[0]).combine_chunks())
+    return np.stack([read.column(name).to_numpy() for name in names], axis=1)
+
+
+def column(path: Path, name: str, bounds: Bounds, missing: bool = False) -> np.ndarray | None:
+    with parquet.ParquetFile(path) as opened:
+        kind = _leaf(opened.schema_arrow, name)
+        if kind is None:
             return None
-    found = parquet.read_table(path, columns=[name], partitioning=None).column(name)
-    if found.null_count:
-        raise ConfigError(f"{path}: {found.null_count} rows have no {name!r}.")
-    text = pa.types.is_dictionary(found.type) or pa.types.is_large_string(found.type) or pa.types.is_string(found.type)
-    return np.array(found.to_pylist(), dtype=str) if text else found.to_numpy()
+        _check(path, opened, (name,), bounds)
+    if _is_text(kind):
+        return np.array(_texts(path, name, missing, bounds), dtype=str)
+    read = parquet.read_table(path, columns=[name], partitioning=None).column(name)
+    _refuse_missing(path, name, read.null_count)
+    return read.to_numpy()
 
 
-def _chosen(path: Path, schema: pa.Schema, columns: Sequence[str] | None) -> Names:
-    if columns is None:
-        lists = [name for name in schema.names if _is_list(schema.field(name).type)]
-        reals = [name for name in schema.names if pa.types.is_floating(schema.field(name).type)]
-        if len(lists) > 1 or not lists + reals:
-            there = some([f"{name} ({schema.field(name).type})" for name in schema.names])
-            raise ConfigError(f"{path} has the columns {there}; say which to take: columns=[NAME,...].")
-        return tuple(lists or reals)
-    unknown = [name for name in columns if name not in schema.names]
+def beside(path: Path) -> dict[str, Side]:
+    """A field of text in a struct is ``struct.field``; lists, and bytes too long for a name, are objects."""
+    with parquet.ParquetFile(path) as opened:
+        schema, n = opened.schema_arrow, opened.metadata.num_rows
+        sides = {}
+        for name in schema.names:
+            kind = schema.field(name).type
+            if pa.types.is_struct(kind):
+                sides |= {f"{name}.{field.name}": Side(TEXT, (n,)) for field in kind if _is_text(field.type)}
+            elif _is_binary(kind) and _stored(opened, name) > n * LONGEST_NAME:
+                sides[name] = Side(OBJECT, (n,))
+            else:
+                sides[name] = Side(_side(kind), (n,))
+    return sides
+
+
+def _side(kind: pa.DataType) -> str:
+    if _is_text(kind):
+        return TEXT
+    if pa.types.is_floating(kind):
+        return REAL
+    return INTEGER if pa.types.is_integer(kind) or pa.types.is_boolean(kind) else OBJECT
+
+
+def index(schema: pa.Schema) -> list[str]:
+    """Titles of the columns that are the index of a pandas table."""
+    columns = (schema.pandas_metadata or {}).get("index_columns", [])
+    return [name for name in columns if isinstance(name, str)]
+
+
+def _has_twice(schema: pa.Schema) -> bool:
+    return len(set(schema.names)) < len(schema.names)
+
+
+def _kinds(schema: pa.Schema) -> dict[str, str]:
+    """What each column may be as a feature."""
+    return {name: _as_feature(schema.field(name).type) for name in schema.names}
+
+
+def _as_feature(kind: pa.DataType) -> str:
+    if _is_list(kind):
+        return _features.LIST if _kind(kind.value_type) else _features.OTHER
+    if pa.types.is_floating(kind):
+        return _features.REAL
+    return _features.WHOLE if pa.types.is_integer(kind) else _features.OTHER
+
+
+def _asked(path: Path, schema: pa.Schema, columns: Collection[str]) -> _features.Choice:
+    """The columns that are named, or that fit a pattern."""
+    unknown = [name for name in columns if not titles.matching(name, schema.names)]
     if unknown or not columns:
         raise refuse(f"columns of {path}", (unknown or [""])[0], schema.names)
-    if len(columns) > 1 and any(_is_list(schema.field(name).type) for name in columns):
-        raise ConfigError(f"{path}: received {some(columns)}; allowed: a single column of lists, or numeric columns.")
-    return tuple(columns)
+    chosen = tuple(dict.fromkeys(title for name in columns for title in titles.matching(name, schema.names)))
+    if len(chosen) > 1 and any(_is_list(schema.field(name).type) for name in chosen):
+        raise ConfigError(f"{path}: received {some(chosen)}; allowed: a single column of lists, or numeric columns.")
+    return _features.Choice(chosen, f"columns {some(list(columns))}")
 
 
 def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return True
+    return (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or _is_binary(kind)
+    )
 
 
 def _kind(kind: pa.DataType) -> str | None:
@@ -71,11 +143,91 @@ def _kind(kind: pa.DataType) -> str | None:
     return "f" if numbers else None
 
 
-def _length(path: Path, opened: parquet.ParquetFile, name: str) -> int:
+def _leaf(schema: pa.Schema, name: str) -> pa.DataType | None:
+    """Type of a column, or of the field of a struct."""
+    if name in schema.names:
+        return schema.field(name).type
+    outer, _, inner = name.rpartition(".")
+    if outer in schema.names and pa.types.is_struct(schema.field(outer).type):
+        place = schema.field(outer).type.get_field_index(inner)
+        return None if place < 0 else schema.field(outer).type.field(place).type
+    return None
+
+
+def _columns(opened: parquet.ParquetFile, names: Collection[str]) -> list[parquet.ColumnChunkMetaData]:
+    """What the file says of the pieces of some columns."""
+    groups = [opened.metadata.row_group(number) for number in range(opened.metadata.num_row_groups)]
+    paths = [opened.schema.column(place).path for place in range(len(opened.schema))]
+    wanted = set(names)
+    places = [place for place, leaf in enumerate(paths) if leaf in wanted or _outer(leaf, wanted)]
+    return [group.column(place) for group in groups for place in places]
+
+
+def _outer(leaf: str, wanted: set[str]) -> bool:
+    """Whether a leaf lies in one of the columns: ``f.list.element`` in ``f``."""
+    ends = [place for place, character in enumerate(leaf) if character == "."]
+    return any(leaf[:end] in wanted for end in ends)
+
+
+def _stored(opened: parquet.ParquetFile, name: str) -> int:
+    return sum(chunk.total_uncompressed_size for chunk in _columns(opened, [name]))
+
+
+def _check(path: Path, opened: parquet.ParquetFile, names: Collection[str], bounds: Bounds) -> None:
+    """Refuse columns of more values or bytes than the bounds allow, by what the file says of them."""
+    chunks = _columns(opened, names)
+    count = max(sum(chunk.num_values for chunk in chunks), opened.metadata.num_rows * len(names))
+    size = max(count * NUMBER, sum(chunk.total_uncompressed_size for chunk in chunks))
+    bounds.check(path, size, f"{count:,} values in {some(list(names))}")
+
+
+def _texts(path: Path, name: str, missing: bool, bounds: Bounds) -> list[str]:
+    """A column of text; empty where there is none, if `missing` may be.
+
+    Equal texts are stored once in the file, and are counted as often as they stand before they are made.
+    """
+    found, size, none = [], 0, 0
+    with parquet.ParquetFile(path, read_dictionary=[name]) as opened:
+        for batch in opened.iter_batches(batch_size=BATCH, columns=[name]):
+            part = batch.column(0)
+            part = part.field(0) if pa.types.is_struct(part.type) else part
+            size += _size(part)
+            bounds.check(path, size, f"the text in {name}")
+            none += part.null_count
+            found += [_text(item, path, name) for item in part.to_pylist()]
+    if not missing:
+        _refuse_missing(path, name, none)
+    return found
+
+
+def _size(part: pa.Array) -> int:
+    """Bytes that a piece of a column takes as text."""
+    if not pa.types.is_dictionary(part.type):
+        return part.nbytes + TEXT_HEAD * len(part)
+    if not _is_text(part.type.value_type):
+        return TEXT_HEAD * len(part)
+    lengths = pc.binary_length(part.dictionary)
+    return (pc.sum(pc.take(pc.cast(lengths, pa.int64()), part.indices)).as_py() or 0) + TEXT_HEAD * len(part)
+
+
+def _text(item: object, path: Path, name: str) -> str:
+    try:
+        return item.decode() if isinstance(item, bytes) else "" if item is None else str(item)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: the bytes in {name!r} are no text in UTF-8.") from error
+
+
+def _refuse_missing(path: Path, name: str, count: int) -> None:
+    if count:
+        raise ConfigError(f"{path}: {count} rows have no {name!r}.")
+
+
+def _length(path: Path, opened: parquet.ParquetFile, name: str, bounds: Bounds) -> int:
     """Length of the lists in a column: by its type, else that of the first one."""
     kind = opened.schema_arrow.field(name).type
     if pa.types.is_fixed_size_list(kind):
         return kind.list_size
+    _check(path, opened, (name,), bounds)
     first = next(opened.iter_batches(batch_size=1, columns=[name]), None)
     if first is None or first.column(0).null_count:
         raise ConfigError(f"{path}: the column {name!r} has no list in its first row.")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbench import arrays
+from backbench.arrays import titles
+from backbench.arrays.bounds import Bounds
 from backbench.schema import ConfigError, refuse
 
 if TYPE_CHECKING:
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 FORMATS = (".txt", ".csv", ".npy")
 
 
-def find(path: Path, named: str | None, usual: Sequence[str], where: str) -> list[str] | None:
+def find(
+    path: Path, named: str | None, usual: Sequence[str], where: str, bounds: Bounds = arrays.ANY
+) -> list[str] | None:
     """The entries that `named` is the name or the file of; without it, those of the first of the `usual` names.
 
     Parameters
@@ -31,24 +35,29 @@ def find(path: Path, named: str | None, usual: Sequence[str], where: str) -> lis
         If `named` is neither in the table's file nor a list of its own.
     """
     for name in usual if named is None else (named,):
-        inside = arrays.column(path, name)
+        inside = arrays.column(path, name, bounds)
         if inside is not None:
             return texts(inside, path)
-    if named is None:
-        return None
+    return None if named is None else beside(path, named, usual, where)
+
+
+def beside(path: Path, named: str, usual: Sequence[str], where: str) -> list[str]:
+    """The entries of the list `named`, a file of its own beside that of the table."""
     if Path(named).suffix.lower() not in FORMATS:
-        raise refuse(where, named, f"a name in {path}, or a file whose name ends in {', '.join(FORMATS)}")
-    beside = arrays.located(named, where, FORMATS)
-    found = read(beside, usual)
-    if found is None:
-        raise ConfigError(f"{where}: {beside} has no column {' or '.join(usual)}.")
-    return found
+        choices = f" (it holds {arrays.some(list(arrays.beside(path)))})" if arrays.beside(path) else ""
+        raise refuse(where, named, f"a name in {path}, or a file whose name ends in {', '.join(FORMATS)}{choices}")
+    located = arrays.located(named, where, FORMATS)
+    entries = read(located, usual)
+    if entries is None:
+        raise ConfigError(f"{where}: {located} has no column {' or '.join(usual)}.")
+    return entries
 
 
 def read(path: Path, names: Sequence[str]) -> list[str] | None:
     """Entries of a ``.txt`` (a line each), ``.npy`` (text or whole numbers) or ``.csv`` file.
 
-    A ``.csv`` begins with a head line; the first of `names` in it is the column, and None is given if it has none.
+    A ``.csv`` begins with a head line; the first of `names` in it, in any case, is the column, and None is given if it
+    has none.
     """
     with arrays.damage(path):
         if path.suffix.lower() == ".npy":
@@ -71,6 +80,8 @@ def texts(found: "np.ndarray", path: Path) -> list[str]:
 
     if found.ndim != 1:
         raise ConfigError(f"{path}: entries of the shape {found.shape}; allowed: one dimension, an entry for each row.")
+    if found.dtype.kind == "f" and np.isnan(found).any():
+        raise ConfigError(f"{path}: {np.isnan(found).sum()} of {len(found)} rows have no entry (NaN).")
     if found.dtype.kind == "f" and np.isfinite(found).all() and np.array_equal(found, np.trunc(found)):
         found = found.astype(np.int64)
     if found.dtype.kind not in "USTiub":
@@ -83,8 +94,7 @@ def _array(path: Path) -> "np.ndarray":
 
     from backbench.arrays import _npy
 
-    with path.open("rb") as handle:
-        _npy.refuse_objects(_npy.header(handle, path)[1], path)
+    _npy.checked(path, arrays.ANY)
     return np.load(path, allow_pickle=False)
 
 
@@ -92,9 +102,10 @@ def _column(path: Path, content: str, names: Sequence[str]) -> list[str] | None:
     with arrays.damage(path):
         head, *rows = [row for row in csv.reader(io.StringIO(content)) if row] or [[]]
     head = [name.strip() for name in head]
-    place = next((head.index(name) for name in names if name in head), None)
-    if place is None:
+    named = titles.usual(head, names)
+    if not named:
         return None
+    place = head.index(named[0])
     odd = [number for number, row in enumerate(rows, 2) if len(row) != len(head)]
     if odd:
         raise ConfigError(f"{path}: its head has {len(head)} columns; other numbers have the rows {arrays.some(odd)}.")

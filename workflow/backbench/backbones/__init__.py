@@ -7,7 +7,9 @@ A plugin module has ``Params`` (with a field `image`), ``BATCH``, ``ENGINE``, ``
 - ``fit(params, images, rows, validation_rows, context)``: that function, learnt from `rows`, and how it went as JSON;
   the function may have `arrays`, a mapping from names to what is to be stored beside the features;
 - ``embeddings(params, source)``, with ``IMAGES = False``: features (n, d) that were made elsewhere; `source` is
-  :class:`Rows`, there is no field `image`, and ``width(params, description)`` may ask the data set.
+  :class:`Rows`, there is no field `image`, and ``width(params, description)`` may ask the data set. So may
+  ``settle(params, description)``, where there is one: it gives the options as they are for this data set, before
+  anything is hashed, and sentences on what they are. ``record(params)`` is written beside the features.
 
 ``resolve(params, device)``, where there is one, replaces every ``auto`` and null before anything is hashed. A plugin
 whose ``Params`` has `engine` and `precision` ends in :func:`backbench.backbones._engine.open`.

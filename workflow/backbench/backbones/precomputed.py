@@ -1,25 +1,27 @@
 """Embeddings made elsewhere (layer 1): ``backbone=precomputed backbone.path=FILE``.
 
-The rows of the file are put beside the rows of the data set by the names of the images where the file has names: the
-same relative path; else the only name that ends in it, or in its base name. Without names, or with ``align: order``,
-row i of the file belongs to image i of the data set's own order, before any draw or split.
+The rows of the file are put beside the images of the data set by name where the file has text: any array or column
+whose entries match the names of all images is used (see ``backbench.arrays.matching`` for what matches). Text that
+matches in part, or two columns that match differently, are refused. Labels and parts of a split are not taken for
+names. Without text, or with ``align: order``, row i of the file belongs to image i of the data set's own order, before
+any draw or split.
 
 ``embeddings_sha256`` is over the numbers as float32, and over the names where they count; neither the format nor the
 path matters. ``path: null`` takes the embeddings that the data set itself consists of.
 """
 
 import functools
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import arrays, hashing
-from backbench.arrays import lists
-from backbench.backbones import Rows
+from backbench.arrays import lists, titles
+from backbench.arrays.bounds import Bounds
+from backbench.backbones import Rows, _names
 from backbench.datasets import Description
-from backbench.schema import ConfigError
+from backbench.schema import ConfigError, Range
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,17 +30,17 @@ IMAGES = False
 BATCH = 1
 ENGINE = "numpy"
 # Where the numbers lie; `identity` holds what they are.
-UNHASHED = ("path", "key", "columns", "names")
-NAMES = ("names", "name", "files", "file", "paths", "path", "filenames", "filename")
+UNHASHED = ("path", "key", "columns", "names", "max_gb", "rule")
 WHERE = "backbone(precomputed)"
 
 
 @dataclass(frozen=True)
 class Params:
-    """Options. `key` and `columns` say which numbers of the file (``backbench.arrays.shape``).
+    """Options. `key` and `columns` say which numbers of the file (``backbench.arrays.table``).
 
     `names` is the array or column of the file, or a list of its own (``.txt``, ``.csv``, ``.npy``), that holds the name
-    of the image of each row; null takes an array or column called names, name, file, path... where there is one.
+    of the image of each row; null takes the one whose entries match. `max_gb` limits what is read of the file (null: no
+    limit but memory).
     """
 
     path: str | None
@@ -46,6 +48,9 @@ class Params:
     columns: tuple[str, ...] | None
     names: str | None
     align: Literal["auto", "name", "order"]
+    max_gb: Annotated[float | None, Range(above=0.0)]
+    # Filled in by planning, which knows all images: how names are compared. A draw must not be compared otherwise.
+    rule: str | None = None
 
 
 def width(params: Params, description: Description) -> int:
@@ -64,10 +69,32 @@ def width(params: Params, description: Description) -> int:
             )
         return description.width
     path = _path(params)
-    n, d = arrays.shape(path, params.key, params.columns)
+    n, d = _table(params, path).shape
     if n < description.n:
         raise ConfigError(f"{WHERE}.path: {path} has {n} rows, and the data set {description.n}.")
     return d
+
+
+def settle(params: Params, description: Description) -> tuple[Params, tuple[str, ...]]:
+    """The options with `names` and `align` as they are for this data set, and in a sentence what they are.
+
+    Raises
+    ------
+    ConfigError
+        If the names match in part or differently, or there is text that names no image.
+    """
+    if params.path is None:
+        return params, ()
+    path = _path(params)
+    files = None if description.files is None else tuple(description.files)
+    # Of a draw, only the drawn images need a row; of files that were not read yet, some may be no images.
+    needed = min(description.n, len(files or ())) if description.digest else 0
+    settled, chosen = _aligned(params, path, files, needed)
+    how = chosen.words if chosen else "put beside the images by order"
+    n, d = _table(settled, path).shape
+    if settled.align == "order" and files is not None and n < len(files) and description.digest:
+        raise ConfigError(f"{WHERE}.path: {path} has {n} rows, and the data set {len(files)} images in its own order.")
+    return settled, (f"{path.name}: {n:,} rows; {d} features from {_table(settled, path).words}; {how}",)
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -75,10 +102,22 @@ def identity(params: Params) -> dict[str, Any]:
     if params.path is None:
         return {"embeddings_sha256": None, "align": "order"}
     path = _path(params)
-    names = _names(params, path)
-    about = (path, *arrays.stamp(path), params.key, params.columns)
-    digests = {"values": _digest(*about), "names": names and hashing.digest(names)}
+    names = _usual(params, path)
+    about = (path, *arrays.stamp(path), params.key, params.columns, _bounds(params))
+    digests = {"values": _digest(*about), "names": names and hashing.digest([_as_path(name) for name in names])}
     return {"embeddings_sha256": hashing.digest(digests), "align": "order" if names is None else "name"}
+
+
+def record(params: Params) -> dict[str, Any]:
+    """What was taken from where, for the record of the features."""
+    if params.path is None:
+        return {}
+    names = params.names if params.align == "name" else None
+    return {
+        "features_from": _table(params, _path(params)).words,
+        "names_from": names,
+        "rows_by": params.rule or params.align,
+    }
 
 
 def embeddings(params: Params, source: Rows) -> "np.ndarray":
@@ -87,19 +126,18 @@ def embeddings(params: Params, source: Rows) -> "np.ndarray":
     Raises
     ------
     ConfigError
-        If an image has no row or several, a name stands twice, or the number of rows is another one; with examples.
+        If an image has no row or several, or the number of rows is another one; with examples.
     """
+    import numpy as np
+
     if params.path is None:
         return _own(source)
     path = _path(params)
-    found, names = arrays.values(path, params.key, params.columns), _names(params, path)
-    if names is None:
-        rows = _by_order(len(found), source, path)
-    elif source.files is None:
-        raise ConfigError(f"{path} has names, and the images of this data set have none: give backbone.align=order.")
-    else:
-        rows = _by_name(names, source.files, path)
-    taken = arrays.floats(found[rows])
+    read = arrays.values(path, params.key, params.columns, _bounds(params))
+    files = None if source.files is None else tuple(source.files)
+    _, chosen = _aligned(params, path, files, source.n)
+    rows = np.array(chosen.rows, np.int64) if chosen else _by_order(len(read), source, path)
+    taken = arrays.taken(read, rows, path)
     arrays.digest(taken, path)
     return taken
 
@@ -108,9 +146,19 @@ def _path(params: Params) -> Path:
     return arrays.located(params.path, f"{WHERE}.path")
 
 
+def _bounds(params: Params) -> Bounds:
+    return Bounds(params.max_gb, "backbone.")
+
+
+def _table(params: Params, path: Path) -> arrays.Table:
+    return arrays.table(path, params.key, params.columns, _bounds(params))
+
+
 @functools.cache
-def _digest(path: Path, size: int, mtime_ns: int, key: str | None, columns: tuple[str, ...] | None) -> str:
-    return arrays.digest(arrays.values(path, key, columns), path)
+def _digest(
+    path: Path, size: int, mtime_ns: int, key: str | None, columns: tuple[str, ...] | None, bounds: Bounds
+) -> str:
+    return arrays.digest(arrays.values(path, key, columns, bounds), path)
 
 
 def _own(source: Rows) -> "np.ndarray":
@@ -119,23 +167,83 @@ def _own(source: Rows) -> "np.ndarray":
     return arrays.floats(source.embeddings)
 
 
-def _names(params: Params, path: Path) -> list[str] | None:
-    """The name of each row, or None where they are aligned by order."""
+def _aligned(
+    params: Params, path: Path, files: Sequence[str] | None, needed: int
+) -> tuple[Params, "_names.Chosen | None"]:
+    """The options with the column of the names, and that column; or by order, and None."""
+    if params.align == "order":
+        return params, None
+    if params.names is not None:
+        chosen = _names.asked(_names.Column(params.names, _usual(params, path)), files, needed, path, params.rule)
+        return replace(params, align="name", rule=chosen.rule), chosen
+    columns = _columns(params, path)
+    if params.align == "name" and not columns:
+        raise ConfigError(f"{WHERE}.align: received 'name'; {path} has no names: give backbone.names=NAME or a list.")
+    chosen = _names.choose(columns, files, needed, path)
+    if chosen is None and params.align == "name":
+        raise _names.none_matches(columns, path)
+    if chosen is None:
+        return replace(params, align="order"), None
+    return replace(params, names=chosen.title, align="name", rule=chosen.rule), chosen
+
+
+def _columns(params: Params, path: Path) -> Sequence["_names.Column"]:
+    """What beside the numbers may name the images."""
+    table = _table(params, path)
+    taken = table.name if isinstance(table.name, tuple) else (table.name,)
+    return _read(path, *arrays.stamp(path), int(table.shape[0]), taken, _bounds(params))
+
+
+@functools.lru_cache(maxsize=4)
+def _read(
+    path: Path, size: int, mtime_ns: int, n: int, taken: tuple[str, ...], bounds: Bounds
+) -> tuple["_names.Column", ...]:
+    """What may hold a name for each of the `n` rows: text, whole numbers, and what cannot be read."""
+    columns = []
+    for title, side in arrays.beside(path).items():
+        if title in taken or side.shape != (n,) or side.kind == arrays.REAL:
+            continue
+        if side.kind == arrays.OBJECT:
+            # In an .npz, Python objects may well be names; in a .parquet, text is stored as such.
+            columns += [_names.Column(title, None, side.kind)] if path.suffix.lower() == ".npz" else []
+        elif side.kind == arrays.TEXT or not titles.is_label(title):
+            entries = arrays.column(path, title, bounds, missing=True)
+            columns.append(_names.Column(title, lists.texts(entries, path), side.kind))
+    return tuple(columns)
+
+
+def _usual(params: Params, path: Path) -> list[str] | None:
+    """The name of each row where `names` says where they are, or a column has a usual title; None for order.
+
+    Planning has put the title of the column that matches into `names` before.
+    """
     if params.align == "order":
         return None
-    found = lists.find(path, params.names, NAMES, f"{WHERE}.names")
-    if found is None:
+    entries = _entries(params, path)
+    if entries is None:
         if params.align == "auto":
             return None
         raise ConfigError(f"{WHERE}.align: received 'name'; {path} has no names: give backbone.names=NAME or a list.")
-    n, _ = arrays.shape(path, params.key, params.columns)
-    if len(found) != n:
-        raise ConfigError(f"{WHERE}.names: {len(found)} names for the {n} rows of {path}.")
-    found = [str(PurePosixPath(name.replace("\\", "/"))) for name in found]
-    twice = [name for name, count in Counter(found).items() if count > 1]
-    if twice:
-        raise ConfigError(f"{path}: names that stand in several rows: {arrays.some(twice)}.")
-    return found
+    n = _table(params, path).shape[0]
+    if len(entries) != n:
+        raise ConfigError(f"{WHERE}.names: {len(entries)} names for the {n} rows of {path}.")
+    return entries
+
+
+def _entries(params: Params, path: Path) -> list[str] | None:
+    sides, named = arrays.beside(path), params.names
+    if named is None:
+        named = next(iter(titles.usual(sides, titles.NAMES)), None)
+    if named is None:
+        return None
+    inside = arrays.column(path, named, _bounds(params), missing=True)
+    if inside is None:
+        return lists.beside(path, named, titles.NAMES, f"{WHERE}.names")
+    return lists.texts(inside, path)
+
+
+def _as_path(name: str) -> str:
+    return str(PurePosixPath(name.replace("\\", "/")))
 
 
 def _by_order(n: int, source: Rows, path: Path) -> "np.ndarray":
@@ -145,42 +253,3 @@ def _by_order(n: int, source: Rows, path: Path) -> "np.ndarray":
             "row for each image, or names."
         )
     return source.positions
-
-
-def _by_name(names: Sequence[str], files: Sequence[str], path: Path) -> "np.ndarray":
-    """The row of each file: that of its path, of the only name that ends in it, or that has its base name."""
-    import numpy as np
-
-    exact = {name: row for row, name in enumerate(names)}
-    ends = _by_base(names)
-    alone = {base for base, of in _by_base(files).items() if len(of) == 1}
-
-    def row_of(name: str) -> int | None:
-        if name in exact:
-            return exact[name]
-        base = PurePosixPath(name).name
-        rows = ends.get(base, [])
-        longer = [row for row in rows if names[row].endswith(f"/{name}")]
-        if len(longer) == 1:
-            return longer[0]
-        return rows[0] if len(rows) == 1 and base in alone else None
-
-    found = [row_of(name) for name in files]
-    missing = [name for name, row in zip(files, found, strict=True) if row is None]
-    if missing:
-        raise ConfigError(
-            f"{path} has no row, or several that may be meant, for {len(missing)} of {len(files)} images: "
-            f"{arrays.some(missing)}. Its names are {arrays.some(names)}."
-        )
-    twice = [names[row] for row, count in Counter(found).items() if count > 1]
-    if twice:
-        raise ConfigError(f"{path}: rows that several images would share: {arrays.some(twice)}.")
-    return np.array(found, np.int64)
-
-
-def _by_base(names: Sequence[str]) -> dict[str, list[int]]:
-    """Rows by the last part of their name."""
-    found: dict[str, list[int]] = {}
-    for row, name in enumerate(names):
-        found.setdefault(PurePosixPath(name).name, []).append(row)
-    return found

@@ -2,36 +2,39 @@
 
 One ``.npz`` with the arrays features, labels and perhaps names and split; or a table in any format that
 ``backbench.arrays`` reads, with the labels beside it. Labels are text or whole numbers; the classes are their values,
-sorted. The digest is over the numbers as float32, the labels, names and parts, whatever the files are called.
+sorted. A file that has parts of a split keeps them unless ``split.source`` is ``random``; rows of other parts
+(unlabeled) are left out. The digest is over the numbers as float32, the labels, names and parts, whatever the files are
+called.
 """
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from backbench import arrays, hashing
-from backbench.arrays import lists
-from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, Collection, Description, Split, _split
-from backbench.schema import ConfigError, Range, refuse
+from backbench.arrays.bounds import Bounds
+from backbench.datasets import TRAIN, Collection, Description, Split, _annotations, _parts, _split
+from backbench.datasets._annotations import WHERE, Beside
+from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
-UNHASHED = ("path", "key", "columns", "labels", "names", "parts")
-WHERE = "dataset(embeddings)"
-LABELS = ("labels", "label", "classes", "class", "targets", "target", "y")
-NAMES = ("names", "name", "files", "file", "paths", "path", "filenames", "filename")
-SPLIT = ("split", "splits", "part", "parts")
-PART_NAMES = {"train": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "val": VALIDATION, "test": TEST}
+UNHASHED = ("path", "key", "columns", "labels", "names", "parts", "max_gb")
+MIXED = (
+    "the file brings its own parts of a split, and they are mixed and divided anew; dataset.split.source=given keeps "
+    "them"
+)
 
 
 @dataclass(frozen=True)
 class Params:
-    """Options. `key` and `columns` say which numbers of the file (``backbench.arrays.shape``).
+    """Options. `key` and `columns` say which numbers of the file (``backbench.arrays.table``).
 
     `labels`, `names` and `parts` are each an array or column of the file, or the path of a list of its own (``.txt``,
-    ``.csv``, ``.npy``); null takes one of the usual names where there is one. `digest` pins the content.
+    ``.csv``, ``.npy``); null takes one of the usual names where there is one, and ``none`` takes none. `digest` pins
+    the content. `max_gb` limits what is read of the file (null: no limit but memory).
     """
 
     path: str | None
@@ -40,41 +43,42 @@ class Params:
     labels: str | None
     names: str | None
     parts: str | None
+    max_gb: Annotated[float | None, Range(above=0.0)]
     digest: str | None
     sample: Annotated[int | None, Range(low=1)]
     seed: Annotated[int, Range(low=0)]
     split: Split
 
 
-@dataclass(frozen=True)
-class _Lists:
-    """What there is beside the numbers: for each row its class, name and part."""
-
-    classes: tuple[str, ...] | None
-    labels: tuple[int, ...] | None
-    names: tuple[str, ...] | None
-    parts: tuple[int, ...] | None
-
-
 def describe(params: Params) -> Description:
     """Size, classes and digest; the numbers are read once per process unless the file changes."""
     path = _path(params)
-    n, d = arrays.shape(path, _key(params, path), params.columns)
-    about = _lists(params, path, n)
+    table = _table(params, path)
+    about = _beside(params, path, table)
     digest = _verified(params, path, about)
-    sizes = Counter(zip(about.parts or (TRAIN,) * n, about.labels or (0,) * n, strict=True))
-    _check_given(params, about)
-    counts = _split.counts(sizes, params.sample, params.split)
-    classes = len(about.classes) if about.classes else None
-    return Description(sum(counts), classes, digest, counts, images=False, width=d)
+    split = _settled(params, about)
+    sizes = Counter(zip(about.used_parts or (TRAIN,) * about.kept, about.labels or (0,) * about.kept, strict=True))
+    counts = _split.counts(sizes, params.sample, split)
+    return Description(
+        sum(counts),
+        len(about.classes) if about.classes else None,
+        digest,
+        counts,
+        images=False,
+        width=int(table.shape[1]),
+        notice=MIXED if about.given and split.source == "random" else None,
+        understood=(_sentence(path, table, about),),
+        given=about.given,
+        files=about.names,
+    )
 
 
 def fingerprint(params: Params, progress: Callable[[int, int], None]) -> str:
     """Digest of the content."""
     path = _path(params)
-    n, _ = arrays.shape(path, _key(params, path), params.columns)
-    found = _verified(params, path, _lists(params, path, n))
-    progress(n, n)
+    about = _beside(params, path, _table(params, path))
+    found = _verified(params, path, about)
+    progress(about.n, about.n)
     return found
 
 
@@ -89,24 +93,25 @@ def load(params: Params, context: Context) -> Collection:
     import numpy as np
 
     path = _path(params)
-    found = arrays.values(path, _key(params, path), params.columns)
-    about = _lists(params, path, len(found))
+    table = _table(params, path)
+    about = _beside(params, path, table)
     digest = _verified(params, path, about)
-    _check_given(params, about)
     labels = None if about.labels is None else np.array(about.labels, np.int64)
-    parts = None if about.parts is None else np.array(about.parts, np.uint8)
-    rows, split = _split.sample_and_split(parts, labels, len(found), params.sample, params.seed, params.split)
+    parts = None if about.used_parts is None else np.array(about.used_parts, np.uint8)
+    split = _settled(params, about)
+    drawn, split_of = _split.sample_and_split(parts, labels, about.kept, params.sample, params.seed, split)
+    rows = drawn if about.rows is None else np.array(about.rows, np.int64)[drawn]
     return Collection(
         digest=digest,
-        split=split,
-        labels=None if labels is None else labels[rows],
+        split=split_of,
+        labels=None if labels is None else labels[drawn],
         names=about.classes,
         root=None if about.names is None else path.parent,
-        files=None if about.names is None else [about.names[row] for row in rows],
+        files=None if about.names is None else [about.names[row] for row in drawn],
         rows=rows,
-        total=len(found),
-        embeddings=arrays.floats(found[rows]),
-        info={"source": str(path)},
+        total=about.n,
+        embeddings=arrays.taken(arrays.values(path, params.key, params.columns, _bounds(params)), rows, path),
+        info=_info(path, table, about),
     )
 
 
@@ -116,20 +121,85 @@ def _path(params: Params) -> Path:
     return arrays.located(params.path, f"{WHERE}.path")
 
 
-def _key(params: Params, path: Path) -> str | None:
-    """The array of the numbers: `features` where there are several and none is named."""
-    if params.key is not None or path.suffix.lower() not in (".npz", ".safetensors"):
-        return params.key
-    try:
-        arrays.shape(path, "features")
-    except ConfigError:
-        return None
-    return "features"
+def _bounds(params: Params) -> Bounds:
+    return Bounds(params.max_gb, "dataset.")
 
 
-def _verified(params: Params, path: Path, about: _Lists) -> str:
-    values = _digest(path, *arrays.stamp(path), _key(params, path), params.columns)
+def _table(params: Params, path: Path) -> arrays.Table:
+    return arrays.table(path, params.key, params.columns, _bounds(params))
+
+
+def _beside(params: Params, path: Path, table: arrays.Table) -> Beside:
+    """What there is beside the numbers.
+
+    Raises
+    ------
+    ConfigError
+        If a column is asked for as a feature and is that of the labels, names or parts too.
+    """
+    asked = (params.labels, params.names, params.parts)
+    about = _read(path, *arrays.stamp(path), asked, int(table.shape[0]), _bounds(params))
+    taken = table.name if isinstance(table.name, tuple) else ()
+    for option, title in about.titles.items():
+        if title in taken:
+            raise ConfigError(
+                f"{WHERE}: the column {title!r} is among dataset.columns, and gives the {option} too; leave it out of "
+                f"dataset.columns, or give dataset.{option}=COLUMN or dataset.{option}=none."
+            )
+    return about
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, size: int, mtime_ns: int, asked: tuple[str | None, ...], n: int, bounds: Bounds) -> Beside:
+    return _annotations.read(path, dict(zip(("labels", "names", "parts"), asked, strict=True)), n, bounds)
+
+
+def _settled(params: Params, about: Beside) -> Split:
+    if params.split.source == "given" and about.parts is None:
+        raise ConfigError(
+            f"{WHERE}.split.source: received 'given'; the file has no split: give dataset.parts=NAME, or use random."
+        )
+    return params.split.settled(about.given)
+
+
+def _sentence(path: Path, table: arrays.Table, about: Beside) -> str:
+    """What the file is taken for."""
+    words = [f"{about.n:,} rows", f"{table.shape[1]} features from {table.words}"]
+    labels, names, parts = (about.titles[option] for option in ("labels", "names", "parts"))
+    words.append("no labels" if labels is None else f"{len(about.classes or ())} classes from `{labels}`")
+    words += [] if names is None else [f"names from `{names}`"]
+    words += [] if parts is None else [f"{_parts.sentence(Counter(about.parts))} from `{parts}`"]
+    words += (
+        [f"{sum(about.left_out.values()):,} rows of other parts are left out ({arrays.some(list(about.left_out))})"]
+        if about.left_out
+        else []
+    )
+    unused = _unused(path, table, about)
+    return f"{path.name}: {'; '.join(words)}" + (f"; not used: {arrays.some(unused)}" if unused else "")
+
+
+def _unused(path: Path, table: arrays.Table, about: Beside) -> list[str]:
+    """Arrays and columns of the file that nothing is taken from."""
+    taken = table.name if isinstance(table.name, tuple) else (table.name,)
+    return [name for name in arrays.beside(path) if name not in {*taken, *about.titles.values()}]
+
+
+def _info(path: Path, table: arrays.Table, about: Beside) -> dict[str, Any]:
+    """What was taken from where, for the record."""
+    return {
+        "source": str(path),
+        "features": int(table.shape[1]),
+        "features_from": table.words,
+        **{f"{option}_from": title for option, title in about.titles.items()},
+        "columns_not_used": _unused(path, table, about),
+        "rows_left_out": dict(about.left_out),
+    }
+
+
+def _verified(params: Params, path: Path, about: Beside) -> str:
+    values = _digest(path, *arrays.stamp(path), params.key, params.columns, _bounds(params))
     listed = {name: getattr(about, name) for name in ("classes", "labels", "names", "parts")}
+    listed |= {} if about.rows is None else {"rows": about.rows}
     found = hashing.digest({"values": values, **{name: value and list(value) for name, value in listed.items()}})
     if params.digest not in (None, found):
         raise ConfigError(
@@ -140,49 +210,7 @@ def _verified(params: Params, path: Path, about: _Lists) -> str:
 
 
 @functools.cache
-def _digest(path: Path, size: int, mtime_ns: int, key: str | None, columns: tuple[str, ...] | None) -> str:
-    return arrays.digest(arrays.values(path, key, columns), path)
-
-
-def _lists(params: Params, path: Path, n: int) -> _Lists:
-    labels = _entries(path, params.labels, LABELS, "labels", n)
-    names = _entries(path, params.names, NAMES, "names", n)
-    parts = _entries(path, params.parts, SPLIT, "parts", n)
-    classes, numbers = _classes(labels) if labels else (None, None)
-    twice = [name for name, count in Counter(names or ()).items() if count > 1]
-    if twice:
-        raise ConfigError(f"{path}: names that stand in several rows: {arrays.some(twice)}.")
-    return _Lists(classes, numbers, tuple(names) if names else None, _parts(parts) if parts else None)
-
-
-def _entries(path: Path, named: str | None, usual: Sequence[str], option: str, n: int) -> list[str] | None:
-    found = lists.find(path, named, usual, f"{WHERE}.{option}")
-    if found is not None and len(found) != n:
-        raise ConfigError(f"{WHERE}.{option}: {len(found)} entries for the {n} rows of {path}.")
-    return found and [entry.strip() for entry in found]
-
-
-def _classes(labels: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Class names, sorted as numbers where all are whole numbers, and the class of each row."""
-    empty = [row for row, label in enumerate(labels) if not label]
-    if empty:
-        raise ConfigError(f"{WHERE}.labels: no label in row {arrays.some(empty)}.")
-    whole = all(label.removeprefix("-").isdecimal() for label in labels)
-    classes = sorted(set(labels), key=(lambda label: (int(label), label)) if whole else None)
-    number = {label: place for place, label in enumerate(classes)}
-    return tuple(classes), tuple(number[label] for label in labels)
-
-
-def _parts(entries: Sequence[str]) -> tuple[int, ...]:
-    known = {**PART_NAMES, **{str(part): part for part in range(len(PARTS))}}
-    other = sorted({entry for entry in entries if entry.lower() not in known})
-    if other:
-        raise refuse(f"{WHERE}.parts", other[0], known)
-    return tuple(known[entry.lower()] for entry in entries)
-
-
-def _check_given(params: Params, about: _Lists) -> None:
-    if params.split.source == "given" and about.parts is None:
-        raise ConfigError(
-            f"{WHERE}.split.source: received 'given'; the file has no split: give dataset.parts=NAME, or use random."
-        )
+def _digest(
+    path: Path, size: int, mtime_ns: int, key: str | None, columns: tuple[str, ...] | None, bounds: Bounds
+) -> str:
+    return arrays.digest(arrays.values(path, key, columns, bounds), path)

@@ -55,8 +55,12 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
 
 def _params(module: ModuleType, config: Mapping[str, Any], inputs: Inputs) -> Any:
     """The options of a member; its weights must still be the ones that it was planned with."""
-    options = {field.name for field in dataclasses.fields(module.Params)}
-    values = dict.fromkeys(getattr(module, "UNHASHED", ()), 0) | {key: config[key] for key in options & set(config)}
+    fields = {field.name: field.default for field in dataclasses.fields(module.Params)}
+    options = set(fields)
+    absent = [
+        key for key in getattr(module, "UNHASHED", ()) if fields.get(key, dataclasses.MISSING) is dataclasses.MISSING
+    ]
+    values = dict.fromkeys(absent, 0) | {key: config[key] for key in options & set(config)}
     if "image" in options:
         values["image"] = dict(inputs.store.read(*inputs.refs["images"])["config"])
     params = plugins.params("backbone", {"name": config["name"], **values})
@@ -78,6 +82,7 @@ def _given(member: Member, module: ModuleType, params: Any, inputs: Inputs, cont
     _extraction.check(features, 0)
     context.progress(source.n, source.n)
     info = _info(module, params, features.shape[1], None)
+    info |= module.record(params) if hasattr(module, "record") else {}
     return Outcome(member.hash, info=info, arrays={"features": features}, used={"device": "cpu", "batch_size": None})
 
 

@@ -107,6 +107,9 @@ class Sources:
             parents["images"] = self.making.stage(
                 "images", "decode", image, {"dataset": source.stage}, [], local, about
             )
+        if hasattr(module, "settle"):
+            params, texts = module.settle(params, source.about)
+            self.making.understand(texts)
         full, local = _identified(name, module, params)
         modules = [plugins.module_name("backbone", name)]
         about = {"n": source.n} | ({"gflops": round(module.cost(params), 3)} if hasattr(module, "cost") else {})
@@ -138,7 +141,7 @@ def _identified(name: str, module: Any, params: Any) -> tuple[dict[str, Any], di
     identity = module.identity(params)
     local = {key: value for key, value in hashed.items() if key in identity and identity[key] != value}
     dropped = {key for key in getattr(module, "UNHASHED", ()) if key not in identity}
-    local |= {key: hashed[key] for key in dropped}
+    local |= {key: hashed[key] for key in dropped if key in hashed}
     kept = {key: value for key, value in hashed.items() if key not in dropped}
     return {"engine": module.ENGINE, "precision": PRECISION, "name": name, **kept, **identity}, local
 

@@ -1,0 +1,95 @@
+"""Which columns of a table are the features where nobody says so (layer 0)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backbench.arrays import some, titles
+from backbench.arrays.bounds import Bounds
+from backbench.schema import ConfigError
+
+LIST, REAL, WHOLE, OTHER = "list", "real", "whole", "other"
+# A family is the features beside other columns of numbers only where these are few.
+CLEARLY_MORE = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Titles of the columns, in the order of the file, and what they are in words."""
+
+    columns: tuple[str, ...]
+    words: str
+
+
+def choose(path: Path, kinds: Mapping[str, str], index: Collection[str], bounds: Bounds) -> Choice:
+    """The features among columns of the given kinds: the column of lists, or the family of numbered titles.
+
+    Parameters
+    ----------
+    kinds
+        ``list`` (of numbers), ``real``, ``whole`` (numbers) or ``other``, by title.
+    index
+        Titles of the columns that are an index.
+
+    Raises
+    ------
+    ConfigError
+        If several may be meant, or none clearly is.
+    """
+    allowed = [title for title in kinds if title not in index and not titles.is_never_feature(title)]
+    lists = _lists([title for title, kind in kinds.items() if kind == LIST], allowed)
+    reals = [title for title in allowed if kinds[title] == REAL]
+    groups = _families(path, kinds, allowed, index, whole_too=not lists)
+    readings = [Choice((title,), f"lists in column {title}") for title in lists]
+    readings += [Choice(group.titles, f"columns {group}") for group in groups]
+    if len(readings) == 1:
+        rest = [title for title in reals if title not in readings[0].columns]
+        if lists or len(readings[0].columns) >= CLEARLY_MORE * len(rest):
+            return readings[0]
+        readings.append(Choice(tuple(title for title in kinds if title in (*reals, *readings[0].columns)), ""))
+    if not readings and len(kinds) == len(reals) == 1:
+        return Choice(tuple(reals), f"column {reals[0]}")
+    raise _unclear(path, kinds, readings, bounds)
+
+
+def _families(
+    path: Path, kinds: Mapping[str, str], allowed: Sequence[str], index: Collection[str], whole_too: bool
+) -> list[titles.Family]:
+    """The families of numbers: those with a column of reals, else where `whole_too`, those of whole numbers.
+
+    Raises
+    ------
+    ConfigError
+        If a column between those of a family is no number.
+    """
+    numbers = titles.families(title for title in allowed if kinds[title] in (REAL, WHOLE))
+    groups = [group for group in numbers if any(kinds[title] == REAL for title in group.titles)]
+    groups = groups or (numbers if whole_too else [])
+    for group in groups:
+        odd = [title for title in kinds if group.holds(title) and title not in (*group.titles, *index)]
+        if odd:
+            raise ConfigError(f"{path}: the columns {group} are numbers, and {some(odd)} beside them are none.")
+    return groups
+
+
+def _lists(lists: Sequence[str], allowed: Sequence[str]) -> list[str]:
+    """The columns of lists that may be features; one with a usual title before others."""
+    usual = titles.usual(lists, titles.FEATURES)
+    return usual if len(usual) == 1 else [title for title in lists if title in allowed or title in usual]
+
+
+def _unclear(path: Path, kinds: Mapping[str, str], readings: Sequence[Choice], bounds: Bounds) -> ConfigError:
+    there, option = list(kinds), f"{bounds.prefix}columns"
+    if readings:
+        lines = [
+            f"the {len(reading.columns)} {reading.words or 'columns of numbers'}: "
+            f'"{option}=[{titles.pattern(reading.columns, there)}]"'
+            for reading in readings
+        ]
+        return ConfigError(f"{path}: several columns may be the features; say which to take. {'; or '.join(lines)}.")
+    listed = some([f"{title} ({kind})" for title, kind in kinds.items()], shown=12)
+    return ConfigError(
+        f"{path} has the columns {listed}; which of them are features is not clear (no column of lists, no family of "
+        f'numbered titles such as e0, e1, ...); say which to take: "{option}=[NAME,...]", or a pattern: '
+        f'"{option}=[e*]".'
+    )
