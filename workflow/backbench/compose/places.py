@@ -1,0 +1,26 @@
+"""Whether a word is a path (no hydra)."""
+
+import os
+import re
+from pathlib import Path
+
+# The end of a name that is a file's, not a word's.
+SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,11}$")
+
+
+def there(path: str) -> bool:
+    """Whether a file or folder is at `path`; ``~`` is the home folder."""
+    try:
+        return bool(path) and os.path.lexists(os.path.expanduser(path))
+    except (OSError, ValueError):
+        return False
+
+
+def like_a_path(word: str) -> bool:
+    """Whether a word is written as a path: it has a slash, begins with a tilde or a dot, or ends in a suffix."""
+    return "/" in word or "\\" in word or word.startswith(("~", ".")) or bool(SUFFIX.search(word))
+
+
+def absolute(path: str | Path) -> Path:
+    """The absolute path, without ``~``, ``.`` and ``..``; links stay."""
+    return Path(os.path.abspath(os.path.expanduser(path)))
