@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=raw,
         allow_abbrev=False,
         description="Which frozen representation, clusterer, number of clusters and classifier suit these images?",
-        epilog="Start with `backbench plan`, then `backbench sweep`. Each command explains itself with --help.",
+        epilog="Start with `backbench plan ~/photos`, then `backbench sweep ~/photos`.\nEach command explains itself with --help.",
     )
     top.add_argument("--version", action="version", version=f"backbench {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -163,11 +163,17 @@ def _port(text: str) -> int:
 
 def _overrides(command: argparse.ArgumentParser) -> None:
     command.add_argument("-h", "--help", action=_GridHelp)
-    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="overrides of the grid (see below)")
+    command.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="PATH | KEY=VALUE",
+        help="the collection: a folder, an archive, a table, embeddings or an address; and overrides of the grid",
+    )
 
 
 def _plan(command: argparse.ArgumentParser) -> None:
     _overrides(command)
+    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...]"
     command.add_argument("--cores", default="all", help="cores that the estimate is for (default: all)")
     command.add_argument("--list", action="store_true", help="list every run with its config hash on stdout")
 
@@ -175,7 +181,7 @@ def _plan(command: argparse.ArgumentParser) -> None:
 def _sweep(command: argparse.ArgumentParser) -> None:
     _overrides(command)
     _launch(command)
-    command.usage = "backbench sweep [options] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
+    command.usage = "backbench sweep [options] [PATH] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
 
 
 def _launch(command: argparse.ArgumentParser) -> None:
@@ -206,7 +212,10 @@ def _paper(command: argparse.ArgumentParser) -> None:
 
 def _audit(command: argparse.ArgumentParser) -> None:
     command.epilog = AUDIT
-    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="the data set and its options, as for sweep")
+    command.usage = "backbench audit [options] [PATH] [KEY=VALUE ...]"
+    command.add_argument(
+        "overrides", nargs="*", metavar="PATH | KEY=VALUE", help="the collection and its options, as for sweep"
+    )
     command.add_argument(
         "--strict",
         action="store_true",
@@ -218,7 +227,7 @@ def _audit(command: argparse.ArgumentParser) -> None:
 
 def _runs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--filter", action="append", default=[], metavar="COND", help="k>=5, backbone.name=pixels ...")
-    command.add_argument("--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts downwards (--sort=-nmi)")
+    command.add_argument("--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts downwards (--sort -nmi)")
     command.add_argument("--columns", help="columns to show, separated by commas")
     command.add_argument("--limit", type=_positive, help="show that many rows")
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")

@@ -1,6 +1,5 @@
 """A path among the overrides is the collection (layer 4)."""
 
-import os
 import re
 import shlex
 import unicodedata
@@ -9,13 +8,14 @@ from pathlib import Path
 
 from backbench.cli.plan import say
 from backbench.compose import collection, names
-from backbench.compose.mistakes import Mistake, check_characters, check_colon, short
+from backbench.compose.checks import check_characters, check_colon
+from backbench.compose.mistakes import Mistake, short
 from backbench.compose.places import absolute, like_a_path, there
 from backbench.schema import ConfigError, nearest
 
 MOST_OPTIONS = 12
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-DASHES = "-‐‑‒–—―−"  # noqa: RUF001
+DASHES = "-‐‑‒–—―−"
 # Options that say which collection it is; a table may name files of a folder beside it.
 WHICH = ("dataset.root", "dataset.archive", "dataset.path", "dataset.url", "dataset.csv")
 
@@ -72,7 +72,7 @@ def _check_encoding(words: Sequence[str]) -> None:
 
 def _check_joined(words: Sequence[str]) -> None:
     """Refuse what the shell parted at a blank: ``k= 5``, ``k = 5``, ``svm, knn``, a path with blanks."""
-    for i, word in enumerate(words):
+    for i in range(len(words)):
         for size in (3, 2):
             parts = words[i : i + size]
             if len(parts) == size and (meant := _joined(parts)):
@@ -116,8 +116,8 @@ def _check(word: str, words: Sequence[str]) -> None:
     if there(word):
         if word in names.options()["dataset"] and word not in ("folder", "archive", "embeddings"):
             raise ConfigError(
-                f"{word!r} is a known collection and a path that is here. For the collection type dataset={word}, for the "
-                f"path ./{word}"
+                f"{word!r} is a known collection and a path that is here. For the collection type dataset={word}, "
+                f"for the path ./{word}"
             )
         return
     _check_blanks(word, words)
@@ -143,7 +143,7 @@ def _missing(word: str) -> ConfigError:
     place = absolute(word)
     above = next(folder for folder in place.parents if folder.exists())
     try:
-        beside = sorted(os.listdir(above)) if above.is_dir() else []
+        beside = sorted(path.name for path in above.iterdir()) if above.is_dir() else []
     except OSError:
         beside = []
     lost = place.relative_to(above).parts[0]
@@ -175,7 +175,7 @@ def _bare(word: str, words: Sequence[str]) -> ConfigError:
         return Mistake(f"{start}; it is a key. Allowed: {allowed}.", [word])
     near = nearest(word.lower(), [stem for stems in names.options().values() for stem in stems])
     hints = [f"{group}={near}" for group in names.with_option(near)] if near else []
-    file = nearest(word, os.listdir())
+    file = nearest(word, (path.name for path in Path.cwd().iterdir()))
     hints += [file] if file else []
     hint = f" Did you mean {' or '.join(hints)}?" if hints else ""
     text = f"{start}; allowed: a path (looked for {absolute(word)}), or an override such as k=5.{hint}"
@@ -198,7 +198,7 @@ def _two(command: str, given: Sequence[str], overrides: Sequence[str]) -> Config
     kinds = {_kind(named): (word, named) for word in given for named in [collection.overrides_of(word)]}
     more = []
     if "embeddings" in kinds and len(kinds) == 2:
-        word, named = kinds.pop("embeddings")
+        _, named = kinds.pop("embeddings")
         images = next(iter(kinds.values()))[1]
         path = named[1].partition("=")[2]
         more = ["For the images with these embeddings", [*images, "backbone=precomputed", f"backbone.path={path}"]]

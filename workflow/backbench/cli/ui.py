@@ -40,7 +40,8 @@ def _check_free(args: argparse.Namespace) -> None:
     words = ["backbench", "ui", "--port", str(free)] + (["--uri", args.uri] if args.uri else [])
     line = f" type {shlex.join(words)}" if free else " name another port."
     raise ConfigError(
-        f"--port: received {args.port}; something listens there already. Look at http://{args.host}:{args.port}, or{line}"
+        f"--port: received {args.port}; something listens there already. "
+        f"Look at http://{args.host}:{args.port}, or{line}"
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from backbench.schema import ConfigError, nearest
 
 HELP = ("-h", "--help")
-DASHES = "-‐‑‒–—―−"  # noqa: RUF001
+DASHES = "-‐‑‒–—―−"
 FIRST = (*HELP, "--version")
 
 

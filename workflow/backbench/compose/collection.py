@@ -31,12 +31,43 @@ ALLOWED = (
     f"embeddings ({', '.join(arrays.FORMATS)})"
 )
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .gif .bmp .tif .tiff .webp .heic .heif .avif .ppm .pgm .pbm .pnm .tga .ico .jp2 .j2k "
-    ".dng .cr2 .cr3 .nef .arw .orf .rw2 .raf .psd .svg".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".tga",
+        ".ico",
+        ".jp2",
+        ".j2k",
+        ".dng",
+        ".cr2",
+        ".cr3",
+        ".nef",
+        ".arw",
+        ".orf",
+        ".rw2",
+        ".raf",
+        ".psd",
+        ".svg",
+    ]
 )
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
-ARCHIVE_SUFFIXES = frozenset(".zip .tar .tgz .tbz .tbz2 .txz .gz .bz2 .xz".split())
-WEIGHT_SUFFIXES = frozenset(".pt .pth .ckpt .onnx .pkl .pickle .joblib .bin .skops".split())
+ARCHIVE_SUFFIXES = frozenset([".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz"])
+WEIGHT_SUFFIXES = frozenset([".pt", ".pth", ".ckpt", ".onnx", ".pkl", ".pickle", ".joblib", ".bin", ".skops"])
 # First bytes -> what they are of.
 ARRAYS = (b"\x93NUMPY", b"PAR1")
 IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"8BPS", b"\0\0\0\x0cjP  ")

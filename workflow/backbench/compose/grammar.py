@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backbench import paths
-from backbench.compose import literal, mistakes, spans
+from backbench.compose import checks, literal, mistakes, spans
 from backbench.compose.mistakes import Mistake
 from backbench.compose.names import ROOT
 from backbench.schema import ConfigError
@@ -57,7 +57,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 
 def _parsed(parser: OverridesParser, override: str) -> Override:
-    mistakes.check(override, literal.is_text(override.partition("=")[0]))
+    checks.check(override, literal.is_text(override.partition("=")[0]))
     try:
         (parsed,) = parser.parse_overrides([written_out(override)])
     except (HydraException, ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Callable
 
 from backbench.compose.mistakes import Mistake
-from backbench.compose.places import absolute, there
+from backbench.compose.places import absolute, of_nobody, there
 from backbench.schema import ConfigError
 
 OWNERS = ("dataset", "backbone", "store", "tracking")
@@ -20,7 +20,7 @@ TEXTS = (*PATHS, "url", "uri", "label_pattern", "sha256", "digest", "key", "mode
 FUNCTION = re.compile(
     r"(choice|range|interval|glob|sort|shuffle|tag|str|int|float|bool|extend_list|json_str)\(.*\)", re.DOTALL
 )
-TYPOGRAPHIC = "“”„‟«»‘’‚‛"  # noqa: RUF001
+TYPOGRAPHIC = "“”„‟«»‘’‚‛"
 
 
 def is_text(key: str) -> bool:
@@ -46,6 +46,8 @@ def written(key: str, value: str, swept: Callable[[str], bool]) -> str:
     bare = value if name in PATHS and there(value) else value.strip()
     if name in FILES and bare.startswith("file://"):
         bare = urllib.parse.unquote(urllib.parse.urlsplit(bare).path)
+    if name in PATHS and of_nobody(bare):
+        bare = str(absolute(bare))
     if name in PATHS and there(bare):
         return _one_path(key, bare)
     if not bare or bare.lower() == "null" or "${" in bare or _in_quotes(bare) or FUNCTION.fullmatch(bare):

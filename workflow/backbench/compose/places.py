@@ -11,7 +11,7 @@ SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,11}$")
 def there(path: str) -> bool:
     """Whether a file or folder is at `path`; ``~`` is the home folder."""
     try:
-        return bool(path) and os.path.lexists(os.path.expanduser(path))
+        return bool(path) and os.path.lexists(_expanded(path))
     except (OSError, ValueError):
         return False
 
@@ -23,4 +23,16 @@ def like_a_path(word: str) -> bool:
 
 def absolute(path: str | Path) -> Path:
     """The absolute path, without ``~``, ``.`` and ``..``; links stay."""
-    return Path(os.path.abspath(os.path.expanduser(path)))
+    return Path(os.path.normpath(_expanded(path).absolute()))
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # a name behind the tilde that is nobody's
+        return Path(path)
+
+
+def of_nobody(path: str) -> bool:
+    """Whether a path begins with a tilde and a name that no user has, so that it is a name like any other."""
+    return path.startswith("~") and _expanded(path) == Path(path)

@@ -5,7 +5,7 @@ import re
 MOST_NUMBERS = 10_000
 WHOLE, REAL = r"[+-]?\d+", r"[+-]?(?:\d+\.\d*|\.?\d+)(?:[eE][+-]?\d+)?"
 RANGE = re.compile(rf"({WHOLE})\.\.({WHOLE})")
-MEANT = re.compile(rf"({WHOLE})\s*(?:-|–|:|\.{{2,}}|\bto\b|\bbis\b)\s*({WHOLE})")  # noqa: RUF001
+MEANT = re.compile(rf"({WHOLE})\s*(?:-|–|:|\.{{2,}}|\bto\b|\bbis\b)\s*({WHOLE})")
 STEPPED = re.compile(rf"({WHOLE})\s*(?::|\.{{2,}})\s*({WHOLE})\s*(?::|\.{{2,}})\s*(\d+)")
 OPEN = re.compile(rf"{REAL}\s*\.{{2,}}|\.{{2,}}\s*{REAL}")
 REALS = re.compile(rf"{REAL}\s*(?:\.\.+|-|:)\s*{REAL}")
