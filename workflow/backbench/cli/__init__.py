@@ -106,7 +106,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=raw,
         allow_abbrev=False,
         description="Which frozen representation, clusterer, number of clusters and classifier suit these images?",
-        epilog="Start with `backbench plan ~/photos`, then `backbench sweep ~/photos`.\nEach command explains itself with --help.",
+        epilog="Start with `backbench plan ~/photos`, then `backbench sweep ~/photos`.\n"
+        "Each command explains itself with --help.",
     )
     top.add_argument("--version", action="version", version=f"backbench {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -1,5 +1,6 @@
 """A path among the overrides is the collection (layer 4)."""
 
+import difflib
 import re
 import shlex
 import unicodedata
@@ -14,6 +15,8 @@ from backbench.compose.places import absolute, like_a_path, there
 from backbench.schema import ConfigError, nearest
 
 MOST_OPTIONS = 12
+# Share of the letters that names have in common of which one may be meant for the other.
+ALIKE = 0.7
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 DASHES = "-‐‑‒–—―−"
 # Options that say which collection it is; a table may name files of a folder beside it.
@@ -72,7 +75,10 @@ def _check_encoding(words: Sequence[str]) -> None:
 
 def _check_joined(words: Sequence[str]) -> None:
     """Refuse what the shell parted at a blank: ``k= 5``, ``k = 5``, ``svm, knn``, a path with blanks."""
-    for i in range(len(words)):
+    for i, word in enumerate(words):
+        _, sign, value = word.partition("=")
+        if sign and value and not there(value):
+            _check_blanks(value, [value, *words[i + 1 :]], word)
         for size in (3, 2):
             parts = words[i : i + size]
             if len(parts) == size and (meant := _joined(parts)):
@@ -101,7 +107,7 @@ def _joined(parts: Sequence[str]) -> list[str]:
         return [f"{key}={value.rstrip(',')},{second.strip(',')}"]
     if re.fullmatch(r"[\d.-]+", value) and re.fullmatch(r"[\d.-]+", second):
         return [f"{key}={value},{second}"]
-    return [f"{first} {second}"] if not there(value) and there(f"{value} {second}") else []
+    return []
 
 
 def _check(word: str, words: Sequence[str]) -> None:
@@ -120,7 +126,7 @@ def _check(word: str, words: Sequence[str]) -> None:
                 f"for the path ./{word}"
             )
         return
-    _check_blanks(word, words)
+    _check_blanks(word, words[words.index(word) :], word)
     check_colon(word)
     if like_a_path(word):
         raise _missing(word)
@@ -128,34 +134,33 @@ def _check(word: str, words: Sequence[str]) -> None:
     raise _bare(word, words)
 
 
-def _check_blanks(word: str, words: Sequence[str]) -> None:
-    """Refuse a path that the shell parted at its blanks."""
-    start = words.index(word)
-    for end in range(len(words), start + 1, -1):
-        path = " ".join(words[start:end])
-        if there(path):
-            text = f"{word}: there is no such file or folder, but {path!r} is there; a path with blanks is quoted."
-            raise Mistake(text, words[start:end], [path])
+def _check_blanks(path: str, words: Sequence[str], typed: str) -> None:
+    """Refuse a path that the shell parted at its blanks: the first of `words`, which was typed as `typed`."""
+    for end in range(len(words), 1, -1):
+        whole = " ".join(words[:end])
+        if there(whole):
+            text = f"{path}: there is no such file or folder, but {whole!r} is there; a path with blanks is quoted."
+            raise Mistake(text, [typed, *words[1:end]], [typed.removesuffix(path) + whole])
 
 
 def _missing(word: str) -> ConfigError:
     """The error for a path that leads to nothing, with the nearest name that is there."""
     place = absolute(word)
-    above = next(folder for folder in place.parents if folder.exists())
+    above = next(folder for folder in place.parents if there(str(folder)))
     try:
         beside = sorted(path.name for path in above.iterdir()) if above.is_dir() else []
     except OSError:
         beside = []
     lost = place.relative_to(above).parts[0]
     alike = [name for name in beside if _plain(name) == _plain(lost)]
-    near = alike[0] if alike else nearest(lost, beside)
+    near = next(iter(alike or difflib.get_close_matches(lost, beside, n=1, cutoff=ALIKE)), None)
     text = f"{short(word)}: there is no file or folder of this name (looked for {place})."
     if above != place.parent:
         text = f"{text} There is no {above / lost}."
     if not near:
         return Mistake(text, [word])
     meant = above.joinpath(near, *place.relative_to(above).parts[1:])
-    return Mistake(f"{text} Did you mean {str(meant)!r}?", [word], [str(meant)] if meant.exists() else [])
+    return Mistake(f"{text} Did you mean {str(meant)!r}?", [word], [str(meant)] if there(str(meant)) else [])
 
 
 def _plain(name: str) -> str:

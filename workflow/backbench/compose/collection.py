@@ -15,13 +15,12 @@ What a file is, its first bytes say; its name counts where these say nothing.
 
 import stat
 import tarfile
-import urllib.parse
 import zipfile
 import zlib
 from pathlib import Path
 
 from backbench import arrays
-from backbench.compose.places import absolute
+from backbench.compose.places import absolute, of_address
 from backbench.schema import ConfigError
 
 ADDRESSES = ("http://", "https://")
@@ -98,11 +97,9 @@ def overrides_of(path: str | Path) -> list[str]:
     >>> overrides_of("/")
     ['dataset=folder', 'dataset.root=/']
     """
-    text = str(path)
+    text = of_address(str(path))
     if text.startswith(ADDRESSES):
         return ["dataset=archive", f"dataset.url={text}"]
-    if text.startswith("file:"):
-        text = urllib.parse.unquote(urllib.parse.urlsplit(text).path)
     place = absolute(text)
     try:
         mode = place.stat().st_mode

@@ -6,11 +6,10 @@ something that is there.
 """
 
 import re
-import urllib.parse
 from collections.abc import Callable
 
 from backbench.compose.mistakes import Mistake
-from backbench.compose.places import absolute, of_nobody, there
+from backbench.compose.places import absolute, of_address, of_nobody, there
 from backbench.schema import ConfigError
 
 OWNERS = ("dataset", "backbone", "store", "tracking")
@@ -20,6 +19,7 @@ TEXTS = (*PATHS, "url", "uri", "label_pattern", "sha256", "digest", "key", "mode
 FUNCTION = re.compile(
     r"(choice|range|interval|glob|sort|shuffle|tag|str|int|float|bool|extend_list|json_str)\(.*\)", re.DOTALL
 )
+LONGEST_NAME = 255
 TYPOGRAPHIC = "“”„‟«»‘’‚‛"
 
 
@@ -44,10 +44,11 @@ def written(key: str, value: str, swept: Callable[[str], bool]) -> str:
     """
     name = key.rpartition(".")[2]
     bare = value if name in PATHS and there(value) else value.strip()
-    if name in FILES and bare.startswith("file://"):
-        bare = urllib.parse.unquote(urllib.parse.urlsplit(bare).path)
+    bare = of_address(bare) if name in FILES else bare
     if name in PATHS and of_nobody(bare):
         bare = str(absolute(bare))
+    if name in PATHS and max(len(part.encode(errors="replace")) for part in bare.split("/")) > LONGEST_NAME:
+        raise ConfigError(f"{key}: received a name of more than {LONGEST_NAME} bytes; no file or folder has one.")
     if name in PATHS and there(bare):
         return _one_path(key, bare)
     if not bare or bare.lower() == "null" or "${" in bare or _in_quotes(bare) or FUNCTION.fullmatch(bare):

@@ -1,5 +1,6 @@
 """The errors for overrides that were not meant so, with what to type instead (no hydra)."""
 
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -7,6 +8,8 @@ from backbench.compose import names
 from backbench.schema import ConfigError, nearest, refuse
 
 LONGEST = 60
+# Share of the letters of two names from which on one is typed for the other.
+ALIKE = 0.6
 
 
 class Mistake(ConfigError):
@@ -59,7 +62,7 @@ def unknown(where: str, received: str, allowed: Iterable[str], override: str = "
 
 
 def _corrected(override: str, received: str, near: str | None) -> tuple[list[str], list[str]]:
-    if not near or not override:
+    if not near or not override or difflib.SequenceMatcher(None, received.lower(), near.lower()).ratio() < ALIKE:
         return [], []
     pattern = rf"(?<![\w.]){re.escape(received)}(?![\w.])"
     instead = re.sub(pattern, lambda _: near, override, count=1)
@@ -74,4 +77,6 @@ def misplaced(key: str, override: str) -> Mistake | None:
     if not longer:
         return None
     text = f"override: received {key!r}; allowed with its group: {', '.join(longer)}."
-    return Mistake(text, *_corrected(override, key, longer[0] if len(longer) == 1 else None))
+    if len(longer) > 1 or not override:
+        return Mistake(text)
+    return Mistake(text, [override], [override.replace(key, longer[0], 1)])

@@ -2,6 +2,7 @@
 
 import os
 import re
+import urllib.parse
 from pathlib import Path
 
 # The end of a name that is a file's, not a word's.
@@ -31,6 +32,14 @@ def _expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # a name behind the tilde that is nobody's
         return Path(path)
+
+
+def of_address(path: str) -> str:
+    """The path that a ``file:`` address names; any other path is itself."""
+    if not path.startswith("file:/"):
+        return path
+    host_and_path = path.removeprefix("file://") if path.startswith("file://") else path.removeprefix("file:")
+    return urllib.parse.unquote(host_and_path[host_and_path.find("/") :]) if "/" in host_and_path else path
 
 
 def of_nobody(path: str) -> bool:
