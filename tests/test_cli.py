@@ -128,6 +128,7 @@ def test_without_a_command_it_says_which_there_are(capsys):
         (["plan", "experiment=none", "execution.device=gpu"], "execution.device"),
         (["plan", "--cores", "many"], "--cores"),
         (["plan", "--cores", "0"], "--cores"),
+        (["plan", "--cores", "²"], "--cores"),
         (["sweep", "experiment=none", "k=0"], "axis.k"),
         (["sweep", "experiment=none", "dataset=folder"], "dataset.root"),
         (["runs", "--limit", "many"], "--limit"),

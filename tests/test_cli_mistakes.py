@@ -113,6 +113,7 @@ OVERRIDES = [
     (["k\u00a0=5"], "no-break space", "k=5"),
     (["classifier=svm(rbf)"], "received 'svm(rbf)'", ""),
     (["classifier.kernel=r#f"], "is quoted", ""),
+    (["dataset.classes=[IMG (2023),b]"], "others in quotes", "\"dataset.classes=['IMG (2023)',b]\""),
     (["k=99999999999999999999"], "20 digits", ""),
     (["k=1..10000000"], "10,000,000 numbers", ""),
     (["k=" + "9" * 5000], "5,000 digits", ""),

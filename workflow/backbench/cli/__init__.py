@@ -85,8 +85,14 @@ def _refused(command: str, error: Exception, line: Sequence[str]) -> int:
     """Say why a command is refused, and what to type where that is clear."""
     print(f"{' '.join(filter(None, ('backbench', command)))}: {error}", file=sys.stderr)
     if line:
-        print(f"  type: {shlex.join(['backbench', *line])}", file=sys.stderr)
+        print(f"  type: {' '.join(map(_quoted, ['backbench', *line]))}", file=sys.stderr)
     return REFUSED
+
+
+def _quoted(word: str) -> str:
+    """A word as one types it in a shell; double quotes around single ones."""
+    plain = "'" in word and not any(character in word for character in '"$`\\!')
+    return f'"{word}"' if plain else shlex.quote(word)
 
 
 def _corrected(argv: Sequence[str], error: Exception) -> list[str]:

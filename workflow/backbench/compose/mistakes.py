@@ -8,6 +8,8 @@ from backbench.compose import names
 from backbench.schema import ConfigError, nearest, refuse
 
 LONGEST = 60
+# A list without quotes, and what needs none.
+LIST, WORD = re.compile(r"\[[^\[\]{}'\"\\$]+\]"), re.compile(r"[A-Za-z0-9_.-]+")
 # Share of the letters of two names from which on one is typed for the other.
 ALIKE = 0.6
 
@@ -33,6 +35,11 @@ def unread(override: str, reason: str = "") -> Mistake:
     stems = names.options().get(key.lstrip("+").partition("@")[0])
     if stems:
         return unknown(key, value, stems, override)
+    if LIST.fullmatch(value):
+        pieces = [piece.strip() for piece in value.strip("[]").split(",")]
+        quoted = ",".join(piece if WORD.fullmatch(piece) else f"'{piece}'" for piece in pieces)
+        text = f"{short(override)}: received {short(value)!r}; allowed: a list of words, others in quotes."
+        return Mistake(text, [override], [f"{key}=[{quoted}]"])
     function = re.search(r"Unknown function '(\w+)'", reason)
     if function:
         functions = "choice(2,5), range(2,16), glob(*)"
