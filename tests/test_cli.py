@@ -124,10 +124,11 @@ def test_without_a_command_it_says_which_there_are(capsys):
         (["plan", "clustererr=kmeans"], "Did you mean 'clusterer'"),
         (["plan", "clusterer=kmean"], "Did you mean 'kmeans'"),
         (["plan", "experiment=none", "k=3001"], "3001"),
-        (["plan", "k"], "key=value"),
+        (["plan", "k"], "it is a key. Allowed: k=VALUE"),
         (["plan", "experiment=none", "execution.device=gpu"], "execution.device"),
         (["plan", "--cores", "many"], "--cores"),
         (["plan", "--cores", "0"], "--cores"),
+        (["plan", "--cores", "²"], "--cores"),
         (["sweep", "experiment=none", "k=0"], "axis.k"),
         (["sweep", "experiment=none", "dataset=folder"], "dataset.root"),
         (["runs", "--limit", "many"], "--limit"),
@@ -228,10 +229,14 @@ def test_a_reader_that_goes_away_is_no_error(sweep):
     assert reading.wait() in (0, 120)
 
 
-def test_overrides_may_stand_behind_options():
-    args = cli._parsed(["plan", "k=3", "--cores", "2", "seed=1"])
-    assert args.overrides == ["k=3", "seed=1"] and args.cores == "2"
-    with pytest.raises(SystemExit):
-        cli._parsed(["plan", "k=3", "--cores", "2", "pixels"])
+def test_overrides_and_paths_may_stand_behind_options(capsys):
+    args = cli._parsed(["plan", "k=3", "--cores", "2", "seed=1", "~/photos"])
+    assert args.overrides == ["k=3", "seed=1", "~/photos"] and args.cores == "2"
+    assert "classifier=svm" in assert_refused(capsys, "plan", "k=3", "--cores", "2", "svm")
     with pytest.raises(SystemExit):
         cli._parsed(["runs", "--limit", "2", "k=3"])
+
+
+def test_a_value_may_begin_with_a_dash():
+    assert cli._parsed(["runs", "--sort", "-nmi", "--limit", "3"]).sort == "-nmi"
+    assert cli._parsed(["runs", "--sort=-nmi"]).sort == "-nmi"

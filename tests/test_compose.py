@@ -139,9 +139,16 @@ def test_all_heads_share_a_chain_unless_one_has_its_own():
 
 
 @pytest.mark.parametrize("last", ["k=3", "k=3,5"])
-def test_the_last_of_two_overrides_of_a_key_holds(last):
-    found = [cell.config["k"] for cell in cells(NONE, "k=8,9", last)]
-    assert found == [3] if last == "k=3" else found == [3, 5]
+def test_the_last_of_two_overrides_of_a_key_holds_and_is_told(last):
+    found = compose.expand([NONE, "k=8,9", last])
+    assert [cell.config["k"] for cell in found.cells] == ([3] if last == "k=3" else [3, 5])
+    assert found.notices == [f"{last} replaces k=8,9: the last of two values of a key holds"]
+    assert compose.expand([NONE, "k=3", "k=3"]).notices == []
+
+
+def test_a_grid_that_nobody_computes_is_refused_before_it_is_made():
+    with pytest.raises(ConfigError, match=r"more than 200,000 runs.*k has 10,000 values"):
+        compose.expand([NONE, "k=1..10000", "seed=0..99"])
 
 
 def test_the_last_of_two_choices_holds():
@@ -327,10 +334,16 @@ def test_the_groups_are_the_folders():
         ("+foo=1,2", ["+foo=1,2", "added key"]),
         ("clusterer=glob(nothing*)", ["no values"]),
         ("k", ["'k'", "key=value"]),
-        ("k=1,", ["key=value"]),
-        ("k=range(1,)", ["key=value"]),
-        ("k=choice()", ["choice()", "key=value"]),
-        ("k=[1", ["key=value"]),
+        ("k=1,", ["comma with no value beside it"]),
+        ("k=range(1,)", ["'range(1,)'", "range(2,16)"]),
+        ("k=choice()", ["'choice()'", "choice(2,5)"]),
+        ("k=[1", ["'[1'", "no partner"]),
+        ("k=range(1,10000000)", ["9,999,999 numbers", "at most 10,000"]),
+        ("k=range(1,5,0)", ["no end"]),
+        ("k=1..99999999999999999999999", ["too many digits"]),
+        ("k=99999999999999999999", ["20 digits"]),
+        ("k=${a b}", ["interpolation", "${key}"]),
+        ("n_neighbors=5", ["classifier.n_neighbors", "clusterer.n_neighbors"]),
         ("=3", ["''"]),
         ("k=${nothing}", ["interpolation", "nothing"]),
         ("k=${oc.env:BACKBENCH_TEST_UNSET}", ["interpolation", "BACKBENCH_TEST_UNSET"]),

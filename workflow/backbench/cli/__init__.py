@@ -4,11 +4,13 @@ import argparse
 import importlib
 import logging
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import __version__, paths
+from backbench.cli import words as typed
 from backbench.cli.texts import AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SELECT
 
 COMMANDS = {
@@ -44,16 +46,19 @@ OK, DIFFERS, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``backbench``. Returns the exit status: 0 fine, 1 failed or differs, 2 refused."""
-    words, rest = _split(list(sys.argv[1:] if argv is None else argv))
+    argv = list(sys.argv[1:] if argv is None else argv)
+    words, rest = _split(argv)
     if not words:
         parser().print_help(sys.stderr)
         return REFUSED
-    args = _parsed(words)
-    args.snakemake = rest
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    module = importlib.import_module(f"backbench.cli.{args.command}")
     try:
-        return module.run(args)
+        args = _parsed(words)
+    except typed.UsageError as error:
+        return _refused(error.command, error, error.instead and [*error.instead, *argv[len(words) :]])
+    args.snakemake = rest
+    try:
+        return _called(args)
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return INTERRUPTED
@@ -64,8 +69,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"backbench {args.command}: {error}; nothing half-written was left behind", file=sys.stderr)
         return DIFFERS
     except tuple(_refusals()) as error:
-        print(f"backbench {args.command}: {error}", file=sys.stderr)
-        return REFUSED
+        return _refused(args.command, error, _corrected(argv, error))
+
+
+def _called(args: argparse.Namespace) -> int:
+    """Run a command; a path among its overrides is resolved and shown first."""
+    if getattr(args, "overrides", None):
+        from backbench.cli import collection
+
+        args.overrides = collection.resolved(args.command, args.overrides, getattr(args, "name", None))
+    return importlib.import_module(f"backbench.cli.{args.command}").run(args)
+
+
+def _refused(command: str, error: Exception, line: Sequence[str]) -> int:
+    """Say why a command is refused, and what to type where that is clear."""
+    print(f"{' '.join(filter(None, ('backbench', command)))}: {error}", file=sys.stderr)
+    if line:
+        print(f"  type: {' '.join(map(_quoted, ['backbench', *line]))}", file=sys.stderr)
+    return REFUSED
+
+
+def _quoted(word: str) -> str:
+    """A word as one types it in a shell; double quotes around single ones."""
+    plain = "'" in word and not any(character in word for character in '"$`\\!')
+    return f'"{word}"' if plain else shlex.quote(word)
+
+
+def _corrected(argv: Sequence[str], error: Exception) -> list[str]:
+    """The command line with a mistake in it put right; empty where that is not clear."""
+    wrong, instead = getattr(error, "words", ()), getattr(error, "instead", ())
+    for at in range(len(argv)):
+        if wrong and instead and tuple(argv[at : at + len(wrong)]) == wrong:
+            return [*argv[:at], *instead, *argv[at + len(wrong) :]]
+    return []
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,15 +110,19 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="backbench",
         formatter_class=raw,
+        allow_abbrev=False,
         description="Which frozen representation, clusterer, number of clusters and classifier suit these images?",
-        epilog="Start with `backbench plan`, then `backbench sweep`. Each command explains itself with --help.",
+        epilog="Start with `backbench plan ~/photos`, then `backbench sweep ~/photos`.\n"
+        "Each command explains itself with --help.",
     )
     top.add_argument("--version", action="version", version=f"backbench {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         about = text[0].upper() + text[1:] + "."
         grid = name in ("plan", "sweep")
-        command = commands.add_parser(name, help=text, description=about, formatter_class=raw, add_help=not grid)
+        command = commands.add_parser(
+            name, help=text, description=about, formatter_class=raw, add_help=not grid, allow_abbrev=False
+        )
         _ARGUMENTS[name](command)
     return top
 
@@ -116,18 +156,31 @@ def _groups() -> str:
 
 def _positive(text: str) -> int:
     """A whole number from 1, for argparse."""
-    if not text.isdigit() or int(text) < 1:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"received {text!r}; allowed: a whole number >= 1")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """A port, for argparse."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"received {text}; allowed: 1 to 65535")
     return int(text)
 
 
 def _overrides(command: argparse.ArgumentParser) -> None:
     command.add_argument("-h", "--help", action=_GridHelp)
-    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="overrides of the grid (see below)")
+    command.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="PATH | KEY=VALUE",
+        help="the collection: a folder, an archive, a table, embeddings or an address; and overrides of the grid",
+    )
 
 
 def _plan(command: argparse.ArgumentParser) -> None:
     _overrides(command)
+    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...]"
     command.add_argument("--cores", default="all", help="cores that the estimate is for (default: all)")
     command.add_argument("--list", action="store_true", help="list every run with its config hash on stdout")
 
@@ -135,7 +188,7 @@ def _plan(command: argparse.ArgumentParser) -> None:
 def _sweep(command: argparse.ArgumentParser) -> None:
     _overrides(command)
     _launch(command)
-    command.usage = "backbench sweep [options] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
+    command.usage = "backbench sweep [options] [PATH] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
 
 
 def _launch(command: argparse.ArgumentParser) -> None:
@@ -166,7 +219,10 @@ def _paper(command: argparse.ArgumentParser) -> None:
 
 def _audit(command: argparse.ArgumentParser) -> None:
     command.epilog = AUDIT
-    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="the data set and its options, as for sweep")
+    command.usage = "backbench audit [options] [PATH] [KEY=VALUE ...]"
+    command.add_argument(
+        "overrides", nargs="*", metavar="PATH | KEY=VALUE", help="the collection and its options, as for sweep"
+    )
     command.add_argument(
         "--strict",
         action="store_true",
@@ -178,7 +234,7 @@ def _audit(command: argparse.ArgumentParser) -> None:
 
 def _runs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--filter", action="append", default=[], metavar="COND", help="k>=5, backbone.name=pixels ...")
-    command.add_argument("--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts downwards (--sort=-nmi)")
+    command.add_argument("--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts downwards (--sort -nmi)")
     command.add_argument("--columns", help="columns to show, separated by commas")
     command.add_argument("--limit", type=_positive, help="show that many rows")
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
@@ -266,8 +322,8 @@ def _track(command: argparse.ArgumentParser) -> None:
 
 
 def _ui(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", type=int, default=5000)
-    command.add_argument("--host", default="127.0.0.1")
+    command.add_argument("--port", type=_port, default=5000, help="from 1 to 65535 (default 5000)")
+    command.add_argument("--host", default="127.0.0.1", help="address of this machine (default 127.0.0.1)")
     command.add_argument("--uri", help="MLflow database (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
 
 
@@ -292,14 +348,19 @@ _ARGUMENTS = {
 
 
 def _parsed(words: list[str]) -> argparse.Namespace:
-    """The arguments; overrides may stand behind options too."""
-    args, left = parser().parse_known_args(words)
-    later = [word for word in left if "=" in word and not word.startswith("-")]
-    if left and (len(later) < len(left) or not hasattr(args, "overrides")):
-        parser().parse_args(words)  # says what is wrong with them
-    if later:
-        args.overrides = [*args.overrides, *later]
-    return args
+    """The arguments; overrides and paths may stand behind options too.
+
+    Raises
+    ------
+    UsageError
+        For a command or an option that there is not, with the nearest.
+    """
+    top = parser()
+    command, *rest = typed.with_command(words, COMMANDS)
+    if command in COMMANDS:
+        options = typed.Options.of(top._subparsers._group_actions[0].choices[command])
+        rest = typed.arranged(command, rest, options)
+    return top.parse_args([command, *rest])
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

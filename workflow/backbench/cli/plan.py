@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections import Counter
 
@@ -72,7 +73,7 @@ def cores(asked: str) -> int:
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if asked == "all":
         return there
-    if not asked.isdigit() or int(asked) < 1:
+    if not re.fullmatch(r"[0-9]{1,6}", asked) or int(asked) < 1:
         raise planning.ConfigError(f"--cores: received {asked!r}; allowed: all, or a whole number >= 1.")
     return int(asked)
 

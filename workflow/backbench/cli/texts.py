@@ -1,7 +1,15 @@
 """What ``--help`` of a command ends with where it teaches (layer 4)."""
 
 GRAMMAR = """\
-Overrides are written in Hydra's grammar, sweeps included:
+examples:
+  backbench sweep ~/photos                a folder with one sub-folder per class, or of images without labels
+  backbench sweep photos.zip k=2..15      an archive, over several k
+  backbench sweep embeddings.parquet      features made elsewhere (.parquet, .npz, .npy, .safetensors)
+  backbench plan labels.csv               a table of images and labels: what a sweep would run
+  backbench sweep dataset=fashion_mnist   a known collection
+
+The path is written out as the overrides that it stands for, which are shown first. A path of an option is taken as it
+stands: dataset.root='~/my photos (2023)'. Overrides are key=value in Hydra's grammar, sweeps included:
 
   backbone=pixels,efficientnet_lite0      both options of a group
   'clusterer=glob(*)'                     every option of a group
@@ -13,8 +21,8 @@ Overrides are written in Hydra's grammar, sweeps included:
 
 AUDIT = """\
 examples:
-  backbench audit dataset=folder dataset.root=/data/photos
-  backbench audit dataset=folder dataset.root=/data/photos dataset.near_distance=8     more, and more look-alikes
+  backbench audit ~/photos
+  backbench audit photos.zip dataset.near_distance=8      more, and more look-alikes
   backbench audit dataset=fashion_mnist --strict && backbench sweep dataset=fashion_mnist
 
 Overrides are those of `backbench sweep`; the ones of the data set decide. Looked for: unreadable files, equal and near

@@ -1,17 +1,20 @@
 """One request: its overrides taken apart, then the product of its axes."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 
-from backbench.compose import grammar, interpolation, nodes
+from backbench.compose import grammar, interpolation, mistakes, names, nodes
 from backbench.schema import ConfigError, refuse
 
 SETTINGS = ("execution", "store", "tracking", "selection", "plots")
 NOT_IN_CELL = (*SETTINGS, "sweep", "exclude")
+# Planning takes about half a millisecond of each.
+MOST_CELLS = 200_000
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,14 @@ class Expansion:
     def __init__(self, overrides: Sequence[str]):
         self.groups = grammar.all_groups()
         self.composed: dict[tuple[str, ...], dict] = {}
-        self.given = list({grammar.key_of(override): override for override in grammar.parse(overrides)}.values())
+        self.notices: list[str] = []
+        self.given = self._last(grammar.parse(overrides))
         for override in self.given:
             self._check(override)
         self.fixed = [o.input_line for o in self.given if self._is_structural(o)]
         self.base = self._compose(self.fixed)
         self.named = frozenset(grammar.key_of(override) for override in self.given)
         self.meant: dict[str, set[str]] = {}
-        self.notices: list[str] = []
 
     def run(self) -> Composition:
         axes = self._axes()
@@ -71,6 +74,19 @@ class Expansion:
         settings = {key: cells[0].config.get(key, {}) for key in settings} if cells else settings
         stripped = [Cell(nodes.without(cell.config, NOT_IN_CELL), cell.overrides) for cell in cells]
         return Composition(stripped, settings, self.named, self._experiment(), self.notices)
+
+    def _last(self, overrides: Sequence[Override]) -> list[Override]:
+        """The last override of each key; that an earlier one has another value is said."""
+        last: dict[str, Override] = {}
+        for override in overrides:
+            earlier = last.get(grammar.key_of(override))
+            if earlier is not None and earlier.input_line != override.input_line:
+                self.notices.append(
+                    f"{mistakes.short(override.input_line)} replaces {mistakes.short(earlier.input_line)}: "
+                    "the last of two values of a key holds"
+                )
+            last[grammar.key_of(override)] = override
+        return list(last.values())
 
     def _experiment(self) -> str:
         chosen = [o.get_value_element_as_str() for o in self.given if grammar.key_of(o) == "experiment"]
@@ -88,9 +104,10 @@ class Expansion:
         if name in self.groups:
             for text in self._choices(override):
                 if text not in self.groups[name]:
-                    raise refuse(key, text, self.groups[name])
-        elif "." not in name and not override.is_add() and name not in self.groups and not grammar.is_root_key(name):
-            raise refuse("override", key, sorted({*self.groups, *grammar.root_keys()} - {"sweep", "transform"}))
+                    raise mistakes.unknown(key, text, self.groups[name], override.input_line)
+        elif "." not in name and not override.is_add() and name not in names.root_keys():
+            line = override.input_line
+            raise mistakes.misplaced(key, line) or mistakes.unknown("override", key, names.keys(), line)
 
     def _choices(self, override: Override) -> list[str]:
         if override.is_delete() and override._value is None:
@@ -158,6 +175,8 @@ class Expansion:
         separable = self._separable(fragments, groups)
         applied: dict[str, set[bool]] = {axis.key: set() for axis in values}
         known: set[str] = set()
+        self._check_size(math.prod(len(axis.texts) for axis in groups), groups + values)
+        total = 0
         for indices in itertools.product(*(range(len(axis.texts)) for axis in groups)):
             picks = list(zip(groups, indices, strict=True))
             chosen = [*self.fixed, *(f"{axis.key}={axis.texts[i]}" for axis, i in picks)]
@@ -165,8 +184,18 @@ class Expansion:
             known.update(nodes.flat_keys(config))
             for axis in values:
                 applied[axis.key].add(self._applies(axis.key, config))
-            yield from _spread(config, chosen, [axis for axis in values if self._applies(axis.key, config)])
+            applying = [axis for axis in values if self._applies(axis.key, config)]
+            total += math.prod(len(axis.values) for axis in applying)
+            self._check_size(total, groups + values)
+            yield from _spread(config, chosen, applying)
         self._report(applied, known)
+
+    def _check_size(self, total: int, axes: list[_Axis]) -> None:
+        """Refuse a grid that nobody computes, before it fills the memory."""
+        if total > MOST_CELLS:
+            longest = sorted(axes, key=lambda axis: len(axis.texts), reverse=True)[:3]
+            counts = ", ".join(f"{axis.key} has {len(axis.texts):,} values" for axis in longest)
+            raise ConfigError(f"the grid has more than {MOST_CELLS:,} runs, which is the most: {counts}. Name fewer.")
 
     def _kept(self, cells: list[Cell]) -> list[Cell]:
         """The cells without those that `exclude` describes: all values of one of its entries."""
@@ -203,10 +232,15 @@ class Expansion:
         for key, found in applied.items():
             if True not in found:
                 if key in self.named or not self._replaced(key):
-                    raise refuse("override", key, nodes.beside(key, known))
+                    raise self._unknown(key, known)
                 self.notices.append(f"{key} of the experiment belongs to none of these options and is left out")
             elif False in found and key in self.named:
                 self.notices.append(f"{key} applies only to the options that have it")
+
+    def _unknown(self, key: str, known: set[str]) -> ConfigError:
+        line = next((override.input_line for override in self.given if grammar.key_of(override) == key), "")
+        misplaced = None if names.is_key(key) else mistakes.misplaced(key, line)
+        return misplaced or mistakes.unknown("override", key, nodes.beside(key, known), line)
 
     def _replaced(self, key: str) -> bool:
         """Whether the command line put other options in the place of those that the experiment names the key for."""

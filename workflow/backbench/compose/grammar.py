@@ -1,27 +1,26 @@
 """Hydra's side: its groups, its grammar, and one configuration as it composes it."""
 
-import re
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backbench import paths
+from backbench.compose import checks, literal, mistakes, spans
+from backbench.compose.mistakes import Mistake
+from backbench.compose.names import ROOT
 from backbench.schema import ConfigError
 
-ROOT = "config"
-RANGES = re.compile(r"-?\d+(\.\.-?\d+)?(,-?\d+(\.\.-?\d+)?)*")
-MOST_NUMBERS = 10_000
-HINT = (
-    "(an override is key=value; a value with blanks, commas, =, ~, brackets or letters beyond a-z is quoted twice: "
-    """\"key='a value'\")"""
-)
+NESTED = "values are nested too deeply"
+# What the grammars of Hydra and OmegaConf say of a text that they do not read.
+LEXER = ("token recognition", "mismatched input", "no viable alternative", "extraneous input", "missing ")
 
 
 def all_groups() -> dict[str, list[str]]:
@@ -36,42 +35,73 @@ def compose_one(overrides: Sequence[str], resolve: bool = True) -> dict[str, Any
     try:
         config = hydra_compose(ROOT, overrides=list(overrides))
         return OmegaConf.to_container(config, resolve=resolve)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(f"{' '.join(overrides)}: {said(error)}") from error
+    except (HydraException, OmegaConfBaseException, RecursionError) as error:
+        raise ConfigError(f"{mistakes.short(' '.join(overrides))}: {said(error)}") from error
 
 
 def said(error: Exception) -> str:
     """What an exception of Hydra or OmegaConf says, on one line and without its internals."""
+    if isinstance(error, RecursionError):
+        return NESTED
     lines = (line.strip() for line in str(error).splitlines())
-    return " ".join(line for line in lines if line and not line.startswith(("object_type=", "reference_type=")))
+    text = " ".join(line for line in lines if line and not line.startswith(("object_type=", "reference_type=")))
+    if any(phrase in text for phrase in LEXER):
+        return "an interpolation is written ${key} or ${oc.env:NAME}"
+    return text
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
     """Overrides in Hydra's grammar, and the short forms of :func:`written_out`, parsed."""
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    return [_parsed(parser, override) for override in overrides]
+
+
+def _parsed(parser: OverridesParser, override: str) -> Override:
+    checks.check(override, literal.is_text(override.partition("=")[0]))
     try:
-        return parser.parse_overrides([written_out(override) for override in overrides])
-    except HydraException as error:
-        raise ConfigError(f"{str(error).splitlines()[0]} {HINT}") from error
+        (parsed,) = parser.parse_overrides([written_out(override)])
+    except (HydraException, ValueError, RecursionError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise mistakes.unread(override, str(error)) from error
+    if isinstance(parsed._value, RangeSweep):
+        _check_size(override, parsed._value)
+    return parsed
+
+
+def _check_size(override: str, sweep: RangeSweep) -> None:
+    """Refuse a range that never ends or has more numbers than anybody means."""
+    start, stop, step = (float(number or 0) for number in (sweep.start, sweep.stop, sweep.step))
+    size = (stop - start) / step if step and math.isfinite(start) and math.isfinite(stop) else math.inf
+    if not size <= spans.MOST_NUMBERS:
+        text = f"{size:,.0f} numbers" if math.isfinite(size) else "no end"
+        raise Mistake(f"{override}: received a range that has {text}; allowed: at most {spans.MOST_NUMBERS:,}.")
 
 
 def written_out(override: str) -> str:
-    """An override with its short forms written out: ``seeds`` is ``seed``, ``0..3`` is ``0,1,2,3``."""
+    """An override as Hydra reads it: paths quoted, and short forms written out (``seeds`` is ``seed``, ``0..3`` is
+    ``0,1,2,3``)."""
     key, equals, value = override.partition("=")
     key = "seed" if key == "seeds" else key
-    if RANGES.fullmatch(value) and ".." in value:
-        value = ",".join(str(number) for part in value.split(",") for number in _numbers(part, override))
+    if literal.is_text(key):
+        return f"{key}{equals}{literal.written(key, value, _swept)}"
+    pieces = [piece.strip() for piece in value.split(",")]
+    if any(spans.RANGE.fullmatch(piece) for piece in pieces):
+        value = ",".join(_listed(piece) for piece in pieces)
     return f"{key}{equals}{value}"
 
 
-def _numbers(part: str, override: str) -> range:
-    first, _, last = part.partition("..")
-    found = range(int(first), int(last or first) + 1)
-    if not 0 < len(found) <= MOST_NUMBERS:
-        raise ConfigError(
-            f"{override}: {part} has {len(found):,} numbers; write FIRST..LAST, both included, at most {MOST_NUMBERS}."
-        )
-    return found
+def _listed(piece: str) -> str:
+    match = spans.RANGE.fullmatch(piece)
+    return ",".join(map(str, spans.numbers(*match.groups()) or ())) if match else piece
+
+
+def _swept(override: str) -> bool:
+    """Whether Hydra reads an override as a sweep."""
+    try:
+        return OverridesParser.create().parse_override(override).is_sweep_override()
+    except (HydraException, ValueError, RecursionError):
+        return False
 
 
 def sweep_values(override: Override) -> Iterator[Any]:
@@ -82,16 +112,6 @@ def sweep_values(override: Override) -> Iterator[Any]:
 def key_of(override: Override) -> str:
     """The key of an override, without the signs of additions and removals."""
     return override.get_key_element().lstrip("+~")
-
-
-def root_keys() -> list[str]:
-    """The keys of the root configuration."""
-    return [str(key) for key in OmegaConf.load(paths.conf() / f"{ROOT}.yaml") if key != "defaults"]
-
-
-def is_root_key(name: str) -> bool:
-    """Whether a name is one of them."""
-    return name in root_keys()
 
 
 def default_choice(group: str) -> str:

@@ -1,6 +1,7 @@
 """The note of a summary run: what the sweep is, and what to look at in MLflow's pages (no mlflow)."""
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 
 from backbench import hashing
@@ -79,5 +80,5 @@ def _section(plan: Plan, chosen: str) -> str:
 
 
 def _again(plan: Plan) -> str:
-    words = " ".join([*plan.request.get("overrides", [])])
+    words = shlex.join([*plan.request.get("overrides", [])])
     return f"### Again\n\n`backbench sweep {words}`; any run: `backbench reproduce HASH`.".replace(" `;", "`;")

@@ -1,0 +1,129 @@
+"""The words of a command line before argparse reads them: the nearest command and option, values that begin with a dash
+(layer 4)."""
+
+import argparse
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from backbench.schema import ConfigError, nearest
+
+HELP = ("-h", "--help")
+DASHES = "-‐‑‒–—―−"
+FIRST = (*HELP, "--version")
+
+
+class UsageError(ConfigError):
+    """A command line that argparse would not read; `instead` is what to type where that is clear."""
+
+    def __init__(self, text: str, instead: Sequence[str] = (), command: str = ""):
+        super().__init__(text)
+        self.instead, self.command = tuple(instead), command
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a command: those that take a value, and the others."""
+
+    valued: frozenset[str]
+    bare: frozenset[str]
+
+    @classmethod
+    def of(cls, parser: argparse.ArgumentParser) -> "Options":
+        """From a parser."""
+        actions = [action for action in parser._actions if action.option_strings]
+        valued, bare = (
+            {text for action in actions if (action.nargs == 0) == without for text in action.option_strings}
+            for without in (False, True)
+        )
+        return cls(frozenset(valued), frozenset(bare))
+
+    @property
+    def all(self) -> list[str]:
+        """Every option as it is typed."""
+        return sorted(self.valued | self.bare)
+
+
+def with_command(words: Sequence[str], commands: Iterable[str]) -> list[str]:
+    """The words with a command first: ``help sweep`` and ``sweep help`` ask for the help of sweep.
+
+    Raises
+    ------
+    UsageError
+        If the first word is no command.
+    """
+    commands, (first, *rest) = list(commands), words
+    if first in FIRST:
+        return list(words)
+    if first == "help":
+        return [*(word for word in rest[:1] if word in commands), "--help"]
+    if first in commands:
+        return [first, "--help"] if rest[:1] == ["help"] and first not in ("show", "plot", "export") else list(words)
+    raise _no_command(first, rest, commands)
+
+
+def _no_command(first: str, rest: Sequence[str], commands: Sequence[str]) -> UsageError:
+    """The error for a first word that is no command: it may be a path, an override, or nearly a command."""
+    from backbench.compose import collection, names, places
+
+    known = f"Commands: {', '.join(commands)}."
+    if first.startswith("-"):
+        command = next((word for word in rest if word in commands), None)
+        meant = [command, first, *(word for word in rest if word != command)] if command else []
+        return UsageError(f"{first}: options stand behind a command. {known}", meant)
+    path = places.there(first) or first.startswith(collection.ADDRESSES)
+    if path or names.is_key(first.partition("=")[0]):
+        what = "path" if path else "key"
+        return UsageError(
+            f"there is no command {first!r}; it is a {what}, which stands behind one. {known}", ["sweep", first, *rest]
+        )
+    near = nearest(first.lower().strip(DASHES), commands)
+    hint = f"; did you mean {near}?" if near else "."
+    return UsageError(f"there is no command {first!r}{hint} {known}", [near, *rest] if near else [])
+
+
+def arranged(command: str, words: Sequence[str], options: Options) -> list[str]:
+    """Options before all else, each beside its value, so that the rest may stand anywhere.
+
+    Raises
+    ------
+    UsageError
+        For an option that the command does not have.
+    """
+    first, rest = [], []
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        name, sign, _ = word.partition("=")
+        if not word.startswith("-") or word == "-":
+            rest.append(word)
+        elif name not in options.valued | options.bare:
+            raise _unknown(command, word, words, options)
+        elif name in options.bare or sign or not waiting:
+            first.append(word)
+        elif waiting[0].startswith("-") and waiting[0].partition("=")[0] not in options.valued | options.bare:
+            first.append(f"{word}={waiting.pop(0)}")
+        else:
+            first += [word, waiting.pop(0)]
+    return [*first, *rest]
+
+
+def _unknown(command: str, word: str, words: Sequence[str], options: Options) -> UsageError:
+    """The error for an option that a command does not have: it may be a key, or spelled otherwise."""
+    from backbench.compose import names
+
+    name, sign, value = word.partition("=")
+    key, at = name.lstrip("-"), words.index(word)
+    if names.is_key(key) and command in ("plan", "sweep", "audit", "paper"):
+        following = words[at + 1] if not sign and at + 1 < len(words) and "=" not in words[at + 1] else None
+        meant = f"{key}={value or following}" if value or following else ""
+        rest = [*words[:at], meant, *words[at + (2 if following else 1) :]]
+        text = f"{word}: there is no such option, but a key {key}; allowed: {key}=VALUE."
+        return UsageError(text, [command, *rest] if meant else [], command)
+    near = nearest(name, options.all) if len(key) > 1 else None
+    hint = f"; did you mean {near}?" if near else "."
+    text = f"{word}: there is no such option{hint} Allowed: {', '.join(options.all)}."
+    if command in ("sweep", "paper") and not near:
+        text = f"{text} Snakemake's options stand behind --: {shlex.join(['backbench', command, '--', word])}"
+    meant = [*words[:at], f"{near}{sign}{value}", *words[at + 1 :]]
+    return UsageError(text, [command, *meant] if near else [], command)
