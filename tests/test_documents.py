@@ -70,8 +70,10 @@ def test_backbench_commands_parse(words, composed_once):
     if "--help" not in own:
         args = cli._parsed(own)
         named = [f"experiment={args.name}"] if args.command == "paper" and args.name else []
-        # A word without = is the path of a collection.
-        given = [word for word in getattr(args, "overrides", ()) if "=" in word or word.startswith("~sweep.")]
+        words = getattr(args, "overrides", ())
+        given = [word for word in words if "=" in word or word.startswith("~sweep.")]
+        if len(given) < len(words):  # a word without = is the path of a collection
+            given = ["dataset=folder", *given]
         if args.command in OVERRIDDEN and (given or named):
             assert compose.expand([*named, *given]).cells
     if rest:
