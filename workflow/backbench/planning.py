@@ -13,7 +13,7 @@ from backbench.evaluate import selection
 from backbench.pictures import choice, drawing
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store
-from backbench.sweep import builder, ledger, limits, plan, status
+from backbench.sweep import builder, ledger, limits, plan, smallness, status
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import Status
 
@@ -73,7 +73,7 @@ def make(
     def digest_of(module: Any, params: Any) -> str:
         if fingerprint:
             with contextlib.suppress(ConfigError):  # what is not here yet cannot be described
-                understood(module.describe(params).understood)
+                understood(smallness.understood(module.describe(params)))
             return module.fingerprint(params, progress or (lambda done, total: None))
         known = module.describe(params).digest
         if known is None:

@@ -9,7 +9,7 @@ from typing import Any
 from backbench import plugins, schema
 from backbench.datasets import Description
 from backbench.schema import ConfigError
-from backbench.sweep import parts
+from backbench.sweep import parts, smallness
 from backbench.sweep.grid import Stage
 from backbench.sweep.making import Making
 
@@ -76,7 +76,7 @@ class Sources:
             params = dataclasses.replace(params, digest=self.making.fingerprint(module, params))
         about = module.describe(params)
         params = dataclasses.replace(params, split=params.split.settled(about.given))
-        self.making.understand(about.understood)
+        self.making.understand(smallness.understood(about))
         hashed, local = _split(params, getattr(module, "UNHASHED", ()))
         modules = [plugins.module_name("dataset", name)]
         stage = self.making.stage(
