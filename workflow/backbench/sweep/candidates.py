@@ -107,7 +107,10 @@ def _refuse_vanished(candidates: Sequence[Candidate], kept: Sequence[Candidate],
         if gone:
             lost.append((one, head))
             keys |= gone
+    roots = {key.split(".")[0] for key in keys}
+    own = [(one, head) for one, head in lost if roots & {key.split(".")[0] for key in one.nearest(head)}]
     if lost:
+        lost = own or lost
         raise ConfigError(_report(f"the collection is too small for the {', '.join(sorted(keys))} asked for", lost))
 
 

@@ -95,8 +95,9 @@ class Heads:
         """Leave the classification out, unless it was asked for."""
         asked = sorted(key for key in self.making.explicit if key.split(".")[0] in ("classifier", "classification"))
         if asked:
+            left = ", ".join(asked)
             raise ConfigError(
-                f"classifier={name}: the dataset {source.stage.family!r} {lack}. Leave {', '.join(asked)} out, or {way}."
+                f"classifier={name}: the dataset {source.stage.family!r} {lack}. Leave {left} out, or {way}."
             )
         self.making.notice(f"classifier left out: the dataset {lack}")
 

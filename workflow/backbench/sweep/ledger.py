@@ -194,7 +194,7 @@ def joined(plan: Plan, states: Mapping[str, str]) -> bool:
     try:
         with (plan.folder / RESULTS).open() as file:
             return f'"content": "{_content(plan, dict.fromkeys(heads, DONE))}"' in file.read(200)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -221,9 +221,10 @@ def saved_plans() -> list[Plan]:
 def joined_records(plan: Plan) -> Records:
     """The records that were joined when the sweep ended; empty where it never did."""
     try:
-        return json.loads((plan.folder / RESULTS).read_text())["records"]
-    except (OSError, ValueError, KeyError):
+        records = json.loads((plan.folder / RESULTS).read_text())["records"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
+    return records if isinstance(records, dict) else {}
 
 
 def all_rows(store: Store) -> list[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 from backbench import plugins, schema
 from backbench.datasets import Description
 from backbench.schema import ConfigError
-from backbench.sweep import parts, smallness
+from backbench.sweep import parts, smallness, weights
 from backbench.sweep.grid import Stage
 from backbench.sweep.making import Making
 
@@ -130,6 +130,7 @@ def _identified(name: str, module: Any, params: Any) -> tuple[dict[str, Any], di
     """What is hashed of a backbone, and what is only needed to compute it (paths, and what has no effect)."""
     hashed, _ = _split(params, ("image",))
     identity = module.identity(params)
+    weights.check(name, module, params, identity)
     local = {key: value for key, value in hashed.items() if key in identity and identity[key] != value}
     dropped = {key for key in getattr(module, "UNHASHED", ()) if key not in identity}
     local |= {key: hashed[key] for key in dropped}
