@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -216,6 +216,19 @@ def saved_plans() -> list[Plan]:
         newest.pop(plan.sweep, None)
         newest[plan.sweep] = plan
     return list(newest.values())
+
+
+def newest(saved: Sequence[Plan], store: Store) -> Sequence[Plan]:
+    """The newest of some plans that has results, alone; all of them where none has any."""
+    for plan in reversed(saved):
+        if has_results(joined_records(plan)) or has_results(read_records(plan, store)):
+            return [plan]
+    return saved
+
+
+def has_results(records: Records) -> bool:
+    """Whether something was computed that a report can be of."""
+    return any(record["kind"] in ("features", *HEADS) for record in records.values())
 
 
 def joined_records(plan: Plan) -> Records:
