@@ -168,6 +168,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         commit(path)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there; a folder in its place is set aside."""
+    _set_aside(path)
+    path.unlink(missing_ok=True)
+
+
 def write_if_changed(path: Path, text: str) -> None:
     """Write a text file whole or not at all, unless it says that already."""
     try:
@@ -221,7 +227,7 @@ def _culprit(path: Path) -> Path:
 
 @functools.cache
 def _warn_of(path: Path, reason: str) -> None:
-    log.warning("%s cannot be read as a record (%s), counted as absent; move it away", path, reason)
+    log.warning("%s cannot be read as a record (%s), counted as absent; a sweep computes it anew", path, reason)
 
 
 def _forbidden(folder: Path) -> StoreError:

@@ -206,7 +206,7 @@ def _content(plan: Plan, statuses: Mapping[str, str]) -> str:
 
 def saved_plans() -> list[Plan]:
     """The newest plan of every sweep made here, oldest sweep first."""
-    files = sorted(paths.plans().glob("*.json"), key=lambda path: path.stat().st_mtime)
+    files = sorted(paths.plans().glob("*.json"), key=lambda path: path.lstat().st_mtime)
     newest: dict[str, Plan] = {}
     for path in files:
         try:
