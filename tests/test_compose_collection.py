@@ -149,7 +149,7 @@ class TestKinds:
             ("a.rar", b"Rar!\x1a\x07\0", "RAR"),
             ("a.h5", b"\x89HDF\r\n\x1a\n", "HDF5"),
             ("a.csv.gz", b"", "empty"),
-            ("a.mp4", b"\0\0\0\x18ftypmp42", "a film"),
+            ("a.mp4", b"\0\0\0\x18ftypmp42", "a video"),
             ("a.pdf", b"%PDF-1.7", "PDF"),
             ("w.pth", b"\x80\x02}q", "backbone.weights="),
             ("notes.docx", None, "office document"),

@@ -337,7 +337,7 @@ def test_the_runs_of_a_grid_are_those_of_its_cells(asked):
         (["classifier.n_neighbors=0"], ["classifier(knn).n_neighbors", ">= 1"]),
         (["classifier.n_neighbors=2999"], ["classifier(knn)", "2999"]),
         (["retrieval.at=0"], ["retrieval.at", "0"]),
-        (["retrieval.at=300", "dataset.sample=300"], ["retrieval.at", "300", "below"]),
+        (["retrieval.at=300", "dataset.sample=300"], ["retrieval.at", "300", "1 to 299"]),
         (["retrieval.metric=cosin"], ["retrieval.metric", "Did you mean 'cosine'"]),
         (["retrieval.metric=[1]"], ["retrieval.metric", "[1]"]),
         (["dataset.sample=1.5"], ["dataset(fashion_mnist).sample", "1.5"]),

@@ -12,8 +12,8 @@ from backbench import compose, lock, machine, paths, schema
 from backbench.evaluate import selection
 from backbench.pictures import choice, drawing
 from backbench.schema import ConfigError, refuse
-from backbench.store import Store
-from backbench.sweep import builder, ledger, limits, plan, status
+from backbench.store import Store, remove
+from backbench.sweep import builder, ledger, limits, plan, smallness, status
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import Status
 
@@ -73,7 +73,7 @@ def make(
     def digest_of(module: Any, params: Any) -> str:
         if fingerprint:
             with contextlib.suppress(ConfigError):  # what is not here yet cannot be described
-                understood(module.describe(params).understood)
+                understood(smallness.understood(module.describe(params)))
             return module.fingerprint(params, progress or (lambda done, total: None))
         known = module.describe(params).digest
         if known is None:
@@ -119,14 +119,14 @@ def prepare(found: Plan) -> Status:
     state = status.inspect(found, Store(paths.store()))
     status.sync_receipts(found, state)
     if not ledger.joined(found, state.states):
-        (found.folder / ledger.RESULTS).unlink(missing_ok=True)
-        found.tracked.unlink(missing_ok=True)
-        page(found).unlink(missing_ok=True)
+        remove(found.folder / ledger.RESULTS)
+        remove(found.tracked)
+        remove(page(found))
     if drawing.wanted(found) and not drawing.current(found):
-        drawing.receipt(found).unlink(missing_ok=True)
+        remove(drawing.receipt(found))
     if state.needed or not found.tracked.exists() or undrawn(found) or not page(found).exists():
         # Where the last file is there, Snakemake does not make one that is missing before it.
-        attached(found).unlink(missing_ok=True)
+        remove(attached(found))
     return state
 
 

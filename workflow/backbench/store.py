@@ -2,14 +2,18 @@
 
 A member is a record ``<kind>/<hh>/<hash>.json`` and array files beside it that are named by their own digest. Arrays
 are written first and the record last, each by an atomic rename: the record is the commit point, and a member is there
-whole or not at all. Everything is verified when it is read; what fails the check counts as absent.
+whole or not at all. Everything is verified when it is read; what fails the check counts as absent. A folder that lies
+where a file belongs is set aside, never deleted.
 """
 
 import contextlib
+import functools
 import hashlib
+import itertools
 import json
 import logging
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +31,7 @@ GROUP_WRITABLE, FILE_MODE = 0o775, 0o664
 
 
 class StoreError(RuntimeError):
-    """A member that is missing or does not match its recorded digest."""
+    """A member that is missing or does not match its recorded digest, or a place that cannot be written."""
 
 
 class Store:
@@ -48,7 +52,10 @@ class Store:
             checksum = record.pop("checksum")
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, AttributeError, TypeError):
+        except OSError as error:
+            _warn_of(_culprit(path), error.strerror or type(error).__name__)
+            return None
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             log.warning("damaged record, counted as absent: %s", path)
             return None
         if checksum != _checksum(record) or record.get("hash") != member:
@@ -124,14 +131,28 @@ class Store:
         kept = {entry["file"] for entry in entries.values()}
         for entry in (old or {}).get("arrays", {}).values():
             if entry["file"] not in kept:
-                (folder / entry["file"]).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a folder in its place takes up no room that counts
+                    (folder / entry["file"]).unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, never writable by everyone."""
+    """Make a folder and its parents, never writable by everyone.
+
+    Raises
+    ------
+    StoreError
+        If something else lies there, or it may not be made.
+    """
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     for place in reversed(missing):
-        place.mkdir(mode=GROUP_WRITABLE, exist_ok=True)
+        try:
+            place.mkdir(mode=GROUP_WRITABLE, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise StoreError(f"{_culprit(place)} is no folder, and one is needed there: move it away.") from error
+        except PermissionError as error:
+            raise _forbidden(place.parent) from error
+    if not folder.is_dir():
+        raise StoreError(f"{_culprit(folder)} is no folder, and one is needed there: move it away.")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -147,6 +168,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         commit(path)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there; a folder in its place is set aside."""
+    _set_aside(path)
+    path.unlink(missing_ok=True)
+
+
 def write_if_changed(path: Path, text: str) -> None:
     """Write a text file whole or not at all, unless it says that already."""
     try:
@@ -160,7 +187,10 @@ def write_if_changed(path: Path, text: str) -> None:
 @contextlib.contextmanager
 def _replacing(folder: Path) -> Iterator[tuple[Any, Any]]:
     """A temporary file in `folder` and the function that renames it to its final name."""
-    handle = tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-", delete=False)  # noqa: SIM115 (renamed, not deleted)
+    try:
+        handle = tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-", delete=False)  # noqa: SIM115 (it is renamed)
+    except PermissionError as error:
+        raise _forbidden(folder) from error
     committed = False
 
     def commit(target: Path) -> None:
@@ -168,6 +198,7 @@ def _replacing(folder: Path) -> Iterator[tuple[Any, Any]]:
         handle.flush()
         os.fsync(handle.fileno())
         Path(handle.name).chmod(FILE_MODE & ~_umask())
+        _set_aside(target)
         Path(handle.name).replace(target)
         committed = True
 
@@ -179,6 +210,33 @@ def _replacing(folder: Path) -> Iterator[tuple[Any, Any]]:
             Path(handle.name).unlink(missing_ok=True)
 
 
+def _set_aside(target: Path) -> None:
+    """Rename a folder that lies where a file is to be written."""
+    if target.is_dir() and not target.is_symlink():
+        names = (target.with_name(f"{target.name}.aside-{number}") for number in itertools.count(1))
+        aside = next(path for path in names if not os.path.lexists(path))
+        target.rename(aside)
+        log.warning("%s was a folder where a file belongs; it is now %s", target, aside.name)
+
+
+def _culprit(path: Path) -> Path:
+    """The file that lies where a folder above `path` belongs, or `path` itself."""
+    above = (place for place in path.parents if os.path.lexists(place) and not place.is_dir())
+    return next(above, path)
+
+
+@functools.cache
+def _warn_of(path: Path, reason: str) -> None:
+    log.warning("%s cannot be read as a record (%s), counted as absent; a sweep computes it anew", path, reason)
+
+
+def _forbidden(folder: Path) -> StoreError:
+    return StoreError(
+        f"{folder} may not be written by this user: change its permissions, or name another place with BACKBENCH_STORE "
+        "or BACKBENCH_RESULTS."
+    )
+
+
 def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
@@ -187,9 +245,10 @@ def _umask() -> int:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        about = path.stat()
     except OSError:
         return -1
+    return about.st_size if stat.S_ISREG(about.st_mode) else -1
 
 
 def _sealed(record: Mapping[str, Any]) -> str:

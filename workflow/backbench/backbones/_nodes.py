@@ -94,7 +94,7 @@ def names(name: str, options: Options) -> tuple[str, ...]:
     """All nodes of a model."""
     from torchvision.models.feature_extraction import get_graph_node_names
 
-    return tuple(get_graph_node_names(_outline(name, options), suppress_diff_warning=True)[1])
+    return tuple(get_graph_node_names(outline(name, options), suppress_diff_warning=True)[1])
 
 
 @functools.cache
@@ -113,7 +113,7 @@ def shape(where: str, name: str, options: Options, node: str, size: int, known: 
         raise refuse(f"{where}.layer", node, (*known, *names(name, options)))
     try:
         with torch.inference_mode():
-            found = cut(_outline(name, options), node)(torch.empty(BATCH, 3, size, size, device="meta"))["out"]
+            found = cut(outline(name, options), node)(torch.empty(BATCH, 3, size, size, device="meta"))["out"]
     except (AssertionError, RuntimeError, ValueError) as error:
         raise ConfigError(f"{where}: {name} takes no images of {size} pixels: {error}") from error
     if not isinstance(found, torch.Tensor) or found.ndim < 2 or len(found) != BATCH:
@@ -125,7 +125,7 @@ def last_linear_input(name: str, options: Options) -> str | None:
     """The node before the last fully connected layer, dropout left out: what classifiers call the features."""
     from torch import nn
 
-    modules = dict(_outline(name, options).named_modules())
+    modules = dict(outline(name, options).named_modules())
     nodes = _named(name, options)
     found = [node for node in nodes.values() if isinstance(modules.get(str(node.target)), nn.Linear)]
     if not found:
@@ -141,12 +141,12 @@ def _named(name: str, options: Options) -> "dict[str, fx.Node]":
     from torchvision.models.feature_extraction import create_feature_extractor
 
     every = {word: word for word in names(name, options)}
-    extractor = create_feature_extractor(_outline(name, options), every, suppress_diff_warning=True)
+    extractor = create_feature_extractor(outline(name, options), every, suppress_diff_warning=True)
     return next(node for node in extractor.eval_graph.nodes if node.op == "output").args[0]
 
 
 @functools.cache
-def _outline(name: str, options: Options) -> "nn.Module":
+def outline(name: str, options: Options) -> "nn.Module":
     """The model without storage for its parameters."""
     import torch
 

@@ -6,6 +6,7 @@ found by passing shapes through the model when a sweep is planned.
 """
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,27 @@ class Model:
             _weights.fill(whole, state, path, set(part.state_dict()), f"{self.name} up to {params.layer!r}")
         self.adjust(part, params)
         return _nodes.pooled(part, self._shape(params), params.pool)
+
+    def fits(self, params: Params) -> None:
+        """Refuse weights from a path that are not this network's, without making it: shapes are compared alone.
+
+        Raises
+        ------
+        ConfigError
+            It names the keys.
+        """
+        path, whole = self._local(params), _nodes.outline(self.name, self._options(params))
+        part = _nodes.cut(whole, self._node(params))
+        state, what = self.adapt(_weights.read(path), params), f"{self.name} up to {params.layer!r}"
+        _weights.refuse_misfit(whole.state_dict(), state, path, set(part.state_dict()), what)
+
+    def holds(self, state: Mapping[str, Any]) -> bool:
+        """Whether a state dict looks like that of this model: all of its tensors, and most of the model's."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # builders warn of options that come later
+            wanted = _nodes.outline(self.name, ()).state_dict()
+        same = all(key in wanted and wanted[key].shape == value.shape for key, value in state.items())
+        return same and 2 * len(state) > len(wanted)
 
     def _random(self, params: Params) -> "nn.Module":
         import torch

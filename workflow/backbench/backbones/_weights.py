@@ -86,11 +86,15 @@ def load(network: "torch.nn.Module", path: Path, needed: Collection[str] | None,
 
 def fill(network: "torch.nn.Module", state: "State", path: Path, needed: Collection[str] | None, what: str) -> None:
     """As :func:`load`, from a state dict that was read from `path`."""
-    wanted = network.state_dict()
+    refuse_misfit(network.state_dict(), state, path, needed, what)
+    network.load_state_dict(state, strict=False)
+
+
+def refuse_misfit(wanted: "State", state: "State", path: Path, needed: Collection[str] | None, what: str) -> None:
+    """Refuse a state dict that is not that of a network, whose own is `wanted`; see :func:`load`."""
     complaints = _complaints(wanted, state, set(wanted) if needed is None else needed)
     if complaints:
         raise ConfigError(f"{path} holds no {what}: {'; '.join(complaints)}.")
-    network.load_state_dict(state, strict=False)
 
 
 def read(path: Path) -> "State":

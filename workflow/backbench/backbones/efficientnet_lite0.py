@@ -70,6 +70,13 @@ def identity(params: Params) -> dict[str, Any]:
     return {"weights": "imagenet" if found == IMAGENET else "file", "weights_sha256": found}
 
 
+def fits(params: Params) -> None:
+    """Refuse weights that are not this network's; ConfigError with the keys."""
+    from backbench.backbones import _efficientnet
+
+    _efficientnet.pretrained(_path(params.weights))
+
+
 def open(params: Params, context: Context) -> Callable[["np.ndarray"], "np.ndarray"]:
     """The function from uint8 RGB images (n, h, w, 3) to float32 (n, 1280); batch norms are folded into convolutions.
 

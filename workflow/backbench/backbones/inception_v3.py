@@ -60,4 +60,4 @@ MODEL = Model(
 )
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
-cost = MODEL.cost
+cost, fits = MODEL.cost, MODEL.fits

@@ -79,6 +79,11 @@ def identity(params: Params) -> dict[str, Any]:
     return _own.identity(params, _file)
 
 
+def fits(params: Params) -> None:
+    """Refuse weights that are not this model's, as open_clip's own loader does; ConfigError with its list."""
+    network(params)
+
+
 def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray]":
     """The function from uint8 RGB images (n, h, w, 3) to float32 (n, d).
 

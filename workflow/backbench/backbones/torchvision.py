@@ -77,6 +77,11 @@ def identity(params: Params) -> dict[str, Any]:
     return _model(params.model).identity(params)
 
 
+def fits(params: Params) -> None:
+    """Refuse weights from a path that are not the model's; ConfigError with the keys."""
+    _model(params.model).fits(params)
+
+
 def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray]":
     """The function from uint8 RGB images (n, h, w, 3) to float32 (n, d)."""
     return _model(params.model).open(params, context)

@@ -100,12 +100,28 @@ def predict(
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     options = task.params
+    if options.solver != "lsqr":
+        _refuse_without_spread(train_x, train_y)
     if options.solver != "svd" and _shrinks(options.shrinkage) and _regular(shared.scatter(train_y), options.shrinkage):
         found = shared.scatter(train_y).predict(shared.asked, options.shrinkage)
     else:
         model = LinearDiscriminantAnalysis(**asdict(options)).fit(shared.rows, train_y)
         found = model.predict(shared.asked) if len(queries) else train_y[:0]
     return found.astype("int64"), {}
+
+
+def _refuse_without_spread(rows: "np.ndarray", train_y: "np.ndarray") -> None:
+    """Refuse rows that have nothing within their classes to measure a scatter by."""
+    import numpy as np
+
+    if (rows == rows[0]).all():
+        raise ValueError(f"all {len(rows)} training rows are equal: there is nothing to tell classes apart by")
+    firsts = rows[np.unique(train_y, return_index=True)[1]]
+    if (rows == firsts[np.unique(train_y, return_inverse=True)[1]]).all():
+        raise ValueError(
+            f"the {len(rows)} training rows are equal within each class, and solver svd or eigen needs some spread "
+            "there; take solver lsqr, or another classifier"
+        )
 
 
 def _shrinks(shrinkage: str | float | None) -> bool:

@@ -279,7 +279,9 @@ def _compare(command: argparse.ArgumentParser) -> None:
 
 def _report(command: argparse.ArgumentParser) -> None:
     command.epilog = REPORT
-    command.add_argument("sweep", nargs="?", help="id of a sweep or a unique beginning of it (default: the newest)")
+    command.add_argument(
+        "sweep", nargs="?", help="id of a sweep or a unique beginning of it (default: the newest with results)"
+    )
     command.add_argument("--to", metavar="FILE", help="write the page here too")
 
 

@@ -16,7 +16,8 @@ from backbench.sweep.plan import Plan
 
 
 def run(args: argparse.Namespace) -> int:
-    plan = find(args.sweep, ledger.saved_plans())
+    plans = ledger.saved_plans()
+    plan = find(args.sweep, plans if args.sweep else ledger.newest(plans, Store(paths.store())))
     rows = joined(plan, Store(paths.store()))
     to = Path(args.to).expanduser() if args.to else None
     if to and to.is_dir():
@@ -60,7 +61,7 @@ def joined(plan: Plan, store: Store) -> list[Row]:
     """
     kept = ledger.read_records(plan, store)
     records = {**ledger.joined_records(plan), **kept}
-    if not any(record["kind"] in ("features", *ledger.HEADS) for record in records.values()):
+    if not ledger.has_results(records):
         known = hashing.short(plan.sweep)
         raise ConfigError(f"nothing of sweep {known} is done yet; the same `backbench sweep` again computes it.")
     if not (plan.folder / ledger.RESULTS).exists():

@@ -1,11 +1,12 @@
 """``backbench sweep``: plan, run Snakemake on what is missing, record, show."""
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,31 +74,55 @@ def planned_for(args: argparse.Namespace) -> planning.Planned:
 
 
 def rehearse(planned: planning.Planned, args: argparse.Namespace) -> int:
-    """Describe a plan and let Snakemake say what it would do; returns its exit status."""
-    _prepared(planned, args)
-    return _snakemake(planned, args).wait()
+    """Describe a plan and let Snakemake say what it would do; returns its exit status. Nothing of it stays."""
+    with _unrecorded(planned.plan):
+        _prepared(planned, args)
+        return _snakemake(planned, args).wait()
+
+
+@contextlib.contextmanager
+def _unrecorded(plan: Plan) -> Iterator[None]:
+    """Leave the plan files as they were: a sweep that was not started has no pending runs, and is not the newest."""
+    before = plan.path.stat() if plan.path.exists() else None
+    try:
+        yield
+    finally:
+        if before is None:
+            plan.path.unlink(missing_ok=True)
+        else:
+            os.utime(plan.path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def compute(planned: planning.Planned, args: argparse.Namespace, started: float) -> Swept:
     """Describe a plan, compute what is missing, join what there is and write its report."""
-    plan, (found, announced) = planned.plan, _prepared(planned, args)
+    plan, fresh = planned.plan, not planned.plan.path.exists()
+    found, announced = _prepared(planned, args)
     due = bool(found.needed) or planning.undrawn(plan)
     if due:
         launches.keep(plan, announced)
     failed = _compute(planned, found, args) if due else 0
+    if failed and fresh and not _begun(plan, started):
+        plan.path.unlink(missing_ok=True)
     store = Store(paths.store())
     return Swept(plan, store, *_joined(plan, store), failed, len(found.needed), announced, started)
 
 
 def _prepared(planned: planning.Planned, args: argparse.Namespace) -> tuple[Status, Announced]:
     """Save and describe a plan; returns what is done of it, and how long the rest will take."""
-    plan, store = planned.plan, Store(paths.store())
+    plan, store, n_cores = planned.plan, Store(paths.store()), cores(args.cores)
     save(plan)
     if args.accept_code:
         kept = status.accept_code(plan, store, status.inspect(plan, store))
         say(f"kept {kept} results of older code, and recorded that")
     found = planning.prepare(plan)
-    return found, describe(planned, found, cores(args.cores))
+    return found, describe(planned, found, n_cores)
+
+
+def _begun(plan: Plan, started: float) -> bool:
+    """Whether a job of this launch has begun; `started` is on the clock of `time.monotonic`."""
+    since = time.time() - (time.monotonic() - started) - 1
+    logs = (shard.log for shard in plan.shards.values() if shard.log.exists())
+    return any(log.stat().st_mtime >= since for log in logs)
 
 
 def dry(options: list[str]) -> bool:

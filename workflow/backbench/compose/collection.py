@@ -21,6 +21,7 @@ from pathlib import Path
 
 from backbench import arrays
 from backbench.compose.places import absolute, of_address
+from backbench.datasets import _names
 from backbench.schema import ConfigError
 
 ADDRESSES = ("http://", "https://")
@@ -29,48 +30,11 @@ ALLOWED = (
     "a folder of images, an archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz), a table of images (.csv, .tsv) or "
     f"embeddings ({', '.join(arrays.FORMATS)})"
 )
-IMAGE_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".tga",
-        ".ico",
-        ".jp2",
-        ".j2k",
-        ".dng",
-        ".cr2",
-        ".cr3",
-        ".nef",
-        ".arw",
-        ".orf",
-        ".rw2",
-        ".raf",
-        ".psd",
-        ".svg",
-    ]
-)
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 ARCHIVE_SUFFIXES = frozenset([".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz"])
 WEIGHT_SUFFIXES = frozenset([".pt", ".pth", ".ckpt", ".onnx", ".pkl", ".pickle", ".joblib", ".bin", ".skops"])
 # First bytes -> what they are of.
 ARRAYS = (b"\x93NUMPY", b"PAR1")
-IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"8BPS", b"\0\0\0\x0cjP  ")
-BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx "))
 PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 OTHERS = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive: unpack it and give the folder",
@@ -143,10 +107,10 @@ def _by_content(path: Path, head: bytes) -> str | None:
     for magic, words in OTHERS.items():
         if head.startswith(magic):
             return words
-    if head[4:8] == b"ftyp":
-        return "image" if head[8:12] in BRANDS else "a film: give a folder of images"
-    if head.startswith(IMAGES) or head[:4] + head[8:12] == b"RIFFWEBP" or (head[:2] == b"BM" and not any(head[6:10])):
+    if _names.starts_image(head) or head.startswith(b"8BPS") or head[4:12] == b"ftypcrx ":
         return "image"
+    if head[4:8] == b"ftyp":
+        return "a video: give a folder of images"
     if head.startswith(ARRAYS) or (head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 1 << 40):
         return "embeddings"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -189,7 +153,7 @@ def _of_tar(path: Path) -> str | None:
 
 def _by_name(suffix: str) -> str | None:
     kinds = {
-        "image": IMAGE_SUFFIXES,
+        "image": (*_names.IMAGES, ".psd", ".svg"),
         "table": TABLE_SUFFIXES,
         "archive": ARCHIVE_SUFFIXES,
         "weights": WEIGHT_SUFFIXES,

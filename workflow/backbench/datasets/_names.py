@@ -6,6 +6,8 @@ names that begin with a dot are hidden, and are not looked at. All other files a
 
 from pathlib import Path
 
+from backbench.datasets import _kinds
+
 SYSTEM = "a system file or folder"
 VIDEO, AUDIO = "a video", "an audio file"
 DOCUMENT = "a document"
@@ -56,19 +58,8 @@ CAMERA_RAWS = """
 """
 IMAGES = frozenset(f".{suffix}" for suffix in (*RASTERS.split(), *CAMERA_RAWS.split()))
 SIGNATURES = (
-    *(
-        b"\xff\xd8\xff",
-        b"\x89PNG",
-        b"GIF8",
-        b"BM",
-        b"II*\0",
-        b"MM\0*",
-        b"qoif",
-        b"DDS ",
-        b"\x01\xda",
-        b"\x59\xa6\x6a\x95",
-    ),
-    *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", *(f"P{digit}".encode("ascii") for digit in range(1, 7))),
+    *(b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"qoif", b"DDS ", b"\x01\xda", b"\0\0\0\x0cjP"),
+    *(b"\xff\x4f\xff\x51", *(f"P{digit}".encode("ascii") for digit in range(1, 7))),
 )
 
 
@@ -91,7 +82,14 @@ def is_image(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as handle:
-            head = handle.read(16)
+            return starts_image(handle.read(_kinds.HEAD))
     except OSError:
         return False
-    return head.startswith(SIGNATURES) or head[4:8] == b"ftyp" or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def starts_image(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of an image."""
+    bitmap = head[:2] == b"BM" and not any(head[6:10])
+    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    still = _kinds.is_heif(head) or _kinds.is_avif(head) or _kinds.is_still(head)
+    return head.startswith(SIGNATURES) or bitmap or webp or still

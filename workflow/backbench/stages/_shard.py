@@ -26,6 +26,11 @@ def truth(inputs: Inputs) -> np.ndarray | None:
     return inputs.array("dataset", "labels") if inputs.info("dataset")["classes"] is not None else None
 
 
+def compared(inputs: Inputs) -> np.ndarray | None:
+    """The classes to compare results with; None of fewer than two, since one alone agrees with anything."""
+    return truth(inputs) if len(inputs.info("dataset")["classes"] or ()) > 1 else None
+
+
 def families(members: Sequence[Member], key: Callable[[Member], Hashable]) -> Iterable[tuple[Hashable, list[Member]]]:
     """Members by the value of `key`, in order of appearance."""
     found: dict[Hashable, list[Member]] = {}
@@ -44,12 +49,29 @@ def computing(context: Context) -> Iterator[None]:
         yield
 
 
-def failure(member: Member, error: Exception, seconds: float = 0.0) -> Outcome:
-    """The outcome of a member that raised `error`."""
+def failure(member: Member, error: Exception, seconds: float = 0.0, where: str = "") -> Outcome:
+    """The outcome of a member that raised `error`; `where` says on what it worked."""
     from sklearn.exceptions import ConvergenceWarning
 
-    name = "did not converge" if isinstance(error, ConvergenceWarning) else type(error).__name__
-    return Outcome(member.hash, failure=f"{name}: {error}", seconds=seconds)
+    name = next(
+        (config["name"] for config in member.config.values() if isinstance(config, dict) and "name" in config), ""
+    )
+    who = " on ".join(filter(None, (name, where)))
+    if isinstance(error, ConvergenceWarning):
+        reason = f"did not converge: {error}" + (f" ({who})" if where else "")
+    else:
+        reason = (f"{who}: " if where else "") + f"{type(error).__name__}: {error}"
+    return Outcome(member.hash, failure=reason, seconds=seconds)
+
+
+def representation(inputs: Inputs) -> str:
+    """What a head works on, in words: the backbone and its chain; empty where the store does not say."""
+    try:
+        record = inputs.store.read(*inputs.refs["matrix"])
+        before = record if record["kind"] == "features" else inputs.store.read(*record["parents"]["features"])
+        return " ".join([before["config"]["name"], *record["info"].get("steps", [])])
+    except (KeyError, TypeError):
+        return ""
 
 
 def refuse_non_finite(x: np.ndarray) -> None:

@@ -24,7 +24,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             _shard.refuse_non_finite(x)
             family = _Family(name, x, inputs)
         except Exception as error:  # the fault of every member of the family, and of no other
-            yield from (_shard.failure(member, error) for member in group)
+            yield from (_shard.failure(member, error, where=_shard.representation(inputs)) for member in group)
             continue
         for outcome in family.outcomes(group, context):
             done += 1
@@ -45,7 +45,7 @@ class _Family:
         if not len(rows["train"]):
             raise ValueError("there are no training rows")
         self.names = [str(name) for name in inputs.info("dataset")["classes"]]
-        self.truth, self.rows = truth, rows
+        self.truth, self.rows, self.where = truth, rows, _shard.representation(inputs)
         self.asked = np.concatenate([rows["validation"], rows["test"]])
         self.data = (x[rows["train"]], truth[rows["train"]], x[self.asked])
         self.near = near.among(x, self.asked, rows["train"], _shard.graphs(inputs))
@@ -56,14 +56,14 @@ class _Family:
             try:
                 tasks[member.hash] = _task(member)
             except Exception as error:  # a member's fault is its result
-                yield _shard.failure(member, error)
+                yield _shard.failure(member, error, where=self.where)
         sound = [member for member in members if member.hash in tasks]
         with _shard.computing(context):
             began = time.perf_counter()
             try:
                 shared = self.plugin.prepare(*self.data, list(tasks.values()), self.near)
             except Exception as error:  # what all need failed, so all do
-                yield from (_shard.failure(member, error) for member in sound)
+                yield from (_shard.failure(member, error, where=self.where) for member in sound)
                 return
             share = (time.perf_counter() - began) / max(len(sound), 1)
             yield from threads.as_done(lambda member: self._outcome(shared, member, tasks[member.hash], share), sound)
@@ -73,7 +73,7 @@ class _Family:
         try:
             found, info = self._predict(shared, task)
         except Exception as error:  # a member's fault is its result and leaves the others alone
-            return _shard.failure(member, error, time.perf_counter() - began)
+            return _shard.failure(member, error, time.perf_counter() - began, self.where)
         metrics, notes = self._metrics(found)
         test = self.rows["test"]
         info = {

@@ -54,15 +54,17 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     A member whose config holds `silhouette_rows` has its silhouette estimated on so many rows (`internal.scores`); the
     others have the width of each row as the array `silhouettes` (n,) float32, where the reported part has any.
     """
-    x, truth = _shard.matrix(inputs), _shard.truth(inputs)
+    x, truth = _shard.matrix(inputs), _shard.compared(inputs)
     split, graphs = inputs.array("dataset", "split"), _shard.graphs(inputs)
-    done = 0
+    done, where = 0, _shard.representation(inputs)
     for (name, scope), group in _shard.families(members, lambda m: (m.config["clusterer"]["name"], m.config["scope"])):
         try:
             _shard.refuse_non_finite(x)
-            family = _Family(plugins.load("clusterer", name), _parts(scope, x, truth, split, graphs), scope, len(x))
+            family = _Family(
+                plugins.load("clusterer", name), _parts(scope, x, truth, split, graphs), scope, len(x), where
+            )
         except Exception as error:  # the fault of every member of the family, and of no other
-            yield from (_shard.failure(member, error) for member in group)
+            yield from (_shard.failure(member, error, where=where) for member in group)
             continue
         for outcome in family.outcomes(group, context):
             done += 1
@@ -90,8 +92,8 @@ def _parts(
 class _Family:
     """Members of one clusterer and scope."""
 
-    def __init__(self, plugin: ModuleType, parts: list[_Part], scope: str, n: int):
-        self.plugin, self.parts, self.scope, self.n = plugin, parts, scope, n
+    def __init__(self, plugin: ModuleType, parts: list[_Part], scope: str, n: int, where: str):
+        self.plugin, self.parts, self.scope, self.n, self.where = plugin, parts, scope, n, where
         self.steady: dict[str, _stability.Steady] = {}
 
     def outcomes(self, members: Sequence[Member], context: Context) -> Iterator[Outcome]:
@@ -100,14 +102,14 @@ class _Family:
             try:
                 tasks[member.hash] = _task(member)
             except Exception as error:  # a member's fault is its result
-                yield _shard.failure(member, error)
+                yield _shard.failure(member, error, where=self.where)
         sound = [member for member in members if member.hash in tasks]
         with _shard.computing(context):
             began = time.perf_counter()
             try:
                 shared = [self.plugin.prepare(part.x, list(tasks.values()), part.near) for part in self.parts]
             except Exception as error:  # what all need failed, so all do
-                yield from (_shard.failure(member, error) for member in sound)
+                yield from (_shard.failure(member, error, where=self.where) for member in sound)
                 return
             self.steady = self._stability(sound, tasks)
             share = (time.perf_counter() - began) / max(len(sound), 1)
@@ -135,7 +137,7 @@ class _Family:
         try:
             pairs = [self._fit_part(own, part, task) for own, part in zip(shared, self.parts, strict=True)]
         except Exception as error:  # a member's fault is its result and leaves the others alone
-            return _shard.failure(member, error, time.perf_counter() - began)
+            return _shard.failure(member, error, time.perf_counter() - began, self.where)
         found, infos = zip(*pairs, strict=True)
         return _Fitted(member, found, infos, time.perf_counter() - began + share)
 
@@ -170,7 +172,7 @@ class _Family:
             scores = self._scores(batch)
         except Exception as error:  # scored one by one, the member at fault is found
             if len(batch) == 1:
-                yield _shard.failure(batch[0].member, error, batch[0].seconds)
+                yield _shard.failure(batch[0].member, error, batch[0].seconds, self.where)
                 return
             for fitted in batch:
                 yield from self._score([fitted])

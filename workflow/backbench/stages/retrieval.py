@@ -30,7 +30,7 @@ class _Found:
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Neighbours of each member, and the metrics of their order where the dataset is labelled."""
-    x, truth = _shard.matrix(inputs), _shard.truth(inputs)
+    x, truth = _shard.matrix(inputs), _shard.compared(inputs)
     split, stored = inputs.array("dataset", "split"), _shard.graphs(inputs)
     done = 0
     for (metric, protocol, deep), group in _shard.families(members, _family):
@@ -42,7 +42,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
                 parts = _parts(split, protocol)
                 found = _exact(x, *parts, metric, most, stored) if deep is None else _rough(x, *parts, metric, deep)
         except Exception as error:  # the fault of every member of the search, and of no other
-            yield from (_shard.failure(member, error) for member in group)
+            yield from (_shard.failure(member, error, where=_shard.representation(inputs)) for member in group)
             continue
         share = (time.perf_counter() - began) / len(group)
         for member in group:

@@ -5,10 +5,12 @@ from typing import Any
 
 from backbench import hashing
 from backbench.schema import ConfigError
-from backbench.sweep import aids, parts
+from backbench.sweep import aids, candidates, parts, plan
+from backbench.sweep.candidates import Candidate
 from backbench.sweep.grid import Grid, Run
 from backbench.sweep.heads import Heads
 from backbench.sweep.making import Fingerprint, Making
+from backbench.sweep.shortage import TooSmall
 from backbench.sweep.sources import Sources
 
 SHOWN_PROBLEMS = 8
@@ -24,7 +26,8 @@ def build(
     fingerprint
         Called with (dataset plugin, params) where the content digest is not known yet.
     explicit
-        Keys that were asked for by name: what an unlabelled dataset cannot have is then an error, else a notice.
+        Keys that were asked for by name: what an unlabelled or small dataset cannot have is then an error, else a
+        notice.
     device
         Where features will be extracted (``auto``, ``cpu``, ``cuda``...): decides what ``engine: auto`` means.
 
@@ -35,13 +38,20 @@ def build(
     """
     making = Making(fingerprint, frozenset(explicit), device)
     problems: dict[str, int] = {}
+    made = []
     for cell in cells:
         try:
-            _add(making, cell)
+            made.append(_candidate(making, cell))
         except ConfigError as error:
             problems[str(error)] = problems.get(str(error), 0) + 1
     if problems:
         raise ConfigError(_report(problems))
+    kept, notices = candidates.settled(made, making.explicit)
+    for notice in notices:
+        making.notice(notice)
+    _join(making.grid, kept)
+    if notices:
+        _prune(making.grid)
     aids.attach(making.grid, making.chained)
     return making.grid
 
@@ -53,18 +63,36 @@ def _report(problems: Mapping[str, int]) -> str:
     return "\n".join(lines[:SHOWN_PROBLEMS] + more)
 
 
-def _add(making: Making, cell: Mapping[str, Any]) -> None:
-    """Add a cell's stages and its run to the grid."""
+def _candidate(making: Making, cell: Mapping[str, Any]) -> Candidate:
+    """A cell with its stages, those that the collection is too small for left out."""
     making.once(parts.check, parts.keys(cell))
     sources, heads = Sources(making), Heads(making)
     source = making.once(sources.dataset, cell["dataset"])
     features, width = making.once(sources.features, cell["backbone"], source)
-    found = {
-        "clustering": heads.clustering(cell, source, features, width),
-        "classification": heads.classification(cell, source, features, width),
-        "retrieval": heads.retrieval(cell, source, features, width),
-    }
-    stages = {"dataset": source.stage.hash, "features": features.hash}
-    stages |= {kind: stage.hash for kind, stage in found.items() if stage}
-    run = Run(hashing.digest({"kind": "run", "stages": stages}), stages)
-    making.grid.runs.setdefault(run.hash, run)
+    stages, lost = {"dataset": source.stage, "features": features}, {}
+    makers = {"clustering": heads.clustering, "classification": heads.classification, "retrieval": heads.retrieval}
+    for kind, make in makers.items():
+        try:
+            stage = make(cell, source, features, width)
+        except TooSmall as lack:
+            lost[kind] = lack
+        else:
+            stages |= {kind: stage} if stage else {}
+    candidate = Candidate(cell, stages, lost)
+    candidates.refuse_asked(candidate, making.explicit)
+    return candidate
+
+
+def _join(grid: Grid, kept: Iterable[Candidate]) -> None:
+    """Make runs of candidates."""
+    for candidate in kept:
+        stages = candidate.hashes
+        run = Run(hashing.digest({"kind": "run", "stages": stages}), stages)
+        grid.runs.setdefault(run.hash, run)
+
+
+def _prune(grid: Grid) -> None:
+    """Drop the stages that no run is left for."""
+    audits = (key for key, stage in grid.stages.items() if stage.kind == "audit")
+    wanted = plan.ancestors(grid.stages, [*audits, *(ref for run in grid.runs.values() for ref in run.stages.values())])
+    grid.stages = {key: stage for key, stage in grid.stages.items() if key in wanted}

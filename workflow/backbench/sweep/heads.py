@@ -1,13 +1,16 @@
 """From features to the stages of the three heads, each behind its own chain of transforms (layer 2)."""
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from backbench import plugins, schema
 from backbench.schema import ConfigError
 from backbench.sweep import parts
 from backbench.sweep.grid import Stage
+from backbench.sweep.launches import counted
 from backbench.sweep.making import Making
+from backbench.sweep.shortage import Fit, TooSmall
 from backbench.sweep.sources import Source
 
 
@@ -21,15 +24,15 @@ class Heads:
         """The stage that a head works on: its chain's, or the features' own where the chain is empty."""
         fit, width = asked["fit"], asked["width"]
         features_width = width
-        steps = [step for _, step in sorted(asked["steps"].items())]
+        steps = dict(sorted(asked["steps"].items()))
         if not steps:
             return features, width
-        names = [parts.name_of("transform", step) for step in steps]
-        parsed = [plugins.params("transform", step) for step in steps]
+        names = [parts.name_of("transform", step) for step in steps.values()]
+        parsed = [plugins.params("transform", step) for step in steps.values()]
         labels, fitted = [], False
-        for name, params in zip(names, parsed, strict=True):
+        for key, name, params in zip(steps, names, parsed, strict=True):
             module = plugins.load("transform", name)
-            _refuse(f"transform({name})", module.problems(params, source.rows(fit), width))
+            Fit("transform", name, params, source.rows(fit), width, f"chain.steps.{key}").check()
             width = module.width(params, width)
             fitted |= module.FITTED
             labels.append(module.label(params))
@@ -60,7 +63,7 @@ class Heads:
         name = asked["clusterer"]["name"]
         module, params = plugins.load("clusterer", name), self.making.once(_clusterer, asked["clusterer"])
         axes = parts.axes(asked, module.AXES)
-        _refuse(f"clusterer({name})", module.problems(params, source.least(head.scope), asked["d"], axes.get("k")))
+        Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
         parents = {"dataset": source.stage, "matrix": matrix}
@@ -71,8 +74,9 @@ class Heads:
         name = parts.name_of("classifier", cell["classifier"])
         if name == "none":
             return None
-        if source.classes is None or source.classes < 2:
-            return self._left_out("classifier", name, source)
+        lack = _nothing_to_classify(source)
+        if lack:
+            return self._left_out(name, source, *lack)
         matrix, wide = self._head(cell["classification"]["chain"], "train", source, features, width)
         asked = {"classifier": cell["classifier"], "seed": cell.get("seed"), "d": wide}
         return self.making.once(self._fit_classifier, asked, source, matrix)
@@ -80,34 +84,48 @@ class Heads:
     def _fit_classifier(self, asked: Mapping, source: Source, matrix: Stage) -> Stage:
         name = asked["classifier"]["name"]
         module, params = plugins.load("classifier", name), self.making.once(_classifier, asked["classifier"])
-        _refuse(f"classifier({name})", module.problems(params, source.train, asked["d"], source.classes))
+        Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
         config = {"classifier": {"name": name, **schema.canonical(params)}, **parts.axes(asked, module.AXES)}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
         about = {"d": asked["d"], "n": source.train, "queries": source.queries}
         return self.making.stage("classification", name, config, parents, modules, about=about)
 
-    def _left_out(self, key: str, name: str, source: Source) -> None:
-        lack = "has no labels" if source.classes is None else "has one class only"
-        if key in self.making.explicit:
+    def _left_out(self, name: str, source: Source, lack: str, way: str) -> None:
+        """Leave the classification out, unless it was asked for."""
+        asked = sorted(key for key in self.making.explicit if key.split(".")[0] in ("classifier", "classification"))
+        if asked:
+            left = ", ".join(asked)
             raise ConfigError(
-                f"{key}={name}: the dataset {source.stage.family!r} {lack}, and a classifier needs classes. "
-                f"Leave {key} out, or give a dataset with one sub-folder per class."
+                f"classifier={name}: the dataset {source.stage.family!r} {lack}. Leave {left} out, or {way}."
             )
-        self.making.notice(f"{key} left out: the dataset {lack}")
+        self.making.notice(f"classifier left out: the dataset {lack}")
 
     def retrieval(self, cell: Mapping, source: Source, features: Stage, width: int) -> Stage | None:
         options = _without_chain(cell["retrieval"])
         if options.get("metric") in (None, "none"):
             return None
-        asked = self.making.once(parts.retrieval, options).resolved(source.n)
+        asked = self._seen(self.making.once(parts.retrieval, options).resolved(source.n), source)
         fit = "all" if asked.protocol == "leave_one_out" else "train"
         matrix, wide = self._head(cell["retrieval"]["chain"], fit, source, features, width)
         return self.making.once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
 
+    def _seen(self, asked: parts.Retrieval, source: Source) -> parts.Retrieval:
+        """`asked` with no more neighbours than there are images to find."""
+        most, what = parts.gallery(asked.protocol, source.counts)
+        if asked.protocol == "test_against_train" and not source.counts[2]:
+            problem = "retrieval: there are no test images to look for; retrieval.protocol=leave_one_out takes all"
+            raise TooSmall("retrieval", problem, f"{source.n:,} images", {})
+        if most < 1:
+            raise TooSmall("retrieval", f"retrieval: there are no {what} to find", f"{source.n:,} images", {})
+        if asked.at <= most:
+            return asked
+        if "retrieval.at" in self.making.explicit:
+            raise ConfigError(f"retrieval.at: received {asked.at}; allowed: 1 to {most}, the {what}.")
+        self.making.notice(f"retrieval looks at {counted(most, 'neighbour')}, not {asked.at}: those are all the {what}")
+        return dataclasses.replace(asked, at=most)
+
     def _retrieve(self, asked: Mapping, source: Source, matrix: Stage) -> Stage:
-        if asked["at"] >= source.n:
-            raise ConfigError(f"retrieval.at: received {asked['at']}; allowed: below the {source.n} images.")
         config = {key: value for key, value in asked.items() if key != "d"}
         about = {"d": asked["d"], "n": source.n}
         parents = {"dataset": source.stage, "matrix": matrix}
@@ -126,6 +144,13 @@ def _classifier(options: Mapping) -> Any:
     return plugins.params("classifier", options)
 
 
-def _refuse(where: str, problems: Iterable[str]) -> None:
-    for problem in problems:
-        raise ConfigError(f"{where}: {problem}")
+def _nothing_to_classify(source: Source) -> tuple[str, str] | None:
+    """Why no classifier can be trained and judged, and the way out, if so."""
+    folders = "give a dataset with one sub-folder of images per class"
+    if source.classes is None:
+        return "has no labels", folders
+    if source.classes < 2:
+        return "has one class only", folders
+    if not source.queries:
+        return "has training images only, and none to judge a classifier by", "give more images of each class"
+    return None

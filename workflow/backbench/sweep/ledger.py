@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -200,7 +200,7 @@ def joined(plan: Plan, states: Mapping[str, str]) -> bool:
     try:
         with (plan.folder / RESULTS).open() as file:
             return f'"content": "{_content(plan, dict.fromkeys(heads, DONE))}"' in file.read(200)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -215,7 +215,7 @@ def _content(plan: Plan, statuses: Mapping[str, str]) -> str:
 
 def saved_plans() -> list[Plan]:
     """The newest plan of every sweep made here, oldest sweep first."""
-    files = sorted(paths.plans().glob("*.json"), key=lambda path: path.stat().st_mtime)
+    files = sorted(paths.plans().glob("*.json"), key=lambda path: path.lstat().st_mtime)
     newest: dict[str, Plan] = {}
     for path in files:
         try:
@@ -227,12 +227,26 @@ def saved_plans() -> list[Plan]:
     return list(newest.values())
 
 
+def newest(saved: Sequence[Plan], store: Store) -> Sequence[Plan]:
+    """The newest of some plans that has results, alone; all of them where none has any."""
+    for plan in reversed(saved):
+        if has_results(joined_records(plan)) or has_results(read_records(plan, store)):
+            return [plan]
+    return saved
+
+
+def has_results(records: Records) -> bool:
+    """Whether something was computed that a report can be of."""
+    return any(record["kind"] in ("features", *HEADS) for record in records.values())
+
+
 def joined_records(plan: Plan) -> Records:
     """The records that were joined when the sweep ended; empty where it never did."""
     try:
-        return _asked(plan, json.loads((plan.folder / RESULTS).read_text())["records"])
-    except (OSError, ValueError, KeyError):
+        records = json.loads((plan.folder / RESULTS).read_text())["records"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
+    return _asked(plan, records) if isinstance(records, dict) else {}
 
 
 def all_rows(store: Store) -> list[Row]:

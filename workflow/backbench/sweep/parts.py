@@ -103,6 +103,13 @@ def retrieval(options: Mapping) -> Retrieval:
     return schema.parse(Retrieval, options, "retrieval")
 
 
+def gallery(protocol: str, counts: tuple[int, int, int]) -> tuple[int, str]:
+    """How many images a query can find, and what they are."""
+    if protocol == "leave_one_out":
+        return sum(counts) - 1, "other images"
+    return counts[0], "training images"
+
+
 def clustering(options: Mapping) -> Clustering:
     return schema.parse(Clustering, options, "clustering")
 

@@ -81,7 +81,7 @@ def freeze(grid: Grid, request: Mapping[str, Any]) -> Plan:
 
 def save(plan: Plan) -> Path:
     """Write the plan file, unless it is there."""
-    if plan.path.exists():
+    if plan.path.is_file():
         plan.path.touch()
     else:
         write_text(plan.path, dumps(plan))
@@ -107,7 +107,7 @@ def load(path: Path) -> Plan:
         if body["format"] != FORMAT:
             raise ConfigError(f"{path}: plan format {body['format']!r}; this version reads {FORMAT}. Plan again.")
         return _parse(body)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"no readable plan at {path} ({error}); make one with `backbench plan`.") from error

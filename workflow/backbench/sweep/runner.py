@@ -94,7 +94,7 @@ def _record_failure(plan: Plan, shard: Shard, store: Store, args: argparse.Names
     for key in shard.members:
         if state_of(plan.stages[key], store.read(shard.kind, key), store) == CURRENT:
             continue
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StoreError):
             store.write(shard.kind, key, _record(plan, shard, Outcome(key, failure=reason), context), {})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from backbench import plugins, schema
 from backbench.datasets import Description, _intake
 from backbench.schema import ConfigError
-from backbench.sweep import parts
+from backbench.sweep import parts, smallness, weights
 from backbench.sweep.grid import Stage
 from backbench.sweep.making import Making
 
@@ -76,7 +76,7 @@ class Sources:
             params = dataclasses.replace(params, digest=self.making.fingerprint(module, params))
         about = module.describe(params)
         params = dataclasses.replace(params, split=params.split.settled(about.given))
-        self.making.understand(about.understood)
+        self.making.understand(smallness.understood(about))
         hashed, local = _split(params, getattr(module, "UNHASHED", ()))
         modules = [plugins.module_name("dataset", name)]
         intake = {} if about.root is None else {"intake": _intake.keep(about.root, about.excluded)}
@@ -139,6 +139,7 @@ def _identified(name: str, module: Any, params: Any) -> tuple[dict[str, Any], di
     """What is hashed of a backbone, and what is only needed to compute it (paths, and what has no effect)."""
     hashed, _ = _split(params, ("image",))
     identity = module.identity(params)
+    weights.check(name, module, params, identity)
     local = {key: value for key, value in hashed.items() if key in identity and identity[key] != value}
     dropped = {key for key in getattr(module, "UNHASHED", ()) if key not in identity}
     local |= {key: hashed[key] for key in dropped if key in hashed}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from backbench.store import DONE, FAILED, Store, write_text
+from backbench.store import DONE, FAILED, Store, remove, write_text
 from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan import Plan
 from backbench.sweep.shards import Shard
@@ -66,8 +66,8 @@ def sync_receipts(plan: Plan, status: Status) -> None:
     """Make the receipts say what the store says, so that Snakemake starts just the jobs that have something to do."""
     for shard in plan.shards.values():
         if status.pending(shard):
-            shard.receipt.unlink(missing_ok=True)
-        elif not shard.receipt.exists():
+            remove(shard.receipt)
+        elif not shard.receipt.is_file():
             write_receipt(shard, {member: status.states[member] for member in shard.members})
             os.utime(shard.receipt, (0, 1))
 

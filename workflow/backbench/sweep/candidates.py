@@ -1,0 +1,191 @@
+"""What becomes of cells that a collection is too small for (layer 2).
+
+What stands there by default is left out with a notice. What was asked for by name is refused, with what would work.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backbench.schema import ConfigError
+from backbench.sweep.grid import HEADS, Stage
+from backbench.sweep.shortage import TooSmall
+
+# The keys that each head is made from; k and the seed where its plugin uses them.
+ROOTS = {
+    "clustering": ("clusterer", "k", "seed", "clustering", "chain"),
+    "classification": ("classifier", "seed", "classification", "chain"),
+    "retrieval": ("retrieval", "chain"),
+}
+BEFORE = ("dataset", "backbone")
+AXES = ("k", "seed")
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A cell with the stages that it can have, and why it cannot have the others."""
+
+    cell: Mapping[str, Any]
+    stages: Mapping[str, Stage]
+    lost: Mapping[str, TooSmall]
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        return {kind: stage.hash for kind, stage in self.stages.items()}
+
+    def nearest(self, head: str) -> dict[str, tuple[int, int]]:
+        """What was received and the nearest that works, by the key to override."""
+        shared = _shares_chain(self.cell, head)
+        return {
+            key if shared or not key.startswith("chain.") else f"{head}.{key}": values
+            for key, values in self.lost[head].nearest.items()
+        }
+
+    def asked(self, head: str, explicit: Iterable[str]) -> dict[str, str]:
+        """The values of a head's keys among `explicit`, as text."""
+        shared, stage = _shares_chain(self.cell, head), self.stages.get(head)
+        keys = (
+            key for key in explicit if key.split(".")[0] in ROOTS[head] and (shared or key.split(".")[0] != "chain")
+        )
+        values = {key: _at(self.cell, key) for key in keys if not (stage and key in AXES and key not in stage.config)}
+        return {key: value for key, value in values.items() if value != "null"}
+
+
+def settled(candidates: Sequence[Candidate], explicit: frozenset[str]) -> tuple[list[Candidate], list[str]]:
+    """The candidates that become runs, and notices on what is left out.
+
+    Raises
+    ------
+    ConfigError
+        If something of it was asked for, or nothing would be left.
+    """
+    if not any(candidate.lost for candidate in candidates):
+        return list(candidates), []
+    kept = _kept(candidates)
+    if not kept:
+        raise ConfigError(_report("nothing is left of the grid, for the collection is too small", _every(candidates)))
+    _refuse_vanished(candidates, kept, explicit)
+    return kept, _notices(candidates)
+
+
+def refuse_asked(candidate: Candidate, explicit: frozenset[str]) -> None:
+    """Refuse a value that was asked for and is too large for the collection."""
+    for head, lack in candidate.lost.items():
+        nearest = candidate.nearest(head)
+        if explicit & set(nearest):
+            raise ConfigError(
+                f"{lack.problem}. What works: {_works({key: most for key, (_, most) in nearest.items()})}"
+            )
+
+
+def _works(values: Mapping[str, int]) -> str:
+    return " ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _every(candidates: Iterable[Candidate]) -> list[tuple[Candidate, str]]:
+    return [(candidate, head) for candidate in candidates for head in candidate.lost]
+
+
+def _refuse_vanished(candidates: Sequence[Candidate], kept: Sequence[Candidate], explicit: frozenset[str]) -> None:
+    """Refuse where a value that was asked for would be in no run."""
+    there = {
+        (head, *pair)
+        for one in kept
+        for head in one.stages
+        if head in HEADS
+        for pair in one.asked(head, explicit).items()
+    }
+    before = [key for key in explicit if key.split(".")[0] in BEFORE]
+    there |= {(key, _at(one.cell, key)) for one in kept for key in before}
+    lost, keys = [], set()
+    for one, head in _every(candidates):
+        pairs = one.asked(head, explicit).items()
+        gone = {key for key, value in pairs if (head, key, value) not in there}
+        gone |= {key for key in before if (key, _at(one.cell, key)) not in there}
+        if gone:
+            lost.append((one, head))
+            keys |= gone
+    roots = {key.split(".")[0] for key in keys}
+    own = [(one, head) for one, head in lost if roots & {key.split(".")[0] for key in one.nearest(head)}]
+    if lost:
+        lost = own or lost
+        raise ConfigError(_report(f"the collection is too small for the {', '.join(sorted(keys))} asked for", lost))
+
+
+def _kept(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates without those that have no head left, or nothing that another one has not."""
+    whole = [one for one in candidates if not one.lost]
+    kept, kinds = list(whole), {}
+    part = [one for one in candidates if one.lost and set(one.stages) & set(HEADS)]
+    for one in sorted(part, key=lambda one: -len(one.stages)):
+        wanted = tuple(one.stages)
+        if wanted not in kinds:
+            kinds[wanted] = {_projected(other, wanted) for other in whole}
+            kinds[wanted] |= {_projected(other, wanted) for other in kept[len(whole) :]}
+        if _projected(one, wanted) not in kinds[wanted]:
+            kept.append(one)
+            for known, there in kinds.items():
+                there.add(_projected(one, known))
+    order = {id(one): place for place, one in enumerate(candidates)}
+    return sorted(kept, key=lambda one: order[id(one)])
+
+
+def _projected(candidate: Candidate, kinds: Sequence[str]) -> tuple[str | None, ...]:
+    return tuple(candidate.stages[kind].hash if kind in candidate.stages else None for kind in kinds)
+
+
+def _report(title: str, lost: Sequence[tuple[Candidate, str]]) -> str:
+    """The problems, and for each key to change the largest value that suits all of them."""
+    problems = list(dict.fromkeys(one.lost[head].problem for one, head in lost))
+    values: dict[str, int] = {}
+    for one, head in lost:
+        for key, (_, most) in one.nearest(head).items():
+            values[key] = min(most, values.get(key, most))
+    lines = problems if len(problems) <= SHOWN else _grouped(lost)
+    ends = f"What works: {_works(values)}" if values else "Leave it out, or give more images."
+    return "\n".join([f"{title}:", *(f"  {line}" for line in lines), ends])
+
+
+def _notices(candidates: Sequence[Candidate]) -> list[str]:
+    """What is left out."""
+    return [f"left out: {line}" for line in _grouped(_every(candidates))]
+
+
+def _grouped(lost: Iterable[tuple[Candidate, str]]) -> list[str]:
+    """What cannot be, the values of an option that are too large in one line."""
+    groups: dict[tuple, dict[str, dict[Any, None]]] = {}
+    for one, head in lost:
+        lack = one.lost[head]
+        option = next(iter(lack.nearest), None)
+        value, most = lack.nearest.get(option, (None, None))
+        key = (option.rsplit(".", 1)[-1], most, lack.size) if option else (lack.problem,)
+        group = groups.setdefault(key, {"values": {}, "names": {}, "heads": {}})
+        group["values"][value], group["names"][lack.name], group["heads"][head] = None, None, None
+    return [_line(key, group) for key, group in groups.items()]
+
+
+def _line(key: tuple, group: Mapping[str, Mapping[Any, None]]) -> str:
+    heads = _words(group["heads"])
+    if len(key) == 1:
+        return f"{key[0]} ({heads})"
+    label, most, size = key
+    values = ", ".join(map(str, sorted(group["values"])))
+    return f"{_words(group['names'])} with {label} = {values} ({heads}); at most {most} with {size}"
+
+
+def _words(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _shares_chain(cell: Mapping[str, Any], head: str) -> bool:
+    return (cell[head].get("chain") or {}).get("steps") == cell["chain"].get("steps")
+
+
+def _at(cell: Mapping[str, Any], key: str) -> str:
+    node: Any = cell
+    for name in key.split("."):
+        node = node.get(name) if isinstance(node, Mapping) else None
+    return json.dumps(node, sort_keys=True, default=str)

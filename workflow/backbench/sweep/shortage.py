@@ -1,0 +1,111 @@
+"""What a collection is too small for, and the nearest that it allows (layer 2).
+
+Plugins say in `problems` why they cannot work. A problem that stays on a collection without end is one of the options
+themselves; one that goes away is a shortage of rows or columns. The options to blame are those that lessen the
+problems when they are made smaller, and the nearest value is the largest that does.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from backbench import plugins, schema
+from backbench.schema import ConfigError
+from backbench.sweep.launches import counted
+
+# More columns, and yet more rows, than any collection has.
+ROWS, COLUMNS = 10**15, 10**9
+
+
+class TooSmall(ConfigError):
+    """A part of a cell that the collection has too few rows or columns for.
+
+    Parameters
+    ----------
+    name
+        The plugin, or the head.
+    problem
+        Why it cannot be, as a sentence.
+    size
+        What there is: ``30 rows of 768 columns``.
+    nearest
+        What was received and the nearest that works, by option.
+    """
+
+    def __init__(self, name: str, problem: str, size: str, nearest: Mapping[str, tuple[int, int]]):
+        super().__init__(problem)
+        self.name, self.problem, self.size, self.nearest = name, problem, size, dict(nearest)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A plugin with its options on so many rows and columns. `last` is the last argument of its `problems`: the k of a
+    clusterer, the number of classes of a classifier; `prefix` stands before its options in overrides."""
+
+    kind: str
+    name: str
+    params: Any
+    rows: int
+    columns: int
+    prefix: str
+    last: tuple[Any, ...] = field(default=())
+
+    def problems(self) -> list[str]:
+        return plugins.load(self.kind, self.name).problems(self.params, self.rows, self.columns, *self.last)
+
+    def check(self) -> None:
+        """Refuse what cannot be.
+
+        Raises
+        ------
+        ConfigError
+            For what no collection could have.
+        TooSmall
+            For what a larger one could.
+        """
+        problems = self.problems()
+        if not problems:
+            return
+        where = f"{self.kind}({self.name})"
+        itself = replace(self, rows=ROWS, columns=COLUMNS).problems()
+        if itself:
+            raise ConfigError(f"{where}: {itself[0]}")
+        size = f"{counted(self.rows, 'row')} of {counted(self.columns, 'column')}"
+        raise TooSmall(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
+
+    def _nearest(self) -> dict[str, tuple[int, int]]:
+        """The largest value of each option to blame, the others made smaller before it; empty where none helps."""
+        fit, changed = self, {}
+        for option, value in self._numbers().items():
+            smaller = fit._largest(option, value)
+            if smaller is not None:
+                changed[f"{self.prefix}.{option}" if option != "k" else option] = (value, smaller)
+                fit = fit._with(option, smaller)
+        return {} if fit.problems() else changed
+
+    def _numbers(self) -> dict[str, int]:
+        """Options that are numbers of something, and k."""
+        options = {**vars(self.params), **({"k": self.last[0]} if self.kind == "clusterer" else {})}
+        return {name: value for name, value in options.items() if type(value) is int and value > 1 and name != "seed"}
+
+    def _largest(self, option: str, value: int) -> int | None:
+        """The largest value below `value` with fewer problems."""
+        before, low, high = len(self.problems()), 0, value
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._fewer(option, middle, before) else (low, middle)
+        return low or None
+
+    def _fewer(self, option: str, value: int, before: int) -> bool:
+        try:
+            changed = self._with(option, value)
+            plugins.params(self.kind, {"name": self.name, **schema.canonical(changed.params)})
+        except ConfigError:
+            return False
+        return len(changed.problems()) < before
+
+    def _with(self, option: str, value: int) -> "Fit":
+        if option == "k":
+            return replace(self, last=(value,))
+        return replace(self, params=dataclasses.replace(self.params, **{option: value}))
