@@ -143,3 +143,59 @@ def test_two_writers_of_one_member_do_no_harm(store):
     writers = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
     assert [writer.wait() for writer in writers] == [0, 0]
     assert (store.array("clustering", HASH, "labels") == 7.0).all()
+
+
+# What lies in the way
+
+
+def a_folder(path):
+    path.unlink()
+    path.mkdir()
+    (path / "kept.txt").write_text("kept")
+
+
+def a_loop(path):
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def a_pit(path):
+    path.write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize("spoil", [a_folder, a_loop, a_pit])
+def test_what_is_no_record_counts_as_absent_and_is_written_anew(store, spoil):
+    put(store)
+    spoil(store.path("clustering", HASH))
+    assert store.read("clustering", HASH) is None
+    put(store, 2.0)
+    np.testing.assert_array_equal(store.array("clustering", HASH, "labels"), np.full(1000, 2.0))
+
+
+def test_a_folder_in_the_place_of_a_record_is_set_aside_and_named(store, caplog):
+    put(store)
+    path = store.path("clustering", HASH)
+    a_folder(path)
+    assert store.read("clustering", HASH) is None and str(path) in caplog.text
+    put(store)
+    assert (path.with_name(f"{path.name}.aside-1") / "kept.txt").read_text() == "kept"
+
+
+def test_a_folder_in_the_place_of_an_array_is_no_array(store):
+    put(store)
+    record = store.read("clustering", HASH)
+    a_folder(store.path("clustering", HASH).parent / record["arrays"]["labels"]["file"])
+    assert not store.complete("clustering", record)
+    with pytest.raises(StoreError, match="does not match its recorded digest"):
+        store.array("clustering", HASH, "labels")
+
+
+@pytest.mark.parametrize("place", ["", "clustering", "clustering/ab"])
+def test_a_file_in_the_place_of_a_folder_is_named(store, place):
+    target = store.root / place
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("not a folder")
+    assert store.read("clustering", HASH) is None
+    with pytest.raises(StoreError, match="is no folder, and one is needed there: move it away") as caught:
+        put(store)
+    assert str(caught.value).startswith(f"{target} ")

@@ -36,7 +36,8 @@ def build(
     ConfigError
         With every distinct problem of the grid, before any job starts.
     """
-    making = Making(fingerprint, frozenset(explicit), device)
+    # A group at a place of its own (chain@clustering.chain) is the key of that place.
+    making = Making(fingerprint, frozenset(key.rpartition("@")[2] for key in explicit), device)
     problems: dict[str, int] = {}
     made = []
     for cell in cells:

@@ -228,9 +228,13 @@ def saved_plans() -> list[Plan]:
 
 
 def newest(saved: Sequence[Plan], store: Store) -> Sequence[Plan]:
-    """The newest of some plans that has results, alone; all of them where none has any."""
+    """The newest of some plans of which a run is finished or has failed, alone; all of them where there is none.
+
+    Stages that it shares with others do not count: a sweep that was never started may have its features.
+    """
     for plan in reversed(saved):
-        if has_results(joined_records(plan)) or has_results(read_records(plan, store)):
+        records = {**joined_records(plan), **read_records(plan, store)}
+        if any(row.status != PENDING for row in rows(plan, records)):
             return [plan]
     return saved
 
