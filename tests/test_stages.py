@@ -306,12 +306,47 @@ class TestClassification:
         assert fine.failure is None
         assert early.failure.startswith("did not converge: lbfgs failed to converge")
 
+    @pytest.mark.parametrize(
+        ("spread", "reason"),
+        [
+            (0, "lda on pixels l2: ValueError: all 72 training rows are equal"),
+            (1, "lda on pixels l2: ValueError: the 72 training rows are equal within each class"),
+        ],
+    )
+    def test_a_failed_fit_names_the_classifier_its_representation_and_what_is_wrong(self, world, spread, reason):
+        truth = np.arange(120) % CLASSES
+        split = np.repeat([0, 1, 2], [72, 24, 24]).astype(np.uint8)
+        inputs = world(np.repeat(spread * truth[:, None], 8, axis=1).astype(np.float32), truth, split)
+        inputs.store.write("features", "e" * 64, {"info": {}, "config": {"name": "pixels"}}, {})
+        parents = {"features": ["features", "e" * 64]}
+        inputs.store.write(
+            "matrix",
+            "c" * 64,
+            {"info": {"steps": ["l2"]}, "parents": parents},
+            {"matrix": inputs.array("matrix", "features")},
+        )
+        chained = Inputs(inputs.store, {**inputs.refs, "matrix": ("matrix", "c" * 64)})
+        (outcome,) = compute(classification, [classified("lda", solver="svd", shrinkage=None)], chained)
+        assert outcome.failure.startswith(reason)
+
     def test_one_class_no_labels_no_training_rows(self, world):
         x, truth, split = rows()
         configs = [classified("svm")]
         assert "two classes" in compute(classification, configs, world(x, truth * 0, split))[0].failure
         assert "no labels" in compute(classification, configs, world(x, None, split))[0].failure
         assert "no training rows" in compute(classification, configs, world(x, truth, split * 0 + 1))[0].failure
+
+
+def test_one_class_alone_is_compared_with_nothing(world):
+    """Agreement with one class is 1 whatever was done."""
+    x, truth, _ = rows(30)
+    inputs = world(x, truth * 0)
+    record = inputs.store.read("dataset", "d" * 64)
+    inputs.store.amend("dataset", "d" * 64, {"info": {**record["info"], "classes": ["class 0"]}})
+    (clusters,) = compute(clustering, [clustered()], inputs)
+    (neighbours,) = compute(retrieval, [retrieved()], inputs)
+    assert "silhouette" in clusters.metrics and not {"nmi", "purity", "cluster_accuracy"} & set(clusters.metrics)
+    assert neighbours.metrics == {} and neighbours.arrays["neighbours"].shape == (30, 10)
 
 
 class TestRetrieval:

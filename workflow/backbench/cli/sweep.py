@@ -27,7 +27,7 @@ from backbench.sweep.status import Status
 from backbench.tracking import sweeps
 
 PROFILE = paths.CHECKOUT / "profiles" / "default"
-TAIL_LINES = 3
+TAIL_LINES, SHOWN_REASONS = 3, 5
 ELSEWHERE = ("--workflow-profile", "--executor", "-e", "--resources", "--res")
 
 
@@ -210,8 +210,13 @@ def tell_counts(rows: Sequence[ledger.Row]) -> None:
     """How many runs finished, and why others did not."""
     counts = {name: sum(row.status == name for row in rows) for name in ("finished", "failed", "pending")}
     say(f"\n{counted(len(rows), 'run')}: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
-    for reason in sorted({row.reason for row in rows if row.reason})[:5]:
+    reasons = sorted({row.reason for row in rows if row.reason})
+    for reason in reasons[:SHOWN_REASONS]:
         say(f"  failed: {reason}")
+    if len(reasons) > SHOWN_REASONS:
+        say(
+            f"  ... and {counted(len(reasons) - SHOWN_REASONS, 'other reason')}; `backbench runs --columns name,reason`"
+        )
 
 
 def _pages(plan: Plan) -> list[str]:
