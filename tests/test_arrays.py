@@ -283,6 +283,17 @@ class TestFeaturesOfAParquet:
         with pytest.raises(ConfigError, match=r"columns e0\.\.e3 without e2 are numbers, and e2 beside them are none"):
             arrays.shape(tmp_path / "y.parquet")
 
+    @pytest.mark.parametrize("titles", [family("e", 8), family("", 8)])
+    @pytest.mark.parametrize("place", [0, 7])
+    def test_whole_numbers_at_an_end_may_be_labels(self, titles, place, tmp_path):
+        path, whole = tmp_path / "x.parquet", titles[place]
+        table(path, [title for title in titles if title != whole], whole=[whole])
+        with pytest.raises(
+            ConfigError, match=rf"but {whole} holds whole numbers.*rename that column to label.*columns=\["
+        ):
+            arrays.shape(path)
+        assert arrays.shape(path, columns=titles) == (N, 8)
+
     def test_gaps_are_said(self, tmp_path):
         table(tmp_path / "x.parquet", ["e0", "e1", "e5"])
         assert arrays.table(tmp_path / "x.parquet").words == "columns e0..e5 without e2, e3, e4"

@@ -115,6 +115,42 @@ class TestLabels:
         with pytest.raises(ConfigError, match=r"'labels'.* 2 of 60 rows have no entry .*dataset\.labels=none"):
             described(tmp_path / "x.npz")
 
+    @pytest.mark.parametrize("title", ["fine_label", "coarseLabel", "class_code", "sub_species", "gt_2023"])
+    @pytest.mark.parametrize("values", [KINDS, np.arange(N) % 3])
+    def test_titles_that_may_be_those_of_labels(self, title, values, tmp_path):
+        path = put(tmp_path, **{title: values, "pred_label": values, "class_weight": 0.5, "city": "x"})
+        with pytest.raises(
+            ConfigError, match=rf"may be in '{title}'; give dataset\.labels={title}, or dataset\.labels=none"
+        ):
+            described(path)
+        assert described(path, labels=title).classes == 3
+        assert described(path, labels="none").classes is None
+
+    def test_arrays_without_names(self, tmp_path):
+        np.savez(tmp_path / "x.npz", numbers(), np.arange(N) % 3)
+        with pytest.raises(ConfigError, match=r"may be in 'arr_1'; give dataset\.labels=arr_1"):
+            described(tmp_path / "x.npz")
+        assert described(tmp_path / "x.npz", labels="arr_1").classes == 3
+
+    def test_columns_that_say_nothing_of_labels(self, tmp_path):
+        about = described(put(tmp_path, city=KINDS, class_score=0.5))
+        assert about.classes is None
+        assert "no labels; not used: city, class_score (dataset.labels=NAME takes" in about.understood[0]
+
+    def test_one_column_of_two_dimensions(self, tmp_path):
+        np.savez(tmp_path / "x.npz", X=numbers(), y=(np.arange(N) % 3)[:, None])
+        found = loaded(tmp_path / "x.npz")
+        assert labels_of(found) == [str(row % 3) for row in found.rows]
+
+    def test_one_hot_labels_and_objects(self, tmp_path):
+        np.savez(tmp_path / "x.npz", X=numbers(), y=np.eye(3)[np.arange(N) % 3])
+        with pytest.raises(ConfigError, match=r"argmax\(axis=1\).*dataset\.labels=none"):
+            described(tmp_path / "x.npz")
+        np.savez(tmp_path / "x.npz", X=numbers(), y=KINDS.astype(object), names=KINDS.astype(object))
+        with pytest.raises(ConfigError, match=r"never unpickled.*dataset\.names=none"):
+            described(tmp_path / "x.npz")
+        assert described(tmp_path / "x.npz", names="none", labels="none").n == N
+
     def test_places_on_a_map_are_no_labels(self, tmp_path):
         path = put(tmp_path, x=numbers(), **{"y": numbers()[:, 0]})
         with pytest.raises(ConfigError, match="allowed: text or whole numbers"):
@@ -169,6 +205,26 @@ class TestParts:
     def test_values_that_are_no_parts(self, values, tmp_path):
         path = put(tmp_path, split=[values[row % len(values)] for row in range(N)])
         with pytest.raises(ConfigError, match=r"'split' holds .*dataset\.parts=none"):
+            described(path)
+        assert not described(path, parts="none").given
+
+    @pytest.mark.parametrize("title", ["is_train", "is_valid", "isTest"])
+    @pytest.mark.parametrize("kind", [bool, np.int64, str])
+    def test_columns_of_yes_and_no(self, title, kind, tmp_path):
+        yes = (np.arange(N) % 4 == 0) != (title == "is_train")
+        about = described(put(tmp_path, label=KINDS, **{title: yes.astype(kind)}))
+        assert about.given and about.counts[2] == 15 and f"from `{title}`" in about.understood[0]
+
+    def test_columns_of_yes_and_no_that_contradict_each_other(self, tmp_path):
+        rows = np.arange(N)
+        about = described(
+            put(tmp_path, label=KINDS, is_train=rows % 4 > 1, is_val=rows % 4 == 1, is_test=rows % 4 == 0)
+        )
+        assert about.given and about.counts == (30, 15, 15)
+        path = put(tmp_path, label=KINDS, is_train=rows % 2 == 0, is_test=rows % 4 == 0)
+        with pytest.raises(
+            ConfigError, match=r"is_train and is_test do not say which part row 0 .*dataset\.parts=none"
+        ):
             described(path)
         assert not described(path, parts="none").given
 

@@ -151,7 +151,14 @@ class TestNamesUnderAnyTitle:
         np.testing.assert_array_equal(planned_rows(path)[0], numbers())
 
     @pytest.mark.parametrize(
-        "kind", [pa.large_string(), pa.string_view(), pa.binary(), pa.dictionary(pa.int32(), pa.string())]
+        "kind",
+        [
+            pa.large_string(),
+            pa.string_view(),
+            pa.binary(),
+            pa.binary(len(FILES[0])),
+            pa.dictionary(pa.int32(), pa.string()),
+        ],
     )
     def test_every_kind_of_text(self, kind, tmp_path):
         columns = {f"e{i}": numbers()[ORDER][:, i] for i in range(D)}
@@ -166,6 +173,29 @@ class TestNamesUnderAnyTitle:
         found, sentence = planned_rows(tmp_path / "x.parquet")
         np.testing.assert_array_equal(found, numbers())
         assert "`image.path`" in sentence
+
+    def test_a_path_deep_within_a_column(self, tmp_path):
+        columns = {f"e{i}": numbers()[ORDER][:, i] for i in range(D)}
+        sample = pa.array([{"image": {"file": {"path": name}, "size": 3}} for name in SHUFFLED])
+        parquet.write_table(pa.table({**columns, "sample": sample}), tmp_path / "x.parquet")
+        found, sentence = planned_rows(tmp_path / "x.parquet")
+        np.testing.assert_array_equal(found, numbers())
+        assert "`sample.image.file.path`" in sentence
+
+    @pytest.mark.parametrize("kind", [pa.binary(), pa.binary(8)])
+    def test_bytes_that_are_no_text_beside_the_names(self, kind, tmp_path):
+        columns = {f"e{i}": numbers()[ORDER][:, i] for i in range(D)}
+        image = pa.array([{"bytes": b"\x89PNG\r\n\x1a\n", "path": name} for name in SHUFFLED])
+        columns |= {"phash": pa.array([b"\xff\xfe\x80\x81\x00\x01\x02\x03"] * N, kind), "image": image}
+        parquet.write_table(pa.table(columns), tmp_path / "x.parquet")
+        np.testing.assert_array_equal(planned_rows(tmp_path / "x.parquet")[0], numbers())
+
+    def test_names_in_a_single_column_of_two_dimensions(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers()[ORDER], image=np.array(SHUFFLED)[:, None])
+        np.testing.assert_array_equal(planned_rows(path)[0], numbers())
+        np.save(tmp_path / "x.npy", numbers()[ORDER])
+        np.save(tmp_path / "n.npy", np.array(SHUFFLED)[:, None])
+        np.testing.assert_array_equal(planned_rows(tmp_path / "x.npy", names=str(tmp_path / "n.npy"))[0], numbers())
 
     def test_a_list_beside_whatever_its_title(self, tmp_path):
         np.save(tmp_path / "x.npy", numbers()[ORDER])
@@ -226,7 +256,12 @@ class TestNamesThatAreRefused:
 
     def test_labels_and_parts_are_no_names(self, tmp_path):
         kinds = [name.split("/")[0] for name in FILES]
-        for beside in ({"label": ["a", "b"] * 6}, {"split": ["train"] * N}, {"kind": kinds}, {"model": ["clip"] * N}):
+        for beside in (
+            {"label": ["a"] * 6 + ["b"] * 6},
+            {"split": ["train"] * N},
+            {"kind": kinds},
+            {"model": ["clip"] * N},
+        ):
             path = put(tmp_path / "x.npz", numbers(), **beside)
             found, sentence = planned_rows(path)
             np.testing.assert_array_equal(found, numbers())
@@ -241,10 +276,61 @@ class TestNamesThatAreRefused:
             settled(other, files)
         np.testing.assert_array_equal(planned_rows(other, files, names="id")[0], numbers()[ids])
 
+    def test_whole_numbers_that_are_stored_as_real_ones(self, tmp_path):
+        files = [f"{number}.png" for number in range(N)]
+        with pytest.raises(ConfigError, match=r"in another order .*backbone\.names=image_id"):
+            settled(put(tmp_path / "x.npz", numbers(), image_id=ORDER.astype(float)), files)
+
+    def test_names_of_another_number_than_the_rows(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers()[ORDER], image=SHUFFLED[:-1], class_names=["cat", "dog"])
+        with pytest.raises(ConfigError, match="'image' names images, and has 11 entries for 12 rows"):
+            settled(path)
+        put(tmp_path / "x.npz", numbers(), class_names=["cat", "dog"])
+        np.testing.assert_array_equal(planned_rows(path)[0], numbers())
+
+    def test_lists_of_text(self, tmp_path):
+        columns = {f"e{i}": numbers()[ORDER][:, i] for i in range(D)}
+        parquet.write_table(pa.table({**columns, "where": [[name] for name in SHUFFLED]}), tmp_path / "x.parquet")
+        with pytest.raises(ConfigError, match=r"where holds lists of text: save one name for each row"):
+            settled(tmp_path / "x.parquet")
+
     def test_fewer_rows_than_images(self, tmp_path):
         np.save(tmp_path / "x.npy", numbers(8))
         with pytest.raises(ConfigError, match="has 8 rows, and the data set 12 images"):
             settled(tmp_path / "x.npy", n=4)
+
+
+class TestOrderThatTheFileContradicts:
+    """Without names, rows go by order unless the file itself says that they are in another one."""
+
+    @pytest.mark.parametrize("title", [None, "index", "Unnamed: 0", "image_id", "row"])
+    @pytest.mark.parametrize("kind", [np.int64, np.float64])
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_numbers_of_rows(self, title, kind, first, tmp_path):
+        frame = pd.DataFrame(numbers(), columns=[f"e{i}" for i in range(D)])
+        frame.set_index(pd.Index((np.arange(N) + first).astype(kind), name=title)).to_parquet(tmp_path / "x.parquet")
+        np.testing.assert_array_equal(planned_rows(tmp_path / "x.parquet")[0], numbers())
+        frame.set_index(pd.Index((ORDER + first).astype(kind), name=title)).to_parquet(tmp_path / "x.parquet")
+        with pytest.raises(ConfigError, match=r"count the rows, and are not in order .*backbone\.align=order"):
+            settled(tmp_path / "x.parquet")
+        assert "by order" in planned_rows(tmp_path / "x.parquet", align="order")[1]
+
+    def test_numbers_that_do_not_count_the_rows(self, tmp_path):
+        path = put(tmp_path / "x.npz", numbers(), id=ORDER * 7, count=ORDER)
+        np.testing.assert_array_equal(planned_rows(path)[0], numbers())
+
+    @pytest.mark.parametrize("labels", [["cat", "dog"], ["a", "b"], [0, 1]])
+    def test_labels(self, labels, tmp_path):
+        in_order = [labels[name.startswith("dog")] for name in FILES]
+        path = put(tmp_path / "x.npz", numbers(), label=in_order)
+        np.testing.assert_array_equal(planned_rows(path)[0], numbers())
+        put(tmp_path / "x.npz", numbers(), label=[in_order[row] for row in ORDER])
+        with pytest.raises(
+            ConfigError, match=r"'label' are as many as the images in each folder.*backbone\.align=order"
+        ):
+            settled(path)
+        put(tmp_path / "x.npz", numbers(), label=[labels[row % 5 == 0] for row in range(N)])
+        assert "by order" in planned_rows(path)[1], "labels of another kind than the folders say nothing"
 
 
 class TestNamesOfADraw:

@@ -82,7 +82,7 @@ def column(title, cells, header="path,label", rows=MEANT):
         (PLAIN.split("\n", 1)[1], "has no header: its first line names a file, 'cat/1.png'"),
         (
             "path,label;note\ncat/1.png,x;y\n",
-            "2 columns parted by commas or 2 columns parted by semicolons.*sep=, or sep=;",
+            "2 columns separated by commas or 2 columns separated by semicolons.*sep=, or sep=;",
         ),
     ],
 )
@@ -418,6 +418,31 @@ def test_labels_as_they_are_meant(read, cells, expected, note):
     listing = read("path,label\n" + "".join(f"{path},{cell}\n" for path, cell in zip(PETS, cells, strict=True)))
     assert [label for _, label in labelled(listing)] == expected
     assert listing.understood[1:] == () if note is None else note in listing.understood[1]
+
+
+def test_measurements_are_no_labels(tmp_path):
+    for number in range(12):
+        paint(tmp_path / f"{number}.png", number)
+    table = tmp_path / "t.csv"
+    table.write_text("path,label\n" + "".join(f"{number}.png,{number * 0.37}\n" for number in range(12)))
+    with pytest.raises(ConfigError, match=r"'label' holds measurements .*12 values in 12 rows.*columns\.label=none"):
+        _table.read(tmp_path, table)
+    table.write_text("path,label\n" + "".join(f"{number}.png,{number % 3 * 0.5}\n" for number in range(12)))
+    assert {label for _, label in labelled(_table.read(tmp_path, table))} == {"0.0", "0.5", "1.0"}
+
+
+def test_a_header_in_the_midst_of_a_table_is_no_row(read):
+    listing = read(PLAIN.replace("cat/2.png,cat", "path,label\ncat/2.png,cat"))
+    assert labelled(listing) == labelled(read(PLAIN))
+    assert listing.understood[-1] == "the header is repeated in line 3 and passed over there"
+
+
+@pytest.mark.parametrize(
+    "text", [f"# by me\n{PLAIN}", f"# by me, today\n{PLAIN}", PLAIN + "# end\n", f"# by me\n{PLAIN}# end\n"]
+)
+def test_comments_are_refused_with_what_to_do(read, text):
+    with pytest.raises(ConfigError, match=r"This line begins with #; if it is a comment, remove it"):
+        read(text)
 
 
 @pytest.mark.parametrize("text", ["nan", "NaN", "<NA>", "None", "null"])

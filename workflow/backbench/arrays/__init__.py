@@ -14,7 +14,7 @@ No more is read than :class:`backbench.arrays.bounds.Bounds` allow, whatever a h
 import contextlib
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ FORMATS = (".npy", ".npz", ".parquet", ".safetensors")
 BLOCK_ROWS = 4096
 SHOWN = 5
 Columns = Sequence[str] | None
-TEXT, INTEGER, REAL, OBJECT = "text", "integer", "real", "object"
+TEXT, INTEGER, REAL, OBJECT, TEXTS = "text", "integer", "real", "object", "lists of text"
 ANY = Bounds()
 
 
@@ -46,7 +46,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Side:
-    """An array or column: ``text``, ``integer``, ``real`` or ``object`` (what is not read), and its shape."""
+    """An array or column: ``text``, ``integer``, ``real``; ``object`` or ``lists of text``, which are not read."""
 
     kind: str
     shape: tuple[int, ...]
@@ -119,18 +119,25 @@ def column(path: Path, name: str, bounds: Bounds = ANY, missing: bool = False) -
     Where `missing` is true, text that is not there is empty, and no error.
     """
     with damage(path):
-        found = _format(path).column(path, name, bounds, missing)
-    if found is not None and found.ndim != 1:
+        entries = _format(path).column(path, name, bounds, missing)
+    if entries is not None and entries.ndim == 2 and entries.shape[1] == 1:
+        entries = entries[:, 0]
+    if entries is not None and entries.ndim != 1:
+        hint = " (one-hot labels are made so with argmax(axis=1))" if entries.ndim == 2 else ""
         raise ConfigError(
-            f"{path}: {name!r} has the shape {found.shape}; allowed: one dimension, an entry for each row."
+            f"{path}: {name!r} has the shape {entries.shape}; allowed: one dimension, an entry for each row{hint}."
         )
-    return found
+    return entries
 
 
 def beside(path: Path) -> dict[str, Side]:
-    """Every array or column of a file by name, the table among them."""
+    """Every array or column of a file by name, the table among them; a single column is taken for one dimension."""
     with damage(path):
-        return _format(path).beside(path)
+        sides = _format(path).beside(path)
+    return {
+        name: replace(side, shape=side.shape[:1]) if len(side.shape) == 2 and side.shape[1] == 1 else side
+        for name, side in sides.items()
+    }
 
 
 def floats(found: "np.ndarray") -> "np.ndarray":
@@ -211,6 +218,11 @@ def pick(
     if len(tables) == 1 and not (tables[0] in numbers and titles.is_never_feature(tables[0])):
         return tables[0]
     listed = some([f"{name} {found}" for name, found in shapes.items()])
+    if not tables:
+        raise ConfigError(
+            f"{path} holds no array of two dimensions ({listed}); features are (rows, columns): save them as such, "
+            "for example with features.reshape(len(features), -1)."
+        )
     raise ConfigError(
         f"{path} holds {len(tables)} arrays of two dimensions ({listed}); say which are the features with "
         f"{bounds.prefix}key=NAME."

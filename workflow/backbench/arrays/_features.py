@@ -39,7 +39,7 @@ def choose(path: Path, kinds: Mapping[str, str], index: Collection[str], bounds:
     allowed = [title for title in kinds if title not in index and not titles.is_never_feature(title)]
     lists = _lists([title for title, kind in kinds.items() if kind == LIST], allowed)
     reals = [title for title in allowed if kinds[title] == REAL]
-    groups = _families(path, kinds, allowed, index, whole_too=not lists)
+    groups = _families(path, kinds, allowed, index, bounds, whole_too=not lists)
     readings = [Choice((title,), f"lists in column {title}") for title in lists]
     readings += [Choice(group.titles, f"columns {group}") for group in groups]
     if len(readings) == 1:
@@ -53,23 +53,42 @@ def choose(path: Path, kinds: Mapping[str, str], index: Collection[str], bounds:
 
 
 def _families(
-    path: Path, kinds: Mapping[str, str], allowed: Sequence[str], index: Collection[str], whole_too: bool
+    path: Path,
+    kinds: Mapping[str, str],
+    allowed: Sequence[str],
+    index: Collection[str],
+    bounds: Bounds,
+    whole_too: bool,
 ) -> list[titles.Family]:
     """The families of numbers: those with a column of reals, else where `whole_too`, those of whole numbers.
 
     Raises
     ------
     ConfigError
-        If a column between those of a family is no number.
+        If a column between those of a family is no number, or the last of reals is one of whole numbers.
     """
     numbers = titles.families(title for title in allowed if kinds[title] in (REAL, WHOLE))
     groups = [group for group in numbers if any(kinds[title] == REAL for title in group.titles)]
     groups = groups or (numbers if whole_too else [])
     for group in groups:
+        _refuse_whole_end(path, group, kinds, bounds)
         odd = [title for title in kinds if group.holds(title) and title not in (*group.titles, *index)]
         if odd:
             raise ConfigError(f"{path}: the columns {group} are numbers, and {some(odd)} beside them are none.")
     return groups
+
+
+def _refuse_whole_end(path: Path, group: titles.Family, kinds: Mapping[str, str], bounds: Bounds) -> None:
+    """Raise ConfigError if a family of reals begins or ends with whole numbers: labels that were put beside them."""
+    ordered = [title for _, title in sorted(zip(group.numbers, group.titles, strict=True))]
+    whole = [title for title in (ordered[0], ordered[-1]) if kinds[title] == WHOLE]
+    if whole and any(kinds[title] == REAL for title in ordered):
+        typed = titles.pattern(group.titles, list(kinds))
+        raise ConfigError(
+            f"{path}: the columns {group} are real numbers, but {some(whole)} holds whole numbers, which may be labels "
+            "or features. For labels, rename that column to label; for features, give "
+            f'"{bounds.prefix}columns=[{typed}]".'
+        )
 
 
 def _lists(lists: Sequence[str], allowed: Sequence[str]) -> list[str]:
@@ -78,13 +97,17 @@ def _lists(lists: Sequence[str], allowed: Sequence[str]) -> list[str]:
     return usual if len(usual) == 1 else [title for title in lists if title in allowed or title in usual]
 
 
+def _described(reading: Choice) -> str:
+    if len(reading.columns) == 1:
+        return f"the {reading.words}"
+    return f"the {len(reading.columns)} {reading.words or 'columns of numbers'}"
+
+
 def _unclear(path: Path, kinds: Mapping[str, str], readings: Sequence[Choice], bounds: Bounds) -> ConfigError:
     there, option = list(kinds), f"{bounds.prefix}columns"
     if readings:
         lines = [
-            f"the {len(reading.columns)} {reading.words or 'columns of numbers'}: "
-            f'"{option}=[{titles.pattern(reading.columns, there)}]"'
-            for reading in readings
+            f'{_described(reading)}: "{option}=[{titles.pattern(reading.columns, there)}]"' for reading in readings
         ]
         return ConfigError(f"{path}: several columns may be the features; say which to take. {'; or '.join(lines)}.")
     listed = some([f"{title} ({kind})" for title, kind in kinds.items()], shown=12)

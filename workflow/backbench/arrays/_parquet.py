@@ -1,6 +1,6 @@
 """Columns of a ``.parquet`` file: numbers in a column each, or lists of numbers in one column."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from backbench.arrays import INTEGER, OBJECT, REAL, TEXT, Side, Table, _features, some, titles
+from backbench.arrays import INTEGER, OBJECT, REAL, TEXT, TEXTS, Side, Table, _features, some, titles
 from backbench.arrays.bounds import Bounds
 from backbench.schema import ConfigError, refuse
 
@@ -19,6 +19,7 @@ NUMBER = 8
 TEXT_HEAD = 60
 # Bytes of a cell of bytes up to which it may be a name.
 LONGEST_NAME = 4096
+PROBED = 64
 
 
 def table(path: Path, key: str | None, columns: Sequence[str] | None, bounds: Bounds) -> Table:
@@ -65,24 +66,50 @@ def column(path: Path, name: str, bounds: Bounds, missing: bool = False) -> np.n
 
 
 def beside(path: Path) -> dict[str, Side]:
-    """A field of text in a struct is ``struct.field``; lists, and bytes too long for a name, are objects."""
+    """A field of text in a struct is ``struct.field``; lists of numbers, and bytes that are no text, are objects."""
     with parquet.ParquetFile(path) as opened:
-        schema, n = opened.schema_arrow, opened.metadata.num_rows
-        sides = {}
-        for name in schema.names:
-            kind = schema.field(name).type
-            if pa.types.is_struct(kind):
-                sides |= {f"{name}.{field.name}": Side(TEXT, (n,)) for field in kind if _is_text(field.type)}
-            elif _is_binary(kind) and _stored(opened, name) > n * LONGEST_NAME:
-                sides[name] = Side(OBJECT, (n,))
-            else:
-                sides[name] = Side(_side(kind), (n,))
-    return sides
+        n = opened.metadata.num_rows
+        return {
+            name: Side(OBJECT if _is_binary(kind) and not _holds_names(opened, name, n) else _side(kind), (n,))
+            for name, kind in _leaves("", opened.schema_arrow)
+        }
+
+
+def _leaves(before: str, fields: Iterable[pa.Field]) -> Iterator[tuple[str, pa.DataType]]:
+    """The columns with their types; of a struct, the fields of text at any depth."""
+    for field in fields:
+        name = before + field.name
+        if pa.types.is_struct(field.type):
+            yield from _leaves(f"{name}.", field.type)
+        elif not before or _is_text(field.type):
+            yield name, field.type
+
+
+def _holds_names(opened: parquet.ParquetFile, name: str, n: int) -> bool:
+    """Whether the bytes of a column are short enough for names, and its first ones are text."""
+    if _stored(opened, name) > n * LONGEST_NAME:
+        return False
+    for batch in opened.iter_batches(batch_size=PROBED, columns=[name]):
+        try:
+            b"\n".join(item for item in _inner(batch.column(0)).to_pylist() if item is not None).decode()
+        except UnicodeDecodeError:
+            return False
+        break
+    return True
+
+
+def _inner(part: pa.Array) -> pa.Array:
+    """The only field that was read of a struct."""
+    while pa.types.is_struct(part.type):
+        part = part.field(0)
+    return part
 
 
 def _side(kind: pa.DataType) -> str:
     if _is_text(kind):
         return TEXT
+    if _is_list(kind) and _is_text(kind.value_type):
+        return TEXTS
     if pa.types.is_floating(kind):
         return REAL
     return INTEGER if pa.types.is_integer(kind) or pa.types.is_boolean(kind) else OBJECT
@@ -127,7 +154,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _is_binary(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -144,14 +171,10 @@ def _kind(kind: pa.DataType) -> str | None:
 
 
 def _leaf(schema: pa.Schema, name: str) -> pa.DataType | None:
-    """Type of a column, or of the field of a struct."""
+    """Type of a column, or of a field of text in a struct."""
     if name in schema.names:
         return schema.field(name).type
-    outer, _, inner = name.rpartition(".")
-    if outer in schema.names and pa.types.is_struct(schema.field(outer).type):
-        place = schema.field(outer).type.get_field_index(inner)
-        return None if place < 0 else schema.field(outer).type.field(place).type
-    return None
+    return dict(_leaves("", schema)).get(name)
 
 
 def _columns(opened: parquet.ParquetFile, names: Collection[str]) -> list[parquet.ColumnChunkMetaData]:
@@ -189,8 +212,7 @@ def _texts(path: Path, name: str, missing: bool, bounds: Bounds) -> list[str]:
     found, size, none = [], 0, 0
     with parquet.ParquetFile(path, read_dictionary=[name]) as opened:
         for batch in opened.iter_batches(batch_size=BATCH, columns=[name]):
-            part = batch.column(0)
-            part = part.field(0) if pa.types.is_struct(part.type) else part
+            part = _inner(batch.column(0))
             size += _size(part)
             bounds.check(path, size, f"the text in {name}")
             none += part.null_count
@@ -214,12 +236,12 @@ def _text(item: object, path: Path, name: str) -> str:
     try:
         return item.decode() if isinstance(item, bytes) else "" if item is None else str(item)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: the bytes in {name!r} are no text in UTF-8.") from error
+        raise ConfigError(f"{path}: the bytes in {name!r} are not all text in UTF-8.") from error
 
 
 def _refuse_missing(path: Path, name: str, count: int) -> None:
     if count:
-        raise ConfigError(f"{path}: {count} rows have no {name!r}.")
+        raise ConfigError(f"{path}: {count} rows have no {name!r}; fill them in, or leave these rows out.")
 
 
 def _length(path: Path, opened: parquet.ParquetFile, name: str, bounds: Bounds) -> int:

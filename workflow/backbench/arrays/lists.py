@@ -95,7 +95,8 @@ def _array(path: Path) -> "np.ndarray":
     from backbench.arrays import _npy
 
     _npy.checked(path, arrays.ANY)
-    return np.load(path, allow_pickle=False)
+    entries = np.load(path, allow_pickle=False)
+    return entries[:, 0] if entries.ndim == 2 and entries.shape[1] == 1 else entries
 
 
 def _column(path: Path, content: str, names: Sequence[str]) -> list[str] | None:

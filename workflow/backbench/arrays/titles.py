@@ -31,20 +31,8 @@ NEVER = frozenset(
     (
         *("label", "labels", "class", "classes", "classname", "category", "categories", "species", "gt", "truth"),
         *("target", "targets", "split", "splits", "part", "parts", "partition", "subset", "fold", "folds", "phase"),
-        *(
-            "name",
-            "names",
-            "file",
-            "files",
-            "filename",
-            "filenames",
-            "filepath",
-            "path",
-            "paths",
-            "fname",
-            "uri",
-            "url",
-        ),
+        *("name", "names", "file", "files", "filename", "filenames"),
+        *("filepath", "path", "paths", "fname", "uri", "url"),
         *("id", "ids", "uid", "uuid", "index", "idx", "indices", "unnamed", "row", "timestamp", "date"),
         *("score", "scores", "confidence", "conf", "prob", "probs", "proba", "probability", "probabilities", "loss"),
         *("pred", "preds", "predicted", "prediction", "predictions", "distance", "distances", "dist"),
@@ -55,6 +43,31 @@ NEVER = frozenset(
 # These say so only where they are the whole title: x1 to x512 may well be features.
 WHOLE = frozenset(("x", "y", "z", "set", "long", "w", "h", "i", "n"))
 LISTED = 3
+NUMBERS = frozenset(("id", "ids", "index", "idx", "indices", "unnamed", "row", "rows", "number"))
+LIKE_LABELS = frozenset(
+    (
+        *("label", "labels", "class", "classes", "category", "categories", "species", "target", "targets", "gt"),
+        *("classname", "subclass", "superclass", "breed", "diagnosis"),
+    )
+)
+ABOUT_LABELS = frozenset(
+    (
+        *("score", "scores", "confidence", "conf", "prob", "probs", "proba", "probability", "probabilities", "loss"),
+        *(
+            "pred",
+            "preds",
+            "predicted",
+            "prediction",
+            "predictions",
+            "weight",
+            "weights",
+            "distance",
+            "count",
+            "counts",
+        ),
+        *("source", "quality", "text", "description", "url", "path", "file", "time", "date", "by", "noise"),
+    )
+)
 
 
 def plain(title: str) -> str:
@@ -74,6 +87,17 @@ def is_never_feature(title: str) -> bool:
 def is_label(title: str) -> bool:
     """Whether a title is a usual one of labels."""
     return plain(title) in LABELS
+
+
+def is_number_of_row(title: str) -> bool:
+    """Whether a title says that its numbers are those of rows or images."""
+    return not NUMBERS.isdisjoint(words(title))
+
+
+def is_like_label(title: str) -> bool:
+    """Whether a word of a title is one of labels, and none of it of predictions or of what is known about labels."""
+    spelled = set(words(title))
+    return not spelled.isdisjoint(LIKE_LABELS) and spelled.isdisjoint(ABOUT_LABELS)
 
 
 def is_part(title: str) -> bool:

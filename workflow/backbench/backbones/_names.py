@@ -123,12 +123,12 @@ def none_matches(columns: Sequence[Column], path: Path, files: Sequence[str] = (
     unread = [column.title for column in columns if column.entries is None]
     examples = "; ".join(f"{column.title}: {arrays.some(list(column.entries or ())[:3])}" for column in columns[:5])
     images = f" The images are {arrays.some(files)}." if files else ""
-    objects = (
-        f" {arrays.some(unread)} holds Python objects, which are never unpickled: save names as text "
-        "(numpy.array(names, dtype=str))."
-        if unread
-        else ""
+    why = (
+        "Python objects, which are never unpickled: save names as text (numpy.array(names, dtype=str))"
+        if any(column.kind == arrays.OBJECT for column in columns)
+        else "lists of text: save one name for each row"
     )
+    objects = f" {arrays.some(unread)} holds {why}." if unread else ""
     return ConfigError(
         f"{path} has text, and none of it names an image of this data set ({examples}).{images}{objects} Either it "
         f"names the rows in another way, or it says something else: {WAYS}."

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from backbench import arrays, hashing
 from backbench.arrays import lists, titles
 from backbench.arrays.bounds import Bounds
-from backbench.backbones import Rows, _names
+from backbench.backbones import Rows, _names, _order
 from backbench.datasets import Description
 from backbench.schema import ConfigError, Range
 
@@ -71,7 +71,10 @@ def width(params: Params, description: Description) -> int:
     path = _path(params)
     n, d = _table(params, path).shape
     if n < description.n:
-        raise ConfigError(f"{WHERE}.path: {path} has {n} rows, and the data set {description.n}.")
+        raise ConfigError(
+            f"{WHERE}.path: {path} has {n} rows, and the data set {description.n} images; give a row for each image, "
+            "or a collection of the images that have one (dataset.csv=TABLE)."
+        )
     return d
 
 
@@ -183,6 +186,7 @@ def _aligned(
     if chosen is None and params.align == "name":
         raise _names.none_matches(columns, path)
     if chosen is None:
+        _order.refuse_doubtful(path, columns, files, int(_table(params, path).shape[0]), _bounds(params))
         return replace(params, align="order"), None
     return replace(params, names=chosen.title, align="name", rule=chosen.rule), chosen
 
@@ -201,15 +205,27 @@ def _read(
     """What may hold a name for each of the `n` rows: text, whole numbers, and what cannot be read."""
     columns = []
     for title, side in arrays.beside(path).items():
-        if title in taken or side.shape != (n,) or side.kind == arrays.REAL:
+        if title in taken or side.shape != (n,):
             continue
-        if side.kind == arrays.OBJECT:
+        if side.kind == arrays.REAL:
+            columns += _whole(path, title, bounds) if titles.is_number_of_row(title) else []
+        elif side.kind in (arrays.OBJECT, arrays.TEXTS):
             # In an .npz, Python objects may well be names; in a .parquet, text is stored as such.
-            columns += [_names.Column(title, None, side.kind)] if path.suffix.lower() == ".npz" else []
+            is_text = side.kind == arrays.TEXTS or path.suffix.lower() == ".npz"
+            columns += [_names.Column(title, None, side.kind)] if is_text else []
         elif side.kind == arrays.TEXT or not titles.is_label(title):
             entries = arrays.column(path, title, bounds, missing=True)
             columns.append(_names.Column(title, lists.texts(entries, path), side.kind))
     return tuple(columns)
+
+
+def _whole(path: Path, title: str, bounds: Bounds) -> list["_names.Column"]:
+    """A column of ids that are stored as real numbers; none where they are no whole numbers."""
+    import numpy as np
+
+    entries = arrays.column(path, title, bounds)
+    whole = entries is not None and np.isfinite(entries).all() and np.array_equal(entries, np.trunc(entries))
+    return [_names.Column(title, lists.texts(entries, path), arrays.INTEGER)] if whole else []
 
 
 def _usual(params: Params, path: Path) -> list[str] | None:

@@ -177,7 +177,7 @@ def _unclosed(value: str) -> str | None:
 
 
 def _check_options(override: str, key: str, value: str, stems: Sequence[str], group: str) -> None:
-    """Refuse options of a group that are not parted by commas, and words for all of them."""
+    """Refuse options of a group that are not separated by commas, and words for all of them."""
     if value.lower() in EVERY and value not in stems:
         text = f"{key}: received {value!r}; allowed: {', '.join(stems)}, or glob(*) for every one."
         raise Mistake(text, [override], [f"{key}=glob(*)"])
@@ -188,7 +188,7 @@ def _check_options(override: str, key: str, value: str, stems: Sequence[str], gr
         return
     parts = [part for part in SEPARATORS.split(value) if part]
     if len(parts) > 1 and all(part in stems for part in parts) and re.search(r"[^\w\s,]|\w\s+\w", value):
-        text = f"{key}: received {short(value)!r}; allowed: options parted by commas."
+        text = f"{key}: received {short(value)!r}; allowed: options separated by commas."
         raise Mistake(text, [override], [f"{key}={','.join(parts)}"])
 
 
@@ -199,9 +199,8 @@ def _check_pieces(override: str, key: str, value: str) -> None:
     if not kept:
         raise Mistake(f"{short(override)}: received commas alone; {_allowed(key)}.", [override])
     if len(kept) < len(pieces):
-        text = (
-            f"{short(override)}: received a comma with no value beside it; allowed: values parted by commas, no blanks."
-        )
+        allowed = "allowed: values separated by commas, no blanks"
+        text = f"{short(override)}: received a comma with no value beside it; {allowed}."
         raise Mistake(text, [override], _mended(f"{key}={','.join(kept)}"))
     faults = list(_faults(pieces))
     if faults:

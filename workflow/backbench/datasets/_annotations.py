@@ -1,5 +1,6 @@
 """Labels, names and parts that stand beside a table of embeddings (layer 1, no libraries)."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from pathlib import Path
 from backbench import arrays
 from backbench.arrays import lists, titles
 from backbench.arrays.bounds import Bounds
-from backbench.datasets import PARTS, TRAIN, _parts
+from backbench.datasets import PARTS, TRAIN, _parts, _table_parts
 from backbench.schema import ConfigError, refuse
 
 WHERE = "dataset(embeddings)"
 NONE = "none"
+UNTITLED = re.compile(r"arr_\d+")  # numpy.savez without names
 NAMES = titles.NAMES[:8]
 CODES = {str(part): part for part in range(len(PARTS))}
 
@@ -107,18 +109,20 @@ def _only(entries: Entries | None, rows: Sequence[int] | None) -> tuple[str, ...
 
 def _column(path: Path, title: str, option: str, n: int, bounds: Bounds, missing: bool = False) -> Entries:
     """An array or column of the file, or a list of its own, with an entry for each row."""
-    inside = arrays.column(path, title, bounds, missing)
-    if inside is None:
+    try:
+        inside = arrays.column(path, title, bounds, missing)
+        values = None if inside is None else lists.texts(inside, path)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{WHERE}.{option}: {title!r}: {error} Give another column, or dataset.{option}=none."
+        ) from error
+    if values is None:
         values = lists.beside(path, title, _usual(option), f"{WHERE}.{option}")
-    else:
-        try:
-            values = lists.texts(inside, path)
-        except ConfigError as error:
-            raise ConfigError(
-                f"{WHERE}.{option}: {title!r}: {error} Give another column, or dataset.{option}=none."
-            ) from error
     if len(values) != n:
-        raise ConfigError(f"{WHERE}.{option}: {len(values)} entries for the {n} rows of {path}.")
+        raise ConfigError(
+            f"{WHERE}.{option}: {len(values)} entries for the {n} rows of {path} in {title!r}; give a column or list "
+            f"with an entry for each row, or dataset.{option}=none."
+        )
     return Entries(title, tuple(value.strip() for value in values))
 
 
@@ -149,7 +153,29 @@ def _parts_of(
             column = _column(path, title, "parts", n, bounds, missing=True)
             if _coded(column, sure=False) is not None:
                 return column
-    return None
+    return _flagged(path, sides, n, bounds)
+
+
+def _flagged(path: Path, sides: Mapping[str, arrays.Side], n: int, bounds: Bounds) -> Entries | None:
+    """The parts that columns of yes and no tell: ``is_train``, ``is_valid``."""
+    usable = [title for title, side in sides.items() if titles.plain(title) in _table_parts.IS and side.shape == (n,)]
+    flags = {}
+    for title in usable:
+        if sides[title].kind in (arrays.TEXT, arrays.INTEGER):
+            answers = [_table_parts.answer(value) for value in _column(path, title, "parts", n, bounds).values]
+            if None not in answers:
+                flags[title] = answers
+    rows = [
+        _table_parts.of_flags({_table_parts.IS[titles.plain(title)]: flags[title][row] for title in flags})
+        for row in range(n if flags else 0)
+    ]
+    if None in rows:
+        listed = " and ".join(flags)
+        raise ConfigError(
+            f"{path}: {listed} do not say which part row {rows.index(None)} belongs to; give dataset.parts=COLUMN for "
+            "one that holds train, validation or test, or dataset.parts=none."
+        )
+    return Entries(" and ".join(flags), tuple(PARTS[row] for row in rows)) if len(set(rows)) > 1 else None
 
 
 def _is_sure(title: str) -> bool:
@@ -205,7 +231,25 @@ def _labels_of(
                 f"{path}: {columns[0].title!r} and {other.title!r} may both be the labels, and differ; give "
                 f"dataset.labels={columns[0].title} or dataset.labels={other.title} (none for no labels)."
             )
+    if not columns:
+        _refuse_like_labels(path, sides, n)
     return columns[0] if columns else None
+
+
+def _refuse_like_labels(path: Path, sides: Mapping[str, arrays.Side], n: int) -> None:
+    """Raise ConfigError where a column without a usual title may well hold the labels."""
+    perhaps = [
+        title
+        for title, side in sides.items()
+        if side.shape == (n,)
+        and side.kind in (arrays.TEXT, arrays.INTEGER, arrays.REAL)
+        and (titles.is_like_label(title) or (UNTITLED.fullmatch(title) and side.kind != arrays.REAL))
+    ]
+    if perhaps:
+        raise ConfigError(
+            f"{path}: the labels may be in {arrays.some([repr(title) for title in perhaps])}; give "
+            f"dataset.labels={perhaps[0]}{' (or another one)' if len(perhaps) > 1 else ''}, or dataset.labels=none."
+        )
 
 
 def _is_coordinate(title: str, sides: Mapping[str, arrays.Side]) -> bool:

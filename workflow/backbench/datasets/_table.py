@@ -30,6 +30,7 @@ OTHER_PART = "its part in the table is none of train, validation and test"
 # What pandas, R and databases write for a missing value; "none" and "NA" are names that classes have.
 MISSING = frozenset({"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"})
 SHOWN = 3
+MEASURED = 10  # rows from which on numbers that hardly repeat are no classes
 
 
 class Labels(NamedTuple):
@@ -96,7 +97,10 @@ def _paths(table: Table, place: int, files: Located, ground: Ground) -> list[str
         _table_paths.check(text, files.paths[row], ground, table.where(row))
         path = files.paths[row] or "/".join(_table_paths.spelled(text))
         if path in lines:
-            raise ConfigError(f"{table.where(row)}: {path!r} is there twice; it stands in line {lines[path]} too.")
+            raise ConfigError(
+                f"{table.where(row)}: {path!r} is there twice; it stands in line {lines[path]} too. Leave "
+                "one of the two rows out."
+            )
         lines[path] = table.rows[row].line
         paths.append(path)
     return paths
@@ -131,11 +135,29 @@ def _labels(table: Table, place: int | None, parting: Parting) -> Labels:
     if missing:
         return Labels([None] * len(texts), [f"column `{table.titles[place]}` is empty: the images have no labels"])
     counted = {texts[row] for row in rows}
+    _refuse_measurements(table, place, counted, len(rows))
     notes = _alike(counted)
     if any("." in text for text in counted) and all(map(_is_whole, counted)):
         texts = [text.split(".")[0] for text in texts]
         notes.append("labels such as 1.0 are taken for whole numbers: 1")
     return Labels(texts, notes)
+
+
+def _refuse_measurements(table: Table, place: int, labels: Iterable[str], count: int) -> None:
+    """Raise ConfigError for numbers with a fraction of which nearly every row has its own: they name no classes."""
+    values = list(labels)
+    if (
+        count >= MEASURED
+        and 2 * len(values) > count
+        and all(map(NUMERAL.fullmatch, values))
+        and not all(map(_is_whole, values))
+    ):
+        title, some = table.titles[place], ", ".join(sorted(values)[:SHOWN])
+        raise ConfigError(
+            f"dataset.csv: {table.path}: column {title!r} holds measurements ({some}, ...; {len(values)} values in "
+            f"{count} rows), and a label is the name of a class. Give dataset.columns.label=TITLE of another column; "
+            "or dataset.columns.label=none for images without labels."
+        )
 
 
 def _is_whole(text: str) -> bool:
@@ -152,7 +174,10 @@ def _alike(labels: Iterable[str]) -> list[str]:
 
 
 def _summary(table: Table, places: tuple[int | None, int], files: Located, parting: Parting, unnamed: int) -> str:
-    label, path = (None if place is None else f"`{table.titles[place]}`" for place in places)
+    label, path = (
+        None if place is None else f"`{table.titles[place]}`" if table.titles[place] else "the column without a title"
+        for place in places
+    )
     parts = [
         f"labels from column {label}" if label else "no labels",
         f"parts from {parting.source}" if parting.given else "",

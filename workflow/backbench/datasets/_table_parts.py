@@ -147,11 +147,11 @@ def _counted(words: Counter) -> str:
 def _of_flags(table: Table, places: Sequence[int]) -> Parting | None:
     """The parts of columns of yes and no."""
     flags = {place: IS[bare(table.titles[place])] for place in places if bare(table.titles[place]) in IS}
-    answers = {place: [_answer(cell) for cell in table.column(place)] for place in flags}
+    answers = {place: [answer(cell) for cell in table.column(place)] for place in flags}
     flags = {place: part for place, part in flags.items() if None not in answers[place]}
     if not flags:
         return None
-    parts = [_of_flag({part: answers[place][row] for place, part in flags.items()}) for row in range(len(table.rows))]
+    parts = [of_flags({part: answers[place][row] for place, part in flags.items()}) for row in range(len(table.rows))]
     titles = " and ".join(f"`{table.titles[place]}`" for place in flags)
     odd = next((row for row, part in enumerate(parts) if part is None), None)
     if odd is not None or len(set(flags.values())) < len(flags):
@@ -164,12 +164,12 @@ def _of_flags(table: Table, places: Sequence[int]) -> Parting | None:
     return Parting(parts, TRAIN in present and len(present) > 1, True, titles) if len(present) > 1 else None
 
 
-def _answer(cell: str) -> bool | None:
+def answer(cell: str) -> bool | None:
     word = cell.strip().lower()
     return word in YES if word in YES | NO else None
 
 
-def _of_flag(answers: dict[int, bool]) -> int | None:
+def of_flags(answers: dict[int, bool]) -> int | None:
     """The part of a row from its answers by part, None where they say nothing or contradict each other."""
     yes = [part for part, answer in answers.items() if answer]
     if len(yes) == 1:

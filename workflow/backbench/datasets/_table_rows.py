@@ -88,7 +88,8 @@ def read(path: Path) -> Table:
     records = (row for row in _records(text, separator, path) if any(cell.strip() for cell in row.cells))
     header = next(records, Row(1, ()))
     titles = tuple(title.strip() for title in header.cells)
-    rows = list(records)
+    below = list(records)
+    rows = [row for row in below if tuple(map(str.strip, row.cells)) != titles]
     if not titles:
         raise ConfigError(
             f"dataset.csv: {path} is empty, so it has no column path; received the header ''. Give a table with "
@@ -98,7 +99,16 @@ def read(path: Path) -> Table:
         raise ConfigError(f"dataset.csv: {path} has no rows below its header; received the header {_line(titles)}.")
     _refuse_ragged(path, titles, rows, separator)
     whole = [Row(line, (*cells, *[""] * len(titles))[: len(titles)]) for line, cells in rows]
+    if len(rows) < len(below):
+        lines = ", ".join(str(row.line) for row in below if row not in rows)
+        notes = (*notes, f"the header is repeated in line {lines} and passed over there")
     return Table(path, titles, whole, encoding, notes)
+
+
+def comment_hint(cells: Sequence[str]) -> str:
+    """What to do about a line that begins with ``#``; empty for other lines."""
+    first = cells[0].strip() if cells else ""
+    return " This line begins with #; if it is a comment, remove it." if first.startswith("#") and first != "#" else ""
 
 
 def _where(path: Path, line: int) -> str:
@@ -170,7 +180,7 @@ def _separated(text: str, path: Path) -> tuple[str, str]:
     even = [separator for separator in wide if _is_even(text, separator)]
     if len(even) == 1:
         return text, even[0]
-    readings = " or ".join(f"{widths[item]} columns parted by {SEPARATORS[item]}s" for item in even or wide)
+    readings = " or ".join(f"{widths[item]} columns separated by {SEPARATORS[item]}s" for item in even or wide)
     raise ConfigError(
         f"dataset.csv: {path} can be read as {readings}. Write the separator as its first line, as Excel does: "
         f"{' or '.join(f'sep={item}' for item in even or wide)}"
@@ -225,6 +235,11 @@ def _refuse_ragged(path: Path, titles: Sequence[str], rows: Sequence[Row], separ
         return
     line, cells = odd[0]
     others = f" ({len(odd) - 1} other rows likewise)" if len(odd) > 1 else ""
+    if comment_hint(titles):
+        raise ConfigError(
+            f"{_where(path, line)}: {len(cells)} cells, while the first line has {len(titles)}: "
+            f"{_line(titles)}.{comment_hint(titles)}"
+        )
     joined = separator.join(cells)
     message = (
         f"{_where(path, line)}: {len(cells)} cells, while the header has {len(titles)} "
@@ -235,4 +250,6 @@ def _refuse_ragged(path: Path, titles: Sequence[str], rows: Sequence[Row], separ
         quoted = separator.join([*cells[: len(titles) - 1], f'"{last}"'])
         name = SEPARATORS.get(separator, repr(separator))
         raise ConfigError(f"{message}Quote the cell that holds a {name}, for example: {shown(quoted)}")
-    raise ConfigError(f"{message}Fill in the row; a cell without a value is written with its separator.")
+    raise ConfigError(
+        f"{message}Fill in the row; a cell without a value is written with its separator.{comment_hint(cells)}"
+    )

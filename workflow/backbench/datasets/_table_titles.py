@@ -12,7 +12,7 @@ from typing import Any
 
 from backbench.datasets._gate import shown
 from backbench.datasets._table_paths import Ground, Located, check, locate, spelled
-from backbench.datasets._table_rows import Table
+from backbench.datasets._table_rows import Table, comment_hint
 from backbench.schema import ConfigError, refuse
 
 NONE = "none"  # dataset.columns.label=none: there is no such column
@@ -261,7 +261,8 @@ def _none(table: Table, option: str, path: int | None) -> ConfigError:
         else "a table with a header path,label",
     ]
     return ConfigError(
-        f"dataset.csv: {table.path} has no column {option}; received the header {header!r}. Give {'; or '.join(ways)}"
+        f"dataset.csv: {table.path} has no column {option}; received the header {header!r}."
+        f"{comment_hint(table.titles)} Give {'; or '.join(ways)}"
     )
 
 

@@ -164,9 +164,9 @@ def _settled(params: Params, about: Beside) -> Split:
 
 def _sentence(path: Path, table: arrays.Table, about: Beside) -> str:
     """What the file is taken for."""
-    words = [f"{about.n:,} rows", f"{table.shape[1]} features from {table.words}"]
+    words = [_count(about.n, "row"), f"{_count(int(table.shape[1]), 'feature')} from {table.words}"]
     labels, names, parts = (about.titles[option] for option in ("labels", "names", "parts"))
-    words.append("no labels" if labels is None else f"{len(about.classes or ())} classes from `{labels}`")
+    words.append("no labels" if labels is None else f"{_count(len(about.classes or ()), 'class')} from `{labels}`")
     words += [] if names is None else [f"names from `{names}`"]
     words += [] if parts is None else [f"{_parts.sentence(Counter(about.parts))} from `{parts}`"]
     words += (
@@ -175,7 +175,12 @@ def _sentence(path: Path, table: arrays.Table, about: Beside) -> str:
         else []
     )
     unused = _unused(path, table, about)
-    return f"{path.name}: {'; '.join(words)}" + (f"; not used: {arrays.some(unused)}" if unused else "")
+    hint = " (dataset.labels=NAME takes the labels from one)" if unused and labels is None else ""
+    return f"{path.name}: {'; '.join(words)}" + (f"; not used: {arrays.some(unused)}{hint}" if unused else "")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word if number == 1 else 'classes' if word == 'class' else f'{word}s'}"
 
 
 def _unused(path: Path, table: arrays.Table, about: Beside) -> list[str]:

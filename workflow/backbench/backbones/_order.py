@@ -1,0 +1,88 @@
+"""Whether row i of a table without names may be image i, by what else the table holds (layer 1, no libraries)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from backbench import arrays
+from backbench.arrays import lists, matching, titles
+from backbench.arrays.bounds import Bounds
+from backbench.backbones._names import WAYS, Column
+from backbench.schema import ConfigError
+
+
+def refuse_doubtful(path: Path, columns: Sequence[Column], files: Sequence[str] | None, n: int, bounds: Bounds) -> None:
+    """Raise ConfigError where the file itself says that row i is not image i.
+
+    Parameters
+    ----------
+    columns
+        The text and the whole numbers beside the `n` rows, none of which names the images.
+    files
+        Names of the images; None where they have none.
+    """
+    numbers = [column for column in columns if column.kind == arrays.INTEGER and titles.is_number_of_row(column.title)]
+    _refuse_shuffled(path, [column for column in numbers if not _matches(column, files)], n)
+    if not files:
+        return
+    sides = arrays.beside(path)
+    text = [title for title, side in sides.items() if side.kind == arrays.TEXT and side.shape != (n,)]
+    _refuse_names_of_other_rows(path, _read(path, text, bounds), files, n)
+    labels = [title for title, side in sides.items() if titles.is_label(title)]
+    whole = [title for title in labels if sides[title] == arrays.Side(arrays.INTEGER, (n,))]
+    _refuse_contradiction(
+        path, [*(column for column in columns if column.kind == arrays.TEXT), *_read(path, whole, bounds)], files
+    )
+
+
+def _read(path: Path, names: Sequence[str], bounds: Bounds) -> list[Column]:
+    entries = {name: arrays.column(path, name, bounds, missing=True) for name in names}
+    return [Column(name, lists.texts(held, path)) for name, held in entries.items() if held is not None]
+
+
+def _refuse_shuffled(path: Path, columns: Sequence[Column], n: int) -> None:
+    for column in columns:
+        numbers = [int(entry) for entry in column.entries or ()]
+        if numbers != sorted(numbers) and sorted(numbers) == list(range(min(numbers), min(numbers) + n)):
+            raise ConfigError(
+                f"{path}: the whole numbers in {column.title!r} count the rows, and are not in order "
+                f"({arrays.some(numbers)}): the rows may have been shuffled. Sort them by {column.title!r}, if that is "
+                f"the order of the images; or {WAYS}."
+            )
+
+
+def _refuse_names_of_other_rows(path: Path, columns: Sequence[Column], files: Sequence[str], n: int) -> None:
+    for column in columns:
+        entries = column.entries or ()
+        match = matching.match(entries, files)
+        if match is not None and match.count:
+            raise ConfigError(
+                f"{path}: {column.title!r} names images, and has {len(entries)} entries for {n} rows. Give a name for "
+                f"each row; or {WAYS}."
+            )
+
+
+def _refuse_contradiction(path: Path, columns: Sequence[Column], files: Sequence[str]) -> None:
+    folders = [name.replace("\\", "/").split("/")[:-1] for name in files]
+    for column in columns if all(folders) else ():
+        entries = column.entries or ()
+        if any(_contradicts(entries, [parts[place] for parts in folders]) for place in (0, -1)):
+            raise ConfigError(
+                f"{path} names no images, and the entries of {column.title!r} are as many as the images in each "
+                "folder, in another order: the rows may have been shuffled. Add a column with the names of the images; "
+                f"or {WAYS}."
+            )
+
+
+def _matches(column: Column, files: Sequence[str] | None) -> bool:
+    """Whether the entries are the names of the images: then their order has been compared."""
+    match = matching.match(column.entries or (), files or ())
+    return match is not None and match.fits
+
+
+def _contradicts(labels: Sequence[str], folders: Sequence[str]) -> bool:
+    """Whether labels are as frequent as the folders are, and yet do not belong to them row by row."""
+    counts, sizes = Counter(labels), Counter(folders)
+    if len(labels) != len(folders) or len(sizes) < 2 or sorted(counts.values()) != sorted(sizes.values()):
+        return False
+    return len(set(zip(labels, folders, strict=True))) != len(sizes)
