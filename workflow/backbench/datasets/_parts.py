@@ -14,20 +14,29 @@ from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION
 WORDS: Mapping[str, int] = {
     **dict.fromkeys(("train", "training", "trn", "trainval"), TRAIN),
     **dict.fromkeys(("validation", "validate", "validating", "valid", "val", "dev", "development"), VALIDATION),
-    **dict.fromkeys(("test", "testing", "tst", "holdout"), TEST),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), TEST),
 }
 # The test part, or the validation part where another name is that of a test part.
 EITHER = ("eval", "evaluation")
 KIND = re.compile(r"(?:set|data|images|imgs|split|part)$")
+OUT = re.compile(r"(hold|held)[-_ ]?out", re.IGNORECASE)
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def of_name(name: str) -> int | None:
     """The part that a folder, file or cell names, or None."""
-    found = {part for word in WORD.findall(name) if (part := _of_word(word.lower())) is not None}
-    if found == {TRAIN, VALIDATION}:  # train_val, as trainval
+    words = _words(name)
+    parts = {part for word in words if (part := _of_word(word)) is not None}
+    if parts == {TRAIN, VALIDATION}:  # train_val, as trainval
         return TRAIN
-    return found.pop() if len(found) == 1 else None
+    if parts == {TEST, VALIDATION} and "dev" in words:  # test-dev
+        return TEST
+    return parts.pop() if len(parts) == 1 else None
+
+
+def about(name: str) -> tuple[str, ...]:
+    """The words of a name that tell neither a part nor that it is one: what the part is of."""
+    return tuple(word for word in _words(name) if not word.isdigit() and _of_word(word) is None and KIND.sub("", word))
 
 
 def of_names(names: Iterable[str]) -> dict[str, int]:
@@ -36,6 +45,12 @@ def of_names(names: Iterable[str]) -> dict[str, int]:
     if TEST in {part for name, part in found.items() if not _either(name)}:
         found |= {name: VALIDATION for name in found if _either(name)}
     return found if TRAIN in found.values() and len(set(found.values())) > 1 else {}
+
+
+def differ(names: Iterable[str]) -> bool:
+    """Whether the names are of different things: ``train station`` and ``test tube``."""
+    kinds = {words for name in names if (words := about(name))}
+    return len(kinds) > 1
 
 
 def reported(parts: Iterable[int]) -> dict[int, int]:
@@ -59,6 +74,11 @@ def sentence(counts: Mapping[int, int]) -> str:
     elif VALIDATION not in counts:
         listed += "; no validation: it is drawn from train"
     return f"{len(counts)} parts ({listed})"
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in small letters; hold-out and held-out are one word."""
+    return [word.lower() for word in WORD.findall(OUT.sub(r"\1out", name))]
 
 
 def _of_word(word: str) -> int | None:
