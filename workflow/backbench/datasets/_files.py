@@ -46,7 +46,6 @@ OWN_PARTS = (
 )
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
 PASSED_OVER = _listing.PASSED_OVER | {_pattern.NO_MATCH, _table.UNNAMED, _table.OTHER_PART}
-LINKS = ("is a link", "is a hard link")
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def lost(excluded: Mapping[str, str] | None) -> dict[str, str]:
 
 def passed_over(reason: str) -> bool:
     """Whether a file is left out though nothing is wrong with it."""
-    return reason in PASSED_OVER or reason.startswith(LINKS)
+    return reason in PASSED_OVER or reason.startswith(_listing.LINKS)
 
 
 def _bits(params: Any) -> int | None:

@@ -32,11 +32,15 @@ class Parts:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a user says of the folders: what their names are, which are parts, what becomes of images beside them."""
+    """What a user says of the folders: what their names are, which are parts, what becomes of images beside them.
+
+    `unpacked` is where the archive that they come from is unpacked; None if they come from none.
+    """
 
     labels: Labels = "auto"
     parts: Parts = field(default_factory=Parts)
     loose: Loose = "fail"
+    unpacked: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,8 @@ def _annotated(level: Level) -> Listing | None:
     if not pictures:
         return None
     alone = (
-        (f"{name} holds the images, and the rest belongs to them", typed_root(level.place / name)) for name in pictures
+        (f"{name} holds the images, and the rest belongs to them", typed_root(level, level.place / name))
+        for name in pictures
     )
     raise two_ways(level, *alone, AS_CLASSES)
 

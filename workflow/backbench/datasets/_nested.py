@@ -35,7 +35,7 @@ def again(level: Level) -> Listing | None:
             others = sorted(set(level.folders) - {name})
             classes = typed_classes(others)
             readings = [(f"the classes {some(others)}, and {name} does not count", classes)] if classes else []
-            alone = (f"{name} alone counts, which holds {some(same)} too", typed_root(level.root / way))
+            alone = (f"{name} alone counts, which holds {some(same)} too", typed_root(level, level.root / way))
             raise two_ways(level, *readings, alone, AS_CLASSES)
     return None
 
@@ -84,7 +84,7 @@ def workplace(level: Level) -> Listing | None:
 def _alone(level: Level, names: list[str]) -> Iterator[tuple[str, str]]:
     for name in names[:4]:
         others = some(sorted(set(level.folders) - {name}))
-        yield f"{name} alone counts, and {others} does not", typed_root(level.place / name)
+        yield f"{name} alone counts, and {others} does not", typed_root(level, level.place / name)
 
 
 def _is_deep(level: Level, name: str) -> bool:

@@ -49,7 +49,7 @@ def strangers(inside: Mapping[str, Listing], parts: Mapping[str, int]) -> Iterat
 
 def _leave_out(level: Level, parts: Mapping[str, int], names: list[str]) -> tuple[str, str]:
     kept = {name: part for name, part in parts.items() if name not in names}
-    choice = typed(kept) if len(kept) > 1 else typed_root(level.place / next(iter(kept)))
+    choice = typed(kept) if len(kept) > 1 else typed_root(level, level.place / next(iter(kept)))
     verb = "has" if len(names) == 1 else "have"
     return f"{some(sorted(names))} {verb} no classes and {'does' if verb == 'has' else 'do'} not count", choice
 

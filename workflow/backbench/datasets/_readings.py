@@ -5,6 +5,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from backbench.datasets import PARTS, TRAIN, _listing
 from backbench.datasets._folders import Level, some
@@ -43,8 +44,12 @@ def two_ways(level: Level, *readings: tuple[str, str]) -> ConfigError:
     return ConfigError("\n".join([f"dataset.root: {level.place} holds {held}, which can mean:", *lines]))
 
 
-def typed_root(place: object) -> str:
-    return _quoted(f"dataset.root={place}")
+def typed_root(level: Level, place: Path) -> str:
+    """What to type for a folder: its path, or its name in the archive."""
+    unpacked = level.asked.unpacked
+    if unpacked is None:
+        return _quoted(f"dataset.root={place}")
+    return _quoted(f"dataset.folder={place.relative_to(unpacked)}")
 
 
 def typed(parts: Mapping[str, int]) -> str:
@@ -72,8 +77,9 @@ def beside(level: Level) -> dict[str, str]:
     count = len(level.loose)
     if count and level.asked.loose == "fail":
         lie = "1 image lies" if count == 1 else f"{count:,} images lie"
+        folders = "folder" if len(level.folders) == 1 else "folders"
         raise ConfigError(
-            f"dataset.root: {lie} in {level.place} beside the folders {some(sorted(level.folders))}: "
+            f"dataset.root: {lie} in {level.place} beside the {folders} {some(sorted(level.folders))}: "
             f"{some([path.name for path in level.loose])}. Leave them out, recorded: dataset.loose=exclude. Take "
             "all images without classes: dataset.labels=none. Or move them into the folder of their class."
         )
