@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _files, _layout, _names, _parts
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _files, _layout, _names, _parts, _pattern
 from backbench.datasets._folders import Asked, Parts
 from backbench.schema import ConfigError
 
@@ -205,6 +205,7 @@ AMBIGUOUS = {
     "years in a folder": ("data/1990", "data/1991"),
     "a test part of unknown images": ("train/ant", "train/bee", "test/unknown"),
     "names that happen to hold those of parts": ("train station", "test tube"),
+    "a library of photographs": ("originals/0", "originals/F", "resources"),
     "masks": ("images", "masks"),
     "masks in parts": ("train/images", "train/masks", "test/images", "test/masks"),
     "masks of parts": ("images/train", "images/val", "masks/train", "masks/val"),
@@ -296,6 +297,23 @@ def test_parts_without_a_class_in_common_are_announced(tmp_path):
     assert _layout.read(tmp_path).understood[-1] == "no class of val is in the training part"
 
 
+def test_folders_by_the_first_digits_of_identifiers_are_refused(tmp_path):
+    lay(tmp_path / "shards", "0/0A1B2C3D4E5F6071.jpg", "F/F0a1b2c3-d4e5-6071.jpg")
+    with pytest.raises(ConfigError, match="first digits of the file names"):
+        _layout.read(tmp_path / "shards")
+    lay(tmp_path / "digits", "0/0_17.jpg", "1/1_4.jpg")
+    assert meaning(tmp_path / "digits") == {("train", "0"): 1, ("train", "1"): 1}
+
+
+@pytest.mark.parametrize("wrapper", ["", "data/", "a/b/"])
+def test_parts_stay_parts_where_names_of_files_tell_the_classes(tmp_path, wrapper):
+    lay(tmp_path, *(f"{wrapper}{part}/{name}_1.jpg" for part in ("train", "val") for name in ("ant", "bee")))
+    listing = _pattern.read(tmp_path, "^(?P<label>[a-z]+)_")
+    assert listing.given and Counter((PARTS[entry.part], entry.label) for entry in listing.entries) == dict.fromkeys(
+        TRAIN_TEST, 1
+    )
+
+
 def test_named_parts(tmp_path):
     lay(tmp_path, *spread("fold1/ant", "fold1/bee", "fold2/ant", "fold2/bee", "fold3/ant", "fold3/bee"))
     parts = Parts(train=("fold1", "fold2"), test=("fold3",))
@@ -335,7 +353,7 @@ def test_classes_that_differ_in_case_alone_are_announced_and_refused_across_part
     lay(tmp_path / "one", *spread("Cat", "cat", "dog"))
     assert "differ in capitals or blanks alone: Cat, cat" in _layout.read(tmp_path / "one").understood[0]
     lay(tmp_path / "two", *spread("train/Cat", "test/cat", "train/dog", "test/dog"))
-    with pytest.raises(ConfigError, match="Cat, cat are classes of the same names"):
+    with pytest.raises(ConfigError, match="Cat, cat are the same class"):
         _layout.read(tmp_path / "two")
     asked = Asked(parts=Parts(train=("train",), test=("test",)))
     assert {entry.label for entry in _layout.read(tmp_path / "two", asked).entries} == {"Cat", "cat", "dog"}

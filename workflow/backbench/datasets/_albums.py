@@ -1,6 +1,6 @@
 """Folders that sort photographs and say nothing of what they show (layer 1, standard library only).
 
-Dates and camera folders are no classes. Folders of a telephone, some years among other names, and numbered pieces of
+Dates and camera folders are no classes. Folders of a phone, some years among other names, and numbered pieces of
 one collection may be either, and are refused.
 """
 
@@ -36,6 +36,7 @@ PHONE = re.compile(
     r"(?: (?:images|photos|pictures))?",
     re.IGNORECASE,
 )
+SHARD, IDENTIFIER = re.compile(r"[0-9a-fA-F]{1,3}"), re.compile(r"[0-9a-fA-F-]{16,}")
 NUMBERED = re.compile(r"(.*?)[-_. (]*\d+\)?")
 PIECES = frozenset(
     {"part", "parts", "batch", "chunk", "shard", "fold", "split", "set", "subset", "data", "dataset", "disk", "disc"}
@@ -61,11 +62,11 @@ def dates(level: Level) -> Listing | None:
 
 
 def phone(level: Level) -> Listing | None:
-    """Folders that a telephone and its programs make."""
+    """Folders that a phone and its apps make."""
     named = [name for name in level.folders if PHONE.fullmatch(name) or CAMERA.fullmatch(name)]
     if len(named) < 2:
         return None
-    raise two_ways(level, ("folders of a telephone, which are no classes", WITHOUT_CLASSES), AS_CLASSES)
+    raise two_ways(level, ("folders of a phone, which are no classes", WITHOUT_CLASSES), AS_CLASSES)
 
 
 def pieces(level: Level) -> Listing | None:
@@ -77,6 +78,20 @@ def pieces(level: Level) -> Listing | None:
     classes = [("pieces of one collection, with classes in them", typed(dict.fromkeys(names, TRAIN)))] if inner else []
     parts = ("parts of a split, for example", typed({**dict.fromkeys(names[:-1], TRAIN), names[-1]: TEST}))
     raise two_ways(level, ("pieces of one collection, without classes", WITHOUT_CLASSES), *classes, parts, AS_CLASSES)
+
+
+def shards(level: Level) -> Listing | None:
+    """Folders by the first digits of the identifiers that their files are called by, as programs keep photographs."""
+    if len(level.folders) < 2 or not all(map(SHARD.fullmatch, level.folders)):
+        return None
+    for name, paths in level.folders.items():
+        if not all(IDENTIFIER.fullmatch(path.stem) and path.stem.lower().startswith(name.lower()) for path in paths):
+            return None
+    raise two_ways(
+        level,
+        ("folders named after the first digits of the file names, which are no classes", WITHOUT_CLASSES),
+        AS_CLASSES,
+    )
 
 
 def _are_numbered(names: Sequence[str]) -> bool:

@@ -153,7 +153,7 @@ def _is_no_class(name: str) -> bool:
 
 RULES: tuple[Callable[[Level], Listing | None], ...] = (
     *(_flat, _told, _told_classes, _named_parts, _annotated, _nested.splits, _parts_in_classes),
-    *(_albums.dates, _albums.phone, _nested.again, _nested.alike, _nested.lone_part, _albums.pieces),
+    *(_albums.dates, _albums.phone, _nested.again, _nested.alike, _nested.lone_part, _albums.pieces, _albums.shards),
     *(_nested.workplace, _alone, as_classes),
 )
 

@@ -15,7 +15,7 @@ BESIDE_WORDS = frozenset(
     {"doc", "docs", "documentation", "figure", "figures", "figs", "asset", "assets", "notebooks", "src", "source"}
     | {"scripts", "code", "results", "logs", "runs", "readme"}
 )
-DATA_WORDS = frozenset({"data", "dataset", "classes", *IMAGE_WORDS})
+DATA_WORDS = frozenset({"data", "dataset", "classes", "originals", "masters", *IMAGE_WORDS})
 
 
 def splits(level: Level) -> Listing | None:
@@ -34,8 +34,8 @@ def again(level: Level) -> Listing | None:
         if len(same) > 1:
             others = sorted(set(level.folders) - {name})
             classes = typed_classes(others)
-            readings = [(f"the classes {some(others)}, and {name} does not count", classes)] if classes else []
-            alone = (f"{name} alone counts, which holds {some(same)} too", typed_root(level, level.root / way))
+            readings = [(f"the classes {some(others)}, without {name}", classes)] if classes else []
+            alone = (f"{name} alone counts (it holds {some(same)} too)", typed_root(level, level.root / way))
             raise two_ways(level, *readings, alone, AS_CLASSES)
     return None
 
@@ -78,13 +78,14 @@ def workplace(level: Level) -> Listing | None:
     if len(classes) == 1:
         raise two_ways(level, *_alone(level, classes), AS_CLASSES)
     choice = typed_classes(classes) or f"move {some(others)} elsewhere"
-    raise two_ways(level, (f"classes, and {some(others)} does not count", choice), AS_CLASSES)
+    raise two_ways(level, (f"a class for each folder, without {some(others)}", choice), AS_CLASSES)
 
 
 def _alone(level: Level, names: list[str]) -> Iterator[tuple[str, str]]:
     for name in names[:4]:
-        others = some(sorted(set(level.folders) - {name}))
-        yield f"{name} alone counts, and {others} does not", typed_root(level, level.place / name)
+        others = sorted(set(level.folders) - {name})
+        do = "does" if len(others) == 1 else "do"
+        yield f"{name} alone counts, and {some(others)} {do} not", typed_root(level, level.place / name)
 
 
 def _is_deep(level: Level, name: str) -> bool:

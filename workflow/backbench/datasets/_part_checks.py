@@ -33,8 +33,8 @@ def check(level: Level, inside: Mapping[str, Listing], parts: Mapping[str, int],
     if alike and not any(twins(names) for names in classes.values()):
         raise two_ways(
             level,
-            (f"{some(alike)} are classes of the same names", "rename the folders, so that they are equal"),
-            ("they are classes of their own", typed(parts)),
+            (f"{some(alike)} are the same class in other letters", "rename the folders so that they match"),
+            ("they are different classes", typed(parts)),
         )
 
 
