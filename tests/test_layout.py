@@ -45,6 +45,7 @@ TRAIN_TEST = {("train", "ant"): 2, ("train", "bee"): 2, ("test", "ant"): 2, ("te
         ("train", "valid"),
         ("Training", "Testing"),
         ("TRAIN", "TEST"),
+        ("tRaIn", "sEg_tEsT"),
         ("seg_train", "seg_test"),
         ("train2017", "val2017"),
         ("train_images", "test_images"),
@@ -292,6 +293,11 @@ def test_loose_pictures_among_dates_are_left_out_only_if_asked(tmp_path):
     assert meaning(tmp_path, loose="exclude") == {("train", None): 4}
 
 
+def test_folders_that_make_up_one_part_are_named(tmp_path):
+    lay(tmp_path, *spread(*(f"{part}/{name}" for part in ("Training", "PublicTest", "PrivateTest") for name in "ab")))
+    assert _layout.read(tmp_path).understood[1] == "test is PrivateTest and PublicTest"
+
+
 def test_parts_without_a_class_in_common_are_announced(tmp_path):
     lay(tmp_path, *spread("train/cat", "train/dog", "val/cats", "val/dogs"))
     assert _layout.read(tmp_path).understood[-1] == "no class of val is in the training part"
@@ -309,9 +315,8 @@ def test_folders_by_the_first_digits_of_identifiers_are_refused(tmp_path):
 def test_parts_stay_parts_where_names_of_files_tell_the_classes(tmp_path, wrapper):
     lay(tmp_path, *(f"{wrapper}{part}/{name}_1.jpg" for part in ("train", "val") for name in ("ant", "bee")))
     listing = _pattern.read(tmp_path, "^(?P<label>[a-z]+)_")
-    assert listing.given and Counter((PARTS[entry.part], entry.label) for entry in listing.entries) == dict.fromkeys(
-        TRAIN_TEST, 1
-    )
+    assert listing.given
+    assert Counter((PARTS[entry.part], entry.label) for entry in listing.entries) == dict.fromkeys(TRAIN_TEST, 1)
 
 
 def test_named_parts(tmp_path):
@@ -324,6 +329,8 @@ def test_named_parts(tmp_path):
     assert not one.given and len(one.entries) == 8 and len(one.left_out) == 4
     with pytest.raises(ConfigError, match="received fold9; the folders of"):
         _layout.read(tmp_path, Asked(parts=Parts(train=("fold9",))))
+    with pytest.raises(ConfigError, match="received fold1 twice; name each folder in one part"):
+        _layout.read(tmp_path, Asked(parts=Parts(train=("fold1", "fold2"), test=("fold1",))))
     with pytest.raises(ConfigError, match="no folder is the training part"):
         _layout.read(tmp_path, Asked(parts=Parts(test=("fold1",))))
 
@@ -363,6 +370,7 @@ def test_classes_that_differ_in_case_alone_are_announced_and_refused_across_part
     "name",
     [
         "Desktop.ini",
+        "_DS_Store",
         "ehthumbs.db",
         "Thumbs.db",
         "Icon\r",

@@ -1,6 +1,7 @@
 """The folders of a collection as a tree of paths (layer 1, standard library only), and what a user says of them."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from backbench.datasets import PARTS, _names, _parts
+from backbench.schema import ConfigError
 
 # Folders may have names that read as numbers.
 Names = tuple[str | int, ...] | None
@@ -26,7 +28,17 @@ class Parts:
     test: Names = None
 
     def folders(self) -> dict[str, int]:
-        """The part of each folder that is named."""
+        """The part of each folder that is named.
+
+        Raises
+        ------
+        ConfigError
+            If one is named twice.
+        """
+        names = Counter(str(name) for key in PARTS for name in getattr(self, key) or ())
+        twice = sorted(name for name, count in names.items() if count > 1)
+        if twice:
+            raise ConfigError(f"dataset.parts: received {some(twice)} twice; name each folder in one part, once.")
         return {str(name): part for part, key in enumerate(PARTS) for name in getattr(self, key) or ()}
 
 

@@ -172,7 +172,8 @@ def _with_parts(level: Level, parts: Mapping[str, int], apart: bool = False) -> 
     entries = [entry for listing in inside.values() for entry in listing.entries]
     given = len(counts) > 1
     sentences = [_parts.sentence(counts)] if given else []
-    words = (*sentences, class_words(entries), *_part_checks.strangers(inside, parts))
+    folders_of = _parts.several(parts) if given else ()
+    words = (*sentences, *folders_of, class_words(entries), *_part_checks.strangers(inside, parts))
     return listed(entries, left_out, words, given, apart)
 
 

@@ -30,7 +30,17 @@ SYSTEM_FOLDERS = frozenset(
     | {".thumbnails", ".thumbs", ".trash", ".trashes", ".trash-1000", ".appledouble", ".picasaoriginals", ".@__thumb"}
 )
 SYSTEM_FILES = frozenset(
-    {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon", "icon\r", "picasa.ini", "zbthumbnail.info"}
+    {
+        "thumbs.db",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "desktop.ini",
+        "_ds_store",
+        "icon",
+        "icon\r",
+        "picasa.ini",
+        "zbthumbnail.info",
+    }
     | {"folder.ini", "autorun.inf", "pspbrwse.jbf", "image.db", "albumart.pamp"}
 )
 

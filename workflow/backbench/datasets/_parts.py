@@ -7,7 +7,7 @@ validation is drawn from the training part.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION
 
@@ -25,7 +25,11 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 def of_name(name: str) -> int | None:
     """The part that a folder, file or cell names, or None."""
-    words = _words(name)
+    part = _of_words(_words(name))
+    return _of_words(_words(name.lower())) if part is None else part
+
+
+def _of_words(words: list[str]) -> int | None:
     parts = {part for word in words if (part := _of_word(word)) is not None}
     if parts == {TRAIN, VALIDATION}:  # train_val, as trainval
         return TRAIN
@@ -58,6 +62,14 @@ def reported(parts: Iterable[int]) -> dict[int, int]:
     present = set(parts)
     used = {part: part for part in present}
     return {**used, VALIDATION: TEST} if VALIDATION in present and TEST not in present else used
+
+
+def several(parts: Mapping[str, int]) -> Iterator[str]:
+    """What to say of each part that several folders make up."""
+    for part in sorted(set(parts.values())):
+        names = sorted(name for name, of in parts.items() if of == part)
+        if len(names) > 1:
+            yield f"{PARTS[part]} is {' and '.join(names)}"
 
 
 def sentence(counts: Mapping[int, int]) -> str:
