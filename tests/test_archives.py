@@ -369,6 +369,29 @@ def test_an_archive_is_the_folder_in_it(tmp_path, prefix):
     assert np.array_equal(folder.load(plain, Context()).split, found.split)
 
 
+def test_what_lies_around_the_folder_that_counts_is_recorded(tmp_path):
+    around = {"README.md": b"about", "a/LICENSE": b"terms", "__MACOSX/._x": b"", "a/b/notes.txt": b"more"}
+    found = load(archive=str(zipped(tmp_path / "a.zip", {**pictures("a/b/"), **around})))
+    assert set(found.info["excluded"]) == {"../../README.md", "../LICENSE", "../../__MACOSX/", "notes.txt"}
+    link = special("extra", tarfile.SYMTYPE, "../elsewhere")
+    found = load(archive=str(tarred(tmp_path / "a.tar", pictures("a/"), link)))
+    assert list(found.info["excluded"]) == ["../extra"]
+
+
+def test_a_refusal_says_which_folder_of_the_archive_to_take(tmp_path):
+    archive = str(zipped(tmp_path / "a.zip", {**pictures("data/train/"), **pictures("data/test/"), "docs/x.png": b""}))
+    with pytest.raises(ConfigError, match=r"data alone counts, and docs does not: dataset\.folder=data"):
+        load(archive=archive)
+    assert len(load(archive=archive, folder="data").files) == 24
+
+
+def test_many_links_are_counted_in_one_phrase(tmp_path):
+    links = [special(f"cat/{n}.png", tarfile.SYMTYPE, f"/mnt/{n}.png") for n in range(100, 130)]
+    load(archive=str(tarred(tmp_path / "a.tar", pictures(), *links)))
+    (sentence, _) = plugins.load("dataset", "archive").describe(params_of(archive=str(tmp_path / "a.tar"))).understood
+    assert sentence.endswith("30 passed over: a link that leads to no file of the archive (30)")
+
+
 def test_a_flat_archive_with_labels_in_the_names(tmp_path):
     """The layout of the animals paper."""
     files = {f"{kind}_{n:03}.png": png(n + 100 * i) for i, kind in enumerate(("tiger", "elephant")) for n in range(5)}

@@ -53,7 +53,9 @@ def test_unreadable_files_are_recorded(folder):
 
 def test_a_policy_of_fail_names_them(folder):
     (folder / "class1" / "empty.jpg").write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"1 unreadable files: class1/empty\.jpg \(empty file\) \(unreadable: fail\)"):
+    with pytest.raises(
+        ConfigError, match=r"1 unreadable file: class1/empty\.jpg \(empty file\)\. .*dataset\.unreadable=exclude"
+    ):
         digest_of(folder, unreadable="fail")
 
 

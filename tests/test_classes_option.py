@@ -65,7 +65,7 @@ def test_a_choice_is_described_before_and_after_its_fingerprint(animals):
 def test_files_of_other_classes_are_not_opened(animals):
     (animals / "emu" / "broken.png").write_bytes(b"no picture")
     assert folder_load(animals, classes=SOME, unreadable="fail").total == 20
-    with pytest.raises(ConfigError, match="1 unreadable files: emu/broken"):
+    with pytest.raises(ConfigError, match="1 unreadable file: emu/broken"):
         folder_load(animals, unreadable="fail")
 
 

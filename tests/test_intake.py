@@ -111,15 +111,32 @@ def test_a_copy_is_read_whatever_became_of_the_first(folder, tmp_path):
     assert row(second).status == "finished"
 
 
-def test_a_file_that_changed_behind_its_size_and_time_is_read_anew_by_the_next_launch(folder):
+def replace_behind_size_and_time(folder):
+    """A file becomes a picture of another class, and of the same size and modification time."""
     path = folder / "class0" / "00.png"
-    overrides = (*GRID, "dataset=folder", f"dataset.root={folder}")
-    first = computed(*overrides, without=("images", "features", *ledger.HEADS, "audit"))
     about, content = path.stat(), path.read_bytes()
     other = (folder / "class1" / "01.png").read_bytes()
     path.write_bytes(other + bytes(max(0, len(content) - len(other))))
     os.truncate(path, len(content)) if len(other) > len(content) else None
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    return path
+
+
+def test_a_file_that_was_replaced_behind_its_size_and_time_is_read_anew(folder, audited):
+    audited(folder)
+    replace_behind_size_and_time(folder)
+    assert audited(folder)[1]["counts"]["duplicates"] == 1
+
+
+def test_a_file_that_changed_unseen_is_read_anew_by_the_next_launch(folder):
+    """As on a file system that knows no change times."""
+    overrides = (*GRID, "dataset=folder", f"dataset.root={folder}")
+    first = computed(*overrides, without=("images", "features", *ledger.HEADS, "audit"))
+    path = replace_behind_size_and_time(folder)
+    (registry,) = (paths.results() / "fingerprints").glob("*.json")
+    body = json.loads(registry.read_text())
+    body["files"]["class0/00.png"]["ctime_ns"] = path.stat().st_ctime_ns
+    registry.write_text(json.dumps(body))
     assert planning.make(overrides).plan.runs.keys() == first.runs.keys(), "nobody can see the change without reading"
     with pytest.raises(Unreadable, match=r"has changed since the folder was fingerprinted.*; launch again"):
         computed(*overrides)

@@ -1,6 +1,7 @@
 """What folders of images are taken for: rightly, or refused; never otherwise."""
 
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _files, _layout, _names, _parts
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _files, _layout, _names, _parts, _pattern
 from backbench.datasets._folders import Asked, Parts
 from backbench.schema import ConfigError
 
@@ -44,6 +45,7 @@ TRAIN_TEST = {("train", "ant"): 2, ("train", "bee"): 2, ("test", "ant"): 2, ("te
         ("train", "valid"),
         ("Training", "Testing"),
         ("TRAIN", "TEST"),
+        ("tRaIn", "sEg_tEsT"),
         ("seg_train", "seg_test"),
         ("train2017", "val2017"),
         ("train_images", "test_images"),
@@ -79,7 +81,7 @@ def test_three_parts_and_what_lies_beside_them(tmp_path):
     assert meaning(tmp_path) == {**TRAIN_TEST, ("validation", "ant"): 2, ("validation", "bee"): 2}
     assert listing.left_out == {
         "@eaDir/": _names.SYSTEM,
-        "LICENSE": "no image by its name and its first bytes",
+        "LICENSE": _names.DOCUMENT,
         "README.md": _names.DOCUMENT,
         "docs/x.png": "lies beside the parts of the split",
         "unlabeled/1.jpg": "lies beside the parts of the split",
@@ -144,6 +146,9 @@ def test_a_folder_that_is_called_after_all_images_is_no_class(tmp_path, name):
         ("2023/01", "2023/02"),
         ("2023/2023-01-05", "2024/2024-07-30"),
         ("2024/7/30", "2024/8/1"),
+        ("2023/January", "2023/February"),
+        ("2023/01 - January", "2023/02 - February"),
+        ("2023/05-01-2023", "2023/06-01-2023"),
         ("100CANON", "101CANON"),
         ("DCIM/100APPLE", "DCIM/101APPLE"),
         ("101MSDCF", "102_PANA"),
@@ -151,7 +156,10 @@ def test_a_folder_that_is_called_after_all_images_is_no_class(tmp_path, name):
 )
 def test_dates_and_camera_folders_are_no_classes(tmp_path, folders):
     assert meaning(lay(tmp_path, *spread(*folders))) == {("train", None): 2 * len(folders)}
-    assert {label for _, label in meaning(tmp_path, labels="folders")} == {folder.split("/")[0] for folder in folders}
+    place = 1 if len({folder.split("/")[0] for folder in folders}) == 1 else 0
+    assert {label for _, label in meaning(tmp_path, labels="folders")} == {
+        folder.split("/")[place] for folder in folders
+    }, "of each folder at the first level that has several"
 
 
 def test_digits_and_numbered_names_are_classes(tmp_path):
@@ -174,6 +182,31 @@ AMBIGUOUS = {
     "folders alike": ("fold1/ant", "fold1/bee", "fold2/ant", "fold2/bee"),
     "folders alike, one with more": ("a/ant", "a/bee", "a/cow", "b/ant", "b/bee"),
     "two views of each class": ("ant/left", "ant/right", "bee/left", "bee/right"),
+    "folders alike beside docs": ("photo/ant", "photo/bee", "sketch/ant", "sketch/bee", "docs"),
+    "folders alike that are wrapped": ("amazon/images/ant", "amazon/images/bee", "dslr/images/ant", "dslr/images/bee"),
+    "classes again in a folder beside them": ("ant", "bee", "all_ants_bees/ant", "all_ants_bees/bee"),
+    "a split beside a folder": ("data/data/train/ant", "data/data/val/ant", "demo/demo"),
+    "a split beside classes": ("ant/train", "ant/test", "bee"),
+    "a split and a copy of it": ("a/train/x", "a/train/y", "a/val/x", "b/a/train/x", "b/a/train/y", "b/a/val/x"),
+    "folds of splits": ("fold0/train/x", "fold0/train/y", "fold0/val/x", "fold0/val/y")
+    + ("fold1/train/x", "fold1/train/y", "fold1/val/x", "fold1/val/y"),
+    "data beside docs": ("data/ant", "data/bee", "docs"),
+    "classes beside docs": ("ant", "bee", "docs"),
+    "pieces": ("HAM10000_images_part_1", "HAM10000_images_part_2"),
+    "pieces that wrap": ("images_001/images", "images_002/images"),
+    "folds": ("fold1", "fold2", "fold3"),
+    "pieces of a part": ("train_1", "train_2"),
+    "parts without a training part": ("val", "test"),
+    "months": ("Jan", "Feb", "Mar"),
+    "days": ("05.01.2023", "06.01.2023 Rome"),
+    "years beside other names": ("2019", "2020", "misc"),
+    "albums of a service": ("Photos from 2019", "Photos from 2020", "Rome"),
+    "folders of a telephone": ("Camera", "Screenshots", "WhatsApp Images"),
+    "a camera folder beside those of a telephone": ("DCIM/100ANDRO", "DCIM/Camera"),
+    "years in a folder": ("data/1990", "data/1991"),
+    "a test part of unknown images": ("train/ant", "train/bee", "test/unknown"),
+    "names that happen to hold those of parts": ("train station", "test tube"),
+    "a library of photographs": ("originals/0", "originals/F", "resources"),
     "masks": ("images", "masks"),
     "masks in parts": ("train/images", "train/masks", "test/images", "test/masks"),
     "masks of parts": ("images/train", "images/val", "masks/train", "masks/val"),
@@ -198,16 +231,92 @@ def test_what_can_mean_two_things_is_refused_with_what_to_type(tmp_path, folders
 def _readable(root: Path, words: str) -> bool:
     """Whether what a refusal says to type is read without another one."""
     asked: dict = {}
-    for key, value in re.findall(r"dataset\.(\S+?)=(\S+)", words):
+    for word in shlex.split(words.rpartition(": ")[2].replace("dataset.csv=PATH", "")):
+        key, _, value = word.removeprefix("dataset.").partition("=")
         if key == "root":
             root = Path(value)
         elif key.startswith("parts."):
             asked.setdefault("parts", {})[key.removeprefix("parts.")] = tuple(value.strip("[]").split(","))
-        elif key != "csv":
+        elif key in ("labels", "loose"):
             asked[key] = value
     if "parts" in asked:
         asked["parts"] = Parts(**asked["parts"])
     return bool(_layout.read(root, Asked(**asked)).entries) if asked or "root" in words else True
+
+
+def test_a_folder_named_for_images_within_a_part_is_no_class(tmp_path):
+    lay(tmp_path / "a", *spread("train/images", "valid/images", "test/images"), "train/labels/0.txt")
+    assert meaning(tmp_path / "a") == {("train", None): 2, ("validation", None): 2, ("test", None): 2}
+    lay(tmp_path / "b", *spread("train/images/ant", "val/images/ant"))
+    assert meaning(tmp_path / "b") == {("train", "ant"): 2, ("test", "ant"): 2}
+    lay(tmp_path / "c", *spread("train/ant/images", "train/bee/images", "val/images"))
+    with pytest.raises(ConfigError, match="val has no classes and does not count"):
+        _layout.read(tmp_path / "c")
+    assert meaning(lay(tmp_path / "d", *spread("VOC/VOC2012/JPEGImages"))) == {("train", None): 2}
+
+
+@pytest.mark.parametrize("name", ["test-dev", "testdev2017", "held-out", "hold_out", "HeldOut"])
+def test_names_of_the_test_part(name):
+    assert _parts.of_name(name) == (None if name == "testdev2017" else TEST)
+
+
+def test_no_labels_hold_in_named_parts(tmp_path):
+    lay(tmp_path, *spread("a/ant", "a/bee", "b/ant", "b/bee"))
+    parts = Parts(train=("a",), test=("b",))
+    assert meaning(tmp_path, labels="none", parts=parts) == {("train", None): 4, ("test", None): 4}
+
+
+def test_what_a_refusal_says_to_type_is_what_was_meant(tmp_path):
+    lay(tmp_path / "years", *spread("data/1990", "data/1991"))
+    assert meaning(tmp_path / "years", labels="folders") == {("train", "1990"): 2, ("train", "1991"): 2}
+    lay(tmp_path / "again", *spread("ant", "bee", "set/ant", "set/bee"))
+    with pytest.raises(ConfigError, match=r"dataset\.labels=folders dataset\.classes=\[ant,bee\]"):
+        _layout.read(tmp_path / "again")
+    lay(tmp_path / "blanks", *spread("my site/ant", "my site/bee", "other/ant", "other/bee"))
+    with pytest.raises(ConfigError, match=r"'dataset\.parts\.train=\[my site\]' dataset\.parts\.test=\[other\]"):
+        _layout.read(tmp_path / "blanks")
+
+
+@pytest.mark.parametrize("folders", [("photos/ant", "photos/bee"), ("data/train/ant", "data/test/ant")])
+def test_a_picture_beside_the_folder_that_counts_is_refused_or_left_out(tmp_path, folders):
+    lay(tmp_path, *spread(*folders), "preview.jpg")
+    with pytest.raises(ConfigError, match="1 image lies"):
+        _layout.read(tmp_path)
+    listing = _layout.read(tmp_path, Asked(loose="exclude"))
+    assert {entry.label for entry in listing.entries} == {folder.split("/")[-1] for folder in folders}
+    assert listing.left_out == {"../preview.jpg": "lies beside the class folders"} and len(listing.entries) == 4
+
+
+def test_loose_pictures_among_dates_are_left_out_only_if_asked(tmp_path):
+    lay(tmp_path, *spread("2023/01", "2024/02"), "cover.jpg")
+    assert meaning(tmp_path) == {("train", None): 5}
+    assert meaning(tmp_path, loose="exclude") == {("train", None): 4}
+
+
+def test_folders_that_make_up_one_part_are_named(tmp_path):
+    lay(tmp_path, *spread(*(f"{part}/{name}" for part in ("Training", "PublicTest", "PrivateTest") for name in "ab")))
+    assert _layout.read(tmp_path).understood[1] == "test is PrivateTest and PublicTest"
+
+
+def test_parts_without_a_class_in_common_are_announced(tmp_path):
+    lay(tmp_path, *spread("train/cat", "train/dog", "val/cats", "val/dogs"))
+    assert _layout.read(tmp_path).understood[-1] == "no class of val is in the training part"
+
+
+def test_folders_by_the_first_digits_of_identifiers_are_refused(tmp_path):
+    lay(tmp_path / "shards", "0/0A1B2C3D4E5F6071.jpg", "F/F0a1b2c3-d4e5-6071.jpg")
+    with pytest.raises(ConfigError, match="first digits of the file names"):
+        _layout.read(tmp_path / "shards")
+    lay(tmp_path / "digits", "0/0_17.jpg", "1/1_4.jpg")
+    assert meaning(tmp_path / "digits") == {("train", "0"): 1, ("train", "1"): 1}
+
+
+@pytest.mark.parametrize("wrapper", ["", "data/", "a/b/"])
+def test_parts_stay_parts_where_names_of_files_tell_the_classes(tmp_path, wrapper):
+    lay(tmp_path, *(f"{wrapper}{part}/{name}_1.jpg" for part in ("train", "val") for name in ("ant", "bee")))
+    listing = _pattern.read(tmp_path, "^(?P<label>[a-z]+)_")
+    assert listing.given
+    assert Counter((PARTS[entry.part], entry.label) for entry in listing.entries) == dict.fromkeys(TRAIN_TEST, 1)
 
 
 def test_named_parts(tmp_path):
@@ -220,6 +329,8 @@ def test_named_parts(tmp_path):
     assert not one.given and len(one.entries) == 8 and len(one.left_out) == 4
     with pytest.raises(ConfigError, match="received fold9; the folders of"):
         _layout.read(tmp_path, Asked(parts=Parts(train=("fold9",))))
+    with pytest.raises(ConfigError, match="received fold1 twice; name each folder in one part"):
+        _layout.read(tmp_path, Asked(parts=Parts(train=("fold1", "fold2"), test=("fold1",))))
     with pytest.raises(ConfigError, match="no folder is the training part"):
         _layout.read(tmp_path, Asked(parts=Parts(test=("fold1",))))
 
@@ -245,15 +356,21 @@ def test_no_labels_ignores_folders(tmp_path):
     assert meaning(tmp_path, labels="folders") == {("train", "train"): 2, ("train", "val"): 2}
 
 
-def test_classes_that_differ_in_case_alone_are_announced(tmp_path):
-    lay(tmp_path, *spread("train/Cat", "test/cat", "train/dog", "test/dog"))
-    assert "differ in capitals or blanks alone: Cat, cat" in _layout.read(tmp_path).understood[1]
+def test_classes_that_differ_in_case_alone_are_announced_and_refused_across_parts(tmp_path):
+    lay(tmp_path / "one", *spread("Cat", "cat", "dog"))
+    assert "differ in capitals or blanks alone: Cat, cat" in _layout.read(tmp_path / "one").understood[0]
+    lay(tmp_path / "two", *spread("train/Cat", "test/cat", "train/dog", "test/dog"))
+    with pytest.raises(ConfigError, match="Cat, cat are the same class"):
+        _layout.read(tmp_path / "two")
+    asked = Asked(parts=Parts(train=("train",), test=("test",)))
+    assert {entry.label for entry in _layout.read(tmp_path / "two", asked).entries} == {"Cat", "cat", "dog"}
 
 
 @pytest.mark.parametrize(
     "name",
     [
         "Desktop.ini",
+        "_DS_Store",
         "ehthumbs.db",
         "Thumbs.db",
         "Icon\r",

@@ -56,7 +56,9 @@ def of_listing(listing: Listing, classes: Sequence[str] | None, root: Any) -> Li
             "their classes are: a sub-folder for each, dataset.csv or dataset.label_pattern."
         )
     _check(classes, known)
-    return replace(listing, entries=[entry for entry in listing.entries if entry.label in classes])
+    words = (*listing.understood, f"only {len(classes)} of them, as asked")
+    entries = [entry for entry in listing.entries if entry.label in classes]
+    return replace(listing, entries=entries, understood=words)
 
 
 def of_sizes(sizes: Cells, classes: Sequence[str] | None, named: bool) -> Cells:

@@ -5,9 +5,9 @@ A plugin gives a :class:`Source`, where the files lie and how they are listed, a
 into the hash, the path does not.
 
 Every file is decoded once (see ``_decode``) and the digest is over the relative paths, classes and pixels of those
-that are readable. It is kept in ``results/fingerprints`` and renewed only for files whose size or modification time
-differ. A file that cannot be decoded whole is left out and recorded with its reason (``unreadable: exclude``), or stops
-the sweep (``unreadable: fail``); it is never repaired. What the policies leave out then is recorded in the same place.
+that are readable. It is kept in ``results/fingerprints`` and renewed only for files whose size or times differ. A file
+that cannot be decoded whole is left out and recorded with its reason (``unreadable: exclude``), or stops the sweep
+(``unreadable: fail``); it is never repaired. What the policies leave out then is recorded in the same place.
 """
 
 import logging
@@ -46,7 +46,6 @@ OWN_PARTS = (
 )
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
 PASSED_OVER = _listing.PASSED_OVER | {_pattern.NO_MATCH, _table.UNNAMED, _table.OTHER_PART}
-LINKS = ("is a link", "is a hard link")
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def lost(excluded: Mapping[str, str] | None) -> dict[str, str]:
 
 def passed_over(reason: str) -> bool:
     """Whether a file is left out though nothing is wrong with it."""
-    return reason in PASSED_OVER or reason.startswith(LINKS)
+    return reason in PASSED_OVER or reason.startswith(_listing.LINKS)
 
 
 def _bits(params: Any) -> int | None:
@@ -133,7 +132,11 @@ def _listed(source: Source, params: Any) -> Listing:
 def _checked(audit: Audit, params: Any, root: Path) -> _gate.Chosen:
     unreadable = lost(audit.excluded)
     if unreadable and params.unreadable == "fail":
-        raise ConfigError(f"{root}: {len(unreadable)} unreadable files: {some(unreadable)} (unreadable: fail).")
+        files = "1 unreadable file" if len(unreadable) == 1 else f"{len(unreadable):,} unreadable files"
+        raise ConfigError(
+            f"{root}: {files}: {some(unreadable)}. Mend or remove what is named, or leave it out, recorded: "
+            "dataset.unreadable=exclude."
+        )
     if not audit.readable:
         raise ConfigError(f"{root} holds no readable image: {some(audit.excluded)}.")
     if params.digest not in (None, audit.digest):

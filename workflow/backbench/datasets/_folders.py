@@ -1,13 +1,15 @@
 """The folders of a collection as a tree of paths (layer 1, standard library only), and what a user says of them."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from backbench.datasets import PARTS, _names
+from backbench.datasets import PARTS, _names, _parts
+from backbench.schema import ConfigError
 
 # Folders may have names that read as numbers.
 Names = tuple[str | int, ...] | None
@@ -26,17 +28,31 @@ class Parts:
     test: Names = None
 
     def folders(self) -> dict[str, int]:
-        """The part of each folder that is named."""
+        """The part of each folder that is named.
+
+        Raises
+        ------
+        ConfigError
+            If one is named twice.
+        """
+        names = Counter(str(name) for key in PARTS for name in getattr(self, key) or ())
+        twice = sorted(name for name, count in names.items() if count > 1)
+        if twice:
+            raise ConfigError(f"dataset.parts: received {some(twice)} twice; name each folder in one part, once.")
         return {str(name): part for part, key in enumerate(PARTS) for name in getattr(self, key) or ()}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a user says of the folders: what their names are, which are parts, what becomes of images beside them."""
+    """What a user says of the folders: what their names are, which are parts, what becomes of images beside them.
+
+    `unpacked` is where the archive that they come from is unpacked; None if they come from none.
+    """
 
     labels: Labels = "auto"
     parts: Parts = field(default_factory=Parts)
     loose: Loose = "fail"
+    unpacked: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +81,8 @@ class Level:
 
     @cached_property
     def loose(self) -> list[PurePosixPath]:
-        """Images beside the folders."""
-        return images(self.paths, self.depth, self.root)
+        """Images beside the folders, and beside those that wrap them."""
+        return [path for depth in range(self.depth + 1) for path in images(self.paths, depth, self.root)]
 
     @cached_property
     def no_images(self) -> list[PurePosixPath]:
@@ -82,6 +98,26 @@ class Level:
         """The images right in one of the folders."""
         return images(self.folders[name], self.depth + 1, self.root)
 
+    @cached_property
+    def within(self) -> dict[str, tuple[PurePosixPath, dict[str, list[PurePosixPath]]]]:
+        """For each folder, the way into it through those that only wrap others, and the folders there."""
+        return {name: self._inside(name) for name in sorted(self.folders)}
+
+    @cached_property
+    def parts_in_classes(self) -> dict[str, int]:
+        """The parts of a split that every one of the folders holds right in it; empty if they do not."""
+        inner = {name: set(self.inner(name)) for name in self.folders}
+        parts = _parts.of_names(sorted(set().union(*inner.values())))
+        if all(names & set(parts) and not self.direct(name) for name, names in inner.items()):
+            return parts
+        return {}
+
+    def _inside(self, name: str) -> tuple[PurePosixPath, dict[str, list[PurePosixPath]]]:
+        paths, way = self.folders[name], self.wrapper / name
+        while len(inside := folders(paths, len(way.parts))) == 1 and not images(paths, len(way.parts), self.root):
+            way /= next(iter(inside))
+        return way, inside
+
     def deep(self, name: str) -> bool:
         """Whether one of the folders holds two folders or more, and no image beside them."""
         return len(self.inner(name)) > 1 and not self.direct(name)
@@ -92,15 +128,17 @@ def first_level(paths: Paths, root: Path, asked: Asked) -> Level:
     top = folders(paths, 0)
     named = asked.parts.folders()
     way = PurePosixPath()
-    if asked.labels != "folders" and not (named and set(named) <= set(top)):
-        way = wrapper(paths, root)
+    if not (named and set(named) <= set(top)):
+        way = wrapper(paths, root, asked.loose == "exclude")
     return Level(root, asked, paths, way if len(folders(paths, len(way.parts))) > 1 else PurePosixPath())
 
 
-def wrapper(paths: Paths, root: Path) -> PurePosixPath:
-    """The way from `root` through folders that only wrap another one."""
+def wrapper(paths: Paths, root: Path, past_images: bool = False) -> PurePosixPath:
+    """The way from `root` through folders that only wrap another one, or have images beside it if `past_images`."""
     way = PurePosixPath()
-    while len(inside := folders(paths, len(way.parts))) == 1 and not images(paths, len(way.parts), root):
+    while len(inside := folders(paths, len(way.parts))) == 1:
+        if not past_images and images(paths, len(way.parts), root):
+            break
         way /= next(iter(inside))
     return way
 

@@ -17,6 +17,8 @@ from backbench.schema import ConfigError
 EMPTY, LOOP = "a folder without files", "a link back to a folder above it"
 STRAY = "lies beside the class folders"
 BESIDE = "lies beside the parts of the split"
+# A link of an archive says where it leads.
+LINK, LINKS = "a link that leads to no file of the archive", ("is a link", "is a hard link")
 NO_IMAGE = "no image by its name and its first bytes"
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
 PASSED_OVER = frozenset(
@@ -74,15 +76,28 @@ def walk(root: Path) -> tuple[list[PurePosixPath], dict[str, str]]:
     return paths, without
 
 
+def around(root: Path, inside: PurePosixPath) -> dict[str, str]:
+    """What lies in the folders on the way from `root` to its folder `inside`, and not in that one, with the reasons."""
+    without: dict[str, str] = {}
+    for depth in range(len(inside.parts)):
+        way, only = PurePosixPath(*inside.parts[:depth]), inside.parts[depth]
+        for path in _files(str(root), "" if depth == 0 else f"{way}/", frozenset(), without, only):
+            without[path] = NO_IMAGE
+    return without
+
+
 def counted(reasons: Mapping[str, str]) -> str:
     """How many files are passed over for which reason: ``3 passed over: a video (2), an archive``."""
-    kinds = Counter(reasons.values()).most_common()
+    kinds = Counter(LINK if reason.startswith(LINKS) else reason for reason in reasons.values()).most_common()
     listed = ", ".join(reason + (f" ({count:,})" if count > 1 else "") for reason, count in kinds)
     return f"{len(reasons):,} passed over: {listed}"
 
 
-def _files(root: str, below: str, above: frozenset[tuple[int, int]], without: dict[str, str]) -> Iterator[str]:
-    """The files of one folder (`below` ends in a slash or is empty) and of those in it; `above` are those around it."""
+def _files(
+    root: str, below: str, above: frozenset[tuple[int, int]], without: dict[str, str], but: str | None = None
+) -> Iterator[str]:
+    """The files of one folder (`below` ends in a slash or is empty) and of those in it, `but` its entry of this name;
+    `above` are the folders around it."""
     about = Path(root, below).stat()
     here = about.st_dev, about.st_ino
     if here in above:
@@ -97,6 +112,8 @@ def _files(root: str, below: str, above: frozenset[tuple[int, int]], without: di
     if not items:
         without[below] = EMPTY
     for item, folder in items:
+        if item.name == but:
+            continue
         path = f"{below}{item.name}/" if folder else f"{below}{item.name}"
         reason = _names.passed_over(item.name, folder)
         if reason is not None:

@@ -30,8 +30,25 @@ SYSTEM_FOLDERS = frozenset(
     | {".thumbnails", ".thumbs", ".trash", ".trashes", ".trash-1000", ".appledouble", ".picasaoriginals", ".@__thumb"}
 )
 SYSTEM_FILES = frozenset(
-    {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon", "icon\r", "picasa.ini", "zbthumbnail.info"}
+    {
+        "thumbs.db",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "desktop.ini",
+        "_ds_store",
+        "icon",
+        "icon\r",
+        "picasa.ini",
+        "zbthumbnail.info",
+    }
     | {"folder.ini", "autorun.inf", "pspbrwse.jbf", "image.db", "albumart.pamp"}
+)
+
+
+# Texts that have no suffix.
+TEXTS = frozenset(
+    {"readme", "license", "licence", "copying", "copyright", "notice", "authors", "contributors", "citation"}
+    | {"changelog", "changes", "makefile", "dockerfile", "todo", "version", "checksums", "md5sums", "sha256sums"}
 )
 
 
@@ -40,12 +57,16 @@ def _kind(reason: str, suffixes: str) -> dict[str, str]:
 
 
 KINDS = {
-    **_kind(VIDEO, "mp4 m4v mov avi mkv webm wmv mpg mpeg mpe 3gp 3g2 mts m2ts flv vob ogv mxf rm rmvb asf lrv insv"),
+    **_kind(
+        VIDEO, "mp4 m4v mp mov avi mkv webm wmv mpg mpeg mpe 3gp 3g2 mts m2ts flv vob ogv mxf rm rmvb asf lrv insv"
+    ),
     **_kind(AUDIO, "mp3 wav m4a aac ogg oga opus flac wma aif aiff amr mid"),
     **_kind(DOCUMENT, "txt md rst rtf csv tsv json jsonl geojson xml yaml yml toml ini cfg conf log html htm css js"),
     **_kind(DOCUMENT, "pdf doc docx odt xls xlsx ods ppt pptx odp tex bib key pages numbers"),
     **_kind(DOCUMENT, "py pyc ipynb m r sh bat ps1 c h cpp java mat npy npz h5 hdf5 pkl pickle parquet feather arrow"),
-    **_kind(DOCUMENT, "pt pth ckpt onnx safetensors db sqlite sqlite3 db-shm db-wal tfrecord lmdb"),
+    **_kind(DOCUMENT, "pt pth ckpt onnx safetensors db sqlite sqlite3 db-shm db-wal tfrecord tfrec lmdb cache"),
+    # World files of maps, and what raw converters keep beside a picture.
+    **_kind(DOCUMENT, "tfw jgw pgw wld prj ovr pp3 dop arp nksc on1 acr lrcat"),
     **_kind(DOCUMENT, "md5 sha1 sha256 sum xmp aae thm gpx kml url lnk torrent part crdownload tmp bak lock"),
     **_kind(PACKED, "zip tar gz tgz bz2 xz 7z rar zst"),
 }
@@ -71,6 +92,8 @@ def hidden(name: str, folder: bool) -> bool:
 def passed_over(name: str, folder: bool) -> str | None:
     """Why a file or folder of this name is no image and holds none; None if it may."""
     lower = name.lower()
+    if lower in TEXTS and not folder:
+        return DOCUMENT
     if folder:
         return SYSTEM if lower in SYSTEM_FOLDERS else None
     return SYSTEM if lower in SYSTEM_FILES else KINDS.get(Path(lower).suffix)

@@ -7,27 +7,40 @@ validation is drawn from the training part.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION
 
 WORDS: Mapping[str, int] = {
     **dict.fromkeys(("train", "training", "trn", "trainval"), TRAIN),
     **dict.fromkeys(("validation", "validate", "validating", "valid", "val", "dev", "development"), VALIDATION),
-    **dict.fromkeys(("test", "testing", "tst", "holdout"), TEST),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), TEST),
 }
 # The test part, or the validation part where another name is that of a test part.
 EITHER = ("eval", "evaluation")
 KIND = re.compile(r"(?:set|data|images|imgs|split|part)$")
+OUT = re.compile(r"(hold|held)[-_ ]?out", re.IGNORECASE)
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def of_name(name: str) -> int | None:
     """The part that a folder, file or cell names, or None."""
-    found = {part for word in WORD.findall(name) if (part := _of_word(word.lower())) is not None}
-    if found == {TRAIN, VALIDATION}:  # train_val, as trainval
+    part = _of_words(_words(name))
+    return _of_words(_words(name.lower())) if part is None else part
+
+
+def _of_words(words: list[str]) -> int | None:
+    parts = {part for word in words if (part := _of_word(word)) is not None}
+    if parts == {TRAIN, VALIDATION}:  # train_val, as trainval
         return TRAIN
-    return found.pop() if len(found) == 1 else None
+    if parts == {TEST, VALIDATION} and "dev" in words:  # test-dev
+        return TEST
+    return parts.pop() if len(parts) == 1 else None
+
+
+def about(name: str) -> tuple[str, ...]:
+    """The words of a name that tell neither a part nor that it is one: what the part is of."""
+    return tuple(word for word in _words(name) if not word.isdigit() and _of_word(word) is None and KIND.sub("", word))
 
 
 def of_names(names: Iterable[str]) -> dict[str, int]:
@@ -38,11 +51,25 @@ def of_names(names: Iterable[str]) -> dict[str, int]:
     return found if TRAIN in found.values() and len(set(found.values())) > 1 else {}
 
 
+def differ(names: Iterable[str]) -> bool:
+    """Whether the names are of different things: ``train station`` and ``test tube``."""
+    kinds = {words for name in names if (words := about(name))}
+    return len(kinds) > 1
+
+
 def reported(parts: Iterable[int]) -> dict[int, int]:
     """What each part that is there is used as: a validation part without a test part is the test part."""
     present = set(parts)
     used = {part: part for part in present}
     return {**used, VALIDATION: TEST} if VALIDATION in present and TEST not in present else used
+
+
+def several(parts: Mapping[str, int]) -> Iterator[str]:
+    """What to say of each part that several folders make up."""
+    for part in sorted(set(parts.values())):
+        names = sorted(name for name, of in parts.items() if of == part)
+        if len(names) > 1:
+            yield f"{PARTS[part]} is {' and '.join(names)}"
 
 
 def sentence(counts: Mapping[int, int]) -> str:
@@ -59,6 +86,11 @@ def sentence(counts: Mapping[int, int]) -> str:
     elif VALIDATION not in counts:
         listed += "; no validation: it is drawn from train"
     return f"{len(counts)} parts ({listed})"
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in small letters; hold-out and held-out are one word."""
+    return [word.lower() for word in WORD.findall(OUT.sub(r"\1out", name))]
 
 
 def _of_word(word: str) -> int | None:

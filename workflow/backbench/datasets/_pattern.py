@@ -1,7 +1,8 @@
 """Classes from the names of files (layer 1, standard library only): ``dataset.label_pattern=REGEX``.
 
 The regular expression has a group named ``label`` and is searched for in the name of a file, or, if it holds a slash,
-in the path below the root. Folders at the top whose names are those of parts stay the parts of a given split.
+in the path below the root. Folders at the top, or in those that only wrap others, whose
+names are those of parts stay the parts of a given split.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from backbench.datasets import TRAIN, _listing, _parts
+from backbench.datasets import TRAIN, _folders, _listing, _parts
 from backbench.datasets._listing import Entry, Listing
 from backbench.schema import ConfigError
 
@@ -27,11 +28,12 @@ def read(root: Path, pattern: str) -> Listing:
     """
     expression = _compiled(pattern)
     paths, without = _listing.walk(root)
-    parts = _parts.of_names({path.parts[0] for path in paths if len(path.parts) > 1})
+    depth = len(_folders.wrapper(paths, root).parts)
+    parts = _parts.of_names(_folders.folders(paths, depth))
     used, counts = _parts.reported(parts.values()), Counter()
     entries, left_out = [], dict(without)
     for path in paths:
-        label, part = _label(expression, path), parts.get(path.parts[0]) if parts else TRAIN
+        label, part = _label(expression, path), parts.get(path.parts[depth]) if parts else TRAIN
         if label and part is not None:
             counts[part] += 1
             entries.append(Entry(str(path), label, used[part] if parts else TRAIN))

@@ -92,13 +92,12 @@ def stamp(path: str) -> Found:
 
 
 def fresh(root: Path, file: str, known: Mapping[str, Found]) -> bool:
-    """Whether a file is as it was; for one that could not be read, the change time counts too (permissions)."""
+    """Whether a file is as it was. The change time counts: nobody sets it back, as copying sets the other one."""
     found = known.get(file)
     if found is None:
         return False
     now = stamp(f"{root}/{file}")
-    keys = ("size", "mtime_ns") if "sha256" in found else tuple(now)
-    return all(found.get(key) == now[key] for key in keys)
+    return all(found.get(key) == now[key] for key in now)
 
 
 def _holds(root: Path, files: Sequence[str]) -> bool:

@@ -25,6 +25,7 @@ from backbench.datasets import (
     _files,
     _folders,
     _gate,
+    _listing,
     _table,
 )
 from backbench.datasets import folder as folder_plugin
@@ -145,21 +146,29 @@ def _where(params: Params) -> str:
 
 
 def _source(tree: Tree, params: Params) -> _files.Source:
-    """What the plugin ``folder`` makes of the unpacked folder, with the links that were passed over."""
+    """What the plugin ``folder`` makes of the unpacked folder, with the links that were left out, and with what lies
+    around the folder that was entered, unless the user chose it."""
     root = _archives.choose(tree.folder, params.folder)
     shared = {
         option.name: getattr(params, option.name) for option in fields(folder_plugin.Params) if option.name != "root"
     }
-    source = folder_plugin.source(folder_plugin.Params(root=str(root), **shared))
-    skipped = _below(tree.skipped, root.relative_to(tree.folder).as_posix())
-    return _files.Source(source.root, lambda: _with(source.listing(), skipped))
+    source = folder_plugin.source(folder_plugin.Params(root=str(root), **shared), tree.folder)
+    inside = PurePosixPath(root.relative_to(tree.folder).as_posix())
+
+    def listing() -> Listing:
+        around = _listing.around(tree.folder, inside) if params.folder is None else {}
+        links = {path: why for path, why in tree.skipped.items() if params.folder is None or _below(path, inside)}
+        return _with(source.listing(), {**around, **links}, inside)
+
+    return _files.Source(source.root, listing)
 
 
-def _below(skipped: Mapping[str, str], inside: str) -> dict[str, str]:
-    """The links below a folder of the archive, by their paths from there."""
-    found = {PurePosixPath(name): reason for name, reason in skipped.items()}
-    return {str(name.relative_to(inside)): why for name, why in found.items() if name.is_relative_to(inside)}
+def _below(path: str, inside: PurePosixPath) -> bool:
+    return PurePosixPath(path).is_relative_to(inside)
 
 
-def _with(listing: Listing, skipped: Mapping[str, str]) -> Listing:
-    return replace(listing, left_out=dict(sorted({**skipped, **listing.left_out}.items())))
+def _with(listing: Listing, passed_over: Mapping[str, str], inside: PurePosixPath) -> Listing:
+    """A listing with more that is left out, by paths in the archive; `inside` is the folder that was listed."""
+    way = inside / listing.below
+    more = {_folders.relative(path, way): why for path, why in passed_over.items()}
+    return replace(listing, left_out=dict(sorted({**more, **listing.left_out}.items())))

@@ -75,7 +75,8 @@ def load(params: Params, context: Context) -> Collection:
     return _files.load(source(params), params, context)
 
 
-def source(params: Params) -> _files.Source:
+def source(params: Params, unpacked: Path | None = None) -> _files.Source:
+    """Where the files are and how they are listed; `unpacked` is where the archive that holds them is unpacked."""
     if params.csv is not None and params.label_pattern is not None:
         raise ConfigError("dataset(folder): received csv and label_pattern; the labels come from one of them.")
     _check_sole(params)
@@ -91,7 +92,7 @@ def source(params: Params) -> _files.Source:
         return _files.Source(root, lambda: _table.read(root, table, columns))
     if params.label_pattern is not None:
         return _files.Source(root, lambda: _pattern.read(root, params.label_pattern))
-    asked = _folders.Asked(params.labels, params.parts, params.loose)
+    asked = _folders.Asked(params.labels, params.parts, params.loose, unpacked)
     return _files.Source(root, lambda: _layout.read(root, asked))
 
 

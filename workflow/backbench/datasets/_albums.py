@@ -1,0 +1,101 @@
+"""Folders that sort photographs and say nothing of what they show (layer 1, standard library only).
+
+Dates and camera folders are no classes. Folders of a phone, some years among other names, and numbered pieces of
+one collection may be either, and are refused.
+"""
+
+import re
+from collections.abc import Sequence
+
+from backbench.datasets import TEST, TRAIN, _parts
+from backbench.datasets._folders import Level
+from backbench.datasets._listing import Listing
+from backbench.datasets._readings import AS_CLASSES, IMAGE_WORDS, WITHOUT_CLASSES, two_ways, typed, unlabelled
+
+YEAR, MONTH, DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+MONTH_NAME = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+NAMED_MONTH = rf"(?:{MONTH}[-_. ]+)?{MONTH_NAME}(?:[-_. ]+{YEAR})?"
+YEAR_FIRST = rf"{YEAR}(?:[-_. ]?{MONTH}(?:[-_. ]?{DAY})?|[-_. ]+{NAMED_MONTH})?"
+DAY_FIRST = rf"{DAY}[-_. ](?:{MONTH}|{MONTH_NAME})[-_. ]{YEAR}"
+DATE = re.compile(rf"(?:photos from )?(?:{YEAR_FIRST}|{DAY_FIRST}|{NAMED_MONTH})(?:[-_. ]+\D.*)?", re.IGNORECASE)
+BARE_DATE = re.compile(rf"{YEAR_FIRST}|{DAY_FIRST}|{NAMED_MONTH}|{MONTH}(?:[-_. ]{DAY})?|{DAY}", re.IGNORECASE)
+# A year among other names; months may be the names of people.
+SURE_DATE = re.compile(rf"(?:photos from )?{YEAR_FIRST}|{DAY_FIRST}", re.IGNORECASE)
+# As the standard for the file systems of cameras names them: a number and five letters.
+CAMERA = re.compile(
+    r"dcim|\d{3}(?:apple|canon|nikon|nd\d{3}|ncd\d\d|msdcf|_pana|olymp|gopro|media|_fuji|casio|photo|sscam|andro|pentx|ricoh|sigma"
+    r"|leica|hasbl|g?drive|eos\w\w|_\d{4})",
+    re.IGNORECASE,
+)
+PHONE = re.compile(
+    r"dcim|camera(?: roll)?|screenshots?|screen recordings?|pictures|saved pictures|downloads?|bluetooth|recents"
+    r"|selfies|(?:whatsapp|telegram|instagram|snapchat|facebook|messenger|signal|viber|twitter)"
+    r"(?: (?:images|photos|pictures))?",
+    re.IGNORECASE,
+)
+SHARD, IDENTIFIER = re.compile(r"[0-9a-fA-F]{1,3}"), re.compile(r"[0-9a-fA-F-]{16,}")
+NUMBERED = re.compile(r"(.*?)[-_. (]*\d+\)?")
+PIECES = frozenset(
+    {"part", "parts", "batch", "chunk", "shard", "fold", "split", "set", "subset", "data", "dataset", "disk", "disc"}
+    | {"volume", "vol", "archive", "folder", "dir", "page", "roll", "film", "session", "backup", "cv", *IMAGE_WORDS}
+)
+DATES = ("dates, so that there are no classes", WITHOUT_CLASSES)
+
+
+def dates(level: Level) -> Listing | None:
+    """Years, days and camera folders, which say when or with what a picture was taken and not what it shows."""
+    names = list(level.folders)
+    inner = {name for path in level.paths for name in path.parts[level.depth : -1]}
+    if all(map(CAMERA.fullmatch, names)):
+        return unlabelled(level, "no classes: the folders are those of a camera")
+    year = bool(level.wrapper.parts) and re.fullmatch(YEAR, level.wrapper.name) is not None
+    if not all(map(DATE.fullmatch, names)) and not (year and all(map(BARE_DATE.fullmatch, names))):
+        if sum(SURE_DATE.fullmatch(name) is not None for name in names) > 1:
+            raise two_ways(level, DATES, AS_CLASSES)
+        return None
+    if (year or len(inner) > len(names)) and all(map(BARE_DATE.fullmatch, inner)):
+        return unlabelled(level, "no classes: the folders are dates")
+    raise two_ways(level, DATES, AS_CLASSES)
+
+
+def phone(level: Level) -> Listing | None:
+    """Folders that a phone and its apps make."""
+    named = [name for name in level.folders if PHONE.fullmatch(name) or CAMERA.fullmatch(name)]
+    if len(named) < 2:
+        return None
+    raise two_ways(level, ("folders of a phone, which are no classes", WITHOUT_CLASSES), AS_CLASSES)
+
+
+def pieces(level: Level) -> Listing | None:
+    """Folders that differ in a number alone, as the pieces or folds of one collection, and parts that are no split."""
+    names = sorted(level.folders)
+    if len(names) < 2 or not (_are_numbered(names) or all(_parts.of_name(name) is not None for name in names)):
+        return None
+    inner = any(inner for _, inner in level.within.values())
+    classes = [("pieces of one collection, with classes in them", typed(dict.fromkeys(names, TRAIN)))] if inner else []
+    parts = ("parts of a split, for example", typed({**dict.fromkeys(names[:-1], TRAIN), names[-1]: TEST}))
+    raise two_ways(level, ("pieces of one collection, without classes", WITHOUT_CLASSES), *classes, parts, AS_CLASSES)
+
+
+def shards(level: Level) -> Listing | None:
+    """Folders by the first digits of the identifiers that their files are called by, as programs keep photographs."""
+    if len(level.folders) < 2 or not all(map(SHARD.fullmatch, level.folders)):
+        return None
+    for name, paths in level.folders.items():
+        if not all(IDENTIFIER.fullmatch(path.stem) and path.stem.lower().startswith(name.lower()) for path in paths):
+            return None
+    raise two_ways(
+        level,
+        ("folders named after the first digits of the file names, which are no classes", WITHOUT_CLASSES),
+        AS_CLASSES,
+    )
+
+
+def _are_numbered(names: Sequence[str]) -> bool:
+    stems = {match[1] if (match := NUMBERED.fullmatch(name)) else None for name in names}
+    stem = stems.pop()
+    words = re.findall(r"[a-z]+", (stem or "").lower())
+    return not stems and bool(words) and words[-1] in PIECES

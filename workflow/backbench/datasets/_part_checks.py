@@ -1,0 +1,62 @@
+"""Parts of a split whose classes do not go together (layer 1, standard library only)."""
+
+from collections.abc import Iterator, Mapping
+
+from backbench.datasets import TRAIN
+from backbench.datasets._folders import Level, some
+from backbench.datasets._listing import Listing
+from backbench.datasets._readings import WITHOUT_CLASSES, twins, two_ways, typed, typed_root
+
+
+def check(level: Level, inside: Mapping[str, Listing], parts: Mapping[str, int], sure: bool) -> None:
+    """Refuse parts without classes beside others; unless the user named the parts, also one folder that is perhaps no
+    class, and classes whose names differ from part to part in capitals alone.
+
+    Raises
+    ------
+    ConfigError
+        With every reading and what to type for it.
+    """
+    classes = {name: _classes(listing) for name, listing in inside.items()}
+    without = [name for name in classes if not classes[name]]
+    if 0 < len(without) < len(classes):
+        raise two_ways(level, _leave_out(level, parts, without), ("images without classes", WITHOUT_CLASSES))
+    if sure:
+        return
+    train = _of_train(classes, parts)
+    odd = [name for name in classes if len(classes[name]) == 1 < len(train) and not classes[name] & train]
+    if odd:
+        folder = next(iter(classes[odd[0]]))
+        kept = (f"{folder} is a class", typed(parts))
+        raise two_ways(level, _leave_out(level, parts, odd), kept)
+    alike = twins(set().union(*classes.values()))
+    if alike and not any(twins(names) for names in classes.values()):
+        raise two_ways(
+            level,
+            (f"{some(alike)} are the same class in other letters", "rename the folders so that they match"),
+            ("they are different classes", typed(parts)),
+        )
+
+
+def strangers(inside: Mapping[str, Listing], parts: Mapping[str, int]) -> Iterator[str]:
+    """What to say of parts that have no class in common with the training part."""
+    classes = {name: _classes(listing) for name, listing in inside.items()}
+    train = _of_train(classes, parts)
+    for name, labels in classes.items():
+        if train and labels and not labels & train:
+            yield f"no class of {name} is in the training part"
+
+
+def _leave_out(level: Level, parts: Mapping[str, int], names: list[str]) -> tuple[str, str]:
+    kept = {name: part for name, part in parts.items() if name not in names}
+    choice = typed(kept) if len(kept) > 1 else typed_root(level, level.place / next(iter(kept)))
+    verb = "has" if len(names) == 1 else "have"
+    return f"{some(sorted(names))} {verb} no classes and {'does' if verb == 'has' else 'do'} not count", choice
+
+
+def _of_train(classes: Mapping[str, set[str]], parts: Mapping[str, int]) -> set[str]:
+    return set().union(*(labels for name, labels in classes.items() if parts[name] == TRAIN))
+
+
+def _classes(listing: Listing) -> set[str]:
+    return {entry.label for entry in listing.entries if entry.label is not None}

@@ -1,0 +1,134 @@
+"""What a level of folders may be read as (layer 1, standard library only): a listing, or a refusal."""
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from backbench.datasets import PARTS, TRAIN, _listing
+from backbench.datasets._folders import Level, some
+from backbench.datasets._listing import NO_IMAGE, STRAY, Entry, Listing
+from backbench.schema import ConfigError
+
+IMAGE_WORDS = frozenset(
+    {"image", "images", "img", "imgs", "jpegimages", "photo", "photos", "picture", "pictures", "rgb", "input", "inputs"}
+)
+ANNOTATION_WORDS = frozenset(
+    {"mask", "masks", "label", "labels", "annotation", "annotations", "groundtruth", "gt", "segmentation", "depth"}
+    | {"segmentations", "segmentationclass", "segmentationobject", "target", "targets", "output", "outputs"}
+)
+AS_CLASSES = ("a class for each folder", "dataset.labels=folders")
+WITHOUT_CLASSES = "dataset.labels=none"
+PLAIN = re.compile(r"[\w./~=,\[\]@%+:-]+")
+NAMED = 12
+
+
+def letters(name: str) -> str:
+    """The letters of a name, small."""
+    return re.sub(r"[^a-z]", "", name.lower())
+
+
+def annotated_words(names: Iterable[str]) -> list[str]:
+    """The names that stand for images, where others stand for annotations of them."""
+    words = {name: letters(name) for name in names}
+    pictures = sorted(name for name, word in words.items() if word in IMAGE_WORDS)
+    return pictures if any(word in ANNOTATION_WORDS for word in words.values()) else []
+
+
+def two_ways(level: Level, *readings: tuple[str, str]) -> ConfigError:
+    """A refusal with every reading and what to type for it."""
+    lines = [f"  {reading}: {typed}" for reading, typed in readings]
+    held = some(sorted(level.folders))
+    return ConfigError("\n".join([f"dataset.root: {level.place} holds {held}, which can mean:", *lines]))
+
+
+def typed_root(level: Level, place: Path) -> str:
+    """What to type for a folder: its path, or its name in the archive."""
+    unpacked = level.asked.unpacked
+    if unpacked is None:
+        return _quoted(f"dataset.root={place}")
+    return _quoted(f"dataset.folder={place.relative_to(unpacked)}")
+
+
+def typed(parts: Mapping[str, int]) -> str:
+    """What to type for parts."""
+    named = {part: ",".join(name for name, of in parts.items() if of == part) for part in range(len(PARTS))}
+    return " ".join(_quoted(f"dataset.parts.{PARTS[part]}=[{names}]") for part, names in named.items() if names)
+
+
+def typed_classes(names: Sequence[str]) -> str | None:
+    """What to type for some of the folders as classes; None where that would be a long list."""
+    if len(names) > NAMED:
+        return None
+    listed_names = ",".join(names)
+    return f"dataset.labels=folders {_quoted(f'dataset.classes=[{listed_names}]')}"
+
+
+def beside(level: Level) -> dict[str, str]:
+    """The files beside the folders of a level, with the reason why they are left out.
+
+    Raises
+    ------
+    ConfigError
+        If there are images among them, and nobody said what becomes of them.
+    """
+    count = len(level.loose)
+    if count and level.asked.loose == "fail":
+        lie = "1 image lies" if count == 1 else f"{count:,} images lie"
+        folders = "folder" if len(level.folders) == 1 else "folders"
+        raise ConfigError(
+            f"dataset.root: {lie} in {level.place} beside the {folders} {some(sorted(level.folders))}: "
+            f"{some([path.name for path in level.loose])}. Leave them out, recorded: dataset.loose=exclude. Take "
+            "all images without classes: dataset.labels=none. Or move them into the folder of their class."
+        )
+    reasons = {**dict.fromkeys(level.no_images, NO_IMAGE), **dict.fromkeys(level.loose, STRAY)}
+    return {str(path): why for path, why in reasons.items()}
+
+
+def as_classes(level: Level) -> Listing:
+    """A class for each folder."""
+    entries = [Entry(str(path), name, TRAIN) for name, paths in level.folders.items() for path in paths]
+    return listed(entries, beside(level), (class_words(entries),))
+
+
+def unlabelled(level: Level, words: str) -> Listing:
+    """All images of a level without classes; loose ones too, unless the user leaves them out."""
+    left_out = dict.fromkeys(level.no_images, NO_IMAGE)
+    if level.asked.loose == "exclude":
+        left_out |= dict.fromkeys(level.loose, STRAY)
+    entries = [Entry(str(path), None, TRAIN) for path in level.paths if path not in left_out]
+    reasons = {str(path): why for path, why in left_out.items()}
+    return listed(entries, reasons, (f"{words} (dataset.labels=folders makes a class of each)",))
+
+
+def twins(names: Iterable[str | None]) -> list[str]:
+    """The names that differ from another one in capitals or blanks alone."""
+    named = {name for name in names if name is not None}
+    folded = Counter(name.casefold().strip() for name in named)
+    return sorted(name for name in named if folded[name.casefold().strip()] > 1)
+
+
+def class_words(entries: Sequence[Entry]) -> str:
+    names = {entry.label for entry in entries if entry.label is not None}
+    if not names:
+        return "no classes"
+    alike = twins(names)
+    differ = f" (some differ in capitals or blanks alone: {some(alike)})" if alike else ""
+    return f"{len(names):,} class{'' if len(names) == 1 else 'es'} from folder names{differ}"
+
+
+def listed(
+    entries: Sequence[Entry],
+    left_out: Mapping[str, str],
+    understood: tuple[str, ...],
+    given: bool = False,
+    apart: bool = False,
+) -> Listing:
+    return replace(_listing.ordered(entries, given, left_out, apart), understood=understood)
+
+
+def _quoted(word: str) -> str:
+    """A word of the command line as one has to type it."""
+    return word if PLAIN.fullmatch(word) else shlex.quote(word)
