@@ -500,7 +500,7 @@ def test_the_help_teaches(capsys):
     with pytest.raises(SystemExit):
         cli.main(["audit", "--help"])
     said = capsys.readouterr().out
-    assert "dataset.root=/data/photos" in said and "dataset.duplicates=keep|exclude|fail" in said and "--strict" in said
+    assert "backbench audit ~/photos" in said and "dataset.duplicates=keep|exclude|fail" in said and "--strict" in said
 
 
 # Real photographs

@@ -130,8 +130,8 @@ class Family:
 
     def holds(self, title: str) -> bool:
         """Whether a title is one of the family but for its number."""
-        parted = NUMBER.match(title)
-        return parted is not None and (parted[1], parted[3]) == (self.before, self.after)
+        match = NUMBER.match(title)
+        return match is not None and (match[1], match[3]) == (self.before, self.after)
 
     def __str__(self) -> str:
         ordered = [title for _, title in sorted(zip(self.numbers, self.titles, strict=True))]
@@ -144,9 +144,9 @@ def families(titles: Iterable[str]) -> list[Family]:
     """The families of two or more titles; titles of the same number (``e1`` and ``e01``) make none."""
     members: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for title in titles:
-        parted = NUMBER.match(title)
-        if parted:
-            members.setdefault((parted[1], parted[3]), []).append((title, int(parted[2])))
+        match = NUMBER.match(title)
+        if match:
+            members.setdefault((match[1], match[3]), []).append((title, int(match[2])))
     found = []
     for (before, after), pairs in members.items():
         numbers = tuple(number for _, number in pairs)

@@ -74,7 +74,7 @@ def _check_encoding(words: Sequence[str]) -> None:
 
 
 def _check_joined(words: Sequence[str]) -> None:
-    """Refuse what the shell parted at a blank: ``k= 5``, ``k = 5``, ``svm, knn``, a path with blanks."""
+    """Refuse what the shell split at a blank: ``k= 5``, ``k = 5``, ``svm, knn``, a path with blanks."""
     for i, word in enumerate(words):
         _, sign, value = word.partition("=")
         if sign and value and not there(value):
@@ -135,7 +135,7 @@ def _check(word: str, words: Sequence[str]) -> None:
 
 
 def _check_blanks(path: str, words: Sequence[str], typed: str) -> None:
-    """Refuse a path that the shell parted at its blanks: the first of `words`, which was typed as `typed`."""
+    """Refuse a path that the shell split at its blanks: the first of `words`, which was typed as `typed`."""
     for end in range(len(words), 1, -1):
         whole = " ".join(words[:end])
         if there(whole):

@@ -65,12 +65,12 @@ def describe(source: Source, params: Any) -> Description:
     root = source.root / listing.below
     audit = _fingerprint.recall(root, listing, _bits(params))
     if audit is None:
-        found = _description(listing.entries, None, params, listing.given)
+        description = _description(listing.entries, None, params, listing.given)
         excluded = listing.left_out
     else:
         chosen = _checked(audit, params, root)
-        found, excluded = _audited(audit, chosen, params), chosen.excluded
-    return replace(found, understood=(_sentence(source.root, listing),), root=root, excluded=excluded)
+        description, excluded = _audited(audit, chosen, params), chosen.excluded
+    return replace(description, understood=(_sentence(source.root, listing),), root=root, excluded=excluded)
 
 
 def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None]) -> str:

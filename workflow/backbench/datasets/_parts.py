@@ -45,10 +45,10 @@ def about(name: str) -> tuple[str, ...]:
 
 def of_names(names: Iterable[str]) -> dict[str, int]:
     """The part of each name that has one; empty unless there are a training part and another."""
-    found = {name: part for name in names if (part := of_name(name)) is not None}
-    if TEST in {part for name, part in found.items() if not _either(name)}:
-        found |= {name: VALIDATION for name in found if _either(name)}
-    return found if TRAIN in found.values() and len(set(found.values())) > 1 else {}
+    parts = {name: part for name in names if (part := of_name(name)) is not None}
+    if TEST in {part for name, part in parts.items() if not _either(name)}:
+        parts |= {name: VALIDATION for name in parts if _either(name)}
+    return parts if TRAIN in parts.values() and len(set(parts.values())) > 1 else {}
 
 
 def differ(names: Iterable[str]) -> bool:

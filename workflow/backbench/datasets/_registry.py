@@ -93,11 +93,11 @@ def stamp(path: str) -> Found:
 
 def fresh(root: Path, file: str, known: Mapping[str, Found]) -> bool:
     """Whether a file is as it was. The change time counts: nobody sets it back, as copying sets the other one."""
-    found = known.get(file)
-    if found is None:
+    before = known.get(file)
+    if before is None:
         return False
     now = stamp(f"{root}/{file}")
-    return all(found.get(key) == now[key] for key in now)
+    return all(before.get(key) == now[key] for key in now)
 
 
 def _holds(root: Path, files: Sequence[str]) -> bool:
