@@ -1,9 +1,9 @@
 """The rows of a table of text (layer 1, standard library only): its encoding, separator, quotes and cells.
 
-UTF-8 and UTF-16 are read, and Windows-1252 where a file is not UTF-8, which is announced. Columns are separated by commas,
-semicolons, tabs or bars: by whichever the header is parted by, or the line ``sep=;`` of Excel says. A row with another
-number of cells than the header is refused, since nobody knows which of its cells is which; empty cells at its end do
-not count.
+UTF-8 and UTF-16 are read, and Windows-1252 where a file is not UTF-8, which is announced. Columns are separated by
+commas, semicolons, tabs or bars: by whichever separates the header, or the line ``sep=;`` of Excel says. A row with
+another number of cells than the header is refused, since nobody knows which of its cells is which; empty cells at its
+end do not count.
 """
 
 import codecs
