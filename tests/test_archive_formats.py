@@ -86,7 +86,7 @@ def test_other_zips_that_python_cannot_read(tmp_path, at, value, reason):
 def test_archives_of_other_kinds_are_named(tmp_path, head, title):
     (tmp_path / "a.zip").write_bytes(head + bytes(2000))
     text = refusal(tmp_path / "a.zip", tmp_path)
-    assert "is no archive of a known kind; allowed: .zip, .tar, .tar.gz, " in text and f". It is {title}" in text
+    assert "is not an archive of a known kind; allowed: .zip, .tar, .tar.gz, " in text and f". It is {title}" in text
     assert text.endswith("and give dataset=folder dataset.root=FOLDER.")
 
 

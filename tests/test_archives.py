@@ -89,7 +89,7 @@ def test_links_are_never_made(tmp_path, kind, target):
     archive = tarred(tmp_path / "a.tar", {"good.txt": b"1"}, special("link", kind, target))
     tree = _archives.from_file(archive, f"sha256:{sha(archive)}", tmp_path, LIMITS)
     title = "a link" if kind == tarfile.SYMTYPE else "a hard link"
-    assert tree.skipped == {"link": f"is {title} to {target!r}, which leads out of the archive"}
+    assert tree.skipped == {"link": f"is {title} to {target!r}, which points outside the archive"}
     assert [path.name for path in tree.folder.iterdir()] == ["good.txt"]
 
 
@@ -118,7 +118,7 @@ def test_hostile_zip_entries(tmp_path):
         archive.writestr(link, "/etc/passwd")
     (tmp_path / "l").mkdir()
     skipped = _unpack.unpack(tmp_path / "link.zip", tmp_path / "l", LIMITS).skipped
-    assert skipped == {"link": "is a link to '/etc/passwd', which leads out of the archive"}
+    assert skipped == {"link": "is a link to '/etc/passwd', which points outside the archive"}
     with zipfile.ZipFile(tmp_path / "pipe.zip", "w") as archive:
         archive.writestr(pipe, "")
     with pytest.raises(UnpackError, match="device or pipe"):
@@ -249,7 +249,7 @@ def test_damaged_archives_are_refused(tmp_path, what, data):
 def test_what_is_no_archive(tmp_path):
     for name, data in {"a.rar": b"Rar!\x1a\x07" + bytes(600), "empty.zip": b"", "a.png": png(1)}.items():
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(UnpackError, match=r"no archive of a known kind; allowed: \.zip"):
+        with pytest.raises(UnpackError, match=r"not an archive of a known kind; allowed: \.zip"):
             unpacked(tmp_path / name, tmp_path / name[0]) if (tmp_path / name[0]).mkdir(exist_ok=True) is None else None
         (tmp_path / name[0] / "out").rmdir()
 
@@ -380,7 +380,7 @@ def test_what_lies_around_the_folder_that_counts_is_recorded(tmp_path):
 
 def test_a_refusal_says_which_folder_of_the_archive_to_take(tmp_path):
     archive = str(zipped(tmp_path / "a.zip", {**pictures("data/train/"), **pictures("data/test/"), "docs/x.png": b""}))
-    with pytest.raises(ConfigError, match=r"data alone counts, and docs does not: dataset\.folder=data"):
+    with pytest.raises(ConfigError, match=r"only data, without docs: dataset\.folder=data"):
         load(archive=archive)
     assert len(load(archive=archive, folder="data").files) == 24
 
@@ -389,7 +389,7 @@ def test_many_links_are_counted_in_one_phrase(tmp_path):
     links = [special(f"cat/{n}.png", tarfile.SYMTYPE, f"/mnt/{n}.png") for n in range(100, 130)]
     load(archive=str(tarred(tmp_path / "a.tar", pictures(), *links)))
     (sentence, _) = plugins.load("dataset", "archive").describe(params_of(archive=str(tmp_path / "a.tar"))).understood
-    assert sentence.endswith("30 passed over: a link that leads to no file of the archive (30)")
+    assert sentence.endswith("30 passed over: a link that points to no file of the archive (30)")
 
 
 def test_a_flat_archive_with_labels_in_the_names(tmp_path):
@@ -424,7 +424,7 @@ def test_parts_and_tables_in_an_archive(tmp_path):
 
 def test_links_in_an_archive_are_in_the_record(tmp_path):
     archive = tarred(tmp_path / "a.tar", pictures("set/"), special("set/cat/more.png", tarfile.SYMTYPE, "/etc/passwd"))
-    reason = "is a link to '/etc/passwd', which leads out of the archive"
+    reason = "is a link to '/etc/passwd', which points outside the archive"
     assert load(archive=str(archive)).info["excluded"] == {"cat/more.png": reason}
 
 

@@ -173,7 +173,7 @@ class TestParquet:
         for columns, words in (
             (["e"], "received 'e'; allowed: e0, e1"),
             (["f*"], r"received 'f\*'; allowed: e0, e1"),
-            (["e0", "name"], r"no numbers: name \(.*string"),
+            (["e0", "name"], r"not numeric: name \(.*string"),
         ):
             with pytest.raises(ConfigError, match=words):
                 arrays.shape(path, columns=columns)
@@ -548,7 +548,7 @@ class TestLists:
         (tmp_path / "n.csv").write_text("a,b\n1\n")
         with pytest.raises(ConfigError, match="no column name"):
             lists.find(path, str(tmp_path / "n.csv"), ["name"], "option")
-        with pytest.raises(ConfigError, match="head has 2 columns; other numbers have the rows 2"):
+        with pytest.raises(ConfigError, match="header has 2 columns; not so in row 2"):
             lists.read(tmp_path / "n.csv", ["a"])
         (tmp_path / "n.txt").write_bytes(b"\xff\xfe")
         with pytest.raises(ConfigError, match="cannot be read"):

@@ -249,7 +249,7 @@ def test_a_folder_of_nothing_but_bad_files(tmp_path):
     empty(tmp_path / "in" / "cat" / "a.jpg")
     with pytest.raises(ConfigError, match=r"holds no readable image: cat/a\.jpg \(empty file\)"):
         digest_of(tmp_path / "in")
-    with pytest.raises(ConfigError, match="is no folder"):
+    with pytest.raises(ConfigError, match="is not a folder"):
         digest_of(tmp_path / "in" / "cat" / "a.jpg")
     (tmp_path / "in" / "cat" / "a.jpg").unlink()
     with pytest.raises(ConfigError, match="holds no files"):

@@ -95,11 +95,11 @@ OVERRIDES = [
     (["--k", "5"], "a key k", "k=5"),
     (["–k", "5"], "2 words", "k=5"),
     (["K=5"], "Did you mean 'k'", "k=5"),
-    (["k=[2,3"], "no partner", "k=2,3"),
+    (["k=[2,3"], "unmatched", "k=2,3"),
     (["k=[2,3]"], "list in brackets", "k=2,3"),
     (["k=(2,3)"], "list in brackets", "k=2,3"),
-    (["k='5"], "no partner", "k=5"),
-    (["k=}"], "no partner", ""),
+    (["k='5"], "unmatched", "k=5"),
+    (["k=}"], "unmatched", ""),
     (["k=1,,2"], "comma with no value", "k=1,2"),
     (["classifier.C=1,10,"], "comma with no value", "classifier.C=1,10"),
     (["classifier=svm,"], "comma with no value", "classifier=svm"),
@@ -252,12 +252,12 @@ COMMAND_LINES = [
     (["Sweep"], "did you mean sweep?", "backbench sweep"),
     (["photos"], "it is a path", "backbench sweep photos"),
     (["k=5"], "it is a key", "backbench sweep k=5"),
-    (["--cores", "4", "sweep"], "options stand behind a command", "backbench sweep --cores 4"),
+    (["--cores", "4", "sweep"], "options come after the command", "backbench sweep --cores 4"),
     (["qqqqq"], "there is no command 'qqqqq'.", ""),
     (["sweep", "--core", "4"], "did you mean --cores?", "backbench sweep --cores 4"),
     (["sweep", "photos", "--core=4", "k=2"], "did you mean --cores?", "backbench sweep photos --cores=4 k=2"),
     (["runs", "--sortt", "nmi"], "did you mean --sort?", "backbench runs --sort nmi"),
-    (["sweep", "-n"], "Snakemake's options stand behind --: backbench sweep -- -n", ""),
+    (["sweep", "-n"], "Snakemake's options come after --: backbench sweep -- -n", ""),
     (["audit", "--xyz"], "Allowed: --cores, --help, --json, --strict, -h.", ""),
 ]
 
@@ -301,7 +301,7 @@ def test_a_port_that_is_taken_names_a_free_one(capsys):
         taken.listen()
         port = taken.getsockname()[1]
         err = refusal(capsys, "ui", "--port", str(port))
-    assert f"--port: received {port}; something listens there already" in err
+    assert f"--port: received {port}; the port is already in use" in err
     assert f"http://127.0.0.1:{port}, or type backbench ui --port " in err
 
 

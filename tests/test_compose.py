@@ -142,7 +142,7 @@ def test_all_heads_share_a_chain_unless_one_has_its_own():
 def test_the_last_of_two_overrides_of_a_key_holds_and_is_told(last):
     found = compose.expand([NONE, "k=8,9", last])
     assert [cell.config["k"] for cell in found.cells] == ([3] if last == "k=3" else [3, 5])
-    assert found.notices == [f"{last} replaces k=8,9: the last of two values of a key holds"]
+    assert found.notices == [f"{last} replaces k=8,9: the last value given for a key is used"]
     assert compose.expand([NONE, "k=3", "k=3"]).notices == []
 
 
@@ -337,7 +337,7 @@ def test_the_groups_are_the_folders():
         ("k=1,", ["comma with no value beside it"]),
         ("k=range(1,)", ["'range(1,)'", "range(2,16)"]),
         ("k=choice()", ["'choice()'", "choice(2,5)"]),
-        ("k=[1", ["'[1'", "no partner"]),
+        ("k=[1", ["'[1'", "unmatched"]),
         ("k=range(1,10000000)", ["9,999,999 numbers", "at most 10,000"]),
         ("k=range(1,5,0)", ["no end"]),
         ("k=1..99999999999999999999999", ["too many digits"]),

@@ -90,7 +90,9 @@ def test_of_sixteen_bit_colour_the_high_byte_tells_the_peak(decoded):
     colour = np.full((3, 4, 3), 4000)
     found = decoded(sixteen_bit_png(colour))
     assert (found.mode, found.peak) == ("RGB", 15 * 256 + 255)
-    with pytest.raises(_decode.Unreadable, match=r"16-bit colour, of which the high byte is read: dataset\.bits=12"):
+    with pytest.raises(
+        _decode.Unreadable, match=r"16-bit colour, of which only the high byte is read; dataset\.bits=12"
+    ):
         decoded(sixteen_bit_png(colour), 12)
 
 

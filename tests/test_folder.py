@@ -63,7 +63,7 @@ def test_a_folder_with_its_own_split(tmp_path):
 @pytest.mark.parametrize(
     ("make", "changes", "reason"),
     [
-        (lambda root: None, {}, "is no folder"),
+        (lambda root: None, {}, "is not a folder"),
         (lambda root: root.mkdir(), {}, "holds no files"),
         (lambda root: paint(root / "a" / "1.png", 1), {"split": GIVEN}, "needs train and test folders"),
         (lambda root: [paint(root / p, 1) for p in ("train/a/1.png", "test/1.png")], {}, "test has no classes"),
@@ -243,7 +243,7 @@ def test_files_that_a_table_names_and_that_are_not_there(table):
             "path,kind\nlion_000.png,b\n",
             r"no column label; .* dataset\.columns\.label=TITLE, if it is one of kind",
         ),
-        ("path,label\nlion_000.png,a\nlion_000.png,a\n", "line 3: 'lion_000.png' is there twice; it stands in line 2"),
+        ("path,label\nlion_000.png,a\nlion_000.png,a\n", "line 3: 'lion_000.png' is there twice; it is also in line 2"),
         ("path,label\nlion_000.png,a\n./lion_000.png,b\n", "is there twice"),
         ("path,label\n../labels.csv,a\n", r"line 2: received the path '\.\./labels\.csv'; allowed: files below"),
         ("path,label\n/etc/hostname,a\n", "allowed: files below dataset.root"),
@@ -251,7 +251,7 @@ def test_files_that_a_table_names_and_that_are_not_there(table):
         ("path,label\nlion_000.png,a\nlion_001.png,\n", "line 3: no label, while other rows have one"),
         ("path,label,split\nlion_000.png,a,tset\n", "split: received 'tset'; allowed: .*Did you mean 'test'"),
         ("path,label,split\nlion_000.png,a,train\nlion_001.png,a,\n", "no split, while other rows"),
-        ('path,label\n"lion_000.png,a\n', "is no table of comma-separated values"),
+        ('path,label\n"lion_000.png,a\n', "the file is not a valid table"),
     ],
 )
 def test_tables_that_cannot_be_used(table, text, reason):

@@ -83,8 +83,8 @@ def test_three_parts_and_what_lies_beside_them(tmp_path):
         "@eaDir/": _names.SYSTEM,
         "LICENSE": _names.DOCUMENT,
         "README.md": _names.DOCUMENT,
-        "docs/x.png": "lies beside the parts of the split",
-        "unlabeled/1.jpg": "lies beside the parts of the split",
+        "docs/x.png": "outside the parts of the split",
+        "unlabeled/1.jpg": "outside the parts of the split",
     }
     assert listing.understood == ("3 parts (train 4, validation 4, test 4)", "2 classes from folder names")
 
@@ -106,7 +106,7 @@ def test_parts_within_classes(tmp_path):
     lay(tmp_path, *spread(*(f"{name}/{part}" for part in ("train", "test") for name in ("ant", "bee"))))
     lay(tmp_path, "ant/ground_truth/1.png")
     assert meaning(tmp_path) == TRAIN_TEST
-    assert _layout.read(tmp_path).left_out == {"ant/ground_truth/1.png": "lies beside the parts of the split"}
+    assert _layout.read(tmp_path).left_out == {"ant/ground_truth/1.png": "outside the parts of the split"}
 
 
 def test_one_class_in_each_part(tmp_path):
@@ -250,7 +250,7 @@ def test_a_folder_named_for_images_within_a_part_is_no_class(tmp_path):
     lay(tmp_path / "b", *spread("train/images/ant", "val/images/ant"))
     assert meaning(tmp_path / "b") == {("train", "ant"): 2, ("test", "ant"): 2}
     lay(tmp_path / "c", *spread("train/ant/images", "train/bee/images", "val/images"))
-    with pytest.raises(ConfigError, match="val has no classes and does not count"):
+    with pytest.raises(ConfigError, match="val has no classes and is left out"):
         _layout.read(tmp_path / "c")
     assert meaning(lay(tmp_path / "d", *spread("VOC/VOC2012/JPEGImages"))) == {("train", None): 2}
 
@@ -270,21 +270,21 @@ def test_what_a_refusal_says_to_type_is_what_was_meant(tmp_path):
     lay(tmp_path / "years", *spread("data/1990", "data/1991"))
     assert meaning(tmp_path / "years", labels="folders") == {("train", "1990"): 2, ("train", "1991"): 2}
     lay(tmp_path / "again", *spread("ant", "bee", "set/ant", "set/bee"))
-    with pytest.raises(ConfigError, match=r"dataset\.labels=folders dataset\.classes=\[ant,bee\]"):
+    with pytest.raises(ConfigError, match=r"dataset\.labels=folders 'dataset\.classes=\[ant,bee\]'"):
         _layout.read(tmp_path / "again")
     lay(tmp_path / "blanks", *spread("my site/ant", "my site/bee", "other/ant", "other/bee"))
-    with pytest.raises(ConfigError, match=r"'dataset\.parts\.train=\[my site\]' dataset\.parts\.test=\[other\]"):
+    with pytest.raises(ConfigError, match=r"'dataset\.parts\.train=\[my site\]' 'dataset\.parts\.test=\[other\]'"):
         _layout.read(tmp_path / "blanks")
 
 
 @pytest.mark.parametrize("folders", [("photos/ant", "photos/bee"), ("data/train/ant", "data/test/ant")])
 def test_a_picture_beside_the_folder_that_counts_is_refused_or_left_out(tmp_path, folders):
     lay(tmp_path, *spread(*folders), "preview.jpg")
-    with pytest.raises(ConfigError, match="1 image lies"):
+    with pytest.raises(ConfigError, match="holds 1 image beside"):
         _layout.read(tmp_path)
     listing = _layout.read(tmp_path, Asked(loose="exclude"))
     assert {entry.label for entry in listing.entries} == {folder.split("/")[-1] for folder in folders}
-    assert listing.left_out == {"../preview.jpg": "lies beside the class folders"} and len(listing.entries) == 4
+    assert listing.left_out == {"../preview.jpg": "beside the class folders"} and len(listing.entries) == 4
 
 
 def test_loose_pictures_among_dates_are_left_out_only_if_asked(tmp_path):
@@ -300,7 +300,7 @@ def test_folders_that_make_up_one_part_are_named(tmp_path):
 
 def test_parts_without_a_class_in_common_are_announced(tmp_path):
     lay(tmp_path, *spread("train/cat", "train/dog", "val/cats", "val/dogs"))
-    assert _layout.read(tmp_path).understood[-1] == "no class of val is in the training part"
+    assert _layout.read(tmp_path).understood[-1] == "none of the classes of val is in the training part"
 
 
 def test_folders_by_the_first_digits_of_identifiers_are_refused(tmp_path):
@@ -343,11 +343,11 @@ def test_loose_images_are_refused_with_the_choice(tmp_path, wrapper, folders):
     if wrapper and folders == ("holiday",):
         assert meaning(tmp_path) == {("train", "data"): 3}
         return
-    with pytest.raises(ConfigError, match=r"1 image lies .* dataset\.loose=exclude.* dataset\.labels=none"):
+    with pytest.raises(ConfigError, match=r"holds 1 image beside .* dataset\.loose=exclude.* dataset\.labels=none"):
         _layout.read(tmp_path)
     assert sum(meaning(tmp_path, labels="none").values()) == 2 * len(folders) + 1
     listing = _layout.read(tmp_path, Asked(loose="exclude"))
-    assert listing.left_out == {"loose.jpg": "lies beside the class folders"}
+    assert listing.left_out == {"loose.jpg": "beside the class folders"}
 
 
 def test_no_labels_ignores_folders(tmp_path):

@@ -61,7 +61,7 @@ NO_WEIGHTS = {
     "empty": (lambda path: path.write_bytes(b""), "it is empty"),
     "text": (lambda path: path.write_text("my weights"), "it is text"),
     "page": (lambda path: path.write_text("<!DOCTYPE html><html>404</html>"), "a web page; the download went wrong"),
-    "pointer": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "a pointer of Git LFS"),
+    "pointer": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer"),
     "keras": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100)), "an HDF5 file"),
     "zip": (zipped, "a zip archive of 1 files without PyTorch's data.pkl"),
     "noise": (lambda path: path.write_bytes(bytes(range(7, 256)) * 4), "of no known format"),

@@ -82,7 +82,7 @@ class TestByName:
 
     def test_a_name_twice(self, tmp_path):
         path = put(tmp_path / "x.npz", numbers(), names=[*FILES[:-1], "./cat/0.png"])
-        assert "names that stand in several rows: cat/0.png" in refusal(path)
+        assert "names are in several rows: cat/0.png" in refusal(path)
 
     def test_names_beside_the_file(self, tmp_path):
         order = np.random.default_rng(1).permutation(N)

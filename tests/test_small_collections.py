@@ -195,13 +195,13 @@ def about(n, classes, counts):
 
 def test_five_images_are_said_to_be_anecdote_first():
     first, *rest = smallness.understood(about(5, 2, (3, 1, 1)))
-    assert first == "5 images: too few to tell anything apart; every figure below is anecdote"
+    assert first == "5 images: too few to tell anything apart; no figure below means much"
     assert rest == ["two classes from folder names"]
 
 
 def test_one_class_is_said_first():
     (first, _) = smallness.understood(about(30, 1, (18, 6, 6)))
-    assert first.startswith("one class alone (30 images): there is nothing to classify")
+    assert first.startswith("only one class (30 images): there is nothing to classify")
 
 
 def test_few_test_images_of_a_class_are_said_with_their_worth():

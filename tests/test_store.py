@@ -196,6 +196,6 @@ def test_a_file_in_the_place_of_a_folder_is_named(store, place):
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("not a folder")
     assert store.read("clustering", HASH) is None
-    with pytest.raises(StoreError, match="is no folder, and one is needed there: move it away") as caught:
+    with pytest.raises(StoreError, match="is not a folder, and has to be; move it away") as caught:
         put(store)
     assert str(caught.value).startswith(f"{target} ")

@@ -74,7 +74,7 @@ def column(title, cells, header="path,label", rows=MEANT):
             "line 2: .* line 6 is UTF-8",
         ),
         (PLAIN.encode() + b"dog/5.png,\x81\n", "line 6: this is not UTF-8"),
-        (b"PK\x03\x04" + bytes(40), r"labels\.csv is no text: it is a spreadsheet .* save it as CSV"),
+        (b"PK\x03\x04" + bytes(40), r"labels\.csv is not a text file\. It is a spreadsheet .* save it as CSV"),
         (b"\x1f\x8b" + bytes(40), "compressed with gzip"),
         ("", "is empty"),
         ("\n \n", "is empty"),
@@ -157,7 +157,7 @@ def test_another_label_column_is_named(read):
     text = column("species", ["felis", "lynx", "canis", "canis"])
     listing = read(text)
     assert labelled(listing) == MEANT
-    assert "other classes stand in `species`; dataset.columns.label=species takes those" in listing.understood
+    assert "other labels are in `species`; to use them, give dataset.columns.label=species" in listing.understood
     assert [label for _, label in labelled(read(text, label="species"))] == ["felis", "lynx", "canis", "canis"]
 
 
@@ -350,7 +350,7 @@ def test_rows_of_no_part_are_passed_over(read):
     listing = read(column("split", ("train", "test", "train", "unlabeled"), rows=rows))
     assert labelled(listing) == MEANT[:3] and listing.left_out == {PETS[3]: _table.OTHER_PART}
     assert _table.OTHER_PART in _files.PASSED_OVER
-    assert "rows passed over, for `split` says no part of a split: unlabeled (1)" in listing.understood
+    assert "rows passed over because `split` names no part of a split: unlabeled (1)" in listing.understood
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_parts_that_can_be_two(read, title, cells, reason):
     [
         ("fold", "0123", "column `fold` (0, 1, 2, ...) names no parts and is passed over"),
         ("phase", ("adult", "larva", "adult", "larva"), "column `phase` (adult, larva, ...) names no parts"),
-        ("split", ("train",) * 4, "column `split` holds train alone, which is no split"),
+        ("split", ("train",) * 4, "column `split` holds only train, which is not a split"),
         ("is_test", "0000", "labels from column `label`, paths from `path` of"),
     ],
 )
@@ -392,7 +392,7 @@ def test_parts_from_the_folders_of_the_paths(read):
     text = "path,label\n" + "".join(f"{path},x\n" for path in files[:3])
     listing = read(text, files)
     assert listing.given and not listing.apart and list(parts(listing).values()) == [TRAIN, TRAIN, TEST]
-    with pytest.raises(ConfigError, match=r"line 5: 'in/extra/4\.png' lies in no part .*dataset\.columns\.split=none"):
+    with pytest.raises(ConfigError, match=r"line 5: 'in/extra/4\.png' is in no part .*dataset\.columns\.split=none"):
         read(text + "in/extra/4.png,x\n", files)
     assert not read(text + "in/extra/4.png,x\n", files, split="none").given
 
@@ -403,8 +403,8 @@ def test_parts_from_the_folders_of_the_paths(read):
 @pytest.mark.parametrize(
     ("cells", "expected", "note"),
     [
-        (("1.0", "1.0", "2.0", "2.0"), ["1", "1", "2", "2"], "labels such as 1.0 are taken for whole numbers"),
-        (("1", "1.0", "2", "2.0"), ["1", "1", "2", "2"], "labels such as 1.0 are taken for whole numbers"),
+        (("1.0", "1.0", "2.0", "2.0"), ["1", "1", "2", "2"], "labels such as 1.0 are read as whole numbers"),
+        (("1", "1.0", "2", "2.0"), ["1", "1", "2", "2"], "labels such as 1.0 are read as whole numbers"),
         (("1.5", "1.0", "2.0", "2.0"), ["1.5", "1.0", "2.0", "2.0"], None),
         (("01", "1", "2", "2"), ["01", "1", "2", "2"], None),
         (("NA", "none", "dog", "dog"), ["NA", "none", "dog", "dog"], None),

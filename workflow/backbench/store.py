@@ -148,11 +148,11 @@ def make_folder(folder: Path) -> None:
         try:
             place.mkdir(mode=GROUP_WRITABLE, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise StoreError(f"{_culprit(place)} is no folder, and one is needed there: move it away.") from error
+            raise StoreError(f"{_culprit(place)} is not a folder, and has to be; move it away.") from error
         except PermissionError as error:
             raise _forbidden(place.parent) from error
     if not folder.is_dir():
-        raise StoreError(f"{_culprit(folder)} is no folder, and one is needed there: move it away.")
+        raise StoreError(f"{_culprit(folder)} is not a folder, and has to be; move it away.")
 
 
 def write_text(path: Path, text: str) -> None:

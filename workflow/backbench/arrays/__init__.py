@@ -109,7 +109,7 @@ def values(path: Path, key: str | None = None, columns: Columns = None, bounds: 
         found = _format(path).values(path, expected.name, bounds)
     if found.shape != expected.shape:
         listed = " x ".join(map(str, expected.shape))
-        raise ConfigError(f"{path} holds {found.shape[0]} x {found.shape[1]} numbers, and its head says {listed}.")
+        raise ConfigError(f"{path} holds {found.shape[0]} x {found.shape[1]} numbers, but its header says {listed}.")
     return found
 
 
@@ -123,7 +123,7 @@ def column(path: Path, name: str, bounds: Bounds = ANY, missing: bool = False) -
     if entries is not None and entries.ndim == 2 and entries.shape[1] == 1:
         entries = entries[:, 0]
     if entries is not None and entries.ndim != 1:
-        hint = " (one-hot labels are made so with argmax(axis=1))" if entries.ndim == 2 else ""
+        hint = " (for one-hot labels, use argmax(axis=1))" if entries.ndim == 2 else ""
         raise ConfigError(
             f"{path}: {name!r} has the shape {entries.shape}; allowed: one dimension, an entry for each row{hint}."
         )

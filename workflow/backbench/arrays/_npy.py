@@ -53,13 +53,13 @@ def header(handle: BinaryIO, name: Any) -> Head:
     digits_read = handle.read(digits)
     length = int.from_bytes(digits_read, "little")
     if length > LONGEST_HEAD:
-        raise ConfigError(f"{name}: its head says that it is {length:,} bytes long; allowed: {LONGEST_HEAD:,}.")
+        raise ConfigError(f"{name}: its header says that it is {length:,} bytes long; allowed: {LONGEST_HEAD:,}.")
     try:
         shape, fortran, kind = reader(io.BytesIO(digits_read + handle.read(length)))
     except Exception as error:  # the head is text in Python's syntax, whose readers have many kinds
-        raise ConfigError(f"{name}: its head cannot be read: {type(error).__name__}.") from error
+        raise ConfigError(f"{name}: its header cannot be read: {type(error).__name__}.") from error
     if any(side < 0 for side in shape):
-        raise ConfigError(f"{name}: its head says the shape {shape}; allowed: no number below 0.")
+        raise ConfigError(f"{name}: its header gives the shape {shape}; allowed: no negative numbers.")
     return Head(shape, fortran, kind, len(npy.MAGIC_PREFIX) + 2 + digits + length)
 
 
@@ -76,7 +76,7 @@ def refuse_short(head: Head, there: int, name: Any) -> None:
     """Raise ConfigError for an array whose values are not all there."""
     if there < head.length + head.size:
         raise ConfigError(
-            f"{name}: its head says {head}, {head.size:,} bytes, and it holds {max(there - head.length, 0):,}; the "
+            f"{name}: its header says {head}, {head.size:,} bytes, but it holds {max(there - head.length, 0):,}; the "
             "file is damaged or cut off: write it again."
         )
 

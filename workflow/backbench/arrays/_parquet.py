@@ -39,7 +39,7 @@ def table(path: Path, key: str | None, columns: Sequence[str] | None, bounds: Bo
         other = [name for name in choice.columns if _kind(schema.field(name).type) is None]
         if other:
             listed = some([f"{name} ({schema.field(name).type})" for name in other])
-            raise ConfigError(f"{path}: columns that are no numbers: {listed}; allowed: numeric ones.")
+            raise ConfigError(f"{path}: columns that are not numeric: {listed}; allowed: numeric columns.")
         return Table(choice.columns, (n, len(choice.columns)), "f", choice.words)
 
 

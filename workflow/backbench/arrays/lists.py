@@ -109,5 +109,5 @@ def _column(path: Path, content: str, names: Sequence[str]) -> list[str] | None:
     place = head.index(named[0])
     odd = [number for number, row in enumerate(rows, 2) if len(row) != len(head)]
     if odd:
-        raise ConfigError(f"{path}: its head has {len(head)} columns; other numbers have the rows {arrays.some(odd)}.")
+        raise ConfigError(f"{path}: its header has {len(head)} columns; not so in row {arrays.some(odd)}.")
     return [row[place] for row in rows]

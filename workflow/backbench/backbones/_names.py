@@ -62,7 +62,7 @@ def choose(columns: Sequence[Column], files: Sequence[str] | None, needed: int, 
         named = [column for column in text if not _is_no_name(column, ())]
         if named:
             raise ConfigError(
-                f"{path} has names, or text that may be names, in {_titles(named)}, and the images of this data set "
+                f"{path} has names, or text that may be names, in {_titles(named)}, but the images of this data set "
                 "have none: give backbone.align=order."
             )
         return None
@@ -95,7 +95,7 @@ def choose(columns: Sequence[Column], files: Sequence[str] | None, needed: int, 
 def asked(column: Column, files: Sequence[str] | None, needed: int, path: Path, rule: str | None) -> Chosen:
     """The column or list that was asked for, compared by `rule` where it is known."""
     if files is None:
-        raise ConfigError(f"{path} has names, and the images of this data set have none: give backbone.align=order.")
+        raise ConfigError(f"{path} has names, but the images of this data set have none: give backbone.align=order.")
     match = matching.match(column.entries or (), files, rule)
     drawn = match is not None and not match.several and match.count >= needed and needed < len(files)
     if match is None or not (match.fits or drawn):
@@ -109,11 +109,11 @@ def incomplete(column: Column, match: Match | None, files: Sequence[str], path: 
     places = [None] * len(files) if match is None else match.rows
     without = [name for name, row in zip(files, places, strict=True) if row is None or row == matching.SEVERAL]
     twice = [name for name, count in Counter(entries).items() if count > 1 and name]
-    repeated = f" There are names that stand in several rows: {arrays.some(twice)}." if twice else ""
+    repeated = f" Some names are in several rows: {arrays.some(twice)}." if twice else ""
     rule = "" if match is None else f" (compared by {match.rule})"
     return ConfigError(
-        f"{path}: by the names in {column.title!r}, there is no row, or several that may be meant, for {len(without)} "
-        f"of {len(files)} images: {arrays.some(without)}. Its names are {arrays.some(entries)}{rule}.{repeated} Mend "
+        f"{path}: by the names in {column.title!r}, {len(without)} of {len(files)} images have no row, or more "
+        f"than one: {arrays.some(without)}. Its names are {arrays.some(entries)}{rule}.{repeated} Mend "
         f"the names; or {WAYS}."
     )
 
@@ -130,7 +130,7 @@ def none_matches(columns: Sequence[Column], path: Path, files: Sequence[str] = (
     )
     objects = f" {arrays.some(unread)} holds {why}." if unread else ""
     return ConfigError(
-        f"{path} has text, and none of it names an image of this data set ({examples}).{images}{objects} Either it "
+        f"{path} has text, but none of it names an image of this data set ({examples}).{images}{objects} Either it "
         f"names the rows in another way, or it says something else: {WAYS}."
     )
 

@@ -122,7 +122,7 @@ def _check(word: str, words: Sequence[str]) -> None:
     if there(word):
         if word in names.options()["dataset"] and word not in ("folder", "archive", "embeddings"):
             raise ConfigError(
-                f"{word!r} is a known collection and a path that is here. For the collection type dataset={word}, "
+                f"{word!r} is both a known collection and an existing path. For the collection type dataset={word}, "
                 f"for the path ./{word}"
             )
         return
@@ -169,7 +169,7 @@ def _plain(name: str) -> str:
 
 def _bare(word: str, words: Sequence[str]) -> ConfigError:
     """The error for a single word: it may be an option, a key, or nearly one of them."""
-    start = f"{short(word)!r} is no override (key=value) and no path that is here"
+    start = f"{short(word)!r} is neither an override (key=value) nor an existing path"
     typed, lines = _as_options(words[words.index(word) :])
     if lines:
         text = f"{start}; as an option it is {' or '.join(lines)}."
@@ -209,9 +209,9 @@ def _two(command: str, given: Sequence[str], overrides: Sequence[str]) -> Config
         more = ["For the images with these embeddings", [*images, "backbone=precomputed", f"backbone.path={path}"]]
     elif {"csv", "root"} == set(kinds) and len(given) == 2:
         more = ["For a table of images in a folder", [*kinds["root"][1], kinds["csv"][1][1]]]
-    lines = [f"For each alone type backbench {command} {shlex.join([word, *overrides])}" for word in given[:2]]
+    lines = [f"To take one of them, type backbench {command} {shlex.join([word, *overrides])}" for word in given[:2]]
     if more:
-        lines.insert(0, f"{more[0]} type backbench {command} {shlex.join([*more[1], *overrides])}")
+        lines.insert(0, f"{more[0]}, type backbench {command} {shlex.join([*more[1], *overrides])}")
     return ConfigError("\n  ".join([text, *lines]))
 
 
@@ -223,8 +223,8 @@ def _of_a_paper(paper: str, word: str, named: Sequence[str], overrides: Sequence
     start = f"backbench paper {paper}"
     return ConfigError(
         f"{word}: a paper brings its own collection.\n"
-        f"  Where this is that collection type {start} {shlex.join([named[1], *overrides])}\n"
-        f"  To put it in the place of the paper's type {start} {shlex.join([*named, *overrides])}"
+        f"  If this is that collection, type {start} {shlex.join([named[1], *overrides])}\n"
+        f"  To use it instead of the paper's, type {start} {shlex.join([*named, *overrides])}"
     )
 
 
@@ -241,8 +241,8 @@ def _agreed(command: str, word: str, named: list[str], overrides: Sequence[str])
         rest = [override for override in overrides if override not in other]
         raise ConfigError(
             f"{word}: received this collection and {' '.join(other)}, which names another.\n"
-            f"  For this one type backbench {command} {shlex.join([word, *rest])}\n"
-            f"  For the other type {_other_line(command, given, named, other, rest)}"
+            f"  For this one, type backbench {command} {shlex.join([word, *rest])}\n"
+            f"  For the other, type {_other_line(command, given, named, other, rest)}"
         )
     return [override for override in named if override.partition("=")[0] not in given]
 

@@ -32,16 +32,15 @@ def _check_free(args: argparse.Namespace) -> None:
         return
     if reason == errno.EADDRNOTAVAIL:
         raise ConfigError(
-            f"--host: received {args.host!r}, which is no address of this machine; allowed: 127.0.0.1, 0.0.0.0."
+            f"--host: received {args.host!r}, which is not an address of this machine; allowed: 127.0.0.1, 0.0.0.0."
         )
     if reason == errno.EACCES:
-        raise ConfigError(f"--port: received {args.port}; ports below 1024 are the system's. Name a larger one.")
+        raise ConfigError(f"--port: received {args.port}; ports below 1024 are reserved. Choose a larger one.")
     free = next((port for port in range(args.port + 1, args.port + NEXT_PORTS) if _is_free(args.host, port)), None)
     words = ["backbench", "ui", "--port", str(free)] + (["--uri", args.uri] if args.uri else [])
     line = f" type {shlex.join(words)}" if free else " name another port."
     raise ConfigError(
-        f"--port: received {args.port}; something listens there already. "
-        f"Look at http://{args.host}:{args.port}, or{line}"
+        f"--port: received {args.port}; the port is already in use. Look at http://{args.host}:{args.port}, or{line}"
     )
 
 

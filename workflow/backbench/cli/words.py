@@ -70,12 +70,13 @@ def _no_command(first: str, rest: Sequence[str], commands: Sequence[str]) -> Usa
     if first.startswith("-"):
         command = next((word for word in rest if word in commands), None)
         meant = [command, first, *(word for word in rest if word != command)] if command else []
-        return UsageError(f"{first}: options stand behind a command. {known}", meant)
+        return UsageError(f"{first}: options come after the command. {known}", meant)
     path = places.there(first) or first.startswith(collection.ADDRESSES)
     if path or names.is_key(first.partition("=")[0]):
         what = "path" if path else "key"
         return UsageError(
-            f"there is no command {first!r}; it is a {what}, which stands behind one. {known}", ["sweep", first, *rest]
+            f"there is no command {first!r}; it is a {what}, which comes after a command. {known}",
+            ["sweep", first, *rest],
         )
     near = nearest(first.lower().strip(DASHES), commands)
     hint = f"; did you mean {near}?" if near else "."
@@ -118,12 +119,12 @@ def _unknown(command: str, word: str, words: Sequence[str], options: Options) ->
         following = words[at + 1] if not sign and at + 1 < len(words) and "=" not in words[at + 1] else None
         meant = f"{key}={value or following}" if value or following else ""
         rest = [*words[:at], meant, *words[at + (2 if following else 1) :]]
-        text = f"{word}: there is no such option, but a key {key}; allowed: {key}=VALUE."
+        text = f"{word}: there is no such option; {key} is a key. Allowed: {key}=VALUE."
         return UsageError(text, [command, *rest] if meant else [], command)
     near = nearest(name, options.all) if len(key) > 1 else None
     hint = f"; did you mean {near}?" if near else "."
     text = f"{word}: there is no such option{hint} Allowed: {', '.join(options.all)}."
     if command in ("sweep", "paper") and not near:
-        text = f"{text} Snakemake's options stand behind --: {shlex.join(['backbench', command, '--', word])}"
+        text = f"{text} Snakemake's options come after --: {shlex.join(['backbench', command, '--', word])}"
     meant = [*words[:at], f"{near}{sign}{value}", *words[at + 1 :]]
     return UsageError(text, [command, *meant] if near else [], command)

@@ -64,7 +64,7 @@ def check_characters(override: str) -> None:
     odd = next(character for character in override if character.translate(TYPOGRAPHIC) != character)
     called = unicodedata.name(odd, f"U+{ord(odd):04X}").lower()
     plain = plain.strip("\"' ")
-    text = f"{short(override)}: received {odd!r} ({called}), which a program put in the place of a plain character."
+    text = f"{short(override)}: received {odd!r} ({called}), which a program put in place of a plain character."
     raise Mistake(text, [override], _mended(plain))
 
 
@@ -110,7 +110,7 @@ def _check_key(override: str, key: str, sign: str, value: str) -> None:
         if key.startswith("~") and KEY.fullmatch(key):
             return
         check_colon(key)
-        raise Mistake(f"{short(override)!r} is no override; {EXAMPLE}.")
+        raise Mistake(f"{short(override)!r} is not an override; {EXAMPLE}.")
     if not key:
         raise Mistake(f"{short(override)}: received the key ''; {EXAMPLE}.", [override])
     if KEY.fullmatch(key):
@@ -155,7 +155,7 @@ def _check_brackets(override: str, key: str, value: str) -> None:
     group = key.lstrip("+~").partition("@")[0]
     bare = simple and (missing in "'\"" or key in COUNTED or group in names.options())
     instead = f"{key}={inner}" if bare else f"{key}={value}{missing}" if missing not in "'\"" else ""
-    text = f"{short(override)}: received {short(value)!r}, in which a bracket or quote has no partner."
+    text = f"{short(override)}: received {short(value)!r}, with an unmatched bracket or quote."
     clear = missing and instead and "${" not in value and not inner.endswith((",", "("))
     raise Mistake(text, [override], _mended(instead) if clear else ())
 

@@ -74,7 +74,7 @@ def overrides_of(path: str | Path) -> list[str]:
             raise ConfigError(f"{place} is neither a file nor a folder; allowed: {ALLOWED}.")
         return _of_file(place)
     except FileNotFoundError:
-        reason = "is a link that leads nowhere" if place.is_symlink() else "is not there"
+        reason = "is a broken link" if place.is_symlink() else "is not there"
         raise ConfigError(f"{place} {reason}; allowed: {ALLOWED}.") from None
     except OSError as error:
         raise ConfigError(f"{place} cannot be read: {error.strerror or error}; allowed: {ALLOWED}.") from error

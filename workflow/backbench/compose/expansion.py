@@ -83,7 +83,7 @@ class Expansion:
             if earlier is not None and earlier.input_line != override.input_line:
                 self.notices.append(
                     f"{mistakes.short(override.input_line)} replaces {mistakes.short(earlier.input_line)}: "
-                    "the last of two values of a key holds"
+                    "the last value given for a key is used"
                 )
             last[grammar.key_of(override)] = override
         return list(last.values())

@@ -42,7 +42,7 @@ PIECES = frozenset(
     {"part", "parts", "batch", "chunk", "shard", "fold", "split", "set", "subset", "data", "dataset", "disk", "disc"}
     | {"volume", "vol", "archive", "folder", "dir", "page", "roll", "film", "session", "backup", "cv", *IMAGE_WORDS}
 )
-DATES = ("dates, so that there are no classes", WITHOUT_CLASSES)
+DATES = ("dates, not classes", WITHOUT_CLASSES)
 
 
 def dates(level: Level) -> Listing | None:
@@ -66,7 +66,7 @@ def phone(level: Level) -> Listing | None:
     named = [name for name in level.folders if PHONE.fullmatch(name) or CAMERA.fullmatch(name)]
     if len(named) < 2:
         return None
-    raise two_ways(level, ("folders of a phone, which are no classes", WITHOUT_CLASSES), AS_CLASSES)
+    raise two_ways(level, ("folders of a phone, not classes", WITHOUT_CLASSES), AS_CLASSES)
 
 
 def pieces(level: Level) -> Listing | None:
@@ -89,7 +89,7 @@ def shards(level: Level) -> Listing | None:
             return None
     raise two_ways(
         level,
-        ("folders named after the first digits of the file names, which are no classes", WITHOUT_CLASSES),
+        ("folders named after the first digits of the file names, not classes", WITHOUT_CLASSES),
         AS_CLASSES,
     )
 

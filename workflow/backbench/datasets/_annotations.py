@@ -87,7 +87,7 @@ def read(path: Path, asked: Mapping[str, str | None], n: int, bounds: Bounds) ->
     twice = [name for name, count in Counter(kept or ()).items() if count > 1]
     if twice:
         raise ConfigError(
-            f"{path}: names that stand in several rows of {names.title!r}: {arrays.some(twice)}; give "
+            f"{path}: some names are in several rows of {names.title!r}: {arrays.some(twice)}; give "
             "dataset.names=COLUMN for the column that names the rows, or dataset.names=none."
         )
     classes, numbers = (None, None) if labels is None else _classes(labels, rows)

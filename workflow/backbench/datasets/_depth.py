@@ -53,7 +53,7 @@ def of(opened: "Image.Image", bits: int | None) -> Depth:
     silent = opened.format in SILENT and (not grey or stated >= SIXTEEN)
     high_byte = silent and not grey and any(";16" in str(tile[3]) for tile in getattr(opened, "tile", ()))
     if high_byte and bits not in (None, SIXTEEN):
-        raise Unreadable(f"16-bit colour, of which the high byte is read: dataset.bits={bits} is for grey images")
+        raise Unreadable(f"16-bit colour, of which only the high byte is read; dataset.bits={bits} is for grey images")
     if not grey:
         return Depth(silent=high_byte, high_byte=high_byte)
     return Depth(bits or SIXTEEN if silent else min(stated, SIXTEEN), tags.get(PHOTOMETRIC) == WHITE_IS_ZERO, silent)

@@ -51,7 +51,7 @@ def entries(archive: Path, note: Callable[[str], None]) -> Iterator[Entry]:
     Raises
     ------
     UnpackError
-        If it is no archive of a known kind, or encrypted.
+        If it is not an archive of a known kind, or encrypted.
     Exception
         Whatever the standard library raises for a damaged one.
     """
@@ -156,7 +156,7 @@ class _Watched:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= HEADER_BYTES:
-            raise UnpackError(f"a header of this archive claims {size:,} bytes; it is not to be trusted.")
+            raise UnpackError(f"a header of this archive claims {size:,} bytes, which cannot be true.")
         self._last = self._stream.read(size)
         return self._last
 
@@ -174,4 +174,4 @@ class _Watched:
         while chunk := self._stream.read(CHUNK):  # a compressed stream is checked at its end
             padding += len(chunk)
             if padding > HEADER_BYTES or chunk.strip(b"\0"):
-                raise EOFError("it goes on behind its end")
+                raise EOFError("there is data after its end")

@@ -41,8 +41,7 @@ log = logging.getLogger(__name__)
 
 SHOWN = 3
 OWN_PARTS = (
-    "the collection brings its own train and test parts, and they are mixed and divided anew; "
-    "dataset.split.source=given keeps them"
+    "the collection has its own split, but its images are mixed and split anew; dataset.split.source=given keeps them"
 )
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
 PASSED_OVER = _listing.PASSED_OVER | {_pattern.NO_MATCH, _table.UNNAMED, _table.OTHER_PART}
@@ -155,7 +154,7 @@ def _check_given(given: bool, params: Any) -> None:
     if params.split.source == "given" and not given:
         raise ConfigError(
             "dataset.split.source: given needs train and test folders at the top of dataset.root, or a column split in "
-            "dataset.csv. Use auto or random, or name the folders: dataset.parts.train=[A] dataset.parts.test=[B]."
+            "dataset.csv. Use auto or random, or name the folders: 'dataset.parts.train=[A]' 'dataset.parts.test=[B]'."
         )
 
 

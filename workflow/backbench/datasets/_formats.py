@@ -40,7 +40,7 @@ DIRECTORY_END, DIRECTORY_END_64, SPANNED = b"PK\5\6", b"PK\6\7", b"PK\7\x08"
 
 def unknown(archive: Path, head: bytes) -> str:
     """What to say of a file that begins with `head`, which is that of no archive that is read."""
-    text = f"{archive} is no archive of a known kind; allowed: {KINDS}."
+    text = f"{archive} is not an archive of a known kind; allowed: {KINDS}."
     for magic, (kind, tool) in OTHERS.items():
         if head.startswith(magic):
             return f"{text} It is {kind}; unpack it with {tool} {WAY_OUT}."
@@ -60,7 +60,7 @@ def volume(archive: Path) -> str | None:
     if VOLUME.fullmatch(archive.suffix) is None and not _is_spanned(archive):
         return None
     return (
-        f"{archive} is one volume of an archive in several files, which is not read as it is; unpack the whole with "
+        f"{archive} is one volume of an archive in several files, which cannot be read as it is; unpack all of it with "
         f"7-Zip {WAY_OUT}."
     )
 

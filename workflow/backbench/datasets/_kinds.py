@@ -28,13 +28,13 @@ SIGNATURES = (
     (0, b"v/1\x01", f"an OpenEXR image, {UNREAD}"),
     (0, b"#?RADIANCE", f"a Radiance image, {UNREAD}"),
     (0, b"BPG\xfb", f"a BPG image, {UNREAD}"),
-    (0, b"icns", f"an icon of macOS, {UNREAD}"),
+    (0, b"icns", f"a macOS icon, {UNREAD}"),
     (128, b"DICM", f"a DICOM image, {UNREAD}; export it as 16-bit PNG or TIFF"),
     (0, b"SIMPLE  =", f"a FITS file, {UNREAD}"),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (0, b"\x93NUMPY", "an array of NumPy"),
-    (0, b"SQLite format 3\0", "a database of SQLite"),
-    (0, b"version https://git-lfs", "a pointer of Git LFS and not the file itself; run git lfs pull"),
+    (0, b"\x93NUMPY", "a NumPy array"),
+    (0, b"SQLite format 3\0", "an SQLite database"),
+    (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself; run git lfs pull"),
     (4, b"ftyp", "a video"),
     (4, b"moov", "a video"),
     (0, b"\x1aE\xdf\xa3", "a video"),
@@ -43,9 +43,9 @@ SIGNATURES = (
     (0, b"\0\0\1\xb3", "a video"),
     (0, b"FLV\1", "a video"),
     (0, b"0&\xb2u\x8ef\xcf\x11", "a video"),
-    (0, b"ID3", "a sound recording"),
-    (0, b"OggS", "a sound recording"),
-    (8, b"WAVE", "a sound recording"),
+    (0, b"ID3", "an audio file"),
+    (0, b"OggS", "an audio file"),
+    (8, b"WAVE", "an audio file"),
     (0, b"\x89PNG", "it starts as PNG, but is damaged at the start"),
     (0, b"\xff\xd8\xff", "it starts as JPEG, but is damaged at the start"),
     (0, b"GIF8", "it starts as GIF, but is damaged at the start"),
@@ -57,8 +57,8 @@ SIGNATURES = (
 TEXTS = (
     (re.compile(rb"(<\?xml|<!--|<!doctype svg|<svg).{0,3000}?<svg|<svg", re.DOTALL), "a drawing (SVG), not pixels"),
     (re.compile(rb"(<!doctype html|<html|<head|<body)"), "a web page (HTML), saved instead of the picture"),
-    (re.compile(rb"<\?xml"), "an XML text, perhaps the error message of a server"),
-    (re.compile(rb"[{\[]"), "a JSON text, perhaps the error message of a server"),
+    (re.compile(rb"<\?xml"), "XML text, perhaps an error message from a server"),
+    (re.compile(rb"[{\[]"), "JSON text, perhaps an error message from a server"),
 )
 BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -86,7 +86,7 @@ def name(head: bytes) -> str | None:
         if head.startswith(signature, offset):
             return words
     if not head.strip(b"\0"):
-        return "it starts with zeros alone"
+        return "it starts with nothing but zeros"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if BINARY.search(text):
         return None

@@ -82,7 +82,7 @@ def _told(level: Level) -> Listing | None:
         there = some(sorted(level.folders))
         raise ConfigError(f"dataset.parts: received {some(unknown)}; the folders of {level.place} are {there}.")
     if TRAIN not in named.values():
-        raise ConfigError("dataset.parts: no folder is the training part; give dataset.parts.train=[NAME].")
+        raise ConfigError("dataset.parts: no folder is the training part; give 'dataset.parts.train=[NAME]'.")
     return _with_parts(level, named, apart=True)
 
 
@@ -102,7 +102,7 @@ def _named_parts(level: Level) -> Listing | None:
     if annotated_words({entry.label or "" for entry in listing.entries}):
         raise two_ways(
             level,
-            ("images, and what belongs to each", "a table of the images and their classes, dataset.csv=PATH"),
+            ("images and their annotations", "a table of the images and their classes, dataset.csv=PATH"),
             ("a class for each of the inner folders", typed(parts)),
         )
     return listing
@@ -114,7 +114,7 @@ def _annotated(level: Level) -> Listing | None:
     if not pictures:
         return None
     alone = (
-        (f"{name} holds the images, and the rest belongs to them", typed_root(level, level.place / name))
+        (f"{name} holds the images, and the other folders describe them", typed_root(level, level.place / name))
         for name in pictures
     )
     raise two_ways(level, *alone, AS_CLASSES)
@@ -144,7 +144,7 @@ def _alone(level: Level) -> Listing | None:
     way, inner = level.within[name]
     if others or len(inner) > 1 or not any(map(_is_no_class, (name, way.name))):
         return None
-    return unlabelled(level, f"no classes: {way} is no name of a class")
+    return unlabelled(level, f"no classes: {way} is not the name of a class")
 
 
 def _is_no_class(name: str) -> bool:

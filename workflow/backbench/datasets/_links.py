@@ -15,10 +15,10 @@ from typing import Literal, NamedTuple
 
 DRIVE = re.compile(r"[A-Za-z]:")
 LONGEST = 4096  # characters of a path, as Linux has it
-OUTSIDE = "leads out of the archive"
-MISSING = "leads to nothing in the archive"
-CIRCLE = "leads in a circle"
-ABOVE = "leads back to a folder above it"
+OUTSIDE = "points outside the archive"
+MISSING = "points to nothing in the archive"
+CIRCLE = "points in a circle"
+ABOVE = "points back to a folder above it"
 NO_NAME = "is no file name"
 
 

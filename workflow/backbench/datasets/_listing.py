@@ -15,11 +15,11 @@ from backbench.datasets import _names
 from backbench.schema import ConfigError
 
 EMPTY, LOOP = "a folder without files", "a link back to a folder above it"
-STRAY = "lies beside the class folders"
-BESIDE = "lies beside the parts of the split"
+STRAY = "beside the class folders"
+BESIDE = "outside the parts of the split"
 # A link of an archive says where it leads.
-LINK, LINKS = "a link that leads to no file of the archive", ("is a link", "is a hard link")
-NO_IMAGE = "no image by its name and its first bytes"
+LINK, LINKS = "a link that points to no file of the archive", ("is a link", "is a hard link")
+NO_IMAGE = "not an image by its name and first bytes"
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
 PASSED_OVER = frozenset(
     {EMPTY, LOOP, STRAY, BESIDE, NO_IMAGE} | {_names.SYSTEM, _names.VIDEO, _names.AUDIO, _names.DOCUMENT, _names.PACKED}
@@ -67,7 +67,9 @@ def walk(root: Path) -> tuple[list[PurePosixPath], dict[str, str]]:
         If it is no folder or holds no file that may be an image.
     """
     if not root.is_dir():
-        raise ConfigError(f"dataset.root: {root} is no folder; give a folder with one sub-folder of images per class.")
+        raise ConfigError(
+            f"dataset.root: {root} is not a folder; give a folder with one sub-folder of images per class."
+        )
     without: dict[str, str] = {}
     paths = [PurePosixPath(path) for path in sorted(_files(str(root), "", frozenset(), without))]
     if not paths:

@@ -35,7 +35,7 @@ def again(level: Level) -> Listing | None:
             others = sorted(set(level.folders) - {name})
             classes = typed_classes(others)
             readings = [(f"the classes {some(others)}, without {name}", classes)] if classes else []
-            alone = (f"{name} alone counts (it holds {some(same)} too)", typed_root(level, level.root / way))
+            alone = (f"only {name} (it holds {some(same)} too)", typed_root(level, level.root / way))
             raise two_ways(level, *readings, alone, AS_CLASSES)
     return None
 
@@ -84,8 +84,7 @@ def workplace(level: Level) -> Listing | None:
 def _alone(level: Level, names: list[str]) -> Iterator[tuple[str, str]]:
     for name in names[:4]:
         others = sorted(set(level.folders) - {name})
-        do = "does" if len(others) == 1 else "do"
-        yield f"{name} alone counts, and {some(others)} {do} not", typed_root(level, level.place / name)
+        yield f"only {name}, without {some(others)}", typed_root(level, level.place / name)
 
 
 def _is_deep(level: Level, name: str) -> bool:

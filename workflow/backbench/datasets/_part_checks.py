@@ -33,7 +33,7 @@ def check(level: Level, inside: Mapping[str, Listing], parts: Mapping[str, int],
     if alike and not any(twins(names) for names in classes.values()):
         raise two_ways(
             level,
-            (f"{some(alike)} are the same class in other letters", "rename the folders so that they match"),
+            (f"{some(alike)} are the same class, spelled differently", "rename the folders so that they match"),
             ("they are different classes", typed(parts)),
         )
 
@@ -44,14 +44,14 @@ def strangers(inside: Mapping[str, Listing], parts: Mapping[str, int]) -> Iterat
     train = _of_train(classes, parts)
     for name, labels in classes.items():
         if train and labels and not labels & train:
-            yield f"no class of {name} is in the training part"
+            yield f"none of the classes of {name} is in the training part"
 
 
 def _leave_out(level: Level, parts: Mapping[str, int], names: list[str]) -> tuple[str, str]:
     kept = {name: part for name, part in parts.items() if name not in names}
     choice = typed(kept) if len(kept) > 1 else typed_root(level, level.place / next(iter(kept)))
     verb = "has" if len(names) == 1 else "have"
-    return f"{some(sorted(names))} {verb} no classes and {'does' if verb == 'has' else 'do'} not count", choice
+    return f"{some(sorted(names))} {verb} no classes and {'is' if verb == 'has' else 'are'} left out", choice
 
 
 def _of_train(classes: Mapping[str, set[str]], parts: Mapping[str, int]) -> set[str]:

@@ -21,7 +21,7 @@ ANNOTATION_WORDS = frozenset(
 )
 AS_CLASSES = ("a class for each folder", "dataset.labels=folders")
 WITHOUT_CLASSES = "dataset.labels=none"
-PLAIN = re.compile(r"[\w./~=,\[\]@%+:-]+")
+PLAIN = re.compile(r"[\w./~=,@%+:-]+")
 NAMED = 12
 
 
@@ -76,12 +76,12 @@ def beside(level: Level) -> dict[str, str]:
     """
     count = len(level.loose)
     if count and level.asked.loose == "fail":
-        lie = "1 image lies" if count == 1 else f"{count:,} images lie"
+        images, them, their = ("1 image", "it", "its") if count == 1 else (f"{count:,} images", "them", "their")
         folders = "folder" if len(level.folders) == 1 else "folders"
         raise ConfigError(
-            f"dataset.root: {lie} in {level.place} beside the {folders} {some(sorted(level.folders))}: "
-            f"{some([path.name for path in level.loose])}. Leave them out, recorded: dataset.loose=exclude. Take "
-            "all images without classes: dataset.labels=none. Or move them into the folder of their class."
+            f"dataset.root: {level.place} holds {images} beside the {folders} {some(sorted(level.folders))}: "
+            f"{some([path.name for path in level.loose])}. To leave {them} out and record that: dataset.loose=exclude. "
+            f"To take all images without classes: dataset.labels=none. Or move {them} into the folder of {their} class."
         )
     reasons = {**dict.fromkeys(level.no_images, NO_IMAGE), **dict.fromkeys(level.loose, STRAY)}
     return {str(path): why for path, why in reasons.items()}
@@ -100,7 +100,7 @@ def unlabelled(level: Level, words: str) -> Listing:
         left_out |= dict.fromkeys(level.loose, STRAY)
     entries = [Entry(str(path), None, TRAIN) for path in level.paths if path not in left_out]
     reasons = {str(path): why for path, why in left_out.items()}
-    return listed(entries, reasons, (f"{words} (dataset.labels=folders makes a class of each)",))
+    return listed(entries, reasons, (f"{words} (dataset.labels=folders makes each of them a class)",))
 
 
 def twins(names: Iterable[str | None]) -> list[str]:

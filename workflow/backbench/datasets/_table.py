@@ -98,7 +98,7 @@ def _paths(table: Table, place: int, files: Located, ground: Ground) -> list[str
         path = files.paths[row] or "/".join(_table_paths.spelled(text))
         if path in lines:
             raise ConfigError(
-                f"{table.where(row)}: {path!r} is there twice; it stands in line {lines[path]} too. Leave "
+                f"{table.where(row)}: {path!r} is there twice; it is also in line {lines[path]}. Leave "
                 "one of the two rows out."
             )
         lines[path] = table.rows[row].line
@@ -139,7 +139,7 @@ def _labels(table: Table, place: int | None, parting: Parting) -> Labels:
     notes = _alike(counted)
     if any("." in text for text in counted) and all(map(_is_whole, counted)):
         texts = [text.split(".")[0] for text in texts]
-        notes.append("labels such as 1.0 are taken for whole numbers: 1")
+        notes.append("labels such as 1.0 are read as whole numbers, such as 1")
     return Labels(texts, notes)
 
 

@@ -125,12 +125,12 @@ def _of_words(table: Table, place: int) -> Parting:
     doubtful = next((row for row, cell in enumerate(cells) if cell in other and (not split or _is_slip(cell))), None)
     if doubtful is not None:
         error = refuse(f"{table.where(doubtful)}, {title}", cells[doubtful], WORDS)
-        raise ConfigError(f"{error} Where the column tells no parts, give dataset.columns.split=none")
+        raise ConfigError(f"{error} If the column does not hold parts, give dataset.columns.split=none")
     parts = split or known
-    notes = [f"rows passed over, for `{title}` says no part of a split: {_counted(other)}"] if other else []
+    notes = [f"rows passed over because `{title}` names no part of a split: {_counted(other)}"] if other else []
     if not split:
         alone = " and ".join(sorted(known))
-        notes.append(f"column `{title}` holds {alone} alone, which is no split")
+        notes.append(f"column `{title}` holds only {alone}, which is not a split")
     return Parting([parts.get(cell) for cell in cells], bool(split), True, f"`{title}`", notes)
 
 
@@ -193,7 +193,7 @@ def _of_folders(table: Table, paths: Sequence[str]) -> Parting | None:
     if odd is None:
         return Parting([known[name] for name in names], True, False, "the folders of the paths")
     raise ConfigError(
-        f"{table.where(odd)}: {shown(paths[odd])!r} lies in no part of the split, while other rows lie in "
+        f"{table.where(odd)}: {shown(paths[odd])!r} is in no part of the split, while other rows are in "
         f"{' and '.join(sorted(known))}. Leave such rows out or add a column split; or give "
         "dataset.columns.split=none, for a collection without parts."
     )
@@ -202,4 +202,4 @@ def _of_folders(table: Table, paths: Sequence[str]) -> Parting | None:
 def _two(table: Table, places: Sequence[int]) -> ConfigError:
     titles = [table.titles[place] for place in places]
     choices = " or ".join(f"dataset.columns.split={title}" for title in [*titles, "none"])
-    return ConfigError(f"dataset.csv: {table.path}: {' and '.join(titles)} name other parts each. Give {choices}")
+    return ConfigError(f"dataset.csv: {table.path}: {' and '.join(titles)} give different parts. Give {choices}")

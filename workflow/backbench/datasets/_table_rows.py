@@ -127,7 +127,7 @@ def _text(path: Path) -> tuple[str, str]:
         raise ConfigError(f"dataset.csv: {path}: {error.strerror}; give a table with a header path,label.") from error
     for magic, kind in OTHER_FILES.items():
         if content.startswith(magic):
-            raise ConfigError(f"dataset.csv: {path} is no text: it is {kind}, and give that file.")
+            raise ConfigError(f"dataset.csv: {path} is not a text file. It is {kind}, and give that file.")
     encoding = next((encoding for mark, encoding in MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -136,7 +136,7 @@ def _text(path: Path) -> tuple[str, str]:
     if "\0" in text:
         line = len(ENDS.findall(text[: text.index("\0")])) + 1
         raise ConfigError(
-            f"{_where(path, line)}: a NUL byte; the file is damaged, no text, or UTF-16 without a byte order mark. "
+            f"{_where(path, line)}: a NUL byte; the file is damaged, not text, or UTF-16 without a byte order mark. "
             "Save it as CSV in UTF-8."
         )
     return text, encoding
@@ -165,7 +165,7 @@ def _is_multibyte(row: bytes) -> bool:
 
 def _announced(path: Path, text: str) -> str:
     words = ", ".join(list(dict.fromkeys(WORD.findall(text)))[:SHOWN])
-    return f"{path.name} is not UTF-8 and was read as Windows-1252: {words}; where that is wrong, save it as UTF-8"
+    return f"{path.name} is not UTF-8 and was read as Windows-1252: {words}; if that is wrong, save it as UTF-8"
 
 
 def _separated(text: str, path: Path) -> tuple[str, str]:
@@ -221,7 +221,7 @@ def _records(text: str, separator: str, path: Path) -> Iterator[Row]:
         yield from _raw(text, separator)
     except Unbalanced as error:
         raise ConfigError(
-            f"{_where(path, error.line)}: the file is no table of comma-separated values ({error}). A quote that opens "
+            f"{_where(path, error.line)}: the file is not a valid table ({error}). A quote that opens "
             'a cell has to close it, and one inside a quoted cell is doubled: "5"" lens".'
         ) from error
 
@@ -234,7 +234,7 @@ def _refuse_ragged(path: Path, titles: Sequence[str], rows: Sequence[Row], separ
     if not odd:
         return
     line, cells = odd[0]
-    others = f" ({len(odd) - 1} other rows likewise)" if len(odd) > 1 else ""
+    others = f" ({len(odd) - 1} more such rows)" if len(odd) > 1 else ""
     if comment_hint(titles):
         raise ConfigError(
             f"{_where(path, line)}: {len(cells)} cells, while the first line has {len(titles)}: "
@@ -250,6 +250,4 @@ def _refuse_ragged(path: Path, titles: Sequence[str], rows: Sequence[Row], separ
         quoted = separator.join([*cells[: len(titles) - 1], f'"{last}"'])
         name = SEPARATORS.get(separator, repr(separator))
         raise ConfigError(f"{message}Quote the cell that holds a {name}, for example: {shown(quoted)}")
-    raise ConfigError(
-        f"{message}Fill in the row; a cell without a value is written with its separator.{comment_hint(cells)}"
-    )
+    raise ConfigError(f"{message}Fill in the row; an empty cell still needs its separator.{comment_hint(cells)}")

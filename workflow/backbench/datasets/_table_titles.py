@@ -159,7 +159,9 @@ def label_column(table: Table, path: int, title: Title) -> tuple[int | None, lis
     if bare(table.titles[usual[0]]) != LABELS[0]:
         raise _several(table, "label", {place: _examples(table, place) for place in usual})
     listed = " and ".join(f"`{table.titles[place]}`" for place in others)
-    return usual[0], [f"other classes stand in {listed}; dataset.columns.label={table.titles[others[0]]} takes those"]
+    return usual[0], [
+        f"other labels are in {listed}; to use them, give dataset.columns.label={table.titles[others[0]]}"
+    ]
 
 
 def _usual(table: Table, known: Sequence[str], option: str) -> list[int]:
@@ -248,7 +250,7 @@ def _examples(table: Table, place: int) -> str:
 def _several(table: Table, option: str, readings: Mapping[int, str]) -> ConfigError:
     listed = " or ".join(f"{table.titles[place]!r} ({what})" for place, what in readings.items())
     choices = " or ".join(f"dataset.columns.{option}={table.titles[place]}" for place in readings)
-    return ConfigError(f"dataset.csv: {table.path}: the column of {option}s can be {listed}. Give {choices}")
+    return ConfigError(f"dataset.csv: {table.path}: the {option} column may be {listed}. Give {choices}")
 
 
 def _none(table: Table, option: str, path: int | None) -> ConfigError:

@@ -22,10 +22,7 @@ from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
 UNHASHED = ("path", "key", "columns", "labels", "names", "parts", "max_gb")
-MIXED = (
-    "the file brings its own parts of a split, and they are mixed and divided anew; dataset.split.source=given keeps "
-    "them"
-)
+MIXED = "the file has its own split, but its rows are mixed and split anew; dataset.split.source=given keeps its parts"
 
 
 @dataclass(frozen=True)

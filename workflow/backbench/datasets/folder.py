@@ -107,8 +107,8 @@ def _check_sole(params: Params) -> None:
     also = next((name for name, allowed in plain.items() if getattr(params, name) not in allowed), None)
     if other and also:
         raise ConfigError(
-            f"dataset(folder): received {other} and {also}; with {other} the folders tell nothing. Leave one of them "
-            "out."
+            f"dataset(folder): received {other} and {also}; with {other}, the names of folders are not used. "
+            "Leave one of them out."
         )
 
 

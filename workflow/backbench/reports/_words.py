@@ -207,7 +207,7 @@ def _bits(shallow: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     if grey:
         return f"The values of {counted(len(grey), 'grey image')} fill only {grey[0]} bits.", f"dataset.bits={grey[0]}"
     bits = shallow[0]["bits"]
-    return f"The values fill only {bits} bits; of 16-bit colour the high byte is read, so convert them to 8 bits.", ""
+    return f"The values fill only {bits} bits; of 16-bit colour only the high byte is read: convert it to 8 bits.", ""
 
 
 _LEFT_OUT = {"duplicates": "the same image as", "near_duplicates": "nearly the same image as"}

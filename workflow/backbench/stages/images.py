@@ -133,7 +133,7 @@ def named(name: str) -> Iterator[None]:
     except (OSError, _decode.Unreadable):
         raise
     except MemoryError as error:
-        raise _decode.Unreadable(f"{name}: there is not enough memory for it; use fewer threads") from error
+        raise _decode.Unreadable(f"{name}: not enough memory for it; use fewer threads") from error
     except Exception as error:  # Pillow's errors for one image would leave no trace of which it was
         raise _decode.Unreadable(f"{name}: {type(error).__name__}: {error}") from error
 

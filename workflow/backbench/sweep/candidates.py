@@ -65,7 +65,7 @@ def settled(candidates: Sequence[Candidate], explicit: frozenset[str]) -> tuple[
         return list(candidates), []
     kept = _kept(candidates)
     if not kept:
-        raise ConfigError(_report("nothing is left of the grid, for the collection is too small", _every(candidates)))
+        raise ConfigError(_report("the collection is too small, and nothing is left of the grid", _every(candidates)))
     _refuse_vanished(candidates, kept, explicit)
     return kept, _notices(candidates)
 

@@ -16,10 +16,10 @@ def _warnings(about: Description) -> list[str]:
     warnings = []
     if about.n < FEW_IMAGES:
         counted = f"{about.n} {items}" if about.n != 1 else f"1 {items[:-1]}"
-        warnings.append(f"{counted}: too few to tell anything apart; every figure below is anecdote")
+        warnings.append(f"{counted}: too few to tell anything apart; no figure below means much")
     if about.classes == 1:
         warnings.append(
-            f"one class alone ({about.n:,} {items}): there is nothing to classify, and nothing to compare clusters "
+            f"only one class ({about.n:,} {items}): there is nothing to classify, and nothing to compare clusters "
             "with; clusterings and nearest images are computed"
         )
     elif about.classes and about.n >= FEW_IMAGES:
@@ -34,6 +34,6 @@ def _few_of_a_class(about: Description, classes: int, items: str) -> list[str]:
         return []
     points = 100 / count
     return [
-        f"{count} {part} {items} for {classes} classes: each is worth {points:.1f} points of accuracy, so that small "
+        f"{count} {part} {items} for {classes} classes: each is worth {points:.1f} points of accuracy, so small "
         "differences between classifiers mean nothing"
     ]

@@ -81,7 +81,7 @@ def _other_kind(path: Path) -> str | None:
     if words.startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page; the download went wrong"
     if words.startswith(b"version https://git-lfs"):
-        return "a pointer of Git LFS; `git lfs pull` brings the file itself"
+        return "a Git LFS pointer, not the file itself; run git lfs pull"
     if start[:4] == b"\x89HDF":
         return "an HDF5 file, as Keras writes it"
     if not _other_than_safetensors(path, start, size):
