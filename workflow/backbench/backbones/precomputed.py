@@ -1,10 +1,10 @@
 """Embeddings made elsewhere (layer 1): ``backbone=precomputed backbone.path=FILE``.
 
-The rows of the file are put beside the images of the data set by name where the file has text: any array or column
-whose entries match the names of all images is used (see ``backbench.arrays.matching`` for what matches). Text that
-matches in part, or two columns that match differently, are refused. Labels and parts of a split are not taken for
-names. Without text, or with ``align: order``, row i of the file belongs to image i of the data set's own order, before
-any draw or split.
+The rows of the file are matched to the images of the data set by name if the file has text: any array or column whose
+entries match the names of all images is used (see ``backbench.arrays.matching`` for what matches). Text that matches
+only in part, and two columns that match differently, are refused. Labels and parts of a split are not taken for names.
+Without text, or with ``align: order``, row i of the file belongs to image i of the data set's own order, before any
+sampling or split.
 
 ``embeddings_sha256`` is over the numbers as float32, and over the names where they count; neither the format nor the
 path matters. ``path: null`` takes the embeddings that the data set itself consists of.

@@ -234,7 +234,9 @@ def _audit(command: argparse.ArgumentParser) -> None:
 
 def _runs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--filter", action="append", default=[], metavar="COND", help="k>=5, backbone.name=pixels ...")
-    command.add_argument("--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts downwards (--sort -nmi)")
+    command.add_argument(
+        "--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts in descending order (--sort -nmi)"
+    )
     command.add_argument("--columns", help="columns to show, separated by commas")
     command.add_argument("--limit", type=_positive, help="show that many rows")
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
@@ -280,7 +282,7 @@ def _compare(command: argparse.ArgumentParser) -> None:
 def _report(command: argparse.ArgumentParser) -> None:
     command.epilog = REPORT
     command.add_argument(
-        "sweep", nargs="?", help="id of a sweep or a unique beginning of it (default: the newest with results)"
+        "sweep", nargs="?", help="id of a sweep, or enough of its first characters (default: the newest with results)"
     )
     command.add_argument("--to", metavar="FILE", help="write the page here too")
 

@@ -2,7 +2,7 @@
 
 One ``.npz`` with the arrays features, labels and perhaps names and split; or a table in any format that
 ``backbench.arrays`` reads, with the labels beside it. Labels are text or whole numbers; the classes are their values,
-sorted. A file that has parts of a split keeps them unless ``split.source`` is ``random``; rows of other parts
+sorted. A file that has its own split keeps it unless ``split.source`` is ``random``; rows of other parts
 (unlabeled) are left out. The digest is over the numbers as float32, the labels, names and parts, whatever the files are
 called.
 """

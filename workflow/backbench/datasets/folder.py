@@ -1,8 +1,8 @@
 """Any folder of images (layer 1): ``dataset=folder dataset.root=PATH``.
 
 One sub-folder per class; or images right in the folder, which then have no labels; or the parts of a split, each with
-one of these. What else is understood, and what is refused, is told in ``_layout``; ``labels``, ``parts`` and ``loose``
-say what is meant. Classes may also come from a table (``csv``, see ``_table``) or from the names of the files
+one of these. ``_layout`` says what else is read, and what is refused; ``labels``, ``parts`` and ``loose`` say what is
+meant. Classes may also come from a table (``csv``, see ``_table``) or from the names of the files
 (``label_pattern``, see ``_pattern``). All of these only say where the labels are, and go into the hash through the
 digest of the content.
 """
