@@ -75,13 +75,13 @@ def test_symbolic_links_in_a_zip(tmp_path):
     copies = {name.replace("train", "val"): data for name, data in FILES.items()}
     assert made == {**FILES, **copies, "test/cat/1.png": b"second"}
     assert result.skipped == {
-        "bad": "is a link to 'a\\x00b', which is no file name",
-        "none": "is a link to '', which is no file name",
+        "bad": "is a link to 'a\\x00b', which is not a file name",
+        "none": "is a link to '', which is not a file name",
         "out": "is a link to '../x', which points outside the archive",
     }
     assert result.notes == [
         "2 links within the archive are unpacked as copies of what they name (4 files)",
-        "3 links in the archive are left out: 'bad' is a link to 'a\\x00b', which is no file name, ...",
+        "3 links in the archive are left out: 'bad' is a link to 'a\\x00b', which is not a file name, ...",
     ]
 
 
@@ -126,7 +126,7 @@ def test_what_was_understood_reaches_the_plan(tmp_path):
         ([("l", SYMBOLIC, "train/cat/3.png")], {"l": "points to nothing in the archive"}),
         ([("l", SYMBOLIC, "train/cat/1.png/more")], {"l": "points to nothing in the archive"}),
         ([("l", SYMBOLIC, "x" * 300)], {"l": "points to nothing in the archive"}),
-        ([("l", SYMBOLIC, "train/" * 1000)], {"l": "is no file name"}),
+        ([("l", SYMBOLIC, "train/" * 1000)], {"l": "is not a file name"}),
         ([("l", HARD, "l")], {"l": "points in a circle"}),
         ([("a", SYMBOLIC, "b"), ("b", SYMBOLIC, "c"), ("c", HARD, "a")], dict.fromkeys("abc", "points in a circle")),
         ([("a", SYMBOLIC, "a/b")], {"a": "points in a circle"}),

@@ -445,7 +445,7 @@ def test_the_checksum_of_a_local_archive(tmp_path):
         ({"url": "file:///a.zip", "sha256": "0" * 64}, "give dataset.archive=PATH"),
         ({"url": "/a.zip", "sha256": "0" * 64}, "give dataset.archive=PATH"),
         ({"url": "ftp://x/a.zip", "sha256": "0" * 64}, "starts with http:// or https://"),
-        ({"archive": "/is/not/there.zip"}, "/is/not/there.zip is no file"),
+        ({"archive": "/is/not/there.zip"}, "/is/not/there.zip is not a file"),
     ],
 )
 def test_options_that_cannot_be(options, reason):

@@ -79,7 +79,7 @@ def test_wrong_weights_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read as PyTorch weights"):
         opened(LITE, weights=str(path))
     torch.save([1, 2], path)
-    with pytest.raises(ConfigError, match="is no state dict"):
+    with pytest.raises(ConfigError, match="is not a state dict"):
         opened(LITE, weights=str(path))
     module, _ = backbone(LITE)
     state = torch.load(module._path("imagenet"), weights_only=True)

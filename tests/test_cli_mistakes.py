@@ -63,7 +63,7 @@ def refusal(capsys, *words) -> str:
 
 # Overrides: what is typed, what the error says, and the whole line to type ('' where that is not certain)
 OVERRIDES = [
-    (["k=2-15"], "received '2-15', which is no number", "k=2..15"),
+    (["k=2-15"], "received '2-15', which is not a number", "k=2..15"),
     (["k=2–15"], "en dash", "k=2..15"),
     (["k=2...15"], "For 2 to 15 write k=2..15", "k=2..15"),
     (["k=2…15"], "horizontal ellipsis", "k=2..15"),
@@ -75,7 +75,7 @@ OVERRIDES = [
     (["k=2.."], "without one of its ends", ""),
     (["k=..9"], "without one of its ends", ""),
     (["classifier.C=0.1..0.5"], "listed one by one", ""),
-    (["clusterer.n_init=2-5"], "is no number", "clusterer.n_init=2..5"),
+    (["clusterer.n_init=2-5"], "is not a number", "clusterer.n_init=2..5"),
     (["k=", "5"], "2 words", "k=5"),
     (["k", "=5"], "2 words", "k=5"),
     (["k", "=", "5"], "3 words", "k=5"),
@@ -89,10 +89,10 @@ OVERRIDES = [
     (["k==5"], "second =", "k=5"),
     (["k:5"], "colon", "k=5"),
     (["dataset.root:photos"], "colon", "dataset.root=photos"),
-    (["-k", "5"], "a key k", "k=5"),
-    (["-k=5"], "a key k", "k=5"),
-    (["--k=5"], "a key k", "k=5"),
-    (["--k", "5"], "a key k", "k=5"),
+    (["-k", "5"], "k is a key", "k=5"),
+    (["-k=5"], "k is a key", "k=5"),
+    (["--k=5"], "k is a key", "k=5"),
+    (["--k", "5"], "k is a key", "k=5"),
     (["–k", "5"], "2 words", "k=5"),
     (["K=5"], "Did you mean 'k'", "k=5"),
     (["k=[2,3"], "unmatched", "k=2,3"),

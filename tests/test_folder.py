@@ -154,7 +154,7 @@ def test_labels_from_names_keep_the_parts(tmp_path):
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        ("(?P<label>", "is no regular expression"),
+        ("(?P<label>", "is not a regular expression"),
         ("^([a-z]+)_", "has no group named label; write it as"),
         ("(?P<label>xyz)", "matches none of the 20 files"),
     ],

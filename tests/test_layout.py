@@ -327,7 +327,7 @@ def test_named_parts(tmp_path):
     assert listing.given and listing.apart, "the paths do not tell these parts, so they count in the digest"
     one = _layout.read(tmp_path, Asked(parts=Parts(train=("fold1", "fold2"))))
     assert not one.given and len(one.entries) == 8 and len(one.left_out) == 4
-    with pytest.raises(ConfigError, match="received fold9; the folders of"):
+    with pytest.raises(ConfigError, match="received fold9; allowed: the folders of"):
         _layout.read(tmp_path, Asked(parts=Parts(train=("fold9",))))
     with pytest.raises(ConfigError, match="received fold1 twice; name each folder in one part"):
         _layout.read(tmp_path, Asked(parts=Parts(train=("fold1", "fold2"), test=("fold1",))))
@@ -358,7 +358,7 @@ def test_no_labels_ignores_folders(tmp_path):
 
 def test_classes_that_differ_in_case_alone_are_announced_and_refused_across_parts(tmp_path):
     lay(tmp_path / "one", *spread("Cat", "cat", "dog"))
-    assert "differ in capitals or blanks alone: Cat, cat" in _layout.read(tmp_path / "one").understood[0]
+    assert "differ only in upper and lower case or blanks: Cat, cat" in _layout.read(tmp_path / "one").understood[0]
     lay(tmp_path / "two", *spread("train/Cat", "test/cat", "train/dog", "test/dog"))
     with pytest.raises(ConfigError, match="Cat, cat are the same class"):
         _layout.read(tmp_path / "two")

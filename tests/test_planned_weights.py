@@ -65,7 +65,7 @@ NO_WEIGHTS = {
     "keras": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100)), "an HDF5 file"),
     "zip": (zipped, "a zip archive of 1 files without PyTorch's data.pkl"),
     "noise": (lambda path: path.write_bytes(bytes(range(7, 256)) * 4), "of no known format"),
-    "list": (lambda path: torch.save([1, 2], path), "is no state dict"),
+    "list": (lambda path: torch.save([1, 2], path), "is not a state dict"),
     "code": (stolen, "without running code in it"),
     "module": (lambda path: torch.save(torch.nn.Linear(2, 2), path), "without running code in it"),
 }
@@ -100,7 +100,7 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path, planned, state):
 def test_the_header_of_safetensors_says_how_long_a_file_is(tmp_path, planned, content, reason):
     path = tmp_path / "w.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="no file of weights") as caught:
+    with pytest.raises(ConfigError, match="not a weights file") as caught:
         planned(path)
     assert reason in str(caught.value)
 

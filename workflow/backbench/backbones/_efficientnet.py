@@ -120,7 +120,7 @@ def pretrained(path: Path) -> EfficientNetLite0:
     Raises
     ------
     ConfigError
-        If the file is no state dict, or its keys or shapes are not this network's.
+        If the file is not a state dict, or its keys or shapes are not this network's.
     """
     network = EfficientNetLite0()
     _weights.load(network, path, None, "EfficientNet-Lite0")

@@ -79,7 +79,7 @@ def load(network: "torch.nn.Module", path: Path, needed: Collection[str] | None,
     Raises
     ------
     ConfigError
-        If the file is no state dict, or its names or shapes are not this network's; it lists them.
+        If the file is not a state dict, or its names or shapes are not this network's; it lists them.
     """
     fill(network, read(path), path, needed, what)
 
@@ -119,7 +119,9 @@ def read(path: Path) -> "State":
         ) from error
     state = _unnested(found)
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ConfigError(f"{path} is no state dict (a mapping of names to tensors); it holds {type(found).__name__}.")
+        raise ConfigError(
+            f"{path} is not a state dict (a mapping of names to tensors); it holds {type(found).__name__}."
+        )
     if state and all(name.startswith(PARALLEL) for name in state):
         return {name.removeprefix(PARALLEL): value for name, value in state.items()}
     return dict(state)

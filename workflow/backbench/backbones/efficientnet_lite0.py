@@ -83,7 +83,7 @@ def open(params: Params, context: Context) -> Callable[["np.ndarray"], "np.ndarr
     Raises
     ------
     ConfigError
-        If the file of weights is no state dict of this network; it names the keys.
+        If the file of weights is not a state dict of this network; it names the keys.
     """
     from backbench.backbones import _efficientnet
 

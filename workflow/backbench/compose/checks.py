@@ -139,7 +139,9 @@ def _check_value(override: str, key: str, value: str) -> None:
     if group in names.options():
         _check_options(override, key, value, names.options()[group], group)
     if key in COUNTED and (match := re.fullmatch(r"[\[({]([\d\s,.-]*\d)[\])}]", value)):
-        text = f"{short(override)}: received a list in brackets, which is one value; allowed: several by commas alone."
+        text = (
+            f"{short(override)}: received a list in brackets, which is one value; allowed: values separated by commas."
+        )
         raise Mistake(text, [override], _mended(f"{key}={match[1].replace(' ', '')}"))
     if PLAIN.fullmatch(value):
         _check_pieces(override, key, value)

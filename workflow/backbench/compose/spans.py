@@ -31,7 +31,9 @@ def fault(piece: str) -> tuple[str, str] | None:
     if RANGE.fullmatch(piece):
         return _of_range(*RANGE.fullmatch(piece).groups())
     if match := MEANT.fullmatch(piece):
-        return "is no number", "..".join(sorted(match.groups(), key=int) if _short(*match.groups()) else match.groups())
+        return "is not a number", "..".join(
+            sorted(match.groups(), key=int) if _short(*match.groups()) else match.groups()
+        )
     if match := STEPPED.fullmatch(piece):
         if not _short(*match.groups()):
             return "has numbers of too many digits", ""

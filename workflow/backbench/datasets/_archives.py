@@ -103,7 +103,7 @@ def checksum(archive: Path, given: str | None, where: str = "dataset.archive") -
         If there is no such file, or `given` is another SHA-256.
     """
     if not archive.is_file():
-        raise ConfigError(f"{where}: {archive} is no file; give a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz.")
+        raise ConfigError(f"{where}: {archive} is not a file; give a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz.")
     sha256 = _remembered(archive)
     if given is not None and given.lower() != sha256:
         raise ConfigError(f"dataset.sha256: {archive} has {sha256}, not {given.lower()} as given.")

@@ -80,7 +80,7 @@ def _told(level: Level) -> Listing | None:
     unknown = sorted(set(named) - set(level.folders))
     if unknown:
         there = some(sorted(level.folders))
-        raise ConfigError(f"dataset.parts: received {some(unknown)}; the folders of {level.place} are {there}.")
+        raise ConfigError(f"dataset.parts: received {some(unknown)}; allowed: the folders of {level.place}, {there}.")
     if TRAIN not in named.values():
         raise ConfigError("dataset.parts: no folder is the training part; give 'dataset.parts.train=[NAME]'.")
     return _with_parts(level, named, apart=True)

@@ -19,7 +19,7 @@ OUTSIDE = "points outside the archive"
 MISSING = "points to nothing in the archive"
 CIRCLE = "points in a circle"
 ABOVE = "points back to a folder above it"
-NO_NAME = "is no file name"
+NO_NAME = "is not a file name"
 
 
 class Link(NamedTuple):

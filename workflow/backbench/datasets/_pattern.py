@@ -24,7 +24,7 @@ def read(root: Path, pattern: str) -> Listing:
     Raises
     ------
     ConfigError
-        If the pattern is no regular expression with a group ``label``, or matches nothing.
+        If the pattern is not a regular expression with a group ``label``, or matches nothing.
     """
     expression = _compiled(pattern)
     paths, without = _listing.walk(root)
@@ -50,7 +50,7 @@ def _compiled(pattern: str) -> re.Pattern:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"dataset.label_pattern: {pattern!r} is no regular expression ({error}).") from error
+        raise ConfigError(f"dataset.label_pattern: {pattern!r} is not a regular expression ({error}).") from error
     if "label" not in expression.groupindex:
         raise ConfigError(
             f"dataset.label_pattern: {pattern!r} has no group named label; write it as (?P<label>...), as in {EXAMPLE}."

@@ -115,7 +115,7 @@ def class_words(entries: Sequence[Entry]) -> str:
     if not names:
         return "no classes"
     alike = twins(names)
-    differ = f" (some differ in capitals or blanks alone: {some(alike)})" if alike else ""
+    differ = f" (some differ only in upper and lower case or blanks: {some(alike)})" if alike else ""
     return f"{len(names):,} class{'' if len(names) == 1 else 'es'} from folder names{differ}"
 
 

@@ -170,7 +170,7 @@ def _alike(labels: Iterable[str]) -> list[str]:
     for label in sorted(labels):
         spellings["".join(unicodedata.normalize("NFKC", label).casefold().split())].append(label)
     alike = [", ".join(map(repr, several)) for several in spellings.values() if len(several) > 1]
-    return [f"classes that differ in case or blanks alone: {'; '.join(alike[:SHOWN])}"] if alike else []
+    return [f"classes that differ only in case or blanks: {'; '.join(alike[:SHOWN])}"] if alike else []
 
 
 def _summary(table: Table, places: tuple[int | None, int], files: Located, parting: Parting, unnamed: int) -> str:

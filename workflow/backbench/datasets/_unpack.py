@@ -190,7 +190,7 @@ def _refusing(archive: Path, name: str) -> Iterator[None]:
         path, first, second = error.args
         raise UnpackError(f"{archive} holds {path!r} twice, as {first} and as {second}.") from None
     except (FileExistsError, NotADirectoryError):
-        raise UnpackError(f"{archive} holds {name!r} twice, or names that differ in case alone.") from None
+        raise UnpackError(f"{archive} holds {name!r} twice, or names that differ only in case.") from None
     except OSError as error:
         if error.errno not in PARTLY_WRITTEN:
             raise
@@ -234,7 +234,7 @@ def _inside(archive: Path, name: str) -> PurePosixPath:
     if ".." in name.split("/"):
         raise UnpackError(f"{archive}: {name!r} leads out of the folder; this archive is not to be trusted.")
     if "\0" in name:
-        raise UnpackError(f"{archive}: {name!r} is no file name.")
+        raise UnpackError(f"{archive}: {name!r} is not a file name.")
     return PurePosixPath(name)
 
 

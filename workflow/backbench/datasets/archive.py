@@ -4,7 +4,7 @@ The archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz; see ``_unpack``) is unpacke
 what it holds is read as by the plugin ``folder``. Links within the archive become copies of their targets; links that
 point outside it are left out and recorded. File names in a zip that states no encoding are read as UTF-8, Shift-JIS or
 cp437, and the plan says which (see ``_zip_names``). Folders that only wrap others are entered; ``folder`` picks
-another one. From the web it needs the SHA-256 of the archive, and a download that broke off goes on (see ``_download``).
+another one. From the web it needs the SHA-256 of the archive; a download that broke off goes on (see ``_download``).
 None of this is part of a hash: the digest is over the images and their labels, as that of the same folder would be.
 """
 

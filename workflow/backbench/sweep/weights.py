@@ -61,7 +61,7 @@ def refuse_other_files(path: Path) -> None:
     """
     kind = _other_kind(path)
     if kind:
-        raise ConfigError(f"backbone.weights: {path} is no file of weights: it is {kind}; {ADVICE}.")
+        raise ConfigError(f"backbone.weights: {path} is not a weights file: it is {kind}; {ADVICE}.")
 
 
 def _other_kind(path: Path) -> str | None:
