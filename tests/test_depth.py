@@ -188,7 +188,7 @@ def test_the_audit_says_of_colour_that_the_high_byte_is_read(twelve, tmp_path):
     for path in twelve.rglob("*.png"):
         path.write_bytes(sixteen_bit_png(np.random.default_rng(len(path.name)).integers(0, 4096, (16, 20, 3))))
     check = shallow(recorded(tmp_path, twelve))
-    assert (check.shown, check.then) == ("31", "") and "convert them to 8 bits" in check.policy
+    assert (check.shown, check.then) == ("31", "") and "convert it to 8 bits" in check.policy
 
 
 def test_the_images_stage_reads_by_the_same_bits(twelve, tmp_path):

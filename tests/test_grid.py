@@ -429,5 +429,5 @@ def test_parts_that_are_not_kept_are_mentioned(photos):
     root = photos(classes=("train/cat", "train/dog", "test/cat", "test/dog"))
     asked = ("dataset=folder", f"dataset.root={root}")
     (notice,) = build(cell(*asked)).notices
-    assert "dataset.split.source=given keeps them" in notice
+    assert "dataset.split.source=given keeps its split" in notice
     assert not build(cell(*asked, "dataset.split.source=given")).notices

@@ -73,12 +73,17 @@ class TestByName:
         np.testing.assert_array_equal(embedded(path, files=files), numbers())
         flat = put(tmp_path / "y.npz", numbers(), names=[f"{row}.png" for row in range(N)])
         message = refusal(flat)
-        assert "for 12 of 12 images: cat/0.png, cat/1.png" in message, "0.png may be the cat or the dog"
+        assert "12 of 12 images have no row, or more than one: cat/0.png, cat/1.png" in message, (
+            "0.png may be the cat or the dog"
+        )
 
     def test_a_missing_name(self, tmp_path):
         names = [name if row not in (3, 8) else f"other{row}" for row, name in enumerate(FILES)]
         message = refusal(put(tmp_path / "x.npz", numbers(), names=names))
-        assert "for 2 of 12 images: cat/3.png, dog/2.png." in message and "Its names are cat/0.png" in message
+        assert (
+            "2 of 12 images have no row, or more than one: cat/3.png, dog/2.png." in message
+            and "Its names are cat/0.png" in message
+        )
 
     def test_a_name_twice(self, tmp_path):
         path = put(tmp_path / "x.npz", numbers(), names=[*FILES[:-1], "./cat/0.png"])
@@ -222,7 +227,10 @@ class TestNamesThatAreRefused:
         with pytest.raises(ConfigError) as caught:
             settled(path)
         message = str(caught.value)
-        assert "by the names in 'key'" in message and "for 2 of 12 images: dog/4.png, dog/5.png" in message
+        assert (
+            "by the names in 'key'" in message
+            and "2 of 12 images have no row, or more than one: dog/4.png, dog/5.png" in message
+        )
         assert "backbone.names=COLUMN" in message and "backbone.align=order" in message
         np.testing.assert_array_equal(planned_rows(path, align="order")[0], numbers())
 
@@ -236,7 +244,7 @@ class TestNamesThatAreRefused:
 
     def test_several_rows_of_an_image(self, tmp_path):
         path = put(tmp_path / "x.npz", numbers(N + 1), key=[*FILES, FILES[0]])
-        with pytest.raises(ConfigError, match=r"several that may be meant, for 1 of 12 images: cat/0\.png"):
+        with pytest.raises(ConfigError, match=r"1 of 12 images have no row, or more than one: cat/0\.png"):
             settled(path)
 
     def test_text_that_names_no_image(self, tmp_path):
@@ -342,9 +350,9 @@ class TestNamesOfADraw:
         found, sentence = planned_rows(path, rows=[2, 7, 9])
         np.testing.assert_array_equal(found, numbers()[[2, 7, 9]])
         assert "3 of 12 images have a row" in sentence
-        with pytest.raises(ConfigError, match=r"for 1 of 3 images: cat/3\.png"):
+        with pytest.raises(ConfigError, match=r"1 of 3 images have no row, or more than one: cat/3\.png"):
             planned_rows(path, rows=[2, 3, 7])
-        with pytest.raises(ConfigError, match="for 9 of 12 images"):
+        with pytest.raises(ConfigError, match="9 of 12 images have no row"):
             settled(path, n=4)
 
     def test_a_folder_that_was_not_read_yet(self, tmp_path):

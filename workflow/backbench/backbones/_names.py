@@ -113,7 +113,7 @@ def incomplete(column: Column, match: Match | None, files: Sequence[str], path: 
     rule = "" if match is None else f" (compared by {match.rule})"
     return ConfigError(
         f"{path}: by the names in {column.title!r}, {len(without)} of {len(files)} images have no row, or more "
-        f"than one: {arrays.some(without)}. Its names are {arrays.some(entries)}{rule}.{repeated} Mend "
+        f"than one: {arrays.some(without)}. Its names are {arrays.some(entries)}{rule}.{repeated} Correct "
         f"the names; or {WAYS}."
     )
 

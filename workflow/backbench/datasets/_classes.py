@@ -93,7 +93,7 @@ def check_left(classes: Sequence[str] | None, left: Iterable[str | None], root: 
     if empty:
         raise ConfigError(
             f"{WHERE}: no image of {', '.join(map(repr, empty))} in {root} can be used; `backbench audit` without "
-            "dataset.classes says why its files are left out. Mend them, or leave the class out of the list."
+            "dataset.classes says why its files are left out. Repair them, or leave the class out of the list."
         )
 
 

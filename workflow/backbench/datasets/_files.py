@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 SHOWN = 3
 OWN_PARTS = (
-    "the collection has its own split, but its images are mixed and split anew; dataset.split.source=given keeps them"
+    "the collection has its own split, but it is mixed and split anew; dataset.split.source=given keeps its split"
 )
 # Reasons why a file is no part of a collection, though nothing is wrong with it.
 PASSED_OVER = _listing.PASSED_OVER | {_pattern.NO_MATCH, _table.UNNAMED, _table.OTHER_PART}
@@ -133,7 +133,7 @@ def _checked(audit: Audit, params: Any, root: Path) -> _gate.Chosen:
     if unreadable and params.unreadable == "fail":
         files = "1 unreadable file" if len(unreadable) == 1 else f"{len(unreadable):,} unreadable files"
         raise ConfigError(
-            f"{root}: {files}: {some(unreadable)}. Mend or remove what is named, or leave it out, recorded: "
+            f"{root}: {files}: {some(unreadable)}. Repair or remove these files, or leave them out, recorded: "
             "dataset.unreadable=exclude."
         )
     if not audit.readable:

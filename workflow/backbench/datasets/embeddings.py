@@ -22,7 +22,7 @@ from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
 UNHASHED = ("path", "key", "columns", "labels", "names", "parts", "max_gb")
-MIXED = "the file has its own split, but its rows are mixed and split anew; dataset.split.source=given keeps its parts"
+MIXED = "the file has its own split, but its rows are mixed and split anew; dataset.split.source=given keeps its split"
 
 
 @dataclass(frozen=True)
