@@ -428,6 +428,7 @@ def test_all_heads_off_leaves_the_features():
 def test_parts_that_are_not_kept_are_mentioned(photos):
     root = photos(classes=("train/cat", "train/dog", "test/cat", "test/dog"))
     asked = ("dataset=folder", f"dataset.root={root}")
-    (notice,) = build(cell(*asked)).notices
+    (notice,) = build(cell(*asked, "dataset.split.source=random")).notices
     assert "dataset.split.source=given keeps its split" in notice
     assert not build(cell(*asked, "dataset.split.source=given")).notices
+    assert not build(cell(*asked)).notices, "auto keeps them"

@@ -109,7 +109,7 @@ def _unclear(path: Path, kinds: Mapping[str, str], readings: Sequence[Choice], b
         lines = [
             f'{_described(reading)}: "{option}=[{titles.pattern(reading.columns, there)}]"' for reading in readings
         ]
-        return ConfigError(f"{path}: several columns may be the features; say which to take. {'; or '.join(lines)}.")
+        return ConfigError(f"{path}: several columns may be the features; say which to take: {'; or '.join(lines)}.")
     listed = some([f"{title} ({kind})" for title, kind in kinds.items()], shown=12)
     return ConfigError(
         f"{path} has the columns {listed}; which of them are features is not clear (no column of lists, no family of "
