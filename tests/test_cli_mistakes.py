@@ -194,8 +194,8 @@ COLLECTIONS = [
     (["a=b"], "dataset=folder dataset.root={here}/a=b"),
     (["./caltech101"], "dataset=folder dataset.root={here}/caltech101"),
     (["file://{here}/my%20photos"], "dataset=folder 'dataset.root={here}/my photos'"),
-    (["labels.csv", "dataset.root=photos"], "dataset=folder dataset.csv={here}/labels.csv"),
-    (["photos", "dataset.csv=labels.csv"], "dataset=folder dataset.root={here}/photos"),
+    (["labels.csv", "dataset.root=photos"], "dataset=folder dataset.csv={here}/labels.csv dataset.root=photos"),
+    (["photos", "dataset.csv=labels.csv"], "dataset=folder dataset.root={here}/photos dataset.csv=labels.csv"),
     (["photos", "dataset=folder", "dataset.sample=11"], "dataset.root={here}/photos"),
     (["e.npz"], "dataset=embeddings dataset.path={here}/e.npz backbone=precomputed"),
 ]

@@ -50,7 +50,8 @@ def resolved(command: str, words: Sequence[str], paper: str | None = None) -> li
     if paper is not None:
         raise _of_a_paper(paper, given[0], named, overrides)
     named = _agreed(command, given[0], named, overrides)
-    say(f"collection: {shlex.join(named)}")
+    beside = [word for word in overrides if word.partition("=")[0] in WHICH]
+    say(f"collection: {shlex.join([*named, *beside])}")
     return [*named, *overrides]
 
 

@@ -58,10 +58,16 @@ def build(
 
 
 def _report(problems: Mapping[str, int]) -> str:
-    lines = [f"{text} ({count} cells)" if count > 1 else text for text, count in problems.items()]
+    lines = [_counted(text, count) for text, count in problems.items()]
     hidden = len(lines) - SHOWN_PROBLEMS
     more = [f"... and {hidden} more problems"] if hidden > 0 else []
     return "\n".join(lines[:SHOWN_PROBLEMS] + more)
+
+
+def _counted(text: str, count: int) -> str:
+    """A problem with the number of cells that have it, which stands in its first line."""
+    first, *rest = text.split("\n")
+    return "\n".join([f"{first} ({count} cells)" if count > 1 else first, *rest])
 
 
 def _candidate(making: Making, cell: Mapping[str, Any]) -> Candidate:
