@@ -3,6 +3,8 @@
 import functools
 
 import pytest
+import torch
+import torchvision
 
 from backbench import compose, planning
 from backbench.papers import described, published, stand_ins
@@ -70,7 +72,7 @@ def test_a_backbone_that_is_replaced_is_one_stand_in():
 
 
 def test_weights_are_said_by_their_file_and_never_by_their_folder(tmp_path):
-    (tmp_path / "own.pth").write_bytes(b"weights")
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "own.pth")
     asked = ("backbone=resnet18", f"backbone.weights={tmp_path / 'own.pth'}")
     found = words(["backbone=resnet18"], asked)
     assert found == ["backbone.weights own.pth in place of IMAGENET1K_V1"]

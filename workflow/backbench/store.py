@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench import hashing
+from backbench import hashing, paths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,12 +96,14 @@ class Store:
         old = self.read(kind, member)
         entries = {name: self._write_array(path, name, array) for name, array in arrays.items()}
         body = {**record, "kind": kind, "hash": member, "arrays": entries}
+        _set_aside(path)
         write_text(path, _sealed(body))
         self._drop_orphans(path.parent, old, entries)
 
     def amend(self, kind: str, member: str, changes: Mapping[str, Any]) -> None:
         """Change keys of a record in one step; its arrays stay."""
         body = {**(self.read(kind, member) or {}), **changes}
+        _set_aside(self.path(kind, member))
         write_text(self.path(kind, member), _sealed(body))
 
     def scratch(self, kind: str, member: str) -> Path:
@@ -116,6 +118,7 @@ class Store:
             handle.flush()
             digest = hashing.file_digest(Path(handle.name))
             target = record_path.parent / f"{record_path.stem}.{name}.{hashing.short(digest)}.npy"
+            _set_aside(target)
             commit(target)
         array = np.asarray(array)
         return {
@@ -198,7 +201,8 @@ def _replacing(folder: Path) -> Iterator[tuple[Any, Any]]:
         handle.flush()
         os.fsync(handle.fileno())
         Path(handle.name).chmod(FILE_MODE & ~_umask())
-        _set_aside(target)
+        if target.absolute().is_relative_to(paths.results().absolute()):  # a folder elsewhere is somebody's own
+            _set_aside(target)
         Path(handle.name).replace(target)
         committed = True
 
@@ -211,7 +215,7 @@ def _replacing(folder: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _set_aside(target: Path) -> None:
-    """Rename a folder that lies where a file is to be written."""
+    """Rename a folder that lies where a file of ours is to be written."""
     if target.is_dir() and not target.is_symlink():
         names = (target.with_name(f"{target.name}.aside-{number}") for number in itertools.count(1))
         aside = next(path for path in names if not os.path.lexists(path))
