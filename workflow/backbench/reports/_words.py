@@ -125,7 +125,8 @@ KINDS = (
         "passed_over",
         "Passed over",
         LOOK,
-        "Files beside the class folders, not in the table or without a label, and empty folders: no part of the data.",
+        "Videos, documents and system files; files beside the class folders, not in the table or without a label; "
+        "empty folders: no part of the data.",
         ("1 path was passed over", "{} paths were passed over"),
     ),
 )
