@@ -205,7 +205,7 @@ def test_whatever_a_library_raises_is_the_reason_of_the_file(folder, monkeypatch
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (MemoryError(), "a/b.png: there is not enough memory for it"),
+        (MemoryError(), "a/b.png: not enough memory for it"),
         (OverflowError("too large"), "a/b.png: OverflowError: too large"),
         (SystemError("tile cannot extend"), "a/b.png: SystemError: tile cannot extend"),
     ],
@@ -222,5 +222,5 @@ def test_a_file_that_broke_later_is_named(tmp_path):
 
 
 def test_a_resize_of_no_end_names_its_image():
-    with pytest.raises(_decode.Unreadable, match=r"b\.png: there is not enough memory"), images.named("b.png"):
+    with pytest.raises(_decode.Unreadable, match=r"b\.png: not enough memory"), images.named("b.png"):
         Image.new("1", (60_000_000, 1)).convert("L").resize((32, 32), Image.Resampling.LANCZOS)
