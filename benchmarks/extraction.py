@@ -26,7 +26,7 @@ import numpy as np
 
 from backbench import paths, plugins, provenance
 from backbench.backbones import Image, _engine
-from backbench.datasets import _decode
+from backbench.images import decoding, preparing
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import _extraction, features, images
 from backbench.store import Store
@@ -234,7 +234,7 @@ def _files(args: argparse.Namespace, folder: Path) -> list[Path]:
 
 def _decoding(files: list[Path], args: argparse.Namespace, folder: Path) -> list[str]:
     store, policy = Store(folder / "decoded"), Image(224, "RGB", "crop", "bilinear", 256)
-    digests = [_decode.pixel_digest(_decode.rgb(path)) for path in files]
+    digests = [decoding.pixel_digest(decoding.rgb(path)) for path in files]
     root = Path(os.path.commonpath(files))
     about = {"n": len(files), "digest": "c" * 64, "root": str(root), "files": [str(f.relative_to(root)) for f in files]}
     arrays = {"file_digests": np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)}
@@ -278,9 +278,9 @@ def _shares(files: list[Path], args: argparse.Namespace) -> list[str]:
 
     rows = []
     for path in files:
-        image = timed("read and decode", _decode.rgb, path)
-        timed("check the digest of the pixels", _decode.pixel_digest, image)
-        rows.append(timed("resize and crop", images.resize, image, policy))
+        image = timed("read and decode", decoding.rgb, path)
+        timed("check the digest of the pixels", decoding.pixel_digest, image)
+        rows.append(timed("resize and crop", preparing.resize, image, policy))
     for first in range(0, len(rows), size):
         timed(f"mobilenet_v2 on {params.engine}", extract, np.stack(rows[first : first + size]))
     table = [f"| {name} | {1000 * seconds / len(files):.2f} |" for name, seconds in spent.items()]
@@ -296,9 +296,9 @@ def _decoded(files: list[Path], policy: Image, threads: int) -> float:
 
     def work(part: list[Path]) -> None:
         for path in part:
-            image = _decode.rgb(path)
-            _decode.pixel_digest(image)
-            images.resize(image, policy)
+            image = decoding.rgb(path)
+            decoding.pixel_digest(image)
+            preparing.resize(image, policy)
 
     start = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:

@@ -14,7 +14,7 @@ from pictures import FOLDER, digest_of, folder_describe, folder_load, paint, par
 from PIL import Image
 
 from backbench import plugins
-from backbench.datasets import _decode
+from backbench.images import decoding, preparing
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import dataset as dataset_stage
@@ -151,7 +151,7 @@ def test_errors_of_the_machine_are_not_remembered(folder, monkeypatch):
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_decode, "decode", decode)
+        patch.setattr(decoding, "decode", decode)
         with pytest.raises(OSError, match="Too many open files"):
             digest_of(folder)
     assert folder_load(folder).info["excluded"] == {}
@@ -187,7 +187,7 @@ def test_unusual_images_are_read_and_found_again(folder, tmp_path, name):
     assert f"class1/{name}" in found.files and found.info["excluded"] == {}
     images = stored_images(tmp_path, folder)
     row = found.files.index(f"class1/{name}")
-    expected = images_stage.resize(_decode.rgb(folder / "class1" / name), images_stage.Policy(**IMAGE))
+    expected = preparing.resize(decoding.rgb(folder / "class1" / name), preparing.Policy(**IMAGE))
     np.testing.assert_array_equal(images[row], expected)
 
 

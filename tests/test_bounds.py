@@ -13,7 +13,8 @@ from pictures import digest_of, folder_load
 from PIL import Image
 
 from backbench.backbones import Image as Policy
-from backbench.datasets import _bounds, _decode, _fingerprint, _layout
+from backbench.datasets import _fingerprint, _layout
+from backbench.images import bounds, decoding, preparing
 from backbench.stages import _audit_images, images
 
 # A process that prints what a function of the package says, and by how much memory it grew.
@@ -22,10 +23,11 @@ import json, resource, sys
 from pathlib import Path
 
 import imagehash, scipy.fft
-from backbench.datasets import _decode, _fingerprint
+from backbench.datasets import _fingerprint
+from backbench.images import decoding
 
-_decode.decoder_version()
-_decode._opening.formats()
+decoding.decoder_version()
+decoding._opening.formats()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = _fingerprint._look(Path(sys.argv[1]))
 print(json.dumps([found, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024]))
@@ -89,7 +91,7 @@ def test_an_absurd_size_is_refused_from_the_header(tmp_path, name):
     assert reason in found["reason"] and grown < 80 << 20
 
 
-@pytest.mark.parametrize("size", [(30_000, 200), (200, 30_000), (65_535, 3), (_bounds.SIDE, 1), (1, _bounds.SIDE)])
+@pytest.mark.parametrize("size", [(30_000, 200), (200, 30_000), (65_535, 3), (bounds.SIDE, 1), (1, bounds.SIDE)])
 def test_long_pictures_are_read(tmp_path, size):
     (tmp_path / "a.png").write_bytes(blank_png(*size, 8, 2))
     found = _fingerprint._look(tmp_path / "a.png")
@@ -116,24 +118,26 @@ def test_the_memory_of_an_image_is_bounded_by_its_pixels(tmp_path, name):
     assert found["sides"] == [2500, 2500] and grown < 24 * 2500**2 + (16 << 20)
 
 
-@pytest.mark.parametrize("size", [(_bounds.SIDE, 1), (1, _bounds.SIDE), (65_535, 7), (30_000, 2_000)])
+@pytest.mark.parametrize("size", [(bounds.SIDE, 1), (1, bounds.SIDE), (65_535, 7), (30_000, 2_000)])
 @pytest.mark.parametrize("policy", [("squash", None), ("crop", None), ("crop", 256)], ids=str)
 def test_any_shape_within_the_bounds_is_resized(size, policy):
     resize, shorter = policy
     square = Policy(size=64, mode="RGB", resize=resize, interpolation="bicubic", shorter=shorter)
-    assert images.resize(Image.new("RGB", size, (9, 200, 30)), square).reshape(-1, 3).tolist() == [[9, 200, 30]] * 64**2
+    assert (
+        preparing.resize(Image.new("RGB", size, (9, 200, 30)), square).reshape(-1, 3).tolist() == [[9, 200, 30]] * 64**2
+    )
     assert _audit_images._thumbnail(Image.new("RGB", size))[0].shape == (96, 96, 3)
 
 
 def test_a_large_picture_is_digested_and_converted_as_a_whole(tmp_path, monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 4), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    whole = _decode.rgb(tmp_path / "a.png")
-    digest = _decode.pixel_digest(whole)
-    monkeypatch.setattr(_decode, "BAND", 7 * 40)
-    banded = _decode.rgb(tmp_path / "a.png")
+    whole = decoding.rgb(tmp_path / "a.png")
+    digest = decoding.pixel_digest(whole)
+    monkeypatch.setattr(decoding, "BAND", 7 * 40)
+    banded = decoding.rgb(tmp_path / "a.png")
     np.testing.assert_array_equal(np.asarray(banded), np.asarray(whole))
-    assert _decode.pixel_digest(banded) == digest
+    assert decoding.pixel_digest(banded) == digest
 
 
 @pytest.mark.parametrize("mode", ["P", "I;16", "I;16B", "LA", "1", "CMYK", "I"])
@@ -145,9 +149,9 @@ def test_bands_make_no_difference_in_any_mode(tmp_path, monkeypatch, mode):
         image = Image.fromarray(values).convert(mode)
     options = {"transparency": 3} if mode == "P" else {}
     image.save(tmp_path / "a", "PNG" if mode == "P" else "TIFF", **options)
-    whole = np.asarray(_decode.rgb(tmp_path / "a"))
-    monkeypatch.setattr(_decode, "BAND", 7 * 40)
-    np.testing.assert_array_equal(np.asarray(_decode.rgb(tmp_path / "a")), whole)
+    whole = np.asarray(decoding.rgb(tmp_path / "a"))
+    monkeypatch.setattr(decoding, "BAND", 7 * 40)
+    np.testing.assert_array_equal(np.asarray(decoding.rgb(tmp_path / "a")), whole)
 
 
 # One file stops nobody
@@ -166,7 +170,8 @@ import json, resource, sys
 from pathlib import Path
 
 import imagehash, scipy.fft
-from backbench.datasets import _decode, _fingerprint, _layout
+from backbench.datasets import _fingerprint, _layout
+from backbench.images import decoding
 
 root = Path(sys.argv[1])
 _fingerprint._look(root / "class0" / "00.png")
@@ -189,14 +194,14 @@ def test_a_file_that_is_too_large_for_this_machine_is_left_out_for_now(folder):
 def test_whatever_a_library_raises_is_the_reason_of_the_file(folder, monkeypatch):
     digest = digest_of(folder)
     (folder / "class1" / "zz.png").write_bytes(blank_png(20, 16, 8, 2))
-    real = _fingerprint._phash.of
+    real = _fingerprint.phash.of
 
     def deep(image):
         if not image.getbbox():
             raise RecursionError("maximum recursion depth exceeded")
         return real(image)
 
-    monkeypatch.setattr(_fingerprint._phash, "of", deep)
+    monkeypatch.setattr(_fingerprint.phash, "of", deep)
     found = folder_load(folder)
     assert found.info["excluded"] == {"class1/zz.png": "RecursionError: maximum recursion depth exceeded"}
     assert found.digest == digest
@@ -211,16 +216,16 @@ def test_whatever_a_library_raises_is_the_reason_of_the_file(folder, monkeypatch
     ],
 )
 def test_an_error_after_decoding_names_the_image(error, words):
-    with pytest.raises(_decode.Unreadable, match=words), images.named("a/b.png"):
+    with pytest.raises(decoding.Unreadable, match=words), images.named("a/b.png"):
         raise error
 
 
 def test_a_file_that_broke_later_is_named(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
-    with pytest.raises(_decode.Unreadable, match=r"a\.jpg has changed since .* \(empty file\); launch again"):
+    with pytest.raises(decoding.Unreadable, match=r"a\.jpg has changed since .* \(empty file\); launch again"):
         images._file(tmp_path, "a.jpg", bytes(32), None)
 
 
 def test_a_resize_of_no_end_names_its_image():
-    with pytest.raises(_decode.Unreadable, match=r"b\.png: not enough memory"), images.named("b.png"):
+    with pytest.raises(decoding.Unreadable, match=r"b\.png: not enough memory"), images.named("b.png"):
         Image.new("1", (60_000_000, 1)).convert("L").resize((32, 32), Image.Resampling.LANCZOS)

@@ -8,7 +8,7 @@ import pytest
 from pictures import FOLDER, digest_of, paint
 from PIL import Image
 
-from backbench.datasets import _decode
+from backbench.images import decoding, preparing
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import dataset as dataset_stage
@@ -46,15 +46,15 @@ def test_the_stages_of_a_folder(folder, tmp_path):
         np.testing.assert_array_equal(images[row], np.asarray(expected))
     assert not (tmp_path / "scratch").exists()
     paint(moved / "class1" / "01.png", 99)
-    with pytest.raises(_decode.Unreadable, match="has changed since"):
+    with pytest.raises(decoding.Unreadable, match="has changed since"):
         store_stage(store, images_stage, "images", IMAGE, {"dataset": source}, tmp_path / "scratch")
 
 
 def test_resizing():
     pixels = np.random.default_rng(0).integers(0, 256, (10, 30), np.uint8)
-    grey = images_stage.resize(Image.fromarray(pixels), images_stage.Policy(10, "RGB", "crop", "bilinear"))
+    grey = preparing.resize(Image.fromarray(pixels), preparing.Policy(10, "RGB", "crop", "bilinear"))
     np.testing.assert_array_equal(grey, np.repeat(pixels[:, 10:20, None], 3, axis=2))
-    same = images_stage.resize(Image.fromarray(pixels), images_stage.Policy(30, "L", "squash", "nearest"))
+    same = preparing.resize(Image.fromarray(pixels), preparing.Policy(30, "L", "squash", "nearest"))
     np.testing.assert_array_equal(same[..., 0], np.repeat(pixels, 3, axis=0))
     colour = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8))
-    assert images_stage.resize(colour, images_stage.Policy(4, "L", "squash", "bicubic")).shape == (4, 4, 1)
+    assert preparing.resize(colour, preparing.Policy(4, "L", "squash", "bicubic")).shape == (4, 4, 1)

@@ -8,28 +8,28 @@ import pytest
 from pictures import paint, scene
 from PIL import Image
 
-from backbench.datasets import _decode
+from backbench.images import decoding
 
 
 def test_a_truncated_jpeg_is_no_image(tmp_path):
     paint(tmp_path / "a.jpg", 1, (300, 300))
     data = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "a.jpg").write_bytes(data[: len(data) * 2 // 3])
-    with pytest.raises(_decode.Unreadable, match="truncated"):
-        _decode.rgb(tmp_path / "a.jpg")
+    with pytest.raises(decoding.Unreadable, match="truncated"):
+        decoding.rgb(tmp_path / "a.jpg")
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_decompression_bomb_is_no_image(tmp_path, monkeypatch):
     paint(tmp_path / "a.png", 1, (200, 200))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30000)
-    with pytest.raises(_decode.Unreadable, match=r"200 x 200 pixels, more than the limit of 30000|decompression bomb"):
-        _decode.rgb(tmp_path / "a.png")
+    with pytest.raises(decoding.Unreadable, match=r"200 x 200 pixels, more than the limit of 30000|decompression bomb"):
+        decoding.rgb(tmp_path / "a.png")
 
 
 def saved(tmp_path, image, name, **options):
     image.save(tmp_path / name, **options)
-    return np.asarray(_decode.rgb(tmp_path / name))
+    return np.asarray(decoding.rgb(tmp_path / name))
 
 
 def test_sixteen_bits_are_scaled(tmp_path):
@@ -55,7 +55,7 @@ def test_other_modes_become_rgb(tmp_path):
     assert cmyk.shape == (8, 8, 3) and np.abs(cmyk.astype(int) - [255, 0, 0]).max() < 6
     assert saved(tmp_path, Image.new("1", (2, 2), 1), "b.png").tolist() == [[[255] * 3] * 2] * 2
     assert saved(tmp_path, Image.new("L", (1, 1), 7), "c.png").tolist() == [[[7] * 3]]
-    with pytest.raises(_decode.Unreadable, match="floating-point"):
+    with pytest.raises(decoding.Unreadable, match="floating-point"):
         saved(tmp_path, Image.new("F", (2, 2)), "d.tif")
 
 
@@ -94,7 +94,7 @@ SIDE = 128  # a size that icons have
 def test_formats_are_read_exactly(tmp_path, name):
     image = scene(3, (SIDE, SIDE))
     image.save(tmp_path / name, **LOSSLESS[name])
-    np.testing.assert_array_equal(np.asarray(_decode.rgb(tmp_path / name)), np.asarray(image))
+    np.testing.assert_array_equal(np.asarray(decoding.rgb(tmp_path / name)), np.asarray(image))
 
 
 @pytest.mark.parametrize(("name", "options"), [*LOSSLESS.items(), *LOSSY.items()])
@@ -103,8 +103,8 @@ def test_no_format_hides_that_it_is_cut_short(tmp_path, name, options, share):
     scene(3, (SIDE, SIDE)).save(tmp_path / name, **options)
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(_decode.Unreadable):
-        _decode.rgb(tmp_path / name)
+    with pytest.raises(decoding.Unreadable):
+        decoding.rgb(tmp_path / name)
 
 
 def sun_raster(image: Image.Image) -> bytes:
@@ -114,30 +114,30 @@ def sun_raster(image: Image.Image) -> bytes:
 
 def test_a_sun_raster_is_read(tmp_path):
     (tmp_path / "a.ras").write_bytes(sun_raster(scene(1)))
-    np.testing.assert_array_equal(np.asarray(_decode.rgb(tmp_path / "a.ras")), np.asarray(scene(1)))
+    np.testing.assert_array_equal(np.asarray(decoding.rgb(tmp_path / "a.ras")), np.asarray(scene(1)))
 
 
 @pytest.mark.parametrize("kind", ["EPS", "ICNS", "PCX", "PDF", "MSP"])
 def test_formats_that_are_not_safe_are_refused(tmp_path, kind):
     path = tmp_path / "a.jpg"
     scene(1).convert("1" if kind == "MSP" else "L").save(path, kind)
-    with pytest.raises(_decode.Unreadable, match="no image of a known format"):
-        _decode.rgb(path)
+    with pytest.raises(decoding.Unreadable, match="no image of a known format"):
+        decoding.rgb(path)
 
 
 def test_tga_counts_by_its_name_alone(tmp_path):
     scene(1).save(tmp_path / "a.tga")
-    assert _decode.decode(tmp_path / "a.tga").format == "TGA"
-    with pytest.raises(_decode.Unreadable, match="no image of a known format"):
-        _decode.rgb((tmp_path / "a.tga").rename(tmp_path / "a.png"))
+    assert decoding.decode(tmp_path / "a.tga").format == "TGA"
+    with pytest.raises(decoding.Unreadable, match="no image of a known format"):
+        decoding.rgb((tmp_path / "a.tga").rename(tmp_path / "a.png"))
     (tmp_path / "text.tga").write_text("no picture at all\n" * 40)
-    with pytest.raises(_decode.Unreadable, match="no image of a known format"):
-        _decode.rgb(tmp_path / "text.tga")
+    with pytest.raises(decoding.Unreadable, match="no image of a known format"):
+        decoding.rgb(tmp_path / "text.tga")
 
 
 def test_a_wrong_extension_does_not_matter(tmp_path):
     scene(1).save(tmp_path / "a.jpg", "PNG")
-    found = _decode.decode(tmp_path / "a.jpg")
+    found = decoding.decode(tmp_path / "a.jpg")
     assert (found.format, found.mode, found.image.size) == ("PNG", "RGB", (96, 80))
 
 
@@ -145,7 +145,7 @@ def test_the_mode_is_the_stored_one(tmp_path):
     Image.new("CMYK", (8, 8)).save(tmp_path / "a.jpg")
     Image.new("L", (8, 8)).save(tmp_path / "b.png")
     Image.new("RGBA", (8, 8)).save(tmp_path / "c.png")
-    assert [_decode.decode(tmp_path / name).mode for name in ("a.jpg", "b.png", "c.png")] == ["CMYK", "L", "RGBA"]
+    assert [decoding.decode(tmp_path / name).mode for name in ("a.jpg", "b.png", "c.png")] == ["CMYK", "L", "RGBA"]
 
 
 # Unusual images
@@ -156,31 +156,31 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path, kind):
     frames = [scene(number) for number in range(3)]
     lossless = {"lossless": True} if kind == "WEBP" else {}
     frames[0].save(tmp_path / "a", kind, save_all=True, append_images=frames[1:], **lossless)
-    found, first = np.asarray(_decode.rgb(tmp_path / "a")).astype(int), np.asarray(frames[0]).astype(int)
+    found, first = np.asarray(decoding.rgb(tmp_path / "a")).astype(int), np.asarray(frames[0]).astype(int)
     assert np.abs(found - first).mean() < (12 if kind == "GIF" else 1e-9)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (30000, 10), (10, 30000), (1, 3000)])
 def test_unusual_sizes_are_read(tmp_path, size):
     paint(tmp_path / "a.png", 1, size)
-    assert _decode.rgb(tmp_path / "a.png").size == size
+    assert decoding.rgb(tmp_path / "a.png").size == size
 
 
 def test_the_largest_icon_is_taken(tmp_path):
     scene(1, (64, 64)).save(tmp_path / "a.ico", sizes=[(16, 16), (64, 64), (32, 32)])
-    assert _decode.rgb(tmp_path / "a.ico").size == (64, 64)
+    assert decoding.rgb(tmp_path / "a.ico").size == (64, 64)
 
 
 def test_sixteen_bits_and_colour_keep_the_high_byte(tmp_path):
     values = np.arange(0, 65536, 257 * 5, np.uint16)[:48].reshape(4, 4, 3)
     body = b"P6 4 4 65535\n" + values.astype(">u2").tobytes()
     (tmp_path / "a.ppm").write_bytes(body)
-    found = np.asarray(_decode.rgb(tmp_path / "a.ppm"))
+    found = np.asarray(decoding.rgb(tmp_path / "a.ppm"))
     assert np.abs(found.astype(int) - values // 257).max() <= 1
 
 
 def test_thirty_two_bits_beyond_sixteen_are_refused(tmp_path):
-    with pytest.raises(_decode.Unreadable, match=r"beyond 0\.\.65535"):
+    with pytest.raises(decoding.Unreadable, match=r"beyond 0\.\.65535"):
         saved(tmp_path, Image.fromarray(np.array([[70000]], np.int32)), "a.tif")
 
 
@@ -190,11 +190,11 @@ def test_exif_is_honoured_in_a_jpeg(tmp_path):
     scene(1).save(buffer, "JPEG", quality=95)
     scene(1).save(tmp_path / "a.jpg", quality=95, exif=exif)
     expected = Image.open(buffer).convert("RGB").transpose(Image.Transpose.ROTATE_180)
-    np.testing.assert_array_equal(np.asarray(_decode.rgb(tmp_path / "a.jpg")), np.asarray(expected))
+    np.testing.assert_array_equal(np.asarray(decoding.rgb(tmp_path / "a.jpg")), np.asarray(expected))
 
 
 def test_reasons_do_not_name_the_path(tmp_path):
     (tmp_path / "a.jpg").write_text("no image")
-    with pytest.raises(_decode.Unreadable) as caught:
-        _decode.rgb(Path(tmp_path / "a.jpg"))
+    with pytest.raises(decoding.Unreadable) as caught:
+        decoding.rgb(Path(tmp_path / "a.jpg"))
     assert str(tmp_path) not in str(caught.value)

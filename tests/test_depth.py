@@ -8,7 +8,8 @@ from filebytes import grey_tiff, sixteen_bit_png
 from pictures import FOLDER, digest_of, folder_load, paint
 from PIL import Image
 
-from backbench.datasets import _decode, _depth, _fingerprint, _layout
+from backbench.datasets import _fingerprint, _layout
+from backbench.images import decoding, depths
 from backbench.reports import _words
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import audit, images
@@ -18,14 +19,14 @@ from backbench.store import Store
 
 @pytest.fixture
 def decoded(tmp_path):
-    def decode(data: bytes, bits: int | None = None, name: str = "a.tif") -> _decode.Decoded:
+    def decode(data: bytes, bits: int | None = None, name: str = "a.tif") -> decoding.Decoded:
         (tmp_path / name).write_bytes(data)
-        return _decode.decode(tmp_path / name, bits)
+        return decoding.decode(tmp_path / name, bits)
 
     return decode
 
 
-def first_channel(found: _decode.Decoded) -> list[list[int]]:
+def first_channel(found: decoding.Decoded) -> list[list[int]]:
     return np.asarray(found.image)[..., 0].tolist()
 
 
@@ -36,7 +37,7 @@ def test_white_is_zero_means_white(decoded, order, bits, deflated):
     top = 2**bits - 1
     values = [[0, top, 0, 0, top, top, 0, top]] * 3
     if bits == 12 and order == ">":  # Pillow has no decoder for these
-        with pytest.raises(_decode.Unreadable):
+        with pytest.raises(decoding.Unreadable):
             decoded(grey_tiff(values, bits, 0, order, deflated))
         return
     white, black = (decoded(grey_tiff(values, bits, kind, order, deflated)) for kind in (0, 1))
@@ -52,7 +53,7 @@ def test_bilevel_fax_of_either_kind_is_read_alike(tmp_path):
     page = Image.fromarray(np.arange(64).reshape(8, 8) % 3 == 0)
     for kind in (0, 1):
         page.save(tmp_path / "a.tif", compression="group4", tiffinfo={262: kind})
-        np.testing.assert_array_equal(np.asarray(_decode.rgb(tmp_path / "a.tif"))[..., 0] == 255, np.asarray(page))
+        np.testing.assert_array_equal(np.asarray(decoding.rgb(tmp_path / "a.tif"))[..., 0] == 255, np.asarray(page))
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
@@ -74,7 +75,7 @@ def test_without_bits_all_sixteen_count(decoded):
 
 
 def test_more_than_the_bits_hold_is_refused(decoded):
-    with pytest.raises(_decode.Unreadable, match=r"a value of 4096, which is more than 12 bits hold: dataset\.bits"):
+    with pytest.raises(decoding.Unreadable, match=r"a value of 4096, which is more than 12 bits hold: dataset\.bits"):
         decoded(grey_tiff([[0, 4096]], 16, 1), 12)
 
 
@@ -93,7 +94,7 @@ def test_of_sixteen_bit_colour_the_high_byte_tells_the_peak(decoded):
     found = decoded(sixteen_bit_png(colour))
     assert (found.mode, found.peak) == ("RGB", 15 * 256 + 255)
     with pytest.raises(
-        _decode.Unreadable, match=r"16-bit colour, of which only the high byte is read; dataset\.bits=12"
+        decoding.Unreadable, match=r"16-bit colour, of which only the high byte is read; dataset\.bits=12"
     ):
         decoded(sixteen_bit_png(colour), 12)
 
@@ -101,17 +102,17 @@ def test_of_sixteen_bit_colour_the_high_byte_tells_the_peak(decoded):
 def test_eight_bits_have_no_peak(tmp_path):
     paint(tmp_path / "a.png", 1)
     for bits in (None, 12):
-        assert _decode.decode(tmp_path / "a.png", bits).peak is None
-    np.testing.assert_array_equal(*(np.asarray(_decode.rgb(tmp_path / "a.png", bits)) for bits in (None, 12)))
+        assert decoding.decode(tmp_path / "a.png", bits).peak is None
+    np.testing.assert_array_equal(*(np.asarray(decoding.rgb(tmp_path / "a.png", bits)) for bits in (None, 12)))
 
 
 def test_grey_and_colour_are_counted_apart():
     images = [("L", None), ("I;16", 900), ("RGB", 65535), ("I;16B", 4095), ("RGB", None)]
-    assert _depth.about(images) == {
+    assert depths.about(images) == {
         "grey": {"peak": 4095, "rows": [1, 3]},
         "colour": {"peak": 65535, "rows": [2]},
     }
-    assert _depth.about([("RGB", None)]) == {}
+    assert depths.about([("RGB", None)]) == {}
 
 
 # A collection of 12 bits
@@ -141,8 +142,8 @@ def test_a_collection_read_by_its_bits_has_another_digest(twelve):
 
 def test_only_what_depends_on_the_bits_is_decoded_again(twelve, monkeypatch):
     digest_of(twelve)
-    seen, real = [], _decode.decode
-    monkeypatch.setattr(_decode, "decode", lambda path, bits=None: seen.append(path.name) or real(path, bits))
+    seen, real = [], decoding.decode
+    monkeypatch.setattr(decoding, "decode", lambda path, bits=None: seen.append(path.name) or real(path, bits))
     assert _fingerprint.recall(twelve, _layout.read(twelve), bits=12) is None
     digest_of(twelve, bits=12)
     assert len(seen) == 30 and "eight.png" not in seen

@@ -11,7 +11,7 @@ from filebytes import LONG, SHORT, directory
 from pictures import scene
 from PIL import Image
 
-from backbench.datasets import _decode, _exif
+from backbench.images import _exif, decoding
 
 SIDES = (16, 12)
 ORIENTATION = 0x0112
@@ -61,7 +61,7 @@ def exif_of(orientation: int) -> Image.Exif:
 def decoded(tmp_path):
     def decode(data: bytes) -> np.ndarray:
         (tmp_path / "a").write_bytes(data)
-        return np.asarray(_decode.rgb(tmp_path / "a"))
+        return np.asarray(decoding.rgb(tmp_path / "a"))
 
     return decode
 

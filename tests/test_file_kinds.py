@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from pictures import scene
 
-from backbench.datasets import _decode
+from backbench.images import decoding
 
 
 def zipped() -> bytes:
@@ -52,8 +52,8 @@ KINDS = {
 def test_the_reason_names_the_kind(tmp_path, name):
     data, kind = KINDS[name]
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(_decode.Unreadable) as caught:
-        _decode.rgb(tmp_path / name)
+    with pytest.raises(decoding.Unreadable) as caught:
+        decoding.rgb(tmp_path / name)
     assert str(caught.value).startswith(f"no image of a known format: {kind}")
 
 
@@ -62,5 +62,5 @@ def test_the_reason_names_the_kind(tmp_path, name):
 )
 def test_what_nobody_knows_has_no_kind(tmp_path, data):
     (tmp_path / "a.jpg").write_bytes(data)
-    with pytest.raises(_decode.Unreadable, match=r"^no image of a known format$"):
-        _decode.rgb(tmp_path / "a.jpg")
+    with pytest.raises(decoding.Unreadable, match=r"^no image of a known format$"):
+        decoding.rgb(tmp_path / "a.jpg")

@@ -8,7 +8,8 @@ import pytest
 from pictures import digest_of, folder_load, paint
 from PIL import Image
 
-from backbench.datasets import _decode, _fingerprint, _layout, _listing, _registry
+from backbench.datasets import _fingerprint, _layout, _listing, _registry
+from backbench.images import decoding
 from backbench.schema import ConfigError
 
 pytestmark = pytest.mark.usefixtures("own_results")
@@ -16,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("own_results")
 
 def decoded(monkeypatch):
     """The names of the files that are decoded from now on."""
-    seen, real = [], _decode.decode
-    monkeypatch.setattr(_decode, "decode", lambda path: seen.append(path.name) or real(path))
+    seen, real = [], decoding.decode
+    monkeypatch.setattr(decoding, "decode", lambda path: seen.append(path.name) or real(path))
     return seen
 
 

@@ -270,7 +270,7 @@ def test_folders_that_are_listed_in_several_ways_share_what_was_found(table, mon
     options = table("path,label\n" + "\n".join(ROWS[:12]))
     first = digest_of(options["root"])
     second = digest_of(**options)
-    monkeypatch.setattr("backbench.datasets._decode.decode", lambda path: pytest.fail(f"decoded {path} again"))
+    monkeypatch.setattr("backbench.images.decoding.decode", lambda path: pytest.fail(f"decoded {path} again"))
     assert (digest_of(options["root"]), digest_of(**options)) == (first, second) and first != second
     assert {Path(place) for place in _located(first, second)} == {Path(options["root"])}
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from backbench.backbones import Image as Policy
-from backbench.datasets import _decode
+from backbench.images import decoding, preparing
 from backbench.schema import ConfigError, parse
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import images as stage
@@ -35,31 +35,31 @@ def test_shorter_is_what_torchvision_does(shorter, size, interpolation):
     theirs = transforms.Compose([transforms.Resize(shorter, mode), transforms.CenterCrop(size)])
     for width, height in SHAPES:
         image = picture(width, height)
-        ours = stage.resize(image, policy)
+        ours = preparing.resize(image, policy)
         np.testing.assert_array_equal(ours, np.asarray(theirs(image)), err_msg=f"{width}x{height}")
 
 
 def test_grey_becomes_colour_by_repetition():
     grey = picture(50, 40, "L")
     for config in (SQUASH, CROP):
-        found = stage.resize(grey, parse(Policy, config, "image"))
-        np.testing.assert_array_equal(found, stage.resize(grey.convert("RGB"), parse(Policy, config, "image")))
-    assert stage.resize(picture(5, 4), Policy(8, "L", "squash", "bilinear")).shape == (8, 8, 1)
+        found = preparing.resize(grey, parse(Policy, config, "image"))
+        np.testing.assert_array_equal(found, preparing.resize(grey.convert("RGB"), parse(Policy, config, "image")))
+    assert preparing.resize(picture(5, 4), Policy(8, "L", "squash", "bilinear")).shape == (8, 8, 1)
 
 
 @pytest.mark.parametrize("size", [(30_000, 10), (10, 30_000), (1, 1)])
 def test_odd_shapes_survive(size):
     for config in (SQUASH, CROP, {**CROP, "size": 224, "shorter": 256}, {**CROP, "shorter": None}):
         policy = parse(Policy, config, "image")
-        assert stage.resize(picture(*size), policy).shape == (policy.size, policy.size, 3)
+        assert preparing.resize(picture(*size), policy).shape == (policy.size, policy.size, 3)
 
 
 def test_a_long_image_is_cut_before_it_is_resized(monkeypatch):
     policy = Policy(224, "RGB", "crop", "bilinear", 256)
     for size in [(1500, 30), (31, 1200)]:
-        whole = stage.resize(picture(*size), policy)
-        monkeypatch.setattr(stage, "WHOLE", 0)
-        cut = stage.resize(picture(*size), policy)
+        whole = preparing.resize(picture(*size), policy)
+        monkeypatch.setattr(preparing, "WHOLE", 0)
+        cut = preparing.resize(picture(*size), policy)
         monkeypatch.undo()
         assert np.abs(whole.astype(int) - cut).max() <= 1
 
@@ -79,7 +79,7 @@ def folder(tmp_path):
     root.mkdir()
     for i, name in enumerate(names):
         picture(20 + i, 30, seed=i).save(root / name)
-    digests = [_decode.pixel_digest(_decode.rgb(root / name)) for name in names]
+    digests = [decoding.pixel_digest(decoding.rgb(root / name)) for name in names]
     store = Store(tmp_path / "store")
     about = {"n": 40, "digest": "c" * 64, "root": str(root), "files": names}
     arrays = {"file_digests": np.frombuffer(b"".join(digests), np.uint8).reshape(40, 32)}
@@ -101,7 +101,7 @@ def test_files_in_their_order_whatever_the_threads(folder, tmp_path, monkeypatch
     np.testing.assert_array_equal(one, many)
     policy = parse(Policy, CROP, "image")
     for row in (0, 17, 39):
-        np.testing.assert_array_equal(one[row], stage.resize(Image.open(root / f"{row}.png"), policy))
+        np.testing.assert_array_equal(one[row], preparing.resize(Image.open(root / f"{row}.png"), policy))
     assert not (tmp_path / "s").exists()
 
 
@@ -110,7 +110,7 @@ def test_a_file_that_changed_stops_it_and_the_rest_is_kept(folder, tmp_path, mon
     monkeypatch.setattr(stage, "BLOCK", 4)
     before = (root / "30.png").read_bytes()
     picture(50, 30, seed=99).save(root / "30.png")
-    with pytest.raises(_decode.Unreadable, match=r"30\.png has changed"):
+    with pytest.raises(decoding.Unreadable, match=r"30\.png has changed"):
         decode(store, tmp_path / "s")
     (root / "30.png").write_bytes(before)
     seen = []
@@ -125,4 +125,4 @@ def test_arrays_are_resized_as_files_are(tmp_path):
     store.write("dataset", REF["dataset"][1], {"info": {"n": 5}}, {"pixels": pixels})
     found = decode(store, tmp_path / "s")
     policy = parse(Policy, SQUASH, "image")
-    np.testing.assert_array_equal(found, [stage.resize(Image.fromarray(row), policy) for row in pixels])
+    np.testing.assert_array_equal(found, [preparing.resize(Image.fromarray(row), policy) for row in pixels])

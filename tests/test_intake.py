@@ -10,7 +10,7 @@ from sweeping import computed
 
 from backbench import cli, paths, planning
 from backbench.datasets import _intake
-from backbench.datasets._decode import Unreadable
+from backbench.images.decoding import Unreadable
 from backbench.store import Store
 from backbench.sweep import ledger
 from backbench.tracking import sweeps

@@ -11,7 +11,7 @@ from filebytes import chunk
 from pictures import scene
 from PIL import Image
 
-from backbench.datasets import _decode
+from backbench.images import decoding
 
 RED, BLUE = (250, 10, 10), (10, 10, 250)
 
@@ -35,9 +35,9 @@ def near(pixels: np.ndarray, colour: tuple[int, int, int], off: int = 4) -> bool
 
 @pytest.fixture
 def decoded(tmp_path):
-    def decode(data: bytes, name: str = "a.heic") -> _decode.Decoded:
+    def decode(data: bytes, name: str = "a.heic") -> decoding.Decoded:
         (tmp_path / name).write_bytes(data)
-        return _decode.decode(tmp_path / name)
+        return decoding.decode(tmp_path / name)
 
     return decode
 
@@ -69,7 +69,7 @@ def test_heic_cut_short_is_no_image(decoded, share):
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     data = heic(scene(1), exif=exif.tobytes())
-    with pytest.raises(_decode.Unreadable):
+    with pytest.raises(decoding.Unreadable):
         decoded(data[: int(len(data) * share)])
 
 
@@ -146,7 +146,7 @@ def test_a_png_with_a_long_text_may_not_be_cut_short(decoded, share):
     buffer = io.BytesIO()
     scene(1).save(buffer, "PNG")
     data = with_chunk(buffer.getvalue(), EXTRAS["long_text"])
-    with pytest.raises(_decode.Unreadable):
+    with pytest.raises(decoding.Unreadable):
         decoded(data[: int(len(data) * share)], "a.png")
 
 

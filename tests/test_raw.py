@@ -9,7 +9,7 @@ from filebytes import LONG, SHORT, directory, dng
 from pictures import scene
 from PIL import Image
 
-from backbench.datasets import _decode, _raw
+from backbench.images import _raw, decoding
 
 MOSAIC = np.full((64, 96), 3000)
 MOSAIC[:, :48] = 60000
@@ -19,7 +19,7 @@ MOSAIC[:, :48] = 60000
 def test_a_raw_file_is_developed_whatever_it_is_called(tmp_path, name):
     pytest.importorskip("rawpy")
     (tmp_path / name).write_bytes(dng(MOSAIC))
-    found = _decode.decode(tmp_path / name)
+    found = decoding.decode(tmp_path / name)
     assert (found.format, found.mode, found.image.size, found.peak) == ("RAW", "RGB", (96, 64), None)
     pixels = np.asarray(found.image)
     assert (pixels[8:-8, 8:40] == 255).all()
@@ -30,7 +30,7 @@ def test_a_raw_file_is_developed_whatever_it_is_called(tmp_path, name):
 def test_the_camera_says_which_side_is_up(tmp_path):
     pytest.importorskip("rawpy")
     (tmp_path / "a.dng").write_bytes(dng(MOSAIC, orientation=6))
-    pixels = np.asarray(_decode.rgb(tmp_path / "a.dng"))
+    pixels = np.asarray(decoding.rgb(tmp_path / "a.dng"))
     assert pixels.shape == (96, 64, 3) and pixels[:40].min() == 255 and pixels[56:].max() < 80
 
 
@@ -38,7 +38,7 @@ def test_it_is_developed_alike_each_time(tmp_path):
     pytest.importorskip("rawpy")
     noise = np.random.default_rng(0).integers(0, 65536, (64, 96))
     (tmp_path / "a.dng").write_bytes(dng(noise))
-    first, second = (_decode.pixel_digest(_decode.rgb(tmp_path / "a.dng")) for _ in range(2))
+    first, second = (decoding.pixel_digest(decoding.rgb(tmp_path / "a.dng")) for _ in range(2))
     assert first == second
 
 
@@ -47,16 +47,16 @@ def test_a_truncated_one_is_no_image(tmp_path, share):
     pytest.importorskip("rawpy")
     data = dng(MOSAIC)
     (tmp_path / "a.dng").write_bytes(data[: max(1, int(len(data) * share))])
-    with pytest.raises(_decode.Unreadable, match=r"a camera raw file \(\.dng\) that LibRaw cannot read"):
-        _decode.rgb(tmp_path / "a.dng")
+    with pytest.raises(decoding.Unreadable, match=r"a camera raw file \(\.dng\) that LibRaw cannot read"):
+        decoding.rgb(tmp_path / "a.dng")
 
 
 def test_one_that_is_too_large_is_not_unpacked(tmp_path, monkeypatch):
     pytest.importorskip("rawpy")
     (tmp_path / "a.dng").write_bytes(dng(MOSAIC))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6000)
-    with pytest.raises(_decode.Unreadable, match="96 x 64 pixels, more than the limit of 6000"):
-        _decode.rgb(tmp_path / "a.dng")
+    with pytest.raises(decoding.Unreadable, match="96 x 64 pixels, more than the limit of 6000"):
+        decoding.rgb(tmp_path / "a.dng")
 
 
 @pytest.mark.parametrize("suffix", sorted(_raw.SUFFIXES))
@@ -65,8 +65,8 @@ def test_without_rawpy_the_reason_says_what_to_install(tmp_path, monkeypatch, su
     path = tmp_path / f"a{suffix.upper()}"
     scene(1).save(path, "TIFF")
     expected = rf"a camera raw file \({suffix}\); install backbench\[raw\] to read it"
-    with pytest.raises(_decode.Unreadable, match=expected):
-        _decode.rgb(path)
+    with pytest.raises(decoding.Unreadable, match=expected):
+        decoding.rgb(path)
 
 
 HEADS = {
@@ -83,8 +83,8 @@ HEADS = {
 def test_a_raw_file_under_another_name_is_told_by_its_content(tmp_path, monkeypatch, kind):
     monkeypatch.setitem(sys.modules, "rawpy", None)
     (tmp_path / "a.jpg").write_bytes(HEADS[kind])
-    with pytest.raises(_decode.Unreadable, match=rf"a camera raw file \(\.{kind}\); install"):
-        _decode.rgb(tmp_path / "a.jpg")
+    with pytest.raises(decoding.Unreadable, match=rf"a camera raw file \(\.{kind}\); install"):
+        decoding.rgb(tmp_path / "a.jpg")
 
 
 def test_a_preview_is_never_the_photograph(tmp_path, monkeypatch):
@@ -97,10 +97,10 @@ def test_a_preview_is_never_the_photograph(tmp_path, monkeypatch):
     }
     (tmp_path / "a.tif").write_bytes(directory(tags, body))
     assert Image.open(tmp_path / "a.tif").size == (16, 16), "Pillow takes it for the picture"
-    with pytest.raises(_decode.Unreadable, match="a camera raw file"):
-        _decode.rgb(tmp_path / "a.tif")
+    with pytest.raises(decoding.Unreadable, match="a camera raw file"):
+        decoding.rgb(tmp_path / "a.tif")
     (tmp_path / "b.tif").write_bytes(directory({**tags, 254: (LONG, 0)}, body))
-    assert _decode.rgb(tmp_path / "b.tif").size == (16, 16)
+    assert decoding.rgb(tmp_path / "b.tif").size == (16, 16)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
@@ -108,4 +108,4 @@ def test_an_ordinary_picture_stays_one_under_the_name_of_a_raw_file(tmp_path, ki
     buffer = io.BytesIO()
     scene(1).save(buffer, kind)
     (tmp_path / "a.nef").write_bytes(buffer.getvalue())
-    assert _decode.decode(tmp_path / "a.nef").format == kind
+    assert decoding.decode(tmp_path / "a.nef").format == kind

@@ -35,7 +35,7 @@ def images(*sizes):
 
 def check_preparation(params, transform, sizes=((300, 200), (201, 330), (128, 128))):
     """The decoded uint8 image, normalised, is the library's tensor."""
-    from backbench.stages.images import resize
+    from backbench.images.preparing import resize
 
     normalise = _normalise.standard(params.mean, params.deviation)
     for image in images(*sizes):

@@ -63,7 +63,7 @@ def close(found, expected, tolerance=1e-5):
 def test_the_yaml_prepares_images_as_the_default_weights_want(name):
     from PIL import Image
 
-    from backbench.stages.images import resize
+    from backbench.images.preparing import resize
 
     module, entries = plugins.load("backbone", name), models.get_model_weights(name)
     params = plugins.params("backbone", yaml.safe_load((CONF / f"{name}.yaml").read_text()))
@@ -386,7 +386,7 @@ def photographs(tmp_path_factory):
 def test_real_weights_know_photographs_apart(name, photographs):
     import importlib.util
 
-    from backbench.stages.images import resize
+    from backbench.images.preparing import resize
 
     module, params = of_assets(name, "openvino" if importlib.util.find_spec("openvino") else "torch")
     assert module.identity(params)["weights"] == "file"
@@ -417,7 +417,7 @@ def test_other_weights_find_the_same_photographs_alike(part):
     """The stored features come from other weights: their axes differ, which images are alike does not."""
     from PIL import Image
 
-    from backbench.stages.images import resize
+    from backbench.images.preparing import resize
 
     folder = Path(ASSETS) / "data" / "autoimageclassifier_golden"
     stored = np.load(folder / "features" / f"{part}_features.npz", allow_pickle=False)["features"]

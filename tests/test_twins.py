@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pictures import scene
 from PIL import Image
 
-from backbench.datasets import _phash, _twins
+from backbench.datasets import _twins
+from backbench.images import phash
 
 
 def brute_force(hashes, distance):
@@ -97,11 +98,11 @@ def test_many_copies_are_no_many_pairs():
 
 @pytest.mark.parametrize("number", range(5))
 def test_the_hash_is_that_of_the_library(number):
-    assert f"{_phash.of(scene(number)):016x}" == str(imagehash.phash(scene(number)))
+    assert f"{phash.of(scene(number)):016x}" == str(imagehash.phash(scene(number)))
 
 
 def distance(one: Image.Image, other: Image.Image) -> int:
-    return (_phash.of(one) ^ _phash.of(other)).bit_count()
+    return (phash.of(one) ^ phash.of(other)).bit_count()
 
 
 def test_what_looks_the_same_is_near():
@@ -124,10 +125,10 @@ FLAT = {
 
 @pytest.mark.parametrize("name", FLAT)
 def test_images_without_structure_have_no_hash(name):
-    assert _phash.of(FLAT[name]) == _twins.NO_STRUCTURE
+    assert phash.of(FLAT[name]) == _twins.NO_STRUCTURE
 
 
 def test_images_without_structure_are_nobodys_twins():
-    hashes = np.array([_phash.of(image) for image in FLAT.values()] + [3, 3], np.uint64)
+    hashes = np.array([phash.of(image) for image in FLAT.values()] + [3, 3], np.uint64)
     assert _twins.near_pairs(hashes, 16).tolist() == [[6, 7]]
     assert _twins.near_groups(hashes, 16).tolist() == [0, 1, 2, 3, 4, 5, 6, 6]

@@ -17,41 +17,16 @@ whose ``Params`` has `engine` and `precision` ends in :func:`backbench.backbones
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from backbench.schema import ConfigError, Range
+from backbench.images.policy import Image as Image
+from backbench.images.policy import Side as Side
 
 if TYPE_CHECKING:
     import numpy as np
 
-Side = Annotated[int, Range(low=1, high=4096)]
 Engine = Literal["auto", "torch", "inductor", "openvino"]
 Precision = Literal["float32", "bfloat16", "float16"]
-
-
-@dataclass(frozen=True)
-class Image:
-    """How images are prepared: colour mode, then resize to a square of `size` pixels.
-
-    ``crop`` with `shorter` is torchvision's ``Resize(shorter)`` and ``CenterCrop(size)``; without it, the largest
-    square of the middle is resized at once.
-    """
-
-    size: Side
-    mode: Literal["RGB", "L"]
-    resize: Literal["squash", "crop"]
-    interpolation: Literal["bilinear", "bicubic", "nearest"]
-    shorter: Side | None = None
-
-    def __post_init__(self) -> None:
-        if self.shorter is None:
-            return
-        if self.resize != "crop":
-            raise ConfigError(
-                f"image.shorter: received {self.shorter} with resize={self.resize}; allowed: resize=crop."
-            )
-        if self.shorter < self.size:
-            raise ConfigError(f"image.shorter: received {self.shorter}; allowed: at least image.size={self.size}.")
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ A plugin gives a :class:`Source`, where the files lie and how they are listed, a
 ``digest``, ``sample``, ``seed``, ``split``, ``unreadable``, ``classes`` and the policies of ``_gate``. The content goes
 into the hash, the path does not.
 
-Every file is decoded once (see ``_decode``) and the digest is over the relative paths, classes and pixels of those
-that are readable. It is kept in ``results/fingerprints`` and renewed only for files whose size or times differ. A file
-that cannot be decoded whole is left out and recorded with its reason (``unreadable: exclude``), or stops the sweep
-(``unreadable: fail``); it is never repaired. What the policies leave out then is recorded in the same place.
+Every file is decoded once (see ``images.decoding``) and the digest is over the relative paths, classes and pixels of
+those that are readable. It is kept in ``results/fingerprints`` and renewed only for files whose size or times differ.
+A file that cannot be decoded whole is left out and recorded with its reason (``unreadable: exclude``), or stops the
+sweep (``unreadable: fail``); it is never repaired. What the policies leave out then is recorded in the same place.
 """
 
 import logging
@@ -21,7 +21,6 @@ from backbench.datasets import (
     Collection,
     Description,
     _classes,
-    _depth,
     _fingerprint,
     _gate,
     _listing,
@@ -31,6 +30,7 @@ from backbench.datasets import (
 )
 from backbench.datasets._fingerprint import Audit, Seen
 from backbench.datasets._listing import Entry, Listing
+from backbench.images import depths
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
@@ -235,7 +235,7 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> 
 
 def _stored(drawn: Sequence[Seen], params: Any) -> dict[str, Any]:
     """What is known of 16-bit images, and the bits that they were read by; nothing where there are none."""
-    depth = _depth.about((one.mode, one.peak) for one in drawn)
+    depth = depths.about((one.mode, one.peak) for one in drawn)
     bits = {} if _bits(params) is None else {"bits": _bits(params)}
     return {**bits, **({"depth": depth} if depth else {})}
 

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from backbench.datasets import PARTS, _decode, _phash, _registry
+from backbench.datasets import PARTS, _registry
 from backbench.datasets._listing import Entry, Listing
 from backbench.datasets._registry import Found
+from backbench.images import decoding, phash
 
 SAVE_SECONDS = 30
 # Errors that say nothing about the file, so that they must not be remembered as the reason why it is left out.
@@ -33,7 +34,7 @@ NO_MEMORY = "there was not enough memory to read it; it is tried again the next 
 class Seen(NamedTuple):
     """A readable file: SHA-256 of its decoded pixels, perceptual hash, width and height, and how it is stored.
 
-    `peak` is the largest value of a 16-bit image that does not say how many bits count (see ``_decode.Decoded``).
+    `peak` is the largest value of a 16-bit image that does not say how many bits count (see ``decoding.Decoded``).
     """
 
     entry: Entry
@@ -112,17 +113,17 @@ def _look(path: Path, bits: int | None = None) -> Found:
         if error.errno in OF_THE_MACHINE:
             raise
         return {**stamp, "reason": error.strerror or str(error)}
-    except _decode.Unreadable as error:
+    except decoding.Unreadable as error:
         return {**stamp, "reason": str(error)}
     except Exception as error:  # one file stops nobody, whatever it does to the libraries that hash it
         return {**stamp, "reason": f"{type(error).__name__}: {error}"}
 
 
 def _seen_in(path: Path, bits: int | None) -> Found:
-    found = _decode.decode(path) if bits is None else _decode.decode(path, bits)
+    found = decoding.decode(path) if bits is None else decoding.decode(path, bits)
     return {
-        "sha256": _decode.pixel_digest(found.image).hex(),
-        "phash": f"{_phash.of(found.image):016x}",
+        "sha256": decoding.pixel_digest(found.image).hex(),
+        "phash": f"{phash.of(found.image):016x}",
         "sides": list(found.image.size),
         "mode": found.mode,
         "format": found.format,

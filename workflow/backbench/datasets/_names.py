@@ -6,7 +6,7 @@ names that begin with a dot are hidden, and are not looked at. All other files a
 
 from pathlib import Path
 
-from backbench.datasets import _kinds
+from backbench.images import kinds
 
 SYSTEM = "a system file or folder"
 VIDEO, AUDIO = "a video", "an audio file"
@@ -105,7 +105,7 @@ def is_image(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as handle:
-            return starts_image(handle.read(_kinds.HEAD))
+            return starts_image(handle.read(kinds.HEAD))
     except OSError:
         return False
 
@@ -114,5 +114,5 @@ def starts_image(head: bytes) -> bool:
     """Whether the first bytes of a file are those of an image."""
     bitmap = head[:2] == b"BM" and not any(head[6:10])
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    still = _kinds.is_heif(head) or _kinds.is_avif(head) or _kinds.is_still(head)
+    still = kinds.is_heif(head) or kinds.is_avif(head) or kinds.is_still(head)
     return head.startswith(SIGNATURES) or bitmap or webp or still

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import paths
-from backbench.datasets import _decode
+from backbench.images import decoding
 from backbench.schema import ConfigError
 from backbench.store import write_text
 
@@ -111,7 +111,7 @@ def _path(root: Path) -> Path:
 
 
 def _head() -> dict[str, Any]:
-    return {"format": FORMAT, "decoder": _decode.decoder_version()}
+    return {"format": FORMAT, "decoder": decoding.decoder_version()}
 
 
 def _body(root: Path) -> dict[str, Any]:

@@ -4,18 +4,19 @@ All pairs within a distance are found without comparing all: if two hashes of 64
 d + 1 bands of bits one is equal in both (pigeonhole; Manku, Jain and Das Sarma, "Detecting near-duplicates for web
 crawling", 2007). Only hashes that share a band are compared; where that would be most pairs, all are, row by row.
 
-An image whose hash is ``NO_STRUCTURE`` (blank, or a plain gradient; see ``_phash``) is nobody's near twin.
+An image whose hash is ``NO_STRUCTURE`` (blank, or a plain gradient; see ``images.phash``) is nobody's near twin.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from backbench.images.phash import NO_STRUCTURE
+
 if TYPE_CHECKING:
     import numpy as np
 
 BITS = 64
-NO_STRUCTURE = 0
 # Comparing a pair that was looked up costs about this many times one in a row of all.
 LOOKED_UP = 12
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from backbench.datasets import _decode, _phash
+from backbench.images import decoding, phash
 from backbench.stage import Context, Inputs
 from backbench.stages import images
 
@@ -56,7 +56,7 @@ class Pictures:
 
 def hashes(pictures: Pictures, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Content digests (n, 32) and perceptual hashes (n,) of the images of an array."""
-    found = list(pictures.each(range(n), lambda image: (_decode.pixel_digest(image), _phash.of(image))))
+    found = list(pictures.each(range(n), lambda image: (decoding.pixel_digest(image), phash.of(image))))
     digests = np.frombuffer(b"".join(digest for digest, _ in found), np.uint8).reshape(n, -1)
     return digests, np.array([value for _, value in found], np.uint64)
 

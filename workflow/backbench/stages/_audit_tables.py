@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from backbench.datasets import PARTS, _files, _gate
-from backbench.datasets._depth import SIXTEEN
+from backbench.images.depths import SIXTEEN
 from backbench.stages._audit_rows import Rows
 
 # An image this many times longer than it is wide (or the other way round) loses most of itself in a square.

@@ -1,9 +1,6 @@
 """Stage ``images``: decoded, resized uint8 images (layer 2).
 
-Every image, file or array, goes through the same Pillow resize: first to the colour mode, then to the size. ``squash``
-resizes both sides; ``crop`` resizes the shorter side and cuts the centre square out, at once or, with `shorter`, in the
-two steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB by repetition. The pixels of a file are
-checked against the digest that the dataset stage recorded. An error says which image it is of.
+The pixels of a file are checked against the digest that the dataset stage recorded. An error says which image it is of.
 """
 
 import contextlib
@@ -12,11 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from backbench import code, hashing, schema, threads
-from backbench.backbones import Image as Policy
-from backbench.datasets import _decode, _registry
+from backbench.datasets import _registry
+from backbench.images import decoding, preparing
+from backbench.images.preparing import Policy
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages._partial import Partial, release
 
@@ -27,8 +23,6 @@ CHANNELS = {"RGB": 3, "L": 1}
 # Rows of one task of a thread: decoding, digest and resizing free the interpreter, and processes were no quicker.
 BLOCK = 16
 MAPPED = 4096
-# Beyond so many pixels only what the crop keeps is resized; its colours may then differ by one from torchvision's.
-WHOLE = 1 << 25
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
@@ -56,42 +50,6 @@ def _partial(member: Member, inputs: Inputs, context: Context) -> Partial:
     shape = (inputs.info("dataset")["n"], size, size, channels)
     key = hashing.digest({"member": member.hash, "code": code.digest([__name__])})
     return Partial(context.scratch, shape, "uint8", key, context.progress)
-
-
-def resize(image: "Image.Image", policy: Policy) -> np.ndarray:
-    """One image as uint8 (size, size, channels)."""
-    from PIL import Image
-
-    grey = image.mode == "L"
-    image = image if grey or policy.mode == image.mode else image.convert(policy.mode)
-    square, kernel = (policy.size, policy.size), getattr(Image.Resampling, policy.interpolation.upper())
-    if policy.resize == "squash":
-        image = image.resize(square, kernel)
-    elif policy.shorter is None:
-        image = image.resize(square, kernel, box=_centre_square(image.size))
-    else:
-        image = _resize_and_crop(image, policy.shorter, policy.size, kernel)
-    pixels = np.asarray(image)[..., None] if image.mode == "L" else np.asarray(image)
-    return np.repeat(pixels, 3, axis=-1) if grey and policy.mode == "RGB" else pixels
-
-
-def _centre_square(size: tuple[int, int]) -> tuple[float, float, float, float]:
-    side = min(size)
-    left, top = (size[0] - side) / 2, (size[1] - side) / 2
-    return left, top, left + side, top + side
-
-
-def _resize_and_crop(image: "Image.Image", shorter: int, side: int, kernel: int) -> "Image.Image":
-    """torchvision's ``Resize(shorter)`` and ``CenterCrop(side)``, rounded as there."""
-    scaled = tuple(int(shorter * length / min(image.size)) for length in image.size)
-    left, top = (round((length - side) / 2) for length in scaled)
-    crop = (left, top, left + side, top + side)
-    if scaled == image.size:
-        return image.crop(crop)
-    if scaled[0] * scaled[1] <= WHOLE:
-        return image.resize(scaled, kernel).crop(crop)
-    factors = [old / new for old, new in zip(image.size, scaled, strict=True)] * 2
-    return image.resize((side, side), kernel, box=tuple(map(float.__mul__, map(float, crop), factors)))
 
 
 def source(inputs: Inputs, asked: str | None = None) -> Callable[[int], "Image.Image"]:
@@ -130,25 +88,25 @@ def named(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, _decode.Unreadable):
+    except (OSError, decoding.Unreadable):
         raise
     except MemoryError as error:
-        raise _decode.Unreadable(f"{name}: not enough memory for it; use fewer threads") from error
+        raise decoding.Unreadable(f"{name}: not enough memory for it; use fewer threads") from error
     except Exception as error:  # Pillow's errors for one image would leave no trace of which it was
-        raise _decode.Unreadable(f"{name}: {type(error).__name__}: {error}") from error
+        raise decoding.Unreadable(f"{name}: {type(error).__name__}: {error}") from error
 
 
 def _file(root: Path, name: str, digest: bytes, bits: int | None) -> "Image.Image":
     path, why = root / name, ""
     try:
-        image = _decode.rgb(path, bits)
+        image = decoding.rgb(path, bits)
     except FileNotFoundError:
-        raise _decode.Unreadable(f"{path} is gone; put it back, or launch again to go on without it") from None
-    except _decode.Unreadable as error:
+        raise decoding.Unreadable(f"{path} is gone; put it back, or launch again to go on without it") from None
+    except decoding.Unreadable as error:
         image, why = None, f" ({error})"
-    if image is None or _decode.pixel_digest(image) != digest:
+    if image is None or decoding.pixel_digest(image) != digest:
         _registry.forget(root, name)  # its size and time may be as before, so that the next launch has to look again
-        raise _decode.Unreadable(f"{path} has changed since the folder was fingerprinted{why}; launch again")
+        raise decoding.Unreadable(f"{path} has changed since the folder was fingerprinted{why}; launch again")
     return image
 
 
@@ -160,7 +118,7 @@ def _fill(partial: Partial, inputs: Inputs, root: str | None, policy: Policy, co
         rows = range(first, min(first + BLOCK, n))
         for row in rows:
             with named(name_of(inputs, row)):
-                partial.put(row, resize(image_of(row), policy))
+                partial.put(row, preparing.resize(image_of(row), policy))
         return len(rows)
 
     with threads.beside(count):

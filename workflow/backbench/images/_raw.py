@@ -12,7 +12,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench.datasets._bounds import Unreadable, refuse_size
+from backbench.images.bounds import Unreadable, refuse_size
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -7,10 +7,10 @@
   (a smaller icon stands in for one that is cut) and what has no signature; TGA has none, and counts only by its name.
 - The orientation is applied (see ``_exif``); of an animation or a multi-page file the first frame is taken, of an icon
   the largest, of a HEIF file the primary picture.
-- Transparency is laid over white. 16-bit grey is scaled to 8 bits by the bits that count (see ``_depth``); 16-bit
+- Transparency is laid over white. 16-bit grey is scaled to 8 bits by the bits that count (see ``depths``); 16-bit
   colour as Pillow reads it (its high byte). CMYK, YCbCr, Lab, HSV, palette and bilevel images are converted by Pillow,
   without colour profiles.
-- A truncated file is an error, never padded with grey. So is one that is too large (see ``_bounds``), and one whose
+- A truncated file is an error, never padded with grey. So is one that is too large (see ``bounds``), and one whose
   numbers have no known range (32-bit integers beyond 16 bits, floats). What the decoders themselves pass over, such as
   a flipped bit within a JPEG, is not noticed.
 - Only regular files are opened: a pipe or a socket would wait for ever.
@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench.datasets import _bounds, _depth, _exif, _kinds, _opening, _raw
-from backbench.datasets._bounds import Unreadable
+from backbench.images import _exif, _opening, _raw, bounds, depths, kinds
+from backbench.images.bounds import Unreadable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -73,7 +73,7 @@ def decode(path: Path, bits: int | None = None) -> Decoded:
     if about.st_size == 0:
         raise Unreadable("empty file")
     with path.open("rb") as file:
-        head = file.read(_kinds.HEAD)
+        head = file.read(kinds.HEAD)
     _opening.formats()  # before any reader can warn
     try:
         kind = _raw.kind(path, head)
@@ -123,16 +123,16 @@ def _pixels(path: Path, head: bytes, bits: int | None) -> Decoded:
 
 
 def _decoded(opened: "Image.Image", bits: int | None) -> Decoded:
-    _bounds.refuse_size(opened.size)
-    _bounds.refuse_tiles(opened)
-    depth = _depth.of(opened, bits)
+    bounds.refuse_size(opened.size)
+    bounds.refuse_tiles(opened)
+    depth = depths.of(opened, bits)
     image = _exif.upright(opened)
-    _bounds.refuse_size(image.size)  # an icon may hold another size than it says
-    peak = _depth.peak(image, depth)
+    bounds.refuse_size(image.size)  # an icon may hold another size than it says
+    peak = depths.peak(image, depth)
     return Decoded(_to_rgb(image, depth), opened.mode, opened.format, peak)
 
 
-def _to_rgb(image: "Image.Image", depth: _depth.Depth) -> "Image.Image":
+def _to_rgb(image: "Image.Image", depth: depths.Depth) -> "Image.Image":
     from PIL import Image
 
     if image.mode == "F":
@@ -143,11 +143,11 @@ def _to_rgb(image: "Image.Image", depth: _depth.Depth) -> "Image.Image":
     return rgb
 
 
-def _band_to_rgb(image: "Image.Image", depth: _depth.Depth) -> "Image.Image":
+def _band_to_rgb(image: "Image.Image", depth: depths.Depth) -> "Image.Image":
     from PIL import Image
 
-    if _depth.is_grey(image):
-        return _depth.scaled(image, depth).convert("RGB")
+    if depths.is_grey(image):
+        return depths.scaled(image, depth).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -171,7 +171,7 @@ def _of_the_system(error: Exception) -> bool:
 
 def _reason(error: Exception, path: Path, head: bytes) -> str:
     if type(error).__name__ == "UnidentifiedImageError":
-        kind = _kinds.name(head)
+        kind = kinds.name(head)
         return "no image of a known format" + (f": {kind}" if kind else "")
     text = str(error).replace(repr(str(path)), "it").replace(str(path), "it").splitlines()
     return text[0] if text and text[0] else type(error).__name__

@@ -9,12 +9,11 @@ images agree or differ by chance.
 
 from typing import TYPE_CHECKING
 
-from backbench.datasets._twins import NO_STRUCTURE
-
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+NO_STRUCTURE = 0
 SIDE, LOW = 32, 8
 # Rounding to whole levels has a variance of 1/12, hence these frequencies a standard deviation of sqrt(1024 / 3) = 18;
 # this is three of them. The least that was seen in 517 photographs of Caltech-101 is 263.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench.datasets import _kinds
+from backbench.images import kinds
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,7 +33,7 @@ KEPT = frozenset({b"eXIf", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"pHYs"})
 # The boxes of a HEIF file.
 BOXES = frozenset({b"ftyp", b"free", b"idat", b"mdat", b"meta", b"moov", b"skip", b"uuid"})
 # Grey TIFF files that Pillow can decode and does not know: by byte order, white-is-zero (0), format, order and number
-# of the bits. That white is zero is made good by ``_depth``, as of the files that Pillow knows.
+# of the bits. That white is zero is made good by ``depths``, as of the files that Pillow knows.
 GREY_TIFF = {
     (b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
     (b"II", 0, (1,), 1, (12,), ()): ("I;16", "I;12"),
@@ -46,7 +46,7 @@ def ways(path: Path, head: bytes) -> Iterator[Opener]:
     """The functions that open a file, to be tried in their order until one gives the whole picture."""
     from PIL import Image
 
-    if not _kinds.is_heif(head):
+    if not kinds.is_heif(head):
         yield lambda: Image.open(path, formats=(*formats(), *_by_name(path)))
     if head.startswith(PNG):
         yield lambda: Image.open(io.BytesIO(_pixels_alone(path.read_bytes())), formats=["PNG"])
@@ -54,9 +54,9 @@ def ways(path: Path, head: bytes) -> Iterator[Opener]:
         yield lambda: Image.open(io.BytesIO(_first_frame(path.read_bytes())), formats=["WEBP"])
     elif head.startswith(JPEG):
         yield lambda: _first_jpeg(path)
-    elif _kinds.is_avif(head):
+    elif kinds.is_avif(head):
         yield lambda: Image.open(io.BytesIO(_without_exif(path.read_bytes())), formats=["AVIF"])
-    elif _kinds.is_heif(head) or _kinds.is_still(head):
+    elif kinds.is_heif(head) or kinds.is_still(head):
         yield lambda: _heif(path)
         yield lambda: _heif(path, without_exif=True)
 

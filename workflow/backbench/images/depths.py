@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backbench.datasets._bounds import Unreadable
+from backbench.images.bounds import Unreadable
 
 if TYPE_CHECKING:
     import numpy as np

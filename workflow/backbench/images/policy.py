@@ -1,0 +1,33 @@
+"""How images are prepared for a backbone (layer 1)."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from backbench.schema import ConfigError, Range
+
+Side = Annotated[int, Range(low=1, high=4096)]
+
+
+@dataclass(frozen=True)
+class Image:
+    """How images are prepared: colour mode, then resize to a square of `size` pixels.
+
+    ``crop`` with `shorter` is torchvision's ``Resize(shorter)`` and ``CenterCrop(size)``; without it, the largest
+    square of the middle is resized at once.
+    """
+
+    size: Side
+    mode: Literal["RGB", "L"]
+    resize: Literal["squash", "crop"]
+    interpolation: Literal["bilinear", "bicubic", "nearest"]
+    shorter: Side | None = None
+
+    def __post_init__(self) -> None:
+        if self.shorter is None:
+            return
+        if self.resize != "crop":
+            raise ConfigError(
+                f"image.shorter: received {self.shorter} with resize={self.resize}; allowed: resize=crop."
+            )
+        if self.shorter < self.size:
+            raise ConfigError(f"image.shorter: received {self.shorter}; allowed: at least image.size={self.size}.")
