@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 ORIENTATION = 0x0112
 UPRIGHT = 1
+# Left, top, right and bottom, in pixels from the top left corner.
+Box = tuple[float, float, float, float]
 XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+# The values that swap the sides, and those after which the picture begins at the right or at the bottom.
+SWAPPED, FROM_RIGHT, FROM_BOTTOM = frozenset({5, 6, 7, 8}), frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
 # What the eight values ask for, by the names of ``PIL.Image.Transpose``.
 TURNS = {
     2: "FLIP_LEFT_RIGHT",
@@ -27,8 +31,8 @@ TURNS = {
 }
 
 
-def upright(opened: "Image.Image") -> "Image.Image":
-    """Load an opened file and turn its picture upright.
+def upright(opened: "Image.Image") -> tuple["Image.Image", int]:
+    """Load an opened file and turn its picture upright; gives the orientation it had, 1 to 8.
 
     HEIF is turned by its decoder, whatever its EXIF data say. Pillow turns TIFF as it loads, and loses the picture
     over damaged tags; it gets empty ones, and the turn is made here.
@@ -37,14 +41,26 @@ def upright(opened: "Image.Image") -> "Image.Image":
 
     if opened.format == "HEIF":
         opened.load()
-        return opened
+        return opened, UPRIGHT
     if not hasattr(opened, "tag_v2"):
         opened.load()
-        return _turned(opened, _orientation(opened, lambda: opened.getexif().get(ORIENTATION)))
+        orientation = _orientation(opened, lambda: opened.getexif().get(ORIENTATION))
+        return _turned(opened, orientation), orientation
     orientation = _orientation(opened, lambda: opened.tag_v2.get(ORIENTATION))
     opened.getexif = Image.Exif
     opened.load()
-    return _turned(opened, orientation)
+    return _turned(opened, orientation), orientation
+
+
+def turned_box(extent: tuple[float, float], size: tuple[int, int], orientation: int) -> Box:
+    """Where the picture is in an upright image of `size`, if before the turn it began at the top left.
+
+    `extent` is its width and height before the turn, in pixels.
+    """
+    width, height = extent[::-1] if orientation in SWAPPED else extent
+    left = size[0] - width if orientation in FROM_RIGHT else 0.0
+    top = size[1] - height if orientation in FROM_BOTTOM else 0.0
+    return left, top, left + width, top + height
 
 
 def _turned(image: "Image.Image", orientation: int) -> "Image.Image":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbench.images import kinds
+from backbench.images.content import Content
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,23 +43,23 @@ GREY_TIFF = {
 Opener = Callable[[], "Image.Image"]
 
 
-def ways(path: Path, head: bytes) -> Iterator[Opener]:
+def ways(content: Content, head: bytes) -> Iterator[Opener]:
     """The functions that open a file, to be tried in their order until one gives the whole picture."""
     from PIL import Image
 
     if not kinds.is_heif(head):
-        yield lambda: Image.open(path, formats=(*formats(), *_by_name(path)))
+        yield lambda: Image.open(content.source(), formats=(*formats(), *_by_name(content.path)))
     if head.startswith(PNG):
-        yield lambda: Image.open(io.BytesIO(_pixels_alone(path.read_bytes())), formats=["PNG"])
+        yield lambda: Image.open(io.BytesIO(_pixels_alone(content.whole())), formats=["PNG"])
     elif head.startswith(WEBP, 8):
-        yield lambda: Image.open(io.BytesIO(_first_frame(path.read_bytes())), formats=["WEBP"])
+        yield lambda: Image.open(io.BytesIO(_first_frame(content.whole())), formats=["WEBP"])
     elif head.startswith(JPEG):
-        yield lambda: _first_jpeg(path)
+        yield lambda: _first_jpeg(content)
     elif kinds.is_avif(head):
-        yield lambda: Image.open(io.BytesIO(_without_exif(path.read_bytes())), formats=["AVIF"])
+        yield lambda: Image.open(io.BytesIO(_without_exif(content.whole())), formats=["AVIF"])
     elif kinds.is_heif(head) or kinds.is_still(head):
-        yield lambda: _heif(path)
-        yield lambda: _heif(path, without_exif=True)
+        yield lambda: _heif(content)
+        yield lambda: _heif(content, without_exif=True)
 
 
 @functools.cache
@@ -81,7 +82,7 @@ def _by_name(path: Path) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
-def _heif(path: Path, without_exif: bool = False) -> "Image.Image":
+def _heif(content: Content, without_exif: bool = False) -> "Image.Image":
     """The primary picture of a HEIF file, which its decoder turns upright.
 
     Raises
@@ -91,7 +92,7 @@ def _heif(path: Path, without_exif: bool = False) -> "Image.Image":
     """
     from pillow_heif import HeifImageFile
 
-    data = path.read_bytes()
+    data = content.whole()
     _refuse_cut_boxes(data)
     return HeifImageFile(io.BytesIO(_without_exif(data) if without_exif else data))
 
@@ -109,10 +110,10 @@ def _refuse_cut_boxes(data: bytes) -> None:
         raise EOFError("the file is truncated")
 
 
-def _first_jpeg(path: Path) -> "Image.Image":
+def _first_jpeg(content: Content) -> "Image.Image":
     from PIL import JpegImagePlugin
 
-    return JpegImagePlugin.JpegImageFile(path)
+    return JpegImagePlugin.JpegImageFile(content.source())
 
 
 def _without_exif(data: bytes) -> bytes:

@@ -9,10 +9,10 @@ demosaicing, LibRaw's gamma (BT.709), no brightening by content; upright, as the
 """
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench.images.bounds import Unreadable, refuse_size
+from backbench.images.content import Content
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,16 +42,16 @@ SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 254, 330, 50706
 PREVIEW = 1
 
 
-def kind(path: Path, head: bytes) -> str | None:
+def kind(content: Content, head: bytes) -> str | None:
     """The kind of a camera raw file, as its suffix without the dot; None for any other file."""
     by_content = next((name for name, (at, bytes_) in SIGNATURES.items() if head.startswith(bytes_, at)), None)
-    suffix = path.suffix.lower()
+    suffix = content.path.suffix.lower()
     if suffix in SUFFIXES and not head.startswith(ORDINARY):
         return suffix.removeprefix(".")
-    return by_content or (_in_tiff(path) if head.startswith(TIFF) else None)
+    return by_content or (_in_tiff(content) if head.startswith(TIFF) else None)
 
 
-def read(path: Path, kind: str) -> "Image.Image":
+def read(content: Content, kind: str) -> "Image.Image":
     """The developed photograph as 8-bit RGB, upright.
 
     Raises
@@ -67,7 +67,7 @@ def read(path: Path, kind: str) -> "Image.Image":
     from PIL import Image
 
     try:
-        with rawpy.imread(str(path)) as raw:
+        with rawpy.imread(_source(content)) as raw:
             refuse_size((raw.sizes.raw_width, raw.sizes.raw_height))
             return Image.fromarray(raw.postprocess(**_parameters(rawpy)))
     except rawpy.LibRawError as error:
@@ -83,6 +83,11 @@ def version() -> str:
     return "None"
 
 
+def _source(content: Content) -> Any:
+    source = content.source()
+    return source if hasattr(source, "read") else str(source)
+
+
 def _parameters(rawpy: Any) -> dict[str, Any]:
     return {
         "demosaic_algorithm": rawpy.DemosaicAlgorithm.AHD,
@@ -95,11 +100,11 @@ def _parameters(rawpy: Any) -> dict[str, Any]:
     }
 
 
-def _in_tiff(path: Path) -> str | None:
+def _in_tiff(content: Content) -> str | None:
     """``dng``, or ``tif`` for another raw file in TIFF, by the tags of the first page."""
     from PIL import TiffImagePlugin
 
-    with contextlib.suppress(Exception), path.open("rb") as file:  # what is damaged is the TIFF reader's business
+    with contextlib.suppress(Exception), content.open() as file:  # what is damaged is the TIFF reader's business
         tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
         file.seek(tags.next)
         tags.load(file)

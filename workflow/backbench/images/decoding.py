@@ -13,19 +13,22 @@
 - A truncated file is an error, never padded with grey. So is one that is too large (see ``bounds``), and one whose
   numbers have no known range (32-bit integers beyond 16 bits, floats). What the decoders themselves pass over, such as
   a flipped bit within a JPEG, is not noticed.
-- Only regular files are opened: a pipe or a socket would wait for ever.
+- The bytes of a file are read once (see ``content``). JPEG files may be decoded at a scale (see ``scaling``): a file
+  that is not whole is found at any.
 """
 
+import contextlib
 import functools
 import hashlib
-import stat
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench.images import _exif, _opening, _raw, bounds, depths, kinds
+from backbench.images import _exif, _opening, _raw, bounds, content, depths, kinds, scaling
 from backbench.images.bounds import Unreadable
+from backbench.images.content import Changed, Content
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,11 +37,16 @@ LIBRARIES = ("jpg", "jpg_2000", "libtiff", "webp", "avif")
 RAW = "RAW"
 # Pixels that are converted or hashed at once, so that a large image is not held several times over.
 BAND = 1 << 22
+# What Pillow calls the bytes of a file in its messages.
+NAMELESS = re.compile(r"<_io\.BytesIO object at 0x[0-9a-fA-F]+>")
 
 
 @dataclass(frozen=True)
 class Decoded:
     """An image as 8-bit RGB, upright, with the colour mode and the format that it is stored in.
+
+    `sides` are the width and height of the whole picture, upright; `image` has 1/`reduction` of them, rounded up, and
+    `box` is where the picture is in it (left, top, right, bottom, in its pixels): beyond may be a fraction of padding.
 
     `peak` is the largest stored value of a 16-bit image in a format that does not say how many of its bits count; of
     colour, whose high byte alone is read, the largest value with that byte. It is None for any other.
@@ -47,43 +55,66 @@ class Decoded:
     image: "Image.Image"
     mode: str
     format: str
+    sides: tuple[int, int]
+    reduction: int
+    box: _exif.Box
     peak: int | None = None
 
 
-def rgb(path: Path, bits: int | None = None) -> "Image.Image":
-    """The image in a file as 8-bit RGB."""
-    return decode(path, bits).image
+def rgb(source: Path | Content, bits: int | None = None) -> "Image.Image":
+    """The whole image in a file as 8-bit RGB."""
+    return decode(source, bits).image
 
 
-def decode(path: Path, bits: int | None = None) -> Decoded:
+def decode(source: Path | Content, bits: int | None = None, least: int | None = None) -> Decoded:
     """The image in a file; `bits` is how many of 16 bits count where the file does not say (None: all).
+
+    `least` is the shorter side that a JPEG file must keep where it is decoded at a scale (None: it is decoded whole).
 
     Raises
     ------
     Unreadable
         With the reason, for anything but a whole image of a size that can be trusted.
+    Changed
+        If the file is written to while it is read.
     MemoryError
         If this machine has not enough for it.
     OSError
         If there is no such file, or it may not be read.
     """
-    about = path.stat()
-    if not stat.S_ISREG(about.st_mode):  # opening a pipe would wait for its writer
-        raise Unreadable("no regular file")
-    if about.st_size == 0:
-        raise Unreadable("empty file")
-    with path.open("rb") as file:
-        head = file.read(kinds.HEAD)
+    with decode_each(source, bits, [least]) as (decoded,):
+        return decoded
+
+
+@contextlib.contextmanager
+def decode_each(source: Path | Content, bits: int | None, leasts: Sequence[int | None]) -> Iterator[list[Decoded]]:
+    """The image in a file for each of `leasts`, decoded once for each reduction that they come to.
+
+    Those of the same reduction are the same object. Bind them within the ``with`` alone, and resize them there.
+
+    Raises
+    ------
+    Unreadable, Changed, MemoryError, OSError
+        As of ``decode``, when the block is entered.
+    """
+    file = source if isinstance(source, Content) else content.read(source)
+    yield _decoded_each(file, bits, leasts)
+
+
+def _decoded_each(file: Content, bits: int | None, leasts: Sequence[int | None]) -> list[Decoded]:
+    head = file.head(kinds.HEAD)
     _opening.formats()  # before any reader can warn
     try:
-        kind = _raw.kind(path, head)
-        return _pixels(path, head, bits) if kind is None else Decoded(_raw.read(path, kind), "RGB", RAW)
-    except (MemoryError, Unreadable):
+        kind = _raw.kind(file, head)
+        pictures = _pictures(file, head, bits, leasts) if kind is None else [_developed(file, kind)] * len(leasts)
+    except (MemoryError, Unreadable, Changed):
         raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds for damaged data; all mean the same here
         if _of_the_system(error):
             raise
-        raise Unreadable(_reason(error, path, head)) from error
+        raise Unreadable(_reason(error, file.path, head)) from error
+    file.check()
+    return pictures
 
 
 def pixel_digest(image: "Image.Image") -> bytes:
@@ -106,13 +137,17 @@ def decoder_version() -> str:
     return " ".join([f"pillow {PIL.__version__}", *libraries, heif, f"rawpy {_raw.version()}"])
 
 
-def _pixels(path: Path, head: bytes, bits: int | None) -> Decoded:
-    """The picture by the first way that gives it; if none does, the error of the first."""
+def _developed(file: Content, kind: str) -> Decoded:
+    image = _raw.read(file, kind)
+    return Decoded(image, "RGB", RAW, image.size, 1, (0.0, 0.0, *map(float, image.size)))
+
+
+def _pictures(file: Content, head: bytes, bits: int | None, leasts: Sequence[int | None]) -> list[Decoded]:
+    """The pictures by the first way that gives them; if none does, the error of the first."""
     failure: Exception | None = None
-    for way in _opening.ways(path, head):
+    for way in _opening.ways(file, head):
         try:
-            with way() as opened:
-                return _decoded(opened, bits)
+            return _by(way, bits, leasts)
         except Unreadable:
             raise
         except Exception as error:
@@ -122,14 +157,34 @@ def _pixels(path: Path, head: bytes, bits: int | None) -> Decoded:
     raise failure
 
 
-def _decoded(opened: "Image.Image", bits: int | None) -> Decoded:
+def _by(way: Callable[[], "Image.Image"], bits: int | None, leasts: Sequence[int | None]) -> list[Decoded]:
+    """The picture that `way` opens for each of `leasts`; each reduction is opened anew."""
+    with way() as opened:
+        _refuse(opened)
+        wanted = [scaling.reduction(opened, least) for least in leasts]
+        decoded = {wanted[0]: _decoded(opened, bits, wanted[0])}
+    for factor in set(wanted) - set(decoded):
+        with way() as opened:
+            decoded[factor] = _decoded(opened, bits, factor)
+    return [decoded[factor] for factor in wanted]
+
+
+def _refuse(opened: "Image.Image") -> None:
     bounds.refuse_size(opened.size)
     bounds.refuse_tiles(opened)
-    depth = depths.of(opened, bits)
-    image = _exif.upright(opened)
+
+
+def _decoded(opened: "Image.Image", bits: int | None, factor: int) -> Decoded:
+    depth, whole = depths.of(opened, bits), opened.size
+    extent = scaling.draft(opened, factor)
+    image, orientation = _exif.upright(opened)
     bounds.refuse_size(image.size)  # an icon may hold another size than it says
     peak = depths.peak(image, depth)
-    return Decoded(_to_rgb(image, depth), opened.mode, opened.format, peak)
+    sides, box = image.size, (0.0, 0.0, *map(float, image.size))
+    if factor > 1:
+        sides = whole[::-1] if orientation in _exif.SWAPPED else whole
+        box = _exif.turned_box(extent, image.size, orientation)
+    return Decoded(_to_rgb(image, depth), opened.mode, opened.format, sides, factor, box, peak)
 
 
 def _to_rgb(image: "Image.Image", depth: depths.Depth) -> "Image.Image":
@@ -173,5 +228,5 @@ def _reason(error: Exception, path: Path, head: bytes) -> str:
     if type(error).__name__ == "UnidentifiedImageError":
         kind = kinds.name(head)
         return "no image of a known format" + (f": {kind}" if kind else "")
-    text = str(error).replace(repr(str(path)), "it").replace(str(path), "it").splitlines()
+    text = NAMELESS.sub("it", str(error)).replace(repr(str(path)), "it").replace(str(path), "it").splitlines()
     return text[0] if text and text[0] else type(error).__name__

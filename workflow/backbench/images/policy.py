@@ -13,7 +13,8 @@ class Image:
     """How images are prepared: colour mode, then resize to a square of `size` pixels.
 
     ``crop`` with `shorter` is torchvision's ``Resize(shorter)`` and ``CenterCrop(size)``; without it, the largest
-    square of the middle is resized at once.
+    square of the middle is resized at once. ``decode: scaled`` decodes a large JPEG photograph at the DCT scale that
+    ``images.scaling`` says, ``full`` always whole; it is of no effect on collections that are arrays of pixels.
     """
 
     size: Side
@@ -21,6 +22,7 @@ class Image:
     resize: Literal["squash", "crop"]
     interpolation: Literal["bilinear", "bicubic", "nearest"]
     shorter: Side | None = None
+    decode: Literal["scaled", "full"] = "scaled"
 
     def __post_init__(self) -> None:
         if self.shorter is None:

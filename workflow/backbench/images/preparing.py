@@ -7,6 +7,8 @@ Every image, of a file or of an array, goes through the same Pillow resize: firs
 
 from typing import TYPE_CHECKING
 
+from backbench.images._exif import Box
+from backbench.images.decoding import Decoded
 from backbench.images.policy import Image as Policy
 
 if TYPE_CHECKING:
@@ -17,38 +19,49 @@ if TYPE_CHECKING:
 WHOLE = 1 << 25
 
 
-def resize(image: "Image.Image", policy: Policy) -> "np.ndarray":
-    """One image as uint8 (size, size, channels)."""
+def resize(picture: "Image.Image | Decoded", policy: Policy) -> "np.ndarray":
+    """One image as uint8 (size, size, channels).
+
+    A picture that was decoded at a scale is resized from its exact extent, so that nothing moves against the whole one.
+    """
     import numpy as np
     from PIL import Image
 
+    if isinstance(picture, Decoded):
+        image, sides, box = picture.image, picture.sides, picture.box
+    else:
+        image, sides, box = picture, picture.size, (0.0, 0.0, *map(float, picture.size))
     grey = image.mode == "L"
     image = image if grey or policy.mode == image.mode else image.convert(policy.mode)
     square, kernel = (policy.size, policy.size), getattr(Image.Resampling, policy.interpolation.upper())
     if policy.resize == "squash":
-        image = image.resize(square, kernel)
+        image = image.resize(square, kernel, box=box)
     elif policy.shorter is None:
-        image = image.resize(square, kernel, box=_centre_square(image.size))
+        image = image.resize(square, kernel, box=_centre_square(box))
     else:
-        image = _resize_and_crop(image, policy.shorter, policy.size, kernel)
+        image = _resize_and_crop(image, policy.shorter, policy.size, kernel, sides, box)
     pixels = np.asarray(image)[..., None] if image.mode == "L" else np.asarray(image)
     return np.repeat(pixels, 3, axis=-1) if grey and policy.mode == "RGB" else pixels
 
 
-def _centre_square(size: tuple[int, int]) -> tuple[float, float, float, float]:
-    side = min(size)
-    left, top = (size[0] - side) / 2, (size[1] - side) / 2
+def _centre_square(box: Box) -> Box:
+    width, height = box[2] - box[0], box[3] - box[1]
+    side = min(width, height)
+    left, top = box[0] + (width - side) / 2, box[1] + (height - side) / 2
     return left, top, left + side, top + side
 
 
-def _resize_and_crop(image: "Image.Image", shorter: int, side: int, kernel: int) -> "Image.Image":
-    """torchvision's ``Resize(shorter)`` and ``CenterCrop(side)``, rounded as there."""
-    scaled = tuple(int(shorter * length / min(image.size)) for length in image.size)
+def _resize_and_crop(
+    image: "Image.Image", shorter: int, side: int, kernel: int, sides: tuple[int, int], box: Box
+) -> "Image.Image":
+    """torchvision's ``Resize(shorter)`` and ``CenterCrop(side)`` of a picture of `sides`, rounded as there."""
+    scaled = tuple(int(shorter * length / min(sides)) for length in sides)
     left, top = (round((length - side) / 2) for length in scaled)
     crop = (left, top, left + side, top + side)
-    if scaled == image.size:
+    if scaled == sides == image.size:
         return image.crop(crop)
     if scaled[0] * scaled[1] <= WHOLE:
-        return image.resize(scaled, kernel).crop(crop)
-    factors = [old / new for old, new in zip(image.size, scaled, strict=True)] * 2
-    return image.resize((side, side), kernel, box=tuple(map(float.__mul__, map(float, crop), factors)))
+        return image.resize(scaled, kernel, box=box).crop(crop)
+    factors = [(box[at + 2] - box[at]) / scaled[at] for at in (0, 1)]
+    part = [min(box[at % 2] + factors[at % 2] * crop[at], box[at % 2 + 2]) for at in range(4)]
+    return image.resize((side, side), kernel, box=tuple(part))
