@@ -110,7 +110,8 @@ def _attempt(member: Member, module: ModuleType, params: Any, inputs: Inputs, co
         if todo:
             extract = opened()
             start = time.perf_counter()
-            used = _extraction.run(partial, images, extract, module.BATCH, context)
+            size = _extraction.batch_of(module, params, context)
+            used = _extraction.run(partial, images, extract, size, context)
         speed = todo / max(time.perf_counter() - start, 1e-9) if todo else None
     info = _info(module, params, partial.array.shape[1], speed) | ({"training": training} if training else {})
     return Outcome(member.hash, info=info, arrays={"features": partial.array, **also}, used=used)
