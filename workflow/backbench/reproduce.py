@@ -22,7 +22,6 @@ from backbench.sweep.shards import Shard
 
 SCRIPTS = {
     "dataset": "fetch_dataset",
-    "images": "decode_images",
     "features": "extract_features",
     "matrix": "transform_features",
     "clustering": "fit_clusterers",

@@ -9,7 +9,7 @@ is reported.
 import logging
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from backbench import threads
 from backbench.backbones import _engine
 from backbench.backbones._engine import DeviceLost, OutOfMemory
 from backbench.stage import Context
-from backbench.stages._partial import Partial, release
+from backbench.stages._partial import Partial
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,19 @@ SHARE = 4
 BEGINNING = 8
 
 
+class Images(Protocol):
+    """Images (n, h, w, c) uint8 that are indexed by slices."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+
+    def release(self) -> None:
+        """Give back the memory of what was read; it may be read again."""
+
+
 class NotFinite(ValueError):
     """Features that nothing can be computed from."""
 
@@ -41,7 +54,7 @@ def batch_of(module: ModuleType, params: Any, context: Context) -> int:
     return context.batch_size or _engine.batch(params, context.device, module.BATCH)
 
 
-def run(partial: Partial, images: np.ndarray, extract: Extract, size: int, context: Context) -> dict[str, Any]:
+def run(partial: Partial, images: Images, extract: Extract, size: int, context: Context) -> dict[str, Any]:
     """Compute the rows that are missing, in batches of `size` images (see :func:`batch_of`).
 
     Returns
@@ -59,7 +72,8 @@ def run(partial: Partial, images: np.ndarray, extract: Extract, size: int, conte
     work = _Work(partial, images, extract, getattr(extract, "lanes", max(1, context.threads)))
     # An earlier attempt may have had memory for fewer images.
     size = min([size, *partial.sizes])
-    with threads.beside(work.lanes):
+    # A device has few lanes; decoding what no cache holds takes all cores.
+    with threads.beside(max(work.lanes, context.threads)):
         size = _spent(work, size)
     used = {"device": getattr(extract, "device", "cpu"), "batch_size": size}
     return used | ({"mixed_batches": True} if mixed(partial) else {})
@@ -92,14 +106,15 @@ def _halved(size: int, error: OutOfMemory) -> int:
 class _Work:
     """The rows of `partial` that are missing, taken in batches of one size."""
 
-    def __init__(self, partial: Partial, images: np.ndarray, extract: Extract, lanes: int):
+    def __init__(self, partial: Partial, images: Images, extract: Extract, lanes: int):
         self.partial, self.images, self.extract, self.lanes = partial, images, extract, lanes
         self.one_shape = getattr(extract, "one_shape", False)
 
     def stretch(self, size: int) -> None:
         """Compute all that is left in batches of `size`."""
 
-        def features(images: np.ndarray) -> np.ndarray:
+        def features(task: slice) -> np.ndarray:
+            images = self.images[task]
             parts = [self._batch(images[row : row + size], size) for row in range(0, len(images), size)]
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -122,16 +137,18 @@ class _Work:
         filled[:n] = images
         return self.extract(filled)[:n]
 
-    def _tasks(self, size: int) -> Iterator[np.ndarray]:
-        row, held = self.partial.done, 0
+    def _tasks(self, size: int) -> Iterator[slice]:
+        """Stretches of rows; the thread that computes the features of one fetches its images, or decodes them."""
+        row, held, each = self.partial.done, 0, int(np.prod(self.images.shape[1:]))
         while row < len(self.images):
             # Smaller towards the end, so that no lane works for long while the others have nothing left.
             task = min(TASK, (len(self.images) - row) // (SHARE * self.lanes))
-            images = self.images[row : row + size * max(1, task // size)]
-            yield images
-            row, held = row + len(images), held + images.nbytes
+            stop = min(row + size * max(1, task // size), len(self.images))
+            yield slice(row, stop)
+            held += (stop - row) * each
+            row = stop
             if held > RELEASE_BYTES:
-                release(self.images)
+                self.images.release()
                 held = 0
 
 
