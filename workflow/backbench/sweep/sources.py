@@ -8,6 +8,7 @@ from typing import Any
 
 from backbench import plugins, schema
 from backbench.datasets import Description, _intake
+from backbench.images.policy import Image
 from backbench.schema import ConfigError
 from backbench.sweep import parts, smallness, weights
 from backbench.sweep.grid import Stage
@@ -102,7 +103,7 @@ class Sources:
             params = module.resolve(params, self.making.device)
         parents, width = {"dataset": source.stage}, self._width(name, module, params, source)
         if _needs_images(module):
-            image = schema.canonical(params.image)
+            image = _prepared(params.image, source)
             about, local = {"n": source.n}, _located(source)
             parents["images"] = self.making.stage(
                 "images", "decode", image, {"dataset": source.stage}, [], local, about
@@ -129,6 +130,12 @@ class Sources:
 def _located(source: Source) -> dict[str, str]:
     """The folder where the files of a collection are now, for the stages that open them."""
     return {} if source.about.root is None else {"root": str(source.about.root)}
+
+
+def _prepared(image: Image, source: Source) -> dict[str, Any]:
+    """How images are prepared, as it is hashed; how they are decoded belongs to collections of files alone."""
+    hashed = schema.canonical(dataclasses.replace(image, decode="scaled"))
+    return hashed if source.about.root is None else {**hashed, "decode": image.decode}
 
 
 def _needs_images(module: Any) -> bool:
