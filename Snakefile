@@ -1,4 +1,4 @@
-# The workflow: dataset -> images -> features -> matrices -> fits -> runs -> MLflow, pictures, report.
+# The workflow: dataset -> features -> matrices -> fits -> runs -> MLflow, pictures, report.
 # Needs: conf/ (the grid). Makes: results/store (stage results), results/sweeps, results/pictures, results/mlflow.db.
 #
 #   snakemake --cores all                              the default experiment
@@ -23,3 +23,7 @@ rule all:
     default_target: True
     input:
         ATTACHED,
+
+
+onsuccess:
+    planning.finish(PLAN)

@@ -267,7 +267,7 @@ def _shares(files: list[Path], args: argparse.Namespace) -> list[str]:
     policy, files = Image(224, "RGB", "crop", "bilinear", 256), files[:300]
     params = _params("mobilenet_v2", 224, args.engines[0], args.device)
     extract = plugins.load("backbone", "mobilenet_v2").open(params, Context(device=args.device))
-    size = getattr(extract, "batch", None) or 32
+    size = _engine.batch(params, args.device, 32)
     spent: dict[str, float] = {}
 
     def timed(name: str, function: Callable, *values: Any) -> Any:

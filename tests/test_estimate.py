@@ -111,7 +111,7 @@ def test_rows_that_are_learnt_from():
 
 
 def test_recorded_trainings_teach_their_pace_and_their_epochs():
-    images, dataset = {"config": IMAGE}, {"config": {"split": {"validation": 0.0, "test": 0.0}}}
+    dataset = {"config": {"split": {"validation": 0.0, "test": 0.0}}}
     model = training.of(DENSE, IMAGE, 900)
     told = {"epochs": 30, "seconds": 30 * model.work / 2 * 3}
     record = {
@@ -120,11 +120,11 @@ def test_recorded_trainings_teach_their_pace_and_their_epochs():
         "arrays": {"features": {"shape": [1000, 10]}},
         "provenance": {"device": "cpu", "threads": 2},
     }
-    past = training.past([(record, images, dataset)])
+    past = training.past([(record, IMAGE, dataset)])
     assert past.pace == pytest.approx(3)
     assert past.epochs == 30
     assert training.of(DENSE, IMAGE, 900, past).seconds == pytest.approx(2 * told["seconds"])
-    assert training.past([(record, images, dataset)], gpu=True).pace == pytest.approx(1 / training.GPU)
+    assert training.past([(record, IMAGE, dataset)], gpu=True).pace == pytest.approx(1 / training.GPU)
 
 
 def test_a_similar_training_of_another_sweep_counts(own_results, tmp_path):

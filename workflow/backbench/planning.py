@@ -4,22 +4,31 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from backbench import compose, lock, machine, paths, schema
+from backbench.datasets import Description, Reading
 from backbench.evaluate import selection
+from backbench.images import cache
+from backbench.images.policy import Image as Policy
 from backbench.pictures import choice, drawing
 from backbench.schema import ConfigError, refuse
+from backbench.stage import RECIPE
 from backbench.store import Store, remove
-from backbench.sweep import builder, ledger, limits, plan, smallness, status
+from backbench.sweep import builder, ledger, limits, plan, smallness, sources, status
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import Status
 
 log = logging.getLogger(__name__)
 
 UNKNOWN_DIGEST = "0" * 64
+OLDER = (
+    "files are identified by their bytes now, no longer by their pixels, and large photographs are decoded at a "
+    "reduced scale: the hashes of this collection change this once, and its results are computed anew"
+)
+KEEP_IMAGES = "BACKBENCH_KEEP_IMAGES"
 PLOTS = (choice.BEST, choice.ALL, choice.NONE)
 
 # Locks of a plain `snakemake`, kept until its process ends.
@@ -31,7 +40,7 @@ class Planned:
     """A plan with what was said while it was made.
 
     `understood` says what the collections are taken for; `fingerprinted` is False where a folder was not read yet;
-    `memory_mb` is what jobs here may have together.
+    `memory_mb` is what jobs here may have together. `keys` tell the images of each dataset that was read.
     """
 
     plan: Plan
@@ -39,10 +48,15 @@ class Planned:
     understood: list[str] = field(default_factory=list)
     fingerprinted: bool = True
     memory_mb: int = 0
+    keys: Mapping[str, Sequence[bytes]] = field(default_factory=dict, repr=False)
 
 
 def make(
-    overrides: Sequence[str], fingerprint: bool = True, progress: Any = None, tell: Callable[[str], None] | None = None
+    overrides: Sequence[str],
+    fingerprint: bool = True,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    tell: Callable[[str], None] | None = None,
+    prepare: bool = True,
 ) -> Planned:
     """Compose, validate, hash and freeze the grid that `overrides` describe; settings go into the environment.
 
@@ -51,6 +65,10 @@ def make(
     fingerprint
         Whether a folder of images whose content is not known is read now; otherwise its hashes are provisional and
         the plan must not be run.
+    progress
+        Is told how many files are read of those that have to be.
+    prepare
+        Whether the pixels that the backbones are given are made while the files are read.
     tell
         Is called with each sentence on what a collection is taken for, before its images are read where that is known.
 
@@ -73,14 +91,19 @@ def make(
     def digest_of(module: Any, params: Any) -> str:
         if fingerprint:
             with contextlib.suppress(ConfigError):  # what is not here yet cannot be described
-                understood(smallness.understood(module.describe(params)))
-            return module.fingerprint(params, progress or (lambda done, total: None))
-        known = module.describe(params).digest
-        if known is None:
+                about = module.describe(params)
+                understood(smallness.understood(about))
+                _tell_older(about, tell or log.info)
+            return module.fingerprint(params, reading)
+        about = module.describe(params)
+        _tell_older(about, tell or log.info)
+        if about.digest is None:
             unread.append(module.__name__)
-        return known or UNKNOWN_DIGEST
+        return about.digest or UNKNOWN_DIGEST
 
     device = composed.settings.get("execution", {}).get("device", "auto")
+    policies = sources.policies((cell.config["backbone"] for cell in composed.cells), device) if prepare else ()
+    reading = Reading(progress, policies, paths.store())
     built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device)
     understood(built.understood)
     policy = schema.canonical(selection.parse(composed.settings.get("selection")))
@@ -89,7 +112,12 @@ def make(
     frozen = plan.freeze(built, request)
     memory = memory_mb(composed.settings)
     limits.check(frozen, memory)
-    return Planned(frozen, composed.notices + built.notices, told, not unread, memory)
+    return Planned(frozen, composed.notices + built.notices, told, not unread, memory, built.keys)
+
+
+def _tell_older(about: Description, tell: Callable[[str], None]) -> None:
+    if about.older:
+        tell(OLDER)
 
 
 def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
@@ -128,6 +156,25 @@ def prepare(found: Plan) -> Status:
         # Where the last file is there, Snakemake does not make one that is missing before it.
         remove(attached(found))
     return state
+
+
+def with_known(planned: Planned, state: Status, store: Store) -> Status:
+    """`state` with the rows of needed features that the store holds of other collections of the same images."""
+    known: dict[str, tuple[int, int]] = {}
+    for member in state.needed:
+        stage = planned.plan.stages[member]
+        keys = planned.keys.get(stage.parents.get("dataset", ("", ""))[1], ())
+        if stage.kind == "features" and "rows" in stage.local and keys:
+            known[member] = sources.known_rows(store, stage, keys), len(keys)
+    return replace(state, known={member: counts for member, counts in known.items() if counts[0]})
+
+
+def finish(found: Plan) -> None:
+    """After a launch that went well: drop the decoded images of its features, unless they are to be kept."""
+    if os.environ.get(KEEP_IMAGES) or not all(s.receipt.is_file() for s in found.shards.values()):
+        return
+    recipes = [stage.config for stage in found.stages.values() if stage.kind == RECIPE]
+    cache.drop(paths.store(), [schema.parse(Policy, config, "image") for config in recipes])
 
 
 def undrawn(found: Plan) -> bool:
@@ -172,7 +219,11 @@ def _apply(settings: Mapping[str, Any]) -> None:
         raise ConfigError(f"execution.batch_size: received {batch!r}; allowed: a whole number >= 1, or null.")
     if lost not in ("fail", "cpu"):
         raise refuse("execution.on_device_loss", lost, ("fail", "cpu"))
+    keep = settings.get("store", {}).get("keep_images", False)
+    if not isinstance(keep, bool):
+        raise refuse("store.keep_images", keep, (True, False))
     values = {
+        KEEP_IMAGES: 1 if keep else None,
         "BACKBENCH_ON_DEVICE_LOSS": lost,
         "BACKBENCH_DEVICE": None if device == "auto" else device,
         "BACKBENCH_BATCH_SIZE": batch,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths, provenance
-from backbench.stage import KINDS
+from backbench.schema import ConfigError
+from backbench.stage import KINDS, RECIPE
 from backbench.store import Store, write_text
 from backbench.sweep import ledger
 from backbench.sweep import plan as plans
@@ -22,7 +23,6 @@ from backbench.sweep.shards import Shard
 
 SCRIPTS = {
     "dataset": "fetch_dataset",
-    "images": "decode_images",
     "features": "extract_features",
     "matrix": "transform_features",
     "clustering": "fit_clusterers",
@@ -122,9 +122,12 @@ def rerun(recorded: Recorded, scratch: Path, say: Callable[[str], None]) -> tupl
 
     Raises
     ------
+    ConfigError
+        If a version recorded it that identified the files of a collection in another way.
     RuntimeError
         If a stage cannot be computed; its log is quoted.
     """
+    _refuse_older(recorded)
     started = time.monotonic()
     plan = _plan(recorded)
     path = scratch / "plan.json"
@@ -161,8 +164,27 @@ def _plan(recorded: Recorded) -> Plan:
     heads = {stage.kind: member for member, stage in recorded.stages.items() if stage.kind in (*HEADS, "features")}
     data = {stage.kind: member for member, stage in recorded.stages.items() if stage.kind == "dataset"}
     run = Run(recorded.config_hash, {**data, **heads})
-    stages = {member: replace(stage, aids={}) for member, stage in recorded.stages.items()}
+    stages = {member: replace(_prepared(stage, recorded.stages), aids={}) for member, stage in recorded.stages.items()}
     return plans.freeze(Grid(stages, {run.hash: run}), {"reproduce": recorded.config_hash})
+
+
+def _refuse_older(recorded: Recorded) -> None:
+    for stage in recorded.stages.values():
+        if stage.kind == RECIPE and "root" in stage.local:
+            raise ConfigError(
+                f"{hashing.short(recorded.config_hash)} was recorded when files were identified by the digest of their "
+                "decoded pixels and photographs were decoded whole. Since then files are identified by the digest of "
+                "their bytes, and large photographs are decoded at a reduced scale, so that its config hash cannot be "
+                "made again. Sweep the collection again with the same overrides; `backbench diff` compares both runs."
+            )
+
+
+def _prepared(stage: Stage, stages: Mapping[str, Stage]) -> Stage:
+    """Features with the way in which their images are prepared, which older records keep with the images alone."""
+    kind, member = stage.parents.get(RECIPE, ("", ""))
+    if stage.kind != "features" or kind != RECIPE or "image" in stage.local:
+        return stage
+    return replace(stage, local={**stage.local, "image": stages[member].config})
 
 
 def _compute(shard: Shard, plan: Path, scratch: Path, recorded: Recorded) -> None:

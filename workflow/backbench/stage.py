@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from backbench.store import Store
 
 KINDS = ("dataset", "audit", "images", "features", "matrix", "neighbours", "clustering", "classification", "retrieval")
+# How images are prepared for a backbone: a link of the chain of hashes without a result of its own.
+RECIPE = "images"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 # From a collection of images to the matrices that the heads work on.
-# Needs: the plan; the network or the user's own files. Makes: members of dataset, audit, images,
-# features, matrix, neighbours, and the pages in results/audits.
+# Needs: the plan; the network or the user's own files. Makes: members of dataset, audit, features,
+# matrix, neighbours, and the pages in results/audits.
 
 
 rule fetch_dataset:
@@ -39,26 +39,6 @@ rule audit_images:
         script=SCRIPTS / "audit_images.py",
         shard=shard_id("audit"),
         code=code_of("audit"),
-    shell:
-        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
-
-
-rule decode_images:
-    input:
-        parent_receipts("images"),
-    output:
-        RECEIPTS / "images/{family}-{id}.json",
-    log:
-        LOGS / "images/{family}-{id}.log",
-    benchmark:
-        BENCHMARKS / "images/{family}-{id}.tsv"
-    threads: workflow.cores
-    resources:
-        mem_mb=mem_mb_of("images"),
-    params:
-        script=SCRIPTS / "decode_images.py",
-        shard=shard_id("images"),
-        code=code_of("images"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
 

@@ -5,10 +5,13 @@ becomes one of them when a sweep is planned: the family of the engine and the pr
 """
 
 import dataclasses
+import importlib.metadata
 import importlib.util
 import os
+import platform
 import queue
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +29,19 @@ if TYPE_CHECKING:
 Params = TypeVar("Params")
 NVIDIA = Path("/proc/driver/nvidia/gpus")
 COMPILERS = ("g++", "clang++", "c++")
+# Pixels of a batch on a core, seen to be good for networks from 96 to 224 pixels; and on a device.
+CORE_PIXELS = {"openvino": 4 * 112**2, "torch": 6 * 224**2, "inductor": 6 * 224**2}
+DEVICE_PIXELS = 256 * 224**2
+CORE_LEAST, DEVICE_LEAST, DEVICE_MOST = 4, 32, 1024
+LIBRARIES = {
+    "numpy": ("numpy",),
+    "torch": ("torch",),
+    "inductor": ("torch", "triton"),
+    # PyTorch traces the network that OpenVINO runs.
+    "openvino": ("openvino", "torch"),
+}
+CPUINFO = Path("/proc/cpuinfo")
+INSTRUCTIONS = ("sse4", "avx", "amx", "fma", "asimd", "sve", "sme", "bf16", "i8mm")
 
 
 class OutOfMemory(RuntimeError):
@@ -39,12 +55,14 @@ class DeviceLost(RuntimeError):
 class Extractor:
     """Callable from uint8 images (n, h, w, c) to float32 features (n, d), from as many threads as there are lanes.
 
-    A lane computes one batch at a time; a call takes one that is free. `device` is where they compute, `batch` the most
-    images that are good for a batch (None: as many as the plugin says), and `searches` whether to find that by trying.
+    A lane computes one batch at a time; a call takes one that is free. `device` is where they compute. The bits of a
+    row may depend on the shape of its batch, though not on the other rows: `one_shape` asks for batches of one shape.
     """
 
-    def __init__(self, lanes: "Sequence[Lane]", device: str, batch: int | None = None, searches: bool = False):
-        self.lanes, self.device, self.batch, self.searches = len(lanes), device, batch, searches
+    one_shape = True
+
+    def __init__(self, lanes: "Sequence[Lane]", device: str):
+        self.lanes, self.device = len(lanes), device
         self._free: queue.SimpleQueue = queue.SimpleQueue()
         for lane in lanes:
             self._free.put(lane)
@@ -98,15 +116,33 @@ def open(network: "torch.nn.Module", normalise: "Normalise", params: Any, contex
     return engine.open(network, normalise, params, context)
 
 
-def cached(params: Any, pixels: int) -> int | None:
-    """The power of two nearest below as many images as have `pixels` pixels, but at least four.
+def batch(params: Any, device: str, most: int) -> int:
+    """Images of a batch: a power of two that follows from the size of an image, the engine and the device alone.
 
-    The activations of so few stay in the cache of a core: MobileNetV2 at 224 pixels was seen to take 14 ms an image in
-    batches of 4 and 27 in batches of 32, with OpenVINO 6.5 and 7.9.
+    On a CPU it is at most `most`, which is also the size for a backbone without an engine. The activations of a few
+    images stay in the cache of a core: MobileNetV2 at 224 pixels was seen to take 14 ms an image in batches of 4 and 27
+    in batches of 32, with OpenVINO 6.5 and 7.9. A device is full with 256 images of 224 pixels.
     """
-    if not hasattr(params, "image"):
-        return None
-    return 1 << (max(4, pixels // params.image.size**2).bit_length() - 1)
+    engine = getattr(params, "engine", None)
+    if engine is None:
+        return most
+    area = params.image.size**2
+    if device == "cpu":
+        return min(most, _power_of_two(max(CORE_LEAST, CORE_PIXELS[engine] // area)))
+    return _power_of_two(min(DEVICE_MOST, max(DEVICE_LEAST, DEVICE_PIXELS // area)))
+
+
+def runtime(engine: str, device: str) -> dict[str, Any]:
+    """What the bits of a row depend on besides the options and the shape of its batch, as plain JSON.
+
+    Versions of the libraries that run `engine`, and of the C++ compiler where one makes the kernels; for the CPU its
+    name and the instruction sets that kernels are chosen by, for CUDA the names of the devices and the versions of CUDA
+    and cuDNN. PyTorch is imported for CUDA alone.
+    """
+    libraries = {name: importlib.metadata.version(name) for name in LIBRARIES.get(engine, ()) if _installed(name)}
+    about = {"engine": engine, "libraries": libraries, **(_processor() if device == "cpu" else _cuda(device))}
+    compiler = _compiler() if engine == "inductor" and device == "cpu" else None
+    return about | ({"compiler": _version_of(compiler)} if compiler else {})
 
 
 def _problem(engine: str, precision: str, device: str, on_cpu: bool) -> str | None:
@@ -126,6 +162,35 @@ def _problem(engine: str, precision: str, device: str, on_cpu: bool) -> str | No
     return None
 
 
+def _power_of_two(count: int) -> int:
+    return 1 << (count.bit_length() - 1)
+
+
+def _processor() -> dict[str, Any]:
+    fields: dict[str, str] = {}
+    if CPUINFO.exists():
+        lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+        # Of the first core: what follows repeats it.
+        for name, _, value in (line.partition(":") for line in lines):
+            fields.setdefault(name.strip(), value.strip())
+    flags = fields.get("flags", fields.get("Features", "")).split()
+    return {
+        "device": "cpu",
+        "processor": fields.get("model name") or platform.processor() or platform.machine(),
+        "instructions": sorted(flag for flag in flags if flag.startswith(INSTRUCTIONS)),
+    }
+
+
+def _cuda(device: str) -> dict[str, Any]:
+    import torch
+
+    from backbench.backbones import _torch
+
+    names = {torch.cuda.get_device_name(listed) for listed in _torch.devices(device)}
+    libraries = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
+    return {"device": "cuda", "devices": sorted(names), **libraries}
+
+
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
@@ -133,6 +198,12 @@ def _installed(package: str) -> bool:
 def _compiler() -> str | None:
     named = os.environ.get("CXX")
     return next(filter(None, map(shutil.which, (named,) if named else COMPILERS)), None)
+
+
+def _version_of(compiler: str) -> str:
+    """The first line of what a compiler says of itself."""
+    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    return done.stdout.partition("\n")[0]
 
 
 def _cuda_visible() -> bool:

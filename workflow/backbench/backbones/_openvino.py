@@ -24,8 +24,6 @@ import openvino  # noqa: E402
 
 CHANNELS = {"RGB": 3, "L": 1}
 COSINE = 0.9999
-# Pixels of a batch on a core, seen to be good for networks from 96 to 224 pixels.
-CACHED = 4 * 112**2
 
 
 def open(
@@ -44,7 +42,7 @@ def open(
     try:
         compiled = _compiled(prepared, trial, max(1, context.threads))
         lanes = [_Lane(compiled) for _ in range(max(1, context.threads))]
-        extractor = _engine.Extractor(lanes, "cpu", _engine.cached(params, CACHED))
+        extractor = _engine.Extractor(lanes, "cpu")
         found = extractor(trial)
     except Exception as error:  # the tracer and the converter raise dozens of kinds for what they do not know
         raise _refusal(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}") from error

@@ -21,8 +21,6 @@ from backbench.backbones import _engine
 from backbench.stage import Context
 
 LANES = 2
-# Pixels of a batch on a core, seen to be good for networks from 96 to 224 pixels.
-CACHED = 6 * 224**2
 NO_ROOM = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 LOST = ("CUDA error", "CUDA driver error", "cuDNN error", "CUBLAS_STATUS", "CUDNN_STATUS")
 
@@ -48,13 +46,13 @@ def open(
     compiled = params.engine == "inductor"
     if context.device == "cpu":
         run = Run(prepared, torch.device("cpu"), precision, compiled)
-        return _engine.Extractor([run] * max(1, context.threads), "cpu", _engine.cached(params, CACHED))
+        return _engine.Extractor([run] * max(1, context.threads), "cpu")
     with translated():
         # Each device has a network of its own.
-        runs = [Run(copy.deepcopy(prepared), device, precision, compiled) for device in _devices(context.device)]
+        runs = [Run(copy.deepcopy(prepared), device, precision, compiled) for device in devices(context.device)]
         # Lanes of different devices alternate, so that the first batches go to all of them.
         lanes = [Lane(run) for _ in range(LANES) for run in runs]
-    return _engine.Extractor(lanes, context.device, searches=True)
+    return _engine.Extractor(lanes, context.device)
 
 
 class Run:
@@ -64,7 +62,7 @@ class Run:
         self.device, self.precision, self.compiled = device, precision, compiled
         module = prepared.to(device, memory_format=torch.channels_last)
         self.module = _compile(module, device) if compiled else module
-        self.turn, self.sizes = threading.Lock(), {0}
+        self.turn, self.sizes = threading.Lock(), set[int]()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         # PyTorch keeps this number for each thread; to set it again would empty the caches of its kernels.
@@ -74,7 +72,7 @@ class Run:
             # A copy, for the images may be a read-only map of a file, which a tensor must not share.
             batch = torch.from_numpy(np.array(images, order="C"))
             # The first call of a size compiles, which is not for two threads at once.
-            with self.turn if self.compiled and max(self.sizes) < len(batch) else contextlib.nullcontext():
+            with self.turn if self.compiled and len(batch) not in self.sizes else contextlib.nullcontext():
                 return self.features(batch).numpy()
 
     def features(self, batch: torch.Tensor) -> torch.Tensor:
@@ -82,16 +80,9 @@ class Run:
         # Freezing wants gradients off and knows no inference mode.
         mode = torch.no_grad() if self.compiled else torch.inference_mode()
         with mode, torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            return self._of_one_size(batch) if self.compiled else self.module(batch)
-
-    def _of_one_size(self, batch: torch.Tensor) -> torch.Tensor:
-        """Features of a batch that is filled up to the largest one seen: every size is compiled anew."""
-        n, size = len(batch), max(len(batch), *self.sizes)
-        if n < size:
-            batch = torch.cat([batch, batch.new_zeros((size - n, *batch.shape[1:]))])
-        found = self.module(batch)[:n]
-        self.sizes.add(size)
-        return found
+            rows = self.module(batch)
+        self.sizes.add(len(batch))
+        return rows
 
 
 class Lane:
@@ -131,7 +122,8 @@ def _room(buffer: torch.Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> t
     return buffer[: shape[0]]
 
 
-def _devices(asked: str) -> list[torch.device]:
+def devices(asked: str) -> list[torch.device]:
+    """The devices that a name means: ``cuda`` without a number is every one that there is."""
     device = torch.device(asked)
     numbers = range(torch.cuda.device_count()) if device.index is None else [device.index]
     return [torch.device(device.type, number) for number in numbers]

@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     given = {override.partition("=")[0] for override in args.overrides}
     neutral = [f"{key}={value}" for key, value in NEUTRAL.items() if key not in given]
-    planned = planning.make([*neutral, *args.overrides], progress=panel.counting("fingerprinting"), tell=say)
+    planned = planning.make(
+        [*neutral, *args.overrides], progress=panel.counting("reading the images"), tell=say, prepare=False
+    )
     store = Store(paths.store())
     members = [key for key, stage in planned.plan.stages.items() if stage.kind == "audit"]
     if not members:

@@ -1,14 +1,13 @@
 """``backbench plan``: what a sweep would run."""
 
 import argparse
-import os
 import re
 import sys
 from collections import Counter
 
-from backbench import hashing, paths, planning
+from backbench import hashing, machine, paths, planning
 from backbench.pictures import drawing, forecast
-from backbench.stage import KINDS
+from backbench.stage import KINDS, RECIPE
 from backbench.store import Store
 from backbench.sweep import launches, ledger, status
 from backbench.sweep.grid import HEADS
@@ -20,7 +19,8 @@ from backbench.sweep.status import CURRENT, FAILED, STALE, Status
 
 def run(args: argparse.Namespace) -> int:
     planned = planning.make(args.overrides, fingerprint=False, tell=say)
-    found = status.inspect(planned.plan, Store(paths.store()))
+    store = Store(paths.store())
+    found = planning.with_known(planned, status.inspect(planned.plan, store), store)
     describe(planned, found, cores(args.cores))
     if args.list:
         for row in ledger.rows(planned.plan, found.records):
@@ -39,6 +39,8 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> Announce
     if not planned.fingerprinted:
         say("  the collection is not fingerprinted yet: `sweep` reads it first; hashes are provisional")
     say(_table(plan, found))
+    for member, (known, rows) in found.known.items():
+        say(f"  features of {plan.stages[member].family}: {known:,} of {rows:,} images known, the others are computed")
     pending = sum(found.pending(shard) for shard in plan.shards.values())
     announced = announce(plan, found, n_cores)
     say(f"shards to compute: {pending} of {len(plan.shards)}; time: {announced.text}")
@@ -58,6 +60,8 @@ def announce(plan: Plan, found: Status, n_cores: int) -> Announced:
 def _table(plan: Plan, found: Status) -> str:
     lines = [f"  {'stage':<16}{'total':>7}{'done':>7}{'pending':>9}{'failed before':>15}{'older code':>12}"]
     for kind in KINDS:
+        if kind == RECIPE:
+            continue
         members = [key for key, stage in plan.stages.items() if stage.kind == kind]
         if not members:
             continue
@@ -70,9 +74,8 @@ def _table(plan: Plan, found: Status) -> str:
 
 def cores(asked: str) -> int:
     """Number of cores that ``--cores`` means."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if asked == "all":
-        return there
+        return machine.cores()
     if not re.fullmatch(r"[0-9]{1,6}", asked) or int(asked) < 1:
         raise planning.ConfigError(f"--cores: received {asked!r}; allowed: all, or a whole number >= 1.")
     return int(asked)

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def planned_for(args: argparse.Namespace) -> planning.Planned:
     """The plan of the overrides, its collections read where they are not known yet."""
-    return planning.make(args.overrides, progress=panel.counting("fingerprinting"), tell=say)
+    return planning.make(args.overrides, progress=panel.counting("reading the images"), tell=say)
 
 
 def rehearse(planned: planning.Planned, args: argparse.Namespace) -> int:
@@ -114,7 +114,7 @@ def _prepared(planned: planning.Planned, args: argparse.Namespace) -> tuple[Stat
     if args.accept_code:
         kept = status.accept_code(plan, store, status.inspect(plan, store))
         say(f"kept {kept} results of older code, and recorded that")
-    found = planning.prepare(plan)
+    found = planning.with_known(planned, planning.prepare(plan), store)
     return found, describe(planned, found, n_cores)
 
 

@@ -1,10 +1,10 @@
 """Dataset plugins (layer 1): where a collection of images and its labels come from.
 
 A plugin module has ``Params``, ``UNHASHED`` (the names of options that are paths), ``describe(params)`` for planning,
-``fingerprint(params, progress)`` and ``load(params, context)``.
+``fingerprint(params, reading)`` and ``load(params, context)``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +13,8 @@ from backbench.schema import Range
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from backbench.images.policy import Image
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 PARTS = ("train", "validation", "test")
@@ -44,6 +46,19 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How the files of a collection are read for the first time.
+
+    `progress` is told how many are done of those that have to be read. The pixels that `policies` make of each are kept
+    below `store`, so that no file has to be decoded for the features again.
+    """
+
+    progress: Callable[[int, int], None] = lambda done, total: None
+    policies: "Sequence[Image]" = ()
+    store: Path | None = None
+
+
+@dataclass(frozen=True)
 class Description:
     """What planning knows about a collection; `digest` is None while nobody has fingerprinted it.
 
@@ -51,7 +66,9 @@ class Description:
     of embeddings alone has no `images`, and `width` is their number of columns. `notice` is what the user should know.
     `understood` says in sentences what the collection is taken for, `given` whether it brings its own split. `files`
     are the names of its images in its own order, before any draw. Of files, `root` is the folder where they are now,
-    and `excluded` gives the reason of each file there that is no image of the collection.
+    `excluded` gives the reason of each file there that is no image of the collection, and `keys` are the digests that
+    the images are known by (see ``images.reading.key_of``), once they have been read.
+    `older` says that a version read them that told files by the digest of their pixels.
     """
 
     n: int
@@ -66,6 +83,8 @@ class Description:
     files: Sequence[str] | None = None
     root: Path | None = None
     excluded: Mapping[str, str] = field(default_factory=dict)
+    keys: Sequence[bytes] | None = None
+    older: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +93,10 @@ class Collection:
 
     `split` holds 0, 1, 2 for training, validation and test; `digest` is the content digest of the whole source; `rows`
     (n,) int64 are the places of the drawn images in the source's own order, which has `total`; both are always set. Of
-    files, `file_digests` (n, 32) are the SHA-256 of the decoded pixels, `phashes` (n,) uint64 the perceptual hashes (0:
-    too little structure for one), `sizes` (n, 2) int32 width and height, `modes` the colour modes as stored.
+    files, `file_digests` (n, 32) are the SHA-256 of their bytes, `contents` (n, 32) are equal for images of equal
+    pixels, `phashes` (n,) uint64 are the perceptual hashes (0: too little structure for one), `spreads` (n,) float32
+    the deviation of the grey values of those without structure, `sizes` (n, 2) int32 width and height, `modes` the
+    colour modes as stored.
     `embeddings` (n, d) float32 are those of a collection without images; `info` is plain JSON for the record.
     """
 
@@ -87,10 +108,12 @@ class Collection:
     root: Path | None = None
     files: Sequence[str] | None = None
     file_digests: "np.ndarray | None" = None
+    contents: "np.ndarray | None" = None
     info: Mapping[str, Any] = field(default_factory=dict)
     rows: "np.ndarray | None" = None
     total: int | None = None
     phashes: "np.ndarray | None" = None
+    spreads: "np.ndarray | None" = None
     sizes: "np.ndarray | None" = None
     modes: Sequence[str] | None = None
     embeddings: "np.ndarray | None" = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from backbench import hashing, paths
-from backbench.datasets import Collection, Description, Split, _known, _split
+from backbench.datasets import Collection, Description, Reading, Split, _known, _split
 from backbench.datasets._known import Known
 from backbench.datasets._mnist_like import content_digest
 from backbench.schema import ConfigError, Range
@@ -52,7 +52,7 @@ class ArrayCollection:
         counts = _split.counts(sizes, params.sample, params.split)
         return Description(sum(counts), len(self.names), params.digest or self._remembered(params), counts)
 
-    def fingerprint(self, params: Params, progress: Callable[[int, int], None]) -> str:
+    def fingerprint(self, params: Params, reading: Reading) -> str:
         """The pinned digest, else that of the content, which is fetched and decoded unless it is as it was."""
         n = sum(self.per_class.values()) * len(self.names)
         digest = params.digest or self._remembered(params)
@@ -61,7 +61,7 @@ class ArrayCollection:
             digest = content_digest(*self._decoded(folder)[:2])
             stamps = self._stamps(folder)
             write_text(_memory(folder), json.dumps({"stamps": stamps, "digest": digest}))
-        progress(n, n)
+        reading.progress(n, n)
         return digest
 
     def load(self, params: Params, context: Context) -> Collection:

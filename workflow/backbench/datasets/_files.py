@@ -4,8 +4,8 @@ A plugin gives a :class:`Source`, where the files lie and how they are listed, a
 ``digest``, ``sample``, ``seed``, ``split``, ``unreadable``, ``classes`` and the policies of ``_gate``. The content goes
 into the hash, the path does not.
 
-Every file is decoded once (see ``images.decoding``) and the digest is over the relative paths, classes and pixels of
-those that are readable. It is kept in ``results/fingerprints`` and renewed only for files whose size or times differ.
+Every file is read once (see ``images.reading``) and the digest is over the relative paths, classes and bytes of those
+that are readable. It is kept in ``results/fingerprints`` and renewed only for files whose size or times differ.
 A file that cannot be decoded whole is left out and recorded with its reason (``unreadable: exclude``), or stops the
 sweep (``unreadable: fail``); it is never repaired. What the policies leave out then is recorded in the same place.
 """
@@ -20,17 +20,19 @@ from typing import TYPE_CHECKING, Any
 from backbench.datasets import (
     Collection,
     Description,
+    Reading,
     _classes,
     _fingerprint,
     _gate,
     _listing,
     _pattern,
+    _registry,
     _split,
     _table,
 )
 from backbench.datasets._fingerprint import Audit, Seen
 from backbench.datasets._listing import Entry, Listing
-from backbench.images import depths
+from backbench.images import depths, reading
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
@@ -69,11 +71,17 @@ def describe(source: Source, params: Any) -> Description:
     else:
         chosen = _checked(audit, params, root)
         description, excluded = _audited(audit, chosen, params), chosen.excluded
-    return replace(description, understood=(_sentence(source.root, listing),), root=root, excluded=excluded)
+    return replace(
+        description,
+        understood=(_sentence(source.root, listing),),
+        root=root,
+        excluded=excluded,
+        older=_registry.is_older(root),
+    )
 
 
-def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None]) -> str:
-    """Digest of the decoded content; decodes what is not known yet.
+def fingerprint(source: Source, params: Any, how: Reading) -> str:
+    """Digest of the content; reads what is not known yet.
 
     Raises
     ------
@@ -82,7 +90,7 @@ def fingerprint(source: Source, params: Any, progress: Callable[[int, int], None
     """
     listing = _listed(source, params)
     root = source.root / listing.below
-    audit = _fingerprint.take(root, listing, progress, _bits(params))
+    audit = _fingerprint.take(root, listing, how, _bits(params))
     chosen = _checked(audit, params, root)
     if without := lost(chosen.excluded):
         log.warning("%d files left out: %s", len(without), some(without))
@@ -99,7 +107,7 @@ def load(source: Source, params: Any, context: Context) -> Collection:
     """
     listing = _listed(source, params)
     root = source.root / listing.below
-    audit = _fingerprint.take(root, listing, context.progress, _bits(params))
+    audit = _fingerprint.take(root, listing, Reading(context.progress), _bits(params))
     return _collection(root, audit, _checked(audit, params, root), params)
 
 
@@ -159,7 +167,12 @@ def _check_given(given: bool, params: Any) -> None:
 
 
 def _audited(audit: Audit, chosen: _gate.Chosen, params: Any) -> Description:
-    return _description([seen.entry for seen in chosen.kept], audit.digest, params, audit.given)
+    description = _description([seen.entry for seen in chosen.kept], audit.digest, params, audit.given)
+    return replace(description, keys=[_key(seen, params) for seen in chosen.kept])
+
+
+def _key(seen: Seen, params: Any) -> bytes:
+    return reading.key_of(bytes.fromhex(seen.sha256), _bits(params))
 
 
 def _description(entries: Sequence[Entry], digest: str | None, params: Any, given: bool) -> Description:
@@ -210,7 +223,7 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> 
     rows, split = _drawn(chosen.kept, params)
     labels, drawn = _labels([one.entry for one in chosen.kept]), [chosen.kept[row] for row in rows]
     names = [_gate.shown(name) for name in _names([one.entry for one in chosen.kept])]
-    digests = np.frombuffer(bytes.fromhex("".join(one.sha256 for one in drawn)), np.uint8).reshape(-1, 32)
+    digests, contents = _digests([one.sha256 for one in drawn]), _digests([one.content for one in drawn])
     return Collection(
         digest=audit.digest,
         split=split,
@@ -219,18 +232,27 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> 
         root=root,
         files=[one.entry.path for one in drawn],
         file_digests=digests,
+        contents=contents,
         info={
             "excluded": chosen.excluded,
             "modes": _modes(drawn),
             **_stored(drawn, params),
-            **_gate.duplicates(digests, split),
+            **_gate.duplicates(contents, split),
         },
         rows=np.array(chosen.places, np.int64)[rows],
         total=len(audit.readable),
         phashes=np.array([one.phash for one in drawn], np.uint64),
+        spreads=np.array([np.nan if one.spread is None else one.spread for one in drawn], np.float32),
         sizes=np.array([one.size for one in drawn], np.int32).reshape(-1, 2),
         modes=[one.mode for one in drawn],
     )
+
+
+def _digests(texts: Sequence[str]) -> "np.ndarray":
+    """Digests (n, 32) uint8 from their hex digits."""
+    import numpy as np
+
+    return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, 32)
 
 
 def _stored(drawn: Sequence[Seen], params: Any) -> dict[str, Any]:

@@ -1,40 +1,33 @@
 """The content fingerprint of a collection of image files (layer 1).
 
-The digest is over the relative path, class and decoded pixels of every readable file, in the order of the paths: it
-does not change with times, owners or the folder's own place. What was found is kept in a JSON file per folder, and a
-file is decoded again only if its size or its modification time (in nanoseconds) has changed, the decoder has, or the
-number of bits that count in its samples.
+The digest is over the relative path, class and bytes of every readable file, in the order of the paths: it does not
+change with times, owners, the folder's own place or the libraries that decode. What is known of a file is kept in a
+JSON file per folder, and a file is read again only if its size or its times (in nanoseconds) have changed, the decoder
+has, or the number of bits that count in its samples. A file that was moved, renamed or copied is known by its bytes.
 
 Whatever happens while a file is read is its reason and stops nobody, but for the errors of the machine. A file that
 there was not enough memory for is left out as well, and is looked at again the next time.
 """
 
-import errno
 import hashlib
 import json
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from backbench.datasets import PARTS, _registry
+from backbench.datasets import PARTS, Reading, _alike, _keeping, _registry
 from backbench.datasets._listing import Entry, Listing
 from backbench.datasets._registry import Found
-from backbench.images import decoding, phash
-
-SAVE_SECONDS = 30
-# Errors that say nothing about the file, so that they must not be remembered as the reason why it is left out.
-OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE})
-NO_MEMORY = "there was not enough memory to read it; it is tried again the next time"
+from backbench.images.reading import Look, Reader
 
 
 class Seen(NamedTuple):
-    """A readable file: SHA-256 of its decoded pixels, perceptual hash, width and height, and how it is stored.
+    """A readable file: SHA-256 of its bytes, perceptual hash, width and height, and how it is stored.
 
-    `peak` is the largest value of a 16-bit image that does not say how many bits count (see ``decoding.Decoded``).
+    `peak` is the largest value of a 16-bit image that does not say how many bits count (see ``decoding.Decoded``);
+    `content` is the same for images of equal pixels, however they are stored; `spread` is the standard deviation of the
+    grey values of an image without structure.
     """
 
     entry: Entry
@@ -44,6 +37,8 @@ class Seen(NamedTuple):
     mode: str
     format: str
     peak: int | None = None
+    content: str = ""
+    spread: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,24 +54,28 @@ class Audit:
     excluded: Mapping[str, str]
 
 
-def take(
-    root: Path,
-    listing: Listing,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    bits: int | None = None,
-) -> Audit:
-    """Decode what is new in a collection and give its audit; an interrupted call goes on where it was.
+def take(root: Path, listing: Listing, reading: Reading | None = None, bits: int | None = None) -> Audit:
+    """Read what is new in a collection and give its audit; an interrupted call goes on where it was.
 
-    `bits` is how many of 16 bits count where a file does not say (None: all).
+    Parameters
+    ----------
+    reading
+        What is to be kept of the files that are read, and who is told how far it is.
+    bits
+        How many of 16 bits count where a file does not say (None: all).
     """
-    known, saved = _registry.read(root), time.monotonic()
-    files: dict[str, Found] = {}
-    for number, (entry, found) in enumerate(_examine(root, listing, known, bits), 1):
-        files[entry.path] = found
-        if found is not known.get(entry.path) and time.monotonic() - saved > SAVE_SECONDS:
-            _registry.write(root, {**known, **files}, None)
-            saved = time.monotonic()
-        progress(number, len(listing.entries))
+    reading, known = reading or Reading(), _registry.read(root)
+    is_known = {entry.path: _is_known(root, entry, known, bits) for entry in listing.entries}
+    files = {path: known[path] for path, fresh in is_known.items() if fresh}
+    waiting = [path for path, fresh in is_known.items() if not fresh]
+    reader, done = Reader(reading.policies, bits, _recall(bits)), 0
+    with _keeping.Keeper(reading, bits, len(waiting)) as keeper, _registry.Journal(root) as journal:
+        for looks in reader.each([Path(root, path) for path in waiting]):
+            block = dict(zip(waiting[done : done + len(looks)], looks, strict=True))
+            files |= _noted(block, keeper, journal)
+            done += len(looks)
+            reading.progress(done, len(waiting))
+    files |= _alike.confirmed(root, files, bits)
     audit = _audit(listing, files)
     _registry.write(root, files, audit.digest)
     return audit
@@ -85,50 +84,31 @@ def take(
 def recall(root: Path, listing: Listing, bits: int | None = None) -> Audit | None:
     """The audit of a collection if nothing in it has changed since it was taken, without opening an image."""
     known = _registry.read(root)
-    if all(_is_known(root, entry, known, bits) for entry in listing.entries):
-        return _audit(listing, known)
-    return None
+    if not all(_is_known(root, entry, known, bits) for entry in listing.entries):
+        return None
+    files = {entry.path: known[entry.path] for entry in listing.entries}
+    return None if _alike.unconfirmed(files) else _audit(listing, files)
 
 
-def _examine(
-    root: Path, listing: Listing, known: Mapping[str, Found], bits: int | None
-) -> Iterator[tuple[Entry, Found]]:
-    """Each entry with what was found: decoded side by side where it is not known yet."""
-    fresh = [_is_known(root, entry, known, bits) for entry in listing.entries]
-    waiting = [Path(root, entry.path) for entry, is_fresh in zip(listing.entries, fresh, strict=True) if not is_fresh]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ThreadPoolExecutor(cores) as pool:
-        looked = pool.map(lambda path: _look(path, bits), waiting)
-        for entry, is_fresh in zip(listing.entries, fresh, strict=True):
-            yield entry, known[entry.path] if is_fresh else next(looked)
+def _noted(block: Mapping[str, Look], keeper: _keeping.Keeper, journal: _registry.Journal) -> dict[str, Found]:
+    """Keep the pixels of a block, then what is known of its files: a kill between the two reads them again."""
+    keeper.keep(block.values())
+    facts = {path: dict(look.facts) for path, look in block.items()}
+    journal.note(facts)
+    return facts
 
 
-def _look(path: Path, bits: int | None = None) -> Found:
-    stamp = _registry.stamp(str(path)) | ({} if bits is None else {"bits": bits})
-    try:
-        return {**stamp, **_seen_in(path, bits)}
-    except MemoryError:  # perhaps the machine's: a file without a stamp is not fresh the next time
-        return {"reason": NO_MEMORY}
-    except OSError as error:
-        if error.errno in OF_THE_MACHINE:
-            raise
-        return {**stamp, "reason": error.strerror or str(error)}
-    except decoding.Unreadable as error:
-        return {**stamp, "reason": str(error)}
-    except Exception as error:  # one file stops nobody, whatever it does to the libraries that hash it
-        return {**stamp, "reason": f"{type(error).__name__}: {error}"}
+def _recall(bits: int | None) -> Callable[[str], Found | None]:
+    """What is known of a file wherever it lay before, by the digest of its bytes."""
+    everywhere: dict[str, Found] | None = None
 
+    def recalled(digest: str) -> Found | None:
+        nonlocal everywhere
+        everywhere = _registry.by_digest() if everywhere is None else everywhere
+        found = everywhere.get(digest)
+        return found if found is not None and _of_bits(found, bits) else None
 
-def _seen_in(path: Path, bits: int | None) -> Found:
-    found = decoding.decode(path) if bits is None else decoding.decode(path, bits)
-    return {
-        "sha256": decoding.pixel_digest(found.image).hex(),
-        "phash": f"{phash.of(found.image):016x}",
-        "sides": list(found.image.size),
-        "mode": found.mode,
-        "format": found.format,
-        "peak": found.peak,
-    }
+    return recalled
 
 
 def _is_known(root: Path, entry: Entry, known: Mapping[str, Found], bits: int | None) -> bool:
@@ -136,26 +116,27 @@ def _is_known(root: Path, entry: Entry, known: Mapping[str, Found], bits: int | 
     return _of_bits(known.get(entry.path, {}), bits) and _registry.fresh(root, entry.path, known)
 
 
-def _of_bits(found: Found, bits: int | None) -> bool:
+def _of_bits(facts: Found, bits: int | None) -> bool:
     """Whether a file would be read alike with `bits`; only what has a peak depends on them, or cannot be read."""
-    return found.get("bits") == bits or ("sha256" in found and found.get("peak") is None)
+    return facts.get("bits") == bits or ("phash" in facts and facts.get("peak") is None)
 
 
 def _audit(listing: Listing, files: Mapping[str, Found]) -> Audit:
     encode = json.JSONEncoder(separators=(",", ":")).encode
     excluded, readable, total = dict(listing.left_out), [], hashlib.sha256()
     for entry in listing.entries:
-        found = files[entry.path]
-        if "sha256" not in found:
-            excluded[entry.path] = found["reason"]
+        facts = files[entry.path]
+        if "phash" not in facts:
+            excluded[entry.path] = facts["reason"]
             continue
-        readable.append(_seen(entry, found))
+        readable.append(_seen(entry, facts))
         part = [PARTS[entry.part]] if listing.apart else []
-        total.update(encode([entry.path, entry.label, found["sha256"], *part]).encode("ascii"))
+        total.update(encode([entry.path, entry.label, facts["sha256"], *part]).encode("ascii"))
     return Audit(total.hexdigest(), listing.given, readable, excluded)
 
 
-def _seen(entry: Entry, found: Found) -> Seen:
-    width, height = found["sides"]
-    stored = found["mode"], found["format"], found.get("peak")
-    return Seen(entry, found["sha256"], int(found["phash"], 16), (width, height), *stored)
+def _seen(entry: Entry, facts: Found) -> Seen:
+    width, height = facts["sides"]
+    stored = facts["mode"], facts["format"], facts.get("peak")
+    alike = _alike.key(facts), facts.get("spread")
+    return Seen(entry, facts["sha256"], int(facts["phash"], 16), (width, height), *stored, *alike)

@@ -1,6 +1,6 @@
 """What the policies of a collection leave out or refuse (layer 1): images that are there more than once.
 
-``duplicates`` are of equal decoded pixels, ``near_duplicates`` of perceptual hashes that differ in at most
+``duplicates`` are of equal pixels, ``near_duplicates`` of perceptual hashes that differ in at most
 ``near_distance`` bits, directly or through images between them. Of such a group, ``exclude`` keeps one image: that of
 the test part, else of the validation part, else of the training part (where the collection brings its parts and
 ``split.source`` keeps them), and among these the one whose path comes first. ``leaks`` is about what is left, drawn
@@ -85,7 +85,7 @@ def check_leaks(kept: Sequence[Seen], params: Any, draw: Drawn, root: Path) -> N
 
 
 def _equal(seen: Sequence[Seen], params: Any) -> "np.ndarray":
-    return _twins.exact_groups(bytes.fromhex(one.sha256) for one in seen)
+    return _twins.exact_groups(bytes.fromhex(one.content) for one in seen)
 
 
 def _near(seen: Sequence[Seen], params: Any) -> "np.ndarray":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from backbench import paths
-from backbench.datasets import Collection, Description, Split, _classes, _files, _gate, _known, _split
+from backbench.datasets import Collection, Description, Reading, Split, _classes, _files, _gate, _known, _split
 from backbench.datasets._known import Known, Place
 from backbench.datasets._listing import Listing
 from backbench.schema import ConfigError, Range
@@ -69,11 +69,11 @@ class FileCollection:
         counts = _split.counts(cells, params.sample, params.split)
         return Description(sum(counts), len(number), params.digest, counts)
 
-    def fingerprint(self, params: Any, progress: Callable[[int, int], None]) -> str:
+    def fingerprint(self, params: Any, reading: Reading) -> str:
         """Digest of the decoded content; fetches where needed."""
         self._check_split(params)
         place = _known.fetch(self.known, params.root, params.archive, paths.downloads())
-        return _files.fingerprint(self._source(place, params), params, progress)
+        return _files.fingerprint(self._source(place, params), params, reading)
 
     def load(self, params: Any, context: Context) -> Collection:
         """Fetch where needed, verify against the digest of the plan, draw and split."""

@@ -5,6 +5,7 @@ The files are a cache (``results/fingerprints``): without them, folders are fing
 
 import functools
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,17 +14,19 @@ from typing import Any
 
 from backbench import paths
 from backbench.images import decoding
+from backbench.images.reading import stamp
 from backbench.schema import ConfigError
-from backbench.store import write_text
+from backbench.store import make_folder, write_text
 
-FORMAT = 2
+# Two told files by the digest of their decoded pixels.
+FORMAT = 3
 KEPT_DIGESTS = 32
-Found = dict[str, Any]  # {"size", "mtime_ns", "ctime_ns", and "reason" or what _fingerprint.look gives}
+Found = dict[str, Any]  # see images.reading.Facts
 
 
 def read(root: Path) -> dict[str, Found]:
     """What is known of the files of a folder, by their relative paths; nothing if another decoder found it."""
-    return _body(root).get("files", {})
+    return {**_body(root).get("files", {}), **_journalled(root)}
 
 
 def write(root: Path, files: Mapping[str, Found], digest: str | None) -> None:
@@ -43,6 +46,54 @@ def write(root: Path, files: Mapping[str, Found], digest: str | None) -> None:
     body = {**_head(), "root": str(root), **about}
     if body != old:
         write_text(_path(root), json.dumps(body, separators=(",", ":")))
+    _journal(root).unlink(missing_ok=True)
+
+
+class Journal:
+    """What is found of the files of a folder while they are read, a line for each block (a context manager).
+
+    A call that is killed goes on behind its last line; :func:`write` takes the lines in.
+    """
+
+    def __init__(self, root: Path):
+        self.root, self._file = root, None
+
+    def note(self, files: Mapping[str, Found]) -> None:
+        """Add what was found of a block of files."""
+        if self._file is None:
+            path = _journal(self.root)
+            make_folder(path.parent)
+            going_on = bool(_lines(path))
+            if going_on:  # behind the last whole line
+                os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+            self._file = path.open("a" if going_on else "w", encoding="utf-8")
+            if not going_on:
+                self._file.write(json.dumps({**_head(), "root": str(self.root)}) + "\n")
+        self._file.write(json.dumps(files, separators=(",", ":")) + "\n")
+        self._file.flush()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def by_digest() -> dict[str, Found]:
+    """What is known of any file that was ever read here, by the digest of its bytes."""
+    bodies = (_load(path) for path in sorted((paths.results() / "fingerprints").glob("*.json")))
+    files = itertools.chain.from_iterable(body.get("files", {}).values() for body in bodies)
+    return {found["sha256"]: found for found in files if "sha256" in found}
+
+
+def is_older(root: Path) -> bool:
+    """Whether a folder was fingerprinted by a version that told files by the digest of their decoded pixels."""
+    try:
+        body = json.loads(_path(root).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(body, dict) and body.get("format") == FORMAT - 1
 
 
 def forget(root: Path, file: str) -> None:
@@ -82,15 +133,6 @@ def _candidates(digest: str, places: Sequence[Path]) -> Iterator[Path]:
             yield Path(body["root"])
 
 
-def stamp(path: str) -> Found:
-    """Size and times of a file; -1 where it is not there."""
-    try:
-        about = os.stat(path)  # noqa: PTH116 (a Path for each of 100,000 files costs more than the call itself)
-    except OSError:
-        return {"size": -1, "mtime_ns": -1, "ctime_ns": -1}
-    return {"size": about.st_size, "mtime_ns": about.st_mtime_ns, "ctime_ns": about.st_ctime_ns}
-
-
 def fresh(root: Path, file: str, known: Mapping[str, Found]) -> bool:
     """Whether a file is as it was. The change time counts: nobody sets it back, as copying sets the other one."""
     before = known.get(file)
@@ -108,6 +150,33 @@ def _holds(root: Path, files: Sequence[str]) -> bool:
 def _path(root: Path) -> Path:
     name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
     return paths.results() / "fingerprints" / f"{name}.json"
+
+
+def _journal(root: Path) -> Path:
+    return _path(root).with_suffix(".journal")
+
+
+def _journalled(root: Path) -> dict[str, Found]:
+    """What an interrupted call found; lines of another decoder, and one that is cut short, count for nothing."""
+    files: dict[str, Found] = {}
+    for entry in _lines(_journal(root))[1:]:
+        files.update(entry)
+    return files
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a journal, its head first; none where that is of another decoder."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = []
+    for line in text.splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            break
+    return lines if lines and _head().items() <= lines[0].items() else []
 
 
 def _head() -> dict[str, Any]:

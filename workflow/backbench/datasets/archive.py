@@ -9,7 +9,7 @@ None of this is part of a hash: the digest is over the images and their labels, 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -18,6 +18,7 @@ from backbench import paths
 from backbench.datasets import (
     Collection,
     Description,
+    Reading,
     Split,
     _archives,
     _classes,
@@ -96,9 +97,9 @@ def describe(params: Params) -> Description:
     return replace(description, understood=(*description.understood, *tree.notes))
 
 
-def fingerprint(params: Params, progress: Callable[[int, int], None]) -> str:
+def fingerprint(params: Params, reading: Reading) -> str:
     """Digest of the decoded content; fetches and unpacks what is not there yet."""
-    return _files.fingerprint(_source(_tree(params, paths.downloads()), params), params, progress)
+    return _files.fingerprint(_source(_tree(params, paths.downloads()), params), params, reading)
 
 
 def load(params: Params, context: Context) -> Collection:

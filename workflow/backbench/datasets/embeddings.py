@@ -9,14 +9,13 @@ called.
 
 import functools
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from backbench import arrays, hashing
 from backbench.arrays.bounds import Bounds
-from backbench.datasets import TRAIN, Collection, Description, Split, _annotations, _parts, _split
+from backbench.datasets import TRAIN, Collection, Description, Reading, Split, _annotations, _parts, _split
 from backbench.datasets._annotations import WHERE, Beside
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
@@ -70,12 +69,12 @@ def describe(params: Params) -> Description:
     )
 
 
-def fingerprint(params: Params, progress: Callable[[int, int], None]) -> str:
+def fingerprint(params: Params, reading: Reading) -> str:
     """Digest of the content."""
     path = _path(params)
     about = _beside(params, path, _table(params, path))
     found = _verified(params, path, about)
-    progress(about.n, about.n)
+    reading.progress(about.n, about.n)
     return found
 
 

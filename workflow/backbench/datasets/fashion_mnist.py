@@ -5,11 +5,10 @@ the Debian package; see ``_mnist_like``.
 """
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbench.datasets import TEST, TRAIN, Collection, Description, _fetch, _mnist_like
+from backbench.datasets import TEST, TRAIN, Collection, Description, Reading, _fetch, _mnist_like
 from backbench.stage import Context
 
 UNHASHED = ("root", "archive")
@@ -52,9 +51,9 @@ def describe(params: Params) -> Description:
     return COLLECTION.describe(params)
 
 
-def fingerprint(params: Params, progress: Callable[[int, int], None]) -> str:
+def fingerprint(params: Params, reading: Reading) -> str:
     """The pinned digest."""
-    progress(params.n, params.n)
+    reading.progress(params.n, params.n)
     return params.digest
 
 

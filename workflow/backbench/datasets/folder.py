@@ -8,7 +8,6 @@ digest of the content.
 """
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +15,7 @@ from typing import Annotated, Literal
 from backbench.datasets import (
     Collection,
     Description,
+    Reading,
     Split,
     _classes,
     _files,
@@ -65,9 +65,9 @@ def describe(params: Params) -> Description:
     return _files.describe(source(params), params)
 
 
-def fingerprint(params: Params, progress: Callable[[int, int], None]) -> str:
+def fingerprint(params: Params, reading: Reading) -> str:
     """Digest of the decoded content; see ``_files``."""
-    return _files.fingerprint(source(params), params, progress)
+    return _files.fingerprint(source(params), params, reading)
 
 
 def load(params: Params, context: Context) -> Collection:

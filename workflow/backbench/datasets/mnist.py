@@ -5,10 +5,9 @@ IEEE 86(11), 1998. From torchvision's mirrors; see ``_mnist_like``.
 """
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from backbench.datasets import TEST, TRAIN, Collection, Description, _fetch, _mnist_like
+from backbench.datasets import TEST, TRAIN, Collection, Description, Reading, _fetch, _mnist_like
 from backbench.stage import Context
 
 UNHASHED = ("root", "archive")
@@ -35,9 +34,9 @@ def describe(params: Params) -> Description:
     return COLLECTION.describe(params)
 
 
-def fingerprint(params: Params, progress: Callable[[int, int], None]) -> str:
+def fingerprint(params: Params, reading: Reading) -> str:
     """The pinned digest."""
-    progress(params.n, params.n)
+    reading.progress(params.n, params.n)
     return params.digest
 
 

@@ -2,13 +2,12 @@
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, paths, threads
+from backbench import hashing, machine, paths, threads
 from backbench.exports import _pictures, _readme, _record, _reports, _skops, _tables, pipeline
 from backbench.exports._folder import Folder
 from backbench.pictures import _heads
@@ -78,7 +77,7 @@ class _Export:
         _tables.features(self.source, self.folder)
         self._unless(_heads.missing(self.source, "clustering"), _tables.CLUSTERS, _tables.clusters)
         about = self._classification(joblib)
-        self.left_out |= _pictures.write(self.source, self.folder, _cores(), self.say)
+        self.left_out |= _pictures.write(self.source, self.folder, machine.cores(), self.say)
         return about
 
     def finish(self, about: Mapping[str, Any] | None) -> list[Path]:
@@ -98,7 +97,7 @@ class _Export:
             return None
         self.say("classifier: fitted again on the training images")
         try:
-            with threads.one_core_each(_cores()):
+            with threads.one_core_each(machine.cores()):
                 return self._classifier(joblib)
         except (pipeline.NoEqual, _skops.Unsafe, ConfigError) as error:
             self.left_out[SAFE] = str(error)
@@ -148,7 +147,3 @@ def _remove(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         if Path(name).name == name:
             (folder / name).unlink(missing_ok=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

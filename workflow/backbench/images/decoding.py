@@ -61,6 +61,11 @@ class Decoded:
     peak: int | None = None
 
 
+def of_image(image: "Image.Image") -> Decoded:
+    """A picture that came as an array of pixels, as if it had been decoded."""
+    return Decoded(image, image.mode, "array", image.size, 1, (0.0, 0.0, *map(float, image.size)))
+
+
 def rgb(source: Path | Content, bits: int | None = None) -> "Image.Image":
     """The whole image in a file as 8-bit RGB."""
     return decode(source, bits).image

@@ -15,13 +15,12 @@ SEED = 0
 
 def missing(source: "Source") -> str | None:
     """Why there are no images to show."""
-    member = source.row.stages.get("images")
-    if member is None:
+    if "images" not in source.row.stages:
         if source.row.params.get("dataset.name") == "embeddings":
             return "the dataset has no images"
         return "the embeddings were made elsewhere, so no images were decoded"
-    record = source.row.records.get(member)
-    return None if record and record["status"] == DONE else "the images are not decoded"
+    record = source.row.records.get(source.row.stages["dataset"])
+    return None if record and record["status"] == DONE else "the images are not read"
 
 
 def untrained(source: "Source") -> str | None:

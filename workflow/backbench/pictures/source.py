@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from backbench import hashing
+from backbench import hashing, schema
+from backbench.images.policy import Image as Policy
 from backbench.plots import Heading
+from backbench.stage import Inputs
 from backbench.store import Store
 from backbench.sweep.ledger import Row
 from backbench.sweep.plan import Plan
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from backbench.stages.pixels import Prepared
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,19 @@ class Source:
         return self.row.plan.stages[self.row.run.stages[head]].parents["matrix"]
 
     @cached_property
-    def images(self) -> "np.ndarray | None":
-        """The images as the backbone saw them, (n, h, w, 1 or 3) uint8; None where there are only embeddings."""
-        return self.array("images", "images", mmap=True)
+    def images(self) -> "Prepared | None":
+        """The images as the backbone saw them, (n, h, w, 1 or 3) uint8; None where there are only embeddings.
+
+        Those of files are decoded again when they are asked for.
+        """
+        from backbench.stages.pixels import Prepared
+
+        if "images" not in self.row.stages:
+            return None
+        stages = {kind: self.row.plan.stages[member] for kind, member in self.row.stages.items()}
+        inputs = Inputs(self.store, {"dataset": ("dataset", stages["dataset"].hash)})
+        policy = schema.parse(Policy, stages["images"].config, "image")
+        return Prepared(inputs, policy, stages["features"].local.get("root"))
 
     def array(self, kind: str, name: str, mmap: bool = False) -> "np.ndarray | None":
         """An array of one of the run's stages; None where the stage or the array is not there."""

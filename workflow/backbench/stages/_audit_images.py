@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from backbench.images import decoding, phash
+from backbench.images import decoding, phash, reading, scaling
 from backbench.stage import Context, Inputs
-from backbench.stages import images
+from backbench.stages import pixels
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,11 +26,11 @@ BLOCK = 512
 
 
 class Pictures:
-    """The images of a dataset, each opened when it is asked for, by as many threads as the job has."""
+    """The images of a dataset at the scale of the audit, each opened when asked for, by the threads of the job."""
 
     def __init__(self, inputs: Inputs, context: Context, root: str | None = None):
-        self._open = images.source(inputs, root)
-        self._name = partial(images.name_of, inputs)
+        self._open = pixels.opener(inputs, root)
+        self._name = partial(pixels.name_of, inputs)
         self._threads = max(1, context.threads)
         self._progress = context.progress
 
@@ -50,8 +50,8 @@ class Pictures:
                 self._progress(done, len(rows))
 
     def _looked(self, row: int, look: Callable[["Image.Image"], Result]) -> Result:
-        with images.named(self._name(row)):
-            return look(self._open(row))
+        with pixels.named(self._name(row)), self._open(row, scaling.AUDIT) as decoded:
+            return look(decoded.image)
 
 
 def hashes(pictures: Pictures, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,8 +63,7 @@ def hashes(pictures: Pictures, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def blank(pictures: Pictures, rows: np.ndarray) -> np.ndarray:
     """Those of `rows` that show nothing: their grey values hardly differ."""
-    spread = list(pictures.each(rows, _spread))
-    return rows[np.array(spread, float) < BLANK]
+    return rows[np.array(list(pictures.each(rows, reading.spread)), float) < BLANK]
 
 
 def greys(pictures: Pictures, rows: Sequence[int]) -> np.ndarray:
@@ -83,13 +82,6 @@ def thumbnails(pictures: Pictures | None, rows: Sequence[int]) -> tuple[np.ndarr
     found = list(pictures.each(rows, _thumbnail)) if pictures else []
     stack = np.array([pixels for pixels, _ in found], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL, 3)
     return stack, [size for _, size in found]
-
-
-def _spread(image: "Image.Image") -> float:
-    """The standard deviation of the grey values, from how often each occurs: a large image is not copied for it."""
-    from PIL import ImageStat
-
-    return ImageStat.Stat(image.convert("L")).stddev[0]
 
 
 def _grey(image: "Image.Image") -> np.ndarray:

@@ -1,45 +1,67 @@
 """Batches of images through an extractor into a partial array (layer 2).
 
-On a device the size of a batch is found on the way: it doubles from the plugin's own while images per second grow by
-more than 5 %, and what was computed meanwhile counts. Wherever memory runs out, it is halved and the work goes on.
+A row of features must not know its company. The kernels that a library chooses depend on the shape of a batch, so every
+batch of an extraction has one shape: the last one is filled up with black images, whose rows are cut off. Where memory
+runs out, batches are halved: near the beginning all rows are computed again, later the rows are of two shapes, and that
+is reported.
 """
 
-import itertools
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 
 from backbench import threads
+from backbench.backbones import _engine
 from backbench.backbones._engine import DeviceLost, OutOfMemory
 from backbench.stage import Context
-from backbench.stages._partial import Partial, release
+from backbench.stages._partial import Partial
 
 log = logging.getLogger(__name__)
 
 Extract = Callable[[np.ndarray], np.ndarray]
-GROWTH, LARGEST = 1.05, 2048
-# Rounds of all lanes at one size: the first warms up, the others are timed.
-ROUNDS = 4
+# A lane takes a task of about so many images at once, however small the batches in it are: handing over has its price.
+TASK = 32
 RELEASE_BYTES = 1 << 26
 # Tasks that may be done before an earlier one is, for each lane: on a busy machine one of them waits for its core.
 AHEAD = 4
 SHARE = 4
+# Batches of each lane that are computed again where memory runs out so early.
+BEGINNING = 8
+
+
+class Images(Protocol):
+    """Images (n, h, w, c) uint8 that are indexed by slices."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+
+    def release(self) -> None:
+        """Give back the memory of what was read; it may be read again."""
 
 
 class NotFinite(ValueError):
     """Features that nothing can be computed from."""
 
 
-def run(partial: Partial, images: np.ndarray, extract: Extract, batch: int, context: Context) -> Mapping[str, Any]:
-    """Compute the rows that are missing; returns the device and the size of batch that were used.
+def batch_of(module: ModuleType, params: Any, context: Context) -> int:
+    """Images of a batch of the plugin `module`, known before it is opened: the size that rows may depend on."""
+    return context.batch_size or _engine.batch(params, context.device, module.BATCH)
 
-    Parameters
-    ----------
-    batch
-        The plugin's size of a batch, where `context` has none; an extractor may want fewer.
+
+def run(partial: Partial, images: Images, extract: Extract, size: int, context: Context) -> dict[str, Any]:
+    """Compute the rows that are missing, in batches of `size` images (see :func:`batch_of`).
+
+    Returns
+    -------
+    dict
+        ``device`` and ``batch_size``, as they were at the end; ``mixed_batches`` is True where rows, those of an
+        earlier attempt included, come from batches of several shapes, and absent otherwise.
 
     Raises
     ------
@@ -47,29 +69,31 @@ def run(partial: Partial, images: np.ndarray, extract: Extract, batch: int, cont
         What was done until then stays in `partial`. One image that is too much for the device's memory counts as a
         lost device.
     """
-    lanes = getattr(extract, "lanes", max(1, context.threads))
-    searches = getattr(extract, "searches", False) and context.batch_size is None
-    size = context.batch_size or min(batch, getattr(extract, "batch", None) or batch)
-    work = _Work(partial, images, extract, lanes, batch)
-    with threads.beside(lanes):
-        size = _spent(work, size, searches)
-    return {"device": getattr(extract, "device", "cpu"), "batch_size": size}
+    work = _Work(partial, images, extract, getattr(extract, "lanes", max(1, context.threads)))
+    # An earlier attempt may have had memory for fewer images.
+    size = min([size, *partial.sizes])
+    # A device has few lanes; decoding what no cache holds takes all cores.
+    with threads.beside(max(work.lanes, context.threads)):
+        size = _spent(work, size)
+    used = {"device": getattr(extract, "device", "cpu"), "batch_size": size}
+    return used | ({"mixed_batches": True} if mixed(partial) else {})
 
 
-def _spent(work: "_Work", size: int, searches: bool) -> int:
+def mixed(partial: Partial) -> bool:
+    """Whether the rows of `partial` come from batches of several shapes, and may differ by rounding for it."""
+    return len(partial.sizes) > 1
+
+
+def _spent(work: "_Work", size: int) -> int:
     """Work until nothing is left; returns the size of the last batches."""
-    best, used = 0.0, size
-    while work.left:
-        used = size
+    while True:
         try:
-            speed = work.stretch(size, ROUNDS * work.lanes if searches else None)
+            work.stretch(size)
         except OutOfMemory as error:
-            size, searches = _halved(size, error), False
+            size = _halved(size, error)
+            work.begin_again()
         else:
-            grows = speed > GROWTH * best
-            searches = searches and grows and 2 * size <= LARGEST
-            size, best = (2 * size if searches else size if grows else size // 2), speed
-    return used
+            return size
 
 
 def _halved(size: int, error: OutOfMemory) -> int:
@@ -80,48 +104,51 @@ def _halved(size: int, error: OutOfMemory) -> int:
 
 
 class _Work:
-    """The rows of `partial` that are missing, taken in stretches of batches of one size.
+    """The rows of `partial` that are missing, taken in batches of one size."""
 
-    A lane takes a task of about `task` images at once, however small the batches in it are: handing over has its price.
-    """
+    def __init__(self, partial: Partial, images: Images, extract: Extract, lanes: int):
+        self.partial, self.images, self.extract, self.lanes = partial, images, extract, lanes
+        self.one_shape = getattr(extract, "one_shape", False)
 
-    def __init__(self, partial: Partial, images: np.ndarray, extract: Extract, lanes: int, task: int):
-        self.partial, self.images, self.extract, self.lanes, self.task = partial, images, extract, lanes, task
+    def stretch(self, size: int) -> None:
+        """Compute all that is left in batches of `size`."""
 
-    @property
-    def left(self) -> int:
-        return len(self.images) - self.partial.done
-
-    def stretch(self, size: int, count: int | None) -> float:
-        """Compute the next `count` tasks of batches of `size`, or all; images per second after the first round."""
-        first, start, warm = self.partial.done, time.perf_counter(), 0
-
-        def features(images: np.ndarray) -> np.ndarray:
-            parts = [self.extract(images[row : row + size]) for row in range(0, len(images), size)]
+        def features(task: slice) -> np.ndarray:
+            images = self.images[task]
+            parts = [self._batch(images[row : row + size], size) for row in range(0, len(images), size)]
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-        tasks = self._tasks(size, count)
-        for number, rows in enumerate(threads.in_order(features, tasks, AHEAD * self.lanes), 1):
+        for rows in threads.in_order(features, self._tasks(size), AHEAD * self.lanes):
             check(rows, self.partial.done)
+            if self.one_shape and size not in self.partial.sizes:
+                self.partial.sizes.append(size)
             self.partial.append(rows)
-            if number == self.lanes:
-                start, warm = time.perf_counter(), self.partial.done - first
-        return (self.partial.done - first - warm) / max(time.perf_counter() - start, 1e-9)
 
-    def _tasks(self, size: int, count: int | None) -> Iterator[np.ndarray]:
-        row, held, whole = self.partial.done, 0, self.left
-        for _ in itertools.count() if count is None else range(count):
-            if row >= len(self.images):
-                return
-            # Smaller towards the end, so that no lane works for long while the others have nothing left; of one size
-            # while sizes are compared.
-            left = len(self.images) - row if count is None else whole
-            task = min(self.task, left // (SHARE * self.lanes))
-            images = self.images[row : row + size * max(1, task // size)]
-            yield images
-            row, held = row + len(images), held + images.nbytes
+    def begin_again(self) -> None:
+        """Forget the rows of another shape where they are few."""
+        if self.one_shape and self.partial.done <= BEGINNING * self.lanes * max(self.partial.sizes, default=0):
+            self.partial.restart()
+
+    def _batch(self, images: np.ndarray, size: int) -> np.ndarray:
+        n = len(images)
+        if n == size or not self.one_shape:
+            return self.extract(images)
+        filled = np.zeros((size, *images.shape[1:]), images.dtype)
+        filled[:n] = images
+        return self.extract(filled)[:n]
+
+    def _tasks(self, size: int) -> Iterator[slice]:
+        """Stretches of rows; the thread that computes the features of one fetches its images, or decodes them."""
+        row, held, each = self.partial.done, 0, int(np.prod(self.images.shape[1:]))
+        while row < len(self.images):
+            # Smaller towards the end, so that no lane works for long while the others have nothing left.
+            task = min(TASK, (len(self.images) - row) // (SHARE * self.lanes))
+            stop = min(row + size * max(1, task // size), len(self.images))
+            yield slice(row, stop)
+            held += (stop - row) * each
+            row = stop
             if held > RELEASE_BYTES:
-                release(self.images)
+                self.images.release()
                 held = 0
 
 

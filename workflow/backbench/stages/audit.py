@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from backbench.images import phash
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _audit_images, _audit_tables, _audit_twins
 from backbench.stages._audit_rows import Rows
@@ -76,11 +77,11 @@ def _faults(rows: Rows, pictures: _audit_images.Pictures | None, distance: int) 
     """Every list of offenders; None where it could not be made."""
     twins, flat = Twins(), None
     if pictures:
-        digests, phashes = rows.array("file_digests"), rows.array("phashes")
+        contents, phashes = rows.array("contents"), rows.array("phashes")
         if rows.files is None:
-            digests, phashes = _audit_images.hashes(pictures, rows.n)
-        twins = _audit_twins.find(digests, phashes, rows, pictures, distance)
-        flat = None if phashes is None else rows.many(_audit_images.blank(pictures, np.flatnonzero(phashes == 0)))
+            contents, phashes = _audit_images.hashes(pictures, rows.n)
+        twins = _audit_twins.find(contents, phashes, rows, pictures, distance)
+        flat = None if phashes is None else rows.many(_blank(rows, pictures, phashes))
     return {
         **_audit_tables.excluded(rows),
         **_audit_twins.told(twins, rows),
@@ -89,6 +90,14 @@ def _faults(rows: Rows, pictures: _audit_images.Pictures | None, distance: int) 
         "tiny": _audit_tables.tiny(rows),
         "shallow": _audit_tables.shallow(rows),
     }
+
+
+def _blank(rows: Rows, pictures: _audit_images.Pictures, phashes: np.ndarray) -> np.ndarray:
+    """The rows that show nothing, among those without structure; of files, the reading has told."""
+    spreads = rows.array("spreads")
+    if spreads is not None:
+        return np.flatnonzero(spreads < _audit_images.BLANK)
+    return _audit_images.blank(pictures, np.flatnonzero(phashes == phash.NO_STRUCTURE))
 
 
 def _counts(rows: Rows, faults: Report, classes: Report | None) -> dict[str, float | None]:

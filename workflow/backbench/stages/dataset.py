@@ -11,7 +11,9 @@ from backbench import hashing, plugins, schema
 from backbench.datasets import PARTS, Collection
 from backbench.stage import Context, Inputs, Member, Outcome
 
-ARRAYS = ("split", "labels", "rows", "pixels", "file_digests", "phashes", "sizes", "embeddings")
+ARRAYS = (
+    *("split", "labels", "rows", "pixels", "file_digests", "contents", "phashes", "spreads", "sizes", "embeddings"),
+)
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:

@@ -1,9 +1,10 @@
 """Stage ``features``: embeddings of the decoded images, batch by batch (layer 2).
 
 Three kinds of backbones: frozen ones, those that learn from the training rows first, and embeddings made elsewhere.
-Rows are written to the member's scratch folder as they come, so that a killed job goes on where it was. The features of
-an image do not depend on its batch beyond 1e-5 of their size (the kernels that a library chooses may), and not at all
-where the batch size stays. On a CPU each batch has one core; the threads work on batches beside each other.
+Rows that the store holds of the same images, whatever collection they belonged to, are taken from there (see
+``_known``). The others are written to the member's scratch folder as they come, so that a killed job goes on where it
+was. A row does not depend on the other rows: batches have one shape, and the last one is filled up. On a CPU each batch
+has one core; the threads work on batches beside each other.
 """
 
 import dataclasses
@@ -17,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from backbench import code, hashing, plugins
-from backbench.backbones import Rows
+from backbench.backbones import Rows, _engine
 from backbench.backbones._engine import DeviceLost
 from backbench.datasets import TRAIN, VALIDATION
+from backbench.images import decoding
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member, Outcome
-from backbench.stages import _extraction
+from backbench.stages import _extraction, _known, pixels
 from backbench.stages._partial import Partial
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     for member in members:
         start = time.perf_counter()
         module = plugins.load("backbone", member.config["name"])
-        params = _params(module, member.config, inputs)
+        params = _params(module, member.config)
         made = _extracted if getattr(module, "IMAGES", True) else _given
         try:
             outcome = made(member, module, params, inputs, context)
@@ -53,7 +55,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         shutil.rmtree(context.scratch, ignore_errors=True)
 
 
-def _params(module: ModuleType, config: Mapping[str, Any], inputs: Inputs) -> Any:
+def _params(module: ModuleType, config: Mapping[str, Any]) -> Any:
     """The options of a member; its weights must still be the ones that it was planned with."""
     fields = {field.name: field.default for field in dataclasses.fields(module.Params)}
     options = set(fields)
@@ -61,8 +63,6 @@ def _params(module: ModuleType, config: Mapping[str, Any], inputs: Inputs) -> An
         key for key in getattr(module, "UNHASHED", ()) if fields.get(key, dataclasses.MISSING) is dataclasses.MISSING
     ]
     values = dict.fromkeys(absent, 0) | {key: config[key] for key in options & set(config)}
-    if "image" in options:
-        values["image"] = dict(inputs.store.read(*inputs.refs["images"])["config"])
     params = plugins.params("backbone", {"name": config["name"], **values})
     for key, value in module.identity(params).items():
         if key not in options and config[key] != value:
@@ -98,43 +98,60 @@ def _extracted(member: Member, module: ModuleType, params: Any, inputs: Inputs, 
     # The size of a batch was the device's.
     fallback = dataclasses.replace(context, device="cpu", batch_size=None)
     outcome = _attempt(member, module, params, inputs, fallback)
-    return dataclasses.replace(outcome, info={**outcome.info, "device_lost": reason})
+    # Rows of two devices differ in their last bits: none of them is taken for another collection.
+    info = {key: value for key, value in outcome.info.items() if key != "rows"}
+    return dataclasses.replace(outcome, info={**info, "device_lost": reason})
 
 
 def _attempt(member: Member, module: ModuleType, params: Any, inputs: Inputs, context: Context) -> Outcome:
     """Features of the images on the device of `context`."""
-    images = inputs.array("images", "images", mmap=True)
+    images = pixels.Prepared(inputs, params.image, member.config.get("root"))
     opened, training, also = _opener(module, params, images, inputs, context)
-    with _partial(member, module, params, training, len(images), context) as partial:
-        todo, start, used = len(images) - partial.done, time.perf_counter(), {}
+    batch, trained = _extraction.batch_of(module, params, context), hasattr(module, "fit")
+    about = {} if trained else _identity(member, params, batch, context)
+    rows = _known.rows(inputs, pixels.row_keys(inputs), about.get("identity"), module.width(params))
+    with _partial(member, module, params, training, rows, context) as partial:
+        todo, start, used = len(rows.missing) - partial.done, time.perf_counter(), {}
         if todo:
             extract = opened()
             start = time.perf_counter()
-            used = _extraction.run(partial, images, extract, module.BATCH, context)
+            used = _extraction.run(partial, images.take(rows.missing), extract, batch, context)
         speed = todo / max(time.perf_counter() - start, 1e-9) if todo else None
-    info = _info(module, params, partial.array.shape[1], speed) | ({"training": training} if training else {})
-    return Outcome(member.hash, info=info, arrays={"features": partial.array, **also}, used=used)
+        features = rows.joined(partial.array)
+    info = _info(module, params, features.shape[1], speed) | ({"training": training} if training else {})
+    if not trained and used.get("batch_size", batch) == batch and not used.get("mixed_batches"):
+        info["rows"] = {**about, "known": rows.count}
+    return Outcome(member.hash, info=info, arrays={"features": features, "keys": rows.keys, **also}, used=used)
+
+
+def _identity(member: Member, params: Any, batch: int, context: Context) -> dict[str, str]:
+    """What a row depends on besides its image: ``family`` is known to planning, ``identity`` is of this machine too."""
+    engine = _engine.runtime(getattr(params, "engine", "numpy"), context.device)
+    machine = {"engine": engine, "batch": batch, "decoder": decoding.decoder_version()}
+    family = member.config.get("rows", member.hash)
+    return {"family": family, "identity": hashing.digest({"family": family, **machine})}
 
 
 def _opener(
-    module: ModuleType, params: Any, images: np.ndarray, inputs: Inputs, context: Context
+    module: ModuleType, params: Any, images: pixels.Prepared, inputs: Inputs, context: Context
 ) -> tuple[Callable[[], _extraction.Extract], Mapping[str, Any], Mapping[str, np.ndarray]]:
     """What gives the extractor; where it learns, how it was trained and what it wants stored beside the features."""
     if not hasattr(module, "fit"):
         return lambda: module.open(params, context), {}, {}
     split = inputs.array("dataset", "split")
     rows, validation_rows = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
-    extract, training = module.fit(params, images, rows, validation_rows, context)
+    extract, training = module.fit(params, images.on_disk(context), rows, validation_rows, context)
     return lambda: extract, training, getattr(extract, "arrays", {})
 
 
 def _partial(
-    member: Member, module: ModuleType, params: Any, training: Mapping[str, Any], n: int, context: Context
+    member: Member, module: ModuleType, params: Any, training: Mapping[str, Any], rows: _known.Rows, context: Context
 ) -> Partial:
     # Rows of a network that was trained otherwise, by a job that was killed, are not this one's.
-    own = {"member": member.hash, "code": code.digest([__name__, module.__name__])}
-    key = hashing.digest(own | ({"training": dict(training)} if training else {}))
-    return Partial(context.scratch, (n, module.width(params)), PRECISION, key, context.progress)
+    made_by = {"member": member.hash, "code": code.digest([__name__, module.__name__])}
+    made_by |= {"missing": hashing.array_digest(rows.missing)} | ({"training": dict(training)} if training else {})
+    shape = (len(rows.missing), module.width(params))
+    return Partial(context.scratch, shape, PRECISION, hashing.digest(made_by), context.progress)
 
 
 def _info(module: ModuleType, params: Any, d: int, speed: float | None) -> dict[str, Any]:

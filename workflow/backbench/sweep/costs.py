@@ -93,18 +93,13 @@ def _audit(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -
     return AUDIT_SECONDS + AUDIT_IMAGE_SECONDS * stage.about["n"]
 
 
-def _images(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
-    arrays = _parent(stage, stages, "dataset").family in ARRAYS
-    return (PIXELS_SECONDS if arrays else FILE_SECONDS) * stage.about["n"]
-
-
 def _features(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
     training_to_come = train(stage, stages)
     if training_to_come:
         return training_to_come.seconds / CORES
     giga = stage.about.get("gflops", GIGA.get(stage.family, GIGA_UNKNOWN))
     opening = OPEN_SECONDS if giga > GIGA["pixels"] else 0.0
-    return opening + stage.about["n"] * giga / (GIGA_PER_SECOND * (GPU if gpu else 1.0))
+    return opening + stage.about["n"] * (PIXELS_SECONDS + giga / (GIGA_PER_SECOND * (GPU if gpu else 1.0)))
 
 
 def _matrix(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
@@ -137,7 +132,6 @@ def _retrieval(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: boo
 _KINDS: Mapping[str, Callable[[Stage, Mapping[str, Stage], int, bool], float]] = {
     "dataset": _dataset,
     "audit": _audit,
-    "images": _images,
     "features": _features,
     "matrix": _matrix,
     "neighbours": _neighbours,

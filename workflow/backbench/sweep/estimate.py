@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from backbench import paths
+from backbench import machine, paths
 from backbench.store import DONE, Store
 from backbench.sweep import costs, training
 from backbench.sweep.grid import HEADS, Stage
@@ -38,7 +38,7 @@ class Expectation:
     trainings: dict[str, training.Training] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.cores = self.cores or available()
+        self.cores = self.cores or machine.cores()
         self.gpu = gpu()
         self.sizes = Counter(map(costs.family, self.plan.stages.values()))
         self.trainings = {key: found for key in self.status.needed if (found := self._training(key))}
@@ -64,6 +64,8 @@ class Expectation:
 
     def _model(self, stage: Stage) -> float:
         found = costs.seconds(stage, self.plan.stages, self.sizes[costs.family(stage)], self.gpu)
+        known, rows = self.status.known.get(stage.hash, (0, 1))
+        found *= 1 - known / rows
         if stage.kind in HEADS or (stage.kind == "features" and self.gpu):
             return found
         return found / self.cores if stage.kind == "neighbours" else found * costs.CORES / max(self.cores, 1)
@@ -74,7 +76,8 @@ class Expectation:
         sums: dict[tuple[str, str], list[float]] = {}
         for key, record in self.status.records.items():
             stage = self.plan.stages[key]
-            if record["status"] == DONE and not training.trained(stage.config):
+            reused = record["info"].get("rows", {}).get("known", 0)
+            if record["status"] == DONE and not reused and not training.trained(stage.config):
                 both = sums.setdefault((stage.kind, costs.way(stage)), [DAMPING, DAMPING])
                 both[0] += record["provenance"]["seconds"]
                 both[1] += self._model(stage)
@@ -103,21 +106,16 @@ def members(plan: Plan, status: Status, cores: int | None = None) -> dict[str, f
     return Expectation(plan, status, cores).members
 
 
-def available() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def gpu() -> bool:
     """Whether there is a GPU that features may be extracted on."""
     return os.environ.get("BACKBENCH_DEVICE", "auto") != "cpu" and any(map(os.path.exists, DRIVERS))
 
 
 def _trainings(store: Store) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]]:
-    """Records of trained features, of their images and of their data set."""
+    """Records of trained features with the policy of their images, and of their data set."""
     for path in sorted((store.root / "features").glob("*/*.json")):
         features = store.read("features", path.stem)
         if features and features["status"] == DONE and "training" in features["info"]:
-            before = [store.read(*features["parents"][role]) for role in ("images", "dataset")]
-            if all(before):
-                yield features, *before
+            dataset = store.read(*features["parents"]["dataset"])
+            if dataset and "image" in features.get("local", {}):
+                yield features, features["local"]["image"], dataset

@@ -1,6 +1,6 @@
 """The words of a sweep: stage, run, grid, and the hash of a stage (layer 2)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,12 +45,16 @@ class Run:
 
 @dataclass
 class Grid:
-    """All distinct stages and runs of a sweep; `understood` says what its collections are taken for."""
+    """All distinct stages and runs of a sweep; `understood` says what its collections are taken for.
+
+    `keys` tell the images of each dataset whose files have been read, by the hash of its stage.
+    """
 
     stages: dict[str, Stage] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     understood: list[str] = field(default_factory=list)
+    keys: dict[str, Sequence[bytes]] = field(default_factory=dict)
 
 
 def stage_hash(kind: str, config: Mapping[str, Any], parents: Mapping[str, tuple[str, str]]) -> str:

@@ -23,10 +23,10 @@ START_SECONDS, JOB_SECONDS, FIT_JOB_SECONDS = 12.0, 1.5, 2.5
 JOIN, TRACK, ATTACH = (0.5, 0.004), (4.0, 0.03), (3.0, 0.007)
 REPORT_SECONDS, REPORT_IMAGE_SECONDS = 2.0, 2.6e-5
 DRAW_SECONDS = 5.0
-_DOING = {"dataset": "reading", "audit": "auditing", "images": "decoding", "neighbours": "the nearest neighbours of"}
+_DOING = {"dataset": "reading", "audit": "auditing", "neighbours": "the nearest neighbours of"}
 # Above these a launch says what takes longest, and why it took longer than announced.
 LONG_SECONDS, SHOWN, MUCH_LONGER = 300.0, 3, 1.5
-ALL_CORES, TWO_CORES = ("images", "features", "neighbours"), ("dataset", "audit", "matrix")
+ALL_CORES, TWO_CORES = ("features", "neighbours"), ("dataset", "audit", "matrix")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from typing import Any
 
 from backbench import code, hashing
 from backbench.schema import ConfigError
+from backbench.stage import RECIPE
 from backbench.sweep.grid import Grid, Stage, stage_hash
 
 Fingerprint = Callable[[Any, Any], str]
+RECIPE_MODULES = ("backbench.images.preparing", "backbench.images.decoding")
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -63,7 +65,7 @@ class Making:
             self._texts[id(value)] = (value, json.dumps(value, sort_keys=True))
         return self._texts[id(value)][1]
 
-    def _code(self, modules: tuple[str, ...]) -> str:
+    def code_of(self, modules: tuple[str, ...]) -> str:
         if modules not in self._codes:
             self._codes[modules] = code.digest(modules)
         return self._codes[modules]
@@ -85,6 +87,14 @@ class Making:
             self.grid.stages[full] = Stage(full, kind, family, dict(config), dict(local), dict(about), refs, chain)
         return self.grid.stages[full]
 
+    def recipe(self, image: Mapping[str, Any], dataset: Stage) -> Stage:
+        """How the images of `dataset` are prepared: hashed as a stage, computed by the stages of the features."""
+        refs = {"dataset": (dataset.kind, dataset.hash)}
+        full = stage_hash(RECIPE, image, refs)
+        code = self.chained(RECIPE_MODULES, [dataset])
+        about = {"n": dataset.about["n"]}
+        return self.grid.stages.setdefault(full, Stage(full, RECIPE, "decode", dict(image), {}, about, refs, code))
+
     def chained(self, modules: tuple[str, ...], parents: Iterable[Stage]) -> str:
         """Digest of the code of a stage and of those before it."""
-        return hashing.digest({"own": self._code(modules), "parents": sorted(parent.code for parent in parents)})
+        return hashing.digest({"own": self.code_of(modules), "parents": sorted(parent.code for parent in parents)})

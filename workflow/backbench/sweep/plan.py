@@ -9,6 +9,7 @@ from typing import Any
 
 from backbench import hashing, paths
 from backbench.schema import ConfigError
+from backbench.stage import RECIPE
 from backbench.store import write_text
 from backbench.sweep.grid import Grid, Run, Stage
 from backbench.sweep.shards import Shard
@@ -59,9 +60,11 @@ class Plan:
         return hashing.digest(sorted({self.stages[member].code for member in shard.members}))
 
     def parents(self, shard: Shard) -> list[Shard]:
-        """The shards that go before this one: those that it reads, and for images the audit of their dataset."""
-        refs = dict.fromkeys(ref for member in shard.members for _, ref in self.stages[member].reads.values())
-        gates = [self._audits[member] for member in refs if shard.kind == "images" and member in self._audits]
+        """The shards that go before this one: those that it reads, and for features of images the audit of these."""
+        reads = [ref for member in shard.members for ref in self.stages[member].reads.values()]
+        refs = dict.fromkeys(ref for kind, ref in reads if kind != RECIPE)
+        prepared = shard.kind == "features" and any(kind == RECIPE for kind, _ in reads)
+        gates = [self._audits[member] for member in refs if prepared and member in self._audits]
         return [self.shard_of(member) for member in (*refs, *gates)]
 
     @cached_property

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backbench import hashing, paths, plugins
-from backbench.stage import KINDS
+from backbench.stage import KINDS, RECIPE
 from backbench.sweep import costs
 from backbench.sweep.grid import HEADS, Stage
 
@@ -48,9 +48,11 @@ class Shard:
 
 
 def cut(stages: Mapping[str, Stage]) -> dict[str, Shard]:
-    """The shards of all stages, by id."""
+    """The shards of all stages, by id; how images are prepared is a part of a hash and no job."""
     families: dict[tuple, list[Stage]] = {}
     for stage in stages.values():
+        if stage.kind == RECIPE:
+            continue
         key = (KINDS.index(stage.kind), tuple(sorted(stage.parents.items())), stage.family, _own(stage))
         families.setdefault(key, []).append(stage)
     found = (_shard(pack) for pack in _packs(families, stages))
@@ -58,7 +60,7 @@ def cut(stages: Mapping[str, Stage]) -> dict[str, Shard]:
 
 
 def _own(stage: Stage) -> str:
-    """Datasets, audits, images and features have a job for each member: they share nothing."""
+    """Datasets, audits and features have a job for each member: they share nothing."""
     return "" if stage.kind in (*HEADS, "matrix", "neighbours") else stage.hash
 
 
@@ -90,7 +92,7 @@ def _shard(pack: Sequence[list[Stage]]) -> Shard:
 def family_mb(members: Sequence[Stage]) -> tuple[float, float]:
     """MB that a family needs, the interpreter with its libraries included, and what a further member of it adds."""
     kind, about = members[0].kind, members[0].about
-    if kind in ("dataset", "audit", "images", "features", "matrix"):
+    if kind in ("dataset", "audit", "features", "matrix"):
         return (TORCH_MB if kind == "features" else 2 * BASE_MB), 0.0
     base = BASE_MB + 3 * about["n"] * about["d"] * 8 / 2**20
     if kind in ("neighbours", "retrieval"):

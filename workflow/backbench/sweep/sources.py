@@ -1,15 +1,17 @@
 """From a collection and a backbone to the stages of features (layer 2)."""
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backbench import plugins, schema
+from backbench import hashing, plugins, schema
 from backbench.datasets import Description, _intake
-from backbench.images.policy import Image
+from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
+from backbench.store import Store
 from backbench.sweep import parts, smallness, weights
 from backbench.sweep.grid import Stage
 from backbench.sweep.making import Making
@@ -84,6 +86,8 @@ class Sources:
         described = {"n": about.n, **intake}
         stage = self.making.stage("dataset", name, {"name": name, **hashed}, {}, modules, _placed(local), described)
         source = Source(stage, about)
+        if about.keys is not None and params.sample is None:
+            self.making.grid.keys[stage.hash] = about.keys
         if about.notice:
             self.making.notice(about.notice)
         if about.images:
@@ -102,17 +106,18 @@ class Sources:
         if hasattr(module, "resolve"):
             params = module.resolve(params, self.making.device)
         parents, width = {"dataset": source.stage}, self._width(name, module, params, source)
+        image: dict[str, Any] | None = None
         if _needs_images(module):
             image = _prepared(params.image, source)
-            about, local = {"n": source.n}, _located(source)
-            parents["images"] = self.making.stage(
-                "images", "decode", image, {"dataset": source.stage}, [], local, about
-            )
+            parents["images"] = self.making.recipe(image, source.stage)
         if hasattr(module, "settle"):
             params, texts = module.settle(params, source.about)
             self.making.understand(texts)
         full, local = _identified(name, module, params)
         modules = [plugins.module_name("backbone", name)]
+        if image is not None:
+            rows = self.making.code_of(("backbench.stages.features", *modules))
+            local |= {"image": image, "rows": hashing.digest([full, image, rows]), **_located(source)}
         about = {"n": source.n} | ({"gflops": round(module.cost(params), 3)} if hasattr(module, "cost") else {})
         return self.making.stage("features", name, full, parents, modules, _placed(local), about), width
 
@@ -127,12 +132,34 @@ class Sources:
         return module.width(params)
 
 
+def policies(backbones: Iterable[Mapping[str, Any]], device: str) -> list[Policy]:
+    """How the images are prepared for `backbones`, each way once; what is wrong with one is told when it is planned."""
+    prepared: dict[Policy, None] = {}
+    for config in {id(config): config for config in backbones}.values():
+        with contextlib.suppress(ConfigError):
+            name = parts.name_of("backbone", config)
+            module, params = plugins.load("backbone", name), plugins.params("backbone", config)
+            if _needs_images(module):
+                params = module.resolve(params, device) if hasattr(module, "resolve") else params
+                prepared[params.image] = None
+    return list(prepared)
+
+
+def known_rows(store: Store, stage: Stage, keys: Sequence[bytes]) -> int:
+    """How many images of a dataset have features in the store, computed as a stage of features would."""
+    import numpy as np
+
+    from backbench.stages import _known
+
+    return _known.count(store, stage.local["rows"], np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), -1))
+
+
 def _located(source: Source) -> dict[str, str]:
     """The folder where the files of a collection are now, for the stages that open them."""
     return {} if source.about.root is None else {"root": str(source.about.root)}
 
 
-def _prepared(image: Image, source: Source) -> dict[str, Any]:
+def _prepared(image: Policy, source: Source) -> dict[str, Any]:
     """How images are prepared, as it is hashed; how they are decoded belongs to collections of files alone."""
     hashed = schema.canonical(dataclasses.replace(image, decode="scaled"))
     return hashed if source.about.root is None else {**hashed, "decode": image.decode}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from backbench.stage import RECIPE
 from backbench.store import DONE, FAILED, Store, remove, write_text
 from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan import Plan
@@ -19,12 +20,13 @@ class Status:
     """State of every stage of a plan: current, failed, stale (made by other code) or absent.
 
     `needed` are the members that a launch has to compute: what the runs ask for and is not current, the audits, and
-    what these need in turn.
+    what these need in turn. `known` says of needed features how many rows are in the store already, of how many.
     """
 
     states: Mapping[str, str]
     needed: frozenset[str]
     records: Mapping[str, Mapping[str, Any]] = field(repr=False, default_factory=dict)
+    known: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def count(self, *states: str) -> int:
         return sum(state in states for state in self.states.values())
@@ -35,8 +37,9 @@ class Status:
 
 def inspect(plan: Plan, store: Store) -> Status:
     """Read every member of the plan."""
-    records = {key: store.read(stage.kind, key) for key, stage in plan.stages.items()}
-    states = {key: state_of(plan.stages[key], record, store) for key, record in records.items()}
+    records = {key: store.read(stage.kind, key) for key, stage in plan.stages.items() if stage.kind != RECIPE}
+    states = dict.fromkeys(plan.stages, CURRENT)
+    states |= {key: state_of(plan.stages[key], record, store) for key, record in records.items()}
     return Status(states, frozenset(_needed(plan, states)), {key: record for key, record in records.items() if record})
 
 

@@ -76,15 +76,16 @@ def learnt(config: Mapping[str, Any], dataset: Mapping[str, Any], n: int) -> flo
 
 
 def past(records: Iterable[tuple[Mapping, Mapping, Mapping]], gpu: bool = False) -> Past:
-    """What trainings of one family teach: triples of the records of the features, their images and their data set.
+    """What trainings of one family teach: records of features, policies of their images, records of
+    their data sets.
 
     Those on another kind of device teach the epochs alone.
     """
     paces, epochs = [], []
-    for features, images, dataset in records:
+    for features, image, dataset in records:
         told, about = features["info"]["training"], features["provenance"]
         rows = learnt(features["config"], dataset["config"], features["arrays"]["features"]["shape"][0])
-        model = of(features["config"], images["config"], rows).work * told["epochs"]
+        model = of(features["config"], image, rows).work * told["epochs"]
         if gpu != str(about["device"]).startswith("cpu") and told["seconds"]:
             paces.append(told["seconds"] * (1 if gpu else about["threads"]) / model)
         if told["epochs"] < features["config"]["epochs"]:

@@ -1,0 +1,76 @@
+"""Which images of a collection have equal pixels, though their files differ (layer 1).
+
+Small images are decoded whole when they are read, so that the digest of their pixels tells. A photograph that was
+decoded at a scale is decoded whole, once, where another one may be the same: their pixels are equal at that scale, or
+one of them is of a format that has no scales and both agree in size and perceptual hash.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from backbench.datasets._registry import Found
+from backbench.images import reading
+
+# Bits of the perceptual hash that differ between a photograph at a scale and the same pixels at full size.
+NEAR = 4
+
+
+def key(facts: Found) -> str:
+    """The same text for images of equal pixels."""
+    if facts["reduction"] == 1:
+        return facts["pixels"]
+    return facts.get("whole") or facts["sha256"]
+
+
+def unconfirmed(files: Mapping[str, Found]) -> set[str]:
+    """The files that have to be decoded whole before their keys tell; an empty set where none has to."""
+    readable = {path: facts for path, facts in files.items() if "phash" in facts}
+    reduced = {path: facts for path, facts in readable.items() if facts["reduction"] > 1}
+    candidates = {*_equal_at_scale(reduced), *_in_two_formats(readable, reduced)}
+    return {path for path in candidates if "whole" not in reduced[path]}
+
+
+def confirmed(root: Path, files: Mapping[str, Found], bits: int | None) -> dict[str, Found]:
+    """The files that had to be decoded whole, with the digest of all their pixels.
+
+    A file that has changed meanwhile keeps the key of its bytes: whoever reads it next finds that out.
+    """
+    digests: dict[str, str | None] = {}
+    more: dict[str, Found] = {}
+    for path in sorted(unconfirmed(files)):
+        facts = files[path]
+        if facts["sha256"] not in digests:
+            digests[facts["sha256"]] = _whole(root / path, facts["sha256"], bits)
+        more[path] = {**facts, "whole": digests[facts["sha256"]] or facts["sha256"]}
+    return more
+
+
+def _whole(path: Path, sha256: str, bits: int | None) -> str | None:
+    try:
+        return reading.whole_digest(path, sha256, bits)
+    except (OSError, ValueError, MemoryError):
+        return None
+
+
+def _equal_at_scale(reduced: Mapping[str, Found]) -> Iterator[str]:
+    """Photographs that are equal at their scale to one of other bytes."""
+    groups: dict[tuple, dict[str, list[str]]] = {}
+    for path, facts in reduced.items():
+        place = (facts["pixels"], *facts["sides"])
+        groups.setdefault(place, {}).setdefault(facts["sha256"], []).append(path)
+    for by_bytes in groups.values():
+        if len(by_bytes) > 1:
+            yield from (path for paths in by_bytes.values() for path in paths)
+
+
+def _in_two_formats(readable: Mapping[str, Found], reduced: Mapping[str, Found]) -> Iterator[str]:
+    """Photographs at a scale that look like an image of the same size that was decoded whole."""
+    sizes = {tuple(facts["sides"]) for facts in reduced.values()}
+    whole: dict[tuple[int, int], list[int]] = {}
+    for path, facts in readable.items():
+        if path not in reduced and tuple(facts["sides"]) in sizes:
+            whole.setdefault(tuple(facts["sides"]), []).append(int(facts["phash"], 16))
+    for path, facts in reduced.items():
+        own = int(facts["phash"], 16)
+        if any((own ^ other).bit_count() <= NEAR for other in whole.get(tuple(facts["sides"]), ())):
+            yield path

@@ -1,0 +1,60 @@
+"""Prepared pixels of files as they are read, kept for the features that a sweep will ask for (layer 1)."""
+
+import contextlib
+import errno
+import logging
+import shutil
+from collections.abc import Iterable
+from types import TracebackType
+
+from backbench.datasets import Reading
+from backbench.images import reading as images_reading
+from backbench.images.cache import PixelCache, Writer
+from backbench.images.reading import Look
+
+log = logging.getLogger(__name__)
+
+# Share of the free room of a disk that prepared pixels may take.
+SHARE = 0.8
+
+
+class Keeper:
+    """Writes the prepared pixels of each look to the caches of their policies (a context manager).
+
+    Without room for them nothing is kept: whoever needs the pixels then decodes the files again.
+    """
+
+    def __init__(self, reading: Reading, bits: int | None, files: int):
+        self.bits, self._stack = bits, contextlib.ExitStack()
+        self._writers: list[Writer] = []
+        if reading.store is None or not reading.policies:
+            return
+        caches = [PixelCache(reading.store, policy) for policy in reading.policies]
+        wanted = files * sum(cache.bytes_each for cache in caches)
+        place = next(folder for folder in (reading.store, *reading.store.parents) if folder.exists())
+        if wanted > SHARE * shutil.disk_usage(place).free:
+            log.warning("%s has no room for the decoded images (%d MB): decoded again when needed", place, wanted >> 20)
+            return
+        self._writers = [self._stack.enter_context(Writer(cache)) for cache in caches]
+
+    def keep(self, looks: Iterable[Look]) -> None:
+        """Commit the pixels of a block."""
+        import numpy as np
+
+        looks = [look for look in looks if look.rows]
+        keys = [images_reading.key_of(bytes.fromhex(look.facts["sha256"]), self.bits) for look in looks]
+        for position, writer in enumerate(self._writers if looks else ()):
+            try:
+                writer.append(keys, np.stack([look.rows[position] for look in looks]))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                log.warning("%s is full: decoded images are not kept", writer.cache.folder)
+                self._writers = []
+                return
+
+    def __enter__(self) -> "Keeper":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, trace)

@@ -1,0 +1,165 @@
+"""Prepared pixels on disk, by what they were made from (layer 1): written by whoever decodes, read by whoever extracts.
+
+A cache is a folder for one policy. Every writer appends to a file of its own, a block of rows at a time, and commits
+the block by a line in the index beside it: what a kill leaves behind is not in the index. The checksum of a block is
+verified when it is first read; what fails the check counts as absent. Nothing depends on a cache: pixels that it lacks
+are prepared from the file again.
+"""
+
+import json
+import mmap
+import shutil
+import uuid
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+from backbench import code, hashing, schema
+from backbench.images import decoding
+from backbench.images.policy import Image as Policy
+from backbench.store import make_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CHANNELS = {"RGB": 3, "L": 1}
+FOLDER, ROWS, INDEX = "pixels", ".rows", ".index"
+# Keys are SHA-256 digests.
+KEY_BYTES = 32
+MODULES = ("backbench.images.preparing", "backbench.images.decoding")
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows that were committed together: where they are, and the CRC-32 of their bytes."""
+
+    file: Path
+    first: int
+    count: int
+    checksum: int
+
+
+class PixelCache:
+    """Prepared images (size, size, channels) uint8 of one policy by their keys, which are digests of 32 bytes.
+
+    Parameters
+    ----------
+    root
+        Folder of the store.
+    """
+
+    def __init__(self, root: Path, policy: Policy):
+        self.shape = (policy.size, policy.size, CHANNELS[policy.mode])
+        self.bytes_each = policy.size**2 * CHANNELS[policy.mode]
+        self.folder = root / FOLDER / hashing.short(_identity(policy))
+        self._verified: dict[_Block, bool] = {}
+        self._maps: dict[Path, np.ndarray] = {}
+
+    @cached_property
+    def _places(self) -> Mapping[bytes, tuple[_Block, int]]:
+        """Block of each key, and its row there."""
+        places: dict[bytes, tuple[_Block, int]] = {}
+        for path in sorted(self.folder.glob(f"*{INDEX}")):
+            for line in path.read_text(encoding="ascii", errors="replace").splitlines():
+                block, keys = _parsed(line, path.with_suffix(ROWS))
+                places.update((key, (block, row)) for row, key in enumerate(keys))
+        return places
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._places
+
+    def read(self, key: bytes) -> "np.ndarray | None":
+        """The pixels of a key; None where they are not there, or are damaged."""
+        block, row = self._places.get(key, (None, 0))
+        if block is None or not self._is_whole(block):
+            return None
+        return self._rows(block)[row]
+
+    def release(self) -> None:
+        """Give back the memory that the pages of the mapped files take."""
+        for rows in self._maps.values():
+            if isinstance(getattr(rows, "_mmap", None), mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                rows._mmap.madvise(mmap.MADV_DONTNEED)
+
+    def _is_whole(self, block: _Block) -> bool:
+        if block not in self._verified:
+            rows = self._rows(block)
+            self._verified[block] = len(rows) == block.count and zlib.crc32(rows) == block.checksum
+        return self._verified[block]
+
+    def _rows(self, block: _Block) -> "np.ndarray":
+        import numpy as np
+
+        if block.file not in self._maps:
+            size = block.file.stat().st_size if block.file.exists() else 0
+            whole = size // self.bytes_each
+            empty = np.empty((0, *self.shape), np.uint8)
+            self._maps[block.file] = np.memmap(block.file, np.uint8, "r", 0, (whole, *self.shape)) if whole else empty
+        return self._maps[block.file][block.first : block.first + block.count]
+
+
+class Writer:
+    """Appends blocks to a cache (a context manager); files are made when there is something to write."""
+
+    def __init__(self, cache: PixelCache):
+        self.cache, self.count = cache, 0
+        self._files: tuple[BinaryIO, TextIO] | None = None
+
+    def append(self, keys: Sequence[bytes], rows: "np.ndarray") -> None:
+        """Write and commit `rows` (n, size, size, channels) uint8 under `keys`.
+
+        Raises
+        ------
+        OSError
+            If there is no room; what was committed before stays.
+        """
+        if not len(keys):
+            return
+        data, index = self._opened()
+        data.write(rows.data)
+        data.flush()
+        block = {"first": self.count, "count": len(keys), "crc32": zlib.crc32(rows.data), "keys": b"".join(keys).hex()}
+        index.write(json.dumps(block) + "\n")
+        index.flush()
+        self.count += len(keys)
+
+    def _opened(self) -> tuple[BinaryIO, TextIO]:
+        if self._files is None:
+            make_folder(self.cache.folder)
+            base = self.cache.folder / uuid.uuid4().hex
+            self._files = base.with_suffix(ROWS).open("wb"), base.with_suffix(INDEX).open("w", encoding="ascii")
+        return self._files
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files or ():
+            file.close()
+
+
+def drop(root: Path, policies: Iterable[Policy]) -> None:
+    """Remove the prepared pixels of some policies."""
+    for policy in policies:
+        shutil.rmtree(PixelCache(root, policy).folder, ignore_errors=True)
+
+
+def _identity(policy: Policy) -> str:
+    """What prepared pixels depend on besides the file."""
+    about = {"policy": schema.canonical(policy), "decoder": decoding.decoder_version(), "code": code.digest(MODULES)}
+    return hashing.digest(about)
+
+
+def _parsed(line: str, rows: Path) -> tuple[_Block, list[bytes]]:
+    """A line of an index; without keys where it is cut short."""
+    try:
+        entry: dict[str, Any] = json.loads(line)
+        joined = bytes.fromhex(entry["keys"])
+        keys = [joined[start : start + KEY_BYTES] for start in range(0, len(joined), KEY_BYTES)]
+        block = _Block(rows, int(entry["first"]), int(entry["count"]), int(entry["crc32"]))
+    except (ValueError, KeyError, TypeError):
+        return _Block(rows, 0, 0, 0), []
+    return (block, keys) if len(keys) == block.count else (block, [])

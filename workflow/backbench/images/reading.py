@@ -1,0 +1,153 @@
+"""One pass over image files (layer 1): each is read once, and decoded once for each scale that is wanted.
+
+From that one decoding come the identity of the file (SHA-256 of its bytes), what the audit needs to know (perceptual
+hash, size, colour mode, or the reason why it is no image) and the pixels that every backbone is given. Blocks of files
+are read by as many threads as there are cores, and handed out in order; what is in flight is bounded by `AHEAD` blocks
+and by the room that decoding may take (see ``room``), however many and however large the files are.
+"""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backbench import machine, threads
+from backbench.images import content, decoding, phash, preparing, scaling
+from backbench.images.policy import Image as Policy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+BLOCK, AHEAD = 16, 2
+STAMP = ("size", "mtime_ns", "ctime_ns")
+# Errors that say nothing about the file, so that they must not be remembered as the reason why it is left out.
+OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE})
+NO_MEMORY = "there was not enough memory to read it; it is tried again the next time"
+
+# What is known of a file, as plain JSON: ``size``, ``mtime_ns``, ``ctime_ns`` and ``sha256`` of its bytes; then the
+# ``reason`` why it is no image, or ``phash``, ``sides``, ``mode``, ``format``, ``peak``, ``pixels`` and ``reduction``.
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What came of one file: its facts, and the prepared pixels of each policy; none where they are known by now."""
+
+    facts: Facts
+    rows: "Sequence[np.ndarray]" = ()
+
+
+class Reader:
+    """Reads files for a collection.
+
+    Parameters
+    ----------
+    policies
+        Ways to prepare an image; the pixels of each come with it.
+    bits
+        How many of 16 bits count where a file does not say (None: all).
+    recall
+        Facts of a file that has been seen elsewhere, by the digest of its bytes; None where there are none.
+    """
+
+    def __init__(
+        self,
+        policies: Sequence[Policy] = (),
+        bits: int | None = None,
+        recall: Callable[[str], Facts | None] = lambda digest: None,
+    ):
+        self.policies, self.bits, self.recall = policies, bits, recall
+        self._of_bits = {} if bits is None else {"bits": bits}
+        self.leasts = [scaling.AUDIT, *(scaling.least(policy) for policy in policies)]
+
+    def each(self, paths: Sequence[Path]) -> Iterator[list[Look]]:
+        """A block of looks at a time, in the order of `paths`.
+
+        Raises
+        ------
+        OSError
+            Where the machine cannot go on: too many open files, a disk that gives errors. One bad file stops nobody.
+        """
+        blocks = (paths[first : first + BLOCK] for first in range(0, len(paths), BLOCK))
+        with threads.beside(machine.cores()):
+            yield from threads.in_order(lambda block: [self.look(path) for path in block], blocks, AHEAD)
+
+    def look(self, path: Path) -> Look:
+        """Read one file; whatever is wrong with it is its reason."""
+        known: dict[str, Any] = {}
+        try:
+            held = content.read(path)
+            known = {**dict(zip(STAMP, held.stamp, strict=True)), "sha256": held.sha256, **self._of_bits}
+            seen = self.recall(held.sha256)
+            return self._decoded(held, known) if seen is None else Look({**seen, **known})
+        except content.Changed as error:
+            return Look({"reason": str(error)})
+        except MemoryError:  # perhaps the machine's: a file without a stamp is looked at again the next time
+            return Look({"reason": NO_MEMORY})
+        except OSError as error:
+            if error.errno in OF_THE_MACHINE:
+                raise
+            return Look({**(known or stamp(path) | self._of_bits), "reason": error.strerror or str(error)})
+        except decoding.Unreadable as error:
+            return Look({**(known or stamp(path) | self._of_bits), "reason": str(error)})
+        except Exception as error:  # one file stops nobody, whatever it does to the libraries that decode it
+            return Look({**known, "reason": f"{type(error).__name__}: {error}"})
+
+    def _decoded(self, held: content.Content, known: Facts) -> Look:
+        with decoding.decode_each(held, self.bits, self.leasts) as (audited, *prepared):
+            rows = [preparing.resize(*each) for each in zip(prepared, self.policies, strict=True)]
+            return Look({**known, **facts_of(audited)}, rows)
+
+
+def facts_of(decoded: decoding.Decoded) -> Facts:
+    """What is told by the pixels of an image, at the scale of the audit.
+
+    ``pixels`` is the digest of the pixels at that scale, and ``reduction`` that scale; ``spread`` is the standard
+    deviation of the grey values where the image has no structure to hash.
+    """
+    value = phash.of(decoded.image)
+    flat = {"spread": round(spread(decoded.image), 4)} if value == phash.NO_STRUCTURE else {}
+    return {
+        "phash": f"{value:016x}",
+        "sides": list(decoded.sides),
+        "mode": decoded.mode,
+        "format": decoded.format,
+        "peak": decoded.peak,
+        "pixels": decoding.pixel_digest(decoded.image).hex(),
+        "reduction": decoded.reduction,
+        **flat,
+    }
+
+
+def stamp(path: str | Path) -> dict[str, int]:
+    """Size and times of a file; -1 where it is not there."""
+    try:
+        about = os.stat(path)  # noqa: PTH116 (a Path for each of 100,000 files costs more than the call itself)
+    except OSError:
+        return dict.fromkeys(STAMP, -1)
+    return dict(zip(STAMP, (about.st_size, about.st_mtime_ns, about.st_ctime_ns), strict=True))
+
+
+def whole_digest(path: Path, sha256: str, bits: int | None = None) -> str | None:
+    """Digest of all pixels of a file, decoded whole; None where it is no longer the file of that digest."""
+    held = content.read(path)
+    if held.sha256 != sha256:
+        return None
+    with decoding.decode_each(held, bits, [None]) as (whole,):
+        return decoding.pixel_digest(whole.image).hex()
+
+
+def spread(image: "Image.Image") -> float:
+    """Standard deviation of the grey values 0..255, from how often each occurs: a large image is not copied for it."""
+    from PIL import ImageStat
+
+    return ImageStat.Stat(image.convert("L")).stddev[0]
+
+
+def key_of(sha256: bytes, bits: int | None) -> bytes:
+    """What prepared pixels and features are filed under: the digest of the bytes, and the bits that count in them."""
+    return sha256 if bits is None else hashlib.sha256(sha256 + bytes([bits])).digest()

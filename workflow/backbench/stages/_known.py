@@ -1,0 +1,106 @@
+"""Rows of features that the store holds already, whatever collection they were computed for (layer 2).
+
+A row depends on the bytes of its image, on how that is prepared, on the network with its engine and precision, and on
+the shape of the batch; not on the other rows. So a collection that grew has its old rows from the store and computes
+the new ones alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backbench.stage import Inputs
+from backbench.store import DONE, Store, StoreError
+
+KEYS, FEATURES = "keys", "features"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The distinct images of a collection, those whose features are known, and those that have to be computed.
+
+    `keys` (n, 32) uint8 tell what each row is of; `features` (distinct, d) hold the known rows, marked by
+    `known` (distinct,). `place` (n,) is the distinct image of each row, `missing` (m,) the first row of each distinct
+    image that is not known, in the order of the rows.
+    """
+
+    keys: np.ndarray
+    place: np.ndarray
+    known: np.ndarray
+    features: np.ndarray
+    missing: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Rows whose features are known."""
+        return int(self.known[self.place].sum())
+
+    def joined(self, computed: np.ndarray) -> np.ndarray:
+        """The features of all rows (n, d), from the known ones and those `computed` (m, d) for `missing`."""
+        if len(computed) == len(self.place):
+            return computed
+        self.features[self.place[self.missing]] = computed
+        return self.features[self.place]
+
+
+def rows(inputs: Inputs, keys: np.ndarray, identity: str | None, width: int) -> Rows:
+    """Look for rows in every stored member whose features were made as `identity` says (None: nowhere).
+
+    Parameters
+    ----------
+    keys
+        What each row is of, (n, 32) uint8.
+    """
+    distinct, first, place = np.unique(_text(keys), return_index=True, return_inverse=True)
+    features = np.empty((len(distinct), width), np.float32)
+    known = np.zeros(len(distinct), bool)
+    for member in _members(inputs.store, identity):
+        if known.all():
+            break
+        _take(inputs.store, member, distinct, known, features)
+    return Rows(keys, place.reshape(-1), known, features, np.sort(first[~known]))
+
+
+def count(store: Store, family: str, keys: np.ndarray) -> int:
+    """How many of `keys` (n, 32) have features of this family in the store, whatever engine version made them."""
+    known = np.zeros(len(keys), bool)
+    for record in _records(store):
+        if record["info"].get("rows", {}).get("family") == family and KEYS in record["arrays"]:
+            known |= np.isin(_text(keys), _text(store.array("features", record["hash"], KEYS)))
+    return int(known.sum())
+
+
+def _members(store: Store, identity: str | None) -> Iterator[str]:
+    for record in _records(store) if identity else ():
+        if record["info"].get("rows", {}).get("identity") == identity and store.complete("features", record):
+            yield record["hash"]
+
+
+def _records(store: Store) -> Iterator[Mapping[str, Any]]:
+    """Records of all finished features, the newest first."""
+    paths = (store.root / "features").glob("*/*.json")
+    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
+        record = store.read("features", path.stem)
+        if record and record["status"] == DONE:
+            yield record
+
+
+def _take(store: Store, member: str, distinct: np.ndarray, known: np.ndarray, features: np.ndarray) -> None:
+    """Copy the rows of one member that are still missing; a damaged member has none."""
+    try:
+        stored = _text(store.array("features", member, KEYS))
+        values = store.array("features", member, FEATURES, mmap=True)
+    except StoreError:
+        return
+    order = np.argsort(stored)
+    place = np.minimum(np.searchsorted(stored, distinct, sorter=order), len(stored) - 1)
+    there = ~known & (stored[order[place]] == distinct)
+    features[there] = values[order[place[there]]]
+    known |= there
+
+
+def _text(keys: np.ndarray) -> np.ndarray:
+    """Digests (n, 32) uint8 as one comparable value each."""
+    return np.ascontiguousarray(keys).view(f"S{keys.shape[1]}").reshape(-1)
