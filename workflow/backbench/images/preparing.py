@@ -5,12 +5,9 @@ Every image, of a file or of an array, goes through the same Pillow resize: firs
 `shorter`, in the two steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB by repetition.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench.images import decoding, scaling
 from backbench.images._exif import Box
-from backbench.images.content import Content
 from backbench.images.decoding import Decoded
 from backbench.images.policy import Image as Policy
 
@@ -20,18 +17,6 @@ if TYPE_CHECKING:
 
 # Beyond so many pixels only what the crop keeps is resized; its colours may then differ by one from torchvision's.
 WHOLE = 1 << 25
-
-
-def read(source: Path | Content, policy: Policy, bits: int | None = None) -> "np.ndarray":
-    """The image in a file as uint8 (size, size, channels), decoded at the scale that `policy` asks for.
-
-    Raises
-    ------
-    Unreadable, Changed, MemoryError, OSError
-        As of ``decoding.decode``.
-    """
-    with decoding.decode_each(source, bits, [scaling.least(policy)]) as (picture,):
-        return resize(picture, policy)
 
 
 def resize(picture: "Image.Image | Decoded", policy: Policy) -> "np.ndarray":
