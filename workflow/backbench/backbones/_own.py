@@ -24,6 +24,7 @@ class Own:
     resize: Literal["squash", "crop"] | None
     interpolation: Literal["bilinear", "bicubic", "nearest"] | None
     shorter: Side | None = None
+    decode: Literal["scaled", "full"] = "scaled"
 
 
 def settled(asked: Own | Image, own: Callable[[int | None], Image]) -> Image:
@@ -32,11 +33,11 @@ def settled(asked: Own | Image, own: Callable[[int | None], Image]) -> Image:
     Where size, resize and interpolation are all asked for, the model is not.
     """
     if asked.size and asked.resize and asked.interpolation:
-        return Image(asked.size, asked.mode, asked.resize, asked.interpolation, asked.shorter)
+        return Image(asked.size, asked.mode, asked.resize, asked.interpolation, asked.shorter, asked.decode)
     model = own(asked.size)
     resize = asked.resize or model.resize
     shorter = asked.shorter or (model.shorter if resize == "crop" else None)
-    return Image(model.size, asked.mode, resize, asked.interpolation or model.interpolation, shorter)
+    return Image(model.size, asked.mode, resize, asked.interpolation or model.interpolation, shorter, asked.decode)
 
 
 def identity(params: Any, file: Callable[[Any], Path]) -> dict[str, Any]:

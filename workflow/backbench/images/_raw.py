@@ -11,6 +11,7 @@ demosaicing, LibRaw's gamma (BT.709), no brightening by content; upright, as the
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from backbench.images import room
 from backbench.images.bounds import Unreadable, refuse_size
 from backbench.images.content import Content
 
@@ -51,8 +52,8 @@ def kind(content: Content, head: bytes) -> str | None:
     return by_content or (_in_tiff(content) if head.startswith(TIFF) else None)
 
 
-def read(content: Content, kind: str) -> "Image.Image":
-    """The developed photograph as 8-bit RGB, upright.
+def read(content: Content, kind: str, held: contextlib.ExitStack) -> "Image.Image":
+    """The developed photograph as 8-bit RGB, upright; its room in memory is held until `held` is closed.
 
     Raises
     ------
@@ -68,7 +69,9 @@ def read(content: Content, kind: str) -> "Image.Image":
 
     try:
         with rawpy.imread(_source(content)) as raw:
-            refuse_size((raw.sizes.raw_width, raw.sizes.raw_height))
+            sides = raw.sizes.raw_width, raw.sizes.raw_height
+            refuse_size(sides)
+            held.enter_context(room.ALL.taken(room.ANY * sides[0] * sides[1]))
             return Image.fromarray(raw.postprocess(**_parameters(rawpy)))
     except rawpy.LibRawError as error:
         raise Unreadable(f"{about} that LibRaw cannot read: {_text(error)}") from error

@@ -21,12 +21,12 @@ import contextlib
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench.images import _exif, _opening, _raw, bounds, content, depths, kinds, scaling
+from backbench.images import _exif, _opening, _raw, bounds, content, depths, kinds, room, scaling
 from backbench.images.bounds import Unreadable
 from backbench.images.content import Changed, Content
 
@@ -61,9 +61,9 @@ class Decoded:
     peak: int | None = None
 
 
-def of_image(image: "Image.Image") -> Decoded:
-    """A picture that came as an array of pixels, as if it had been decoded."""
-    return Decoded(image, image.mode, "array", image.size, 1, (0.0, 0.0, *map(float, image.size)))
+def of_image(image: "Image.Image", format: str = "array") -> Decoded:
+    """A whole picture that is upright, as if it had been decoded here."""
+    return Decoded(image, image.mode, format, image.size, 1, (0.0, 0.0, *map(float, image.size)))
 
 
 def rgb(source: Path | Content, bits: int | None = None) -> "Image.Image":
@@ -95,7 +95,8 @@ def decode(source: Path | Content, bits: int | None = None, least: int | None = 
 def decode_each(source: Path | Content, bits: int | None, leasts: Sequence[int | None]) -> Iterator[list[Decoded]]:
     """The image in a file for each of `leasts`, decoded once for each reduction that they come to.
 
-    Those of the same reduction are the same object. Bind them within the ``with`` alone, and resize them there.
+    Those of the same reduction are the same object. The room that they take (see ``room``) is held until the ``with``
+    block ends: resize them there, and keep none.
 
     Raises
     ------
@@ -103,15 +104,21 @@ def decode_each(source: Path | Content, bits: int | None, leasts: Sequence[int |
         As of ``decode``, when the block is entered.
     """
     file = source if isinstance(source, Content) else content.read(source)
-    yield _decoded_each(file, bits, leasts)
+    with contextlib.ExitStack() as held:
+        yield _decoded_each(file, bits, leasts, held)
 
 
-def _decoded_each(file: Content, bits: int | None, leasts: Sequence[int | None]) -> list[Decoded]:
+def _decoded_each(
+    file: Content, bits: int | None, leasts: Sequence[int | None], held: contextlib.ExitStack
+) -> list[Decoded]:
     head = file.head(kinds.HEAD)
     _opening.formats()  # before any reader can warn
     try:
         kind = _raw.kind(file, head)
-        pictures = _pictures(file, head, bits, leasts) if kind is None else [_developed(file, kind)] * len(leasts)
+        if kind is None:
+            pictures = _pictures(_opening.ways(file, head), bits, leasts, held)
+        else:
+            pictures = [of_image(_raw.read(file, kind, held), RAW)] * len(leasts)
     except (MemoryError, Unreadable, Changed):
         raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds for damaged data; all mean the same here
@@ -142,31 +149,32 @@ def decoder_version() -> str:
     return " ".join([f"pillow {PIL.__version__}", *libraries, heif, f"rawpy {_raw.version()}"])
 
 
-def _developed(file: Content, kind: str) -> Decoded:
-    image = _raw.read(file, kind)
-    return Decoded(image, "RGB", RAW, image.size, 1, (0.0, 0.0, *map(float, image.size)))
-
-
-def _pictures(file: Content, head: bytes, bits: int | None, leasts: Sequence[int | None]) -> list[Decoded]:
+def _pictures(
+    ways: Iterable[_opening.Opener], bits: int | None, leasts: Sequence[int | None], held: contextlib.ExitStack
+) -> list[Decoded]:
     """The pictures by the first way that gives them; if none does, the error of the first."""
     failure: Exception | None = None
-    for way in _opening.ways(file, head):
+    for way in ways:
         try:
-            return _by(way, bits, leasts)
+            return _by(way, bits, leasts, held)
         except Unreadable:
             raise
         except Exception as error:
             if _of_the_system(error):
                 raise
             failure = failure or error
+            held.close()
     raise failure
 
 
-def _by(way: Callable[[], "Image.Image"], bits: int | None, leasts: Sequence[int | None]) -> list[Decoded]:
+def _by(
+    way: _opening.Opener, bits: int | None, leasts: Sequence[int | None], held: contextlib.ExitStack
+) -> list[Decoded]:
     """The picture that `way` opens for each of `leasts`; each reduction is opened anew."""
     with way() as opened:
         _refuse(opened)
         wanted = [scaling.reduction(opened, least) for least in leasts]
+        held.enter_context(room.ALL.taken(room.needed(opened, wanted)))
         decoded = {wanted[0]: _decoded(opened, bits, wanted[0])}
     for factor in set(wanted) - set(decoded):
         with way() as opened:

@@ -108,7 +108,7 @@ class Sources:
         parents, width = {"dataset": source.stage}, self._width(name, module, params, source)
         image: dict[str, Any] | None = None
         if _needs_images(module):
-            image = schema.canonical(params.image)
+            image = _prepared(params.image, source)
             parents["images"] = self.making.recipe(image, source.stage)
         if hasattr(module, "settle"):
             params, texts = module.settle(params, source.about)
@@ -157,6 +157,12 @@ def known_rows(store: Store, stage: Stage, keys: Sequence[bytes]) -> int:
 def _located(source: Source) -> dict[str, str]:
     """The folder where the files of a collection are now, for the stages that open them."""
     return {} if source.about.root is None else {"root": str(source.about.root)}
+
+
+def _prepared(image: Policy, source: Source) -> dict[str, Any]:
+    """How images are prepared, as it is hashed; how they are decoded belongs to collections of files alone."""
+    hashed = schema.canonical(dataclasses.replace(image, decode="scaled"))
+    return hashed if source.about.root is None else {**hashed, "decode": image.decode}
 
 
 def _needs_images(module: Any) -> bool:
