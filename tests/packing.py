@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from backbench import paths, plugins
-from backbench.datasets import _unpack
+from backbench.datasets import Reading, _unpack
 from backbench.datasets._unpack import Limits, Unpacked
 from backbench.stage import Context
 
@@ -119,7 +119,7 @@ def params_of(**changes):
 
 def load(**changes):
     module, params = plugins.load("dataset", "archive"), params_of(**changes)
-    digest = module.fingerprint(params, lambda done, total: None)
+    digest = module.fingerprint(params, Reading())
     about = module.describe(params)
     found = module.load(params, Context(downloads=paths.downloads()))
     assert (about.digest, about.n) == (digest, len(found.files)) and found.digest == digest

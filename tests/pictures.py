@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from backbench import plugins
+from backbench.datasets import Reading
 from backbench.stage import Context
 
 RANDOM = {"source": "random", "validation": 0.2, "test": 0.2}
@@ -51,4 +52,4 @@ def folder_load(root, **changes):
 
 
 def digest_of(root, **changes):
-    return plugins.load("dataset", "folder").fingerprint(folder_params(root, **changes), lambda done, total: None)
+    return plugins.load("dataset", "folder").fingerprint(folder_params(root, **changes), Reading())

@@ -23,7 +23,7 @@ import pytest
 from packing import ARCHIVE, LIMITS, load, params_of, pictures, png, sha, special, tarred, unpacked, zipped
 
 from backbench import plugins
-from backbench.datasets import _archives, _download, _fetch, _unpack
+from backbench.datasets import Reading, _archives, _download, _fetch, _unpack
 from backbench.datasets._unpack import Limits, UnpackError
 from backbench.schema import ConfigError
 from backbench.stage import Context
@@ -365,7 +365,7 @@ def test_an_archive_is_the_folder_in_it(tmp_path, prefix):
     folder = plugins.load("dataset", "folder")
     options = {key: ARCHIVE[key] for key in ("digest", "sample", "seed", "split", "unreadable")}
     plain = plugins.params("dataset", {"name": "folder", "root": str(root), **options})
-    assert folder.fingerprint(plain, lambda done, total: None) == found.digest
+    assert folder.fingerprint(plain, Reading()) == found.digest
     assert np.array_equal(folder.load(plain, Context()).split, found.split)
 
 
@@ -450,7 +450,7 @@ def test_the_checksum_of_a_local_archive(tmp_path):
 )
 def test_options_that_cannot_be(options, reason):
     module, params = plugins.load("dataset", "archive"), params_of(**options)
-    for call in (module.describe, lambda p: module.fingerprint(p, lambda done, total: None)):
+    for call in (module.describe, lambda p: module.fingerprint(p, Reading())):
         with pytest.raises(ConfigError, match=reason):
             call(params)
 

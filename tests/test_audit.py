@@ -214,7 +214,7 @@ def test_what_cannot_be_looked_at_is_said(store):
 def test_files_without_hashes_or_sizes(store, faulty):
     inputs = folder_stage(store, faulty)
     record = store.read("dataset", DATASET)
-    arrays = {name: inputs.array("dataset", name) for name in ("split", "labels", "file_digests")}
+    arrays = {name: inputs.array("dataset", name) for name in ("split", "labels", "file_digests", "contents")}
     store.write("dataset", DATASET, record, arrays)
     report = run(inputs).info
     assert len(report["duplicates"]) == 2

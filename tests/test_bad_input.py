@@ -14,11 +14,12 @@ from pictures import FOLDER, digest_of, folder_describe, folder_load, paint, par
 from PIL import Image
 
 from backbench import plugins
-from backbench.images import decoding, preparing
+from backbench.images import content, decoding, preparing
+from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import dataset as dataset_stage
-from backbench.stages import images as images_stage
+from backbench.stages import pixels
 from backbench.store import Store
 
 pytestmark = pytest.mark.usefixtures("own_results")
@@ -147,11 +148,11 @@ def test_what_may_not_be_read_is_recorded(folder):
 
 
 def test_errors_of_the_machine_are_not_remembered(folder, monkeypatch):
-    def decode(path):
+    def read(path):
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "decode", decode)
+        patch.setattr(content, "read", read)
         with pytest.raises(OSError, match="Too many open files"):
             digest_of(folder)
     assert folder_load(folder).info["excluded"] == {}
@@ -187,7 +188,7 @@ def test_unusual_images_are_read_and_found_again(folder, tmp_path, name):
     assert f"class1/{name}" in found.files and found.info["excluded"] == {}
     images = stored_images(tmp_path, folder)
     row = found.files.index(f"class1/{name}")
-    expected = preparing.resize(decoding.rgb(folder / "class1" / name), preparing.Policy(**IMAGE))
+    expected = preparing.resize(decoding.rgb(folder / "class1" / name), Policy(**IMAGE))
     np.testing.assert_array_equal(images[row], expected)
 
 
@@ -195,16 +196,13 @@ IMAGE = {"size": 16, "mode": "RGB", "resize": "squash", "interpolation": "biline
 
 
 def stored_images(tmp_path, folder):
-    """What the images stage makes of the record that the dataset stage leaves in a store."""
-    store, refs = Store(tmp_path / "store"), {}
-    config = {**FOLDER, "root": str(folder), "digest": digest_of(folder)}
-    for kind, module, values in (("dataset", dataset_stage, config), ("images", images_stage, IMAGE)):
-        context = Context(threads=2, scratch=tmp_path / "scratch")
-        (outcome,) = module.compute([Member(kind[0] * 64, values)], Inputs(store, refs), context)
-        store.write(kind, outcome.hash, {"config": values, "info": dict(outcome.info)}, outcome.arrays)
-        refs = {**refs, kind: (kind, outcome.hash)}
-    assert store.read(*refs["dataset"])["info"]["n"] == len(store.array(*refs["images"], "images"))
-    return store.array(*refs["images"], "images")
+    """The images as a backbone is given them, of the record that the dataset stage leaves in a store."""
+    store, config = Store(tmp_path / "store"), {**FOLDER, "root": str(folder), "digest": digest_of(folder)}
+    (outcome,) = dataset_stage.compute([Member("d" * 64, config)], Inputs(store, {}), Context(threads=2))
+    store.write("dataset", outcome.hash, {"config": config, "info": dict(outcome.info)}, outcome.arrays)
+    images = pixels.Prepared(Inputs(store, {"dataset": ("dataset", outcome.hash)}), Policy(**IMAGE))
+    assert outcome.info["n"] == len(images)
+    return images[:]
 
 
 # Unusual collections

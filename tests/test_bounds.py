@@ -14,8 +14,8 @@ from PIL import Image
 
 from backbench.backbones import Image as Policy
 from backbench.datasets import _fingerprint, _layout
-from backbench.images import bounds, decoding, preparing
-from backbench.stages import _audit_images, images
+from backbench.images import bounds, decoding, preparing, reading
+from backbench.stages import _audit_images, pixels
 
 # A process that prints what a function of the package says, and by how much memory it grew.
 MEASURED = """
@@ -23,13 +23,12 @@ import json, resource, sys
 from pathlib import Path
 
 import imagehash, scipy.fft
-from backbench.datasets import _fingerprint
-from backbench.images import decoding
+from backbench.images import decoding, reading
 
 decoding.decoder_version()
 decoding._opening.formats()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = _fingerprint._look(Path(sys.argv[1]))
+found = dict(reading.Reader().look(Path(sys.argv[1])).facts)
 print(json.dumps([found, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024]))
 """
 
@@ -94,8 +93,8 @@ def test_an_absurd_size_is_refused_from_the_header(tmp_path, name):
 @pytest.mark.parametrize("size", [(30_000, 200), (200, 30_000), (65_535, 3), (bounds.SIDE, 1), (1, bounds.SIDE)])
 def test_long_pictures_are_read(tmp_path, size):
     (tmp_path / "a.png").write_bytes(blank_png(*size, 8, 2))
-    found = _fingerprint._look(tmp_path / "a.png")
-    assert tuple(found["sides"]) == size
+    facts = reading.Reader().look(tmp_path / "a.png").facts
+    assert tuple(facts["sides"]) == size
 
 
 LARGE = {
@@ -171,10 +170,10 @@ from pathlib import Path
 
 import imagehash, scipy.fft
 from backbench.datasets import _fingerprint, _layout
-from backbench.images import decoding
+from backbench.images import decoding, reading
 
 root = Path(sys.argv[1])
-_fingerprint._look(root / "class0" / "00.png")
+reading.Reader().look(root / "class0" / "00.png")
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + (200 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -186,7 +185,7 @@ print(json.dumps(dict(_fingerprint.take(root, _layout.read(root)).excluded)))
 def test_a_file_that_is_too_large_for_this_machine_is_left_out_for_now(folder):
     (folder / "class1" / "large.png").write_bytes(blank_png(9000, 9000, 8, 2))
     done = subprocess.run([sys.executable, "-c", SHORT_OF_MEMORY, folder], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {"class1/large.png": _fingerprint.NO_MEMORY}
+    assert json.loads(done.stdout) == {"class1/large.png": reading.NO_MEMORY}
     assert _fingerprint.recall(folder, _layout.read(folder)) is None, "it is looked at again"
     assert folder_load(folder).info["excluded"] == {}
 
@@ -194,14 +193,14 @@ def test_a_file_that_is_too_large_for_this_machine_is_left_out_for_now(folder):
 def test_whatever_a_library_raises_is_the_reason_of_the_file(folder, monkeypatch):
     digest = digest_of(folder)
     (folder / "class1" / "zz.png").write_bytes(blank_png(20, 16, 8, 2))
-    real = _fingerprint.phash.of
+    real = reading.phash.of
 
     def deep(image):
         if not image.getbbox():
             raise RecursionError("maximum recursion depth exceeded")
         return real(image)
 
-    monkeypatch.setattr(_fingerprint.phash, "of", deep)
+    monkeypatch.setattr(reading.phash, "of", deep)
     found = folder_load(folder)
     assert found.info["excluded"] == {"class1/zz.png": "RecursionError: maximum recursion depth exceeded"}
     assert found.digest == digest
@@ -216,16 +215,16 @@ def test_whatever_a_library_raises_is_the_reason_of_the_file(folder, monkeypatch
     ],
 )
 def test_an_error_after_decoding_names_the_image(error, words):
-    with pytest.raises(decoding.Unreadable, match=words), images.named("a/b.png"):
+    with pytest.raises(decoding.Unreadable, match=words), pixels.named("a/b.png"):
         raise error
 
 
 def test_a_file_that_broke_later_is_named(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(decoding.Unreadable, match=r"a\.jpg has changed since .* \(empty file\); launch again"):
-        images._file(tmp_path, "a.jpg", bytes(32), None)
+        pixels._file(tmp_path, "a.jpg", "0" * 64, None, None).__enter__()
 
 
 def test_a_resize_of_no_end_names_its_image():
-    with pytest.raises(decoding.Unreadable, match=r"b\.png: not enough memory"), images.named("b.png"):
+    with pytest.raises(decoding.Unreadable, match=r"b\.png: not enough memory"), pixels.named("b.png"):
         Image.new("1", (60_000_000, 1)).convert("L").resize((32, 32), Image.Resampling.LANCZOS)

@@ -2,9 +2,11 @@
 
 import io
 
+import grids
 import numpy as np
 import pytest
 from filebytes import grey_tiff, sixteen_bit_png
+from opens import opened
 from pictures import FOLDER, digest_of, folder_load, paint
 from PIL import Image
 
@@ -12,7 +14,7 @@ from backbench.datasets import _fingerprint, _layout
 from backbench.images import decoding, depths
 from backbench.reports import _words
 from backbench.stage import Context, Inputs, Member
-from backbench.stages import audit, images
+from backbench.stages import audit, pixels
 from backbench.stages import dataset as dataset_stage
 from backbench.store import Store
 
@@ -117,6 +119,8 @@ def test_grey_and_colour_are_counted_apart():
 
 # A collection of 12 bits
 
+BITS = ((), ("dataset.bits=12",))
+
 
 @pytest.fixture
 def twelve(tmp_path, own_results):
@@ -131,22 +135,25 @@ def twelve(tmp_path, own_results):
     return tmp_path / "in"
 
 
-def test_a_collection_read_by_its_bits_has_another_digest(twelve):
-    sixteen, bits = digest_of(twelve), digest_of(twelve, bits=12)
-    assert sixteen != bits
-    assert (digest_of(twelve), digest_of(twelve, bits=12)) == (sixteen, bits), "what was found is not confused"
-    found = folder_load(twelve, bits=12)
-    assert found.digest == bits and found.info["bits"] == 12 and found.info["depth"]["grey"]["peak"] == 4095
-    assert "bits" not in folder_load(twelve).info
+def test_a_collection_read_by_its_bits_is_another_dataset_of_the_same_files(twelve):
+    assert digest_of(twelve) == digest_of(twelve, bits=12), "the digest is of the bytes"
+    cells = [grids.cell("dataset=folder", f"dataset.root={twelve}", *bits) for bits in BITS]
+    hashes = {grids.run_hash(cell, digest=digest_of(twelve)) for cell in cells}
+    assert len(hashes) == len(BITS)
+    sixteen, bits = folder_load(twelve), folder_load(twelve, bits=12)
+    again = folder_load(twelve)
+    assert bits.info["bits"] == 12 and bits.info["depth"]["grey"]["peak"] == 4095 and "bits" not in sixteen.info
+    np.testing.assert_array_equal(sixteen.contents, again.contents, "what was found is not confused")
+    same = (sixteen.contents == bits.contents).all(axis=1)
+    assert [name for name, equal in zip(bits.files, same, strict=True) if equal] == ["class0/eight.png"]
 
 
-def test_only_what_depends_on_the_bits_is_decoded_again(twelve, monkeypatch):
+def test_only_what_depends_on_the_bits_is_read_again(twelve):
     digest_of(twelve)
-    seen, real = [], decoding.decode
-    monkeypatch.setattr(decoding, "decode", lambda path, bits=None: seen.append(path.name) or real(path, bits))
     assert _fingerprint.recall(twelve, _layout.read(twelve), bits=12) is None
-    digest_of(twelve, bits=12)
-    assert len(seen) == 30 and "eight.png" not in seen
+    with opened(twelve) as names:
+        digest_of(twelve, bits=12)
+    assert len(names) == 30 and "class0/eight.png" not in names
     assert _fingerprint.recall(twelve, _layout.read(twelve), bits=12) is not None
 
 
@@ -156,7 +163,7 @@ def test_pictures_of_eight_bits_need_no_second_look(folder):
     assert audit is not None and audit.digest == digest
 
 
-# What the audit and the images stage make of it
+# What the audit and the backbones make of it
 
 
 def recorded(tmp_path, root, **changed) -> Inputs:
@@ -194,8 +201,11 @@ def test_the_audit_says_of_colour_that_the_high_byte_is_read(twelve, tmp_path):
     assert (check.shown, check.then) == ("31", "") and "convert it to 8 bits" in check.policy
 
 
-def test_the_images_stage_reads_by_the_same_bits(twelve, tmp_path):
+def test_backbones_are_given_the_same_bits(twelve, tmp_path):
     sixteen, bits = (recorded(tmp_path, twelve, **changed) for changed in ({}, {"bits": 12}))
     row = sixteen.info("dataset")["files"].index("class0/00.png")
-    assert np.asarray(images.source(sixteen)(row)).max() == 16
-    assert np.asarray(images.source(bits)(row)).max() == 255
+    tops = []
+    for inputs in (sixteen, bits):
+        with pixels.opener(inputs)(row, None) as decoded:
+            tops.append(np.asarray(decoded.image).max())
+    assert tops == [16, 255]

@@ -145,7 +145,7 @@ def test_recorded_fits_count(own_results):
     plan = planning.make([NONE, "clusterer=kmeans", "k=2,3"], fingerprint=False).plan
     fits = [key for key, stage in plan.stages.items() if stage.kind == "clustering"]
     before = estimate.members(plan, status.Status({}, frozenset(fits)), cores=1)
-    slow = {"status": "done", "provenance": {"seconds": 100 * before[fits[0]]}}
+    slow = {"status": "done", "info": {}, "provenance": {"seconds": 100 * before[fits[0]]}}
     after = estimate.members(plan, status.Status({}, frozenset(fits[1:]), {fits[0]: slow}), cores=1)
     assert 5 * before[fits[1]] < after[fits[1]] <= estimate.SLOWEST * before[fits[1]]
 

@@ -22,18 +22,20 @@ from backbench.stages._partial import PROGRESS, ROWS, Partial
 from backbench.store import Store
 
 POLICY = {"size": 32, "mode": "RGB", "resize": "squash", "interpolation": "bilinear"}
-REFS = {"dataset": ("dataset", "d" * 64), "images": ("images", "e" * 64)}
+REFS = {"dataset": ("dataset", "d" * 64)}
 RANDOM = {"name": "efficientnet_lite0", "weights": "random", "weights_seed": 5}
 
 
-def put_images(store, n=200):
+def put_images(store, n=200, **arrays):
+    """A dataset of an array of pixels that are as the policy wants them."""
     images = np.random.default_rng(1).integers(0, 256, (n, 32, 32, 3), np.uint8)
-    store.write("images", REFS["images"][1], {"config": POLICY, "info": {}}, {"images": images})
+    info = {"n": n, "total": n, "digest": "a" * 64}
+    store.write("dataset", REFS["dataset"][1], {"info": info}, {"pixels": images, "rows": np.arange(n), **arrays})
     return images
 
 
 def extract(store, config, scratch, **options):
-    member = Member("f" * 64, config)
+    member = Member("f" * 64, {"image": POLICY, **config})
     (outcome,) = (
         (o, o.arrays and np.array(o.arrays["features"]))
         for o in stage.compute([member], Inputs(store, REFS), Context(scratch=scratch, **options))
@@ -58,8 +60,10 @@ def test_pixels(store, tmp_path):
 def test_what_is_recorded(store, tmp_path):
     put_images(store, 3)
     outcome, _ = extract(store, RANDOM, tmp_path / "s")
-    speed = outcome.info["images_per_second"]
+    speed, rows = outcome.info["images_per_second"], outcome.info["rows"]
+    assert rows == {"family": "f" * 64, "identity": rows["identity"], "known": 0}
     assert outcome.info == {
+        "rows": rows,
         "d": 1280,
         "images_per_second": speed,
         "engine": "torch",
@@ -84,10 +88,10 @@ def test_threads_and_company_change_nothing_and_sizes_next_to_nothing(store, tmp
         _, other = extract(store, RANDOM, tmp_path / "s", batch_size=size, threads=2)
         np.testing.assert_allclose(other, one, atol=1e-5 * np.abs(one).max(), rtol=0)
     chosen = [150, 3, 77]
-    store.write("images", "a" * 64, {"config": POLICY, "info": {}}, {"images": images[chosen]})
-    refs = {**REFS, "images": ("images", "a" * 64)}
-    (outcome,) = stage.compute([Member("f" * 64, RANDOM)], Inputs(store, refs), Context(scratch=tmp_path / "t"))
-    np.testing.assert_array_equal(outcome.arrays["features"], one[chosen])
+    arrays = {"pixels": images[chosen], "rows": np.array(chosen)}
+    store.write("dataset", REFS["dataset"][1], {"info": {"n": 3, "total": 200, "digest": "a" * 64}}, arrays)
+    _, few = extract(store, RANDOM, tmp_path / "t")
+    np.testing.assert_array_equal(few, one[chosen])
 
 
 def test_features_that_are_not_finite_fail(store, tmp_path):
@@ -103,7 +107,6 @@ def test_features_that_are_not_finite_fail(store, tmp_path):
     module = plugins.load("backbone", "efficientnet_lite0")
     values = {"name": "efficientnet_lite0", "image": POLICY, "weights": str(tmp_path / "nan.pth"), "weights_seed": 0}
     config = {**values, **module.identity(plugins.params("backbone", values)), "weights": values["weights"]}
-    del config["image"]
     outcome, _ = extract(store, config, tmp_path / "s")
     assert outcome.failure == "the features of image 0 are not finite" and not outcome.arrays
 
@@ -117,8 +120,9 @@ from backbench.store import Store
 
 store, scratch = Store(Path(sys.argv[1])), Path(sys.argv[2])
 _partial.SAVE_SECONDS = 0.05
-member = Member("f" * 64, {"name": "efficientnet_lite0", "weights": "random", "weights_seed": 5})
-refs = {"dataset": ("dataset", "d" * 64), "images": ("images", "e" * 64)}
+image = {"size": 32, "mode": "RGB", "resize": "squash", "interpolation": "bilinear"}
+member = Member("f" * 64, {"name": "efficientnet_lite0", "image": image, "weights": "random", "weights_seed": 5})
+refs = {"dataset": ("dataset", "d" * 64)}
 for outcome in features.compute([member], Inputs(store, refs), Context(scratch=scratch, batch_size=8)):
     store.write("features", outcome.hash, {"info": dict(outcome.info)}, outcome.arrays)
 """
@@ -242,9 +246,8 @@ def test_what_was_used_is_told(store, tmp_path):
 
 
 def test_a_backbone_that_learns(store, tmp_path, monkeypatch):
-    images = put_images(store)
     split = np.random.default_rng(0).integers(0, 3, 200).astype(np.int8)
-    store.write("dataset", REFS["dataset"][1], {"info": {"n": 200}}, {"split": split})
+    images = put_images(store, split=split)
     fitted = []
 
     def fit(params, pixels, rows, validation_rows, context):
@@ -263,8 +266,7 @@ def test_a_backbone_that_learns(store, tmp_path, monkeypatch):
 
 
 def test_rows_of_another_training_are_dropped(store, tmp_path, monkeypatch):
-    put_images(store)
-    store.write("dataset", REFS["dataset"][1], {"info": {"n": 200}}, {"split": np.zeros(200, np.int8)})
+    put_images(store, split=np.zeros(200, np.int8))
     left, factor, seen = [3], [1.0], []
 
     def fit(params, pixels, rows, validation_rows, context):
@@ -281,14 +283,13 @@ def test_rows_of_another_training_are_dropped(store, tmp_path, monkeypatch):
         seen.clear()
         extract(store, {"name": "pixels"}, tmp_path / "s", batch_size=10, progress=lambda *now: seen.append(now))
 
-    fake_backbone(monkeypatch, fit=fit)
-    monkeypatch.setattr(stage._extraction, "TASK", 10)
-    for batches, of, first in ((3, 1.0, 0), (4, 2.0, 0), (1, 2.0, 40)):
+    fake_backbone(monkeypatch, fit=fit, BATCH=10)
+    for batches, of, first in ((3, 1.0, 0), (4, 2.0, 0), (3, 2.0, 30)):
         with pytest.raises(KeyboardInterrupt):
             attempt(batches, of)
         assert seen[0] == (first, 200)
     attempt(1000, 2.0)
-    assert seen[0] == (50, 200), "rows of the same training are kept"
+    assert seen[0] == (60, 200), "rows of the same training are kept"
 
 
 def test_embeddings_made_elsewhere(store, tmp_path, monkeypatch):
@@ -304,11 +305,10 @@ def test_embeddings_made_elsewhere(store, tmp_path, monkeypatch):
 
     fake_backbone(monkeypatch, IMAGES=False, embeddings=embeddings, Params=Nothing, identity=lambda params: {})
     monkeypatch.setattr(stage.plugins, "params", lambda kind, values: Nothing())
-    refs = {"dataset": REFS["dataset"]}
 
     def result():
         (outcome,) = stage.compute(
-            [Member("f" * 64, {"name": "pixels"})], Inputs(store, refs), Context(scratch=tmp_path)
+            [Member("f" * 64, {"name": "pixels"})], Inputs(store, REFS), Context(scratch=tmp_path)
         )
         return outcome
 
@@ -353,9 +353,10 @@ from backbench.stages import _extraction, _partial, features
 from backbench.store import Store
 
 _extraction.RELEASE_BYTES, _partial.SAVE_SECONDS, _partial.SAVE_SHARE = 1 << 22, 0.01, 0
-refs = {"dataset": ("dataset", "d" * 64), "images": ("images", "e" * 64)}
+refs = {"dataset": ("dataset", "d" * 64)}
+image = {"size": 32, "mode": "RGB", "resize": "squash", "interpolation": "bilinear"}
 inputs, context = Inputs(Store(Path(sys.argv[1])), refs), Context(scratch=Path(sys.argv[2]), batch_size=64)
-for outcome in features.compute([Member("f" * 64, {"name": "pixels"})], inputs, context):
+for outcome in features.compute([Member("f" * 64, {"name": "pixels", "image": image})], inputs, context):
     # Not what getrusage says: that begins with the size of the process that started this one.
     print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

@@ -1,4 +1,4 @@
-"""The images stage: torchvision's preprocessing to the bit, odd shapes, resumption, files that changed."""
+"""Prepared images: torchvision's preprocessing to the bit, odd shapes, the rows of a dataset, files that changed."""
 
 import hashlib
 
@@ -9,8 +9,8 @@ from PIL import Image
 from backbench.backbones import Image as Policy
 from backbench.images import decoding, preparing
 from backbench.schema import ConfigError, parse
-from backbench.stage import Context, Inputs, Member
-from backbench.stages import images as stage
+from backbench.stage import Context, Inputs
+from backbench.stages import pixels
 from backbench.store import Store
 
 REF = {"dataset": ("dataset", "d" * 64)}
@@ -74,12 +74,12 @@ def test_shorter_belongs_to_crop_and_holds_the_crop():
 
 @pytest.fixture
 def folder(tmp_path):
-    """A store with a dataset stage of forty files; returns it with the names and the folder."""
+    """A store with a dataset stage of forty files; returns it with the folder."""
     root, names = tmp_path / "files", [f"{i}.png" for i in range(40)]
     root.mkdir()
     for i, name in enumerate(names):
         picture(20 + i, 30, seed=i).save(root / name)
-    digests = [decoding.pixel_digest(decoding.rgb(root / name)) for name in names]
+    digests = [hashlib.sha256((root / name).read_bytes()).digest() for name in names]
     store = Store(tmp_path / "store")
     about = {"n": 40, "digest": "c" * 64, "root": str(root), "files": names}
     arrays = {"file_digests": np.frombuffer(b"".join(digests), np.uint8).reshape(40, 32)}
@@ -87,42 +87,69 @@ def folder(tmp_path):
     return store, root
 
 
-def decode(store, scratch, config=SQUASH, **options):
-    member = Member("e" * 64, config)
-    for outcome in stage.compute([member], Inputs(store, REF), Context(scratch=scratch, **options)):
-        found = np.array(outcome.arrays["images"])
-    return found
+def prepared(store, config=SQUASH) -> pixels.Prepared:
+    return pixels.Prepared(Inputs(store, REF), parse(Policy, config, "image"))
 
 
 def test_files_in_their_order_whatever_the_threads(folder, tmp_path, monkeypatch):
     store, root = folder
-    monkeypatch.setattr(stage, "BLOCK", 3)
-    one, many = (decode(store, tmp_path / "s", CROP, threads=count) for count in (1, 3))
-    np.testing.assert_array_equal(one, many)
+    monkeypatch.setattr(pixels, "BLOCK", 3)
+    images = prepared(store, CROP)
+    alone, many = (images.on_disk(Context(scratch=tmp_path / str(count), threads=count)) for count in (1, 3))
+    np.testing.assert_array_equal(alone, many)
+    np.testing.assert_array_equal(alone, images[:])
+    assert images.shape == alone.shape == (40, 32, 32, 3) and len(images) == 40
     policy = parse(Policy, CROP, "image")
     for row in (0, 17, 39):
-        np.testing.assert_array_equal(one[row], preparing.resize(Image.open(root / f"{row}.png"), policy))
-    assert not (tmp_path / "s").exists()
+        np.testing.assert_array_equal(alone[row], preparing.resize(Image.open(root / f"{row}.png"), policy))
 
 
-def test_a_file_that_changed_stops_it_and_the_rest_is_kept(folder, tmp_path, monkeypatch):
+def test_rows_are_asked_for_as_of_an_array(folder):
+    images = prepared(folder[0])
+    whole = images[:]
+    for rows in (5, slice(3, 9), slice(38, 99), np.array([7, 0, 7]), [39, 2], []):
+        np.testing.assert_array_equal(images[rows], whole[rows])
+    part = images.take(np.array([30, 4, 9]))
+    np.testing.assert_array_equal(part[:], whole[[30, 4, 9]])
+    np.testing.assert_array_equal(part[1:], whole[[4, 9]])
+    assert len(part) == 3 and len(images) == 40
+
+
+def test_a_file_that_changed_is_named_and_the_others_are_read(folder):
     store, root = folder
-    monkeypatch.setattr(stage, "BLOCK", 4)
-    before = (root / "30.png").read_bytes()
+    whole, before = prepared(store)[:], (root / "30.png").read_bytes()
     picture(50, 30, seed=99).save(root / "30.png")
+    images = prepared(store)
+    np.testing.assert_array_equal(images[:30], whole[:30])
     with pytest.raises(decoding.Unreadable, match=r"30\.png has changed"):
-        decode(store, tmp_path / "s")
+        images[28:36]
+    (root / "30.png").unlink()
+    with pytest.raises(decoding.Unreadable, match=r"30\.png is gone; put it back"):
+        images[30]
     (root / "30.png").write_bytes(before)
-    seen = []
-    found = decode(store, tmp_path / "s", progress=lambda *now: seen.append(now))
-    assert seen[0] == (28, 40), "seven blocks of four were done"
-    assert hashlib.sha256(found).digest() == hashlib.sha256(decode(store, tmp_path / "t")).digest()
+    np.testing.assert_array_equal(images[28:36], whole[28:36])
 
 
 def test_arrays_are_resized_as_files_are(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
+    values = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
     store = Store(tmp_path / "store")
-    store.write("dataset", REF["dataset"][1], {"info": {"n": 5}}, {"pixels": pixels})
-    found = decode(store, tmp_path / "s")
+    store.write("dataset", REF["dataset"][1], {"info": {"n": 5}}, {"pixels": values})
     policy = parse(Policy, SQUASH, "image")
-    np.testing.assert_array_equal(found, [preparing.resize(Image.fromarray(row), policy) for row in pixels])
+    np.testing.assert_array_equal(
+        prepared(store)[:], [preparing.resize(Image.fromarray(row), policy) for row in values]
+    )
+
+
+@pytest.mark.parametrize("shape", [(5, 28, 28), (5, 28, 28, 3)])
+def test_arrays_that_are_as_the_policy_wants_them_are_taken_as_they_are(tmp_path, shape):
+    values = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    store = Store(tmp_path / "store")
+    store.write("dataset", REF["dataset"][1], {"info": {"n": 5}}, {"pixels": values})
+    config = {**SQUASH, "size": 28, "mode": "L" if len(shape) == 3 else "RGB"}
+    policy = parse(Policy, config, "image")
+    images = prepared(store, config)
+    expected = [preparing.resize(Image.fromarray(row), policy) for row in values]
+    np.testing.assert_array_equal(images[:], expected)
+    np.testing.assert_array_equal(images[np.array([4, 1])], np.array(expected)[[4, 1]])
+    assert isinstance(images.on_disk(Context(scratch=tmp_path / "scratch")), np.memmap)
+    assert not (tmp_path / "scratch").exists(), "it lies on the disk already"

@@ -102,7 +102,7 @@ def test_runs_share_results_and_say_what_was_left_out_of_their_own_collection(fo
 
 
 def test_a_copy_is_read_whatever_became_of_the_first(folder, tmp_path):
-    first = computed(*GRID, "dataset=folder", f"dataset.root={folder}", without=("images", "features", *ledger.HEADS))
+    first = computed(*GRID, "dataset=folder", f"dataset.root={folder}", without=("features", *ledger.HEADS))
     other = shutil.copytree(folder, tmp_path / "other")
     paint(folder / "class0" / "00.png", 99)
     (folder / "class0" / "03.png").unlink()
@@ -131,13 +131,14 @@ def test_a_file_that_was_replaced_behind_its_size_and_time_is_read_anew(folder, 
 def test_a_file_that_changed_unseen_is_read_anew_by_the_next_launch(folder):
     """As on a file system that knows no change times."""
     overrides = (*GRID, "dataset=folder", f"dataset.root={folder}")
-    first = computed(*overrides, without=("images", "features", *ledger.HEADS, "audit"))
+    first = computed(*overrides, without=("features", *ledger.HEADS, "audit"))
     path = replace_behind_size_and_time(folder)
     (registry,) = (paths.results() / "fingerprints").glob("*.json")
     body = json.loads(registry.read_text())
     body["files"]["class0/00.png"]["ctime_ns"] = path.stat().st_ctime_ns
     registry.write_text(json.dumps(body))
     assert planning.make(overrides).plan.runs.keys() == first.runs.keys(), "nobody can see the change without reading"
+    shutil.rmtree(paths.store() / "pixels")
     with pytest.raises(Unreadable, match=r"has changed since the folder was fingerprinted.*; launch again"):
         computed(*overrides)
     again = computed(*overrides)

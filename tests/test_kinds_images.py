@@ -1,10 +1,12 @@
 """Pictures that show a run's images, and its training, from stored records with known answers."""
 
 import functools
+import hashlib
 
 import numpy as np
 import pytest
 from drawn import artists, names, unreadable
+from PIL import Image
 
 from backbench import hashing, paths, planning
 from backbench.metrics.labels import OUTSIDE
@@ -45,7 +47,7 @@ def positions():
 
 def images():
     """Each image says in its pixels which one it is."""
-    return np.broadcast_to(np.arange(N, dtype=np.uint8)[:, None, None, None], (N, 8, 8, 1)).copy()
+    return np.broadcast_to(np.arange(N, dtype=np.uint8)[:, None, None, None], (N, 28, 28, 1)).copy()
 
 
 def neighbours(at=10):
@@ -71,8 +73,7 @@ def parts():
     made = np.clip(images()[shown].astype(int) + 51, 0, 255).astype(np.uint8)
     training = {"epochs": 3, "best_epoch": 2, "history": HISTORY}
     return {
-        "dataset": {"info": info, "arrays": {"labels": TRUTH, "split": SPLIT}},
-        "images": {"arrays": {"images": images()}},
+        "dataset": {"info": info, "arrays": {"labels": TRUTH, "split": SPLIT, "pixels": images()[..., 0]}},
         "features": {
             "info": {"training": training},
             "arrays": {"features": positions(), "reconstructions": made, "reconstructed_rows": shown},
@@ -107,7 +108,7 @@ def source(overrides=BOTH, **changed) -> Source:
 
 def without_classes(**changed):
     info = {**parts()["dataset"]["info"], "classes": None}
-    return source(dataset={"info": info, "arrays": {"split": SPLIT}}, **changed)
+    return source(dataset={"info": info, "arrays": {"split": SPLIT, "pixels": images()[..., 0]}}, **changed)
 
 
 def clustered(labels, widths=None):
@@ -228,11 +229,18 @@ class TestClusterSamples:
         assert said(picture, "caption") == [f"image {row}" for row in picture.data["image"]]
         assert "class" not in picture.data
 
-    def test_files_are_named_in_full(self):
-        files = [f"{'folder ' * 40}/{row}.png" for row in range(N)]
-        info = {**parts()["dataset"]["info"], "files": files}
-        picture = cluster_samples.draw(source(dataset={"info": info}))
+    def test_files_are_named_in_full_and_decoded_again(self, tmp_path):
+        below, files = "long folder/" * 25, []
+        (tmp_path / below).mkdir(parents=True)
+        for row, image in enumerate(images()[..., 0]):
+            files.append(f"{below}{row}.png")
+            Image.fromarray(image).save(tmp_path / files[-1])
+        digests = b"".join(hashlib.sha256((tmp_path / file).read_bytes()).digest() for file in files)
+        info = {**parts()["dataset"]["info"], "files": files, "root": str(tmp_path), "digest": "0" * 64}
+        arrays = {"labels": TRUTH, "split": SPLIT, "file_digests": np.frombuffer(digests, np.uint8).reshape(N, 32)}
+        picture = cluster_samples.draw(source(dataset={"info": info, "arrays": arrays}))
         assert picture.data["file"] == [files[row] for row in picture.data["image"]]
+        assert drawn_rows(picture) == picture.data["image"]
 
 
 class TestPredictions:
@@ -332,7 +340,7 @@ class TestRetrieval:
         classes = [f"{name} {at}" for at, name in enumerate(names(50))]
         truth = np.arange(N) % 50
         info = {**parts()["dataset"]["info"], "classes": classes}
-        own = source(dataset={"info": info, "arrays": {"labels": truth, "split": SPLIT}})
+        own = source(dataset={"info": info, "arrays": {**parts()["dataset"]["arrays"], "labels": truth}})
         picture = retrieval.draw(own)
         assert len({row["query_class"] for row in listed(picture, drawn="random")}) == 8
         assert len(listed(picture, drawn="worst", rank=1)) == 4
@@ -430,9 +438,9 @@ class TestWhatIsMissing:
         own = source(("experiment=none", "chain=none", "clusterer=kmeans", "k=3", "classifier=knn", *given))
         assert kind.lacks(own) == "the dataset has no images"
 
-    @pytest.mark.parametrize("kind", KINDS)
-    def test_images_that_are_not_decoded(self, kind):
-        assert kind.lacks(source(images=None)) == "the images are not decoded"
+    @pytest.mark.parametrize("kind", [cluster_samples, retrieval])
+    def test_images_that_are_not_read(self, kind):
+        assert kind.lacks(source(dataset=None)) == "the images are not read"
 
     @pytest.mark.parametrize(("kind", "head"), [(cluster_samples, "clustering"), (retrieval, "retrieval")])
     def test_a_head_that_failed_or_is_not_there(self, kind, head):
@@ -466,7 +474,9 @@ def test_names_of_any_script_and_length(kind):
 
 def test_photographs_in_colour():
     colours = np.random.default_rng(0).integers(0, 256, (N, 160, 160, 3), np.uint8)
-    picture = cluster_samples.draw(source(images={"arrays": {"images": colours}}))
+    large = (*BOTH, "backbone.image.size=160", "backbone.image.mode=RGB")
+    arrays = {**parts()["dataset"]["arrays"], "pixels": colours}
+    picture = cluster_samples.draw(source(large, dataset={"arrays": arrays}))
     for image, row in zip(picture.figure.axes[0].images, picture.data["image"], strict=True):
         assert np.array_equal(image.get_array(), colours[row]) and image.get_interpolation() == "hanning"
 

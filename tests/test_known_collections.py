@@ -21,7 +21,19 @@ import yaml
 from PIL import Image
 
 from backbench import paths, plugins
-from backbench.datasets import TEST, TRAIN, VALIDATION, _known, caltech101, cifar10, flowers102, food101, mnist, stl10
+from backbench.datasets import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Reading,
+    _known,
+    caltech101,
+    cifar10,
+    flowers102,
+    food101,
+    mnist,
+    stl10,
+)
 from backbench.datasets import oxford_iiit_pet as pets
 from backbench.schema import ConfigError
 from backbench.stage import Context
@@ -44,7 +56,7 @@ def params_of(name, **changes):
 
 def load(name, **changes):
     module, params = plugins.load("dataset", name), params_of(name, **changes)
-    digest = module.fingerprint(params, lambda done, total: None)
+    digest = module.fingerprint(params, Reading())
     about = module.describe(params)
     found = module.load(params, Context(downloads=paths.downloads()))
     assert about.digest == digest == found.digest
@@ -104,7 +116,7 @@ def test_without_a_network_it_says_what_to_do(name, monkeypatch):
     module = plugins.load("dataset", name)
     known = module.COLLECTION.known
     with pytest.raises(ConfigError) as caught:
-        module.fingerprint(params_of(name), lambda done, total: None)
+        module.fingerprint(params_of(name), Reading())
     said = str(caught.value)
     for original in known.originals:
         assert original.url in said and original.md5 in said
@@ -126,7 +138,7 @@ def test_an_archive_of_something_else(name, tmp_path):
     jpeg(tmp_path / "x" / "1.jpg", 1)
     archive = packed(tmp_path / "x", tmp_path / "x.tar")
     with pytest.raises(ConfigError, match=r"x\.tar is not .*: it lacks"):
-        plugins.load("dataset", name).fingerprint(params_of(name, archive=str(archive)), lambda done, total: None)
+        plugins.load("dataset", name).fingerprint(params_of(name, archive=str(archive)), Reading())
 
 
 def test_planning_imports_no_torch():
@@ -276,7 +288,7 @@ def test_a_digest_is_remembered_until_a_file_changes(small_cifar):
     folder, _ = small_cifar
     module, params = plugins.load("dataset", "cifar10"), params_of("cifar10", root=str(folder))
     assert module.describe(params).digest is None
-    digest = module.fingerprint(params, lambda done, total: None)
+    digest = module.fingerprint(params, Reading())
     assert module.describe(params).digest == digest
     os.utime(folder / "test_batch", (1, 1))
     assert module.describe(params).digest is None

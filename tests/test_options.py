@@ -14,6 +14,7 @@ import pytest
 from grids import cell, changed, options, photos, run_hash
 
 from backbench import plugins
+from backbench.datasets import Reading
 from backbench.schema import ConfigError
 from backbench.sweep.grid import HEADS
 
@@ -247,7 +248,7 @@ def hash_of(kind: str, name: str, values: dict[str, Any]) -> str:
     config = cell_with(kind, name, values)
     if kind == "dataset" and name in SOURCES:
         module, params = plugins.load(kind, name), plugins.params(kind, config[kind])
-        return run_hash(config, digest=module.fingerprint(params, lambda done, total: None))
+        return run_hash(config, digest=module.fingerprint(params, Reading()))
     return run_hash(config)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from backbench import planning
 from backbench.schema import ConfigError
+from backbench.stage import RECIPE
 from backbench.store import Store
 from backbench.sweep import plan as plans
 from backbench.sweep import status
@@ -132,9 +133,10 @@ def test_shards_hold_every_member_once_and_whole_families():
         "clusterer=kmeans,dbscan,agglomerative", "chain@clustering.chain=none,l2", "classifier=knn,svm", "seed=0,1"
     )
     members = [member for shard in plan.shards.values() for member in shard.members]
-    assert sorted(members) == sorted(plan.stages)
+    stages = {key: stage for key, stage in plan.stages.items() if stage.kind != RECIPE}
+    assert sorted(members) == sorted(stages), "how images are prepared is no job"
     owners: dict[tuple, set[str]] = {}
-    for key, stage in plan.stages.items():
+    for key, stage in stages.items():
         shard = plan.shard_of(key)
         assert shard.kind == stage.kind and stage.family in shard.family
         assert plan.stages[shard.members[0]].parents == stage.parents
@@ -153,13 +155,13 @@ def test_a_shard_reads_those_before_it():
 
 def test_images_wait_for_the_audit_of_their_dataset():
     plan = make("backbone=pixels,efficientnet_lite0", "backbone.weights=random", "dataset.seed=0,1")
-    decoding = [shard for shard in plan.shards.values() if shard.kind == "images"]
-    assert len(decoding) == 4
-    for shard in decoding:
+    features = [shard for shard in plan.shards.values() if shard.kind == "features"]
+    assert len(features) == 4
+    for shard in features:
         dataset, audit = plan.parents(shard)
         assert (dataset.kind, audit.kind) == ("dataset", "audit")
         assert plan.stages[audit.members[0]].parents == {"dataset": ("dataset", dataset.members[0])}
-    assert not [shard for shard in plan.shards.values() if shard.kind == "features" and _audits(plan, shard)]
+    assert not [shard for shard in plan.shards.values() if shard.kind == "matrix" and _audits(plan, shard)]
 
 
 def _audits(plan, shard):
@@ -196,7 +198,8 @@ def test_receipts_are_named_by_what_is_asked_for_not_by_what_is_pending(store):
 def test_an_empty_store_has_nothing(store):
     plan = make()
     found = status.inspect(plan, store)
-    assert set(found.states.values()) == {ABSENT} and found.needed == set(plan.stages)
+    computed = {key for key, stage in plan.stages.items() if stage.kind != RECIPE}
+    assert {found.states[key] for key in computed} == {ABSENT} and found.needed == computed
     assert all(found.pending(shard) for shard in plan.shards.values())
 
 
@@ -234,12 +237,12 @@ def test_what_came_before_current_results_is_not_needed_even_if_it_is_gone(store
     store.path("retrieval", retrieval).unlink()
     needed = status.inspect(plan, store).needed
     # Retrieval works on the features themselves: the matrix of the clusterings is not needed.
-    assert {plan.stages[member].kind for member in needed} == {"retrieval", "features", "images", "dataset"}
+    assert {plan.stages[member].kind for member in needed} == {"retrieval", "features", "dataset"}
 
 
 def test_of_a_chain_only_what_is_missing_is_needed(store):
     plan = make()
-    record_all(plan, store, "dataset", "audit", "images", "features", "classification", "retrieval")
+    record_all(plan, store, "dataset", "audit", "features", "classification", "retrieval")
     needed = status.inspect(plan, store).needed
     assert needed == {*of_kind(plan, "matrix"), *of_kind(plan, "clustering")}
 

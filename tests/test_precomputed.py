@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from backbench import compose, paths, plugins
 from backbench.backbones import Rows
-from backbench.datasets import Description
+from backbench.datasets import Description, Reading
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import dataset as dataset_stage
@@ -534,7 +534,7 @@ def test_the_whole_way(tmp_path):
             *("backbone=precomputed", "chain=l2", "k=2", "classifier.n_neighbors=1"),
         ]
     ).cells
-    built = builder.build([cell.config], lambda module, params: module.fingerprint(params, lambda done, total: None))
+    built = builder.build([cell.config], lambda module, params: module.fingerprint(params, Reading()))
     stages = {stage.kind: stage for stage in built.stages.values()}
     assert not {"images", "audit"} & set(stages)
     store = Store(tmp_path / "store")
@@ -557,4 +557,4 @@ def test_images_are_refused_where_there_are_none(tmp_path):
     path = put(tmp_path / "x.npz", numbers())
     (cell,) = compose.expand(["experiment=none", "dataset=embeddings", f"dataset.path={path}", "backbone=pixels"]).cells
     with pytest.raises(ConfigError, match="use backbone=precomputed"):
-        builder.build([cell.config], lambda module, params: module.fingerprint(params, lambda done, total: None))
+        builder.build([cell.config], lambda module, params: module.fingerprint(params, Reading()))
