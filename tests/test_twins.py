@@ -101,6 +101,14 @@ def test_the_hash_is_that_of_the_library(number):
     assert f"{phash.of(scene(number)):016x}" == str(imagehash.phash(scene(number)))
 
 
+@pytest.mark.parametrize("levels", [2, 3, 256])
+@pytest.mark.parametrize("sides", [(28, 28), (5, 9), (8, 40), (200, 300)])
+def test_the_hash_is_that_of_the_library_on_noise(sides, levels):
+    values = np.random.default_rng(0).integers(0, levels, sides) * 255 // (levels - 1)
+    image = Image.fromarray(values.astype(np.uint8))
+    assert f"{phash.of(image):016x}" == str(imagehash.phash(image))
+
+
 def distance(one: Image.Image, other: Image.Image) -> int:
     return (phash.of(one) ^ phash.of(other)).bit_count()
 
