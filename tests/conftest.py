@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import logging
 import os
 
 import pytest
@@ -25,6 +26,28 @@ def pytest_runtest_makereport():
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report():
     return judged((yield))
+
+
+def switches() -> dict[logging.Logger, tuple]:
+    """What decides whether a warning of backbench is heard, of the root logger and of its own."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "backbench"]
+    loggers = [logging.root, *map(logging.getLogger, names)]
+    return {logger: (logger.disabled, logger.propagate, logger.level, tuple(logger.filters)) for logger in loggers}
+
+
+@pytest.fixture(autouse=True)
+def heard():
+    """Warnings are heard in every test: one that leaves them silenced is named, and the next hears them again."""
+    before, least = switches(), logging.root.manager.disable
+    yield
+    changed = {logger: now for logger, now in switches().items() if now != before.get(logger, (False, True, 0, ()))}
+    for logger in changed:
+        logger.disabled, logger.propagate, level, filters = before.get(logger, (False, True, 0, ()))
+        logger.setLevel(level)
+        logger.filters[:] = filters
+    disabled = logging.root.manager.disable
+    logging.disable(least)
+    assert not changed and disabled == least, "this test, or a library that it called, left loggers changed"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -216,9 +216,11 @@ def test_a_network_that_cannot_be_converted_names_another_engine():
             self.calls += 1
             return x.mean((2, 3)) * (1 if self.calls % 2 else -1)
 
+    before = logging.root.level, logging.root.filters[:], logging.root.handlers[:]
     for network in (Odd(), Moody()):
         with pytest.raises(ConfigError, match=r"OpenVINO cannot run this network.*engine=torch"):
             _engine.open(network, lambda x: x, params(engine="openvino"), Context())
+    assert (logging.root.level, logging.root.filters, logging.root.handlers) == before, "its warnings are still heard"
 
 
 @pytest.mark.slow

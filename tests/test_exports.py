@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import os
 import re
 import resource
@@ -109,16 +108,6 @@ def row(results):
     """A run with a tree of merges and neighbours' votes on pictures."""
     found = [row for row in results("exports-sweep", sweep) if row.params.get("clusterer.name") == "agglomerative"]
     return next(row for row in found if row.params["clustering.scope"] == "all")
-
-
-@pytest.fixture(autouse=True)
-def heard(monkeypatch, caplog):
-    """Warnings are heard whatever a test before did to the loggers of this process."""
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("backbench")]:
-        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
-        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
-    for logger in (None, "backbench", "backbench.exports"):
-        caplog.set_level(logging.WARNING, logger=logger)
 
 
 @pytest.fixture

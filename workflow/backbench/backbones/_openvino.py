@@ -5,9 +5,11 @@ core, so that features do not depend on the number of threads, as in :mod:`backb
 is dynamic, which is as quick as a fixed one and takes batches of any size.
 """
 
+import contextlib
+import logging
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -66,7 +68,7 @@ class _Lane:
 
 
 def _compiled(prepared: torch.nn.Module, trial: np.ndarray, threads: int) -> openvino.CompiledModel:
-    with warnings.catch_warnings(), torch.no_grad():
+    with _logging_kept(), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer's own deprecation, and constants that it is right about
         model = openvino.convert_model(prepared, example_input=torch.from_numpy(trial))
     model.reshape([-1, *trial.shape[1:]])
@@ -78,6 +80,18 @@ def _compiled(prepared: torch.nn.Module, trial: np.ndarray, threads: int) -> ope
         "ENABLE_CPU_PINNING": False,
     }
     return openvino.Core().compile_model(model, "CPU", options)
+
+
+@contextlib.contextmanager
+def _logging_kept() -> Iterator[None]:
+    """OpenVINO's converter holds the root logger at errors, and leaves it so where it fails."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, root.filters[:], root.handlers[:]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters[:], root.handlers[:] = filters, handlers
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
