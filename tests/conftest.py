@@ -1,11 +1,15 @@
 """What tests of several rooms share."""
 
+import copy
+import functools
 import os
 
 import pytest
 from hypothesis import settings
 from pictures import paint
 from skips import judged
+
+from backbench.compose import grammar
 
 # Continuous integration draws the same examples each time; elsewhere every run looks at new ones.
 settings.register_profile("ci", derandomize=True)
@@ -21,6 +25,30 @@ def pytest_runtest_makereport():
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report():
     return judged((yield))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def composed_once():
+    """Hydra composes equal overrides over the checkout's own conf/ once in a process; that takes most of a plan.
+
+    Where the environment may have a say, it composes anew. `compose.compose_one` is left alone: test_compose.py holds
+    whole grids against it.
+    """
+    compose, groups = grammar.compose_one, functools.cache(grammar.all_groups)
+    cached = functools.cache(lambda words, resolve: compose(words, resolve))
+
+    def compose_one(words, resolve=True):
+        if "BACKBENCH_CONF" in os.environ or any("$" in word for word in words):
+            return compose(words, resolve)
+        return copy.deepcopy(cached(tuple(words), resolve))
+
+    def all_groups():
+        return copy.deepcopy(groups()) if "BACKBENCH_CONF" not in os.environ else groups.__wrapped__()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grammar, "compose_one", compose_one)
+        patch.setattr(grammar, "all_groups", all_groups)
+        yield
 
 
 @pytest.fixture

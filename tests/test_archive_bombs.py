@@ -1,6 +1,8 @@
 """Links that would fill the disk or never end."""
 
+import contextlib
 import os
+import shutil
 import tarfile
 import time
 
@@ -37,12 +39,12 @@ def test_a_full_disk_is_known_before_the_first_copy(tmp_path, monkeypatch):
 def test_folders_that_double_are_a_bomb(tmp_path, monkeypatch, files, limits):
     monkeypatch.setattr(_unpack, "ENTRIES_FLOOR", 10_000)
     links = [special(f"{n + 1}/{side}", SYMBOLIC, f"../{n}") for n in range(60) for side in "lr"]
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(
         UnpackError, match=r"holds more than 1,000 files|bomb of links: it unpacks to more than .* files"
     ):
         unpack(tarred(tmp_path / "a.tar", files, *links), limits)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_a_knot_of_folders_ends(tmp_path):
@@ -54,25 +56,48 @@ def test_a_knot_of_folders_ends(tmp_path):
 
 @pytest.mark.parametrize("kind", [HARD, SYMBOLIC])
 @pytest.mark.parametrize("forward", [True, False])
-@pytest.mark.parametrize("end", ["x", "9999"])
+@pytest.mark.parametrize("end", ["x", "3999"])
 def test_very_long_chains(tmp_path, kind, forward, end):
-    chain = [special(f"{n}", kind, f"{n - 1}" if n else end) for n in range(10_000)]
-    start = time.monotonic()
+    chain = [special(f"{n}", kind, f"{n - 1}" if n else end) for n in range(4000)]
+    start = time.process_time()
     archive = mixed(tmp_path / "a.tar", ("x", b"1"), *(chain if forward else reversed(chain)))
-    made, result = unpack(archive, Limits(20_000, 1 << 30))
-    assert time.monotonic() - start < 60
+    made, result = unpack(archive, Limits(8000, 1 << 30))
+    assert time.process_time() - start < 20
     if end == "x":
-        assert len(made) == 10_001 and set(made.values()) == {b"1"}
+        assert len(made) == 4001 and set(made.values()) == {b"1"}
     else:
-        assert made == {"x": b"1"} and len(result.skipped) == 10_000
+        assert made == {"x": b"1"} and len(result.skipped) == 4000
 
 
-@pytest.mark.slow
-def test_many_links_from_one_file(tmp_path):
-    """More names than a file may have on some disks."""
-    links = [special(f"{n % 100}/{n}", HARD, "x") for n in range(70_000)]
-    made, _ = unpack(mixed(tmp_path / "a.tar", ("x", b"1"), *links), Limits(80_000, 1 << 30))
-    assert len(made) == 70_001
+def test_a_file_with_nearly_all_the_names_that_its_disk_allows(tmp_path, monkeypatch):
+    """ext4 gives a file 65,000 names; the links for which none is left are written in full."""
+    link, names, refused = os.link, tmp_path / "names", []
+
+    def crowd(source):
+        names.mkdir()
+        with contextlib.suppress(OSError):
+            for n in range(70_000):
+                link(source, names / str(n))
+        for n in range(20):
+            (names / str(n)).unlink()
+
+    def crowded(source, target):
+        if not names.exists():
+            crowd(source)
+        try:
+            link(source, target)
+        except OSError:
+            refused.append(target)
+            raise
+
+    (tmp_path / "archive").mkdir()
+    links = [special(f"{n % 10}/{n}", HARD, "x") for n in range(100)]
+    archive = mixed(tmp_path / "archive" / "a.tar", ("x", b"1"), *links)
+    monkeypatch.setattr(_unpack.os, "link", crowded)
+    made, _ = unpack(archive)
+    assert len(made) == 101 and set(made.values()) == {b"1"}
+    assert len(refused) == (0 if (names / "69999").exists() else 80)
+    shutil.rmtree(names)
 
 
 def test_a_disk_without_second_names(tmp_path, monkeypatch):

@@ -311,7 +311,7 @@ tests.digits()
 with ThreadPoolExecutor(len(tests.NAMES)) as pool:
     list(pool.map(lambda name: tests.trained(name, Path(sys.argv[2]) / name, epochs=tests.LONG), tests.NAMES))
 """
-LONG = 60
+LONG = 20
 
 
 def training_is_killed(folder: Path) -> dict[str, tuple[int, int]]:

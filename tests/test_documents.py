@@ -1,6 +1,5 @@
 """What the documents say is so: commands parse, links and files are there, generated pages are fresh."""
 
-import functools
 import os
 import re
 import runpy
@@ -53,19 +52,8 @@ def script(name: str) -> dict:
     return runpy.run_path(str(ROOT / "scripts" / f"{name}.py"))
 
 
-@pytest.fixture(scope="module")
-def composed_once():
-    """Hydra composes equal overrides once: the commands of the pages share most of theirs, and conf/ stays as it is."""
-    with pytest.MonkeyPatch.context() as patch:
-        one, groups = compose.grammar.compose_one, functools.cache(compose.grammar.all_groups)
-        made = functools.cache(lambda overrides, resolve: one(overrides, resolve))
-        patch.setattr(compose.grammar, "compose_one", lambda words, resolve=True: made(tuple(words), resolve))
-        patch.setattr(compose.grammar, "all_groups", groups)
-        yield
-
-
 @pytest.mark.parametrize("words", of("backbench"))
-def test_backbench_commands_parse(words, composed_once):
+def test_backbench_commands_parse(words):
     own, rest = cli._split([word for word in words if word != ">" and not word.endswith(".csv")])
     if "--help" not in own:
         args = cli._parsed(own)

@@ -75,14 +75,19 @@ def test_what_is_recorded(store, tmp_path):
         extract(store, {**config, "weights_sha256": "0" * 64}, tmp_path / "s")
 
 
-def test_threads_change_nothing_and_batches_next_to_nothing(store, tmp_path):
-    put_images(store)
+def test_threads_and_company_change_nothing_and_sizes_next_to_nothing(store, tmp_path):
+    images = put_images(store)
     _, one = extract(store, RANDOM, tmp_path / "s")
     _, two = extract(store, RANDOM, tmp_path / "s", threads=2)
     np.testing.assert_array_equal(one, two)
     for size in (1, 7, 200, 1000):
         _, other = extract(store, RANDOM, tmp_path / "s", batch_size=size, threads=2)
         np.testing.assert_allclose(other, one, atol=1e-5 * np.abs(one).max(), rtol=0)
+    chosen = [150, 3, 77]
+    store.write("images", "a" * 64, {"config": POLICY, "info": {}}, {"images": images[chosen]})
+    refs = {**REFS, "images": ("images", "a" * 64)}
+    (outcome,) = stage.compute([Member("f" * 64, RANDOM)], Inputs(store, refs), Context(scratch=tmp_path / "t"))
+    np.testing.assert_array_equal(outcome.arrays["features"], one[chosen])
 
 
 def test_features_that_are_not_finite_fail(store, tmp_path):
@@ -194,7 +199,7 @@ def fake_backbone(monkeypatch, **attributes):
 class Lossy:
     """An extractor whose device is lost at a batch."""
 
-    lanes, searches, batch = 1, False, None
+    lanes = 1
 
     def __init__(self, device, left):
         self.device, self.left = device, left
@@ -276,7 +281,8 @@ def test_rows_of_another_training_are_dropped(store, tmp_path, monkeypatch):
         seen.clear()
         extract(store, {"name": "pixels"}, tmp_path / "s", batch_size=10, progress=lambda *now: seen.append(now))
 
-    fake_backbone(monkeypatch, fit=fit, BATCH=10)
+    fake_backbone(monkeypatch, fit=fit)
+    monkeypatch.setattr(stage._extraction, "TASK", 10)
     for batches, of, first in ((3, 1.0, 0), (4, 2.0, 0), (1, 2.0, 40)):
         with pytest.raises(KeyboardInterrupt):
             attempt(batches, of)

@@ -1,4 +1,4 @@
-"""torchvision's models: its preprocessing, its features, any layer, and the same features in every batch."""
+"""torchvision's models: its preprocessing, its features, and any layer."""
 
 import dataclasses
 import json
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from networks import CONF, SIZE, values
 from torchvision import models
 
 from backbench import plugins
@@ -20,24 +21,9 @@ from backbench.backbones import _hub, _nodes, _normalise, _torchvision, _weights
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
-CONF = Path(__file__).parents[1] / "conf" / "backbone"
 MODELS = [name for name in plugins.names("backbone") if hasattr(plugins.load("backbone", name), "MODEL")]
-# Small, but large enough for the deepest map of each.
-SIZE = {"inception_v3": 96, "vit_b_16": 64}
-SMALL = {"timm": {"model": "test_vit.r160_in1k", "size": 160}, "open_clip": {"size": 64}}
 MEAN = [[[0.485]], [[0.456]], [[0.406]]]
 DEVIATION = [[[0.229]], [[0.224]], [[0.225]]]
-OPTIONAL = {"timm": "timm", "open_clip": "open_clip"}
-
-
-def values(name, **changes):
-    """The options of a plugin's YAML, for random weights and small images, with `changes`."""
-    found = yaml.safe_load((CONF / f"{name}.yaml").read_text())
-    size = changes.pop("size", SIZE.get(name, 64))
-    if size:
-        found["image"] = {**found["image"], "size": size}
-        found["image"] |= {"shorter": size} if "shorter" in found["image"] else {}
-    return {**found, "weights": "random", "engine": "torch", **changes}
 
 
 def resolved(name, **changes):
@@ -294,29 +280,6 @@ def test_the_features_of_any_model_are_what_its_classifier_receives(model):
     if model in ("regnet_y_400mf", "vit_b_32", "googlenet"):
         module, params = resolved("torchvision", model=model, size=64)
         assert module.open(params, Context())(pictures(2, 64)).shape == (2, WIDTHS[model])
-
-
-def network_plugins():
-    fields = {name: plugins.load("backbone", name).Params.__dataclass_fields__ for name in plugins.names("backbone")}
-    return [name for name, options in fields.items() if "weights_seed" in options and "engine" in options]
-
-
-@pytest.mark.parametrize("name", network_plugins())
-def test_same_image_same_features(name):
-    """Whatever the batch, the order and the threads; and no mode of batch norm can change them."""
-    if name in OPTIONAL:
-        pytest.importorskip(OPTIONAL[name])
-    module = plugins.load("backbone", name)
-    params = plugins.params("backbone", values(name, **SMALL.get(name, {})))
-    params = module.resolve(params, "cpu")
-    extract, images = module.open(params, Context(threads=2)), pictures(7, params.image.size)
-    whole = extract(images)
-    assert whole.shape == (7, module.width(params)) and whole.dtype == np.float32 and np.isfinite(whole).all()
-    close(np.concatenate([extract(images[:1]), extract(images[1:5]), extract(images[5:])]), whole)
-    order = np.random.default_rng(0).permutation(7)
-    close(extract(images[order]), whole[order])
-    close(module.open(params, Context(threads=1))(images), whole)
-    close(extract(images), whole, 0)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "inception_v3"])

@@ -39,16 +39,21 @@ _HELD: list[Any] = []
 class Planned:
     """A plan with what was said while it was made.
 
-    `understood` says what the collections are taken for; `fingerprinted` is False where a folder was not read yet;
+    `understood` says what the collections are taken for; `unread` counts the files that were not read as they are;
     `memory_mb` is what jobs here may have together. `keys` tell the images of each dataset that was read.
     """
 
     plan: Plan
     notices: list[str] = field(default_factory=list)
     understood: list[str] = field(default_factory=list)
-    fingerprinted: bool = True
+    unread: int = 0
     memory_mb: int = 0
     keys: Mapping[str, Sequence[bytes]] = field(default_factory=dict, repr=False)
+
+    @property
+    def fingerprinted(self) -> bool:
+        """Whether every file was read, so that the hashes are the final ones."""
+        return not self.unread
 
 
 def make(
@@ -79,7 +84,7 @@ def make(
     """
     composed = compose.expand(overrides)
     _apply(composed.settings)
-    unread: list[str] = []
+    unread: dict[str, int] = {}
     told: list[str] = []
 
     def understood(lines: Iterable[str]) -> None:
@@ -98,7 +103,7 @@ def make(
         about = module.describe(params)
         _tell_older(about, tell or log.info)
         if about.digest is None:
-            unread.append(module.__name__)
+            unread[f"{module.__name__}: {params}"] = about.unread or about.n
         return about.digest or UNKNOWN_DIGEST
 
     device = composed.settings.get("execution", {}).get("device", "auto")
@@ -112,7 +117,7 @@ def make(
     frozen = plan.freeze(built, request)
     memory = memory_mb(composed.settings)
     limits.check(frozen, memory)
-    return Planned(frozen, composed.notices + built.notices, told, not unread, memory, built.keys)
+    return Planned(frozen, composed.notices + built.notices, told, sum(unread.values()), memory, built.keys)
 
 
 def _tell_older(about: Description, tell: Callable[[str], None]) -> None:

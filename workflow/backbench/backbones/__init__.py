@@ -3,7 +3,8 @@
 A plugin module has ``Params`` (with a field `image`), ``BATCH``, ``ENGINE``, ``width(params)``, ``identity(params)``
 (what stands in the hash besides the options, or in place of one) and one of
 
-- ``open(params, context)``: the function from a uint8 batch (n, h, w, c) to float32 features (n, d);
+- ``open(params, context)``: the function from a uint8 batch (n, h, w, c) to float32 features (n, d); a true attribute
+  `one_shape` asks for batches of one shape;
 - ``fit(params, images, rows, validation_rows, context)``: that function, learnt from `rows`, and how it went as JSON;
   the function may have `arrays`, a mapping from names to what is to be stored beside the features;
 - ``embeddings(params, source)``, with ``IMAGES = False``: features (n, d) that were made elsewhere; `source` is

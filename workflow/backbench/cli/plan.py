@@ -37,7 +37,8 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> Announce
     for notice in planned.notices:
         say(f"  note: {notice}")
     if not planned.fingerprinted:
-        say("  the collection is not fingerprinted yet: `sweep` reads it first; hashes are provisional")
+        unread = counted(planned.unread, "file")
+        say(f"  {unread} not read yet: `sweep` reads them first; until then, hashes are provisional")
     say(_table(plan, found))
     for member, (known, rows) in found.known.items():
         say(f"  features of {plan.stages[member].family}: {known:,} of {rows:,} images known, the others are computed")

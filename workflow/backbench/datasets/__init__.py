@@ -45,6 +45,9 @@ class Split:
             object.__setattr__(self, "test", NO_TEST_SHARE)
 
 
+UNREAD = bytes(32)
+
+
 @dataclass(frozen=True)
 class Reading:
     """How the files of a collection are read for the first time.
@@ -67,7 +70,7 @@ class Description:
     `understood` says in sentences what the collection is taken for, `given` whether it brings its own split. `files`
     are the names of its images in its own order, before any draw. Of files, `root` is the folder where they are now,
     `excluded` gives the reason of each file there that is no image of the collection, and `keys` are the digests that
-    the images are known by (see ``images.reading.key_of``), once they have been read.
+    the images are known by (see ``images.reading.key_of``); ``UNREAD`` stands for each of the `unread` ones.
     `older` says that a version read them that told files by the digest of their pixels.
     """
 
@@ -85,6 +88,7 @@ class Description:
     excluded: Mapping[str, str] = field(default_factory=dict)
     keys: Sequence[bytes] | None = None
     older: bool = False
+    unread: int = 0
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,6 @@ def _in_two_formats(readable: Mapping[str, Found], reduced: Mapping[str, Found])
         if path not in reduced and tuple(facts["sides"]) in sizes:
             whole.setdefault(tuple(facts["sides"]), []).append(int(facts["phash"], 16))
     for path, facts in reduced.items():
-        own = int(facts["phash"], 16)
-        if any((own ^ other).bit_count() <= NEAR for other in whole.get(tuple(facts["sides"]), ())):
+        value = int(facts["phash"], 16)
+        if any((value ^ other).bit_count() <= NEAR for other in whole.get(tuple(facts["sides"]), ())):
             yield path

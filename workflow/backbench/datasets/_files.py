@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench.datasets import (
+    UNREAD,
     Collection,
     Description,
     Reading,
@@ -66,7 +67,9 @@ def describe(source: Source, params: Any) -> Description:
     root = source.root / listing.below
     audit = _fingerprint.recall(root, listing, _bits(params))
     if audit is None:
+        keys = _fingerprint.known(root, listing, _bits(params))
         description = _description(listing.entries, None, params, listing.given)
+        description = replace(description, keys=keys, unread=keys.count(UNREAD))
         excluded = listing.left_out
     else:
         chosen = _checked(audit, params, root)

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from backbench.datasets import PARTS, Reading, _alike, _keeping, _registry
+from backbench.datasets import PARTS, UNREAD, Reading, _alike, _keeping, _registry
 from backbench.datasets._listing import Entry, Listing
 from backbench.datasets._registry import Found
-from backbench.images.reading import Look, Reader
+from backbench.images.reading import Look, Reader, key_of
 
 
 class Seen(NamedTuple):
@@ -90,6 +90,17 @@ def recall(root: Path, listing: Listing, bits: int | None = None) -> Audit | Non
     return None if _alike.unconfirmed(files) else _audit(listing, files)
 
 
+def known(root: Path, listing: Listing, bits: int | None = None) -> list[bytes]:
+    """What each image is known by, ``UNREAD`` for a file that has not been read as it is now."""
+    files, keys = _registry.read(root), []
+    for entry in listing.entries:
+        if not _is_known(root, entry, files, bits):
+            keys.append(UNREAD)
+        elif "phash" in files[entry.path]:
+            keys.append(key_of(bytes.fromhex(files[entry.path]["sha256"]), bits))
+    return keys
+
+
 def _noted(block: Mapping[str, Look], keeper: _keeping.Keeper, journal: _registry.Journal) -> dict[str, Found]:
     """Keep the pixels of a block, then what is known of its files: a kill between the two reads them again."""
     keeper.keep(block.values())
@@ -105,8 +116,8 @@ def _recall(bits: int | None) -> Callable[[str], Found | None]:
     def recalled(digest: str) -> Found | None:
         nonlocal everywhere
         everywhere = _registry.by_digest() if everywhere is None else everywhere
-        found = everywhere.get(digest)
-        return found if found is not None and _of_bits(found, bits) else None
+        facts = everywhere.get(digest)
+        return facts if facts is not None and _of_bits(facts, bits) else None
 
     return recalled
 

@@ -21,6 +21,8 @@ from backbench.store import make_folder, write_text
 # Two told files by the digest of their decoded pixels.
 FORMAT = 3
 KEPT_DIGESTS = 32
+# Formats that are told by the name of a file too.
+BY_NAME = ("TGA", "RAW")
 Found = dict[str, Any]  # see images.reading.Facts
 
 
@@ -81,10 +83,10 @@ class Journal:
 
 
 def by_digest() -> dict[str, Found]:
-    """What is known of any file that was ever read here, by the digest of its bytes."""
+    """What is known of any image that was ever read here, by the digest of its bytes; not where its name counted."""
     bodies = (_load(path) for path in sorted((paths.results() / "fingerprints").glob("*.json")))
     files = itertools.chain.from_iterable(body.get("files", {}).values() for body in bodies)
-    return {found["sha256"]: found for found in files if "sha256" in found}
+    return {facts["sha256"]: facts for facts in files if "phash" in facts and facts["format"] not in BY_NAME}
 
 
 def is_older(root: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,7 +29,7 @@ class Pictures:
 
     def __init__(self, inputs: Inputs, context: Context, root: str | None = None):
         self._open = pixels.opener(inputs, root)
-        self._name = partial(pixels.name_of, inputs)
+        self._name = pixels.names(inputs)
         self._threads = max(1, context.threads)
         self._progress = context.progress
 

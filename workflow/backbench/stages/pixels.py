@@ -6,6 +6,7 @@ that the dataset stage recorded. An error says which image it is of.
 
 import contextlib
 import copy
+import functools
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -42,8 +43,9 @@ class Prepared:
     dtype = np.dtype(np.uint8)
 
     def __init__(self, inputs: Inputs, policy: Policy, root: str | None = None):
-        self.policy, self._name = policy, lambda row: name_of(inputs, row)
-        self._open, self._keys = opener(inputs, root), keys(inputs)
+        self.policy, self._name, self._keys = policy, names(inputs), keys(inputs)
+        # Opened when the first image is: what the cache holds needs no file.
+        self._opener = functools.cache(functools.partial(opener, inputs, root))
         self._same = _as_stored(inputs, policy)
         self._cache = cache.PixelCache(inputs.store.root, policy)
         self._rows = np.arange(inputs.info("dataset")["n"])
@@ -95,7 +97,7 @@ class Prepared:
         pixels = None if self._keys is None else self._cache.read(self._keys[row].tobytes())
         if pixels is not None:
             return pixels
-        with named(self._name(row)), self._open(row, scaling.least(self.policy)) as decoded:
+        with named(self._name(row)), self._opener()(row, scaling.least(self.policy)) as decoded:
             return preparing.resize(decoded, self.policy)
 
 
@@ -114,9 +116,9 @@ def keys(inputs: Inputs) -> np.ndarray | None:
 
 def row_keys(inputs: Inputs) -> np.ndarray:
     """What the features of each row are known by, (n, 32) uint8: of an array, its digest and the place in it."""
-    found = keys(inputs)
-    if found is not None:
-        return found
+    of_files = keys(inputs)
+    if of_files is not None:
+        return of_files
     digest = inputs.info("dataset")["digest"]
     places = (f"{digest}:{row}".encode("ascii") for row in inputs.array("dataset", "rows").tolist())
     joined = b"".join(hashlib.sha256(place).digest() for place in places)
@@ -143,10 +145,10 @@ def opener(inputs: Inputs, root: str | None = None) -> Opener:
     return opened
 
 
-def name_of(inputs: Inputs, row: int) -> str:
+def names(inputs: Inputs) -> Callable[[int], str]:
     """What the image of a row is called: its path within the collection, or its number."""
     files = inputs.info("dataset").get("files")
-    return f"image {row}" if files is None else files[row]
+    return (lambda row: f"image {row}") if files is None else files.__getitem__
 
 
 @contextlib.contextmanager

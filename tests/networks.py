@@ -1,0 +1,35 @@
+"""Every backbone that opens a network, with random weights and images that keep it quick."""
+
+from pathlib import Path
+
+import yaml
+
+from backbench import plugins
+
+CONF = Path(__file__).parents[1] / "conf" / "backbone"
+# Small, but large enough for the deepest map of each.
+SIZE = {"inception_v3": 96, "vit_b_16": 64}
+SMALL = {"timm": {"model": "test_vit.r160_in1k", "size": 160}, "open_clip": {"size": 64}}
+OPTIONAL = {"timm": "timm", "open_clip": "open_clip"}
+
+
+def names():
+    """The plugins whose networks run on an engine."""
+    fields = {name: plugins.load("backbone", name).Params.__dataclass_fields__ for name in plugins.names("backbone")}
+    return [name for name, options in fields.items() if "weights_seed" in options and "engine" in options]
+
+
+def values(name, **changes):
+    """The options of a plugin's YAML, for random weights and small images, with `changes`."""
+    found = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    size = changes.pop("size", SIZE.get(name, 64))
+    if size:
+        found["image"] = {**found["image"], "size": size}
+        found["image"] |= {"shorter": size} if "shorter" in found["image"] else {}
+    return {**found, "weights": "random", "engine": "torch", **changes}
+
+
+def small(name, **changes):
+    """The plugin, and its options for images as small as it takes."""
+    module = plugins.load("backbone", name)
+    return module, module.resolve(plugins.params("backbone", values(name, **SMALL.get(name, {}), **changes)), "cpu")
