@@ -83,6 +83,26 @@ def test_what_is_no_jpeg_is_decoded_whole(decoded):
         assert (found.reduction, found.image.size, found.box) == (1, (400, 300), (0, 0, 400, 300))
 
 
+# 32 x 32 pixels of grey, the left half 90 and the right half 200, without a cosine transform.
+LOSSLESS = bytes.fromhex(
+    "ffd8ffe000104a46494600010100000100010000ffc3000b080020002001011100ffc4001600010101000000000000000000"
+    "00000000000706ffda0008010100010000cc80" + "00b7000000" * 30 + "00b70000ffd9"
+)
+
+
+def test_what_is_coded_without_loss_is_decoded_whole(decoded):
+    found = decoded(LOSSLESS, 8)
+    assert (found.format, found.reduction, found.image.size) == ("JPEG", 1, (32, 32))
+    assert np.unique(np.asarray(found.image)).tolist() == [90, 200]
+
+
+@pytest.mark.parametrize("odd", [b"\xff\xff\xfe\0\4ab", b"\xff\xfe\0\2", b"\xff\xe5\0\6\xff\xda\xff\xc3"])
+def test_an_odd_header_does_not_confuse(decoded, odd):
+    data = jpeg(scene(1, (400, 300)))
+    found = decoded(data[:2] + odd + data[2:], 100)
+    assert (found.reduction, found.sides) == (2, (400, 300))
+
+
 def test_each_reduction_is_decoded_once_and_shared(tmp_path, monkeypatch):
     (tmp_path / "a.jpg").write_bytes(jpeg(scene(1, (400, 300))))
     factors, real = [], scaling.draft

@@ -71,7 +71,7 @@ def read(content: Content, kind: str, held: contextlib.ExitStack) -> "Image.Imag
         with rawpy.imread(_source(content)) as raw:
             sides = raw.sizes.raw_width, raw.sizes.raw_height
             refuse_size(sides)
-            held.enter_context(room.ALL.taken(room.ANY * sides[0] * sides[1]))
+            held.enter_context(room.ALL.taken(room.of_pixels(sides[0] * sides[1])))
             return Image.fromarray(raw.postprocess(**_parameters(rawpy)))
     except rawpy.LibRawError as error:
         raise Unreadable(f"{about} that LibRaw cannot read: {_text(error)}") from error

@@ -2,7 +2,8 @@
 
 An image has at most ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (89,478,485) and sides of at most ``SIDE``: the memory of a
 resize grows with the side as well (48 bytes for each pixel of it), so that few pixels in one row are no small image.
-Within these bounds an image takes at most 2 GiB while it is read (24 bytes for each pixel; JPEG 2000 needs most).
+Within these bounds an image takes at most 2 GiB while it is read (24 bytes for each pixel; JPEG 2000 needs most); how
+many are read at once depends on it (see ``room``).
 """
 
 from typing import TYPE_CHECKING
@@ -33,6 +34,10 @@ def refuse_size(size: tuple[int, int]) -> None:
 
 def refuse_tiles(opened: "Image.Image") -> None:
     """Raise Unreadable for a TIFF file whose tiles are too large: they are decoded whole, however small the image."""
+    refuse_size(tile(opened))
+
+
+def tile(opened: "Image.Image") -> tuple[int, int]:
+    """Width and length of the tiles of a TIFF file; of any other file, nothing by nothing."""
     tags = getattr(opened, "tag_v2", {})
-    if TILE_WIDTH in tags and TILE_LENGTH in tags:
-        refuse_size((tags[TILE_WIDTH], tags[TILE_LENGTH]))
+    return (tags[TILE_WIDTH], tags[TILE_LENGTH]) if TILE_WIDTH in tags and TILE_LENGTH in tags else (0, 0)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LIBRARIES = ("jpg", "jpg_2000", "libtiff", "webp", "avif")
 RAW = "RAW"
 # Pixels that are converted or hashed at once, so that a large image is not held several times over.
-BAND = 1 << 22
+BAND = room.BAND
 # What Pillow calls the bytes of a file in its messages.
 NAMELESS = re.compile(r"<_io\.BytesIO object at 0x[0-9a-fA-F]+>")
 
@@ -205,6 +205,8 @@ def _to_rgb(image: "Image.Image", depth: depths.Depth) -> "Image.Image":
 
     if image.mode == "F":
         raise Unreadable("floating-point pixels have no known range")
+    if image.mode == "RGB" and not image.readonly and not image.has_transparency_data:
+        return image  # what is mapped from a file is copied: it would change with the file
     rgb = Image.new("RGB", image.size)
     for top, band in _bands(image):
         rgb.paste(_band_to_rgb(band, depth), (0, top))

@@ -5,16 +5,17 @@ Where they are not free it waits, so that a few huge pictures are read one after
 are; one that needs more than there is runs while nobody else holds room. Pictures of ``SMALL`` bytes or fewer take
 none, and never wait.
 
-The numbers are upper bounds of the peak that was measured for each kind of file (``tests/test_room.py``): besides the
-bytes of the file itself, which are read before.
+The numbers are upper bounds of the peaks of many kinds of files (``tests/test_room.py`` measures some). They are beside
+the bytes of the file, which are read before, and beside icons, which are decoded as they are opened.
 """
 
 import contextlib
+import math
 import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from backbench.images import scaling
+from backbench.images import _jpeg, bounds, scaling
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 # Bytes of all pictures that are being read at once by this process.
 BUDGET = 2 << 30
 SMALL = 32 << 20
-# Bytes for each pixel of any format: JPEG 2000 needs most, 16-bit files and camera raw files hardly less.
+# Pixels that are converted at once, and bytes for each of them.
+BAND, IN_BAND = 1 << 22, 10
+# Bytes for each pixel of any format: JPEG 2000 and PNG with transparency need most.
 ANY = 24
 # Bytes for each decoded pixel of a JPEG file: as it is stored, turned upright, and as RGB.
 JPEG = 12
@@ -70,18 +73,11 @@ def needed(opened: "Image.Image", factors: Iterable[int]) -> int:
     """Bytes that an opened file may need at most while it is decoded at each of `factors`, and while it is resized."""
     pixels, side = opened.size[0] * opened.size[1], max(opened.size)
     if opened.format not in scaling.FORMATS:
-        return ANY * pixels + SIDE * side
-    stored = 0 if _at_once(opened) else COEFFICIENTS * pixels
-    return stored + sum(JPEG * pixels // factor**2 + SIDE * side // factor for factor in set(factors))
+        return of_pixels(max(pixels, math.prod(bounds.tile(opened))), ANY) + SIDE * side
+    stored = 0 if _jpeg.coding(opened).at_once else COEFFICIENTS * pixels
+    return stored + sum(of_pixels(pixels // factor**2, JPEG) + SIDE * side // factor for factor in set(factors))
 
 
-def _at_once(opened: "Image.Image") -> bool:
-    """Whether the first scan of a JPEG file holds all its colours, and them whole."""
-    if "progressive" in opened.info:
-        return False
-    opened.fp.seek(2)
-    while (start := opened.fp.read(4))[:1] == b"\xff":
-        if start[1:2] == b"\xda":
-            return opened.fp.read(1) == bytes([opened.layers])
-        opened.fp.seek(int.from_bytes(start[2:], "big") - 2, 1)
-    return False
+def of_pixels(pixels: int, each: int = ANY) -> int:
+    """Bytes that decoding so many pixels may need, at `each` bytes for one of them."""
+    return each * pixels + IN_BAND * min(pixels, BAND)

@@ -7,6 +7,7 @@ formats are decoded whole.
 
 from typing import TYPE_CHECKING
 
+from backbench.images import _jpeg
 from backbench.images.policy import Image as Policy
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def reduction(opened: "Image.Image", least: int | None) -> int:
     """
     if least is None or opened.format not in FORMATS or len(opened.tile) != 1:
         return 1
-    return next((factor for factor in REDUCTIONS if min(opened.size) >= factor * least), 1)
+    factor = next((factor for factor in REDUCTIONS if min(opened.size) >= factor * least), 1)
+    return factor if factor > 1 and _jpeg.coding(opened).dct else 1
 
 
 def draft(opened: "Image.Image", factor: int) -> tuple[float, float]:
