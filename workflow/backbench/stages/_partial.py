@@ -30,8 +30,8 @@ class Partial:
     """Rows of one array; `key` says what they are made by, and rows of another key are dropped.
 
     ``done`` is the number of rows that are there, ``array`` the memory-mapped array. ``sizes`` and ``makers`` belong to
-    whoever appends: the sizes of the batches in which the rows came, and what made them, kept with them. Closing it (it is a context manager) saves
-    what is done; :meth:`discard` removes its files.
+    whoever appends: the sizes of the batches in which the rows came, and what made them, kept with them. Closing it (it
+    is a context manager) saves what is done; :meth:`discard` removes its files.
     """
 
     def __init__(
