@@ -8,6 +8,7 @@ import pytest
 RIGHT = (
     "BACKBENCH_ASSETS",
     "this user may read everything",
+    "this user may not mount a disk",
     "the Debian package with the images is installed",
 )
 

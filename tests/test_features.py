@@ -360,3 +360,29 @@ for outcome in features.compute([Member("f" * 64, {"name": "pixels", "image": im
     # Not what getrusage says: that begins with the size of the process that started this one.
     print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
+
+
+def test_rows_of_two_makers_are_not_for_other_collections(store, tmp_path, monkeypatch):
+    """As after a launch that was interrupted, and an upgrade of the libraries since."""
+    left = [2]
+
+    def opened(params, context):
+        def run(batch):
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+            return batch.reshape(len(batch), -1).astype(np.float32)
+
+        return run
+
+    put_images(store)
+    fake_backbone(monkeypatch, open=opened, BATCH=64)
+    with pytest.raises(KeyboardInterrupt):
+        extract(store, {"name": "pixels"}, tmp_path / "s")
+    left[0] = 1000
+    outcome, _ = extract(store, {"name": "pixels"}, tmp_path / "t")
+    assert "identity" in outcome.info["rows"]
+    monkeypatch.setattr(stage._engine, "runtime", lambda engine, device: {"numpy": "other"})
+    seen = []
+    outcome, _ = extract(store, {"name": "pixels"}, tmp_path / "s", progress=lambda *now: seen.append(now))
+    assert seen[0] == (128, 200) and "rows" not in outcome.info

@@ -68,8 +68,9 @@ def take(root: Path, listing: Listing, reading: Reading | None = None, bits: int
     is_known = {entry.path: _is_known(root, entry, known, bits) for entry in listing.entries}
     files = {path: known[path] for path, fresh in is_known.items() if fresh}
     waiting = [path for path, fresh in is_known.items() if not fresh]
-    reader, done = Reader(reading.policies, bits, _recall(bits)), 0
+    done = 0
     with _keeping.Keeper(reading, bits, len(waiting)) as keeper, _registry.Journal(root) as journal:
+        reader = Reader(keeper.policies, bits, _recall(bits))
         for looks in reader.each([Path(root, path) for path in waiting]):
             block = dict(zip(waiting[done : done + len(looks)], looks, strict=True))
             files |= _noted(block, keeper, journal)

@@ -4,29 +4,34 @@ import contextlib
 import errno
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 from backbench.datasets import Reading
 from backbench.images import reading as images_reading
 from backbench.images.cache import PixelCache, Writer
+from backbench.images.policy import Image as Policy
 from backbench.images.reading import Look
 
 log = logging.getLogger(__name__)
 
 # Share of the free room of a disk that prepared pixels may take.
 SHARE = 0.8
+# No room: of the disk, of the user's quota, of one file.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Keeper:
     """Writes the prepared pixels of each look to the caches of their policies (a context manager).
 
-    Without room for them nothing is kept: whoever needs the pixels then decodes the files again.
+    Without room for them nothing is kept: whoever needs the pixels then decodes the files again. `policies` are those
+    whose pixels are wanted.
     """
 
     def __init__(self, reading: Reading, bits: int | None, files: int):
         self.bits, self._stack = bits, contextlib.ExitStack()
         self._writers: list[Writer] = []
+        self.policies: Sequence[Policy] = ()
         if reading.store is None or not reading.policies:
             return
         caches = [PixelCache(reading.store, policy) for policy in reading.policies]
@@ -36,6 +41,7 @@ class Keeper:
             log.warning("%s has no room for the decoded images (%d MB): decoded again when needed", place, wanted >> 20)
             return
         self._writers = [self._stack.enter_context(Writer(cache)) for cache in caches]
+        self.policies = reading.policies
 
     def keep(self, looks: Iterable[Look]) -> None:
         """Commit the pixels of a block."""
@@ -47,7 +53,7 @@ class Keeper:
             try:
                 writer.append(keys, np.stack([look.rows[position] for look in looks]))
             except OSError as error:
-                if error.errno != errno.ENOSPC:
+                if error.errno not in FULL:
                     raise
                 log.warning("%s is full: decoded images are not kept", writer.cache.folder)
                 self._writers = []

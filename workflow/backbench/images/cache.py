@@ -6,6 +6,7 @@ verified when it is first read; what fails the check counts as absent. Nothing d
 are prepared from the file again.
 """
 
+import contextlib
 import json
 import mmap
 import shutil
@@ -138,7 +139,8 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         for file in self._files or ():
-            file.close()
+            with contextlib.suppress(OSError):  # of a disk that is full: what is left in the buffer is no whole block
+                file.close()
 
 
 def drop(root: Path, policies: Iterable[Policy]) -> None:

@@ -29,9 +29,9 @@ ROWS, PROGRESS = "rows.npy", "progress.json"
 class Partial:
     """Rows of one array; `key` says what they are made by, and rows of another key are dropped.
 
-    ``done`` is the number of rows that are there, ``array`` the memory-mapped array. ``sizes`` belongs to whoever
-    appends: the sizes of the batches in which the rows came, kept with them. Closing it (it is a context manager) saves
-    what is done; :meth:`discard` removes its files.
+    ``done`` is the number of rows that are there, ``array`` the memory-mapped array. ``sizes`` and ``makers`` belong to
+    whoever appends: the sizes of the batches in which the rows came, and what made them, kept with them. Closing it (it
+    is a context manager) saves what is done; :meth:`discard` removes its files.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Partial:
         self.about = {"key": key, "shape": list(shape), "dtype": np.dtype(dtype).str}
         self.stretches: list[list[int]] = []
         self.sizes: list[int] = []
+        self.makers: list[str] = []
         self.saved, self.pause = time.monotonic(), SAVE_SECONDS
         make_folder(folder)
         self.array = self._resumed()
@@ -49,7 +50,7 @@ class Partial:
             self.array = self._fresh(tuple(shape))
         self._file = (folder / ROWS).open("r+b", buffering=0)
         self.done = self._committed
-        self.sizes = self.sizes if self.done else []
+        self.sizes, self.makers = (self.sizes, self.makers) if self.done else ([], [])
         if self.done:
             log.info("going on at row %d of %d", self.done, len(self.array))
         self.progress(self.done, len(self.array))
@@ -80,7 +81,7 @@ class Partial:
         if self.done > self._committed:
             self.stretches.append([self.done, self._checksum(self._committed, self.done)])
             start = time.monotonic()
-            body = {**self.about, "stretches": self.stretches, "sizes": self.sizes}
+            body = {**self.about, "stretches": self.stretches, "sizes": self.sizes, "makers": self.makers}
             write_text(self.folder / PROGRESS, json.dumps(body))
             self.pause = max(SAVE_SECONDS, SAVE_SHARE * (time.monotonic() - start))
         self.saved = time.monotonic()
@@ -88,7 +89,7 @@ class Partial:
     def restart(self) -> None:
         """Forget all rows."""
         (self.folder / PROGRESS).unlink(missing_ok=True)
-        self.stretches, self.sizes, self.done = [], [], 0
+        self.stretches, self.sizes, self.makers, self.done = [], [], self.makers[-1:], 0
         self.progress(0, len(self.array))
 
     def discard(self) -> None:
@@ -135,6 +136,7 @@ class Partial:
             self.array = np.load(self.folder / ROWS, mmap_mode="r+", allow_pickle=False)
             stretches = [[int(stop), int(checksum)] for stop, checksum in body.pop("stretches")]
             self.sizes = [int(size) for size in body.pop("sizes")]
+            self.makers = [str(maker) for maker in body.pop("makers")]
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
             return None
         if body != self.about or list(self.array.shape) != body["shape"] or self.array.dtype.str != body["dtype"]:

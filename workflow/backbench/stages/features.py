@@ -113,15 +113,24 @@ def _attempt(member: Member, module: ModuleType, params: Any, inputs: Inputs, co
     with _partial(member, module, params, training, rows, context) as partial:
         todo, start, used = len(rows.missing) - partial.done, time.perf_counter(), {}
         if todo:
+            _sign(partial, about)
             extract = opened()
             start = time.perf_counter()
             used = _extraction.run(partial, images.take(rows.missing), extract, batch, context)
         speed = todo / max(time.perf_counter() - start, 1e-9) if todo else None
         features = rows.joined(partial.array)
     info = _info(module, params, features.shape[1], speed) | ({"training": training} if training else {})
-    if not trained and used.get("batch_size", batch) == batch and not used.get("mixed_batches"):
+    # An earlier attempt may have had smaller batches, another device or other libraries.
+    alike = set(partial.sizes) <= {batch} and set(partial.makers) <= {about.get("identity")}
+    if not trained and alike and used.get("batch_size", batch) == batch:
         info["rows"] = {**about, "known": rows.count}
     return Outcome(member.hash, info=info, arrays={"features": features, "keys": rows.keys, **also}, used=used)
+
+
+def _sign(partial: Partial, about: Mapping[str, str]) -> None:
+    """Note what the next rows are made by."""
+    if about and about["identity"] not in partial.makers:
+        partial.makers.append(about["identity"])
 
 
 def _identity(member: Member, params: Any, batch: int, context: Context) -> dict[str, str]:
