@@ -5,6 +5,7 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
