@@ -139,7 +139,7 @@ def test_a_compiler_is_part_of_it():
 @pytest.mark.parametrize(
     ("text", "processor", "instructions"),
     [
-        ("model name\t: A\nflags\t\t: fpu fma sse4_2 avx2\n\nmodel name\t: B\n", "A", ["avx2", "fma", "sse4_2"]),
+        ("model name\t: A\nflags\t\t: fpu fma smep sse4_2 avx2\n\nmodel name\t: B\n", "A", ["avx2", "fma", "sse4_2"]),
         ("processor\t: 0\nFeatures\t: fp asimd sve crc32\n", None, ["asimd", "sve"]),
     ],
 )

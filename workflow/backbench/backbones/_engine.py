@@ -41,7 +41,7 @@ LIBRARIES = {
     "openvino": ("openvino", "torch"),
 }
 CPUINFO = Path("/proc/cpuinfo")
-INSTRUCTIONS = ("sse4", "avx", "amx", "fma", "asimd", "sve", "sme", "bf16", "i8mm")
+INSTRUCTIONS = ("sse4", "avx", "amx", "fma", "asimd", "sve", "bf16", "i8mm")
 
 
 class OutOfMemory(RuntimeError):
