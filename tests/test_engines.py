@@ -227,10 +227,16 @@ def test_a_network_that_cannot_be_converted_names_another_engine():
 @pytest.mark.slow
 @needs_compiler
 def test_inductor_agrees():
+    """On the first blocks of a network, which has every kind of layer of a whole one."""
+    import torch
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(0)
+    blocks = torch.nn.Sequential(mobilenet_v2().features[:4], torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
     images = pictures(24)
-    extract = opened(Context(threads=2), engine="inductor")
+    extract = _engine.open(blocks, lambda x: x / 255, params(engine="inductor"), Context(threads=2))
     found = beside(extract, images, 8, 2)
-    assert_agrees(found, opened()(images))
+    assert_agrees(found, _engine.open(blocks, lambda x: x / 255, params(engine="torch"), Context())(images))
     np.testing.assert_array_equal(extract(images[:8]), found[:8])
 
 
