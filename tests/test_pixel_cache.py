@@ -200,6 +200,15 @@ def test_a_disk_that_fills_up_stops_nobody(folder, tiny, monkeypatch, caplog):
     assert len(audit.readable) == 30 and "is full: decoded images are not kept" in caplog.text
 
 
+def test_a_disk_without_any_room_stops_nobody(folder, tiny, monkeypatch, caplog):
+    monkeypatch.setattr(_keeping, "SHARE", float("nan"))
+    (tiny / cache.FOLDER).mkdir()
+    with pytest.raises(OSError, match="No space left"), (tiny / "full").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
+    assert len(take(folder, tiny).readable) == 30 and "is full: decoded images are not kept" in caplog.text
+
+
 def test_what_cannot_fit_is_not_begun(folder, tmp_path, caplog):
     """At 200,000 pixels a side, thirty images are 3.6 TB."""
     vast = Policy(200_000, "RGB", "squash", "bilinear")
