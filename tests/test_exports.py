@@ -429,6 +429,8 @@ class TestFiles:
         at = int(np.flatnonzero(source.split == 2)[3])
         for name in ("classifier.json", "classifier.skops"):
             shutil.copy(export / "all" / name, tmp_path)
+        about = json.loads((tmp_path / "classifier.json").read_text())
+        assert about["input"]["backbone"]["image"]["decode"] == "scaled", "as the images of the run were"
         shutil.copy(export / "photos" / source.info("dataset")["files"][at], tmp_path / "new.png")
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
         assert done.stdout == f"{source.names[source.predictions[at]]}\n", done.stderr

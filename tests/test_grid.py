@@ -418,6 +418,15 @@ def test_a_folder_is_counted_as_it_is(photos):
     assert known.fingerprinted and set(known.plan.runs) != set(provisional.plan.runs)
 
 
+def test_how_images_are_decoded_is_hashed_for_files_alone(photos):
+    root = photos()
+    for asked, kept in {(): (None, None), ("dataset=folder", f"dataset.root={root}"): ("scaled", "full")}.items():
+        grids = [build(cell(*asked, f"backbone.image.decode={way}")) for way in ("scaled", "full")]
+        recipes = [built.stages[stage(built, "features").parents["images"][1]] for built in grids]
+        assert tuple(recipe.config.get("decode") for recipe in recipes) == kept
+        assert len({recipe.hash for recipe in recipes}) == len({*kept})
+
+
 def test_all_heads_off_leaves_the_features():
     built = build(cell("clusterer=none", "classifier=none", "retrieval=none"))
     assert set(stage(built, "features").parents) == {"dataset", "images"}
