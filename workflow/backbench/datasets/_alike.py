@@ -1,7 +1,7 @@
 """Which images of a collection have equal pixels, though their files differ (layer 1).
 
 Small images are decoded whole when they are read, so that the digest of their pixels tells. A photograph that was
-decoded at a scale is decoded whole, once, where another one may be the same: their pixels are equal at that scale, or
+decoded at a scale is decoded whole, once, where another one may be the same: they have the same size and sketch, or
 one of them is of a format that has no scales and both agree in size and perceptual hash.
 """
 
@@ -53,7 +53,7 @@ def _whole(path: Path, sha256: str, bits: int | None) -> str | None:
 
 
 def _equal_at_scale(reduced: Mapping[str, Found]) -> Iterator[str]:
-    """Photographs that are equal at their scale to one of other bytes."""
+    """Photographs with the size and the sketch of one of other bytes."""
     groups: dict[tuple, dict[str, list[str]]] = {}
     for path, facts in reduced.items():
         place = (facts["pixels"], *facts["sides"])

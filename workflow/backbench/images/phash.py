@@ -22,11 +22,21 @@ LEAST = 55.0
 
 def of(image: "Image.Image") -> int:
     """The perceptual hash of an image, or ``NO_STRUCTURE``."""
-    import numpy as np
+    return of_sketch(sketch(image))
+
+
+def sketch(image: "Image.Image") -> "Image.Image":
+    """The grey picture of 32 x 32 pixels that the hash is of."""
     from PIL import Image
 
-    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    low = _frequencies(np.asarray(small))
+    return image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
+def of_sketch(image: "Image.Image") -> int:
+    """The perceptual hash of the image that a sketch is of."""
+    import numpy as np
+
+    low = _frequencies(np.asarray(image))
     if np.count_nonzero(np.abs(low[1:]) < LEAST) >= LOW * LOW // 2:
         return NO_STRUCTURE
     middle = np.sort(low)[LOW * LOW // 2 - 1 :][:2]
@@ -34,8 +44,8 @@ def of(image: "Image.Image") -> int:
 
 
 def _frequencies(pixels: "np.ndarray") -> "np.ndarray":
-    """The low frequencies (64,) of the cosine transform, with the bits that imagehash gets: the mean is the first."""
-    from scipy.fft import dct
+    """The low frequencies (64,) of the cosine transform, to the bit as imagehash has them: the mean is the first."""
+    from scipy.fftpack import dct
 
-    # The other rows are not needed. A number of rows of which all take the same way through the transform.
+    # No bit comes from the other rows.
     return dct(dct(pixels, axis=0)[:LOW], axis=1)[:, :LOW].ravel()

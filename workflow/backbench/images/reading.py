@@ -106,10 +106,12 @@ class Reader:
 def facts_of(decoded: decoding.Decoded) -> Facts:
     """What is told by the pixels of an image, at the scale of the audit.
 
-    ``pixels`` is the digest of the pixels at that scale, and ``reduction`` that scale; ``spread`` is the standard
-    deviation of the grey values where the image has no structure to hash.
+    ``pixels`` is the digest of the pixels, and ``reduction`` the scale; of a reduced image it is that of its sketch
+    (see ``phash``), which is enough to tell what may be equal. ``spread`` is the standard deviation of the grey values
+    where the image has no structure to hash.
     """
-    value = phash.of(decoded.image)
+    sketch = phash.sketch(decoded.image)
+    value = phash.of_sketch(sketch)
     flat = {"spread": round(spread(decoded.image), 4)} if value == phash.NO_STRUCTURE else {}
     return {
         "phash": f"{value:016x}",
@@ -117,7 +119,7 @@ def facts_of(decoded: decoding.Decoded) -> Facts:
         "mode": decoded.mode,
         "format": decoded.format,
         "peak": decoded.peak,
-        "pixels": decoding.pixel_digest(decoded.image).hex(),
+        "pixels": decoding.pixel_digest(decoded.image if decoded.reduction == 1 else sketch).hex(),
         "reduction": decoded.reduction,
         **flat,
     }
