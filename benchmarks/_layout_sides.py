@@ -15,6 +15,8 @@ from backbench.pictures import _embedding
 
 SEED = _embedding.SEED
 ROUNDS = sum(_embedding.ROUNDS)
+# umap-learn searches by NN-descent from so many rows on.
+SEARCHED = 4096
 
 
 def search(folder: str, count: int, cores: int, answer: str) -> Callable[[], Any]:
@@ -75,9 +77,9 @@ def umap(folder: str, cores: int, answer: str) -> Callable[[], Any]:
     def fit(x: np.ndarray) -> np.ndarray:
         return UMAP(**_embedding.UMAP_OPTIONS, random_state=SEED, transform_seed=SEED, n_jobs=1).fit(x).embedding_
 
-    # Its search is another one from 4,096 rows on, and each is compiled when it is first used.
     fit(x[:200])
-    fit(np.resize(x, (4200, x.shape[1])) + np.linspace(0, 1, 4200, dtype=np.float32)[:, None])
+    if len(x) >= SEARCHED:  # another search, which is compiled when it is first used
+        fit(np.resize(x, (4200, x.shape[1])) + np.linspace(0, 1, 4200, dtype=np.float32)[:, None])
     return lambda: np.save(answer, fit(x))
 
 
