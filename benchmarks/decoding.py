@@ -13,6 +13,7 @@ import hashlib
 import importlib.metadata
 import os
 import statistics
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,8 @@ def _photographs(folder: Path) -> list[Photograph]:
 
 
 def _head() -> list[str]:
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("pillow", "torchvision"))
+    libraries = ["pillow", "torchvision", *(["simplejpeg"] if _simplejpeg() else [])]
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in libraries)
     return [
         "# Decoding of JPEG photographs",
         "",
@@ -90,6 +92,10 @@ def _head() -> list[str]:
         "",
         f"One core of {provenance.machine()['cpu']}; load of the machine {os.getloadavg()[0]:.1f}. {versions}.",
     ]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 120)
 
 
 # ------------------------------------------------------------------------------------------------ time
@@ -114,8 +120,10 @@ def _times(photographs: Sequence[Photograph], args: argparse.Namespace) -> list[
     size = sum(file.size for file in files) / len(files) / 1e6
     return [
         "",
-        f"Processor time of {len(files)} photographs of 12 megapixels ({size:.1f} MB each), medians of {args.rounds} "
-        "rounds; resized: to 232, cropped to 224:",
+        *_wrapped(
+            f"Processor time of {len(files)} photographs of 12 megapixels ({size:.1f} MB each), medians of "
+            f"{args.rounds} rounds; resized: to 232, cropped to 224."
+        ),
         "",
         "| way | ms | of whole, resized |",
         "| --- | ---: | ---: |",
@@ -186,11 +194,13 @@ def _simplejpeg() -> Any:
 def _agreements(photographs: Sequence[Photograph]) -> list[str]:
     lines = [
         "",
-        f"Features of {len(photographs)} photographs against those after whole decoding: the cosine of each with its "
-        f"own, the share of its {NEIGHBOURS} nearest neighbours (cosine) that stay, and of photographs for which all "
-        "stay. Spare: how many times as large as the target of the resize (256 at least) the shorter side is at least. "
-        "Grey levels: mean difference of the prepared pixels. For comparison, one level of noise on 1 % and 10 % of "
-        "the values:",
+        *_wrapped(
+            f"Features of {len(photographs)} photographs against those after whole decoding: the cosine of each with "
+            f"its own, the share of its {NEIGHBOURS} nearest neighbours (cosine) that stay, and of photographs for "
+            "which all stay. Spare: how many times as large as the target of the resize (256 at least) the shorter "
+            "side is at least. Grey levels: mean difference of the prepared pixels. For comparison, one level of noise "
+            "on 1 % and 10 % of the values."
+        ),
         "",
         "| backbone | pixels | what | at 1/1, 1/2, 1/4, 1/8 | grey levels | least cosine | 5 % | median | neighbours "
         "| all of them |",

@@ -15,6 +15,8 @@
   a flipped bit within a JPEG, is not noticed.
 - The bytes of a file are read once (see ``content``). JPEG files may be decoded at a scale (see ``scaling``): a file
   that is not whole is found at any.
+- JPEG is decoded by Pillow: ``simplejpeg`` gives the same pixels by the same library and saves a tenth of the time at a
+  scale, ``torchvision.io`` has no scale; neither tells as much of a file (see ``benchmarks/results/decoding.md``).
 """
 
 import contextlib

@@ -1,8 +1,9 @@
 """At which scale a photograph is decoded (layer 1).
 
 A JPEG file can be decoded at 1/2, 1/4 or 1/8 of its sides, at a fraction of the time and memory: fewer coefficients of
-each block are transformed. What comes out is still ``SPARE`` times as large as what it is resized to, or more. Other
-formats are decoded whole.
+each block are transformed. What comes out is still ``SPARE`` times as large as what it is resized to, or more. What
+differs afterwards is how finely the filter of the resize meets the picture: an exact mean of the same blocks differs as
+much (``benchmarks/results/decoding.md`` has the features). Other formats are decoded whole.
 """
 
 from typing import TYPE_CHECKING
