@@ -23,7 +23,7 @@ SMALL = {
     "autoencoder": {"widths": [24, 12, 4]},
     "conv_autoencoder": {"channels": [4, 6], "code_width": 5, "dropout": 0.3},
 }
-REFS = {"dataset": ("dataset", "d" * 64), "images": ("images", "e" * 64)}
+REFS = {"dataset": ("dataset", "d" * 64)}
 COMMON = {"image": IMAGE, "epochs": 3, "batch_size": 50, "patience": None}
 
 
@@ -261,10 +261,9 @@ class TestStage:
     def outcome(self, root, scratch, name, progress=lambda done, total: None):
         values = yaml.safe_load((paths.conf() / "backbone" / f"{name}.yaml").read_text())
         store, split = Store(root), np.repeat([0, 1, 2], [300, 50, 50]).astype(np.uint8)
-        store.write("images", "e" * 64, {"config": IMAGE, "info": {}}, {"images": digits()[0]})
-        store.write("dataset", "d" * 64, {"info": {"n": 400}}, {"split": split})
+        arrays = {"pixels": digits()[0][..., 0], "rows": np.arange(400), "split": split}
+        store.write("dataset", "d" * 64, {"info": {"n": 400, "digest": "a" * 64}}, arrays)
         config = {**values, **SMALL[name], **COMMON}
-        config.pop("image")
         context = Context(scratch=scratch, progress=progress)
         (found,) = features.compute([Member("f" * 64, config)], Inputs(store, REFS), context)
         return found
@@ -272,7 +271,8 @@ class TestStage:
     @pytest.mark.parametrize("name", NAMES)
     def test_reconstructions_are_stored_beside_the_features(self, name, tmp_path):
         found = self.outcome(tmp_path / "store", tmp_path / "s", name)
-        assert set(found.arrays) == {"features", "reconstructions", "reconstructed_rows"}
+        assert set(found.arrays) == {"features", "keys", "reconstructions", "reconstructed_rows"}
+        assert "rows" not in found.info, "what was learnt is of this collection"
         assert found.arrays["reconstructed_rows"].min() >= 350, "test images"
         extract, _, images = fitted(name, tmp_path / "own", validation=np.arange(300, 350))
         np.testing.assert_allclose(found.arrays["features"], extract(images), rtol=1e-5, atol=1e-6)

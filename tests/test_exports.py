@@ -28,6 +28,7 @@ from backbench.exports._folder import ABANDONED_SECONDS, UNFINISHED, Folder
 from backbench.metrics import supervised
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
+from backbench.stage import RECIPE
 from backbench.store import Store
 from backbench.sweep import ledger
 
@@ -395,7 +396,7 @@ class TestFiles:
         assert report["config_hash"] == row.config_hash and report["parameters"] == json.loads(json.dumps(row.params))
         assert {name: report["metrics"][name] for name in row.metrics} == pytest.approx(row.metrics, nan_ok=True)
         assert report["images"] == {"total": 100, "train": 60, "validation": 20, "test": 20}
-        assert report["not_exported"] == {} and set(report["computed_with"]["seconds"]) == set(row.stages)
+        assert report["not_exported"] == {} and set(report["computed_with"]["seconds"]) == {*row.stages} - {RECIPE}
         assert report["reproduce"]["run"] == f"backbench reproduce {row.config_hash[:12]}"
         assert "dataset.root=PATH" in report["reproduce"]["sweep"] and "k=3" in report["reproduce"]["sweep"]
         found = digests(export / "all")

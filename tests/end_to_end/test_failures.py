@@ -155,7 +155,7 @@ def test_a_full_disk_is_a_clear_error_and_leaves_nothing_half_written(empty: Ben
     assert "BACKBENCH_STORE" in done.stderr
     assert "Traceback" not in done.stderr
     store, found = Store(kept), [*kept.glob("*/??/*.json")]
-    assert {path.parts[-3] for path in found} - {"features"} == {"dataset", "audit", "images"}
+    assert {path.parts[-3] for path in found} - {"features"} == {"dataset", "audit"}
     found = [path for path in found if path.parts[-3] != "features"]
     for path in found:
         record = store.read(path.parts[-3], path.stem)
