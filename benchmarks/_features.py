@@ -134,31 +134,26 @@ def _digits(folder: Path) -> None:
 
 
 def _wide(folder: Path) -> None:
-    """Through the stages dataset, images and features, as a sweep does it."""
-    from backbench.stages import dataset, features, images
+    """Through the stages dataset and features, as a sweep does it."""
+    from backbench.stages import dataset, features
 
     store, refs = Store(folder / "store"), {}
     context = Context(threads=CORES, scratch=folder / "scratch", downloads=paths.downloads())
-    network, policy = _network()
-    for kind, module, config in (
-        ("dataset", dataset, _dataset(SHAPES["wide"])),
-        ("images", images, policy),
-        ("features", features, network),
-    ):
+    stages = {"dataset": (dataset, _dataset(SHAPES["wide"])), "features": (features, _network())}
+    for kind, (module, config) in stages.items():
         key = kind[0] * 64
         for outcome in module.compute([Member(key, config)], Inputs(store, refs), context):
             store.write(kind, key, {"config": config, "info": dict(outcome.info)}, outcome.arrays)
         refs[kind] = (kind, key)
-    found = Inputs(store, refs)
-    own = (found.array("dataset", "labels"), found.array("dataset", "split"))
-    _mixed(found.array("features", "features"), *own).save(folder)
+    stored = Inputs(store, refs)
+    labels, split = (stored.array("dataset", name) for name in ("labels", "split"))
+    _mixed(stored.array("features", "features"), labels, split).save(folder)
     shutil.rmtree(store.root)
 
 
-def _network() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Configuration of the features, and of the images that they are made from."""
+def _network() -> dict[str, Any]:
+    """Configuration of the features."""
     values = conf("backbone", "efficientnet_lite0")
     module = plugins.load("backbone", "efficientnet_lite0")
     params = module.resolve(plugins.params("backbone", values), "cpu")
-    options = {key: value for key, value in vars(params).items() if key != "image"}
-    return {"name": values["name"], **options, **module.identity(params)}, vars(params.image)
+    return {"name": values["name"], **vars(params), "image": vars(params.image), **module.identity(params)}

@@ -147,8 +147,9 @@ def folders(paths: Paths, depth: int) -> dict[str, list[PurePosixPath]]:
     """The paths in each folder at a depth."""
     inside: dict[str, list[PurePosixPath]] = {}
     for path in paths:
-        if len(path.parts) > depth + 1:
-            inside.setdefault(path.parts[depth], []).append(path)
+        names = path.parts
+        if len(names) > depth + 1:
+            inside.setdefault(names[depth], []).append(path)
     return inside
 
 

@@ -96,7 +96,8 @@ def passed_over(name: str, folder: bool) -> str | None:
         return DOCUMENT
     if folder:
         return SYSTEM if lower in SYSTEM_FOLDERS else None
-    return SYSTEM if lower in SYSTEM_FILES else KINDS.get(Path(lower).suffix)
+    stem, dot, ending = lower.rpartition(".")
+    return SYSTEM if lower in SYSTEM_FILES else KINDS.get(dot + ending if stem else "")
 
 
 def is_image(path: Path) -> bool:

@@ -91,11 +91,7 @@ def by_digest() -> dict[str, Found]:
 
 def is_older(root: Path) -> bool:
     """Whether a folder was fingerprinted by a version that told files by the digest of their decoded pixels."""
-    try:
-        body = json.loads(_path(root).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(body, dict) and body.get("format") == FORMAT - 1
+    return _stored(_path(root)).get("format") == FORMAT - 1
 
 
 def forget(root: Path, file: str) -> None:
@@ -191,12 +187,18 @@ def _body(root: Path) -> dict[str, Any]:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    body = _stored(path)
+    return body if _head().items() <= body.items() else {}
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """What a file holds, by whatever version and decoder; nothing if it is damaged or not there."""
     try:
         about = path.stat()
         body = _parsed(path, about.st_mtime_ns, about.st_size, about.st_ino)
     except (OSError, ValueError):
         return {}
-    return body if isinstance(body, dict) and _head().items() <= body.items() else {}
+    return body if isinstance(body, dict) else {}
 
 
 @functools.lru_cache(maxsize=1)
