@@ -32,6 +32,8 @@ FIXED = {
     ("dataset", "folder", "digest"),
     ("backbone", "precomputed", "align"),
 }
+# Options that count for collections of files alone.
+OF_FILES = {"image.decode"}
 # What an option counts beside, by its name or by plugin and name.
 BESIDE: dict[Any, dict[str, Any]] = {
     "image.resize": {"image.shorter": None},
@@ -243,9 +245,9 @@ def cell_with(kind: str, name: str, values: dict[str, Any]) -> dict:
     return {**config, "chain": chain, **{head: {**config[head], "chain": chain} for head in HEADS}}
 
 
-def hash_of(kind: str, name: str, values: dict[str, Any]) -> str:
+def hash_of(kind: str, name: str, values: dict[str, Any], collection: dict[str, Any]) -> str:
     """The run's hash; collections that are there are read, of the others nothing is known but their size."""
-    config = cell_with(kind, name, values)
+    config = {**cell_with(kind, name, values), **collection}
     if kind == "dataset" and name in SOURCES:
         module, params = plugins.load(kind, name), plugins.params(kind, config[kind])
         return run_hash(config, digest=module.fingerprint(params, Reading()))
@@ -255,11 +257,12 @@ def hash_of(kind: str, name: str, values: dict[str, Any]) -> str:
 @pytest.mark.parametrize(("kind", "name", "option", "hint"), every_option())
 def test_every_option_counts(kind, name, option, hint, tmp_path):
     values = configured(kind, name, option, tmp_path)
-    before = hash_of(kind, name, values)
+    collection = {"dataset": {**options("dataset", "folder"), **_folder(tmp_path)}} if option in OF_FILES else {}
+    before = hash_of(kind, name, values, collection)
     equal, refused = [], []
     for other in itertools.chain(tried(name, option, tmp_path), candidates(hint, value_of(values, option))):
         try:
-            found = hash_of(kind, name, with_its_companions(values, name, option, other))
+            found = hash_of(kind, name, with_its_companions(values, name, option, other), collection)
         except ConfigError as error:
             refused.append(f"{other!r}: {error}")
         else:
