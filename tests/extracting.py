@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from sweeping import computed
 
 from backbench import paths
@@ -36,7 +37,9 @@ class Extracted:
 
 def extracted(*overrides, keep=True, **options) -> Extracted:
     """Features that `overrides` ask for, from whatever the store has; `options` are those of the context."""
-    made = computed(*HEADLESS, *NETWORK, *overrides, without=("audit", "features", *ledger.HEADS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BACKBENCH_DEVICE", "cpu")  # planning sets it for the jobs, and not for other tests
+        made = computed(*HEADLESS, *NETWORK, *overrides, without=("audit", "features", *ledger.HEADS))
     (stage,) = (stage for stage in made.stages.values() if stage.kind == "features")
     store, counts = Store(paths.store()), []
     inputs = Inputs(store, dict(stage.reads))

@@ -1,5 +1,7 @@
 """Rows of features from the store: of what they are taken, of what never, and what damage does."""
 
+import shutil
+
 import numpy as np
 import pytest
 from extracting import extracted
@@ -11,27 +13,30 @@ from backbench.stage import Inputs
 from backbench.stages import _known
 from backbench.store import DONE, Store
 
-pytestmark = pytest.mark.usefixtures("own_results")
 
-
-@pytest.fixture
-def root(tmp_path):
-    """Ten photographs."""
-    (tmp_path / "in").mkdir()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Ten photographs, and results with their features in the store."""
+    place = tmp_path_factory.mktemp("made")
+    (place / "in").mkdir()
     for number in range(10):
-        scene(number).save(tmp_path / "in" / f"{number}.png")
-    return tmp_path / "in"
+        scene(number).save(place / "in" / f"{number}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BACKBENCH_RESULTS", str(place / "results"))
+        return place, extracted("dataset=folder", f"dataset.root={place / 'in'}")
 
 
 @pytest.fixture
-def overrides(root):
-    return ("dataset=folder", f"dataset.root={root}")
+def overrides(made):
+    return ("dataset=folder", f"dataset.root={made[0] / 'in'}")
 
 
 @pytest.fixture
-def first(overrides):
-    """The features of the photographs, in the store."""
-    return extracted(*overrides)
+def first(made, tmp_path, monkeypatch):
+    """The features of the photographs, in a store of the test's own."""
+    shutil.copytree(made[0] / "results", tmp_path / "results")
+    monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
+    return made[1]
 
 
 # Overrides that make other rows of the same images, and the options of a context that do.
