@@ -25,7 +25,7 @@ BLOCK = 512
 
 
 class Pictures:
-    """The images of a dataset at the scale of the audit, each opened when asked for, by the threads of the job."""
+    """The images of a dataset at a scale, each opened when asked for, by the threads of the job."""
 
     def __init__(self, inputs: Inputs, context: Context, root: str | None = None):
         self._open = pixels.opener(inputs, root)
@@ -33,8 +33,10 @@ class Pictures:
         self._threads = max(1, context.threads)
         self._progress = context.progress
 
-    def each(self, rows: Sequence[int], look: Callable[["Image.Image"], Result]) -> Iterator[Result]:
-        """What `look` says of each of `rows`, in their order.
+    def each(
+        self, rows: Sequence[int], look: Callable[["Image.Image"], Result], least: int = scaling.AUDIT
+    ) -> Iterator[Result]:
+        """What `look` says of each of `rows`, in their order; `least` is the shorter side that it needs.
 
         Raises
         ------
@@ -44,12 +46,12 @@ class Pictures:
         waiting, done = iter(rows), 0
         with ThreadPoolExecutor(self._threads) as pool:
             while block := list(islice(waiting, BLOCK)):
-                yield from pool.map(lambda row: self._looked(int(row), look), block)
+                yield from pool.map(lambda row: self._looked(int(row), look, least), block)
                 done += len(block)
                 self._progress(done, len(rows))
 
-    def _looked(self, row: int, look: Callable[["Image.Image"], Result]) -> Result:
-        with pixels.named(self._name(row)), self._open(row, scaling.AUDIT) as decoded:
+    def _looked(self, row: int, look: Callable[["Image.Image"], Result], least: int) -> Result:
+        with pixels.named(self._name(row)), self._open(row, least) as decoded:
             return look(decoded.image)
 
 
@@ -78,7 +80,7 @@ def greys(pictures: Pictures, rows: Sequence[int]) -> np.ndarray:
 
 def thumbnails(pictures: Pictures | None, rows: Sequence[int]) -> tuple[np.ndarray, list[list[int]]]:
     """Letterboxed thumbnails (m, 96, 96, 3) of `rows`, and the width and height of the image in the middle of each."""
-    found = list(pictures.each(rows, _thumbnail)) if pictures else []
+    found = list(pictures.each(rows, _thumbnail, scaling.SPARE * THUMBNAIL)) if pictures else []
     stack = np.array([pixels for pixels, _ in found], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL, 3)
     return stack, [size for _, size in found]
 
