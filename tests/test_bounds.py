@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from filebytes import LONG, SHORT, directory, png
+from peaks import SCRIPT
 from pictures import digest_of, folder_load
 from PIL import Image
 
@@ -18,19 +19,21 @@ from backbench.images import bounds, decoding, preparing, reading
 from backbench.stages import _audit_images, pixels
 
 # A process that prints what a function of the package says, and by how much memory it grew.
-MEASURED = """
-import json, resource, sys
-from pathlib import Path
+MEASURED = (
+    SCRIPT
+    + """
+import json, sys
 
 import imagehash, scipy.fft
 from backbench.images import decoding, reading
 
 decoding.decoder_version()
 decoding._opening.formats()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_from_now()
 found = dict(reading.Reader().look(Path(sys.argv[1])).facts)
-print(json.dumps([found, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024]))
+print(json.dumps([found, peak() - before]))
 """
+)
 
 
 def looked(path) -> tuple[dict, int]:
@@ -193,14 +196,14 @@ def test_a_file_that_is_too_large_for_this_machine_is_left_out_for_now(folder):
 def test_whatever_a_library_raises_is_the_reason_of_the_file(folder, monkeypatch):
     digest = digest_of(folder)
     (folder / "class1" / "zz.png").write_bytes(blank_png(20, 16, 8, 2))
-    real = reading.phash.of
+    real = reading.phash.sketch
 
     def deep(image):
         if not image.getbbox():
             raise RecursionError("maximum recursion depth exceeded")
         return real(image)
 
-    monkeypatch.setattr(reading.phash, "of", deep)
+    monkeypatch.setattr(reading.phash, "sketch", deep)
     found = folder_load(folder)
     assert found.info["excluded"] == {"class1/zz.png": "RecursionError: maximum recursion depth exceeded"}
     assert found.digest == digest

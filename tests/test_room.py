@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from filebytes import dng
+from peaks import SCRIPT
 from pictures import paint
 from PIL import Image
 
@@ -203,18 +204,14 @@ def test_threads_with_huge_pictures_take_turns(tmp_path, monkeypatch, all_room):
 
 # What it needs is what it takes
 
-MEASURED = """
+MEASURED = (
+    SCRIPT
+    + """
 import json, sys
-from pathlib import Path
 
 from backbench.images import content, decoding, preparing, room
 from backbench.images.policy import Image as Policy
 from PIL import Image
-
-
-def peak() -> int:
-    return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith("VmHWM"))
-
 
 policy = Policy(224, "RGB", "crop", "bicubic", 256)
 preparing.resize(Image.new("RGB", (300, 300)), policy)
@@ -222,12 +219,12 @@ room.SMALL = 0
 decoding.decoder_version()
 decoding._opening.formats()
 file = content.read(Path(sys.argv[1]))
-Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-before = peak()
+before = peak_from_now()
 with decoding.decode_each(file, None, json.loads(sys.argv[2])) as pictures:
     preparing.resize(pictures[0], policy)
-    print((peak() - before) * 1024, room.BUDGET - room.ALL.free)
+    print(peak() - before, room.BUDGET - room.ALL.free)
 """
+)
 KINDS = {
     "a.jpg": ("RGB", {}),
     "turned.jpg": ("CMYK", {"exif": 6}),
