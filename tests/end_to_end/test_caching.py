@@ -177,7 +177,7 @@ def test_a_damaged_array_is_found_when_it_is_used_and_computed_anew(bench: Bench
     """Planning does not read gigabytes: the job that reads the array finds the damage, and the next launch mends it."""
     grid = (*COMMON, "clusterer=kmeans", "k=5", "classifier=none", "retrieval=none")
     arrays = bench.arrays()
-    [path] = (bench.store / "features").rglob("*.npy")
+    [path] = (bench.store / "features").rglob("*features*.npy")
     flip(path, path.stat().st_size // 2)
     done = bench.run("sweep", *grid, check=1)
     assert "does not match its recorded digest; launch again and it is computed anew" in done.stderr
