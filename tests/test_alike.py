@@ -46,7 +46,7 @@ def reduction(path) -> int:
     return reading.Reader().look(path).facts["reduction"]
 
 
-@pytest.mark.parametrize("size", [(90, 60), (1600, 1200)])
+@pytest.mark.parametrize("size", [(90, 60), (1800, 1350)])
 def test_a_photograph_with_other_metadata(place, size):
     exif = Image.Exif()
     exif[0x010F] = "Maker"
@@ -81,15 +81,15 @@ def test_small_images_of_two_formats(place):
 def test_a_turned_photograph_equals_the_one_that_was_saved_upright(place):
     exif = Image.Exif()
     exif[0x0112] = 6
-    (place / "a.jpg").write_bytes(jpeg(scene(1, (1600, 1200)), exif=exif))
+    (place / "a.jpg").write_bytes(jpeg(scene(1, (1800, 1350)), exif=exif))
     decoding.rgb(place / "a.jpg").save(place / "b.png")
-    assert Image.open(place / "b.png").size == (1200, 1600) and reduction(place / "a.jpg") == 2
+    assert Image.open(place / "b.png").size == (1350, 1800) and reduction(place / "a.jpg") == 2
     assert groups(place) == [{"a.jpg", "b.png"}]
 
 
 def test_photographs_of_equal_hashes_are_not_equal(place):
     """Lighter by one: no perceptual hash notices."""
-    first = scene(1, (1600, 1200))
+    first = scene(1, (1800, 1350))
     first.save(place / "a.png", compress_level=1)
     Image.fromarray(np.clip(np.asarray(first).astype(int) + 1, 0, 255).astype(np.uint8)).save(place / "b.png")
     (place / "c.jpg").write_bytes(jpeg(first))
@@ -103,8 +103,8 @@ def test_photographs_that_differ_beyond_their_scale_are_not_equal(place):
     """One of the waves that a block is made of differs, which half the size is computed without."""
     wave = np.sqrt(2) * np.cos((2 * np.arange(8) + 1) * 4 * np.pi / 16)
     for name, height in (("a", 0), ("b", 10)):
-        pixels = np.full((1024, 1024), 128.0)
-        pixels[512:520, 512:520] += height * np.outer(wave, wave)
+        pixels = np.full((1280, 1280), 128.0)
+        pixels[640:648, 640:648] += height * np.outer(wave, wave)
         Image.fromarray(pixels.round().astype(np.uint8)).save(place / f"{name}.jpg", qtables=[[16] * 64])
     looks = [reading.Reader().look(place / f"{name}.jpg").facts for name in "ab"]
     assert looks[0]["reduction"] == 2 and looks[0]["pixels"] == looks[1]["pixels"], "equal at half their sides"
@@ -113,7 +113,7 @@ def test_photographs_that_differ_beyond_their_scale_are_not_equal(place):
 
 
 def test_one_of_equal_images_is_kept(place):
-    data = jpeg(scene(1, (1600, 1200)))
+    data = jpeg(scene(1, (1800, 1350)))
     for label, number in (("cat", 1), ("dog", 2)):
         (place / label).mkdir()
         for more in range(9):
@@ -129,11 +129,11 @@ def test_one_of_equal_images_is_kept(place):
 
 
 def test_only_what_may_be_equal_is_decoded_whole_and_that_once(place):
-    data = jpeg(scene(1, (1600, 1200)))
+    data = jpeg(scene(1, (1800, 1350)))
     for name in "abc":
         (place / f"{name}.jpg").write_bytes(with_comment(data, name.encode("ascii")))
     for number in range(3):
-        (place / f"{number}.jpg").write_bytes(jpeg(scene(10 + number, (1600, 1200))))
+        (place / f"{number}.jpg").write_bytes(jpeg(scene(10 + number, (1800, 1350))))
     with opened(place) as names:
         digest_of(place)
     assert sorted(names) == sorted([*(f"{n}.jpg" for n in "012abc"), *(f"{n}.jpg" for n in "abc")])
@@ -145,7 +145,7 @@ def test_only_what_may_be_equal_is_decoded_whole_and_that_once(place):
 
 
 def test_a_file_that_changed_before_it_was_decoded_whole_keeps_its_bytes_for_a_key(place):
-    data = jpeg(scene(1, (1600, 1200)))
+    data = jpeg(scene(1, (1800, 1350)))
     for name in "ab":
         (place / f"{name}.jpg").write_bytes(with_comment(data, name.encode("ascii")))
     files = {f"{name}.jpg": dict(reading.Reader().look(place / f"{name}.jpg").facts) for name in "ab"}

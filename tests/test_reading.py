@@ -42,16 +42,16 @@ def many(tmp_path):
 
 
 def test_a_look_has_the_facts_and_the_pixels_of_every_policy(tmp_path):
-    scene(3, (1100, 1600)).save(tmp_path / "a.jpg", quality=90)
+    scene(3, (1400, 1600)).save(tmp_path / "a.jpg", quality=90)
     with opened(tmp_path) as names:
         look = reading.Reader([SMALL, CROP]).look(tmp_path / "a.jpg")
     assert names == ["a.jpg"]
     about = (tmp_path / "a.jpg").stat()
     assert look.facts["sha256"] == hashlib.sha256((tmp_path / "a.jpg").read_bytes()).hexdigest()
     assert [look.facts[key] for key in reading.STAMP] == [about.st_size, about.st_mtime_ns, about.st_ctime_ns]
-    assert (look.facts["sides"], look.facts["format"], look.facts["reduction"]) == ([1100, 1600], "JPEG", 2)
+    assert (look.facts["sides"], look.facts["format"], look.facts["reduction"]) == ([1400, 1600], "JPEG", 2)
     for rows, policy in zip(look.rows, (SMALL, CROP), strict=True):
-        decoded = decoding.decode(tmp_path / "a.jpg", None, 512)
+        decoded = decoding.decode(tmp_path / "a.jpg", None, 640)
         np.testing.assert_array_equal(rows, preparing.resize(decoded, policy))
     assert json.loads(json.dumps(look.facts)) == look.facts
 

@@ -38,17 +38,17 @@ def decoded(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "least"),
     [
-        ({}, 512),
-        ({"size": 256}, 512),
-        ({"size": 384}, 768),
+        ({}, 640),
+        ({"size": 256}, 640),
+        ({"size": 384}, 960),
         ({"decode": "full"}, None),
         ({"interpolation": "nearest"}, None),
-        (CROP, 512),
-        ({**CROP, "shorter": 342}, 684),
-        ({**CROP, "size": 300, "shorter": None}, 600),
+        (CROP, 640),
+        ({**CROP, "shorter": 342}, 855),
+        ({**CROP, "size": 300, "shorter": None}, 750),
     ],
 )
-def test_a_policy_keeps_twice_what_it_resizes_to(changes, least):
+def test_a_policy_keeps_more_than_twice_what_it_resizes_to(changes, least):
     assert scaling.least(parse(Policy, {**SQUASH, **changes}, "image")) == least
 
 
