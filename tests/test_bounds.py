@@ -18,6 +18,9 @@ from backbench.datasets import _fingerprint, _layout
 from backbench.images import bounds, decoding, preparing, reading
 from backbench.stages import _audit_images, pixels
 
+# A file is known by its bytes, whichever test wrote it.
+pytestmark = pytest.mark.usefixtures("own_results")
+
 # A process that prints what a function of the package says, and by how much memory it grew.
 MEASURED = (
     SCRIPT
