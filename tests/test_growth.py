@@ -80,6 +80,15 @@ def test_without_the_prepared_pixels_the_new_images_alone_are_opened_again(root,
     np.testing.assert_array_equal(grown.features, extracted(*overrides).features)
 
 
+def test_after_an_audit_the_first_backbone_decodes_for_the_next(root):
+    overrides = ("dataset=folder", f"dataset.root={root}", "backbone.weights=random")
+    planning.make(overrides, prepare=False)
+    for seed, decoded in ((1, 20), (2, 0)):
+        with opened(root) as names:
+            extracted(*overrides, f"backbone.weights_seed={seed}")
+        assert len(names) == decoded and prepared() == 20
+
+
 def test_of_a_collection_that_shrank_nothing_is_computed(root):
     overrides = ("dataset=folder", f"dataset.root={root}")
     first = extracted(*overrides)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from backbench.datasets._registry import Found
 from backbench.images import reading
+from backbench.images.bounds import Unreadable
 
 # Bits of the perceptual hash that differ between a photograph at a scale and the same pixels at full size.
 NEAR = 4
@@ -33,7 +34,8 @@ def unconfirmed(files: Mapping[str, Found]) -> set[str]:
 def confirmed(root: Path, files: Mapping[str, Found], bits: int | None) -> dict[str, Found]:
     """The files that had to be decoded whole, with the digest of all their pixels.
 
-    A file that has changed meanwhile keeps the key of its bytes: whoever reads it next finds that out.
+    A file that has changed meanwhile keeps the key of its bytes: whoever reads it next finds that out. One that the
+    machine could not read now is tried again the next time.
     """
     digests: dict[str, str | None] = {}
     more: dict[str, Found] = {}
@@ -41,14 +43,18 @@ def confirmed(root: Path, files: Mapping[str, Found], bits: int | None) -> dict[
         facts = files[path]
         if facts["sha256"] not in digests:
             digests[facts["sha256"]] = _whole(root / path, facts["sha256"], bits)
-        more[path] = {**facts, "whole": digests[facts["sha256"]] or facts["sha256"]}
+        digest = digests[facts["sha256"]]
+        more |= {path: {**facts, "whole": digest}} if digest else {}
     return more
 
 
 def _whole(path: Path, sha256: str, bits: int | None) -> str | None:
+    """The digest of all pixels, or of the bytes of a file that has changed; None where the machine could not say."""
     try:
-        return reading.whole_digest(path, sha256, bits)
-    except (OSError, ValueError, MemoryError):
+        return reading.whole_digest(path, sha256, bits) or sha256
+    except Unreadable:
+        return sha256
+    except (OSError, MemoryError):
         return None
 
 

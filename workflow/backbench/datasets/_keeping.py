@@ -1,7 +1,6 @@
 """Prepared pixels of files as they are read, kept for the features that a sweep will ask for (layer 1)."""
 
 import contextlib
-import errno
 import logging
 import shutil
 from collections.abc import Iterable, Sequence
@@ -17,8 +16,6 @@ log = logging.getLogger(__name__)
 
 # Share of the free room of a disk that prepared pixels may take.
 SHARE = 0.8
-# No room: of the disk, of the user's quota, of one file.
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Keeper:
@@ -50,14 +47,7 @@ class Keeper:
         looks = [look for look in looks if look.rows]
         keys = [images_reading.key_of(bytes.fromhex(look.facts["sha256"]), self.bits) for look in looks]
         for position, writer in enumerate(self._writers if looks else ()):
-            try:
-                writer.append(keys, np.stack([look.rows[position] for look in looks]))
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise
-                log.warning("%s is full: decoded images are not kept", writer.cache.folder)
-                self._writers = []
-                return
+            writer.append(keys, np.stack([look.rows[position] for look in looks]))
 
     def __enter__(self) -> "Keeper":
         return self

@@ -7,9 +7,12 @@ are prepared from the file again.
 """
 
 import contextlib
+import errno
 import json
+import logging
 import mmap
 import shutil
+import threading
 import uuid
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,10 +29,14 @@ from backbench.store import make_folder
 if TYPE_CHECKING:
     import numpy as np
 
+log = logging.getLogger(__name__)
+
 CHANNELS = {"RGB": 3, "L": 1}
 FOLDER, ROWS, INDEX = "pixels", ".rows", ".index"
 # Keys are SHA-256 digests.
 KEY_BYTES = 32
+# No room: of the disk, of the user's quota, of one file.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MODULES = ("backbench.images.preparing", "backbench.images.decoding")
 
 
@@ -103,22 +110,31 @@ class PixelCache:
 
 
 class Writer:
-    """Appends blocks to a cache (a context manager); files are made when there is something to write."""
+    """Appends blocks to a cache, from any thread (a context manager).
+
+    Files are made when there is something to write. Where there is no room for a block, neither it nor what follows is
+    kept: ``stopped`` says so.
+    """
 
     def __init__(self, cache: PixelCache):
-        self.cache, self.count = cache, 0
+        self.cache, self.count, self.stopped = cache, 0, False
         self._files: tuple[BinaryIO, TextIO] | None = None
+        self._turn = threading.Lock()
 
     def append(self, keys: Sequence[bytes], rows: "np.ndarray") -> None:
-        """Write and commit `rows` (n, size, size, channels) uint8 under `keys`.
+        """Write and commit `rows` (n, size, size, channels) uint8 under `keys`."""
+        with self._turn:
+            if self.stopped or not len(keys):
+                return
+            try:
+                self._append(keys, rows)
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                log.warning("%s is full: decoded images are not kept", self.cache.folder)
+                self.stopped = True
 
-        Raises
-        ------
-        OSError
-            If there is no room; what was committed before stays.
-        """
-        if not len(keys):
-            return
+    def _append(self, keys: Sequence[bytes], rows: "np.ndarray") -> None:
         data, index = self._opened()
         data.write(rows.data)
         data.flush()
@@ -138,6 +154,10 @@ class Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; what was committed stays."""
         for file in self._files or ():
             with contextlib.suppress(OSError):  # of a disk that is full: what is left in the buffer is no whole block
                 file.close()

@@ -70,7 +70,7 @@ class Reader:
         Raises
         ------
         OSError
-            Where the machine cannot go on: too many open files, a disk that gives errors. One bad file stops nobody.
+            Where the machine cannot go on, as with too many open files. One bad file stops nobody.
         """
         blocks = (paths[first : first + BLOCK] for first in range(0, len(paths), BLOCK))
         with threads.beside(machine.cores()):
@@ -91,6 +91,8 @@ class Reader:
         except OSError as error:
             if error.errno in OF_THE_MACHINE:
                 raise
+            if error.errno == errno.EIO:  # a share that was away for a moment gives it too
+                return Look({"reason": f"{error.strerror}; it is tried again the next time"})
             return Look({**(known or stamp(path) | self._of_bits), "reason": error.strerror or str(error)})
         except decoding.Unreadable as error:
             return Look({**(known or stamp(path) | self._of_bits), "reason": str(error)})

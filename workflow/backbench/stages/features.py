@@ -7,6 +7,7 @@ was. A row does not depend on the other rows: batches have one shape, and the la
 has one core; the threads work on batches beside each other.
 """
 
+import contextlib
 import dataclasses
 import logging
 import shutil
@@ -105,12 +106,12 @@ def _extracted(member: Member, module: ModuleType, params: Any, inputs: Inputs, 
 
 def _attempt(member: Member, module: ModuleType, params: Any, inputs: Inputs, context: Context) -> Outcome:
     """Features of the images on the device of `context`."""
-    images = pixels.Prepared(inputs, params.image, member.config.get("root"))
+    images = pixels.Prepared(inputs, params.image, member.config.get("root"), keep=True)
     opened, training, also = _opener(module, params, images, inputs, context)
     batch, trained = _extraction.batch_of(module, params, context), hasattr(module, "fit")
     about = {} if trained else _identity(member, params, batch, context)
     rows = _known.rows(inputs, pixels.row_keys(inputs), about.get("identity"), module.width(params))
-    with _partial(member, module, params, training, rows, context) as partial:
+    with contextlib.closing(images), _partial(member, module, params, training, rows, context) as partial:
         todo, start, used = len(rows.missing) - partial.done, time.perf_counter(), {}
         if todo:
             _sign(partial, about)

@@ -38,16 +38,19 @@ class Prepared:
     ----------
     root
         Folder that was asked for; None: where the dataset stage found it.
+    keep
+        Whether pixels that are made of files go into the cache, for the next backbone of the same policy.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, inputs: Inputs, policy: Policy, root: str | None = None):
+    def __init__(self, inputs: Inputs, policy: Policy, root: str | None = None, keep: bool = False):
         self.policy, self._name, self._keys = policy, names(inputs), keys(inputs)
         # Opened when the first image is: what the cache holds needs no file.
         self._opener = functools.cache(functools.partial(opener, inputs, root))
         self._same = _as_stored(inputs, policy)
         self._cache = cache.PixelCache(inputs.store.root, policy)
+        self._writer = cache.Writer(self._cache) if keep and self._keys is not None else None
         self._rows = np.arange(inputs.info("dataset")["n"])
 
     def __len__(self) -> int:
@@ -63,6 +66,11 @@ class Prepared:
         if self._same is not None:
             release(self._same)
 
+    def close(self) -> None:
+        """End writing to the cache."""
+        if self._writer is not None:
+            self._writer.close()
+
     def take(self, rows: np.ndarray) -> "Prepared":
         """Those of some rows alone, in their order."""
         part = copy.copy(self)
@@ -75,10 +83,14 @@ class Prepared:
             return self._same[chosen]
         if chosen.ndim == 0:
             return self._one(int(chosen))
-        made = np.empty((len(chosen), *self.shape[1:]), np.uint8)
+        pixels, missing = np.empty((len(chosen), *self.shape[1:]), np.uint8), []
         for place, row in enumerate(chosen.tolist()):
-            made[place] = self._one(row)
-        return made
+            cached = self._cached(row)
+            pixels[place] = self._made(row) if cached is None else cached
+            missing += [place] if cached is None else []
+        if self._writer is not None and missing:
+            self._writer.append([self._keys[row].tobytes() for row in chosen[missing]], pixels[missing])
+        return pixels
 
     def on_disk(self, context: Context) -> np.ndarray:
         """All of them as a memory-mapped array in the scratch folder, for who goes through them many times."""
@@ -94,9 +106,13 @@ class Prepared:
         return array
 
     def _one(self, row: int) -> np.ndarray:
-        pixels = None if self._keys is None else self._cache.read(self._keys[row].tobytes())
-        if pixels is not None:
-            return pixels
+        cached = self._cached(row)
+        return self._made(row) if cached is None else cached
+
+    def _cached(self, row: int) -> np.ndarray | None:
+        return None if self._keys is None else self._cache.read(self._keys[row].tobytes())
+
+    def _made(self, row: int) -> np.ndarray:
         with named(self._name(row)), self._opener()(row, scaling.least(self.policy)) as decoded:
             return preparing.resize(decoded, self.policy)
 
