@@ -92,11 +92,12 @@ def speed(lanes: Sequence[Lane], size: int, seconds: float) -> float:
         return sum(pool.map(work, lanes))
 
 
-def spend(lanes: Sequence[Lane], size: int, images: int) -> None:
-    """Run `images` through the lanes, whoever is free taking the next batch."""
-    batches = iter(range(0, images, size))
+def spend(lanes: Sequence[Lane], size: int, images: int) -> int:
+    """Run `images` or a few more through the lanes, whoever is free taking the next batch; returns how many."""
+    batches, count = iter(range(0, images, size)), -(-images // size) * size
     with ThreadPoolExecutor(len(lanes)) as pool:
         list(pool.map(lambda lane: [lane(size) for _ in batches], lanes))
+    return count
 
 
 def _torch_lanes(network: Any, normalise: Any, asked: Any, context: Context) -> list[Lane]:

@@ -149,8 +149,7 @@ def forward(asked: Asked) -> Work:
     images = min(n, ENOUGH if hasattr(asked.params(), "engine") else n)
 
     def work(folder: Path) -> dict[str, float]:
-        _bare.spend(lanes, size, images)
-        return {"share": images / n, "batch": size}
+        return {"share": _bare.spend(lanes, size, images) / n, "batch": size}
 
     return work
 

@@ -12,6 +12,7 @@ bare pass over decoded images, and says what memory the stage takes.
 import argparse
 import itertools
 import os
+import shlex
 import statistics
 import sys
 import tempfile
@@ -134,6 +135,8 @@ def _ratios(ways: dict[tuple[str, str], Way], engines: list[str]) -> list[str]:
     lines = []
     decode = ways["decode", "torch"].rounds
     for engine in engines:
+        plain = ways["backbench", engine].asked.about.network in PLAIN
+        with_engine = "" if plain else f" with {engine}"
         ours, forward = ways["backbench", engine].rounds, ways["forward", engine].rounds
         of = {
             "the slower leg": [max(a["seconds"], b["seconds"]) for a, b in zip(decode, forward, strict=True)],
@@ -142,14 +145,15 @@ def _ratios(ways: dict[tuple[str, str], Way], engines: list[str]) -> list[str]:
         words = [f"{_ratio([a['seconds'] for a in ours], base)} of {name}" for name, base in of.items()]
         sums = [a["cpu"] + b["cpu"] for a, b in zip(decode, forward, strict=True)]
         lines.append(
-            f"- backbench with {engine} takes {' and '.join(words)}; of their processor time "
+            f"- backbench{with_engine} takes {' and '.join(words)}; of their processor time "
             f"{_ratio([a['cpu'] for a in ours], sums)}."
         )
     ours = [a["seconds"] for a in ways["backbench", "torch"].rounds] if "torch" in engines else []
+    whose = "" if plain else " with torch"
     for name in ("imagefolder", "timm"):
         if ours and (name, "torch") in ways:
             theirs = [a["seconds"] for a in ways[name, "torch"].rounds]
-            lines.append(f"- {TITLES[name]} takes {_ratio(theirs, ours)} of backbench's time with torch.")
+            lines.append(f"- {TITLES[name]} takes {_ratio(theirs, ours)} of the time of backbench{whose}.")
     return lines
 
 
@@ -172,7 +176,9 @@ def _head(args: argparse.Namespace) -> list[str]:
     return [
         "# Extraction\n",
         "```bash",
-        " ".join(["python", "benchmarks/extraction.py", *("FOLDER" if Path(w).is_dir() else w for w in sys.argv[1:])]),
+        shlex.join(
+            ["python", "benchmarks/extraction.py", *("FOLDER" if Path(w).is_dir() else w for w in sys.argv[1:])]
+        ),
         "```\n",
         f"{device}; load of the machine at the end {os.getloadavg()[0]:.1f}. {', '.join(names)}; OPENBLAS_CORETYPE",
         f"was {CORETYPE or 'not set'}, and is not set here. The files are made of {_pictures.source()}.\n",
