@@ -106,7 +106,8 @@ def compare(rows: Sequence[Row], column: str, over: str = AUTO, metrics: Sequenc
         raise ConfigError("--over images compares two runs by their hashes; with --by: auto, seeds or datasets.")
     columns = sorted({name for row in rows for name in row.params})
     if catalogue.known(column):
-        example = next((name for name in columns if name.endswith(".name")), "k")
+        varied = (name for name in columns if len({str(row.params.get(name)) for row in rows}) > 1)
+        example = next((name for name in varied if name.endswith(".name")), "k")
         raise ConfigError(
             f"--by: received {column!r}, which is a metric; allowed: a parameter, whose values are compared. "
             f"`backbench compare --by {example} --metric {column}` compares by this metric."
