@@ -27,7 +27,7 @@ SWEEPS = (
     ("clusterer=gaussian_mixture", "clustering.bootstraps=2", "classifier=knn", "retrieval.search=approximate"),
     ("clusterer=kmeans", "clustering.silhouette=sampled", "clustering.silhouette_rows=20", "classifier=none"),
 )
-# Metrics whose names are no English words, and so mean the metric wherever they stand in quotes.
+# Metrics whose names are English words too, which stand in quotes for other things.
 PLAIN_WORDS = ("clusters", "stability")
 # Files that name a metric in quotes, and why they may: each is a choice that is checked, or makes the value.
 MAKERS = "records the metric, or is the function of that name"

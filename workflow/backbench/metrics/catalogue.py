@@ -32,9 +32,7 @@ from backbench.metrics._entry import (
 )
 from backbench.schema import ConfigError, refuse
 
-_internal = partial(
-    Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, DISTANCES), high=None, across=False, share=False
-)
+_internal = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, DISTANCES), high=None, across=False)
 _external = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, LABELS))
 _count = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS,), direction=NEITHER, source="")
 _predicted = partial(
