@@ -8,6 +8,7 @@ import pytest
 import sweeping
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
+from stored import Stored
 
 from backbench import cli, paths
 from backbench.evaluate import comparison, configurations, methods
@@ -103,6 +104,14 @@ def test_silhouettes_of_different_spaces_are_not_compared(rows):
     assert found == [] and "cannot be compared" in notes[0]
 
 
+def test_sampled_silhouettes_of_different_spaces_are_not_compared_either(own_results):
+    rows = Stored(metrics=lambda stage: {"silhouette_sampled": 0.5}).rows(
+        *("chain=none,pca50", "clusterer=kmeans", "k=3", "classifier=none", "retrieval=none")
+    )
+    found, notes = compared(rows, *rows, metrics=["silhouette_sampled"])
+    assert len(rows) == 2 and found == [] and "cannot be compared" in notes[0]
+
+
 def test_p_is_corrected_over_the_pairs_of_a_metric(rows):
     chosen = [one(rows, classifier=name, chain="none") for name in ("knn", "random_forest", "svm")]
     found, _ = compared(rows, *chosen, over="images", metrics=["accuracy", "macro_f1"])
@@ -194,6 +203,14 @@ def test_the_command_says_it_in_words_and_as_json(rows, capsys):
         (["{a}", "{b}", "--filter", "k=3"], "--by"),
         (["{a}", "--by", "k"], "leave the hashes out"),
         (["--by", "classifier.nam"], "classifier.name"),
+        (["--by", "nmi"], "--by classifier.name --metric nmi"),
+        (
+            ["--by", "k", "--metric", "clusters"],
+            "more clusters are neither better nor worse. Metrics that have a better",
+        ),
+        (["--by", "k", "--metric", "noise_fraction"], "nothing is ranked"),
+        (["--by", "k", "--metric", "nimi"], "Did you mean 'nmi'?"),
+        (["{a}", "{b}", "--metric", "clusters"], "by which nothing is ranked"),
         (["--by", "classifier.name", "--over", "images"], "--over images"),
         (["{a}", "ffffffffffff"], "no run with this config hash"),
     ],

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from backbench.plots import Heading, _files, _labels, _metrics, by_k, elbow, heatmap, intervals, pareto, scatter
+from backbench.plots import Heading, _files, _labels, by_k, elbow, heatmap, intervals, pareto, scatter
 
 HEADING = Heading("Title", "about", "sweep 0123456789ab")
 NAN = math.nan
@@ -340,10 +340,3 @@ def test_the_table_has_columns_of_one_length_and_every_axis_a_label(name):
         inner = name == "by_k" and not axes.get_subplotspec().is_last_row()
         assert inner or name == "heatmap" or axes.get_xlabel()
     assert _files.table(picture).count("\n") > 1
-
-
-def test_metrics_in_words():
-    assert _metrics.axis("silhouette") == "silhouette (-1 to 1, higher is better)"
-    assert _metrics.axis("davies_bouldin") == "Davies-Bouldin index (lower is better)"
-    assert _metrics.axis("precision_at_10") == "precision at 10 (0 to 1, higher is better)"
-    assert _metrics.words("something_else") == "something_else" and _metrics.better("something_else") == 0

@@ -13,7 +13,7 @@ from backbench import paths
 from backbench.datasets import TEST, VALIDATION
 from backbench.evaluate import estimates, kept, resampled, standings
 from backbench.evaluate.estimates import Replicated
-from backbench.metrics import external, retrieval, supervised
+from backbench.metrics import retrieval
 from backbench.store import Store
 
 CLASSIFIED = ("clusterer=none", "retrieval=none")
@@ -296,9 +296,3 @@ def test_metrics_of_validation_and_test_are_of_their_own_images():
     (entry,) = table(Stored(predictions=predictions).rows("classifier=knn", *CLASSIFIED)).entries
     assert (entry.values["val_accuracy"].mean, entry.values["accuracy"].mean) == (1.0, 0.0)
     assert entry.values["accuracy"].high < 0.02 and (split == TEST).sum() == entry.values["accuracy"].n
-
-
-def test_the_metrics_that_are_told_apart_are_those_of_the_package():
-    truth, found = np.arange(40) % 4, mixed(np.arange(40) % 4, 0.6, 0)
-    assert set(resampled.EXTERNAL) <= set(external.NAMES)
-    assert set(resampled.SUPERVISED) == set(supervised.scores(truth, found))

@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+from stored import Stored
 
 from backbench.schema import ConfigError
 from backbench.sweep import tables
@@ -101,6 +102,20 @@ def test_columns_stand_in_a_fixed_order():
     assert names[:3] == ["config_hash", "status", "name"] and names[-2:] == ["reason", "code"]
     assert names.index("backbone.name") < names.index("k") < names.index("silhouette") < names.index("inertia")
     assert len(names) == len(set(names))
+
+
+def test_metrics_stand_behind_parameters():
+    names = tables.columns([{"precision_at_3": 0.5, "silhouette_sampled_se": 0.1, "seconds_audit": 2.0, "zoom": 1}])
+    params = names[len(tables.HEAD) : names.index("silhouette")]
+    assert params == ["zoom"]
+
+
+def test_a_metric_that_is_not_in_the_catalogue_is_no_parameter(own_results):
+    (row,) = Stored(metrics=lambda stage: {"silhouete": 0.5}).rows(
+        *("clusterer=kmeans", "k=3", "classifier=none", "retrieval=none")
+    )
+    with pytest.raises(ConfigError, match=r"metric of run \w+: received 'silhouete'.*Did you mean 'silhouette'\?"):
+        tables.flatten(row)
 
 
 def test_csv_reads_back():

@@ -10,9 +10,9 @@ from typing import Any
 from backbench import hashing, paths
 from backbench.cli.leaderboard import screen
 from backbench.evaluate import comparison, methods
-from backbench.evaluate.blocks import NO_SHARES
 from backbench.evaluate.comparison import Comparison
 from backbench.evaluate.methods import Methods
+from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep import ledger, tables
@@ -66,7 +66,7 @@ def _show(head: str, found: Sequence[Comparison]) -> None:
     screen(sys.stdout).print(table)
     print()
     for one in found:
-        print(f"{one.metric}: {paired.words(one.test, *one.names, ALPHA, one.metric not in NO_SHARES)}.")
+        print(f"{one.metric}: {paired.words(one.test, *one.names, ALPHA, catalogue.metric(one.metric).bounded)}.")
     print()
 
 

@@ -6,9 +6,10 @@ import sys
 from backbench import hashing, paths
 from backbench.cli.leaderboard import cell, screen, warn
 from backbench.cli.show import find
+from backbench.metrics.catalogue import COLUMNS
 from backbench.store import Store
 from backbench.sweep import ledger
-from backbench.sweep.ledger import METRICS, Row
+from backbench.sweep.ledger import Row
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,7 +40,7 @@ def differing(first: Row, second: Row) -> list[tuple[str, str, str, str]]:
 def metrics(first: Row, second: Row) -> list[tuple[str, str, str, str]]:
     """All metrics of two runs, and the second less the first."""
     known = {**first.metrics, **second.metrics}
-    names = [*(name for name in METRICS if name in known), *sorted(set(known) - set(METRICS))]
+    names = [*(name for name in COLUMNS if name in known), *sorted(set(known) - set(COLUMNS))]
     return [_metric(name, first.metrics.get(name), second.metrics.get(name)) for name in names]
 
 

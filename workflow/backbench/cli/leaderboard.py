@@ -12,6 +12,7 @@ from backbench.cli.plan import say
 from backbench.evaluate import agreement, boards, standings
 from backbench.evaluate.boards import by_dataset
 from backbench.evaluate.standings import Entry, Table
+from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep import ledger, tables
@@ -24,20 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["by_dataset", "cell", "run", "screen", "show", "warn"]
 
 WIDTH = 130
-SHORT = {
-    "val_accuracy": "validation",
-    "accuracy": "test",
-    "balanced_accuracy": "balanced",
-    "macro_f1": "macro F1",
-    "nmi": "NMI",
-    "cluster_accuracy": "accuracy",
-    "davies_bouldin": "DB",
-    "calinski_harabasz": "CH",
-    "noise_fraction": "noise",
-    "silhouette_sampled": "silhouette (sampled)",
-    "silhouette_sampled_se": "se",
-    "eps_quantile": "eps q",
-}
+SHORT = {"eps_quantile": "eps q"}
 # Metrics that a table keeps on a narrow terminal before it gives up the interval of the first.
 KEPT = 2
 # Feature spaces of a data set of which it is said that internal metrics mislead.
@@ -184,10 +172,10 @@ def screen(file: object) -> "Console":
 
 def _heading(name: str) -> str:
     """A column's short name: ``backbone``, ``chain``, ``DB``."""
+    if catalogue.known(name):
+        return catalogue.metric(name).short
     last = name.removesuffix(".name").split(".")[-1]
-    for long, short in (("precision_at_", "P@"), ("hit_rate_at_", "hit@"), ("map_at_", "mAP@"), ("recall_at_", "R@")):
-        last = last.replace(long, short)
-    return SHORT.get(name, SHORT.get(last, last))
+    return SHORT.get(last, last)
 
 
 def _machine(table: Table, entry: Entry) -> Record:

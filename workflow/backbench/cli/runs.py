@@ -6,20 +6,14 @@ import sys
 from backbench import paths
 from backbench.cli import leaderboard
 from backbench.cli.plan import say
+from backbench.metrics.catalogue import checked
 from backbench.schema import refuse
 from backbench.store import Store
 from backbench.sweep import ledger, tables
 
 SHOWN = (
-    "config_hash",
-    "status",
-    "name",
-    "silhouette",
-    "davies_bouldin",
-    "nmi",
-    "accuracy",
-    "val_accuracy",
-    "precision_at_10",
+    *("config_hash", "status", "name"),
+    *checked("silhouette", "davies_bouldin", "nmi", "accuracy", "val_accuracy", "precision_at_10"),
 )
 LIMIT = 40
 

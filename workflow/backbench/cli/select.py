@@ -15,6 +15,7 @@ from backbench.evaluate.best_k import CRITERIA, Choice, Family
 from backbench.evaluate.candidates import Representation, representations
 from backbench.evaluate.record import Answer
 from backbench.evaluate.selection import Decision, Policy
+from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep import ledger, tables
@@ -23,8 +24,9 @@ from backbench.sweep.ledger import Row
 if TYPE_CHECKING:
     from rich.table import Table
 
-SHORT = {"davies_bouldin": "DB", "calinski_harabasz": "CH", "bic": "BIC"}
-SHOWN_METRICS = ("silhouette", "silhouette_sampled", "davies_bouldin", "calinski_harabasz", "noise_fraction", "nmi")
+SHOWN_METRICS = catalogue.checked(
+    "silhouette", "silhouette_sampled", "davies_bouldin", "calinski_harabasz", "noise_fraction", "nmi"
+)
 LISTED_KS = 6
 TOLD = 4
 
@@ -112,7 +114,8 @@ def _table(answer: Answer) -> "Table":
     table.add_column("clusterer", no_wrap=True)
     table.add_column("searched", no_wrap=True)
     for name in criteria:
-        table.add_column(SHORT.get(name, name), justify="right", no_wrap=True)
+        title = catalogue.metric(name).short if catalogue.known(name) else name
+        table.add_column(title, justify="right", no_wrap=True)
     for family in answer.families:
         cells = [_cell(family.choice(name)) for name in criteria]
         table.add_row(escape(family.name), _searched(family), *cells)

@@ -11,22 +11,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from backbench.evaluate.candidates import Candidate, Representation, representations
-from backbench.evaluate.selection import DIRECTIONS
+from backbench.metrics import catalogue
 from backbench.sweep.ledger import Row
 
-INTERNAL = ("silhouette", "davies_bouldin", "calinski_harabasz")
-EXTERNAL = ("nmi", "ari", "cluster_accuracy")
+INTERNAL, EXTERNAL = (
+    tuple(name for name in catalogue.POLICIES if (catalogue.LABELS in catalogue.metric(name).needs) == sees)
+    for sees in (False, True)
+)
+MAIN = catalogue.main(catalogue.CLUSTERING)
 # A rank correlation of fewer clusterings says next to nothing.
 LEAST = 5
 # Loss by which a choice is much worse, on a scale that ends at 1.
 NOTABLE = 0.05
-SAID = {
-    "davies_bouldin": "Davies-Bouldin",
-    "calinski_harabasz": "Calinski-Harabasz",
-    "nmi": "NMI",
-    "ari": "ARI",
-    "cluster_accuracy": "clustering accuracy",
-}
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ class Agreement:
     @property
     def text(self) -> str:
         """What one would have taken, what would have been better, and how the two metrics go together."""
-        inner, outer = SAID.get(self.internal, self.internal), SAID[self.external]
+        inner, outer = (catalogue.metric(name).title for name in (self.internal, self.external))
         pick, best = self.pick.value(self.external), self.best.value(self.external)
         if self.pick.member == self.best.member:
             choice = f"{inner} and {outer} both take {_name(self.pick)} ({outer} {pick:.2f})."
@@ -108,7 +104,7 @@ def agreements(rows: Iterable[Row]) -> list[Agreement]:
     ]
 
 
-def disagreements(rows: Iterable[Row], external: str = "nmi") -> list[Disagreement]:
+def disagreements(rows: Iterable[Row], external: str = MAIN) -> list[Disagreement]:
     """Where choosing by an internal metric costs much in an external one, the dearest first."""
     found = [one for one in agreements(rows) if one.external == external and one.notable]
     return sorted(found, key=lambda one: (-one.cost, one.dataset, one.space, one.matrix, INTERNAL.index(one.internal)))
@@ -120,8 +116,8 @@ def _both(space: Representation, internal: str, external: str) -> list[Candidate
 
 
 def _agreement(space: Representation, internal: str, external: str, both: Sequence[Candidate]) -> Agreement:
-    inner = [DIRECTIONS[internal] * one.value(internal) for one in both]
-    outer = [DIRECTIONS[external] * one.value(external) for one in both]
+    inner = [catalogue.metric(internal).direction * one.value(internal) for one in both]
+    outer = [catalogue.metric(external).direction * one.value(external) for one in both]
     pick, best = (both[max(range(len(both)), key=values.__getitem__)] for values in (inner, outer))
     cost = best.value(external) - pick.value(external)
     place = (space.dataset, space.title, space.matrix, internal, external, len(both))

@@ -5,16 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backbench.evaluate import knee
-from backbench.evaluate.candidates import ESTIMATES, Candidate, Representation
+from backbench.evaluate.candidates import Candidate, Representation
+from backbench.metrics import catalogue
+from backbench.metrics.catalogue import ELBOW, ESTIMATES
 
-# Criterion -> the metric that it looks at and what the best value of it is; the elbow has a rule of its own.
-BEST: Mapping[str, tuple[str, Callable]] = {
-    "silhouette": ("silhouette", max),
-    "davies_bouldin": ("davies_bouldin", min),
-    "calinski_harabasz": ("calinski_harabasz", max),
-    "bic": ("bic", min),
-}
-ELBOW = "inertia"
+# Metrics whose best value says which k; the elbow has a rule of its own.
+BEST = catalogue.checked("silhouette", "davies_bouldin", "calinski_harabasz", "bic")
 CRITERIA = ("elbow", *BEST)
 
 Curve = Mapping[int, float]
@@ -72,10 +68,10 @@ def _family(name: str, members: Sequence[Candidate]) -> Family:
 def _choices(members: Sequence[Candidate]) -> Iterable[Choice]:
     if curve := mean_curve(members, ELBOW):
         yield elbow(curve)
-    for criterion, (metric, best) in BEST.items():
+    for metric in BEST:
         if curve := mean_curve(members, metric):
             estimated = any(one.estimated(metric) for one in members)
-            yield extreme(criterion, curve, best, ESTIMATES[metric] if estimated else metric)
+            yield extreme(metric, curve, catalogue.metric(metric).best, ESTIMATES[metric] if estimated else metric)
 
 
 def mean_curve(members: Iterable[Candidate], metric: str) -> Curve:

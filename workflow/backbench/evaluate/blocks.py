@@ -10,6 +10,7 @@ from typing import Any
 
 from backbench import hashing
 from backbench.evaluate import boards, configurations
+from backbench.metrics import catalogue
 from backbench.sweep import tables
 from backbench.sweep.ledger import Row
 
@@ -17,9 +18,6 @@ MOST_METHODS = 20
 LEAST_BLOCKS, LEAST_METHODS = 5, 3
 
 SEEDS, DATASETS = "seeds", "datasets"
-LOWER_IS_BETTER = ("davies_bouldin", "inertia", "bic")
-# Metrics that are no shares: a difference of them is no number of points.
-NO_SHARES = (*LOWER_IS_BETTER, "calinski_harabasz", "clusters")
 # The parameters that a head depends on beside its chain, by their first word, and those that say which block it is.
 PARTS_OF = {
     "classification": ("backbone", "classification", "classifier"),
@@ -71,38 +69,38 @@ class _Result:
 
 
 def classifiers(rows: Sequence[Row]) -> Blocks:
-    """Test accuracy of the classifiers of a sweep, options apart."""
-    found = []
+    """The main metric of the classifiers of a sweep, options apart."""
+    found, metric = [], catalogue.main("classification")
     for row in tables.distinct(rows, "classification"):
         config = row.plan.stages[row.run.stages["classification"]].config
-        value = row.metrics.get("accuracy", math.nan)
+        value = row.metrics.get(metric, math.nan)
         found.append(_result(row, "classification", config, "classifier", value, boards.choosing(row.metrics)))
-    return _blocks(found, "classifiers", "accuracy")
+    return _blocks(found, "classifiers", metric)
 
 
 def clusterers(rows: Sequence[Row]) -> Blocks:
-    """NMI of the clusterers of a sweep, options apart; those that take k at the k nearest to the number of classes."""
-    found = []
+    """The main metric of the clusterers of a sweep, options apart, at the k nearest to the number of classes."""
+    found, metric = [], catalogue.main("clustering")
     done = tables.distinct(rows, "clustering")
     nearest = {row.stages["dataset"]: _nearest_k(row, done) for row in done}
     for row in done:
         config = row.plan.stages[row.run.stages["clustering"]].config
         if config.get("k") in (None, nearest[row.stages["dataset"]]):
-            value = row.metrics.get("nmi", math.nan)
+            value = row.metrics.get(metric, math.nan)
             found.append(_result(row, "clustering", config, "clusterer", value, value))
-    made = _blocks(found, "clusterers", "nmi")
+    made = _blocks(found, "clusterers", metric)
     ks = sorted({k for k in nearest.values() if k is not None})
     said = f"k={', '.join(map(str, ks))}, nearest to the number of classes" if ks else ""
     return Blocks(**{**vars(made), "note": "; ".join(filter(None, (said, made.note)))})
 
 
-def column(rows: Sequence[Row], name: str, metric: str, head: str, over: str) -> Blocks:
-    """A metric of a head for each value of a column; one that is better the lower counts as its negative.
+def column(rows: Sequence[Row], name: str, metric: str, over: str) -> Blocks:
+    """A metric that has a better end for each value of a column; one that is better the lower counts as its negative.
 
     `over` says what a block is: ``datasets``, ``seeds`` (of each data set), or else all that is equal but the column.
     """
-    found = []
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    found, head = [], catalogue.metric(metric).task
+    sign = catalogue.metric(metric).direction
     for row in tables.distinct(rows, head):
         if name in row.params:
             value, seeds = sign * row.metrics.get(metric, math.nan), configurations.seeds(row, head)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from backbench import hashing
 from backbench.evaluate import candidates
 from backbench.evaluate.configurations import is_seed
+from backbench.metrics import catalogue
+from backbench.metrics.catalogue import checked
 from backbench.sweep import tables
 from backbench.sweep.ledger import Row
 
@@ -40,18 +42,18 @@ class Board:
 
 
 # What classifiers are chosen by; the second where the images have no validation part.
-CHOOSERS = ("val_accuracy", "accuracy")
+CHOOSERS = checked("val_accuracy", "accuracy")
 CLASSIFIERS = Board(
     "Classifiers, ranked by accuracy on validation",
     "classification",
-    "val_accuracy",
+    CHOOSERS[0],
     ("backbone.name", "classification.chain", "classifier.name"),
-    ("val_accuracy", "accuracy", "balanced_accuracy", "macro_f1"),
+    checked(*CHOOSERS, "balanced_accuracy", "macro_f1"),
 )
 NO_VALIDATION = replace(
     CLASSIFIERS,
     title="Classifiers, ranked on the test images (no validation part)",
-    rank="accuracy",
+    rank=CHOOSERS[1],
     metrics=CLASSIFIERS.metrics[1:],
     caveat="There is no validation part: ranked on the test images, which flatters the best row.",
 )
@@ -64,28 +66,28 @@ NO_TEST = replace(
 CLUSTERINGS = Board(
     "Clusterings, ranked by agreement with the classes (NMI)",
     "clustering",
-    "nmi",
+    catalogue.main(catalogue.CLUSTERING),
     ("backbone.name", "clustering.chain", "clusterer.name", "k"),
-    ("nmi", "cluster_accuracy", "purity", "silhouette", "davies_bouldin", "noise_fraction"),
+    checked("nmi", "cluster_accuracy", "purity", "silhouette", "davies_bouldin", "noise_fraction"),
 )
 UNLABELLED = Board(
     "Clusterings of {}, ranked by silhouette",
     "clustering",
-    "silhouette",
+    catalogue.UNLABELLED,
     ("clusterer.name", "k"),
-    ("silhouette", "davies_bouldin", "calinski_harabasz", "noise_fraction"),
+    checked("silhouette", "davies_bouldin", "calinski_harabasz", "noise_fraction"),
 )
 SAMPLED = replace(
     UNLABELLED,
     title="Clusterings of {}, ranked by silhouette on drawn rows",
-    rank="silhouette_sampled",
-    metrics=("silhouette_sampled", "silhouette_sampled_se", *UNLABELLED.metrics[1:]),
+    rank=catalogue.ESTIMATES[UNLABELLED.rank],
+    metrics=checked("silhouette_sampled", "silhouette_sampled_se", *UNLABELLED.metrics[1:]),
 )
 
 
 def boards(rows: Sequence[Row]) -> list[Board]:
     """The boards that the rows of one data set can fill."""
-    labelled = any("nmi" in row.metrics for row in rows)
+    labelled = any(CLUSTERINGS.rank in row.metrics for row in rows)
     depths = sorted({row.params["retrieval.at"] for row in rows if "retrieval" in row.heads})
     found = (classifiers(rows), *([CLUSTERINGS] if labelled else _spaces(rows)), *map(_retrieval, depths))
     return [board for board in found if ranked(board, rows)]
@@ -105,7 +107,7 @@ def classifiers(rows: Sequence[Row]) -> Board:
     """The board of the classifiers of one data set, by the parts that it has."""
     if chooser(rows) != CLASSIFIERS.rank:
         return NO_VALIDATION
-    return CLASSIFIERS if any(_known(row.metrics, "accuracy") for row in rows) else NO_TEST
+    return CLASSIFIERS if any(_known(row.metrics, NO_VALIDATION.rank) for row in rows) else NO_TEST
 
 
 def _known(metrics: Mapping[str, float], name: str) -> bool:
@@ -124,7 +126,7 @@ def _spaces(rows: Sequence[Row]) -> list[Board]:
 
 def _retrieval(depth: int) -> Board:
     params = ("backbone.name", "retrieval.chain", "retrieval.metric")
-    metrics = tuple(f"{name}_at_{depth}" for name in ("precision", "hit_rate", "map", "recall"))
+    metrics = checked(*(f"{name}_at_{depth}" for name in ("precision", "hit_rate", "map", "recall")))
     return Board(f"Representations, ranked by retrieval (P@{depth})", "retrieval", metrics[0], params, metrics)
 
 

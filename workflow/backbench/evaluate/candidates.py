@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench import hashing
+from backbench.metrics.catalogue import ESTIMATES
 from backbench.store import FAILED
 from backbench.sweep import plan as plans
 from backbench.sweep.ledger import FINISHED, Row
 
 HEAD = "clustering"
 AXES = ("k", "seed")
-# What stands in for a metric that was too dear to compute in full.
-ESTIMATES = {"silhouette": "silhouette_sampled"}
 
 Options = Mapping[str, Any]
 

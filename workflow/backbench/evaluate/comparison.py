@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from backbench import hashing
 from backbench.evaluate import configurations, resampled
-from backbench.evaluate.blocks import DATASETS, LOWER_IS_BETTER, SEEDS
+from backbench.evaluate.blocks import DATASETS, SEEDS
+from backbench.metrics import catalogue
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store, StoreError
 from backbench.sweep import tables
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from backbench.statistics.paired import Test
 
 IMAGES, AUTO = "images", "auto"
-# What is compared where no metric is asked for.
-ASKED = {
-    "classification": ("accuracy", "macro_f1"),
-    "clustering": ("nmi", "cluster_accuracy", "silhouette"),
-    "retrieval": ("precision_at_10", "map_at_10"),
-}
-INTERNAL = ("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic")
 LEAST_PAIRS = 2
 # Pairs with which a signed-rank test can reach 0.05: fewer are tested only where they are asked for.
 ENOUGH_PAIRS = 6
@@ -86,7 +80,7 @@ def compare(
     Raises
     ------
     ConfigError
-        If there are fewer than two rows, or a metric that none of them has.
+        If there are fewer than two rows, or a metric that none of them has or whose values have no better end.
     """
     if len(rows) < 2:
         raise ConfigError(f"{len(rows)} run: a comparison takes two or more; `backbench runs` lists them.")
@@ -123,13 +117,18 @@ def _check(metrics: Sequence[str], rows: Sequence[Row]) -> None:
     for name in metrics:
         if name not in known:
             raise refuse("--metric", name, known)
+        catalogue.ranking(name, known, "--metric")
 
 
 def _asked(head: str, metrics: Sequence[str], a: Row, b: Row) -> list[str]:
-    both = [
-        name for name in metrics or ASKED[head] if name in a.heads[head]["metrics"] and name in b.heads[head]["metrics"]
-    ]
-    return [name for name in both if metrics or name != "silhouette" or _space(a) == _space(b)]
+    wanted = metrics or catalogue.REPORTED[head]
+    both = [name for name in wanted if name in a.heads[head]["metrics"] and name in b.heads[head]["metrics"]]
+    return [name for name in both if metrics or _comparable(name, a, b)]
+
+
+def _comparable(metric: str, a: Row, b: Row) -> bool:
+    """Whether the values of a metric compare: in one feature space, or everywhere."""
+    return catalogue.metric(metric).across or _space(a) == _space(b)
 
 
 def _space(row: Row) -> str:
@@ -156,7 +155,7 @@ def _pair(
         return []
     found: list[Comparison] = []
     for metric in metrics:
-        if metric in INTERNAL and _space(a) != _space(b):
+        if not _comparable(metric, a, b):
             notes.append(f"{metric}: {names} cluster different feature spaces, whose {metric} cannot be compared")
             continue
         for how, test, values in _tests(a, b, head, metric, over, known, evidence, notes):
@@ -230,7 +229,7 @@ def _dataset(row: Row, head: str) -> tuple:
 def _signed(pairs: Sequence[tuple[float, float]], metric: str) -> "Test":
     from backbench.statistics import paired
 
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    sign = catalogue.metric(metric).direction
     return paired.wilcoxon([sign * one for one, _ in pairs], [sign * other for _, other in pairs])
 
 
@@ -257,7 +256,7 @@ class _Evidence:
             if math.isnan(row.metrics[metric]):
                 return None, f"undefined for {label(row, head)}: {row.notes.get(metric, 'no reason is recorded')}"
         try:
-            if metric == "accuracy":
+            if resampled.is_share(metric) and catalogue.metric(metric).images == catalogue.TEST:
                 return paired.mcnemar(*(self._right(row) for row in (a, b))), ""
             sides = [resampled.metrics(row, head, [metric], self._images(row)) for row in (a, b)]
         except StoreError as error:

@@ -12,12 +12,11 @@ from backbench.evaluate.boards import Board
 from backbench.evaluate.configurations import Configuration
 from backbench.evaluate.estimates import Estimate, Replicated
 from backbench.evaluate.resampled import Images
+from backbench.metrics import catalogue
 from backbench.statistics import ranking, stability
 from backbench.store import StoreError
 
-STABILITY = "stability"
-# Metrics that are the share of images that are right.
-SHARES = ("accuracy", "val_accuracy", "hit_rate_at_")
+STABILITY = catalogue.metric("stability").name
 
 Progress = Callable[[int, int], None]
 
@@ -87,7 +86,7 @@ def _replicated(one: Configuration, head: str, names: Sequence[str], images: Ima
         return {}
     shared = [name for name in names if all(name in own for own in found)]
     return {
-        name: Replicated(np.stack([own[name][0] for own in found]), found[0][name][1], name.startswith(SHARES))
+        name: Replicated(np.stack([own[name][0] for own in found]), found[0][name][1], resampled.is_share(name))
         for name in shared
     }
 

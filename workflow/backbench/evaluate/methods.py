@@ -13,19 +13,15 @@ from functools import cached_property
 from typing import Any
 
 from backbench.evaluate import blocks
-from backbench.evaluate.blocks import DATASETS, LOWER_IS_BETTER, NO_SHARES, SEEDS, Blocks
+from backbench.evaluate.blocks import DATASETS, SEEDS, Blocks
 from backbench.evaluate.comparison import AUTO, IMAGES
+from backbench.metrics import catalogue
 from backbench.schema import ConfigError, refuse
 from backbench.sweep.ledger import Row
 
 LEAST_BLOCKS = 2
-# The head that a column belongs to, and the metric that its values are compared by.
+# The head that a column belongs to, by whose main metric its values are compared.
 HEADS = {"classifier": "classification", "clusterer": "clustering", "k": "clustering", "retrieval": "retrieval"}
-METRICS = {"classification": "accuracy", "clustering": "nmi", "retrieval": "precision_at_10"}
-OF_HEAD = {
-    "classification": ("accuracy", "val_accuracy", "balanced_accuracy", "macro_f1"),
-    "retrieval": ("precision_at_", "recall_at_", "hit_rate_at_", "map_at_", "search_recall"),
-}
 SAID = {AUTO: "blocks (data sets, seeds and whatever else was swept)", SEEDS: "seeds", DATASETS: "data sets"}
 DEPENDENT = "blocks that share images are no independent evidence: p is too small where there are few data sets"
 
@@ -54,7 +50,7 @@ class Methods:
         from scipy import stats
 
         values = self.found.values
-        sign = -1.0 if self.found.metric in LOWER_IS_BETTER else 1.0
+        sign = catalogue.metric(self.found.metric).direction
         means = [sign * math.fsum(column) / len(column) for column in zip(*values, strict=True)]
         ranks = stats.rankdata([[-value for value in block] for block in values], axis=1).mean(axis=0)
         return sorted(zip(self.found.methods, means, map(float, ranks), strict=True), key=lambda one: (one[2], one[0]))
@@ -78,7 +74,7 @@ class Methods:
 
         names, columns = self.found.methods, list(zip(*self.found.values, strict=True))
         pairs = list(itertools.combinations(range(len(names)), 2))
-        points = self.found.metric not in NO_SHARES
+        points = catalogue.metric(self.found.metric).bounded
         tests = paired.corrected([paired.wilcoxon(columns[a], columns[b]) for a, b in pairs])
         for (a, b), test in zip(pairs, tests, strict=True):
             yield f"{paired.words(test, names[a], names[b], alpha, points)}."
@@ -103,27 +99,31 @@ def compare(rows: Sequence[Row], column: str, over: str = AUTO, metrics: Sequenc
     Raises
     ------
     ConfigError
-        For a column or a metric that no row has, and over images, of which a column has none.
+        For a column or a metric that no row has, a metric whose values have no better end, and over images, of which
+        a column has none.
     """
     if over == IMAGES:
         raise ConfigError("--over images compares two runs by their hashes; with --by: auto, seeds or datasets.")
     columns = sorted({name for row in rows for name in row.params})
+    if catalogue.known(column):
+        varied = (name for name in columns if len({str(row.params.get(name)) for row in rows}) > 1)
+        example = next((name for name in varied if name.endswith(".name")), "k")
+        raise ConfigError(
+            f"--by: received {column!r}, which is a metric; allowed: a parameter, whose values are compared. "
+            f"`backbench compare --by {example} --metric {column}` compares by this metric."
+        )
     if column not in columns:
         raise refuse("--by", column, columns)
     known = sorted({name for row in rows for name in row.metrics})
     for metric in metrics:
         if metric not in known:
             raise refuse("--metric", metric, known)
+        catalogue.ranking(metric, known, "--metric")
     asked = metrics or _asked(column, known)
-    return [Methods(column, over, blocks.column(rows, column, metric, head_of(metric), over)) for metric in asked]
+    return [Methods(column, over, blocks.column(rows, column, metric, over)) for metric in asked]
 
 
 def _asked(column: str, known: Sequence[str]) -> list[str]:
     head = HEADS.get(column.split(".")[0])
-    wanted = [METRICS[head]] if head else list(METRICS.values())
+    wanted = [catalogue.main(head)] if head else [catalogue.main(other) for other in catalogue.REPORTED]
     return [metric for metric in wanted if metric in known] or [wanted[0]]
-
-
-def head_of(metric: str) -> str:
-    """The head that a metric is of."""
-    return next((head for head, names in OF_HEAD.items() if metric.startswith(names)), "clustering")

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from backbench.datasets import TEST, TRAIN, VALIDATION
-from backbench.metrics import retrieval
+from backbench.metrics import catalogue, retrieval
 from backbench.statistics import replicates, resampling
 from backbench.store import Store
 from backbench.sweep.ledger import Row
@@ -17,9 +17,8 @@ from backbench.sweep.ledger import Row
 RESAMPLES, FEWEST = 1000, 200
 # Drawn images of all resamples: above, fewer resamples are made, and the interval of so many images is narrow anyway.
 DRAWN = 200_000_000
-EXTERNAL = ("nmi", "ari", "purity", "cluster_accuracy")
-SUPERVISED = ("accuracy", "balanced_accuracy", "macro_f1")
-PER_QUERY = ("precision", "recall", "hit_rate", "map")
+# The metric whose value of each image is stored.
+SILHOUETTE = catalogue.metric("silhouette").name
 SCOPES = {"train": TRAIN, "per_split": TEST}
 
 # A metric on each resample (resamples,), and the number of images that are resampled.
@@ -61,8 +60,13 @@ def metrics(row: Row, head: str, names: Iterable[str], images: Images) -> dict[s
     """
     member = row.run.stages[head]
     stored = row.records[member].get("arrays", {})
-    wanted = [name for name in names if name in row.metrics]
+    wanted = [name for name in names if name in row.metrics and catalogue.metric(name).resampled]
     return _BY_HEAD[head](row, wanted, {name: _reader(images.store, head, member, name) for name in stored}, images)
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric is the share of images that are right."""
+    return catalogue.metric(name).resampled == catalogue.SHARE
 
 
 def labels(row: Row, images: Images) -> np.ndarray:
@@ -83,11 +87,11 @@ def _classification(row: Row, names: list[str], arrays: Arrays, images: Images) 
         return {}
     predicted, found = arrays["predictions"](), {}
     for name in names:
-        own = np.flatnonzero(images.split == (VALIDATION if name == "val_accuracy" else TEST))
-        plain = name.removeprefix("val_")
-        if len(own) and plain in SUPERVISED:
+        held = catalogue.metric(name).images == catalogue.VALIDATION
+        own = np.flatnonzero(images.split == (VALIDATION if held else TEST))
+        if len(own):
             weights = images.weights(len(own))
-            values = replicates.accuracy_like(plain, images.truth[own], predicted[own], weights)
+            values = replicates.accuracy_like(name.removeprefix("val_"), images.truth[own], predicted[own], weights)
             found[name] = (values, len(own))
     return found
 
@@ -97,13 +101,13 @@ def _clustering(row: Row, names: list[str], arrays: Arrays, images: Images) -> d
     if not len(own):
         return {}
     weights, found = images.weights(len(own)), {}
-    if "silhouette" in names and "silhouettes" in arrays:
+    external = [name for name in names if catalogue.LABELS in catalogue.metric(name).needs]
+    if SILHOUETTE in names and "silhouettes" in arrays:
         widths = arrays["silhouettes"]()[own]
-        found["silhouette"] = (replicates.mean(widths, weights), int(np.isfinite(widths).sum()))
-    asked = [name for name in names if name in EXTERNAL]
-    if asked and images.truth is not None and "labels" in arrays:
+        found[SILHOUETTE] = (replicates.mean(widths, weights), int(np.isfinite(widths).sum()))
+    if external and images.truth is not None and "labels" in arrays:
         clusters = arrays["labels"]()[own]
-        for name in asked:
+        for name in external:
             found[name] = (replicates.agreement(name, images.truth[own], clusters, weights), len(own))
     return found
 
@@ -128,10 +132,8 @@ def _retrieval(row: Row, names: list[str], arrays: Arrays, images: Images) -> di
     weights = images.weights(len(queries))
     found = {}
     for name in names:
-        kind, _, depth = name.rpartition("_at_")
-        if kind in PER_QUERY:
-            own = per_query(kind, hits, totals, int(depth))
-            found[name] = (replicates.mean(own, weights), int(np.isfinite(own).sum()))
+        own = per_query(name.rpartition("_at_")[0], hits, totals, catalogue.metric(name).depth)
+        found[name] = (replicates.mean(own, weights), int(np.isfinite(own).sum()))
     return found
 
 

@@ -4,22 +4,14 @@ import bisect
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from backbench import plugins, schema
-from backbench.evaluate.candidates import ESTIMATES, Candidate, LeftOut, Representation
+from backbench.evaluate.candidates import Candidate, LeftOut, Representation
+from backbench.metrics import catalogue
+from backbench.metrics.catalogue import ESTIMATES, POLICIES
 from backbench.schema import ConfigError, Range
 
-# Which end of a metric is the good one.
-UP, DOWN = 1, -1
-DIRECTIONS = {
-    "silhouette": UP,
-    "davies_bouldin": DOWN,
-    "calinski_harabasz": UP,
-    "nmi": UP,
-    "ari": UP,
-    "cluster_accuracy": UP,
-}
 LEAST_CLUSTERS = 2
 WHERE = "selection"
 
@@ -31,7 +23,7 @@ class Policy:
     name: str
     prefer: str | None
     noise_at_most: Annotated[float, Range(low=0, high=1)] | None
-    metrics: tuple[Literal["silhouette", "davies_bouldin", "calinski_harabasz", "nmi", "ari", "cluster_accuracy"], ...]
+    metrics: tuple[str, ...]
 
     def __str__(self) -> str:
         limit = "" if self.noise_at_most is None else f" among those with at most {_percent(self.noise_at_most)} noise"
@@ -39,7 +31,7 @@ class Policy:
 
 
 # What plans say that were made before policies were.
-PUBLISHED = Policy("published", "dbscan", 0.3, ("silhouette", "davies_bouldin", "calinski_harabasz"))
+PUBLISHED = Policy("published", "dbscan", 0.3, catalogue.checked("silhouette", "davies_bouldin", "calinski_harabasz"))
 
 
 @dataclass(frozen=True)
@@ -83,8 +75,8 @@ def parse(options: Mapping[str, Any] | None) -> Policy:
 def with_metrics(policy: Policy, metrics: Sequence[str]) -> Policy:
     """`policy` with other metrics, each named once."""
     for metric in metrics:
-        if metric not in DIRECTIONS:
-            raise schema.refuse(f"{WHERE}.metrics", metric, DIRECTIONS)
+        if metric not in POLICIES:
+            raise schema.refuse(f"{WHERE}.metrics", metric, POLICIES)
     if not metrics or len(set(metrics)) < len(metrics):
         raise ConfigError(f"{WHERE}.metrics: received {list(metrics)}; give at least one metric, and each once.")
     return replace(policy, metrics=tuple(metrics))
@@ -133,7 +125,7 @@ def _merit(own: Ranked) -> tuple:
 
 def _loss(one: Candidate, metric: str) -> float:
     value = one.value(metric)
-    return math.inf if math.isnan(value) else -DIRECTIONS[metric] * value
+    return math.inf if math.isnan(value) else -catalogue.metric(metric).direction * value
 
 
 def _ranks(losses: Sequence[float]) -> list[float]:
@@ -203,7 +195,7 @@ def _best(metrics: Sequence[str]) -> str:
     if len(metrics) == 1:
         return f"the best {metrics[0]}"
     return "the best mean rank of " + ", ".join(
-        f"{name} {'up' if DIRECTIONS[name] == UP else 'down'}" for name in metrics
+        f"{name} {'up' if catalogue.metric(name).direction == catalogue.UP else 'down'}" for name in metrics
     )
 
 

@@ -15,6 +15,7 @@ from backbench.evaluate import boards, configurations, kept
 from backbench.evaluate.boards import Board
 from backbench.evaluate.configurations import Configuration
 from backbench.evaluate.estimates import Estimate
+from backbench.metrics import catalogue
 from backbench.store import Store
 from backbench.sweep.ledger import Row
 
@@ -28,13 +29,6 @@ IMAGES = 10_000_000
 COMPARED = 2_000
 # Entries of which every metric has its interval; the others have that of the metric they are ranked by.
 BESIDE = 30
-# Words for the images that a ranking metric is of: by itself, else by its head.
-SAID = {
-    "val_accuracy": "validation images",
-    "accuracy": "test images",
-    "clustering": "clustered images",
-    "retrieval": "queries",
-}
 SEEDS, BOTH = "seeds", "images and seeds"
 
 Progress = Callable[[int, int], None]
@@ -192,7 +186,7 @@ def _entry(own: Mapping[str, Any], rows: tuple[Row, ...]) -> Entry:
 
 def said(board: Board) -> str:
     """What people call the images that the ranking metric of a board is of."""
-    return SAID.get(board.rank) or SAID[board.head]
+    return catalogue.metric(board.rank).images
 
 
 def words(table: Table) -> str:

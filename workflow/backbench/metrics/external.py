@@ -2,13 +2,53 @@
 
 In cluster accuracy and purity a noise point counts as wrong; in NMI and ARI each noise point is a cluster of its own.
 `mean_majority_share` is a mean over clusters, so it says nothing of noise: read it beside `noise_fraction`.
+
+Each is a function of counts, which `OF_COUNTS` has by its name: those of one labeling here, those of weighted samples
+in `backbench.statistics.replicates`.
 """
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 
 from backbench.metrics import labels
 
 NAMES = ("cluster_accuracy", "purity", "mean_majority_share", "nmi", "ari")
+# Mutual information below this is rounding: the terms that cancel have the size of log n.
+NOTHING = 1e-14
+
+
+class Counts(Protocol):
+    """How many images lie in each cell of clusters against classes, in each of some samples; whole numbers in float64.
+
+    Attributes
+    ----------
+    row, column : cluster and class of each cell that has images, (cells,), in the order of clusters, then classes
+    inside : images of each cell, (cells, samples)
+    sizes : images of each cluster, (clusters, samples)
+    classes : images of each class, those of noise with them, (classes, samples)
+    total : all images, (samples,)
+    """
+
+    row: np.ndarray
+    column: np.ndarray
+    inside: np.ndarray
+    sizes: np.ndarray
+    classes: np.ndarray
+    total: np.ndarray
+
+
+class _Labeling:
+    """The counts of one labeling: one sample, in which each image is once."""
+
+    def __init__(self, truth: np.ndarray, found: np.ndarray):
+        table = _table(truth, found)
+        self.row, self.column = np.nonzero(table)
+        self.inside = table[self.row, self.column].astype(np.float64)[:, None]
+        self.sizes = table.sum(axis=1).astype(np.float64)[:, None]
+        self.classes = np.unique(truth, return_counts=True)[1].astype(np.float64)[:, None]
+        self.total = np.array([len(found)], dtype=np.float64)
 
 
 def scores(truth: np.ndarray, found: np.ndarray) -> tuple[dict[str, float], dict[str, str]]:
@@ -29,27 +69,30 @@ def cluster_accuracy(truth: np.ndarray, found: np.ndarray) -> float:
 
     The match is Kuhn's (1955) Hungarian assignment; samples of unmatched clusters and noise are wrong.
     """
-    from scipy.optimize import linear_sum_assignment
-
-    if len(found) == 0:
-        return float("nan")
-    table = _table(truth, found)
-    return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(found))
+    return float(_cluster_accuracy(_Labeling(truth, found))[0])
 
 
 def purity(truth: np.ndarray, found: np.ndarray) -> float:
     """Share of samples that belong to the majority class of their cluster (Manning et al. 2008, 16.1)."""
-    return float(_table(truth, found).max(axis=1).sum() / len(found)) if len(found) else float("nan")
+    return float(_purity(_Labeling(truth, found))[0])
 
 
 def mean_majority_share(truth: np.ndarray, found: np.ndarray) -> float:
     """Unweighted mean over clusters of the share of the cluster's majority class; NaN if all points are noise."""
-    table = _table(truth, found)
-    return float((table.max(axis=1) / table.sum(axis=1)).mean()) if len(table) else float("nan")
+    return float(_mean_majority_share(_Labeling(truth, found))[0])
+
+
+def ari(truth: np.ndarray, found: np.ndarray) -> float:
+    """Adjusted Rand index (Hubert and Arabie 1985, eq. 5); equals `sklearn.metrics.adjusted_rand_score`."""
+    return float(_ari(_Labeling(truth, found))[0])
 
 
 def nmi(truth: np.ndarray, found: np.ndarray) -> float:
-    """Normalised mutual information, arithmetic mean; equals `sklearn.metrics.normalized_mutual_info_score`."""
+    """Normalised mutual information, arithmetic mean; equals `sklearn.metrics.normalized_mutual_info_score`.
+
+    By the shares of all cells, each noise point a row of its own; of samples, `_nmi` does without these rows. The two
+    differ in rounding.
+    """
     if len(found) == 0:
         return float("nan")
     table = _with_singletons(truth, found)
@@ -61,19 +104,6 @@ def nmi(truth: np.ndarray, found: np.ndarray) -> float:
     mutual = float((share[some] * np.log(share[some] / np.outer(rows, columns)[some])).sum())
     mean = (_entropy(rows) + _entropy(columns)) / 2
     return max(0.0, mutual / mean) if mutual > np.finfo(np.float64).eps else 0.0
-
-
-def ari(truth: np.ndarray, found: np.ndarray) -> float:
-    """Adjusted Rand index (Hubert and Arabie 1985, eq. 5); equals `sklearn.metrics.adjusted_rand_score`."""
-    if len(found) == 0:
-        return float("nan")
-    table = _with_singletons(truth, found)
-    together = _pairs(table)
-    rows, columns = _pairs(table.sum(axis=1)), _pairs(table.sum(axis=0))
-    everything = _pairs(np.array([table.sum()]))
-    expected = rows * columns / everything if everything else 0.0
-    largest = (rows + columns) / 2
-    return 1.0 if largest == expected else float((together - expected) / (largest - expected))
 
 
 def _table(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -101,6 +131,71 @@ def _entropy(share: np.ndarray) -> float:
     return float(-(some * np.log(some)).sum())
 
 
-def _pairs(counts: np.ndarray) -> float:
-    exact = counts.astype(np.float64)
-    return float((exact * (exact - 1) / 2).sum())
+def _cluster_accuracy(counts: Counts) -> np.ndarray:
+    """The match is found anew on each sample."""
+    from scipy.optimize import linear_sum_assignment
+
+    matched = np.zeros(len(counts.total))
+    for sample, own in enumerate(counts.inside.T):
+        dense = np.zeros((len(counts.sizes), len(counts.classes)))
+        dense[counts.row, counts.column] = own
+        matched[sample] = dense[linear_sum_assignment(dense, maximize=True)].sum()
+    return _ratio(matched, counts.total, np.nan)
+
+
+def _purity(counts: Counts) -> np.ndarray:
+    return _ratio(_majorities(counts).sum(axis=0), counts.total, np.nan)
+
+
+def _mean_majority_share(counts: Counts) -> np.ndarray:
+    shares = _ratio(_majorities(counts), counts.sizes, 0.0)
+    return _ratio(shares.sum(axis=0), (counts.sizes > 0).sum(axis=0), np.nan)
+
+
+def _majorities(counts: Counts) -> np.ndarray:
+    """(clusters, samples) images of the most frequent class of each cluster."""
+    if not len(counts.sizes):
+        return np.zeros((0, len(counts.total)))
+    return np.maximum.reduceat(counts.inside, np.searchsorted(counts.row, np.arange(len(counts.sizes))), axis=0)
+
+
+def _nmi(counts: Counts) -> np.ndarray:
+    """A cluster of one point adds 1 log 1 = 0 to the sums over cells and clusters, so noise is in the classes alone."""
+    from scipy.special import xlogy
+
+    sizes, classes, total = counts.sizes, counts.classes, counts.total
+    whole = xlogy(total, total)
+    of_cells, of_sizes, of_classes = (xlogy(part, part).sum(axis=0) for part in (counts.inside, sizes, classes))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mutual = (of_cells - of_sizes - of_classes + whole) / total
+        entropy = (2 * whole - of_sizes - of_classes) / (2 * total)
+        found = np.where(mutual > NOTHING, mutual / entropy, 0.0)
+    groups = (sizes > 0).sum(axis=0) + (total - sizes.sum(axis=0))
+    found[(groups == 1) & ((classes > 0).sum(axis=0) == 1)] = 1.0
+    return np.where(total > 0, found, np.nan)
+
+
+def _ari(counts: Counts) -> np.ndarray:
+    """A cluster of one point has no pairs, so noise is in the classes alone."""
+    together, rows, columns = (_pairs(part).sum(axis=0) for part in (counts.inside, counts.sizes, counts.classes))
+    expected = _ratio(rows * columns, _pairs(counts.total), 0.0)
+    room = (rows + columns) / 2 - expected
+    found = np.divide(together - expected, room, out=np.ones(len(room)), where=room != 0)
+    return np.where(counts.total > 0, found, np.nan)
+
+
+def _pairs(counts: np.ndarray) -> np.ndarray:
+    return counts * (counts - 1) / 2
+
+
+def _ratio(above: np.ndarray, below: np.ndarray, empty: float) -> np.ndarray:
+    return np.divide(above, below, out=np.full(np.shape(below), empty), where=below > 0)
+
+
+OF_COUNTS: Mapping[str, Callable[[Counts], np.ndarray]] = {
+    "nmi": _nmi,
+    "ari": _ari,
+    "purity": _purity,
+    "mean_majority_share": _mean_majority_share,
+    "cluster_accuracy": _cluster_accuracy,
+}

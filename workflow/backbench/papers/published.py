@@ -1,24 +1,22 @@
 """What was published of a system: the words of a ``papers/NAME.yaml``, checked."""
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from backbench import schema
+from backbench.metrics import catalogue
 from backbench.schema import ConfigError, Range, refuse
-from backbench.sweep import ledger
 
 T = TypeVar("T")
 Value = float | str | tuple[float, ...] | None
 
 OF_CLASS = ("precision", "recall", "f1")
 ELBOW, SHARES, CHOSEN = "elbow", "majority_shares", "chosen"
-MORE = ("clusters", "inertia", "bic", "stability", "silhouette_sampled", "search_recall")
-METRICS = tuple(dict.fromkeys((*ledger.METRICS, *MORE, *OF_CLASS, ELBOW, SHARES, CHOSEN)))
-AT_K = re.compile(r"^(precision|recall|hit_rate|map)_at_[1-9]\d*$")
+# What is worked out from clusterings, and is no metric of a record.
+DERIVED = (ELBOW, SHARES, CHOSEN)
 
 
 @dataclass(frozen=True)
@@ -144,8 +142,8 @@ def _figure(body: Any, where: str) -> Figure:
     plain = {_RENAMED.get(key, key): value for key, value in body.items() if key != "where"}
     found = _parsed(Figure, plain, where)
     found = dataclasses.replace(found, where=_conditions(body.get("where"), f"{where}.where"))
-    if found.metric not in METRICS and not AT_K.match(found.metric):
-        raise refuse(f"{where}.metric", found.metric, METRICS)
+    if found.metric not in (*OF_CLASS, *DERIVED) and not catalogue.known(found.metric):
+        raise refuse(f"{where}.metric", found.metric, [*catalogue.names(), *OF_CLASS, *DERIVED])
     if (found.metric in OF_CLASS) != (found.category is not None):
         raise ConfigError(
             f"{where}: received metric={found.metric!r} and class={found.category!r}; {', '.join(OF_CLASS)} are of a "

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backbench.evaluate import configurations
-from backbench.evaluate.methods import OF_HEAD
+from backbench.metrics import catalogue
 from backbench.papers.line import counted
-from backbench.papers.published import OF_CLASS
+from backbench.papers.published import DERIVED, OF_CLASS
 from backbench.store import DONE, FAILED
 from backbench.sweep import plan as plans
 from backbench.sweep.ledger import Row
@@ -49,10 +49,10 @@ class Results:
 
 
 def head_of(metric: str) -> str:
-    """The head that a metric is of."""
+    """The head that the metric of a figure is of."""
     if metric in OF_CLASS:
         return CLASSIFICATION
-    return next((head for head, names in OF_HEAD.items() if metric.startswith(names)), CLUSTERING)
+    return CLUSTERING if metric in DERIVED else catalogue.metric(metric).task
 
 
 def results(rows: Sequence[Row], head: str) -> Results:

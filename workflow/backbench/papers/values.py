@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from backbench.datasets import TEST
 from backbench.evaluate import estimates, resampled
 from backbench.evaluate.estimates import Estimate, Replicated
-from backbench.evaluate.measuring import SHARES
 from backbench.evaluate.resampled import Images
 from backbench.papers.published import Figure
 from backbench.papers.results import Results
@@ -72,7 +71,7 @@ def over_images(
     if all(own):
         import numpy as np
 
-        share = figure.metric.startswith(SHARES)
+        share = resampled.is_share(figure.metric)
         replicated = Replicated(np.stack([one[0] for one in own]), own[0][1], share)
     return estimates.estimate(numbers, replicated, _draws(found, rows), False)
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from backbench import hashing
 from backbench.evaluate import candidates
 from backbench.evaluate.candidates import Representation
+from backbench.metrics import catalogue
 from backbench.sweep.ledger import Row
 
-EXTERNAL = "nmi"
+EXTERNAL = catalogue.main("clustering")
 
 
 def clustered(rows: Iterable[Row]) -> list[Representation]:
@@ -38,7 +39,7 @@ def few(found: Sequence[Representation], most: int) -> tuple[list[Representation
 
 def estimated(found: Iterable[Representation]) -> str:
     """A sentence where silhouettes are those of a sample."""
-    some = any(one.estimated("silhouette") for own in found for one in own.candidates)
+    some = any(one.estimated(catalogue.UNLABELLED) for own in found for one in own.candidates)
     return " Silhouettes are estimates from a sample of the images." if some else ""
 
 

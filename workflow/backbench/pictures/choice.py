@@ -7,6 +7,7 @@ from typing import Any
 
 from backbench import hashing
 from backbench.evaluate import boards
+from backbench.metrics import catalogue
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
 from backbench.sweep.grid import HEADS
@@ -14,8 +15,8 @@ from backbench.sweep.ledger import PENDING, Row
 
 BEST, ALL, NONE = "best", "all", "none"
 # What says which clustering is best: agreement with the classes, else the silhouette within a feature space.
-AGREEMENT, SILHOUETTES = "nmi", ("silhouette", "silhouette_sampled")
-RETRIEVAL = ("map_at_10", "precision_at_10")
+AGREEMENT, SILHOUETTES = catalogue.main("clustering"), catalogue.with_estimate(catalogue.UNLABELLED)
+RETRIEVAL = catalogue.checked("map_at_10", "precision_at_10")
 SUBJECTS = ("features", *HEADS)
 
 

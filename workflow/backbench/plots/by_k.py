@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _legends, _metrics, _style, _ticks
+from backbench.metrics import catalogue
+from backbench.plots import Heading, Picture, _legends, _style, _ticks
 from backbench.plots._names import legible
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def draw(heading: Heading, points: Sequence[Point], metrics: Sequence[str], capt
             grid[-1][column].set_xlabel("number of clusters k")
             _limit(grid[:, column], own)
         for row, metric in enumerate(metrics):
-            grid[row][0].set_ylabel(_broken(_metrics.axis(metric)), size=8)
-            if metric not in _metrics.WITHIN_A_SPACE:
+            grid[row][0].set_ylabel(_broken(catalogue.metric(metric).axis), size=8)
+            if catalogue.metric(metric).across:
                 _same_scale(grid[row])
         _legend(figure, lines, found, looks)
     return Picture(figure, _data(points, metrics), caption)

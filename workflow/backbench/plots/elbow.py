@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _metrics, _style, _ticks
+from backbench.metrics import catalogue
+from backbench.plots import Heading, Picture, _style, _ticks
 from backbench.plots._names import legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-METRIC = "inertia"
+METRIC = catalogue.ELBOW
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ def draw(heading: Heading, panels: Mapping[str, Sequence[Curve]], own: int | Non
             axes.set_title(titles[title])
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
+        metric = catalogue.metric(METRIC)
         for axes in grid[:, 0]:
-            axes.set_ylabel(f"{_metrics.words(METRIC)}\n(squared feature units)")
+            axes.set_ylabel(f"{metric.words}\n({metric.unit})")
     return Picture(figure, _data(panels), caption)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _metrics, _style
+from backbench.metrics import catalogue
+from backbench.plots import Heading, Picture, _style
 from backbench.plots._names import legible, plain
 
 if TYPE_CHECKING:
@@ -94,10 +95,10 @@ def _draw(figure: "Figure", axes: "Axes", table: Table, upright: bool) -> None:
     _ticks(axes, table, upright)
     if max(table.values.shape) <= NUMBERED:
         _numbers(axes, shown, mesh)
-    _frame_best(axes, shown, _metrics.better(table.metric))
+    _frame_best(axes, shown, catalogue.metric(table.metric).direction)
     if shown.count():
         bar = figure.colorbar(mesh, ax=axes, fraction=0.05, pad=0.02)
-        bar.set_label(_metrics.axis(table.metric).replace(" (", "\n(", 1), size=7.5)
+        bar.set_label(catalogue.metric(table.metric).axis.replace(" (", "\n(", 1), size=7.5)
         bar.outline.set_visible(False)
     if shown.mask.any():
         axes.text(1.0, 1.01, "hatched: no result", transform=axes.transAxes, ha="right", va="bottom", size=7)

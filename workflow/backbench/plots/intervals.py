@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbench.plots import Heading, Picture, _legends, _metrics, _style
+from backbench.metrics import catalogue
+from backbench.plots import Heading, Picture, _legends, _style
 from backbench.plots._names import legible, plain
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _panel(axes: "Axes", listing: Listing) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(entries) - 0.5, -0.5)
     axes.grid(axis="x")
-    axes.set_xlabel(_metrics.axis(listing.metric))
+    axes.set_xlabel(catalogue.metric(listing.metric).axis)
     axes.set_title(plain(listing.title), loc="left")
 
 

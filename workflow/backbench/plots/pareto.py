@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _labels, _metrics, _style
+from backbench.metrics import catalogue
+from backbench.plots import Heading, Picture, _labels, _style
 from backbench.plots._names import legible
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _frame(axes: "Axes", points: Sequence[Point], metric: str) -> None:
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}" if x >= 1 else f"{x:.2g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(SPEED)
-    axes.set_ylabel(_metrics.axis(metric))
+    axes.set_ylabel(catalogue.metric(metric).axis)
 
 
 def _name(axes: "Axes", points: Sequence[Point], fronts: Mapping[str, Sequence[int]]) -> int:

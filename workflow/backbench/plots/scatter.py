@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _labels, _legends, _metrics, _style
+from backbench.metrics import catalogue
+from backbench.plots import Heading, Picture, _labels, _legends, _style
 from backbench.plots._names import legible, plain, shorten
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def draw(heading: Heading, panels: Sequence[Panel], metrics: tuple[str, str], ca
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, panel in zip(grid.flat, panels, strict=False):
             _panel(axes, panel, looks)
-            axes.set_xlabel(_metrics.axis(metrics[0]))
-            axes.set_ylabel(_metrics.axis(metrics[1]))
+            axes.set_xlabel(catalogue.metric(metrics[0]).axis)
+            axes.set_ylabel(catalogue.metric(metrics[1]).axis)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
         _legend(figure, looks, panels)
@@ -96,7 +97,7 @@ def _ring(axes: "Axes", point: Point, look: str, radius: float) -> None:
 def _name(axes: "Axes", points: Sequence[Point], metrics: tuple[str, str]) -> None:
     """Names of the two picks, then the numbers that find room beside their points."""
     first, second = picked(points, "x"), picked(points, "y")
-    short = [_metrics.words(metric).split(" (")[0].removesuffix(" with the classes") for metric in metrics]
+    short = [catalogue.metric(metric).title for metric in metrics]
     names = {first: f"best {short[0]}: {shorten(plain(points[first].name), 40)}"}
     best = f"best {short[1]}: {shorten(plain(points[second].name), 40)}"
     names[second] = f"{names[first]},\nand best {short[1]}" if second == first else best

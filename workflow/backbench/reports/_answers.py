@@ -5,22 +5,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from backbench import hashing
-from backbench.evaluate import standings
+from backbench.evaluate import boards, standings
 from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.standings import Entry, Table
-from backbench.reports._part import Part, listed, number, percent, representation, title, words
+from backbench.metrics import catalogue
+from backbench.reports._part import Part, listed, number, percent, representation, title
 from backbench.reports._words import counted
 
-SHARES = ("accuracy", "val_accuracy", "balanced_accuracy", "cluster_accuracy", "purity")
 NAMED = 3
-# Metrics that see the classes.
-CLASSES = ("nmi", "ari", "cluster_accuracy")
+ACCURACY, AGREEMENT = catalogue.main("classification"), catalogue.main("clustering")
+MATCHED = catalogue.metric("cluster_accuracy").name
 WITHIN = "Clustering within "
+PRECISION = catalogue.metric("precision_at_10").name.removesuffix("10")
 # What is said of the best in brackets: the metric, and how.
 SCORES = {
-    "classification": [("accuracy", "{} right"), ("val_accuracy", "{} right on validation")],
-    "clustering": [("nmi", "NMI {}")],
-    "retrieval": [("precision_at_10", "{} right"), ("precision_at_5", "{} right"), ("precision_at_1", "{} right")],
+    "classification": [(ACCURACY, "{} right"), (boards.CHOOSERS[0], "{} right on validation")],
+    "clustering": [(AGREEMENT, f"{catalogue.metric(AGREEMENT).title} {{}}")],
+    "retrieval": [(name, "{} right") for name in catalogue.checked(*(f"{PRECISION}{k}" for k in (10, 5, 1)))],
 }
 
 
@@ -55,7 +56,7 @@ def answers(part: Part) -> list[Answer]:
 
 def estimate(metric: str, value: Estimate) -> str:
     """``82.3 % (95 % interval 78.6 % to 85.9 %, over images)``."""
-    show = percent if metric.startswith((*SHARES, "precision_at_", "hit_rate_at_")) else number
+    show = percent if catalogue.metric(metric).share else number
     if value.over is None:
         return show(value.mean)
     return f"{show(value.mean)} (95 % interval {show(value.low)} to {show(value.high)}, over {value.over})"
@@ -81,14 +82,14 @@ def _classifier(part: Part) -> Answer | None:
     if table is None:
         return None
     best = table.entries[0]
-    test, held = best.values.get("accuracy"), part.info.get("counts", {}).get("test")
+    test, held = best.values.get(ACCURACY), part.info.get("counts", {}).get("test")
     said = []
     if test is not None and not math.isnan(test.mean):
         of = f"of the {held:,} test images" if held else "of the test images"
-        said.append(f"It classifies {percent(test.mean)} {of} right{_interval('accuracy', test)}.")
-    chooser = best.values.get(table.board.rank)
-    if chooser is not None and table.board.rank != "accuracy":
-        said.append(f"It was chosen by {words(table.board.rank)}, {percent(chooser.mean)}, not by the test images.")
+        said.append(f"It classifies {percent(test.mean)} {of} right{_interval(ACCURACY, test)}.")
+    chooser, rank = best.values.get(table.board.rank), catalogue.metric(table.board.rank)
+    if chooser is not None and rank.name != ACCURACY:
+        said.append(f"It was chosen by {rank.words}, {percent(chooser.mean)}, not by the test images.")
     if table.board.caveat:
         said.append(table.board.caveat)
     return _answer("Classifier", table, [*said, *_others(table)])
@@ -102,8 +103,9 @@ def _clustering(part: Part) -> Iterable[Answer]:
         yield from _unlabelled(part)
         return
     best = table.entries[0]
-    said = [f"Its {words(table.board.rank)} is {estimate(table.board.rank, best.values[table.board.rank])}."]
-    if (right := best.values.get("cluster_accuracy")) and not math.isnan(right.mean):
+    rank = table.board.rank
+    said = [f"Its {catalogue.metric(rank).words} is {estimate(rank, best.values[rank])}."]
+    if (right := best.values.get(MATCHED)) and not math.isnan(right.mean):
         said.append(
             f"With each cluster matched to one class, {percent(right.mean)} of the images are in the right one."
         )
@@ -129,11 +131,11 @@ def _retrieval(part: Part) -> Answer | None:
     metric = table.board.rank
     value, depth = table.entries[0].values.get(metric), metric.rpartition("_")[2]
     said = []
-    if value is not None and metric.startswith("precision_at_"):
+    if value is not None and metric.startswith(PRECISION):
         what = f"Of the {depth} nearest images" if depth != "1" else "Of the nearest images"
         said.append(f"{what}, {percent(value.mean)} are of the query's class{_interval(metric, value)}.")
     elif value is not None:
-        said.append(f"Its {words(metric)} is {estimate(metric, value)}.")
+        said.append(f"Its {catalogue.metric(metric).words} is {estimate(metric, value)}.")
     return _answer("Retrieval", table, [*said, *_others(table)])
 
 
@@ -179,16 +181,17 @@ def _alone(part: Part, best: Entry) -> Iterable[str]:
     matrix = best.row.plan.stages[best.row.run.stages["clustering"]].parents["matrix"][1]
     one = next((found for found in part.chosen if found["matrix"] == matrix), None)
     chosen = one and one["decision"]["chosen"]
-    if not chosen or "nmi" not in best.values:
+    if not chosen or AGREEMENT not in best.values:
         return
     policy = part.selection["policy"]
-    blind = not set(CLASSES) & set(policy["metrics"])
+    blind = not any(catalogue.LABELS in catalogue.metric(name).needs for name in policy["metrics"])
     if chosen["member"] in {row.run.stages["clustering"] for row in best.rows}:
         yield "Internal metrics alone chose the same." if blind else f"The policy {policy['name']} chose the same."
-    elif (nmi := chosen["metrics"].get("nmi")) is not None:
+    elif (agrees := chosen["metrics"].get(AGREEMENT)) is not None:
         who = "Internal metrics alone" if blind else f"The policy {policy['name']}"
-        space, own = representation(best.row, "clustering"), number(best.values["nmi"].mean)
-        yield f"{who} would have chosen {chosen['name']} on {space}: NMI {number(nmi)} instead of {own}."
+        name = catalogue.metric(AGREEMENT).title
+        space, own = representation(best.row, "clustering"), number(best.values[AGREEMENT].mean)
+        yield f"{who} would have chosen {chosen['name']} on {space}: {name} {number(agrees)} instead of {own}."
 
 
 def short(part: Part, found: Sequence[Answer]) -> str:

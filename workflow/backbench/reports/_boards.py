@@ -9,8 +9,8 @@ from backbench import hashing
 from backbench.evaluate import boards, standings
 from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.standings import Entry, Table
-from backbench.plots import _metrics
-from backbench.reports._part import Part, number, words
+from backbench.metrics import catalogue
+from backbench.reports._part import Part, number
 from backbench.sweep import tables
 
 # Rows of one leaderboard: what a person scrolls, and a browser lays out at once.
@@ -127,8 +127,8 @@ def _param(name: str, entries: Sequence[Entry]) -> Column:
 
 
 def _metric(name: str) -> Column:
-    said = {_metrics.UP: "higher is better", _metrics.DOWN: "lower is better"}.get(_metrics.better(name), "")
-    return Column(words(name), NUMBER, down=_metrics.better(name) != _metrics.DOWN, about=said)
+    metric = catalogue.metric(name)
+    return Column(metric.words, NUMBER, down=metric.direction != catalogue.DOWN, about=metric.better)
 
 
 def label(name: str) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from backbench import code, hashing
+from backbench.metrics import catalogue
+from backbench.papers.published import ELBOW, OF_CLASS, SHARES
 from backbench.papers.table import Line, Table
 from backbench.pictures import index
 from backbench.pictures.drawing import Drawn
@@ -19,12 +21,6 @@ from backbench.reports._gallery import Figure
 FOLDER, PUBLISHED = "pictures", "published"
 TITLE = "Published against ours"
 DRAWING = ("backbench.plots.published", "backbench.plots._files")
-# What stands on one axis, from 0 to 1. The others have one each.
-SHARES = (
-    *("accuracy", "val_accuracy", "balanced_accuracy", "macro_f1", "precision", "recall", "f1", "nmi", "purity"),
-    *("cluster_accuracy", "mean_majority_share", "majority_shares"),
-)
-AT_K = ("precision_at_", "recall_at_", "hit_rate_at_", "map_at_")
 
 
 @dataclass(frozen=True)
@@ -97,14 +93,19 @@ def _panels(lines: Sequence[Line]) -> list[Any]:
 
 
 def _axis(line: Line) -> str:
-    """What stands at the axis of a figure; shares have one for all, in percent where the paper has them so."""
-    from backbench.plots import _metrics
-
+    """What stands at the axis of a figure: one for all from 0 to 1, in percent where the paper has percent."""
     if _several(line):
         return f"{line.name}{' (percent)' if line.percent else ''}"
-    if line.metric.partition(" of ")[0] in SHARES or line.metric.startswith(AT_K):
-        return "percent (higher is better)" if line.percent else "share (0 to 1, higher is better)"
-    return "k" if line.metric == "elbow" else _metrics.axis(line.metric)
+    if line.metric.partition(" of ")[0] in (*OF_CLASS, SHARES):
+        return _share(line)
+    if line.metric == ELBOW:
+        return "k"
+    metric = catalogue.metric(line.metric)
+    return _share(line) if metric.unit_share else metric.axis
+
+
+def _share(line: Line) -> str:
+    return "percent (higher is better)" if line.percent else "share (0 to 1, higher is better)"
 
 
 def _entries(line: Line) -> list[Any]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from backbench import hashing
 from backbench.evaluate import agreement, candidates, record, standings
-from backbench.plots import _metrics
+from backbench.metrics import catalogue
 from backbench.reports import _words
 from backbench.store import DONE, FAILED, Store
 from backbench.sweep.ledger import FINISHED, PENDING, Row
 from backbench.sweep.plan import Plan
 
 # What internal metrics are held against.
-EXTERNAL = "nmi"
+EXTERNAL = catalogue.main("clustering")
 
 
 @dataclass(frozen=True)
@@ -164,11 +164,6 @@ def number(value: float | None) -> str:
     if value is None or value != value:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.1f}" if abs(value) >= 100 else f"{value:.4f}"
-
-
-def words(metric: str) -> str:
-    """The name that people use for a metric."""
-    return _metrics.words(metric)
 
 
 def listed(parts: Sequence[str], most: int = 4) -> str:

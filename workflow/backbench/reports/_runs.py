@@ -6,11 +6,11 @@ from typing import Any
 
 from backbench import hashing
 from backbench.evaluate import boards
-from backbench.plots import _metrics
+from backbench.metrics import catalogue
 from backbench.reports._boards import FILTER_VALUES, label
-from backbench.reports._part import Part, words
+from backbench.reports._part import Part
 from backbench.sweep import tables
-from backbench.sweep.ledger import FINISHED, METRICS, Row
+from backbench.sweep.ledger import FINISHED, Row
 
 # Beyond these the page would be slow and large: the first by rank are in it.
 RUNS = 3_000
@@ -26,7 +26,7 @@ def table(part: Part) -> dict[str, Any]:
     """
     rows = sorted(part.rows, key=_merit)
     records = [tables.flatten(row) for row in rows[:RUNS]]
-    names = [name for name in tables.columns(records) if name not in NO_COLUMN and not name.startswith("seconds_")]
+    names = [name for name in tables.columns(records) if name not in NO_COLUMN and not name.startswith(tables.SECONDS)]
     values = {name: [_plain(record.get(name)) for record in records] for name in names}
     metrics = {name for row in rows for name in row.metrics}
     kept = _ordered([name for name in names if _telling(name, values, metrics)], metrics)
@@ -39,7 +39,8 @@ def table(part: Part) -> dict[str, Any]:
 
 def _merit(row: Row) -> tuple:
     """Place of a run: those that are done first, then by the metrics that the leaderboards rank by."""
-    others = [row.metrics.get(name, math.nan) for name in ("nmi", "silhouette", "precision_at_10")]
+    by = (catalogue.main(catalogue.CLUSTERING), catalogue.UNLABELLED, catalogue.main(catalogue.RETRIEVAL))
+    others = [row.metrics.get(name, math.nan) for name in by]
     scores = [boards.choosing(row.metrics), *others]
     return row.status != FINISHED, *(math.inf if math.isnan(one) else -one for one in scores), row.config_hash
 
@@ -58,20 +59,21 @@ def _telling(name: str, values: Mapping[str, Sequence[Any]], metrics: set[str]) 
 
 
 def _ordered(names: Sequence[str], metrics: set[str]) -> list[str]:
-    """Status, the plugins and k, other parameters, then metrics in the order of the ledger."""
+    """Status, the plugins and k, other parameters, then metrics in the order of the catalogue."""
     first = ("status", "backbone.name", "chain", "clusterer.name", "k", "seed", "classifier.name")
-    order = {name: at for at, name in enumerate((*first, *METRICS))}
+    order = {name: at for at, name in enumerate((*first, *catalogue.COLUMNS))}
     return sorted(names, key=lambda name: (name in metrics, order.get(name, len(order)), name))
 
 
 def _column(name: str, values: Sequence[Any], metrics: set[str]) -> dict[str, Any]:
     numeric = all(isinstance(value, (int, float, type(None))) and not isinstance(value, bool) for value in values)
     distinct = {str(value) for value in values if value is not None}
+    metric = catalogue.metric(name) if name in metrics else None
     return {
-        "label": words(name) if name in metrics else _label(name),
+        "label": metric.words if metric else _label(name),
         "kind": "number" if numeric else "text",
-        "down": name in metrics and _metrics.better(name) != _metrics.DOWN,
-        "decimals": 4 if name in metrics and any(isinstance(value, float) for value in values) else 0,
+        "down": metric is not None and metric.direction != catalogue.DOWN,
+        "decimals": metric.decimals if metric and any(isinstance(value, float) for value in values) else 0,
         "filtered": _axis(name) and 1 < len(distinct) <= FILTER_VALUES,
     }
 

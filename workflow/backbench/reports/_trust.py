@@ -6,11 +6,13 @@ from typing import Any
 from backbench import plugins
 from backbench.datasets import _files
 from backbench.evaluate import agreement
+from backbench.metrics import catalogue
 from backbench.reports import _words
-from backbench.reports._part import Part, listed
+from backbench.reports._part import EXTERNAL, Part, listed
 from backbench.reports._words import ABSENT, FAULT, FINE, LOOK, Check, counted
 from backbench.sweep.ledger import FAILED, FINISHED, PENDING
 
+ACCURACY = catalogue.main("classification")
 # An accuracy whose 95 % interval is wider than this leaves most differences open.
 WIDE = 0.1
 ROLES = {"backbone": "backbone.name", "clusterer": "clusterer.name", "classifier": "classifier.name"}
@@ -75,7 +77,7 @@ def _excluded(part: Part) -> Iterable[Check]:
 
 def _test(part: Part) -> Iterable[Check]:
     table, held = part.table("classification"), part.info.get("counts", {}).get("test")
-    value = table.entries[0].values.get("accuracy") if table else None
+    value = table.entries[0].values.get(ACCURACY) if table else None
     if not held or value is None or not value.over:
         return
     width = value.high - value.low
@@ -87,7 +89,7 @@ def _parts(part: Part) -> Iterable[Check]:
     """Whether classifiers were chosen and tested on different images."""
     table = part.table("classification")
     if table is not None and table.board.caveat:
-        lacking = "Validation" if table.board.rank == "accuracy" else "Test"
+        lacking = "Validation" if table.board.rank == ACCURACY else "Test"
         yield Check("parts", f"{lacking} images", "none", LOOK, table.board.caveat)
 
 
@@ -97,7 +99,8 @@ def _internal(part: Part) -> Iterable[Check]:
     if not all_:
         return
     if found:
-        said = f"Choosing by an internal metric costs {agreement.NOTABLE} NMI or more: do not go by silhouette alone."
+        cost = f"{agreement.NOTABLE} {catalogue.metric(EXTERNAL).title}"
+        said = f"Choosing by an internal metric costs {cost} or more: do not go by silhouette alone."
         yield Check("internal", "Internal metrics mislead", f"{len(found)} of {len(all_)}", LOOK, said)
     else:
         said = "In every representation they choose what agrees with the classes nearly as well as the best."

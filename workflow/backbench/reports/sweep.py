@@ -12,6 +12,7 @@ from typing import Any
 
 from backbench import hashing
 from backbench.evaluate import classes, record
+from backbench.metrics import catalogue
 from backbench.reports import _answers, _boards, _gallery, _origin, _part, _runs, _templates, _trust, _words
 from backbench.reports._gallery import Figure, Gallery
 from backbench.reports._part import Part
@@ -82,7 +83,7 @@ def _page(plan: Plan, parts: Sequence[Part]) -> str:
         "integrity": _digest(script),
         "counted": _words.counted,
         "number": _part.number,
-        "words": _part.words,
+        "metric": catalogue.metric,
     }
     return _within(values, galleries)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from backbench.metrics import external
 from backbench.statistics import _agreement, _cells
 from backbench.statistics._cells import Cells
 
@@ -42,10 +43,10 @@ def agreement(name: str, truth: np.ndarray, labels: np.ndarray, weights: np.ndar
     ValueError
         If the metric is none of these, or the arrays are not of one length.
     """
-    metric = _named(name, _agreement.METRICS)
+    metric = _named(name, external.OF_COUNTS)
     _same_length(truth, labels, weights)
     table = _agreement.Table(truth, labels)
-    return table.cells.each(weights, lambda counts: metric(table, counts))
+    return table.cells.each(weights, lambda counts: metric(_agreement.Drawn(table, counts)))
 
 
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -19,24 +19,6 @@ from backbench.sweep.plan import Plan
 from backbench.sweep.status import CURRENT
 
 FINISHED, PENDING = "finished", "pending"
-METRICS = (
-    "silhouette",
-    "davies_bouldin",
-    "calinski_harabasz",
-    "noise_fraction",
-    "cluster_accuracy",
-    "purity",
-    "mean_majority_share",
-    "nmi",
-    "ari",
-    "accuracy",
-    "val_accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "precision_at_10",
-    "hit_rate_at_10",
-    "map_at_10",
-)
 RESULTS = "results.json"
 
 Records = Mapping[str, Mapping[str, Any]]

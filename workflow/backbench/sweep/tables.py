@@ -9,8 +9,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from backbench import hashing
+from backbench.metrics import catalogue
+from backbench.metrics.catalogue import COLUMNS
 from backbench.schema import ConfigError, refuse
-from backbench.sweep.ledger import METRICS, Row
+from backbench.sweep.ledger import Row
 
 CONDITION = re.compile(r"^\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*$")
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -24,27 +27,32 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 HEAD = ("config_hash", "status", "name")
 TAIL = ("reason", "code")
-MORE_METRICS = (
-    *("clusters", "inertia", "bic", "stability", "silhouette_sampled", "search_recall"),
-    *("precision_at_", "recall_at_", "hit_rate_at_", "map_at_", "seconds_"),
-)
+SECONDS = "seconds_"
 
 Record = dict[str, Any]
 
 
 def flatten(row: Row) -> Record:
-    """A row as one flat record: hash, status, name, parameters, metrics, reason."""
+    """A row as one flat record: hash, status, name, parameters, metrics, reason.
+
+    Raises
+    ------
+    ConfigError
+        For a metric that the catalogue does not have: in a table it would pass for a parameter.
+    """
+    for name in row.metrics:
+        catalogue.metric(name, f"metric of run {hashing.short(row.config_hash)}")
     named = {"config_hash": row.config_hash, "status": row.status, "name": row.name}
-    seconds = {f"seconds_{kind}": value for kind, value in row.provenance("seconds").items()}
+    seconds = {f"{SECONDS}{kind}": value for kind, value in row.provenance("seconds").items()}
     return {**named, **row.params, **row.metrics, **seconds, "reason": row.reason, "code": row.code[:12]}
 
 
 def columns(records: Iterable[Record]) -> list[str]:
     """All columns of the records: hash and status first, then parameters, metrics and the rest."""
     seen = dict.fromkeys(key for record in records for key in record)
-    extra = sorted(key for key in seen if key.startswith(MORE_METRICS) and key not in METRICS)
-    params = sorted(key for key in seen if key not in (*HEAD, *METRICS, *extra, *TAIL))
-    return [*HEAD, *params, *METRICS, *extra, *TAIL]
+    extra = sorted(key for key in seen if key not in COLUMNS and (catalogue.known(key) or key.startswith(SECONDS)))
+    params = sorted(key for key in seen if key not in (*HEAD, *COLUMNS, *extra, *TAIL))
+    return [*HEAD, *params, *COLUMNS, *extra, *TAIL]
 
 
 def select(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from backbench import hashing
 from backbench.evaluate import boards
 from backbench.evaluate import record as selections
+from backbench.metrics import catalogue
 from backbench.papers.table import Table
 from backbench.store import FAILED
 from backbench.sweep import tables
@@ -14,12 +15,8 @@ from backbench.sweep.ledger import FINISHED, Row
 from backbench.sweep.plan import Plan
 from backbench.tracking import published
 
-# What is told as best: the metric it is ranked by, its head, and the metrics that are said of it.
-BEST = (
-    ("Classifier", "classification", "val_accuracy", ("accuracy", "macro_f1")),
-    ("Clustering", "clustering", "nmi", ("nmi", "cluster_accuracy", "silhouette")),
-    ("Retrieval", "retrieval", "precision_at_10", ("precision_at_10", "map_at_10")),
-)
+# What is told as best, and its head, whose main metric ranks it; classifiers are ranked as their board is.
+BEST = (("Classifier", "classification"), ("Clustering", "clustering"), ("Retrieval", "retrieval"))
 LOOK = """\
 ### What to look at
 
@@ -50,12 +47,12 @@ def note(plan: Plan, rows: Sequence[Row], dataset: str, paper: Table | None = No
 
 def _best(rows: Sequence[Row]) -> Iterator[str]:
     board = boards.classifiers(rows)
-    for title, head, usual, told in BEST:
-        rank, caveat = (board.rank, board.caveat) if head == board.head else (usual, "")
+    for title, head in BEST:
+        rank, caveat = (board.rank, board.caveat) if head == board.head else (catalogue.main(head), "")
         found = [row for row in tables.distinct(rows, head) if not math.isnan(row.metrics.get(rank, math.nan))]
         if found:
             best = max(found, key=lambda row: (row.metrics[rank], row.config_hash))
-            said = f"{best.name}{_values(best, told)}, run `{_short(best)}`"
+            said = f"{best.name}{_values(best, catalogue.REPORTED[head])}, run `{_short(best)}`"
             yield f"- **{title}** by {rank} {best.metrics[rank]:.4f}: {'. '.join(filter(None, (said, caveat)))}"
 
 

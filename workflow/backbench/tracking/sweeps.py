@@ -10,6 +10,7 @@ from typing import Any
 from backbench import hashing
 from backbench.evaluate import best_k, boards, candidates
 from backbench.evaluate import record as selections
+from backbench.metrics.catalogue import checked, metric
 from backbench.pictures import drawing
 from backbench.store import DONE, FAILED, write_if_changed
 from backbench.sweep import tables
@@ -26,11 +27,12 @@ Progress = Callable[[int, int], None]
 NOTE = "mlflow.note.content"
 PICTURES = "pictures"
 REPORT = "report.html"
-OVER_K = (
+OVER_K = checked(
     *("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic", "stability"),
     *("nmi", "ari", "cluster_accuracy", "purity"),
 )
-HIGHER_IS_BETTER = ("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")
+# Metrics whose best value of a sweep is a metric of its summary, `best_NAME`.
+BEST = checked("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")
 
 
 def quiet(done: int, total: int) -> None:
@@ -102,10 +104,10 @@ def over_k(rows: Sequence[Row]) -> dict[str, Curve]:
     found: dict[str, Curve] = {}
     for space in candidates.representations(rows):
         for family, members in best_k.by_family(space).items():
-            for metric in OVER_K:
-                curve = best_k.mean_curve(members, metric)
+            for measured in OVER_K:
+                curve = best_k.mean_curve(members, measured)
                 if len(curve) > 1:
-                    name = NOT_IN_NAMES.sub("_", f"{metric}/{space.title} {family}")
+                    name = NOT_IN_NAMES.sub("_", f"{measured}/{space.title} {family}")
                     found[name[:NAME_CHARACTERS]] = curve
     return found
 
@@ -184,10 +186,10 @@ def _tags(row: Row) -> dict[str, str]:
 
 def _best(rows: Sequence[Row]) -> dict[str, float]:
     best = {}
-    for name in HIGHER_IS_BETTER:
+    for name in BEST:
         found = [row.metrics[name] for row in rows if not math.isnan(row.metrics.get(name, math.nan))]
         if found:
-            best[f"best_{name}"] = max(found)
+            best[f"best_{name}"] = metric(name).best(found)
     return best
 
 

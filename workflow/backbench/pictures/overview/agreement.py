@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from backbench.evaluate import agreement
 from backbench.evaluate.agreement import LEAST
 from backbench.evaluate.candidates import Candidate, Representation
+from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
@@ -17,7 +18,7 @@ TITLE = "Silhouette against agreement with the classes"
 CATEGORY = "Sweep"
 ORDER = 35
 SPACES = 4
-INTERNAL, EXTERNAL = "silhouette", "nmi"
+INTERNAL, EXTERNAL = catalogue.UNLABELLED, catalogue.main("clustering")
 # Less noise than this is 0 % when rounded.
 NOISY = 0.005
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from backbench.evaluate import blocks
 from backbench.evaluate.blocks import Blocks
+from backbench.metrics import catalogue
 from backbench.pictures.source import Sweep
-from backbench.plots import Picture, _metrics
+from backbench.plots import Picture
 from backbench.sweep import ledger
 from backbench.sweep.ledger import Row
 
@@ -64,6 +65,6 @@ def _diagram(found: Blocks) -> "Diagram":
     said = f"{len(found.blocks)} blocks; Friedman (F) {words}" + (
         "" if differ else ": no difference, so all are joined"
     )
-    title = f"{found.subject.capitalize()} by {_metrics.words(found.metric)}"
+    title = f"{found.subject.capitalize()} by {catalogue.metric(found.metric).words}"
     note = f"{said}; {found.note}" if found.note else said
     return Diagram(title, found.methods, list(tested.mean_ranks), float(tested.critical_difference), note, bool(differ))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, schema
 from backbench.evaluate import boards
+from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
-from backbench.plots import Picture, _metrics
+from backbench.plots import Picture
 from backbench.schema import ConfigError
 from backbench.sweep import tables
 from backbench.sweep.grid import HEADS
@@ -23,10 +24,8 @@ ORDER = 15
 # The axis that joins backbone and chain, and the words for a parameter that a run does not have.
 SPACE, ABSENT = "space", "-"
 SPACES = 4
-# Metrics of the test part: what chooses the best of several results is not they; others choose for themselves.
-OF_TEST = ("accuracy", "balanced_accuracy", "macro_f1")
-ACCURACY, NMI = "accuracy", "nmi"
-SILHOUETTES = ("silhouette", "silhouette_sampled")
+ACCURACY, NMI = catalogue.main("classification"), catalogue.main("clustering")
+SILHOUETTES = catalogue.with_estimate(catalogue.UNLABELLED)
 PLUGIN = {"classification": "classifier.name", "clustering": "clusterer.name", "retrieval": "retrieval.metric"}
 
 
@@ -52,7 +51,7 @@ def draw(sweep: Sweep, metric: str | None = None, x: str | None = None, y: str |
     if metric is None and (x or y):
         raise ConfigError(f"received the axes x={x}, y={y} without a metric; name one, such as {ACCURACY}.")
     found, left_out = _asked(sweep, metric, x, y) if metric else _usual(sweep)
-    about = f"{_metrics.words(metric)} over {found[0].x} and {found[0].y}" if metric else ""
+    about = f"{catalogue.metric(metric).words} over {found[0].x} and {found[0].y}" if metric else ""
     caption = _caption(found, boards.chooser(sweep.rows))
     return heatmap.tables(sweep.heading(TITLE, about), found, caption + left_out)
 
@@ -87,7 +86,7 @@ def _asked(sweep: Sweep, metric: str, x: str | None, y: str | None) -> tuple[lis
     for option, axis in (("x", x), ("y", y)):
         if axis not in known:
             raise schema.refuse(option, axis, known)
-    if metric not in _metrics.WITHIN_A_SPACE:
+    if catalogue.metric(metric).across:
         return [_table(rows, head, metric, x, y)], ""
     spatial = [axis for axis in (x, y) if axis == SPACE or axis.startswith("backbone.") or axis.endswith("chain")]
     if spatial and len(_spaces.titles(rows, head)) > 1:
@@ -133,14 +132,15 @@ def _best(groups: Sequence[Sequence[Row]], metric: str) -> float:
     """Mean over the seeds of the group that is chosen: on validation where the metric is of the test part and there is
     a validation part."""
     chooser = _chooser([row for group in groups for row in group], metric)
-    sign = -1 if _metrics.better(chooser) == _metrics.DOWN else 1
+    # Of a metric without a better end, the largest value stands.
+    sign = catalogue.metric(chooser).direction or catalogue.UP
     scores = [(sign * _mean(group, chooser), -at) for at, group in enumerate(groups)]
     known = [score for score in scores if not math.isnan(score[0])]
     return _mean(groups[-max(known)[1]] if known else groups[0], metric)
 
 
 def _chooser(rows: Sequence[Row], metric: str) -> str:
-    return boards.chooser(rows) if metric in OF_TEST else metric
+    return boards.chooser(rows) if _of_test(metric) else metric
 
 
 def _mean(rows: Sequence[Row], metric: str) -> float:
@@ -185,15 +185,20 @@ def _key(value: Any) -> Any:
     return value if isinstance(value, int | float) else str(value)
 
 
+def _of_test(metric: str) -> bool:
+    """Whether a metric is of the test part: what chooses the best of several results is another one then."""
+    return catalogue.metric(metric).images == catalogue.TEST
+
+
 def _caption(found: Sequence["Table"], chooser: str) -> str:
     text = "Each cell is the best of the results that share its row and column, seeds averaged first"
-    of_test = any(table.metric in OF_TEST for table in found)
+    of_test = any(_of_test(table.metric) for table in found)
     if not of_test:
         text += "."
-    elif chooser in OF_TEST:
-        text += f"; without a validation part it is the best by {_metrics.words(chooser)}, which flatters it."
+    elif _of_test(chooser):
+        text += f"; without a validation part it is the best by {catalogue.metric(chooser).words}, which flatters it."
     else:
-        text += f"; the best by {_metrics.words(chooser)}, not by what is shown."
+        text += f"; the best by {catalogue.metric(chooser).words}, not by what is shown."
     absent = any(ABSENT in (*table.rows, *table.columns) for table in found)
     said = f"; {ABSENT} stands for results that have no such parameter" if absent else ""
     return f"{text} The frame marks the best cell{said}."

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from backbench.evaluate.candidates import Candidate, Representation
+from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
@@ -12,8 +13,8 @@ TITLE = "Metrics against the number of clusters"
 CATEGORY = "Sweep"
 ORDER = 20
 SPACES, LINES = 4, 14
-LABELLED = ("silhouette", "davies_bouldin", "nmi", "cluster_accuracy")
-UNLABELLED = ("silhouette", "davies_bouldin", "calinski_harabasz", "inertia")
+LABELLED = catalogue.checked("silhouette", "davies_bouldin", "nmi", "cluster_accuracy")
+UNLABELLED = catalogue.checked("silhouette", "davies_bouldin", "calinski_harabasz", "inertia")
 
 
 def lacks(sweep: Sweep) -> str | None:
@@ -55,9 +56,7 @@ def _line(one: Candidate) -> str:
 
 def _lines(shown: Sequence[Representation], metrics: Sequence[str]) -> tuple[set[str], str]:
     """The lines that there is room for: those that are best by the metric that compares across spaces."""
-    from backbench.plots import _metrics
-
-    metric = next((name for name in metrics if name not in _metrics.WITHIN_A_SPACE), metrics[0])
+    metric = next((name for name in metrics if catalogue.metric(name).across), metrics[0])
     best: dict[str, float] = {}
     for own in shown:
         for one in own.candidates:
@@ -66,7 +65,7 @@ def _lines(shown: Sequence[Representation], metrics: Sequence[str]) -> tuple[set
     names = sorted(best, key=lambda name: (-best[name], name))
     if len(names) <= LINES:
         return set(names), ""
-    words = _metrics.words(metric)
+    words = catalogue.metric(metric).words
     return set(names[:LINES]), f" {LINES} of {len(names)} clusterers and options are shown, the best by {words}."
 
 

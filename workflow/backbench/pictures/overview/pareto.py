@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backbench.evaluate import boards
+from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
@@ -17,7 +18,7 @@ ORDER = 25
 # Representations without a speed that the caption names.
 UNTIMED = 6
 # Head -> the metric that is shown.
-SCORES = {"classification": "accuracy", "clustering": "nmi"}
+SCORES = {head: catalogue.main(head) for head in ("classification", "clustering")}
 
 
 def lacks(sweep: Sweep) -> str | None:
@@ -51,12 +52,11 @@ def draw(sweep: Sweep) -> Picture:
 
 
 def _caption(head: str, chooser: str, devices: list[str], untimed: list[str]) -> str:
-    from backbench.plots import _metrics
-
+    by = catalogue.metric(chooser)
     what = "classifier" if head == "classification" else "clustering"
-    flatters = "; there is no validation part, and that flatters it" if chooser == "accuracy" else ""
+    flatters = "; there is no validation part, and that flatters it" if by.images == catalogue.TEST else ""
     text = (
-        f"Each point is a backbone with a chain and its best {what} (chosen by {_metrics.words(chooser)}{flatters}). "
+        f"Each point is a backbone with a chain and its best {what} (chosen by {by.words}{flatters}). "
         "No other point is both quicker and better than one on the line; speed is that of the backbone alone, the "
         f"chain and the {what} are not in it."
     )

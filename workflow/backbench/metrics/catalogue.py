@@ -1,0 +1,237 @@
+"""The catalogue of metrics: what each is called, which end of it is the good one, and what may be done with it.
+
+One entry for each metric that a stage records; all that names, ranks, compares or formats metrics asks here. A family
+such as ``precision_at_K`` is one entry, which stands for every depth. No stage imports this module: a new entry makes
+no stored result stale. Standard library only, for planning and ``--help`` read it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+
+from backbench.metrics._entry import (
+    CLASSIFICATION,
+    CLUSTERED,
+    CLUSTERING,
+    CLUSTERS,
+    DISTANCES,
+    DOWN,
+    LABELS,
+    NEIGHBOURS,
+    NEITHER,
+    PREDICTIONS,
+    QUERIES,
+    REPLICATES,
+    RETRIEVAL,
+    SHARE,
+    TEST,
+    UP,
+    VALIDATION,
+    K,
+    Metric,
+)
+from backbench.schema import ConfigError, refuse
+
+_internal = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, DISTANCES), high=None, across=False)
+_external = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, LABELS))
+_count = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS,), direction=NEITHER, source="")
+_predicted = partial(
+    Metric, task=CLASSIFICATION, images=TEST, needs=(LABELS, PREDICTIONS), resampled=REPLICATES, column=True
+)
+_ranked = partial(Metric, task=RETRIEVAL, images=QUERIES, needs=(LABELS, NEIGHBOURS), resampled=REPLICATES)
+
+# In the order in which tables have them.
+ENTRIES = (
+    _internal(
+        name="silhouette", title="silhouette", short="silhouette", low=-1, high=1, resampled=REPLICATES,
+        policy=True, column=True, source="Rousseeuw 1987; sklearn.metrics.silhouette_score",
+    ),
+    _internal(
+        name="davies_bouldin", title="Davies-Bouldin", about="index", short="DB", direction=DOWN, policy=True,
+        column=True, source="Davies and Bouldin 1979; sklearn.metrics.davies_bouldin_score",
+    ),
+    _internal(
+        name="calinski_harabasz", title="Calinski-Harabasz", about="index", short="CH", policy=True, column=True,
+        source="Calinski and Harabasz 1974; sklearn.metrics.calinski_harabasz_score",
+    ),
+    _count(
+        name="noise_fraction", title="share of noise", short="noise", share=True, column=True,
+        neither="points in no cluster may be outliers or a failure, and most clusterers cannot leave any out",
+    ),
+    _external(
+        name="cluster_accuracy", title="clustering accuracy", short="accuracy", share=True, resampled=REPLICATES,
+        policy=True, column=True, source="Kuhn 1955; scipy.optimize.linear_sum_assignment",
+    ),
+    _external(
+        name="purity", title="purity", short="purity", share=True, resampled=REPLICATES, column=True,
+        source="Manning et al. 2008",
+    ),
+    _external(
+        name="mean_majority_share", title="mean majority share", short="majority", share=True, column=True, source="",
+    ),
+    _external(
+        name="nmi", title="NMI", about="with the classes", short="NMI", resampled=REPLICATES, policy=True, column=True,
+        source="sklearn.metrics.normalized_mutual_info_score",
+    ),
+    _external(
+        name="ari", title="ARI", about="with the classes", short="ARI", low=-0.5, resampled=REPLICATES, policy=True,
+        column=True, source="Hubert and Arabie 1985; sklearn.metrics.adjusted_rand_score",
+    ),
+    _predicted(
+        name="accuracy", title="test accuracy", short="test", resampled=SHARE, share=True,
+        source="sklearn.metrics.accuracy_score",
+    ),
+    _predicted(
+        name="val_accuracy", title="validation accuracy", short="validation", images=VALIDATION, resampled=SHARE,
+        share=True, source="sklearn.metrics.accuracy_score",
+    ),
+    _predicted(
+        name="balanced_accuracy", title="balanced test accuracy", short="balanced", share=True,
+        source="sklearn.metrics.balanced_accuracy_score",
+    ),
+    _predicted(
+        name="macro_f1", title="macro F1", about="on test", short="macro F1", source="sklearn.metrics.f1_score",
+    ),
+    _ranked(
+        name="precision_at_K", title="precision at K", short="P@K", share=True, column=True,
+        source="Manning et al. 2008, 8.4",
+    ),
+    _ranked(
+        name="hit_rate_at_K", title="hit rate at K", short="hit@K", share=True, resampled=SHARE, column=True,
+        source="Jégou et al. 2011",
+    ),
+    _ranked(
+        name="map_at_K", title="mean average precision at K", short="mAP@K", column=True,
+        source="Philbin et al. 2007",
+    ),
+    _ranked(
+        name="recall_at_K", title="recall at K", short="R@K", share=True, source="Manning et al. 2008, 8.4",
+    ),
+    _ranked(
+        name="search_recall", title="recall of the search", short="search", needs=(NEIGHBOURS, DISTANCES), share=True,
+        resampled=None, source="Aumüller et al. 2020",
+    ),
+    _count(
+        name="clusters", title="number of clusters", short="clusters", high=None,
+        neither="more clusters are neither better nor worse",
+    ),
+    _internal(
+        name="inertia", title="within-cluster sum of squares", short="inertia", direction=DOWN,
+        unit="squared feature units", source="sklearn.cluster.KMeans.inertia_",
+    ),
+    _internal(
+        name="bic", title="Bayesian information criterion", short="BIC", direction=DOWN, low=None,
+        source="Schwarz 1978; sklearn.mixture.GaussianMixture.bic",
+    ),
+    _count(
+        name="stability", title="stability", about="(mean pairwise ARI)", short="stability", direction=UP, low=-0.5,
+        source="Hubert and Arabie 1985",
+    ),
+    _internal(
+        name="silhouette_sampled", title="silhouette", about="(sampled)", short="silhouette (sampled)", low=-1, high=1,
+        estimates="silhouette", source="Rousseeuw 1987",
+    ),
+    _internal(
+        name="silhouette_sampled_se", title="standard error of the silhouette", about="(sampled)", short="se", high=1,
+        direction=NEITHER, neither="it says how well the silhouette is known, not how good it is",
+        source="Cochran 1977",
+    ),
+)  # fmt: skip
+# The depth at which tables have a family.
+DEPTH = 10
+# What results are reported by where there are classes: each head's main metric, then those that are told beside it.
+REPORTED: Mapping[str, tuple[str, ...]] = {
+    CLASSIFICATION: ("accuracy", "macro_f1"),
+    CLUSTERING: ("nmi", "cluster_accuracy", "silhouette"),
+    RETRIEVAL: (f"precision_at_{DEPTH}", f"map_at_{DEPTH}"),
+}
+# What clusterings are reported by where there are none.
+UNLABELLED = "silhouette"
+# What an elbow is the knee of.
+ELBOW = "inertia"
+
+_BY_NAME = {entry.name: entry for entry in ENTRIES if not entry.family}
+_FAMILIES = {entry.name.removesuffix(K): entry for entry in ENTRIES if entry.family}
+_NAME = re.compile(r"(.*_)([1-9]\d*)")
+COLUMNS = tuple(entry.at(DEPTH).name if entry.family else entry.name for entry in ENTRIES if entry.column)
+# What stands in for a metric that was too dear to compute in full.
+ESTIMATES = {entry.estimates: entry.name for entry in ENTRIES if entry.estimates}
+POLICIES = tuple(entry.name for entry in ENTRIES if entry.policy)
+
+
+@cache
+def metric(name: str, where: str = "metric") -> Metric:
+    """The entry of a metric.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such metric; `where` says who asked, and the nearest name is given.
+    """
+    entry = _entry(name)
+    if entry is None:
+        raise refuse(where, name, names(_depth(name)))
+    return entry
+
+
+def known(name: str) -> bool:
+    """Whether there is a metric of this name."""
+    return _entry(name) is not None
+
+
+def names(depth: int | None = None) -> list[str]:
+    """Every name, families at a depth or else with `K`."""
+    return [entry.at(depth).name if entry.family and depth else entry.name for entry in ENTRIES]
+
+
+def checked(*wanted: str) -> tuple[str, ...]:
+    """These names, each of a metric that there is.
+
+    Raises
+    ------
+    ConfigError
+        For one that there is not.
+    """
+    return tuple(metric(name).name for name in wanted)
+
+
+def main(task: str) -> str:
+    """What the results of a head are reported by where there are classes."""
+    return REPORTED[task][0]
+
+
+def with_estimate(name: str) -> tuple[str, ...]:
+    """A metric, and what stands in for it."""
+    return (name, ESTIMATES[name]) if name in ESTIMATES else (name,)
+
+
+def ranking(name: str, among: Sequence[str], where: str = "metric") -> Metric:
+    """The entry of a metric by which results can be ranked.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such metric, or neither end of it is the good one; those of `among` that have one are named.
+    """
+    entry = metric(name, where)
+    if entry.direction == NEITHER:
+        others = ", ".join(other for other in among if metric(other).direction != NEITHER)
+        raise ConfigError(
+            f"{where}: received {name!r}, by which nothing is ranked: {entry.neither}. "
+            f"Metrics that have a better end: {others or ', '.join(REPORTED[entry.task])}."
+        )
+    return entry
+
+
+def _entry(name: str) -> Metric | None:
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    match = _NAME.fullmatch(name)
+    family = _FAMILIES.get(match[1]) if match else None
+    return family.at(int(match[2])) if family else None
+
+
+def _depth(name: str) -> int:
+    """The depth that a name ends with, 0 for none."""
+    match = _NAME.fullmatch(name)
+    return int(match[2]) if match else 0
