@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from backbench import code, hashing, plugins
+from backbench import code, hashing, plugins, provenance
 from backbench.backbones import Rows, _engine
 from backbench.backbones._engine import DeviceLost
 from backbench.datasets import TRAIN, VALIDATION
@@ -31,6 +31,8 @@ from backbench.stages._partial import Partial
 log = logging.getLogger(__name__)
 
 PRECISION = "float32"
+# Libraries that say what a network is.
+NETWORKS = ("torchvision", "timm", "open_clip_torch")
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
@@ -137,7 +139,8 @@ def _sign(partial: Partial, about: Mapping[str, str]) -> None:
 def _identity(member: Member, params: Any, batch: int, context: Context) -> dict[str, str]:
     """What a row depends on besides its image: ``family`` is known to planning, ``identity`` is of this machine too."""
     engine = _engine.runtime(getattr(params, "engine", "numpy"), context.device)
-    machine = {"engine": engine, "batch": batch, "decoder": decoding.decoder_version()}
+    makers = {name: version for name, version in provenance.versions().items() if name in NETWORKS}
+    machine = {"engine": engine, "networks": makers, "batch": batch, "decoder": decoding.decoder_version()}
     family = member.config.get("rows", member.hash)
     return {"family": family, "identity": hashing.digest({"family": family, **machine})}
 
