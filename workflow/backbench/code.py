@@ -15,7 +15,10 @@ PACKAGE = "backbench"
 ROOT = Path(__file__).parent
 NEUTRAL = frozenset(
     f"{PACKAGE}.{name}"
-    for name in ("paths", "store", "schema", "plugins", "hashing", "code", "stage", "datasets._registry")
+    for name in (
+        *("paths", "store", "schema", "plugins", "hashing", "code", "stage", "provenance"),
+        "datasets._registry",
+    )
 )
 
 
