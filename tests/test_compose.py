@@ -301,7 +301,9 @@ def test_settings_are_no_part_of_a_cell():
     found = compose.expand([NONE, "execution.batch_size=8", "store.root=/elsewhere", "tracking.uri=http://x"])
     expected = {"device": "auto", "batch_size": 8, "memory_mb": None, "on_device_loss": "fail"}
     assert found.settings["execution"] == expected
-    assert found.settings["store"] == {"root": "/elsewhere"} and found.settings["tracking"] == {"uri": "http://x"}
+    assert found.settings["store"] == {"root": "/elsewhere", "keep_images": False} and found.settings["tracking"] == {
+        "uri": "http://x"
+    }
     assert not set(found.cells[0].config) & set(compose.NOT_IN_CELL)
 
 

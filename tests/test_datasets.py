@@ -36,7 +36,7 @@ def test_a_folder_is_stored_and_its_images_are_found(folder, tmp_path):
     assert inputs.array("dataset", "file_digests").tobytes() == b"".join(digests)
     moved = Path(shutil.move(folder, tmp_path / "elsewhere"))
     with pytest.raises(ConfigError, match="which is gone"):
-        pixels.Prepared(inputs, Policy(**IMAGE))
+        pixels.Prepared(inputs, Policy(**IMAGE))[0]
     digest_of(moved)
     images = pixels.Prepared(inputs, Policy(**IMAGE))
     for row, file in enumerate(info["files"]):

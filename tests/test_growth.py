@@ -177,7 +177,7 @@ def test_who_was_read_by_an_older_version_is_told_that_hashes_change(root, capsy
     path = _registry._path(root)
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
     said = planned(capsys, root)
-    assert planning.OLDER in said and "not fingerprinted yet" in said
+    assert planning.OLDER in said and "20 files not read yet" in said
     lines = []
     planning.make(["experiment=none", "backbone=pixels", "dataset=folder", f"dataset.root={root}"], tell=lines.append)
     assert planning.OLDER in lines and planning.OLDER not in planned(capsys, root), "it is said once"

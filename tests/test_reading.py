@@ -48,7 +48,8 @@ def test_a_look_has_the_facts_and_the_pixels_of_every_policy(tmp_path):
     assert names == ["a.jpg"]
     about = (tmp_path / "a.jpg").stat()
     assert look.facts["sha256"] == hashlib.sha256((tmp_path / "a.jpg").read_bytes()).hexdigest()
-    assert [look.facts[key] for key in reading.STAMP] == [about.st_size, about.st_mtime_ns, about.st_ctime_ns]
+    now = [about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino]
+    assert [look.facts[key] for key in reading.STAMP] == now
     assert (look.facts["sides"], look.facts["format"], look.facts["reduction"]) == ([1400, 1600], "JPEG", 2)
     for rows, policy in zip(look.rows, (SMALL, CROP), strict=True):
         decoded = decoding.decode(tmp_path / "a.jpg", None, 640)

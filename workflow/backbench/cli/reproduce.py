@@ -15,12 +15,17 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep import ledger
 
+OTHER_FILES = (
+    "A run is reproduced from the very files that it was computed from, and the collection holds others now. Put back "
+    "what was added, changed or removed since, or give a copy of it as it was."
+)
+
 
 def run(args: argparse.Namespace) -> int:
     recorded = find(args.hash, args.uri)
     say(f"reproducing {recorded.config_hash} ({recorded.source})")
     with _scratch(args.keep) as scratch:
-        fresh, seconds = rerun(recorded, scratch, say)
+        fresh, seconds = _rerun(recorded, scratch)
         found = compare(recorded, fresh, args.tolerance)
     _print(found)
     verdict = "agrees" if found.agrees else "DIFFERS"
@@ -28,6 +33,14 @@ def run(args: argparse.Namespace) -> int:
     for change in found.changes:
         say(f"  note: {change}")
     return 0 if found.agrees else 1
+
+
+def _rerun(recorded: Recorded, scratch: Path) -> tuple[ledger.Row, float]:
+    try:
+        return rerun(recorded, scratch, say)
+    except RuntimeError as error:
+        hint = f"\n{OTHER_FILES}" if "its content is" in str(error) else ""
+        raise ConfigError(f"{error}{hint}") from error
 
 
 def find(prefix: str, uri: str | None) -> Recorded:

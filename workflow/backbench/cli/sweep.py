@@ -243,7 +243,11 @@ def _audits(plan: Plan, records: ledger.Records, store: Store) -> list[str]:
     """The verdict and the page of each audit; a page that was deleted is written again."""
     lines = []
     for member, stage in plan.stages.items():
-        if stage.kind == "audit" and records.get(member, {}).get("status") == DONE:
+        if stage.kind != "audit" or member not in records:
+            continue
+        if records[member]["status"] != DONE:
+            lines.append(f"warning: the images could not be audited: {records[member]['reason']}")
+        else:
             page, verdict = audit.write(store, member), audit.verdict(records[member]["info"])
             lines.append(f"images: {verdict}   page: {shown(page)}")
     return lines

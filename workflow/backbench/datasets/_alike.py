@@ -11,9 +11,11 @@ from pathlib import Path
 from backbench.datasets._registry import Found
 from backbench.images import reading
 from backbench.images.bounds import Unreadable
+from backbench.images.phash import NO_STRUCTURE
 
-# Bits of the perceptual hash that differ between a photograph at a scale and the same pixels at full size.
-NEAR = 4
+# Bits of the perceptual hash that may differ between a photograph at a scale and the same pixels at full size: up to 8
+# were seen of pictures with little contrast. Where one of the two has no structure, any number may.
+NEAR = 12
 
 
 def key(facts: Found) -> str:
@@ -78,5 +80,9 @@ def _in_two_formats(readable: Mapping[str, Found], reduced: Mapping[str, Found])
             whole.setdefault(tuple(facts["sides"]), []).append(int(facts["phash"], 16))
     for path, facts in reduced.items():
         value = int(facts["phash"], 16)
-        if any((value ^ other).bit_count() <= NEAR for other in whole.get(tuple(facts["sides"]), ())):
+        if any(_near(value, other) for other in whole.get(tuple(facts["sides"]), ())):
             yield path
+
+
+def _near(first: int, second: int) -> bool:
+    return NO_STRUCTURE in (first, second) or (first ^ second).bit_count() <= NEAR

@@ -175,7 +175,7 @@ def _audited(audit: Audit, chosen: _gate.Chosen, params: Any) -> Description:
 
 
 def _key(seen: Seen, params: Any) -> bytes:
-    return reading.key_of(bytes.fromhex(seen.sha256), _bits(params))
+    return reading.key_of(bytes.fromhex(seen.sha256), _bits(params), seen.entry.path)
 
 
 def _description(entries: Sequence[Entry], digest: str | None, params: Any, given: bool) -> Description:

@@ -98,13 +98,13 @@ def known(root: Path, listing: Listing, bits: int | None = None) -> list[bytes]:
         if not _is_known(root, entry, files, bits):
             keys.append(UNREAD)
         elif "phash" in files[entry.path]:
-            keys.append(key_of(bytes.fromhex(files[entry.path]["sha256"]), bits))
+            keys.append(key_of(bytes.fromhex(files[entry.path]["sha256"]), bits, entry.path))
     return keys
 
 
 def _noted(block: Mapping[str, Look], keeper: _keeping.Keeper, journal: _registry.Journal) -> dict[str, Found]:
     """Keep the pixels of a block, then what is known of its files: a kill between the two reads them again."""
-    keeper.keep(block.values())
+    keeper.keep(block)
     facts = {path: dict(look.facts) for path, look in block.items()}
     journal.note(facts)
     return facts

@@ -3,14 +3,13 @@
 import contextlib
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from backbench.datasets import Reading
-from backbench.images import reading as images_reading
 from backbench.images.cache import PixelCache, Writer
 from backbench.images.policy import Image as Policy
-from backbench.images.reading import Look
+from backbench.images.reading import Look, key_of
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +39,14 @@ class Keeper:
         self._writers = [self._stack.enter_context(Writer(cache)) for cache in caches]
         self.policies = reading.policies
 
-    def keep(self, looks: Iterable[Look]) -> None:
-        """Commit the pixels of a block."""
+    def keep(self, looks: Mapping[str, Look]) -> None:
+        """Commit the pixels of a block of files."""
         import numpy as np
 
-        looks = [look for look in looks if look.rows]
-        keys = [images_reading.key_of(bytes.fromhex(look.facts["sha256"]), self.bits) for look in looks]
-        for position, writer in enumerate(self._writers if looks else ()):
-            writer.append(keys, np.stack([look.rows[position] for look in looks]))
+        made = {name: look for name, look in looks.items() if look.rows}
+        keys = [key_of(bytes.fromhex(look.facts["sha256"]), self.bits, name) for name, look in made.items()]
+        for position, writer in enumerate(self._writers if made else ()):
+            writer.append(keys, np.stack([look.rows[position] for look in made.values()]))
 
     def __enter__(self) -> "Keeper":
         return self

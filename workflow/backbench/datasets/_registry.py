@@ -94,11 +94,10 @@ def is_older(root: Path) -> bool:
     return _stored(_path(root)).get("format") == FORMAT - 1
 
 
-def forget(root: Path, file: str) -> None:
-    """Drop what is known of a file, so that it is read again."""
-    files = dict(read(root))
-    if files.pop(file, None) is not None:
-        write_text(_path(root), json.dumps({**_head(), "root": str(root), "digests": [], "files": files}))
+def forget(root: Path) -> None:
+    """Let every file of a folder be read again, for one of them has changed unseen; what their bytes tell stays."""
+    files = {path: {**facts, "size": -1} for path, facts in read(root).items()}
+    write_text(_path(root), json.dumps({**_head(), "root": str(root), "digests": [], "files": files}))
 
 
 def locate(digest: str, files: Sequence[str], places: Sequence[Path]) -> Path:

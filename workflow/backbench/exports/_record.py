@@ -67,6 +67,10 @@ def classifier(source: Source, steps: Sequence[tuple[str, Any]], agreement: Mapp
     }
 
 
+# Where the images were, how they are prepared (which is an option), and what their rows are filed under.
+OF_THE_MACHINE = ("root", "image", "rows")
+
+
 def features(source: Source) -> dict[str, Any]:
     """What a row of features is: its size, and the backbone with the options that `plugins.params` takes."""
     row, about = source.row, source.info("features")
@@ -81,7 +85,8 @@ def features(source: Source) -> dict[str, Any]:
         "dtype": "float32",
         "meaning": _meaning(backbone, about),
         "backbone": backbone,
-        "identity": {key: value for key, value in known.items() if key not in options},
+        "identity": {key: value for key, value in known.items() if key not in (*options, *OF_THE_MACHINE)},
+        **({"bits": bits} if (bits := source.info("dataset").get("bits")) else {}),
     }
 
 

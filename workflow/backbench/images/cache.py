@@ -13,6 +13,7 @@ import logging
 import mmap
 import shutil
 import threading
+import time
 import uuid
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 CHANNELS = {"RGB": 3, "L": 1}
 FOLDER, ROWS, INDEX = "pixels", ".rows", ".index"
+# Pixels of a sweep that was given up are dropped after a week.
+LEFT_SECONDS = 7 * 86400.0
 # Keys are SHA-256 digests.
 KEY_BYTES = 32
 # No room: of the disk, of the user's quota, of one file.
@@ -164,9 +167,17 @@ class Writer:
 
 
 def drop(root: Path, policies: Iterable[Policy]) -> None:
-    """Remove the prepared pixels of some policies."""
-    for policy in policies:
-        shutil.rmtree(PixelCache(root, policy).folder, ignore_errors=True)
+    """Remove the prepared pixels of some policies, and those that no sweep came back for within `LEFT_SECONDS`."""
+    folders = {PixelCache(root, policy).folder for policy in policies}
+    since = time.time() - LEFT_SECONDS
+    folders |= {folder for folder in (root / FOLDER).glob("*") if _written(folder) < since}
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _written(folder: Path) -> float:
+    """When a cache was written to last."""
+    return max((path.stat().st_mtime for path in folder.glob("*")), default=folder.stat().st_mtime)
 
 
 def _identity(policy: Policy) -> str:

@@ -17,8 +17,9 @@ from backbench.images.bounds import Unreadable
 HELD = 64 << 20
 ATTEMPTS = 2
 
-# What tells one state of a file from another: size, time of modification, time of change.
-Stamp = tuple[int, int, int]
+# What tells one state of a file from another: size, times of modification and of change, and the number of its inode,
+# for files of an archive may have the other three in common.
+Stamp = tuple[int, int, int, int]
 
 
 class Changed(OSError):
@@ -93,7 +94,7 @@ def _stamp(path: Path) -> Stamp:
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
         raise Unreadable("no regular file")
-    return about.st_size, about.st_mtime_ns, about.st_ctime_ns
+    return about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino
 
 
 def _changed(path: Path) -> Changed:

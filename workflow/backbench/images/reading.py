@@ -11,11 +11,11 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from backbench import machine, threads
-from backbench.images import content, decoding, phash, preparing, scaling
+from backbench.images import _opening, _raw, content, decoding, phash, preparing, scaling
 from backbench.images.policy import Image as Policy
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from PIL import Image
 
 BLOCK, AHEAD = 16, 2
-STAMP = ("size", "mtime_ns", "ctime_ns")
+BY_NAME = _raw.SUFFIXES | set(_opening.BY_NAME)
+STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 # Errors that say nothing about the file, so that they must not be remembered as the reason why it is left out.
 OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE})
 NO_MEMORY = "there was not enough memory to read it; it is tried again the next time"
 
-# What is known of a file, as plain JSON: ``size``, ``mtime_ns``, ``ctime_ns`` and ``sha256`` of its bytes; then the
+# What is known of a file, as plain JSON: its stamp and the ``sha256`` of its bytes; then the
 # ``reason`` why it is no image, or ``phash``, ``sides``, ``mode``, ``format``, ``peak``, ``pixels`` and ``reduction``.
 Facts = Mapping[str, Any]
 
@@ -82,7 +83,8 @@ class Reader:
         try:
             held = content.read(path)
             known = {**dict(zip(STAMP, held.stamp, strict=True)), "sha256": held.sha256, **self._of_bits}
-            seen = self.recall(held.sha256)
+            # What goes by its name may have been something else under another one.
+            seen = None if goes_by_name(path.name) else self.recall(held.sha256)
             return self._decoded(held, known) if seen is None else Look({**seen, **known})
         except content.Changed as error:
             return Look({"reason": str(error)})
@@ -133,7 +135,7 @@ def stamp(path: str | Path) -> dict[str, int]:
         about = os.stat(path)  # noqa: PTH116 (a Path for each of 100,000 files costs more than the call itself)
     except OSError:
         return dict.fromkeys(STAMP, -1)
-    return dict(zip(STAMP, (about.st_size, about.st_mtime_ns, about.st_ctime_ns), strict=True))
+    return dict(zip(STAMP, (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino), strict=True))
 
 
 def whole_digest(path: Path, sha256: str, bits: int | None = None) -> str | None:
@@ -152,6 +154,15 @@ def spread(image: "Image.Image") -> float:
     return ImageStat.Stat(image.convert("L")).stddev[0]
 
 
-def key_of(sha256: bytes, bits: int | None) -> bytes:
-    """What prepared pixels and features are filed under: the digest of the bytes, and the bits that count in them."""
-    return sha256 if bits is None else hashlib.sha256(sha256 + bytes([bits])).digest()
+def key_of(sha256: bytes, bits: int | None, name: str = "") -> bytes:
+    """What prepared pixels and features are filed under: the digest of the bytes, and what else decides on the picture.
+
+    That are the bits that count in them, and the suffix of a file that is told by its name (camera raw files, TGA).
+    """
+    suffix = PurePath(name).suffix.lower().encode() if goes_by_name(name) else b""
+    return hashlib.sha256(sha256 + bytes([bits or 0]) + suffix).digest() if bits or suffix else sha256
+
+
+def goes_by_name(name: str) -> bool:
+    """Whether the suffix of a file decides on how it is read."""
+    return PurePath(name).suffix.lower() in BY_NAME

@@ -113,7 +113,8 @@ class Prepared:
         return None if self._keys is None else self._cache.read(self._keys[row].tobytes())
 
     def _made(self, row: int) -> np.ndarray:
-        with named(self._name(row)), self._opener()(row, scaling.least(self.policy)) as decoded:
+        opened = self._opener()
+        with named(self._name(row)), opened(row, scaling.least(self.policy)) as decoded:
             return preparing.resize(decoded, self.policy)
 
 
@@ -122,11 +123,9 @@ def keys(inputs: Inputs) -> np.ndarray | None:
     info = inputs.info("dataset")
     if "files" not in info:
         return None
-    digests = inputs.array("dataset", "file_digests")
-    bits = info.get("bits")
-    if bits is None:
-        return digests
-    joined = b"".join(reading.key_of(digest.tobytes(), bits) for digest in digests)
+    digests, bits = inputs.array("dataset", "file_digests"), info.get("bits")
+    pairs = zip(digests, info["files"], strict=True)
+    joined = b"".join(reading.key_of(digest.tobytes(), bits, name) for digest, name in pairs)
     return np.frombuffer(joined, np.uint8).reshape(-1, cache.KEY_BYTES)
 
 
@@ -219,10 +218,14 @@ def _file(root: Path, name: str, sha256: str, bits: int | None, least: int | Non
         raise _changed(root, name, f" ({error})") from error
     if held.sha256 != sha256:
         raise _changed(root, name)
-    with decoding.decode_each(held, bits, [least]) as (decoded,):
-        yield decoded
+    try:
+        with decoding.decode_each(held, bits, [least]) as (decoded,):
+            yield decoded
+    except decoding.Unreadable as error:
+        _registry.forget(root)
+        raise decoding.Unreadable(f"{path}: {error}; launch again, and it is left out") from error
 
 
 def _changed(root: Path, name: str, why: str = "") -> decoding.Unreadable:
-    _registry.forget(root, name)  # its size and times may be as before, so that the next launch has to look again
+    _registry.forget(root)  # what it looks like from outside may be as before, and so may the others
     return decoding.Unreadable(f"{root / name} has changed since the folder was fingerprinted{why}; launch again")
