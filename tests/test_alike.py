@@ -112,6 +112,22 @@ def test_photographs_that_differ_beyond_their_scale_are_not_equal(place):
     assert groups(place) == []
 
 
+def sky(number: int) -> Image.Image:
+    """Hardly any contrast: at one scale there is enough structure for a perceptual hash, at another there is not."""
+    rng, size = np.random.default_rng(number), (2000, 1400)
+    clouds = Image.fromarray((rng.random((5, 7)) * 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    rows = np.mgrid[0 : size[1], 0 : size[0]][0]
+    grey = 150 + 40 * rows / size[1] + (np.asarray(clouds, float) - 128) / 128 * rng.uniform(0.5, 3)
+    return Image.fromarray((grey + rng.normal(0, 2, rows.shape)).clip(0, 255).astype(np.uint8))
+
+
+def test_pictures_of_little_contrast_in_two_formats(place):
+    for number in range(6):
+        (place / f"{number}.jpg").write_bytes(jpeg(sky(number)))
+        Image.open(place / f"{number}.jpg").save(place / f"{number}.png", compress_level=1)
+    assert sorted(map(sorted, groups(place))) == [[f"{number}.jpg", f"{number}.png"] for number in range(6)]
+
+
 def test_one_of_equal_images_is_kept(place):
     data = jpeg(scene(1, (1800, 1350)))
     for label, number in (("cat", 1), ("dog", 2)):

@@ -12,7 +12,7 @@ from pictures import digest_of, folder_load, paint
 from PIL import Image
 
 from backbench.datasets import Reading, _fingerprint, _layout, _listing, _registry
-from backbench.images import decoding
+from backbench.images import decoding, reading
 from backbench.schema import ConfigError
 
 pytestmark = pytest.mark.usefixtures("own_results")
@@ -72,6 +72,26 @@ def test_only_changed_files_are_read_again(folder):
         names.clear()
         digest_of(folder)
     assert names == ["class1/01.png"]
+
+
+def test_a_file_in_the_place_of_another_is_read_again(folder):
+    """Files of one archive may have their size and both times in common; the inode tells them apart."""
+    digest_of(folder)
+    known, file = _registry.read(folder), "class1/01.png"
+    assert _registry.fresh(folder, file, known)
+    assert not _registry.fresh(folder, file, {file: {**known[file], "inode": known[file]["inode"] + 1}})
+
+
+def test_what_goes_by_its_name_is_not_known_by_its_bytes(folder):
+    """A TGA file has no signature: under another name it is no image, whatever was known of its bytes."""
+    paint(folder / "class1" / "one.tga", 40)
+    with_it = digest_of(folder)
+    (folder / "class1" / "one.tga").rename(folder / "class1" / "one.png")
+    audit = _fingerprint.take(folder, _layout.read(folder))
+    assert audit.digest != with_it and audit.excluded == {"class1/one.png": "no image of a known format"}
+    data = hashlib.sha256(b"the same bytes").digest()
+    assert len({reading.key_of(data, None, name) for name in ("a.tga", "a.nef", "a.png")}) == 3
+    assert reading.key_of(data, None, "a.png") == data
 
 
 def test_a_folder_that_changed_since_planning_is_refused(folder):
