@@ -69,15 +69,15 @@ class Photograph:
 
 def _photographs(folder: Path) -> list[Photograph]:
     """Those of a folder, each file once however often it is there, in the order of their names."""
-    found: dict[bytes, Photograph] = {}
+    photographs: dict[bytes, Photograph] = {}
     for path in sorted(folder.rglob("*")):
         try:
             decoded = decoding.decode(path, None, scaling.AUDIT)
         except (OSError, decoding.Unreadable):
             continue
         if decoded.reduction > 1:
-            found.setdefault(hashlib.sha256(path.read_bytes()).digest(), Photograph(path, decoded.sides))
-    return list(found.values())
+            photographs.setdefault(hashlib.sha256(path.read_bytes()).digest(), Photograph(path, decoded.sides))
+    return list(photographs.values())
 
 
 def _head() -> list[str]:

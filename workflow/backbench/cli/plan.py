@@ -20,10 +20,10 @@ from backbench.sweep.status import CURRENT, FAILED, STALE, Status
 def run(args: argparse.Namespace) -> int:
     planned = planning.make(args.overrides, fingerprint=False, tell=say)
     store = Store(paths.store())
-    found = planning.with_known(planned, status.inspect(planned.plan, store), store)
-    describe(planned, found, cores(args.cores))
+    state = planning.with_known(planned, status.inspect(planned.plan, store), store)
+    describe(planned, state, cores(args.cores))
     if args.list:
-        for row in ledger.rows(planned.plan, found.records):
+        for row in ledger.rows(planned.plan, state.records):
             print(hashing.short(row.config_hash), row.status, row.name)
     return 0
 

@@ -114,8 +114,8 @@ def _prepared(planned: planning.Planned, args: argparse.Namespace) -> tuple[Stat
     if args.accept_code:
         kept = status.accept_code(plan, store, status.inspect(plan, store))
         say(f"kept {kept} results of older code, and recorded that")
-    found = planning.with_known(planned, planning.prepare(plan), store)
-    return found, describe(planned, found, n_cores)
+    state = planning.with_known(planned, planning.prepare(plan), store)
+    return state, describe(planned, state, n_cores)
 
 
 def _begun(plan: Plan, started: float) -> bool:

@@ -214,7 +214,7 @@ def _drawn(seen: Sequence[Seen], params: Any) -> tuple["np.ndarray", "np.ndarray
     """The places in `seen` of the images that are drawn, and the part of each."""
     import numpy as np
 
-    entries = [one.entry for one in seen]
+    entries = [image.entry for image in seen]
     parts = np.array([entry.part for entry in entries], np.uint8)
     split = params.split.settled(len(set(parts.tolist())) > 1)
     return _split.sample_and_split(parts, _labels(entries), len(entries), params.sample, params.seed, split)
@@ -224,16 +224,16 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> 
     import numpy as np
 
     rows, split = _drawn(chosen.kept, params)
-    labels, drawn = _labels([one.entry for one in chosen.kept]), [chosen.kept[row] for row in rows]
-    names = [_gate.shown(name) for name in _names([one.entry for one in chosen.kept])]
-    digests, contents = _digests([one.sha256 for one in drawn]), _digests([one.content for one in drawn])
+    labels, drawn = _labels([image.entry for image in chosen.kept]), [chosen.kept[row] for row in rows]
+    names = [_gate.shown(name) for name in _names([image.entry for image in chosen.kept])]
+    digests, contents = _digests([image.sha256 for image in drawn]), _digests([image.content for image in drawn])
     return Collection(
         digest=audit.digest,
         split=split,
         labels=None if labels is None else labels[rows],
         names=names or None,
         root=root,
-        files=[one.entry.path for one in drawn],
+        files=[image.entry.path for image in drawn],
         file_digests=digests,
         contents=contents,
         info={
@@ -244,10 +244,10 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> 
         },
         rows=np.array(chosen.places, np.int64)[rows],
         total=len(audit.readable),
-        phashes=np.array([one.phash for one in drawn], np.uint64),
-        spreads=np.array([np.nan if one.spread is None else one.spread for one in drawn], np.float32),
-        sizes=np.array([one.size for one in drawn], np.int32).reshape(-1, 2),
-        modes=[one.mode for one in drawn],
+        phashes=np.array([image.phash for image in drawn], np.uint64),
+        spreads=np.array([np.nan if image.spread is None else image.spread for image in drawn], np.float32),
+        sizes=np.array([image.size for image in drawn], np.int32).reshape(-1, 2),
+        modes=[image.mode for image in drawn],
     )
 
 
@@ -260,7 +260,7 @@ def _digests(texts: Sequence[str]) -> "np.ndarray":
 
 def _stored(drawn: Sequence[Seen], params: Any) -> dict[str, Any]:
     """What is known of 16-bit images, and the bits that they were read by; nothing where there are none."""
-    depth = depths.about((one.mode, one.peak) for one in drawn)
+    depth = depths.about((image.mode, image.peak) for image in drawn)
     bits = {} if _bits(params) is None else {"bits": _bits(params)}
     return {**bits, **({"depth": depth} if depth else {})}
 

@@ -85,7 +85,7 @@ def check_leaks(kept: Sequence[Seen], params: Any, draw: Drawn, root: Path) -> N
 
 
 def _equal(seen: Sequence[Seen], params: Any) -> "np.ndarray":
-    return _twins.exact_groups(bytes.fromhex(one.content) for one in seen)
+    return _twins.exact_groups(bytes.fromhex(image.content) for image in seen)
 
 
 def _near(seen: Sequence[Seen], params: Any) -> "np.ndarray":
@@ -95,7 +95,7 @@ def _near(seen: Sequence[Seen], params: Any) -> "np.ndarray":
 def _phashes(seen: Sequence[Seen]) -> "np.ndarray":
     import numpy as np
 
-    return np.array([one.phash for one in seen], np.uint64)
+    return np.array([image.phash for image in seen], np.uint64)
 
 
 def _dispensable(seen: Sequence[Seen], group: "np.ndarray", params: Any) -> dict[int, int]:
