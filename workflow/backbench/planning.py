@@ -226,7 +226,7 @@ def _apply(settings: Mapping[str, Any]) -> None:
         raise refuse("execution.on_device_loss", lost, ("fail", "cpu"))
     keep = settings.get("store", {}).get("keep_images", False)
     if not isinstance(keep, bool):
-        raise refuse("store.keep_images", keep, (True, False))
+        raise refuse("store.keep_images", keep, ("true", "false"))
     values = {
         KEEP_IMAGES: 1 if keep else None,
         "BACKBENCH_ON_DEVICE_LOSS": lost,
