@@ -1,8 +1,9 @@
 """What a picture shows, and whether it can be read: texts that are cut off, or that cover one another."""
 
+import hashlib
 import itertools
 
-from backbench.plots import Heading, Picture
+from backbench.plots import Heading, Picture, _files
 
 HEADING = Heading("A title", "a run, a data set (100 images)", "run 0123456789ab")
 SCRIPTS = ("北京烤鸭", "مرحبا بالعالم", "नमस्ते दुनिया", "한국어", "Ελληνικά", "", "a\nb\u202ec")
@@ -12,6 +13,11 @@ def names(count: int) -> list[str]:
     """Names in several scripts, of 300 signs, empty ones, and some that are told apart by their end alone."""
     every = [*SCRIPTS, "x" * 300, "T-shirt/top"]
     return [f"{every[at % len(every)]}{at // len(every) or ''}" for at in range(count)]
+
+
+def digest(picture: Picture) -> str:
+    """SHA-256 of the picture as a file; pytest takes many minutes to explain two files that differ."""
+    return hashlib.sha256(_files.png(picture)).hexdigest()
 
 
 def artists(picture: Picture, gid: str, panel: int = 0) -> list:

@@ -5,12 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from drawn import artists
+from drawn import artists, digest
 
 from backbench import hashing, paths, planning
 from backbench.pictures.kinds import composition, confusion, per_class, pies, silhouette, size_recall
 from backbench.pictures.source import Source
-from backbench.plots import _files
 from backbench.store import Store
 from backbench.sweep import ledger
 
@@ -88,7 +87,7 @@ def test_a_run_has_them_all_and_each_says_what_it_is_of(kind):
 
 @pytest.mark.parametrize("kind", EVERY)
 def test_the_same_file_twice(kind):
-    assert _files.png(kind.draw(source())) == _files.png(kind.draw(source()))
+    assert digest(kind.draw(source())) == digest(kind.draw(source()))
 
 
 def test_confusions_are_counted_on_the_test_images_alone():

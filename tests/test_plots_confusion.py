@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from drawn import HEADING, artists, names, texts, unreadable
+from drawn import HEADING, artists, digest, names, texts, unreadable
 from sklearn.metrics import confusion_matrix
 
-from backbench.plots import _files, _style, confusion
+from backbench.plots import _style, confusion
 
 FEW = ["shirt", "T-shirt", "shoe"]
 COUNTS = np.array([[50, 31, 19], [8, 92, 0], [0, 0, 40]])
@@ -154,4 +154,4 @@ def test_names_in_any_script_and_number_can_be_read(classes):
 
 
 def test_the_same_file_twice():
-    assert _files.png(draw(random(31))) == _files.png(draw(random(31)))
+    assert digest(draw(random(31))) == digest(draw(random(31)))

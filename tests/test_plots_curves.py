@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from drawn import HEADING, artists, unreadable
+from drawn import HEADING, artists, digest, unreadable
 
 from backbench.plots import _files, curves
 
@@ -74,4 +74,4 @@ def test_a_shorter_curve_is_empty_at_its_end():
 
 
 def test_the_same_file_twice():
-    assert _files.png(drawn()) == _files.png(drawn())
+    assert digest(drawn()) == digest(drawn())

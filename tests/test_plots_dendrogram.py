@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawn import HEADING, artists, texts, unreadable
+from drawn import HEADING, artists, digest, texts, unreadable
 from matplotlib.colors import to_hex
 from scipy.cluster import hierarchy
 from sweeping import collection, computed, rows_of
@@ -11,7 +11,7 @@ from backbench import paths
 from backbench.metrics.labels import canonical
 from backbench.pictures.kinds import dendrogram as kind
 from backbench.pictures.source import Source
-from backbench.plots import _files, _style, dendrogram
+from backbench.plots import _style, dendrogram
 from backbench.store import Store
 
 
@@ -187,7 +187,7 @@ def test_the_tree_of_a_run_and_its_clusters(sources):
     assert sum(sizes(picture)) == 60
     assert "ward linkage, euclidean distance" in about(picture)
     assert unreadable(picture) == []
-    assert _files.png(picture) == _files.png(kind.draw(source))
+    assert digest(picture) == digest(kind.draw(source))
 
 
 def test_linkage_and_distance_are_those_of_the_run(sources):

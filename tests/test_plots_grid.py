@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from drawn import HEADING, SCRIPTS, artists, names, unreadable
+from drawn import HEADING, SCRIPTS, artists, digest, names, unreadable
 from matplotlib.colors import to_hex
 
-from backbench.plots import _files, _measure, _names, _style, grid
+from backbench.plots import _measure, _names, _style, grid
 from backbench.plots.grid import Section, Strip, Tile
 
 RNG = np.random.default_rng(0)
@@ -134,7 +134,7 @@ def test_notes_are_at_the_right_of_their_strips():
 
 def test_the_same_file_twice():
     sections = [Section([strip(right=True, title=SCRIPTS[1]), strip(PHOTO, right=False)], TWO)]
-    assert _files.png(drawn(*sections)) == _files.png(drawn(*sections))
+    assert digest(drawn(*sections)) == digest(drawn(*sections))
 
 
 def test_texts_fit_into_their_room():

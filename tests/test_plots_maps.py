@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from drawn import HEADING, artists, names, unreadable
+from drawn import HEADING, artists, digest, names, unreadable
 from matplotlib.colors import to_hex
 from sweeping import collection, computed, rows_of
 
@@ -323,7 +323,7 @@ def test_maps_with_images_of_a_run(computed_once, run, said):
 
 def test_the_picture_of_a_run_is_the_same_file_twice(computed_once):
     first, second = (kind("map_tsne_images").draw(computed_once["both"]) for _ in range(2))
-    assert _files.png(first) == _files.png(second)
+    assert digest(first) == digest(second)
     table = list(csv.reader(io.StringIO(_files.table(first))))
     assert table[0] == ["image", "x", "y", "cluster", "shown"]
     assert len(table) == 61
