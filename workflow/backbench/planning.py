@@ -11,12 +11,13 @@ from typing import Any
 from backbench import compose, lock, machine, paths, schema
 from backbench.datasets import Description, Reading
 from backbench.evaluate import selection
+from backbench.files import remove
 from backbench.images import cache
 from backbench.images.policy import Image as Policy
 from backbench.pictures import choice, drawing
 from backbench.schema import ConfigError, refuse
 from backbench.stage import RECIPE
-from backbench.store import Store, remove
+from backbench.store import Store
 from backbench.sweep import builder, ledger, limits, plan, smallness, sources, status
 from backbench.sweep.plan import Plan
 from backbench.sweep.status import Status

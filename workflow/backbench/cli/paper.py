@@ -16,6 +16,7 @@ from backbench.cli import _paper_screen as screen
 from backbench.cli import panel, sweep
 from backbench.cli.plan import cores, say
 from backbench.cli.sweep import Swept, shown
+from backbench.files import write_text
 from backbench.papers import table as tables
 from backbench.papers.published import Published
 from backbench.papers.table import Table
@@ -24,7 +25,7 @@ from backbench.pictures.orders import Order
 from backbench.reports import paper as pages
 from backbench.reports.paper import Shown
 from backbench.schema import ConfigError
-from backbench.store import Store, write_text
+from backbench.store import Store
 from backbench.sweep import launches
 from backbench.sweep.ledger import FINISHED, Row
 
