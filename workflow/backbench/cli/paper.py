@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import code, compose, exports, hashing, lock, papers, planning
+from backbench import code, compose, exports, hashing, launching, lock, papers, planning
 from backbench.cli import _paper_screen as screen
 from backbench.cli import panel, sweep
 from backbench.cli.plan import cores, say
@@ -212,6 +212,6 @@ def _tell(swept: Swept, folder: Path) -> None:
     """What came of it, where it lies, and how long it took against what was announced."""
     sweep.tell_counts(swept.rows)
     say(f"page: {shown(folder / pages.PAGE)}   table, pictures and export beside it")
-    say(f"the whole sweep: {shown(planning.page(swept.plan))}   all runs: backbench runs")
+    say(f"the whole sweep: {shown(launching.page(swept.plan))}   all runs: backbench runs")
     nothing = "" if swept.computed else "; nothing was to be computed"
     say(f"time: {launches.took(swept.announced, swept.records, swept.taken)}{nothing}")
