@@ -1,6 +1,5 @@
 """How long a launch will take as a whole, what of it takes longest, and afterwards how that compares (layer 2)."""
 
-import heapq
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -27,7 +26,8 @@ DRAW_SECONDS = 5.0
 _DOING = {"dataset": "reading", "audit": "auditing", "neighbours": "the nearest neighbours of"}
 # Above these a launch says what takes longest, and why it took longer than announced.
 LONG_SECONDS, SHOWN, MUCH_LONGER = 300.0, 3, 1.5
-ALL_CORES, TWO_CORES = ("features", "neighbours"), ("dataset", "audit", "matrix")
+# Jobs that use all cores; the others that come before the fits use two.
+ALL_CORES = ("features", "neighbours")
 
 
 @dataclass(frozen=True)
@@ -138,39 +138,21 @@ def _why(announced: Announced, records: Mapping[str, Mapping[str, Any]]) -> str:
 # ------------------------------------------------------------------------------------------------ the launch
 
 
-def _computing(found: Expectation) -> float:
-    """Seconds until the last job has ended: jobs begin as soon as what they read is there and cores are free."""
-    plan, cores = found.plan, found.cores
-    shards = {key: shard for key, shard in plan.shards.items() if found.status.pending(shard)}
-    shares = fair_threads(shards.values(), plan.stages, cores)
-    waiting = {key: {parent.id for parent in plan.parents(shard)} & set(shards) for key, shard in shards.items()}
-    running: list[tuple[float, str, int]] = []
-    now, free = 0.0, cores
-    while waiting or running:
-        for key in [key for key, before in waiting.items() if not before]:
-            threads = _threads(shards[key], shares, cores)
-            if threads <= free:
-                free -= threads
-                del waiting[key]
-                heapq.heappush(running, (now + _wall(found, shards[key], threads), key, threads))
-        now, done, threads = heapq.heappop(running)
-        free += threads
-        for before in waiting.values():
-            before.discard(done)
-    return now
+def _computing(expected: Expectation) -> float:
+    """Seconds of the jobs: their work divided among the cores, and no less than the longest job alone."""
+    jobs = [_job(expected, shard) for shard in expected.plan.shards.values() if expected.status.pending(shard)]
+    work = sum(wall * threads for wall, threads in jobs)
+    return max(work / expected.cores, max((wall for wall, _ in jobs), default=0.0))
 
 
-def _threads(shard: Shard, shares: Mapping[str, int], cores: int) -> int:
+def _job(expected: Expectation, shard: Shard) -> tuple[float, int]:
+    """Seconds of a job, and the cores that it has meanwhile; fits share theirs with those of other jobs."""
+    work = expected.work(shard)
     if shard.kind in HEADS:
-        return min(shares[shard.id], cores)
-    return cores if shard.kind in ALL_CORES else min(2, cores)
-
-
-def _wall(found: Expectation, shard: Shard, threads: int) -> float:
-    if shard.kind not in HEADS:
-        return JOB_SECONDS + found.work(shard)
-    needed = sum(member in found.members for member in shard.members)
-    return FIT_JOB_SECONDS + found.work(shard) / max(1, min(threads, needed))
+        longest = max((expected.members.get(member, 0.0) for member in shard.members), default=0.0)
+        cores = max(1, min(expected.cores, round(work / longest))) if longest else 1
+        return FIT_JOB_SECONDS + work / cores, cores
+    return JOB_SECONDS + work, expected.cores if shard.kind in ALL_CORES else min(2, expected.cores)
 
 
 def after(plan: Plan) -> float:
