@@ -10,7 +10,10 @@ from backbench import paths, planning
 from backbench.pictures import forecast
 from backbench.store import Store
 from backbench.sweep.run import status
-from backbench.sweep.time import costs, estimate, launches, rates, training
+from backbench.sweep.time import estimate, launches
+from backbench.sweep.cost import training
+from backbench.sweep.cost import rates
+from backbench.sweep.cost import costs
 from backbench.sweep.time.launches import Announced, Part
 
 # Processor seconds of one core of 2 GHz: (kind, family, rows, columns, clusters, members, seconds of all members).

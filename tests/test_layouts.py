@@ -198,7 +198,7 @@ def test_one_search_serves_all(rows, monkeypatch):
 def test_a_stored_graph_that_is_deep_enough_is_used(rows, monkeypatch):
     from dataclasses import replace
 
-    from backbench.sweep.plan.grid import Stage, stage_hash
+    from backbench.sweep.grid import Stage, stage_hash
 
     one = source(rows, clusterer_name="kmeans")
     ref, x = one.matrix_ref("clustering"), np.asarray(one.matrix("clustering"))

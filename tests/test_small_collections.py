@@ -12,7 +12,7 @@ from backbench import planning, plugins
 from backbench.datasets import Description
 from backbench.schema import ConfigError
 from backbench.sweep.plan import shortage, smallness
-from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.grid import HEADS
 
 PIXELS = ("backbone=pixels", "backbone.image.size=16")
 

@@ -10,7 +10,7 @@ from backbench.pictures import drawing, forecast
 from backbench.stage import KINDS, RECIPE
 from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.grid import HEADS
 from backbench.sweep.results import ledger
 from backbench.sweep.run import status
 from backbench.sweep.run.status import CURRENT, FAILED, STALE, Status

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backbench import code, hashing, provenance
 from backbench.files import make_folder
 from backbench.store import DONE, Store, StoreError
-from backbench.sweep.plan.grid import stage_hash
+from backbench.sweep.grid import stage_hash
 from backbench.threads import one_core_each
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from backbench.evaluate import boards
 from backbench.metrics import catalogue
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
-from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.grid import HEADS
 from backbench.sweep.results.ledger import PENDING, Row
 
 BEST, ALL, NONE = "best", "all", "none"

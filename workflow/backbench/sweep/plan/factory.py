@@ -8,7 +8,7 @@ from typing import Any
 from backbench import code, hashing
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
-from backbench.sweep.plan.grid import Grid, Stage, stage_hash
+from backbench.sweep.grid import Grid, Stage, stage_hash
 
 Fingerprint = Callable[[Any, Any], str]
 RECIPE_MODULES = ("backbench.images.preparing", "backbench.images.decoding")

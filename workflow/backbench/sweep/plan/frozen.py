@@ -11,7 +11,7 @@ from backbench import hashing, paths
 from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
-from backbench.sweep.plan.grid import Grid, Run, Stage
+from backbench.sweep.grid import Grid, Run, Stage
 from backbench.sweep.plan.shards import Shard
 from backbench.sweep.plan.shards import cut as shards_of
 

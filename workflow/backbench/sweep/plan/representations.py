@@ -14,7 +14,7 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.plan import options, smallness, weights
 from backbench.sweep.plan.factory import Making
-from backbench.sweep.plan.grid import Stage
+from backbench.sweep.grid import Stage
 
 PRECISION = "float32"
 # Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.

@@ -16,7 +16,7 @@ from backbench.stage import KINDS
 from backbench.store import DONE, FAILED, Store
 from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import HEADS, Run
+from backbench.sweep.grid import HEADS, Run
 from backbench.sweep.run.status import CURRENT
 
 FINISHED, PENDING = "finished", "pending"
