@@ -9,11 +9,9 @@ from sweeping import collection, computed
 from backbench import paths, planning
 from backbench.pictures import forecast
 from backbench.store import Store
+from backbench.sweep.cost import costs, rates, training
 from backbench.sweep.run import status
 from backbench.sweep.time import estimate, launches
-from backbench.sweep.cost import training
-from backbench.sweep.cost import rates
-from backbench.sweep.cost import costs
 from backbench.sweep.time.launches import Announced, Part
 
 # Processor seconds of one core of 2 GHz: (kind, family, rows, columns, clusters, members, seconds of all members).

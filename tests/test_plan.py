@@ -9,8 +9,8 @@ from backbench import planning
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
 from backbench.store import Store
-from backbench.sweep.plan import frozen as plans
 from backbench.sweep.grid import HEADS
+from backbench.sweep.plan import frozen as plans
 from backbench.sweep.run import status
 from backbench.sweep.run.status import ABSENT, CURRENT, FAILED, STALE
 

@@ -13,10 +13,10 @@ from backbench import hashing, paths
 from backbench.cli.plan import announce, say
 from backbench.pictures import drawing
 from backbench.store import FAILED, Store
+from backbench.sweep.cost import training
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.run.status import Status
 from backbench.sweep.time import launches
-from backbench.sweep.cost import training
 from backbench.wording import duration
 
 POLL_SECONDS = 0.5

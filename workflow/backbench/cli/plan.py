@@ -9,8 +9,8 @@ from backbench import hashing, launching, machine, paths, planning
 from backbench.pictures import drawing, forecast
 from backbench.stage import KINDS, RECIPE
 from backbench.store import Store
-from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.grid import HEADS
+from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
 from backbench.sweep.run import status
 from backbench.sweep.run.status import CURRENT, FAILED, STALE, Status

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from backbench.sweep.cost import rates, training
 from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.cost import training
-from backbench.sweep.cost import rates
 
 CORES = 2
 SMALLEST = 0.01

@@ -6,9 +6,9 @@ from typing import Any
 
 from backbench import plugins, schema
 from backbench.schema import ConfigError
+from backbench.sweep.grid import Stage
 from backbench.sweep.plan import options
 from backbench.sweep.plan.factory import Making
-from backbench.sweep.grid import Stage
 from backbench.sweep.plan.representations import Source
 from backbench.sweep.plan.shortage import Fit, TooSmall
 from backbench.wording import counted

@@ -12,9 +12,9 @@ from backbench.datasets import Description, _intake
 from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
 from backbench.store import Store
+from backbench.sweep.grid import Stage
 from backbench.sweep.plan import options, smallness, weights
 from backbench.sweep.plan.factory import Making
-from backbench.sweep.grid import Stage
 
 PRECISION = "float32"
 # Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.

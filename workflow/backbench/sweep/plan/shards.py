@@ -6,8 +6,8 @@ from pathlib import Path
 
 from backbench import hashing, paths, plugins
 from backbench.stage import KINDS, RECIPE
-from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.cost import costs
+from backbench.sweep.grid import HEADS, Stage
 
 BASE_MB = 700
 TORCH_MB = 2000

@@ -14,9 +14,9 @@ from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import KINDS
 from backbench.store import DONE, FAILED, Store
+from backbench.sweep.grid import HEADS, Run
 from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.grid import HEADS, Run
 from backbench.sweep.run.status import CURRENT
 
 FINISHED, PENDING = "finished", "pending"

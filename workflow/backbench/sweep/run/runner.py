@@ -18,12 +18,12 @@ from backbench import paths, provenance
 from backbench.files import WriteError, write_text
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.store import DONE, FAILED, Store, StoreError
+from backbench.sweep.cost import costs
+from backbench.sweep.grid import HEADS
 from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.grid import HEADS
 from backbench.sweep.plan.shards import Shard
 from backbench.sweep.run.status import CURRENT, state_of, write_receipt
-from backbench.sweep.cost import costs
 
 log = logging.getLogger("backbench")
 

@@ -9,8 +9,8 @@ from typing import Any
 from backbench.files import remove, write_text
 from backbench.stage import RECIPE
 from backbench.store import DONE, FAILED, Store
-from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.grid import HEADS, Stage
+from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.plan.shards import Shard
 
 CURRENT, STALE, ABSENT = "current", "stale", "absent"

@@ -9,11 +9,11 @@ from typing import Any
 
 from backbench import hashing, paths
 from backbench.files import write_text
-from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.cost import costs
 from backbench.sweep.grid import HEADS, Stage
+from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.plan.shards import Shard, fair_threads
 from backbench.sweep.run.status import Status
-from backbench.sweep.cost import costs
 from backbench.sweep.time.estimate import Expectation
 from backbench.wording import counted, duration
 
