@@ -43,7 +43,7 @@ def perplexity(n: int) -> int:
     return max(1, min(PERPLEXITY, (n - 1) // NEIGHBOURS_EACH))
 
 
-def embed(method: str, x: np.ndarray, found: near.Near, progress: Progress) -> Made:
+def embed(method: str, x: np.ndarray, finder: near.Near, progress: Progress) -> Made:
     """Positions (n, 2) float32 of the rows of `x` (n, d) by a method, and plain information on how they were made.
 
     Rows that are all the same lie in one point, whatever the method.
@@ -58,11 +58,11 @@ def embed(method: str, x: np.ndarray, found: near.Near, progress: Progress) -> M
         raise ValueError(f"{bad} of {x.size} values of the matrix are not finite")
     if (x == x[:1]).all():
         return np.zeros((len(x), 2), np.float32), {"same": True, "explained": [0.0, 0.0]}
-    positions, info = _METHODS[method](x, found, progress)
+    positions, info = _METHODS[method](x, finder, progress)
     return np.ascontiguousarray(positions, np.float32), info
 
 
-def pca(x: np.ndarray, found: near.Near, progress: Progress) -> Made:
+def pca(x: np.ndarray, finder: near.Near, progress: Progress) -> Made:
     """The first two principal components; with a single column or two rows, the second is 0."""
     positions = np.zeros((len(x), 2), np.float32)
     count = min(2, *x.shape)
@@ -72,14 +72,14 @@ def pca(x: np.ndarray, found: near.Near, progress: Progress) -> Made:
     return positions, {"explained": [round(float(share), 6) for share in shares]}
 
 
-def tsne(x: np.ndarray, found: near.Near, progress: Progress) -> Made:
+def tsne(x: np.ndarray, finder: near.Near, progress: Progress) -> Made:
     """Barnes-Hut below 10,000 rows, interpolation on a grid from there on, from the first principal components."""
     from openTSNE import TSNE
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
     wide, jobs = perplexity(len(x)), threads.available() if len(x) > ALONE else 1
-    rows, lengths = found.nearest("euclidean", neighbours("tsne", len(x)))
+    rows, lengths = finder.nearest("euclidean", neighbours("tsne", len(x)))
     graph = PrecomputedNeighbors(np.ascontiguousarray(rows), np.ascontiguousarray(lengths))
     done = _Rounds(progress)
     with warnings.catch_warnings():
@@ -90,7 +90,7 @@ def tsne(x: np.ndarray, found: near.Near, progress: Progress) -> Made:
             **{"early_exaggeration_iter": ROUNDS[0], "n_iter": ROUNDS[1], "learning_rate": "auto"},
             **{"n_jobs": jobs, "random_state": SEED, "callbacks": done, "callbacks_every_iters": EVERY},
         )
-        positions = model.fit(affinities=near_to, initialization=_start(x, found))
+        positions = model.fit(affinities=near_to, initialization=_start(x, finder))
     return np.asarray(positions), {"perplexity": wide, "neighbours": rows.shape[1], "rounds": sum(ROUNDS)}
 
 
@@ -105,24 +105,24 @@ class _Rounds:
         self.progress(min(self.done, sum(ROUNDS)), sum(ROUNDS))
 
 
-def _start(x: np.ndarray, found: near.Near) -> np.ndarray:
+def _start(x: np.ndarray, finder: near.Near) -> np.ndarray:
     """Principal components as openTSNE begins with them: small, and no two rows in the very same place."""
     from openTSNE import initialization
 
-    positions = pca(x, found, lambda done, total: None)[0].astype(np.float64)
+    positions = pca(x, finder, lambda done, total: None)[0].astype(np.float64)
     small = initialization.rescale(positions)
     return initialization.jitter(small, random_state=SEED)
 
 
-def umap(x: np.ndarray, found: near.Near, progress: Progress) -> Made:
+def umap(x: np.ndarray, finder: near.Near, progress: Progress) -> Made:
     """As the transform of that name has it, bit for bit, on a graph that is already there."""
     from umap import UMAP
 
     count = neighbours("umap", len(x))
-    rows, lengths = found.nearest("euclidean", count)
-    own = np.arange(len(x))[:, None]
+    rows, lengths = finder.nearest("euclidean", count)
+    selves = np.arange(len(x))[:, None]
     graph = (
-        np.concatenate([own, rows], axis=1).astype(np.int32),
+        np.concatenate([selves, rows], axis=1).astype(np.int32),
         np.concatenate([np.zeros((len(x), 1)), lengths], axis=1).astype(np.float32),
     )
     options = {**UMAP_OPTIONS, "n_neighbors": count + 1}

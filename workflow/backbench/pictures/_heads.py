@@ -35,8 +35,8 @@ def unclassified(source: "Source") -> str | None:
 
 def unclustered(source: "Source") -> str | None:
     """Why there are no clusters of the images that the metrics of a clustering are of."""
-    found = missing(source, CLUSTERING)
-    return _untested(source) if found is None and scope(source) == "per_split" else found
+    reason = missing(source, CLUSTERING)
+    return _untested(source) if reason is None and scope(source) == "per_split" else reason
 
 
 def unmatched(source: "Source") -> str | None:

@@ -40,13 +40,13 @@ def class_names(source: "Source", limit: int) -> list[str] | None:
 
 def columns(source: "Source", rows: Sequence[int]) -> dict[str, list]:
     """What the data beside a picture say of its images: class and file, full, where there are such."""
-    found: dict[str, list] = {}
+    named: dict[str, list] = {}
     if source.names:
-        found["class"] = [source.names[source.truth[row]] for row in rows]
+        named["class"] = [source.names[source.truth[row]] for row in rows]
     files = source.info("dataset").get("files")
     if files:
-        found["file"] = [str(files[row]) for row in rows]
-    return found
+        named["file"] = [str(files[row]) for row in rows]
+    return named
 
 
 def in_turn(groups: "np.ndarray", count: int, largest_first: bool = False) -> "np.ndarray":

@@ -35,53 +35,53 @@ def draw(source: Source, method: str) -> Picture:
     """The images as points by class, by cluster and by error, as far as the run has them."""
     from backbench.plots import maps
 
-    found = layouts.layout(source, method)
+    layout = layouts.layout(source, method)
     panels = [
-        panel for panel in (_by_class(source, found), _by_cluster(source, found), _by_error(source, found)) if panel
+        panel for panel in (_by_class(source, layout), _by_cluster(source, layout), _by_error(source, layout)) if panel
     ]
-    caption = _caption(method, found) + _of_colours(panels) + _of_error(source, panels)
-    heading = source.heading(title(method), _about(found))
-    return maps.draw(heading, found.rows, found.positions, panels or [_plain(found)], _axes(method, found), caption)
+    caption = _caption(method, layout) + _of_colours(panels) + _of_error(source, panels)
+    heading = source.heading(title(method), _about(layout))
+    return maps.draw(heading, layout.rows, layout.positions, panels or [_plain(layout)], _axes(method, layout), caption)
 
 
 def draw_images(source: Source, method: str) -> Picture:
     """Some of the images themselves, framed by cluster, or by class where the run has no clusters."""
     from backbench.plots import thumbnails
 
-    found = layouts.layout(source, method)
-    panel = _by_cluster(source, found) or _by_class(source, found) or _plain(found)
-    shown, side = thumbnails.thinned(found.positions)
-    images = source.images[found.rows[shown]]
+    layout = layouts.layout(source, method)
+    panel = _by_cluster(source, layout) or _by_class(source, layout) or _plain(layout)
+    shown, side = thumbnails.thinned(layout.positions)
+    images = source.images[layout.rows[shown]]
     caption = (
-        f"{len(shown):,} of {len(found.rows):,} images are shown, at most one for each cell of a grid, framed "
-        f"{panel.title}; faint points are all of them. {_caption(method, found)}"
+        f"{len(shown):,} of {len(layout.rows):,} images are shown, at most one for each cell of a grid, framed "
+        f"{panel.title}; faint points are all of them. {_caption(method, layout)}"
     )
-    heading = source.heading(title(method, images=True), f"{_about(found)}, framed {panel.title}")
+    heading = source.heading(title(method, images=True), f"{_about(layout)}, framed {panel.title}")
     return thumbnails.draw(
-        heading, found.rows, found.positions, panel, shown, side, images, _axes(method, found), caption
+        heading, layout.rows, layout.positions, panel, shown, side, images, _axes(method, layout), caption
     )
 
 
-def _by_class(source: Source, found: "Layout") -> "Panel | None":
+def _by_class(source: Source, layout: "Layout") -> "Panel | None":
     from backbench.plots.maps import Panel
 
     if source.names is None:
         return None
-    return Panel("by class", "class", source.truth[found.rows], dict(enumerate(source.names)))
+    return Panel("by class", "class", source.truth[layout.rows], dict(enumerate(source.names)))
 
 
-def _by_cluster(source: Source, found: "Layout") -> "Panel | None":
+def _by_cluster(source: Source, layout: "Layout") -> "Panel | None":
     from backbench.plots.maps import NOISE, OUTSIDE, Panel
 
     if _heads.missing(source, _heads.CLUSTERING):
         return None
-    codes = _heads.reported(source)[found.rows]
+    codes = _heads.reported(source)[layout.rows]
     numbers = range(int(codes.max(initial=-1)) + 1)
     names, marks = {code: f"cluster {code}" for code in numbers}, {code: str(code) for code in numbers}
     return Panel("by cluster", "cluster", codes, names, {NOISE: "noise", OUTSIDE: "not clustered"}, marks=marks)
 
 
-def _by_error(source: Source, found: "Layout") -> "Panel | None":
+def _by_error(source: Source, layout: "Layout") -> "Panel | None":
     import numpy as np
 
     from backbench.plots import _style
@@ -89,47 +89,47 @@ def _by_error(source: Source, found: "Layout") -> "Panel | None":
 
     if source.names is None or _heads.missing(source, _heads.CLASSIFICATION):
         return None
-    truth, predicted = source.truth[found.rows], source.predictions[found.rows]
+    truth, predicted = source.truth[layout.rows], source.predictions[layout.rows]
     codes = np.where(predicted == OUTSIDE, OUTSIDE, np.where(predicted == truth, RIGHT, WRONG))
     looks = {RIGHT: (_style.RIGHT, "o"), WRONG: (_style.WRONG, "X")}
     names = {RIGHT: "right", WRONG: "wrong"}
     return Panel("by error", "prediction", codes, names, {OUTSIDE: "training image"}, looks)
 
 
-def _plain(found: "Layout") -> "Panel":
+def _plain(layout: "Layout") -> "Panel":
     import numpy as np
 
     from backbench.plots.maps import Panel
 
-    return Panel("of all images", "group", np.zeros(len(found.rows), int), {0: "image"})
+    return Panel("of all images", "group", np.zeros(len(layout.rows), int), {0: "image"})
 
 
-def _about(found: "Layout") -> str:
+def _about(layout: "Layout") -> str:
     """How the positions were made, for a heading."""
-    said = [f"from {found.info['d']:,} dimensions"]
-    if found.info["n"] < found.info["of"]:
-        said.append(f"a sample of {found.info['n']:,} images")
+    parts = [f"from {layout.info['d']:,} dimensions"]
+    if layout.info["n"] < layout.info["of"]:
+        parts.append(f"a sample of {layout.info['n']:,} images")
     words = {"perplexity": "perplexity {}", "n_neighbors": "{} neighbours", "min_dist": "min_dist {}"}
-    return ", ".join(said + [text.format(found.info[key]) for key, text in words.items() if key in found.info])
+    return ", ".join(parts + [text.format(layout.info[key]) for key, text in words.items() if key in layout.info])
 
 
-def _axes(method: str, found: "Layout") -> tuple[str, str]:
+def _axes(method: str, layout: "Layout") -> tuple[str, str]:
     if method == "pca":
-        first, second = found.info["explained"]
+        first, second = layout.info["explained"]
         return f"1st component ({first:.1%} of the variance)", f"2nd component ({second:.1%} of the variance)"
     name = {"tsne": "t-SNE", "umap": "UMAP"}[method]
     return f"{name}, 1st axis (no unit)", f"{name}, 2nd axis (no unit)"
 
 
-def _caption(method: str, found: "Layout") -> str:
-    if found.info.get("same"):
+def _caption(method: str, layout: "Layout") -> str:
+    if layout.info.get("same"):
         return "All images have the same features, so they lie in one point."
-    said = SAID.get(method) or (
-        f"The two directions of largest variance hold {sum(found.info['explained']):.1%} of it; images that differ in "
+    text = SAID.get(method) or (
+        f"The two directions of largest variance hold {sum(layout.info['explained']):.1%} of it; images that differ in "
         "other directions lie on one another here."
     )
-    few = found.info["n"] < found.info["of"]
-    return said + (f" A random sample of {found.info['n']:,} of {found.info['of']:,} images is shown." if few else "")
+    few = layout.info["n"] < layout.info["of"]
+    return text + (f" A random sample of {layout.info['n']:,} of {layout.info['of']:,} images is shown." if few else "")
 
 
 def _of_colours(panels: "list[Panel]") -> str:
@@ -143,6 +143,10 @@ def _of_error(source: Source, panels: "list[Panel]") -> str:
     if not any(panel.column == "prediction" for panel in panels):
         return ""
     name = source.row.params["classifier.name"]
-    said = f" Right and wrong are predictions of {name} for validation and test images; training images are faint."
-    own, shown = source.row.chain("classification"), source.row.chain(layouts.shown_head(source))
-    return said if own == shown else f"{said} It worked on other features ({own}) than those shown ({shown})."
+    text = f" Right and wrong are predictions of {name} for validation and test images; training images are faint."
+    classified, shown = source.row.chain("classification"), source.row.chain(layouts.shown_head(source))
+    return (
+        text
+        if classified == shown
+        else f"{text} It worked on other features ({classified}) than those shown ({shown})."
+    )

@@ -129,9 +129,9 @@ def _jobs(tasks: Sequence[Task], sources: Sequence[Source | Sweep], cores: int) 
     alone: list[Job] = [(task, []) for task in needing.pop(NOTHING, [])]
     share = max(1, cores // max(1, len(needing)))
     long: list[Job] = []
-    for own in needing.values():
-        kinds = tuple(dict.fromkeys(task.kind.name for task in own))
-        long.append((Layouts(own[0].source, kinds, share), own))
+    for waiting in needing.values():
+        kinds = tuple(dict.fromkeys(task.kind.name for task in waiting))
+        long.append((Layouts(waiting[0].source, kinds, share), waiting))
     first = max(1, cores // 2)
     every = len(alone) // (len(long[first:]) + 1)
     for place, job in enumerate(long[first:], 1):

@@ -14,38 +14,40 @@ EXTERNAL = catalogue.main("clustering")
 
 def clustered(rows: Iterable[Row]) -> list[Representation]:
     """The feature spaces in which something was clustered."""
-    return [found for found in candidates.representations(rows) if found.candidates]
+    return [space for space in candidates.representations(rows) if space.candidates]
 
 
-def labelled(found: Iterable[Representation]) -> bool:
+def labelled(spaces: Iterable[Representation]) -> bool:
     """Whether some clustering was compared with classes."""
-    return any(not math.isnan(one.value(EXTERNAL)) for own in found for one in own.candidates)
+    return any(not math.isnan(candidate.value(EXTERNAL)) for space in spaces for candidate in space.candidates)
 
 
-def few(found: Sequence[Representation], most: int) -> tuple[list[Representation], str]:
+def few(spaces: Sequence[Representation], most: int) -> tuple[list[Representation], str]:
     """At most `most` feature spaces in their order, and a sentence where some were left out.
 
     With classes, those with the best NMI of any clustering are kept; without, the first ones by name, since nothing
     measured in one space says that it is better than another.
     """
-    if len(found) <= most:
-        return list(found), ""
-    if not labelled(found):
-        return list(found[:most]), f" {most} of {len(found)} feature spaces are shown, the first by name."
-    best = sorted(range(len(found)), key=lambda at: (-top(found[at]), at))[:most]
-    words = f" {most} of {len(found)} feature spaces are shown, those with the best NMI of any clustering."
-    return [found[at] for at in sorted(best)], words
+    if len(spaces) <= most:
+        return list(spaces), ""
+    if not labelled(spaces):
+        return list(spaces[:most]), f" {most} of {len(spaces)} feature spaces are shown, the first by name."
+    best = sorted(range(len(spaces)), key=lambda at: (-top(spaces[at]), at))[:most]
+    words = f" {most} of {len(spaces)} feature spaces are shown, those with the best NMI of any clustering."
+    return [spaces[at] for at in sorted(best)], words
 
 
-def estimated(found: Iterable[Representation]) -> str:
+def estimated(spaces: Iterable[Representation]) -> str:
     """A sentence where silhouettes are those of a sample."""
-    some = any(one.estimated(catalogue.UNLABELLED) for own in found for one in own.candidates)
+    some = any(candidate.estimated(catalogue.UNLABELLED) for space in spaces for candidate in space.candidates)
     return " Silhouettes are estimates from a sample of the images." if some else ""
 
 
-def top(found: Representation) -> float:
+def top(space: Representation) -> float:
     """The best NMI of a clustering in a feature space; -1 where there is none."""
-    return max((value for one in found.candidates if not math.isnan(value := one.value(EXTERNAL))), default=-1.0)
+    return max(
+        (value for candidate in space.candidates if not math.isnan(value := candidate.value(EXTERNAL))), default=-1.0
+    )
 
 
 def matrix(row: Row, head: str) -> str:
@@ -58,15 +60,15 @@ def titles(rows: Iterable[Row], head: str) -> dict[str, str]:
     first: dict[str, Row] = {}
     for row in rows:
         first.setdefault(matrix(row, head), row)
-    plain = {own: _title(row, head) for own, row in first.items()}
-    found = {}
-    for own, row in first.items():
-        same = [first[other].params for other, title in plain.items() if title == plain[own]]
+    plain = {key: _title(row, head) for key, row in first.items()}
+    named = {}
+    for key, row in first.items():
+        same = [first[other].params for other, title in plain.items() if title == plain[key]]
         extra = [key for key in row.params if key.startswith("backbone.") and len({str(p.get(key)) for p in same}) > 1]
-        words = [plain[own], *(f"{key.removeprefix('backbone.')}={row.params[key]}" for key in extra)]
-        found[own] = " ".join(words)
-    double = {title for title in found.values() if list(found.values()).count(title) > 1}
-    return {own: f"{title} {hashing.short(own)[:6]}" if title in double else title for own, title in found.items()}
+        words = [plain[key], *(f"{key.removeprefix('backbone.')}={row.params[key]}" for key in extra)]
+        named[key] = " ".join(words)
+    double = {title for title in named.values() if list(named.values()).count(title) > 1}
+    return {key: f"{title} {hashing.short(key)[:6]}" if title in double else title for key, title in named.items()}
 
 
 def _title(row: Row, head: str) -> str:

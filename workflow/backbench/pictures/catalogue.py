@@ -77,8 +77,8 @@ class Kind:
 def kinds(group: str) -> tuple[Kind, ...]:
     """All kinds of a group in the order in which reports show them."""
     files = (Path(__file__).parent / group).glob("*.py")
-    found = [Kind(path.stem, group) for path in files if not path.stem.startswith("_")]
-    return tuple(sorted(found, key=lambda kind: (kind.order, kind.name)))
+    listed = [Kind(path.stem, group) for path in files if not path.stem.startswith("_")]
+    return tuple(sorted(listed, key=lambda kind: (kind.order, kind.name)))
 
 
 def digest(*others: str) -> str:
@@ -95,20 +95,20 @@ def asked(names: Sequence[str], group: str) -> list[Kind]:
     ConfigError
         For a name that is no kind of the group; the nearest one is named.
     """
-    own = {kind.name: kind for kind in kinds(group)}
+    known = {kind.name: kind for kind in kinds(group)}
     for name in names:
-        if name in own:
+        if name in known:
             continue
         if name in {kind.name for kind in kinds(SWEEP if group == RUN else RUN)}:
             whose = (
                 "a sweep; give its id (`backbench plan`" if group == RUN else "one run; give its hash (`backbench runs`"
             )
             raise ConfigError(f"KIND: {name} is a picture of {whose} shows it).")
-        raise schema.refuse("KIND", name, own)
-    return [own[name] for name in dict.fromkeys(names)] or list(own.values())
+        raise schema.refuse("KIND", name, known)
+    return [known[name] for name in dict.fromkeys(names)] or list(known.values())
 
 
-def options(found: list[Kind], given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def options(chosen: list[Kind], given: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """What of `given` each kind takes, by its name.
 
     Raises
@@ -116,9 +116,9 @@ def options(found: list[Kind], given: Mapping[str, str]) -> dict[str, dict[str, 
     ConfigError
         For an option that none of them takes.
     """
-    known = {name for kind in found for name in kind.options}
+    known = {name for kind in chosen for name in kind.options}
     for name in given:
         if name not in known:
-            allowed = sorted(known) if known else f"no options of {', '.join(kind.name for kind in found)}"
+            allowed = sorted(known) if known else f"no options of {', '.join(kind.name for kind in chosen)}"
             raise schema.refuse("option", name, allowed)
-    return {kind.name: {name: given[name] for name in kind.options if name in given} for kind in found}
+    return {kind.name: {name: given[name] for name in kind.options if name in given} for kind in chosen}

@@ -41,39 +41,39 @@ def picks(rows: Iterable[Row], plots: str) -> list[Pick]:
     return best + ([Pick(row) for row in _ordered(known) if row.config_hash not in first] if plots == ALL else [])
 
 
-def pictures(found: Iterable[Pick], kinds: Sequence[Kind], order: Callable[[Row, Kind], Order]) -> Iterator[Order]:
+def pictures(chosen: Iterable[Pick], kinds: Sequence[Kind], order: Callable[[Row, Kind], Order]) -> Iterator[Order]:
     """An order for each picture of these runs; those that cannot be drawn say why.
 
     A picture is of some results of a run (`Kind.subjects`); it is there once, in the first run that has it.
     """
     shown: set[tuple[str, str]] = set()
-    for pick in found:
+    for pick in chosen:
         stages = pick.row.stages
         for kind in kinds:
             if not set(kind.subjects) <= set(pick.subjects):
                 continue
-            own = {(kind.name, stages[subject]) for subject in kind.subjects if subject in stages}
-            if own and own <= shown:
+            results = {(kind.name, stages[subject]) for subject in kind.subjects if subject in stages}
+            if results and results <= shown:
                 continue
             made = order(pick.row, kind)
             if made.drawable:
-                shown |= own
+                shown |= results
             yield made
 
 
 def _best(rows: Sequence[Row]) -> list[Pick]:
     """The best run of each data set, backbone and clusterer, and where none of them has it the best classifier."""
-    found: list[Pick] = []
-    for own in _grouped(rows, _backbone).values():
-        labelled = any(not math.isnan(_value(row, AGREEMENT)) for row in own)
-        groups = _grouped(own, _clusterer if labelled else _clusterer_in_space)
+    chosen: list[Pick] = []
+    for group in _grouped(rows, _backbone).values():
+        labelled = any(not math.isnan(_value(row, AGREEMENT)) for row in group)
+        groups = _grouped(group, _clusterer if labelled else _clusterer_in_space)
         best = _ordered(max(group, key=_rank) for group in groups.values())
-        found += map(Pick, best)
-        top = max(map(_classifier, own))
+        chosen += map(Pick, best)
+        top = max(map(_classifier, group))
         if top > -math.inf and all(_classifier(row) < top for row in best):
-            row = max((row for row in own if _classifier(row) == top), key=_rank)
-            found.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
-    return found
+            row = max((row for row in group if _classifier(row) == top), key=_rank)
+            chosen.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
+    return chosen
 
 
 def _ordered(rows: Iterable[Row]) -> list[Row]:
@@ -123,7 +123,7 @@ def _seedless(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(key(row), []).append(row)
-    return found
+        groups.setdefault(key(row), []).append(row)
+    return groups

@@ -88,10 +88,10 @@ def told(plan: Plan) -> dict[str, Any]:
 
 def current(plan: Plan) -> bool:
     """Whether a sweep has all its pictures, drawn by this code from the results as they are. Takes no look at them."""
-    said = told(plan)
-    if not said or said["digest"] != _digest(plan):
+    record = told(plan)
+    if not record or record["digest"] != _digest(plan):
         return False
-    return all((paths.results() / name).is_file() for name in said["files"])
+    return all((paths.results() / name).is_file() for name in record["files"])
 
 
 def draw_sweep(plan: Plan, cores: int, progress: Progress) -> dict[str, Any]:
@@ -104,22 +104,22 @@ def draw_sweep(plan: Plan, cores: int, progress: Progress) -> dict[str, Any]:
     make(orders, cores, progress)
     files = publish(plan, orders)
     entries = {folder: index.read(folder) for folder in {order.folder for order in orders}}
-    found = [(order, entries[order.folder].get(order.name, {})) for order in orders]
-    failed = {f"{order.folder.name}/{order.name}": entry["failure"] for order, entry in found if "failure" in entry}
-    files += [order.folder / entry[name] for order, entry in found for name in index.FILES if name in entry]
+    listed = [(order, entries[order.folder].get(order.name, {})) for order in orders]
+    failed = {f"{order.folder.name}/{order.name}": entry["failure"] for order, entry in listed if "failure" in entry}
+    files += [order.folder / entry[name] for order, entry in listed for name in index.FILES if name in entry]
     shown = sorted({str(path.relative_to(paths.results())) for path in files})
-    drawn = sum("png" in entry for _, entry in found)
-    said = {"digest": digest, "drawn": drawn, "failed": failed, "files": shown}
-    write_text(receipt(plan), json.dumps(said, indent=1, sort_keys=True))
-    return said
+    drawn = sum("png" in entry for _, entry in listed)
+    record = {"digest": digest, "drawn": drawn, "failed": failed, "files": shown}
+    write_text(receipt(plan), json.dumps(record, indent=1, sort_keys=True))
+    return record
 
 
 def make(orders: Sequence[Order], cores: int, progress: Progress) -> None:
     """Draw the pictures that are not current and keep the index of each folder; after a kill it goes on."""
     known = {folder: index.read(folder) for folder in {order.folder for order in orders}}
     for folder, entries in known.items():
-        own = (order for order in orders if order.folder == folder and not order.drawable)
-        changes = {order.name: order.entry for order in own if entries.get(order.name) != order.entry}
+        refused = (order for order in orders if order.folder == folder and not order.drawable)
+        changes = {order.name: order.entry for order in refused if entries.get(order.name) != order.entry}
         if changes:
             index.update(folder, changes)
     able = [order for order in orders if order.drawable]
@@ -136,13 +136,13 @@ def make(orders: Sequence[Order], cores: int, progress: Progress) -> None:
 
 def publish(plan: Plan, orders: Iterable[Order]) -> list[Path]:
     """Put the sweep's pictures, and those of the runs that it was drawn for, into its own folder as links."""
-    folder, own = published(plan), sweep_folder(plan)
+    folder, kept = published(plan), sweep_folder(plan)
     shutil.rmtree(folder, ignore_errors=True)
     files = publish_own(plan)
     known: dict[Path, dict[str, Entry]] = {}
     for order in orders:
         entry = known.setdefault(order.folder, index.read(order.folder)).get(order.name, {})
-        if order.folder != own and index.there(order.folder, entry):
+        if order.folder != kept and index.there(order.folder, entry):
             names = [entry[name] for name in index.FILES]
             files += [_link(order.folder / name, folder / f"{order.folder.name}-{name}") for name in names]
     return files
@@ -150,11 +150,11 @@ def publish(plan: Plan, orders: Iterable[Order]) -> list[Path]:
 
 def publish_own(plan: Plan) -> list[Path]:
     """Put the pictures of the sweep itself into its folder as links, beside what is there."""
-    folder, own = published(plan), sweep_folder(plan)
+    folder, kept = published(plan), sweep_folder(plan)
     make_folder(folder)
-    entries: dict[str, Entry] = {name: entry for name, entry in index.read(own).items() if index.there(own, entry)}
+    entries: dict[str, Entry] = {name: entry for name, entry in index.read(kept).items() if index.there(kept, entry)}
     names = [entry[name] for entry in entries.values() for name in index.FILES]
-    files = [_link(own / name, folder / name) for name in names]
+    files = [_link(kept / name, folder / name) for name in names]
     write_text(folder / index.FILE, json.dumps(entries, indent=1, sort_keys=True, ensure_ascii=False))
     return [*files, folder / index.FILE]
 
@@ -168,13 +168,13 @@ def _digest(plan: Plan) -> str:
 
 def _drawn(folder: Path) -> list[Drawn]:
     """The pictures that an index names and that are there, in the order in which reports show them."""
-    found = []
+    pictures = []
     for entry in index.read(folder).values():
         if index.there(folder, entry):
             png, csv = (folder / entry[name] for name in index.FILES)
             said = (entry[name] for name in ("kind", "title", "category", "caption", "order"))
-            found.append(Drawn(*said, png, csv, entry.get("dataset", "")))
-    return sorted(found, key=lambda one: (one.order, one.kind, one.png.name))
+            pictures.append(Drawn(*said, png, csv, entry.get("dataset", "")))
+    return sorted(pictures, key=lambda picture: (picture.order, picture.kind, picture.png.name))
 
 
 def _link(source: Path, target: Path) -> Path:

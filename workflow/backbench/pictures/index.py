@@ -28,10 +28,12 @@ def root() -> Path:
 def read(folder: Path) -> dict[str, Entry]:
     """The entries of a folder by name; empty where there are none, or the file is damaged."""
     try:
-        found = json.loads((folder / FILE).read_bytes())
+        content = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError):
         return {}
-    return {name: entry for name, entry in found.items() if isinstance(entry, dict)} if isinstance(found, dict) else {}
+    return (
+        {name: entry for name, entry in content.items() if isinstance(entry, dict)} if isinstance(content, dict) else {}
+    )
 
 
 def update(folder: Path, changes: Mapping[str, Entry | None]) -> None:

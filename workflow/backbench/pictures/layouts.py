@@ -241,8 +241,8 @@ def _near(source: Source, member: _keeping.Member, x: "np.ndarray", count: int, 
 def _graphs(source: Source, matrix: tuple[str, str], count: int, n: int) -> dict[str, Any]:
     """The shallowest stored neighbour graph of all n rows of the matrix that is deep enough."""
     stages = (stage for stage in source.row.plan.stages.values() if stage.kind == "neighbours")
-    own = [stage for stage in stages if stage.parents["matrix"] == matrix and stage.config["metric"] == "euclidean"]
-    for stage in sorted(own, key=lambda stage: stage.config["count"]):
+    graphs = [stage for stage in stages if stage.parents["matrix"] == matrix and stage.config["metric"] == "euclidean"]
+    for stage in sorted(graphs, key=lambda stage: stage.config["count"]):
         record = source.store.read("neighbours", stage.hash)
         if stage.config["count"] < count or not record or record["arrays"].get("indices", {}).get("shape", [0])[0] != n:
             continue

@@ -64,7 +64,7 @@ class Order:
             **kind,
             "order": self.kind.order,
             "key": self.key,
-            **{name: said for name, said in more.items() if said},
+            **{name: value for name, value in more.items() if value},
         }
 
     def drawn(self, caption: str) -> dict[str, Any]:
@@ -94,9 +94,9 @@ class Desk:
 
     def sweep(self, sweep: Sweep, kind: Kind, suffix: str = "", options: Mapping[str, str] | None = None) -> Order:
         """A picture of a sweep on one data set; `suffix` tells data sets apart, `options` are what was asked for."""
-        one, options = sweep.rows[0], dict(options or {})
-        shown = {member: self._content(member, one.records, machine=True) for member in sweep.plan.stages}
-        key = self._key(kind, [sweep.plan.sweep, one.stages["dataset"], options], shown)
+        first, options = sweep.rows[0], dict(options or {})
+        shown = {member: self._content(member, first.records, machine=True) for member in sweep.plan.stages}
+        key = self._key(kind, [sweep.plan.sweep, first.stages["dataset"], options], shown)
         name = "-".join(part for part in (kind.name, suffix, *options.values()) if part)
         return Order(
             sweep_folder(sweep.plan),
@@ -105,7 +105,7 @@ class Desk:
             sweep,
             key,
             options,
-            str(one.params["dataset.name"]),
+            str(first.params["dataset.name"]),
             asked=bool(options),
             **_reasons(kind, sweep),
         )
@@ -125,10 +125,10 @@ def sweeps(plan: Plan, rows: Sequence[Row], store: Store) -> Iterator[tuple[Swee
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.stages["dataset"], []).append(row)
-    names = [str(own[0].params["dataset.name"]) for own in groups.values()]
-    for (member, own), name in zip(groups.items(), names, strict=True):
+    names = [str(group[0].params["dataset.name"]) for group in groups.values()]
+    for (member, group), name in zip(groups.items(), names, strict=True):
         more = f"-{hashing.short(member)}" if names.count(name) > 1 else ""
-        yield Sweep(plan, own, store), f"{name}{more}" if len(groups) > 1 else ""
+        yield Sweep(plan, group, store), f"{name}{more}" if len(groups) > 1 else ""
 
 
 def run_folder(config_hash: str) -> Path:

@@ -32,8 +32,8 @@ class Source:
 
     def heading(self, title: str, about: str = "") -> Heading:
         """The heading of a picture of this run; `about` says more than the run's name does."""
-        said = ", ".join(part for part in (self.row.name, self.dataset, about) if part)
-        return Heading(title, said, f"run {hashing.short(self.row.config_hash)}")
+        line = ", ".join(part for part in (self.row.name, self.dataset, about) if part)
+        return Heading(title, line, f"run {hashing.short(self.row.config_hash)}")
 
     @cached_property
     def dataset(self) -> str:
@@ -43,8 +43,8 @@ class Source:
     @cached_property
     def names(self) -> list[str] | None:
         """Names of the classes by their number."""
-        found = self.info("dataset").get("classes")
-        return [str(name) for name in found] if found else None
+        classes = self.info("dataset").get("classes")
+        return [str(name) for name in classes] if classes else None
 
     @cached_property
     def truth(self) -> "np.ndarray | None":
@@ -134,6 +134,6 @@ class Sweep:
 
     def heading(self, title: str, about: str = "") -> Heading:
         """The heading of a picture of this sweep."""
-        one = Source(self.rows[0], self.store)
-        said = ", ".join(part for part in (one.dataset, f"{len(self.rows):,} runs", about) if part)
-        return Heading(title, said, f"sweep {hashing.short(self.plan.sweep)}")
+        first = Source(self.rows[0], self.store)
+        line = ", ".join(part for part in (first.dataset, f"{len(self.rows):,} runs", about) if part)
+        return Heading(title, line, f"sweep {hashing.short(self.plan.sweep)}")

@@ -53,11 +53,11 @@ def place(
             continue
         extent = _extent(axes, name, size)
         others = np.vstack([np.delete(dots, number, axis=0), *boxes])
-        found = _free(spots[number], extent, radii[number], others, room, scale, reach)
-        if found is None:
+        placement = _free(spots[number], extent, radii[number], others, room, scale, reach)
+        if placement is None:
             left.append(number)
             continue
-        offset, box, distance = found
+        offset, box, distance = placement
         boxes.append(box)
         _write(axes, points[number], name, offset / scale, size, distance > NEAR)
     return Placed(left, boxes)

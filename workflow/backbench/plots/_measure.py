@@ -40,13 +40,13 @@ def fitted(text: str, room: float, size: float, weight: str = "normal") -> str:
 
 def lines(text: str, room: float, size: float, most: int, weight: str = "normal") -> list[str]:
     """`text` broken at its spaces into at most `most` lines of `room` inches; the last one is shortened."""
-    found: list[str] = []
+    broken: list[str] = []
     words = text.split()
     while words:
-        taken = _that_fit(words, room, size, weight) if len(found) < most - 1 else len(words)
-        found.append(fitted(" ".join(words[:taken]), room, size, weight))
+        taken = _that_fit(words, room, size, weight) if len(broken) < most - 1 else len(words)
+        broken.append(fitted(" ".join(words[:taken]), room, size, weight))
         words = words[taken:]
-    return found
+    return broken
 
 
 def _that_fit(words: Sequence[str], room: float, size: float, weight: str) -> int:

@@ -75,13 +75,13 @@ def figure(heading: Heading, width: float, height: float) -> "Figure":
     about = wrap(plain(heading.about), width - 0.2, ABOUT)
     top = 0.14 + 0.22 * len(title) + 0.17 * len(about)
     whole = height + top + FOOT
-    found = Figure(figsize=(width, whole), dpi=DPI, layout="constrained")
-    found.get_layout_engine().set(rect=(0.0, FOOT / whole, 1.0, 1.0 - (top + FOOT) / whole), w_pad=0.06, h_pad=0.06)
-    found.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=TITLE, weight="bold", va="top", gid="title")
+    sheet = Figure(figsize=(width, whole), dpi=DPI, layout="constrained")
+    sheet.get_layout_engine().set(rect=(0.0, FOOT / whole, 1.0, 1.0 - (top + FOOT) / whole), w_pad=0.06, h_pad=0.06)
+    sheet.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=TITLE, weight="bold", va="top", gid="title")
     below = 1 - (0.1 + 0.22 * len(title)) / whole
-    found.text(0.1 / width, below, "\n".join(about), size=ABOUT, color="#555555", va="top", gid="about")
-    found.text(0.1 / width, 0.07 / whole, plain(heading.stamp), size=7.0, color="#777777", va="bottom", gid="stamp")
-    return found
+    sheet.text(0.1 / width, below, "\n".join(about), size=ABOUT, color="#555555", va="top", gid="about")
+    sheet.text(0.1 / width, 0.07 / whole, plain(heading.stamp), size=7.0, color="#777777", va="bottom", gid="stamp")
+    return sheet
 
 
 def wrap(text: str, room: float, size: float, weight: str = "normal") -> list[str]:

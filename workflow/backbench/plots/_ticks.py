@@ -14,7 +14,7 @@ def of_k(axes: "Axes", first: float) -> None:
         """The whole numbers that matplotlib would choose, and 1 where the axis begins there."""
 
         def tick_values(self, low: float, high: float):
-            found = [float(tick) for tick in super().tick_values(low, high) if tick >= first]
-            return found if first != 1 or 1.0 in found else [1.0, *found]
+            ticks = [float(tick) for tick in super().tick_values(low, high) if tick >= first]
+            return ticks if first != 1 or 1.0 in ticks else [1.0, *ticks]
 
     axes.xaxis.set_major_locator(Ks(nbins="auto", steps=[1, 2, 2.5, 5, 10], integer=True))

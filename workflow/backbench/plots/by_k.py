@@ -45,29 +45,29 @@ def draw(heading: Heading, points: Sequence[Point], metrics: Sequence[str], capt
     """
     spaces = list(dict.fromkeys(point.space for point in points))
     lines = sorted({point.line for point in points if point.swept})
-    found = sorted({point.line for point in points if not point.swept})
-    looks = {name: (_style.colour(at), _marker(at)) for at, name in enumerate([*lines, *found])}
+    unswept = sorted({point.line for point in points if not point.swept})
+    looks = {name: (_style.colour(at), _marker(at)) for at, name in enumerate([*lines, *unswept])}
     with _style.style():
         figure = _style.figure(heading, max(6.5, 0.6 + WIDTH * len(spaces)), HEIGHT * len(metrics) + 0.5)
         grid = figure.subplots(len(metrics), len(spaces), squeeze=False, sharex="col")
         for column, space in enumerate(spaces):
-            own = [point for point in points if point.space == space]
+            in_space = [point for point in points if point.space == space]
             for row, metric in enumerate(metrics):
-                _panel(grid[row][column], own, metric, looks)
+                _panel(grid[row][column], in_space, metric, looks)
             grid[0][column].set_title(legible([space], 40)[0])
             grid[-1][column].set_xlabel("number of clusters k")
-            _limit(grid[:, column], own)
+            _limit(grid[:, column], in_space)
         for row, metric in enumerate(metrics):
             grid[row][0].set_ylabel(_broken(catalogue.metric(metric).axis), size=8)
             if catalogue.metric(metric).across:
                 _same_scale(grid[row])
-        _legend(figure, lines, found, looks)
+        _legend(figure, lines, unswept, looks)
     return Picture(figure, _data(points, metrics), caption)
 
 
-def _broken(said: str) -> str:
+def _broken(words: str) -> str:
     """A metric with its range below it, and what is good below that where one line is longer than a panel is high."""
-    name, _, beside = said.partition(" (")
+    name, _, beside = words.partition(" (")
     if len(beside) > LINE:
         beside = beside.replace(", ", ",\n")
     return f"{name}\n({beside}" if beside else name
@@ -83,15 +83,15 @@ def _panel(axes: "Axes", points: Sequence[Point], metric: str, looks: Mapping[st
 
     axes.grid(axis="y")
     for name, (colour, mark) in looks.items():
-        own = [point for point in points if point.line == name]
-        curve = by_clusters([point for point in own if point.swept], metric)
+        of_line = [point for point in points if point.line == name]
+        curve = by_clusters([point for point in of_line if point.swept], metric)
         if curve:
             ks = list(curve)
             axes.plot(ks, [float(np.mean(curve[k])) for k in ks], marker=mark, ms=3.5, lw=1.2, color=colour, label=name)
             if any(len(values) > 1 for values in curve.values()):
                 low, high = ([end(curve[k]) for k in ks] for end in (min, max))
                 axes.fill_between(ks, low, high, color=colour, alpha=0.2, lw=0)
-        alone = by_clusters([point for point in own if not point.swept], metric)
+        alone = by_clusters([point for point in of_line if not point.swept], metric)
         flat = [(k, value) for k, values in alone.items() for value in values]
         if flat:
             x, y = zip(*flat, strict=True)
@@ -104,12 +104,12 @@ def _panel(axes: "Axes", points: Sequence[Point], metric: str, looks: Mapping[st
 
 def by_clusters(points: Sequence[Point], metric: str) -> dict[float, list[float]]:
     """Values of a metric at each number of clusters, smallest number first; undefined ones are left out."""
-    found: dict[float, list[float]] = {}
+    values: dict[float, list[float]] = {}
     for point in sorted(points, key=lambda point: (point.clusters, -1 if point.seed is None else point.seed)):
         value = point.values.get(metric, math.nan)
         if not math.isnan(value) and not math.isnan(point.clusters):
-            found.setdefault(point.clusters, []).append(value)
-    return found
+            values.setdefault(point.clusters, []).append(value)
+    return values
 
 
 def _limit(column: Sequence["Axes"], points: Sequence[Point]) -> None:
@@ -117,9 +117,9 @@ def _limit(column: Sequence["Axes"], points: Sequence[Point]) -> None:
     swept = [point.clusters for point in points if point.swept]
     if not swept:
         return
-    found = [point.clusters for point in points if not point.swept and point.clusters >= 1]
-    low = min([*swept, *found])
-    edge = min(max([*swept, *found]), max(swept) * BEYOND)
+    unswept = [point.clusters for point in points if not point.swept and point.clusters >= 1]
+    low = min([*swept, *unswept])
+    edge = min(max([*swept, *unswept]), max(swept) * BEYOND)
     margin = 0.04 * (edge - low) or 0.5
     for axes in column:
         axes.set_xlim(low - margin, edge + margin)
@@ -143,17 +143,17 @@ def _same_scale(row: Sequence["Axes"]) -> None:
         axes.set_ylim(low, high)
 
 
-def _legend(figure, lines: Sequence[str], found: Sequence[str], looks: Mapping[str, tuple[str, str]]) -> None:
+def _legend(figure, lines: Sequence[str], unswept: Sequence[str], looks: Mapping[str, tuple[str, str]]) -> None:
     from matplotlib.lines import Line2D
 
-    shown = legible([*lines, *found], 44)
+    shown = legible([*lines, *unswept], 44)
     handles = []
-    for name, said in zip([*lines, *found], shown, strict=True):
+    for name, text in zip([*lines, *unswept], shown, strict=True):
         colour, mark = looks[name]
         if name in lines:
-            handles.append(Line2D([], [], color=colour, marker=mark, ms=4, lw=1.2, label=said))
+            handles.append(Line2D([], [], color=colour, marker=mark, ms=4, lw=1.2, label=text))
         else:
-            label = f"{said} (finds k itself)"
+            label = f"{text} (finds k itself)"
             handles.append(Line2D([], [], color=colour, marker="_", ms=9, mew=2.2, lw=0, label=label))
     _legends.below(figure, handles)
 

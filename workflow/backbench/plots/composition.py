@@ -57,22 +57,22 @@ def compose(labels: np.ndarray, truth: np.ndarray, classes: int) -> Composition:
     return Composition(clusters, flat.reshape(len(clusters), classes))
 
 
-def draw(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
+def draw(heading: Heading, names: Sequence[str], composition: Composition) -> Picture:
     """A bar for each cluster, largest first and noise last; its size and its majority class at the right."""
-    shown = found.largest(BARS if found.number <= BARS else LARGEST)
+    shown = composition.largest(BARS if composition.number <= BARS else LARGEST)
     kept = kept_classes(shown.counts)
     with _style.style():
         figure = _style.figure(heading, 8.2, ROW * max(LEAST, len(shown.clusters)) + 0.8)
         axes = figure.subplots()
         _bars(axes, shown, kept, len(names))
-        _sides(axes, shown, legible(names, 24), found.number)
+        _sides(axes, shown, legible(names, 24), composition.number)
         _legend(figure, legible(names, 24), shown, kept)
-    return Picture(figure, _data(names, found), _caption(found, shown, kept, "the last bar"))
+    return Picture(figure, _data(names, composition), _caption(composition, shown, kept, "the last bar"))
 
 
-def pies(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
+def pies(heading: Heading, names: Sequence[str], composition: Composition) -> Picture:
     """A pie for each of the largest clusters, its size and its majority class above it."""
-    shown = found.largest(PIES, noise=False)
+    shown = composition.largest(PIES, noise=False)
     kept = kept_classes(shown.counts)
     short = legible(names, 20)
     columns = max(3, min(5, math.ceil(math.sqrt(len(shown.clusters)))))
@@ -86,7 +86,7 @@ def pies(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
             else:
                 axes.set_axis_off()
         _legend(figure, legible(names, 24), shown, kept)
-    return Picture(figure, _data(names, found), _caption(found, shown, kept, "not shown"))
+    return Picture(figure, _data(names, composition), _caption(composition, shown, kept, "not shown"))
 
 
 def kept_classes(counts: np.ndarray) -> list[int]:
@@ -172,8 +172,8 @@ def _pie(axes: "Axes", shown: Composition, at: int, kept: Sequence[int], names: 
     looks = _looks(kept, len(names))
     for place, wedge in zip(some, wedges, strict=True):
         wedge.set(**looks[place], edgecolor="white", linewidth=0.5 * (len(some) > 1))
-    said = f"cluster {shown.clusters[at]}: {shown.sizes[at]:,} images\n{_majority(shown, at, names)}"
-    axes.set_title(said, size=7.5, pad=6)
+    title = f"cluster {shown.clusters[at]}: {shown.sizes[at]:,} images\n{_majority(shown, at, names)}"
+    axes.set_title(title, size=7.5, pad=6)
 
 
 def _legend(figure: "Figure", names: Sequence[str], shown: Composition, kept: Sequence[int]) -> None:
@@ -182,39 +182,39 @@ def _legend(figure: "Figure", names: Sequence[str], shown: Composition, kept: Se
     rest = len(np.flatnonzero(shown.counts.sum(axis=0))) - len(kept)
     greys = ["other majority class (see its name)", f"other ({rest} classes)"]
     shares = _segments(shown.counts, kept)[:, -2:].sum(axis=0)
-    said = [
+    texts = [
         *(names[place] for place in kept),
         *(grey if share else None for grey, share in zip(greys, shares, strict=True)),
     ]
-    looks = [(look, name) for look, name in zip(_looks(kept, len(names)), said, strict=True) if name]
+    looks = [(look, name) for look, name in zip(_looks(kept, len(names)), texts, strict=True) if name]
     _legends.below(figure, [Patch(**look, edgecolor="white", label=name) for look, name in looks])
 
 
-def _caption(found: Composition, shown: Composition, kept: Sequence[int], noise: str) -> str:
-    own = shown.clusters != NOISE
-    hidden = found.number - int(own.sum())
-    shares = shown.counts[own].max(axis=1) / shown.sizes[own]
+def _caption(composition: Composition, shown: Composition, kept: Sequence[int], noise: str) -> str:
+    clustered = shown.clusters != NOISE
+    hidden = composition.number - int(clustered.sum())
+    shares = shown.counts[clustered].max(axis=1) / shown.sizes[clustered]
     parts = ["Share of each true class in each cluster, the largest cluster and the majority class first."]
-    if own.any():
+    if clustered.any():
         of = "the clusters shown" if hidden else "a cluster"
         parts.append(f"The majority class holds {shares.mean():.0%} of {of} on average.")
     if hidden:
-        parts.append(f"{hidden} of {found.number} clusters, the smallest, are not shown; the table has them.")
+        parts.append(f"{hidden} of {composition.number} clusters, the smallest, are not shown; the table has them.")
     present = len(np.flatnonzero(shown.counts.sum(axis=0)))
     if present > len(kept):
         parts.append(
             f"{len(kept)} of {present} classes have a colour, the majority classes of the clusters first; all others "
             "are grey, dark where such a class is the majority."
         )
-    count = int(found.sizes[found.clusters == NOISE].sum())
+    count = int(composition.sizes[composition.clusters == NOISE].sum())
     if count:
-        parts.append(f"{count:,} of {found.sizes.sum():,} images are noise ({noise}).")
+        parts.append(f"{count:,} of {composition.sizes.sum():,} images are noise ({noise}).")
     return " ".join(parts)
 
 
-def _data(names: Sequence[str], found: Composition) -> dict[str, list]:
+def _data(names: Sequence[str], composition: Composition) -> dict[str, list]:
     """Every class that occurs in a cluster, all clusters, the largest first."""
-    whole = found.largest(len(found.clusters))
+    whole = composition.largest(len(composition.clusters))
     rows, columns = np.nonzero(whole.counts)
     counts = whole.counts[rows, columns]
     return {

@@ -57,8 +57,8 @@ def pairs(counts: np.ndarray) -> list[tuple[int, int, int]]:
     """Confused pairs (true class, predicted class, images), the most images first; those without any are left out."""
     wrong = np.where(np.eye(len(counts), dtype=bool), 0, counts)
     rows, columns = np.nonzero(wrong)
-    found = zip(rows.tolist(), columns.tolist(), wrong[rows, columns].tolist(), strict=True)
-    return sorted(found, key=lambda pair: (-pair[2], pair[0], pair[1]))
+    confused = zip(rows.tolist(), columns.tolist(), wrong[rows, columns].tolist(), strict=True)
+    return sorted(confused, key=lambda pair: (-pair[2], pair[0], pair[1]))
 
 
 def by_similarity(counts: np.ndarray) -> np.ndarray:
@@ -99,8 +99,8 @@ def _matrix(axes: "Axes", shares: np.ndarray, names: Sequence[str]) -> "AxesImag
     places = range(0, len(shares), step)
     for axis, what in ((axes.xaxis, "predicted class"), (axes.yaxis, "true class")):
         axis.set_ticks(places, names[::step])
-        said = f"{what}, ordered by similarity" if many else what
-        axis.set_label_text(said if step == 1 else f"{said} (one of {step} is named)")
+        label = f"{what}, ordered by similarity" if many else what
+        axis.set_label_text(label if step == 1 else f"{label} (one of {step} is named)")
     axes.tick_params(length=0 if step == 1 else 2, labelsize=5.5 if many else 8)
     axes.tick_params(axis="x", rotation=90)
     axes.spines[:].set_visible(many)
@@ -139,10 +139,10 @@ def _numbers(axes: "Axes", counts: np.ndarray, mesh: "AxesImage") -> None:
     for (row, column), count in np.ndenumerate(counts):
         if count:
             share = count / whole[row]
-            said = f"{short(count)}\n{share:.0%}" if both else short(count)
+            text = f"{short(count)}\n{share:.0%}" if both else short(count)
             ink = _style.ink_on(mesh.cmap(mesh.norm(share)))
             axes.text(
-                column, row, said, ha="center", va="center", size=7.5 if both else 6.5, color=ink, linespacing=1.1
+                column, row, text, ha="center", va="center", size=7.5 if both else 6.5, color=ink, linespacing=1.1
             )
 
 
@@ -158,18 +158,18 @@ def short(count: int) -> str:
 def _list(axes: "Axes", names: Sequence[str], counts: np.ndarray) -> None:
     """The most confused pairs as text beside the matrix."""
     axes.set_axis_off()
-    found = pairs(counts)
-    title = "Most confused, by images" if found else "No image of another class\nthan predicted"
+    confused = pairs(counts)
+    title = "Most confused, by images" if confused else "No image of another class\nthan predicted"
     axes.text(0, 1, title, weight="bold", size=8.5, va="top", transform=axes.transAxes)
-    for place, (a, b, n) in enumerate(found[:PAIRS]):
-        said = f"{names[a]}\n   taken for {names[b]}: {n:,} of {counts[a].sum():,}"
+    for place, (a, b, n) in enumerate(confused[:PAIRS]):
+        text = f"{names[a]}\n   taken for {names[b]}: {n:,} of {counts[a].sum():,}"
         where = {"xycoords": "axes fraction", "xytext": (0, -20 - 25 * place), "textcoords": "offset points"}
-        axes.annotate(said, (0, 1), **where, va="top", size=7.5, gid="pair")
+        axes.annotate(text, (0, 1), **where, va="top", size=7.5, gid="pair")
 
 
 def _caption(names: Sequence[str], counts: np.ndarray) -> str:
     many = len(counts) > NUMBERED
-    found = pairs(counts)
+    confused = pairs(counts)
     cells = "the number of test images" + (" and its share of the row" if len(counts) <= SHARED else "")
     parts = [
         "Rows are true classes, columns predicted ones; the colour is the share of the row, so that the diagonal "
@@ -177,9 +177,11 @@ def _caption(names: Sequence[str], counts: np.ndarray) -> str:
         "" if many else f"A cell has {cells}.",
         "Classes that are taken for one another stand together (average linkage)." if many else "",
     ]
-    if found:
-        said = [f"{brief(names[a])} taken for {brief(names[b])}: {n:,} of {counts[a].sum():,}" for a, b, n in found[:3]]
-        parts.append(f"Most confused: {'; '.join(said)}.")
+    if confused:
+        examples = [
+            f"{brief(names[a])} taken for {brief(names[b])}: {n:,} of {counts[a].sum():,}" for a, b, n in confused[:3]
+        ]
+        parts.append(f"Most confused: {'; '.join(examples)}.")
     empty = int((counts.sum(axis=1) == 0).sum())
     if empty:
         parts.append(f"{empty} of {len(counts)} classes have no test image (grey rows).")

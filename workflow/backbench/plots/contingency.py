@@ -19,13 +19,13 @@ NUMBERED, MOST = 30, 60
 CELL, SMALL, BAR = 0.46, 0.17, 0.95
 
 
-def draw(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
+def draw(heading: Heading, names: Sequence[str], composition: Composition) -> Picture:
     """The images of each class in each cluster; clusters stand in the order of the classes that they are matched with.
 
     The match is one to one (Kuhn 1955); clusters beyond it come behind, the largest first, and noise last. Colours are
     shares of a class. A frame marks the class with the most images of each cluster.
     """
-    shown = arranged(found)
+    shown = arranged(composition)
     numbered = max(shown.counts.shape) <= NUMBERED
     cell = CELL if numbered else SMALL
     labels = legible(names, 22 if numbered else 16)
@@ -43,17 +43,17 @@ def draw(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
         bar.set_label("share of the class", size=8)
         bar.ax.tick_params(labelsize=7.5)
         bar.outline.set_visible(False)
-    return Picture(figure, _data(names, found), _caption(names, found, shown))
+    return Picture(figure, _data(names, composition), _caption(names, composition, shown))
 
 
-def arranged(found: Composition) -> Composition:
+def arranged(composition: Composition) -> Composition:
     """At most `MOST` clusters, those that are matched with a class in the order of the classes, noise last."""
     from scipy.optimize import linear_sum_assignment
 
-    whole = found.largest(MOST)
-    own = np.flatnonzero(whole.clusters != NOISE)
-    rows, classes = linear_sum_assignment(whole.counts[own], maximize=True)
-    matched = own[rows[np.argsort(classes)]]
+    whole = composition.largest(MOST)
+    places = np.flatnonzero(whole.clusters != NOISE)
+    rows, classes = linear_sum_assignment(whole.counts[places], maximize=True)
+    matched = places[rows[np.argsort(classes)]]
     rest = [at for at in range(len(whole.clusters)) if at not in set(matched.tolist())]
     order = np.concatenate([matched, np.array(rest, dtype=np.int64)])
     return Composition(whole.clusters[order], whole.counts[order])
@@ -93,12 +93,12 @@ def _numbers(axes: "Axes", shown: Composition, mesh: "AxesImage") -> None:
             axes.text(column, row, confusion.short(count), ha="center", va="center", size=7.5, color=ink)
 
 
-def _caption(names: Sequence[str], found: Composition, shown: Composition) -> str:
+def _caption(names: Sequence[str], composition: Composition, shown: Composition) -> str:
     from scipy.optimize import linear_sum_assignment
 
-    total, own = int(found.sizes.sum()), found.counts[found.clusters != NOISE]
-    pure = int(own.max(axis=1).sum()) if len(own) else 0
-    matched = int(own[linear_sum_assignment(own, maximize=True)].sum()) if len(own) else 0
+    total, counts = int(composition.sizes.sum()), composition.counts[composition.clusters != NOISE]
+    pure = int(counts.max(axis=1).sum()) if len(counts) else 0
+    matched = int(counts[linear_sum_assignment(counts, maximize=True)].sum()) if len(counts) else 0
     parts = [
         "Images of each class in each cluster; the colour is the share of the class.",
         f"The framed cells, the majority class of each cluster, sum to {pure:,} of {total:,} images: purity "
@@ -106,20 +106,20 @@ def _caption(names: Sequence[str], found: Composition, shown: Composition) -> st
         f"{matched / total:.4f}.",
     ]
     lost = [brief(name) for at, name in enumerate(names) if at not in set(shown.majority[shown.clusters != NOISE])]
-    if lost and len(own):
-        said = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
-        parts.append(f"In no cluster the majority: {said}.")
-    hidden = len(found.clusters) - len(shown.clusters)
+    if lost and len(counts):
+        named = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+        parts.append(f"In no cluster the majority: {named}.")
+    hidden = len(composition.clusters) - len(shown.clusters)
     return " ".join([*parts, f"{hidden} smaller clusters are not shown; the table has them."] if hidden else parts)
 
 
-def _data(names: Sequence[str], found: Composition) -> dict[str, list]:
+def _data(names: Sequence[str], composition: Composition) -> dict[str, list]:
     """Every cell that is not zero, in the order of clusters and classes."""
-    rows, columns = np.nonzero(found.counts)
-    counts = found.counts[rows, columns]
+    rows, columns = np.nonzero(composition.counts)
+    counts = composition.counts[rows, columns]
     return {
-        "cluster": ["noise" if cluster == NOISE else int(cluster) for cluster in found.clusters[rows]],
+        "cluster": ["noise" if cluster == NOISE else int(cluster) for cluster in composition.clusters[rows]],
         "class": [names[column] for column in columns],
         "images": counts.tolist(),
-        "share_of_class": (counts / found.counts.sum(axis=0)[columns]).tolist(),
+        "share_of_class": (counts / composition.counts.sum(axis=0)[columns]).tolist(),
     }

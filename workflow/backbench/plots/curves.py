@@ -49,7 +49,7 @@ def draw(
 
 def logarithmic(curves: Mapping[str, Sequence[float]]) -> bool:
     """Whether the values span more than an order of magnitude; never with values that have no logarithm."""
-    values = [value for own in curves.values() for value in own if math.isfinite(value)]
+    values = [value for curve in curves.values() for value in curve if math.isfinite(value)]
     return bool(values) and min(values) > 0 and max(values) > SPANS * min(values)
 
 

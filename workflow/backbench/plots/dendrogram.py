@@ -47,17 +47,19 @@ def draw(
     are. 30 branches are shown, up to 60 where k asks for more; with a k beyond, the cut lies below what is shown.
     """
     n = len(merges) + 1
-    found = upper(merges, min(n, BRANCHES if k <= BRANCHES else MOST_BRANCHES))
-    seen = k <= len(found.branches)
-    own = {node: cluster(node, merges, clusters, k) if seen else None for node in (*found.branches, *found.nodes)}
+    drawn = upper(merges, min(n, BRANCHES if k <= BRANCHES else MOST_BRANCHES))
+    seen = k <= len(drawn.branches)
+    cluster_of = {
+        node: cluster(node, merges, clusters, k) if seen else None for node in (*drawn.branches, *drawn.nodes)
+    }
     with _style.style():
-        figure = _style.figure(heading, max(7.0, 0.27 * len(found.branches) + 1.4), 4.0 + FOOT)
+        figure = _style.figure(heading, max(7.0, 0.27 * len(drawn.branches) + 1.4), 4.0 + FOOT)
         axes = figure.subplots()
-        _links(axes, found, own)
-        wide = _scale(axes, found, words)
-        _cut(axes, merges, k, found)
-        _branches(axes, found, own, _sizes(merges, found))
-    return Picture(figure, _data(merges, found, own), caption + _said(n, k, found, wide))
+        _links(axes, drawn, cluster_of)
+        wide = _scale(axes, drawn, words)
+        _cut(axes, merges, k, drawn)
+        _branches(axes, drawn, cluster_of, _sizes(merges, drawn))
+    return Picture(figure, _data(merges, drawn, cluster_of), caption + _said(n, k, drawn, wide))
 
 
 def upper(merges: np.ndarray, branches: int) -> Upper:
@@ -93,17 +95,17 @@ def cut_height(merges: np.ndarray, k: int) -> float:
     return (made + float(merges[n - k, 2])) / 2 if k > 1 else made * 1.05
 
 
-def _links(axes: "Axes", found: Upper, own: Mapping[int, int | None]) -> None:
-    for x, y, node in zip(found.x, found.y, found.nodes, strict=True):
-        number = own[node]
+def _links(axes: "Axes", drawn: Upper, cluster_of: Mapping[int, int | None]) -> None:
+    for x, y, node in zip(drawn.x, drawn.y, drawn.nodes, strict=True):
+        number = cluster_of[node]
         colour = ABOVE if number is None else _style.colour(number)
         dashes = "-" if number is None else DASHES[number // len(_style.COLOURS) % len(DASHES)]
         axes.plot(x, y, color=colour, lw=1.3, ls=dashes, solid_joinstyle="miter", gid=f"link {node}")
 
 
-def _scale(axes: "Axes", found: Upper, words: str) -> bool:
+def _scale(axes: "Axes", drawn: Upper, words: str) -> bool:
     """Limits and label of the heights; True where they are drawn by their square roots."""
-    heights = found.y[:, 1] if len(found.y) else np.ones(1)
+    heights = drawn.y[:, 1] if len(drawn.y) else np.ones(1)
     top = float(heights.max()) or 1.0
     some = heights[heights > 0]
     wide = len(some) > 0 and top / float(some.min()) > WIDE
@@ -114,25 +116,25 @@ def _scale(axes: "Axes", found: Upper, words: str) -> bool:
     return wide
 
 
-def _cut(axes: "Axes", merges: np.ndarray, k: int, found: Upper) -> None:
-    if not len(merges) or k > len(found.branches):
+def _cut(axes: "Axes", merges: np.ndarray, k: int, drawn: Upper) -> None:
+    if not len(merges) or k > len(drawn.branches):
         return
     at = cut_height(merges, k)
     axes.axhline(at, color=_style.INK, lw=1.0, ls=(0, (5, 3)), gid="cut", label=f"cut at {at:.4g}, which makes k = {k}")
     axes.legend(loc="upper right", handlelength=2.6, borderaxespad=0)
 
 
-def _branches(axes: "Axes", found: Upper, own: Mapping[int, int | None], sizes: Sequence[int]) -> None:
+def _branches(axes: "Axes", drawn: Upper, cluster_of: Mapping[int, int | None], sizes: Sequence[int]) -> None:
     """Sizes below the branches, and below these the bars of the clusters."""
-    places = FIRST + STEP * np.arange(len(found.branches))
-    axes.set_xlim(0, STEP * len(found.branches))
+    places = FIRST + STEP * np.arange(len(drawn.branches))
+    axes.set_xlim(0, STEP * len(drawn.branches))
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     below = _inches(axes)
     for place, size in zip(places.tolist(), sizes, strict=True):
         text = {"rotation": 90, "ha": "center", "va": "top", "size": 7}
         axes.text(place, -SIZES, f"({size:,})", transform=below, gid="size", **text)
-    for first, last, number in _runs([own[node] for node in found.branches]):
+    for first, last, number in _runs([cluster_of[node] for node in drawn.branches]):
         if number is not None:
             _bar(axes, below, (places[first], places[last]), number)
     text = {"ha": "center", "va": "top", "size": 8.5, "color": "#444444"}
@@ -161,23 +163,23 @@ def _bar(axes: "Axes", below: "Transform", ends: tuple[float, float], number: in
 
 def _runs(values: Sequence[int | None]) -> list[tuple[int, int, int | None]]:
     """First and last place of each run of equal values, and the value."""
-    found: list[tuple[int, int, int | None]] = []
+    runs: list[tuple[int, int, int | None]] = []
     for place, value in enumerate(values):
-        if found and found[-1][2] == value:
-            found[-1] = (found[-1][0], place, value)
+        if runs and runs[-1][2] == value:
+            runs[-1] = (runs[-1][0], place, value)
         else:
-            found.append((place, place, value))
-    return found
+            runs.append((place, place, value))
+    return runs
 
 
-def _sizes(merges: np.ndarray, found: Upper) -> list[int]:
+def _sizes(merges: np.ndarray, drawn: Upper) -> list[int]:
     n = len(merges) + 1
-    return [1 if node < n else int(merges[node - n, 3]) for node in found.branches]
+    return [1 if node < n else int(merges[node - n, 3]) for node in drawn.branches]
 
 
-def _said(n: int, k: int, found: Upper, wide: bool) -> str:
+def _said(n: int, k: int, drawn: Upper, wide: bool) -> str:
     """What of the tree is not to be seen, in words."""
-    shown = len(found.branches)
+    shown = len(drawn.branches)
     parts = [f" The last {shown - 1:,} of {n - 1:,} merges are shown."] if shown < n else []
     if k > shown:
         parts.append(f" The cut into {k:,} clusters lies below them.")
@@ -186,10 +188,10 @@ def _said(n: int, k: int, found: Upper, wide: bool) -> str:
     return "".join(parts)
 
 
-def _data(merges: np.ndarray, found: Upper, own: Mapping[int, int | None]) -> dict[str, list]:
+def _data(merges: np.ndarray, drawn: Upper, cluster_of: Mapping[int, int | None]) -> dict[str, list]:
     """Every node that is drawn: the two that it joins, its height and size, and its cluster."""
     n = len(merges) + 1
-    nodes = sorted({*found.nodes, *found.branches})
+    nodes = sorted({*drawn.nodes, *drawn.branches})
     rows = [merges[node - n].tolist() if node >= n else ["", "", 0.0, 1] for node in nodes]
     return {
         "node": nodes,
@@ -197,6 +199,6 @@ def _data(merges: np.ndarray, found: Upper, own: Mapping[int, int | None]) -> di
         "and": [row[1] if row[1] == "" else int(row[1]) for row in rows],
         "height": [row[2] for row in rows],
         "images": [int(row[3]) for row in rows],
-        "branch": [int(node in set(found.branches)) for node in nodes],
-        "cluster": ["" if own[node] is None else own[node] for node in nodes],
+        "branch": [int(node in set(drawn.branches)) for node in nodes],
+        "cluster": ["" if cluster_of[node] is None else cluster_of[node] for node in nodes],
     }

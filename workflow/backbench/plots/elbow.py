@@ -27,8 +27,10 @@ class Curve:
     note: str
 
 
-def draw(heading: Heading, panels: Mapping[str, Sequence[Curve]], own: int | None = None, caption: str = "") -> Picture:
-    """A panel for each feature space; knees are ringed, and `own` marks the k of one run with a diamond."""
+def draw(
+    heading: Heading, panels: Mapping[str, Sequence[Curve]], run_k: int | None = None, caption: str = ""
+) -> Picture:
+    """A panel for each feature space; knees are ringed, and `run_k` marks the k of one run with a diamond."""
     columns = min(len(panels), 2 if len(panels) in (2, 4) else 3)
     rows = math.ceil(len(panels) / columns)
     wide, high = (6.4, 3.7) if len(panels) == 1 else (3.6, 2.4)
@@ -38,7 +40,7 @@ def draw(heading: Heading, panels: Mapping[str, Sequence[Curve]], own: int | Non
         grid = figure.subplots(rows, columns, squeeze=False)
         titles = dict(zip(panels, legible(panels, 44), strict=True))
         for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
-            _panel(axes, curves, own)
+            _panel(axes, curves, run_k)
             axes.set_title(titles[title])
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
@@ -48,7 +50,7 @@ def draw(heading: Heading, panels: Mapping[str, Sequence[Curve]], own: int | Non
     return Picture(figure, _data(panels), caption)
 
 
-def _panel(axes: "Axes", curves: Sequence[Curve], own: int | None) -> None:
+def _panel(axes: "Axes", curves: Sequence[Curve], run_k: int | None) -> None:
     from matplotlib.ticker import EngFormatter
 
     shown = legible([curve.name for curve in curves], 30)
@@ -56,17 +58,17 @@ def _panel(axes: "Axes", curves: Sequence[Curve], own: int | None) -> None:
         colour = _style.colour(at)
         ks = sorted(curve.values)
         mean = {k: float(np.mean(curve.values[k])) for k in ks}
-        said = f"{name}: knee at k={curve.knee}" if curve.knee is not None else f"{name}: {curve.note}"
+        label = f"{name}: knee at k={curve.knee}" if curve.knee is not None else f"{name}: {curve.note}"
         mark = _style.MARKERS[(at + at // len(_style.COLOURS)) % len(_style.MARKERS)]
-        axes.plot(ks, [mean[k] for k in ks], marker=mark, ms=4, lw=1.3, color=colour, label=said)
+        axes.plot(ks, [mean[k] for k in ks], marker=mark, ms=4, lw=1.3, color=colour, label=label)
         if any(len(values) > 1 for values in curve.values.values()):
             ends = ([end(curve.values[k]) for k in ks] for end in (min, max))
             axes.fill_between(ks, *ends, color=colour, alpha=0.2, lw=0)
         if curve.knee is not None:
             _knee(axes, curve.knee, mean[curve.knee], colour)
-        if own in mean:
+        if run_k in mean:
             look = {"ms": 9, "mfc": "none", "mec": _style.INK, "mew": 1.4}
-            axes.plot([own], [mean[own]], "D", linestyle="none", label=f"this run, k={own}", gid="own", **look)
+            axes.plot([run_k], [mean[run_k]], "D", linestyle="none", label=f"this run, k={run_k}", gid="own", **look)
     axes.set_xlabel("number of clusters k")
     _ticks.of_k(axes, min(k for curve in curves for k in curve.values))
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))

@@ -158,16 +158,16 @@ def _section(axes: "Axes", frame: _Frame, section: Section, top: float) -> None:
 
 def _group_names(axes: "Axes", frame: _Frame, section: Section, columns: list[list[float]], top: float) -> None:
     """The name of each group above a line over its columns."""
-    for (name, _), own in zip(section.groups, columns, strict=True):
-        end = own[-1] + frame.tile
-        room = max(end, own[0] + 0.9 * DIVIDE + frame.tile) - own[0]
-        axes.text(own[0], top + 0.03, _measure.fitted(plain(name), room, 7.5), size=7.5, va="top", gid="group")
-        axes.plot([own[0], end], [top + 0.18] * 2, color="#888888", lw=0.8, gid="group")
+    for (name, _), edges in zip(section.groups, columns, strict=True):
+        end = edges[-1] + frame.tile
+        room = max(end, edges[0] + 0.9 * DIVIDE + frame.tile) - edges[0]
+        axes.text(edges[0], top + 0.03, _measure.fitted(plain(name), room, 7.5), size=7.5, va="top", gid="group")
+        axes.plot([edges[0], end], [top + 0.18] * 2, color="#888888", lw=0.8, gid="group")
 
 
 def _strip(axes: "Axes", frame: _Frame, strip: Strip, columns: list[list[float]], top: float) -> None:
-    for group, own in zip(strip.groups, columns, strict=True):
-        for tile, x in zip(group, own, strict=False):
+    for group, edges in zip(strip.groups, columns, strict=True):
+        for tile, x in zip(group, edges, strict=False):
             _tile(axes, tile, x, top, frame)
     _words(axes, strip.title, strip.below, EDGE, top, TITLE_ROOM - 0.12, "title")
     if strip.note:

@@ -51,20 +51,20 @@ def draw(
     return tables(heading, [Table(rows, columns, np.asarray(values, dtype=float), metric, x, y)], caption)
 
 
-def tables(heading: Heading, found: Sequence[Table], caption: str = "") -> Picture:
+def tables(heading: Heading, maps: Sequence[Table], caption: str = "") -> Picture:
     """Heat maps below one another, each with a scale of its own; the best cell of each is framed."""
-    sizes = [_size(table) for table in found]
-    side = max(0.066 * max(len(name) for name in legible(map(str, table.rows), 34)) + 0.5 for table in found)
+    sizes = [_size(table) for table in maps]
+    side = max(0.066 * max(len(name) for name in legible(map(str, table.rows), 34)) + 0.5 for table in maps)
     width = max(6.2, side + max(wide for wide, _ in sizes) + BAR)
     room = width - side - BAR
-    feet = [_foot(table, room) for table in found]
+    feet = [_foot(table, room) for table in maps]
     with _style.style():
-        figure = _style.figure(heading, width, sum(high for _, high in sizes) + sum(feet) + 0.75 * len(found))
+        figure = _style.figure(heading, width, sum(high for _, high in sizes) + sum(feet) + 0.75 * len(maps))
         ratios = [high + foot for (_, high), foot in zip(sizes, feet, strict=True)]
-        grid = figure.subplots(len(found), 1, squeeze=False, height_ratios=ratios)
-        for axes, table in zip(grid.flat, found, strict=True):
+        grid = figure.subplots(len(maps), 1, squeeze=False, height_ratios=ratios)
+        for axes, table in zip(grid.flat, maps, strict=True):
             _draw(figure, axes, table, _upright(table, room))
-    return Picture(figure, _data(found), caption)
+    return Picture(figure, _data(maps), caption)
 
 
 def _size(table: Table) -> tuple[float, float]:
@@ -125,8 +125,8 @@ def _numbers(axes: "Axes", shown: np.ma.MaskedArray, mesh) -> None:
     for (row, column), value in np.ndenumerate(shown.filled(np.nan)):
         if not math.isnan(value):
             ink = _style.ink_on(mesh.cmap(mesh.norm(value)))
-            said = f"{value:.3f}" if largest < 10 else f"{value:.3g}"
-            axes.text(column, row, said, ha="center", va="center", size=7.5, color=ink)
+            text = f"{value:.3f}" if largest < 10 else f"{value:.3g}"
+            axes.text(column, row, text, ha="center", va="center", size=7.5, color=ink)
 
 
 def _frame_best(axes: "Axes", shown: np.ma.MaskedArray, better: int) -> None:
@@ -141,10 +141,10 @@ def _frame_best(axes: "Axes", shown: np.ma.MaskedArray, better: int) -> None:
         axes.add_patch(frame)
 
 
-def _data(found: Sequence[Table]) -> dict[str, list]:
+def _data(maps: Sequence[Table]) -> dict[str, list]:
     flat = [
         (table.title, str(row), str(column), table.metric, float(table.values[y][x]))
-        for table in found
+        for table in maps
         for y, row in enumerate(table.rows)
         for x, column in enumerate(table.columns)
     ]

@@ -81,7 +81,7 @@ def _panel(axes: "Axes", listing: Listing) -> None:
         fill = colour if entry.known else "white"
         axes.plot([entry.mean], [place], mark, ms=5, mfc=fill, mec=colour, gid="mean")
     shown = legible([entry.name for entry in entries], NAMES)
-    axes.set_yticks(range(len(entries)), [_side(*own) for own in zip(entries, shown, strict=True)], size=8)
+    axes.set_yticks(range(len(entries)), [_side(*pair) for pair in zip(entries, shown, strict=True)], size=8)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(entries) - 0.5, -0.5)
     axes.grid(axis="x")
@@ -101,11 +101,14 @@ def _side(entry: Entry, name: str) -> str:
 def _handles(entries: Sequence[Entry]) -> list:
     from matplotlib.lines import Line2D
 
-    over = sorted({entry.over for entry in entries if entry.known}, key=lambda own: (own not in LOOKS, len(own), own))
+    over = sorted(
+        {entry.over for entry in entries if entry.known},
+        key=lambda resampled: (resampled not in LOOKS, len(resampled), resampled),
+    )
     handles = []
-    for own in over:
-        colour, mark = LOOKS.get(own, NONE)
-        handles.append(Line2D([], [], lw=1.8, color=colour, marker=mark, ms=5, label=f"95 % interval over {own}"))
+    for resampled in over:
+        colour, mark = LOOKS.get(resampled, NONE)
+        handles.append(Line2D([], [], lw=1.8, color=colour, marker=mark, ms=5, label=f"95 % interval over {resampled}"))
     if not all(entry.known for entry in entries):
         colour, mark = NONE
         handles.append(Line2D([], [], lw=0, marker=mark, ms=5, mfc="white", mec=colour, label="no interval"))

@@ -57,9 +57,9 @@ class Panel:
 
     def groups(self) -> list[tuple[int, int]]:
         """Number and size of each group that there is, in order; what is outside or noise comes last."""
-        found, counts = np.unique(self.codes, return_counts=True)
-        sized = list(zip(found.tolist(), counts.tolist(), strict=True))
-        return [one for one in sized if one[0] >= 0] + [one for one in reversed(sized) if one[0] < 0]
+        codes, counts = np.unique(self.codes, return_counts=True)
+        sized = list(zip(codes.tolist(), counts.tolist(), strict=True))
+        return [group for group in sized if group[0] >= 0] + [group for group in reversed(sized) if group[0] < 0]
 
 
 def draw(
@@ -79,16 +79,16 @@ def draw(
         height = PANEL * flatness(positions) + 0.7 + _legend_inches(panels)
         figure = _style.figure(heading, max(5.2, PANEL * len(panels) + 0.3), height)
         grid = figure.subplots(1, len(panels), squeeze=False)[0]
-        for place, (own, panel) in enumerate(zip(grid, panels, strict=True)):
-            frame(own, positions, axes, first=place == 0)
-            cloud(own, positions, panel)
-            own.set_title(panel.title)
+        for place, (plane, panel) in enumerate(zip(grid, panels, strict=True)):
+            frame(plane, positions, axes, first=place == 0)
+            cloud(plane, positions, panel)
+            plane.set_title(panel.title)
             if listed(panel):
-                legend(own, panel)
+                legend(plane, panel)
         figure.draw_without_rendering()
-        for own, panel in zip(grid, panels, strict=True):
+        for plane, panel in zip(grid, panels, strict=True):
             if sum(code >= 0 for code, _ in panel.groups()) > len(_style.COLOURS):
-                _name(own, positions, panel)
+                _name(plane, positions, panel)
     return Picture(figure, data(images, positions, panels), caption)
 
 
@@ -132,8 +132,8 @@ def cloud(axes: "Axes", positions: np.ndarray, panel: Panel, faint: bool = False
         codes = [code for code, _ in panel.groups() if min(code, 0) == level]
         for turn in np.array_split(order, turns):
             for code in codes:
-                own = positions[turn[panel.codes[turn] == code]]
-                axes.plot(*own.T, linestyle="none", mew=0, gid=f"group {code}", **point(panel, code, n, faint))
+                spots = positions[turn[panel.codes[turn] == code]]
+                axes.plot(*spots.T, linestyle="none", mew=0, gid=f"group {code}", **point(panel, code, n, faint))
 
 
 def point(panel: Panel, code: int, n: int, faint: bool = False) -> dict[str, Any]:
@@ -179,11 +179,11 @@ def legend(axes: "Axes", panel: Panel, width: float = PANEL) -> None:
 def _handles(panel: Panel) -> list["Artist"]:
     from matplotlib.lines import Line2D
 
-    found = []
-    for (code, _), said in zip(panel.groups(), labels(panel), strict=True):
+    handles = []
+    for (code, _), label in zip(panel.groups(), labels(panel), strict=True):
         look = {**point(panel, code, len(panel.codes)), "ms": 5, "alpha": 1.0}
-        found.append(Line2D([], [], linestyle="none", mew=0, label=said, **look))
-    return found
+        handles.append(Line2D([], [], linestyle="none", mew=0, label=label, **look))
+    return handles
 
 
 def labels(panel: Panel, limit: int = LETTERS) -> list[str]:
@@ -195,10 +195,10 @@ def labels(panel: Panel, limit: int = LETTERS) -> list[str]:
 
 def shape(panel: Panel, width: float = PANEL) -> tuple[int, float]:
     """Columns of a legend, and its height in inches."""
-    said = labels(panel)
-    widest = max(map(len, said))
-    columns = max(1, min(len(said), int(width / (ENTRY + LETTER * widest))))
-    return columns, 0.165 * math.ceil(len(said) / columns) + 0.1
+    texts = labels(panel)
+    widest = max(map(len, texts))
+    columns = max(1, min(len(texts), int(width / (ENTRY + LETTER * widest))))
+    return columns, 0.165 * math.ceil(len(texts) / columns) + 0.1
 
 
 def _legend_inches(panels: Sequence[Panel]) -> float:
@@ -207,7 +207,7 @@ def _legend_inches(panels: Sequence[Panel]) -> float:
 
 def _name(axes: "Axes", positions: np.ndarray, panel: Panel) -> None:
     """Names of the groups at their medians, the largest first, as many as do not cover one another."""
-    groups = sorted((one for one in panel.groups() if one[0] >= 0), key=lambda one: (-one[1], one[0]))
+    groups = sorted((group for group in panel.groups() if group[0] >= 0), key=lambda group: (-group[1], group[0]))
     names = legible([panel.marks.get(code, panel.names[code]) for code, _ in groups], SHORT)
     taken: list[np.ndarray] = []
     for (code, _), name in zip(groups, names, strict=True):
@@ -243,11 +243,11 @@ def _inside(axes: "Axes", text: "Text") -> np.ndarray:
 
 def data(images: np.ndarray, positions: np.ndarray, panels: Sequence[Panel]) -> dict[str, list]:
     """Number and position of each image, and what each panel says of it."""
-    found = {"image": images.tolist(), "x": _rounded(positions[:, 0]), "y": _rounded(positions[:, 1])}
+    columns = {"image": images.tolist(), "x": _rounded(positions[:, 0]), "y": _rounded(positions[:, 1])}
     for panel in panels:
         names = {**{int(code): str(name) for code, name in panel.names.items()}, **panel.rest}
-        found[panel.column] = [names[code] for code in panel.codes.tolist()]
-    return found
+        columns[panel.column] = [names[code] for code in panel.codes.tolist()]
+    return columns
 
 
 def _rounded(values: np.ndarray) -> list[float]:

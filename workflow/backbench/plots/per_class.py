@@ -44,24 +44,24 @@ def draw(heading: Heading, names: Sequence[str], counts: np.ndarray) -> Picture:
 
     Beyond `MOST` classes the middle is left out.
     """
-    found = scores(np.asarray(counts, dtype=np.int64))
-    order = np.lexsort((np.arange(len(names)), np.nan_to_num(found.f1, nan=2.0)))
+    measures = scores(np.asarray(counts, dtype=np.int64))
+    order = np.lexsort((np.arange(len(names)), np.nan_to_num(measures.f1, nan=2.0)))
     left_out = len(order) - 2 * ENDS if len(order) > MOST else 0
     shown = np.concatenate([order[:ENDS], order[-ENDS:]]) if left_out else order
     places = np.arange(len(shown)) + (np.arange(len(shown)) >= ENDS) * 1.5 * bool(left_out)
     with _style.style():
         figure = _style.figure(heading, 7.2, max(LEAST, ROW * (places[-1] + 1)) + 0.85)
         axes = figure.subplots()
-        _marks(axes, found, shown, places)
-        _sides(axes, np.array(legible(names, 34), dtype=object)[shown], found.support[shown], places)
+        _marks(axes, measures, shown, places)
+        _sides(axes, np.array(legible(names, 34), dtype=object)[shown], measures.support[shown], places)
         if left_out:
             _gap(axes, left_out)
         _legend(figure)
-    return Picture(figure, _data(names, found, order), _caption(names, found, order, left_out))
+    return Picture(figure, _data(names, measures, order), _caption(names, measures, order, left_out))
 
 
-def _marks(axes: "Axes", found: Scores, shown: np.ndarray, places: np.ndarray) -> None:
-    values = {name: getattr(found, name)[shown] for name in LOOKS}
+def _marks(axes: "Axes", measures: Scores, shown: np.ndarray, places: np.ndarray) -> None:
+    values = {name: getattr(measures, name)[shown] for name in LOOKS}
     every = np.stack(list(values.values()))
     known = ~np.isnan(every).all(axis=0)
     low, high = (np.nan_to_num(every, nan=fill) for fill in (2.0, -1.0))
@@ -88,10 +88,10 @@ def _sides(axes: "Axes", names: Sequence[str], support: np.ndarray, places: np.n
 
 
 def _gap(axes: "Axes", left_out: int) -> None:
-    said = f"{left_out} classes between are left out; the table beside this picture has all"
+    text = f"{left_out} classes between are left out; the table beside this picture has all"
     middle = ENDS - 1 + 1.25
     axes.axhspan(middle - 0.6, middle + 0.6, color="#EFEFEF", lw=0, zorder=0)
-    axes.text(0.5, middle, said, ha="center", va="center", size=7.5, color="#555555", gid="gap")
+    axes.text(0.5, middle, text, ha="center", va="center", size=7.5, color="#555555", gid="gap")
 
 
 def _legend(figure) -> None:
@@ -104,26 +104,26 @@ def _legend(figure) -> None:
     _legends.below(figure, handles)
 
 
-def _caption(names: Sequence[str], found: Scores, order: np.ndarray, left_out: int) -> str:
+def _caption(names: Sequence[str], measures: Scores, order: np.ndarray, left_out: int) -> str:
     parts = ["Precision, recall and F1 of each class on the test images, the lowest F1 on top."]
-    known = [place for place in order if not np.isnan(found.f1[place])]
+    known = [place for place in order if not np.isnan(measures.f1[place])]
     if len(known) > 1:
         worst, best = known[0], known[-1]
-        said = [f"{found.f1[place]:.3f} ({brief(names[place])})" for place in (worst, best)]
+        said = [f"{measures.f1[place]:.3f} ({brief(names[place])})" for place in (worst, best)]
         parts.append(f"F1 goes from {said[0]} to {said[1]}.")
     if left_out:
         parts.append(f"The {ENDS} worst and the {ENDS} best of {len(order)} classes are shown; the table has all.")
     for count, said in (
-        (int((found.support == 0).sum()), "no test image, so no recall"),
-        (int(np.isnan(found.precision).sum()), "never predicted, so without precision"),
+        (int((measures.support == 0).sum()), "no test image, so no recall"),
+        (int(np.isnan(measures.precision).sum()), "never predicted, so without precision"),
     ):
         if count:
             parts.append(f"{count} of {len(order)} classes: {said}.")
     return " ".join(parts)
 
 
-def _data(names: Sequence[str], found: Scores, order: np.ndarray) -> dict[str, list]:
-    values = {name: getattr(found, name)[order].tolist() for name in ("precision", "recall", "f1", "support")}
+def _data(names: Sequence[str], measures: Scores, order: np.ndarray) -> dict[str, list]:
+    values = {name: getattr(measures, name)[order].tolist() for name in ("precision", "recall", "f1", "support")}
     return {"class": [names[place] for place in order], **values}
 
 

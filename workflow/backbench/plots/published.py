@@ -96,12 +96,12 @@ def _handles(entries: Sequence[Entry]) -> list:
     from matplotlib.lines import Line2D
 
     ours = [entry for entry in entries if not math.isnan(entry.ours)]
-    found = [Line2D([], [], lw=0, marker="|", ms=13, mew=2.2, color=THEIRS, label="published")]
+    handles = [Line2D([], [], lw=0, marker="|", ms=13, mew=2.2, color=THEIRS, label="published")]
     if any(not math.isnan(entry.low) for entry in ours):
-        found.append(Line2D([], [], lw=3.2, color=OURS, alpha=0.55, marker="o", ms=5.5, label="ours, 95 % interval"))
+        handles.append(Line2D([], [], lw=3.2, color=OURS, alpha=0.55, marker="o", ms=5.5, label="ours, 95 % interval"))
     if any(math.isnan(entry.low) for entry in ours):
-        found.append(Line2D([], [], lw=0, marker="o", ms=5.5, mfc="white", mec=OURS, label="ours, no interval"))
-    return found
+        handles.append(Line2D([], [], lw=0, marker="o", ms=5.5, mfc="white", mec=OURS, label="ours, no interval"))
+    return handles
 
 
 def _data(panels: Sequence[Panel]) -> dict[str, list]:

@@ -45,12 +45,12 @@ def joined(mean_ranks: Sequence[float], critical_difference: float, differ: bool
     order = sorted(mean_ranks)
     if not differ:
         return [(0, len(order) - 1)] if len(order) > 1 else []
-    found: list[tuple[int, int]] = []
+    bars: list[tuple[int, int]] = []
     for first, rank in enumerate(order):
-        last = max(at for at, own in enumerate(order) if own - rank < critical_difference or at == first)
-        if last > first and (not found or last > found[-1][1]):
-            found.append((first, last))
-    return found
+        last = max(at for at, other in enumerate(order) if other - rank < critical_difference or at == first)
+        if last > first and (not bars or last > bars[-1][1]):
+            bars.append((first, last))
+    return bars
 
 
 def draw(heading: Heading, diagrams: Sequence[Diagram], caption: str = "") -> Picture:
@@ -78,8 +78,8 @@ def _diagram(axes: "Axes", diagram: Diagram, side: float, height: float) -> None
     axes.set(xlim=(-side, SCALE + side), ylim=(ABOVE - height, ABOVE))
     axes.set_axis_off()
     axes.text(-side, ABOVE, diagram.title, size=9.5, va="top", gid="diagram")
-    said = textwrap.wrap(diagram.said, int((SCALE + 2 * side) / LETTER), max_lines=2, placeholder=" ...")
-    axes.text(-side, ABOVE - 0.2, "\n".join(said), size=8, color="#555555", va="top", gid="said")
+    lines = textwrap.wrap(diagram.said, int((SCALE + 2 * side) / LETTER), max_lines=2, placeholder=" ...")
+    axes.text(-side, ABOVE - 0.2, "\n".join(lines), size=8, color="#555555", va="top", gid="said")
     _axis(axes, count)
     _scale(axes, diagram, count)
     bars = joined(diagram.mean_ranks, diagram.critical_difference, diagram.differ)
@@ -125,8 +125,8 @@ def _names(axes: "Axes", diagram: Diagram, top: float) -> None:
         y = top - LINE * (place if left else count - 1 - place)
         x, end = _x(diagram.mean_ranks[at], count), -0.1 if left else SCALE + 0.1
         axes.plot([x, x, end], [0, y, y], lw=0.8, color="#555555", gid="leader", zorder=1)
-        said = f"{diagram.mean_ranks[at]:.2f}"
-        text = f"{shown[at]}  {said}" if left else f"{said}  {shown[at]}"
+        number = f"{diagram.mean_ranks[at]:.2f}"
+        text = f"{shown[at]}  {number}" if left else f"{number}  {shown[at]}"
         axes.text(end + (-0.06 if left else 0.06), y, text, ha="right" if left else "left", va="center", size=8)
 
 

@@ -68,9 +68,9 @@ def _panel(axes: "Axes", panel: Panel, looks: Mapping[str, tuple[str, str]]) -> 
     axes.grid(color="#EEEEEE")
     axes.set_title(f"{legible([panel.title], 44)[0]}\n{shorten(panel.said, 66)}")
     for group, (colour, mark) in looks.items():
-        own = [point for point in panel.points if point.group == group]
-        if own:
-            x, y = [point.x for point in own], [point.y for point in own]
+        of_group = [point for point in panel.points if point.group == group]
+        if of_group:
+            x, y = [point.x for point in of_group], [point.y for point in of_group]
             axes.plot(x, y, linestyle="none", marker=mark, color=colour, ms=5, mec="white", mew=0.4, label=group)
     axes.margins(0.14, 0.16)
     axes.autoscale_view()
@@ -113,8 +113,8 @@ def _legend(figure, looks: Mapping[str, tuple[str, str]], panels: Sequence[Panel
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], linestyle="none", marker=mark, color=colour, ms=5, label=said)
-        for (colour, mark), said in zip(looks.values(), legible(looks, 30), strict=True)
+        Line2D([], [], linestyle="none", marker=mark, color=colour, ms=5, label=label)
+        for (colour, mark), label in zip(looks.values(), legible(looks, 30), strict=True)
     ]
     numbered = any(len(panel.points) <= NUMBERED for panel in panels)
     title = "the number at a point is its number of clusters" if numbered else None

@@ -29,15 +29,15 @@ def draw(heading: Heading, labels: np.ndarray, widths: np.ndarray) -> Picture:
     rows = kept[np.lexsort((kept, -widths[kept], labels[kept]))]
     clusters, starts, sizes = np.unique(labels[rows], return_index=True, return_counts=True)
     shown = np.sort(np.lexsort((clusters, -sizes))[:LARGEST])
-    own = [widths[rows[starts[at] : starts[at] + sizes[at]]].astype(float) for at in shown]
+    by_cluster = [widths[rows[starts[at] : starts[at] + sizes[at]]].astype(float) for at in shown]
     mean = float(widths[rows].mean(dtype=float))
     with _style.style():
         figure = _style.figure(heading, 8.0, max(3.6, LINE * len(shown) + 0.9))
         axes, beside = figure.subplots(1, 2, width_ratios=(5.9, 2.1))
-        tops = _silhouettes(axes, clusters[shown], own)
-        _axes(axes, mean, own, len(clusters))
+        tops = _silhouettes(axes, clusters[shown], by_cluster)
+        _axes(axes, mean, by_cluster, len(clusters))
         figure.draw_without_rendering()
-        _list(axes, beside, clusters[shown], own, tops)
+        _list(axes, beside, clusters[shown], by_cluster, tops)
     data = {"image": rows.tolist(), "cluster": labels[rows].tolist(), "width": widths[rows].tolist()}
     return Picture(figure, data, _caption(mean, widths[rows], labels, len(clusters) - len(shown)))
 
@@ -59,12 +59,12 @@ def spread(places: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
     return np.clip(level, low, max(low, high - pushed[-1])) + pushed
 
 
-def _silhouettes(axes: "Axes", clusters: np.ndarray, own: Sequence[np.ndarray]) -> np.ndarray:
+def _silhouettes(axes: "Axes", clusters: np.ndarray, by_cluster: Sequence[np.ndarray]) -> np.ndarray:
     """Draw the silhouettes below one another; the heights at which they begin."""
-    sizes = np.array([len(widths) for widths in own])
+    sizes = np.array([len(widths) for widths in by_cluster])
     gap = min(GAP, GAPS / len(sizes)) * sizes.sum()
     tops = np.cumsum(sizes) - sizes + gap * np.arange(len(sizes))
-    for cluster, widths, top in zip(clusters, own, tops, strict=True):
+    for cluster, widths, top in zip(clusters, by_cluster, tops, strict=True):
         values, edges = steps(widths)
         look = {"fill": True, "color": _style.colour(int(cluster)), "lw": 0, "gid": f"cluster {cluster}"}
         axes.stairs(values, top + edges, orientation="horizontal", **look)
@@ -72,10 +72,10 @@ def _silhouettes(axes: "Axes", clusters: np.ndarray, own: Sequence[np.ndarray]) 
     return tops
 
 
-def _axes(axes: "Axes", mean: float, own: Sequence[np.ndarray], number: int) -> None:
+def _axes(axes: "Axes", mean: float, by_cluster: Sequence[np.ndarray], number: int) -> None:
     from matplotlib.patheffects import withStroke
 
-    drawn = np.concatenate([steps(widths)[0] for widths in own])
+    drawn = np.concatenate([steps(widths)[0] for widths in by_cluster])
     low, high = float(drawn.min()), float(drawn.max())
     room = 0.03 * (max(high, 0) - min(low, 0) or 1)
     axes.set_xlim(min(low, 0) - room * (low < 0), max(high, 0) + room)
@@ -84,27 +84,29 @@ def _axes(axes: "Axes", mean: float, own: Sequence[np.ndarray], number: int) -> 
     axes.axvline(0, color="#666666", lw=0.8)
     halo = [withStroke(linewidth=2.6, foreground="white")]
     axes.axvline(mean, color=_style.INK, lw=1.2, ls="--", gid="mean", path_effects=halo)
-    said = {"xy": (mean, 1), "xycoords": axes.get_xaxis_transform(), "xytext": (0, 3), "textcoords": "offset points"}
-    axes.annotate(f"mean {mean:.3f}", **said, ha="center", size=8, gid="mean")
+    place = {"xy": (mean, 1), "xycoords": axes.get_xaxis_transform(), "xytext": (0, 3), "textcoords": "offset points"}
+    axes.annotate(f"mean {mean:.3f}", **place, ha="center", size=8, gid="mean")
     axes.set_xlabel("silhouette width (-1 to 1, higher is better)")
-    hidden = number - len(own)
-    what = f"the {len(own)} largest of {number} clusters" if hidden else "clusters"
+    hidden = number - len(by_cluster)
+    what = f"the {len(by_cluster)} largest of {number} clusters" if hidden else "clusters"
     axes.set_ylabel(f"images by width, in {what}")
     axes.set_yticks([])
     axes.grid(axis="x")
 
 
-def _list(axes: "Axes", beside: "Axes", clusters: np.ndarray, own: Sequence[np.ndarray], tops: np.ndarray) -> None:
+def _list(
+    axes: "Axes", beside: "Axes", clusters: np.ndarray, by_cluster: Sequence[np.ndarray], tops: np.ndarray
+) -> None:
     """Number, size and mean of each cluster, and a line that leads to it from there."""
     beside.set_axis_off()
     beside.set(xlim=(0, 1), ylim=axes.get_ylim())
     bottom, top = axes.get_ylim()
     line = LINE * axes.figure.dpi / axes.get_window_extent().height * (bottom - top)
-    middles = tops + np.array([len(widths) for widths in own]) / 2
+    middles = tops + np.array([len(widths) for widths in by_cluster]) / 2
     places = spread(middles, line, top + line / 2, bottom - line / 2)
     room = (beside.get_window_extent().x0 - axes.get_window_extent().x1) / axes.get_window_extent().width
     bend = {"transform": axes.get_yaxis_transform(), "color": "#999999", "lw": 0.6, "clip_on": False}
-    for cluster, widths, middle, place in zip(clusters, own, middles, places, strict=True):
+    for cluster, widths, middle, place in zip(clusters, by_cluster, middles, places, strict=True):
         (leader,) = axes.plot([1, 1 + room, 1 + 1.25 * room], [middle, place, place], gid="leader", **bend)
         leader.set_in_layout(False)
         texts = (f"{cluster}", f"{len(widths):,}", f"{widths.mean():+.2f}")

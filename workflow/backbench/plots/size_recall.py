@@ -30,11 +30,11 @@ def draw(
     sizes, recalls = np.asarray(sizes), np.asarray(recalls, dtype=float)
     kept = np.flatnonzero(~np.isnan(recalls))
     x, y = sizes[kept].astype(float), recalls[kept]
-    found = spearman(x, y)
+    correlation = spearman(x, y)
     missed, line = residuals(x, y)
-    said = "Spearman correlation " + ("undefined" if math.isnan(found) else f"{found:+.2f}")
+    text = "Spearman correlation " + ("undefined" if math.isnan(correlation) else f"{correlation:+.2f}")
     with _style.style():
-        figure = _style.figure(replace(heading, about=f"{heading.about}, {said}"), 6.6, 4.6)
+        figure = _style.figure(replace(heading, about=f"{heading.about}, {text}"), 6.6, 4.6)
         axes = figure.subplots()
         _axes(axes, x)
         if line is not None:
@@ -46,7 +46,7 @@ def draw(
         _name(axes, np.column_stack([x, y]), np.array(legible(names, 24), dtype=object)[kept], named)
     data = {"class": list(names), "training_images": sizes.tolist(), "recall": recalls.tolist()}
     data["test_images"] = np.asarray(support).tolist()
-    return Picture(figure, data, _caption(found, x, len(names)))
+    return Picture(figure, data, _caption(correlation, x, len(names)))
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
@@ -114,10 +114,10 @@ def _name(axes: "Axes", points: np.ndarray, names: np.ndarray, named: np.ndarray
     _labels.place(axes, points[order], texts, radius=3.0)
 
 
-def _caption(found: float, x: np.ndarray, classes: int) -> str:
+def _caption(correlation: float, x: np.ndarray, classes: int) -> str:
     parts = [f"Each mark is a class: its training images against its recall on the test images ({len(x)} classes)."]
-    if not math.isnan(found):
-        parts.append(f"Their Spearman correlation is {found:+.2f}: above 0, larger classes are found more often.")
+    if not math.isnan(correlation):
+        parts.append(f"Their Spearman correlation is {correlation:+.2f}: above 0, larger classes are found more often.")
     else:
         parts.append("Their Spearman correlation is undefined.")
     if len(x) and alike(x):

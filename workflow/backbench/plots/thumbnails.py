@@ -66,17 +66,17 @@ def draw(
     inches = maps.shape(panel, PANEL)[1] if maps.listed(panel) else 0.0
     with _style.style():
         figure = _style.figure(heading, PANEL + 0.5, PANEL * maps.flatness(positions, side / 2) + 0.5 + inches)
-        own = figure.subplots()
-        maps.frame(own, positions, axes, margin=side / 2)
-        maps.cloud(own, positions, panel, faint=True)
+        plane = figure.subplots()
+        maps.frame(plane, positions, axes, margin=side / 2)
+        maps.cloud(plane, positions, panel, faint=True)
         many = sum(code >= 0 for code, _ in panel.groups()) > COLOURS
         for place, image in zip(shown.tolist(), images, strict=True):
-            _put(own, positions[place], image, side * FILLED, panel, int(panel.codes[place]), many)
+            _put(plane, positions[place], image, side * FILLED, panel, int(panel.codes[place]), many)
         if maps.listed(panel):
-            maps.legend(own, panel, PANEL)
-    found = maps.data(numbers, positions, [panel])
-    found["shown"] = np.isin(np.arange(len(positions)), shown).astype(int).tolist()
-    return Picture(figure, found, caption)
+            maps.legend(plane, panel, PANEL)
+    data = maps.data(numbers, positions, [panel])
+    data["shown"] = np.isin(np.arange(len(positions)), shown).astype(int).tolist()
+    return Picture(figure, data, caption)
 
 
 def _put(
@@ -106,9 +106,9 @@ def _put(
         _tab(axes, (left, high), str(code), colour)
 
 
-def _tab(axes: "Axes", corner: tuple[float, float], said: str, colour: str) -> None:
+def _tab(axes: "Axes", corner: tuple[float, float], text: str, colour: str) -> None:
     from matplotlib.colors import to_rgb
 
     box = {"facecolor": colour, "edgecolor": "none", "pad": 0.6}
     ink = _style.ink_on(to_rgb(colour))
-    axes.text(*corner, said, size=5.5, color=ink, bbox=box, ha="left", va="top", zorder=5, gid="number")
+    axes.text(*corner, text, size=5.5, color=ink, bbox=box, ha="left", va="top", zorder=5, gid="number")

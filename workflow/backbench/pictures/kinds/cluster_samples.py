@@ -71,9 +71,9 @@ def from_mean(x: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
     """Euclidean distances of some rows of `x` to their mean, (len(rows),) float64."""
     import numpy as np
 
-    own = x[rows]
-    mean = own.mean(axis=0, dtype=np.float64)
-    blocks = (own[first : first + BLOCK] - mean for first in range(0, len(own), BLOCK))
+    points = x[rows]
+    mean = points.mean(axis=0, dtype=np.float64)
+    blocks = (points[first : first + BLOCK] - mean for first in range(0, len(points), BLOCK))
     return np.concatenate([np.sqrt((block**2).sum(axis=1)) for block in blocks])
 
 
@@ -117,8 +117,8 @@ def _tiles(source: Source, rows: "np.ndarray") -> list:
 
     names = _images.class_names(source, LIMIT)
     images = source.images[rows]
-    said = [names[source.truth[row]] if names else f"image {row}" for row in rows]
-    return [Tile(image, (text,)) for image, text in zip(images, said, strict=True)]
+    texts = [names[source.truth[row]] if names else f"image {row}" for row in rows]
+    return [Tile(image, (text,)) for image, text in zip(images, texts, strict=True)]
 
 
 def _data(source: Source, samples: Sequence[_Sample], noise: "np.ndarray") -> dict[str, list]:
@@ -131,10 +131,10 @@ def _data(source: Source, samples: Sequence[_Sample], noise: "np.ndarray") -> di
     ]
     listed += [(-1, "noise", int(row), float("nan")) for row in noise]
     names = ("cluster", "group", "image", "distance")
-    found = {name: [entry[place] for entry in listed] for place, name in enumerate(names)}
+    columns = {name: [entry[place] for entry in listed] for place, name in enumerate(names)}
     if source.widths is not None:
-        found["width"] = [float(source.widths[row]) for row in found["image"]]
-    return found | _images.columns(source, found["image"])
+        columns["width"] = [float(source.widths[row]) for row in columns["image"]]
+    return columns | _images.columns(source, columns["image"])
 
 
 def _caption(source: Source, count: int, noise: int) -> str:

@@ -44,10 +44,10 @@ def draw(source: Source) -> Picture:
 
     curve = as_curve(family_of(source))
     k = source.row.plan.stages[source.row.run.stages[HEAD]].config.get("k")
-    found = f"there is none: {curve.note}" if curve.knee is None else f"the ring marks it ({curve.note})"
+    knee = f"there is none: {curve.note}" if curve.knee is None else f"the ring marks it ({curve.note})"
     caption = (
         "Within-cluster sum of squares against the number of clusters, mean over seeds with a band from the least to "
-        f"the greatest. The knee is where more clusters stop to pay: {found}. The diamond is this run."
+        f"the greatest. The knee is where more clusters stop to pay: {knee}. The diamond is this run."
     )
     heading = source.heading(f"{TITLE} of {curve.name}")
     return elbow.draw(heading, {_space(source): [curve]}, k, caption)
@@ -59,19 +59,19 @@ def family_of(source: Source) -> list[Candidate]:
     A record is read from the store only where the row has not brought it. Empty where the run's own failed.
     """
     row, stages = source.row, source.row.plan.stages
-    own = row.run.stages[HEAD]
-    place = stages[own].parents, stages[own].config["scope"]
-    siblings = {own: row.run}
+    clustering = row.run.stages[HEAD]
+    place = stages[clustering].parents, stages[clustering].config["scope"]
+    siblings = {clustering: row.run}
     for run in row.plan.runs.values():
         member = run.stages.get(HEAD)
         if member and member not in siblings and (stages[member].parents, stages[member].config["scope"]) == place:
             siblings[member] = run
     read = {member: source.store.read(HEAD, member) for member in siblings if member not in row.records}
     records = {**row.records, **{member: record for member, record in read.items() if record}}
-    found = candidates.representations(ledger.Row(row.plan, run, records) for run in siblings.values())
-    every = [one for group in found for one in group.candidates]
-    name = next((one.family for one in every if one.member == own), None)
-    return [one for one in every if one.family == name]
+    spaces = candidates.representations(ledger.Row(row.plan, run, records) for run in siblings.values())
+    every = [candidate for group in spaces for candidate in group.candidates]
+    name = next((candidate.family for candidate in every if candidate.member == clustering), None)
+    return [candidate for candidate in every if candidate.family == name]
 
 
 def as_curve(members: Sequence[Candidate]) -> "Curve":
@@ -79,9 +79,9 @@ def as_curve(members: Sequence[Candidate]) -> "Curve":
     from backbench.plots.elbow import Curve
 
     values: dict[int, list[float]] = {}
-    for one in members:
-        if one.k is not None and not math.isnan(one.value(ELBOW)):
-            values.setdefault(one.k, []).append(one.value(ELBOW))
+    for candidate in members:
+        if candidate.k is not None and not math.isnan(candidate.value(ELBOW)):
+            values.setdefault(candidate.k, []).append(candidate.value(ELBOW))
     choice = best_k.elbow(best_k.mean_curve(members, ELBOW))
     return Curve(members[0].family, values, choice.k, choice.note)
 

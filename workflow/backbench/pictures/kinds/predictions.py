@@ -35,10 +35,10 @@ def lacks(source: Source) -> str | None:
     """Why there is nothing to compare with the truth."""
     if source.names is None:
         return _heads.NO_CLASSES
-    found = _images.missing(source)
-    if found is None and _heads.unclustered(source):
+    reason = _images.missing(source)
+    if reason is None and _heads.unclustered(source):
         return _heads.unclassified(source)
-    return found
+    return reason
 
 
 def draw(source: Source) -> Picture:
@@ -127,11 +127,11 @@ def _about(source: Source, judged: _Judged) -> str:
 def _data(source: Source, judged: _Judged, places: "np.ndarray") -> dict[str, list]:
     rows = judged.rows[places]
     answers = [source.names[answer] if answer >= 0 else "" for answer in judged.answers[places]]
-    found = {"image": rows.tolist(), "prediction" if judged.predicted else "cluster_class": answers}
+    columns = {"image": rows.tolist(), "prediction" if judged.predicted else "cluster_class": answers}
     if _heads.missing(source, _heads.CLUSTERING) is None:
-        found["cluster"] = source.labels[rows].tolist()
-    found["right"] = (judged.answers[places] == source.truth[rows]).tolist()
-    return found | _images.columns(source, rows.tolist())
+        columns["cluster"] = source.labels[rows].tolist()
+    columns["right"] = (judged.answers[places] == source.truth[rows]).tolist()
+    return columns | _images.columns(source, rows.tolist())
 
 
 def _caption(judged: _Judged) -> str:

@@ -22,9 +22,9 @@ ARRAYS = ("reconstructions", "reconstructed_rows")
 
 def lacks(source: Source) -> str | None:
     """Why there are no reconstructions."""
-    found = _images.untrained(source)
-    if found:
-        return found
+    reason = _images.untrained(source)
+    if reason:
+        return reason
     if not set(ARRAYS) <= set(source.row.records[source.row.stages["features"]].get("arrays", {})):
         return "older code trained it and kept no reconstructions; launch the sweep again, which trains it anew"
     return _images.missing(source)
@@ -63,8 +63,8 @@ def _section(
     from backbench.plots.grid import Section, Strip, Tile
 
     names = _images.class_names(source, LIMIT)
-    said = [names[source.truth[row]] if names else f"image {row}" for row in rows]
-    above = [Tile(image, (text,)) for image, text in zip(images, said, strict=True)]
+    texts = [names[source.truth[row]] if names else f"image {row}" for row in rows]
+    above = [Tile(image, (text,)) for image, text in zip(images, texts, strict=True)]
     below = [Tile(image, (f"{error:.4f}",)) for image, error in zip(made, errors, strict=True)]
     strips = [Strip([above], "images"), Strip([below], "reconstructions", ("mean squared", "error per pixel"))]
     return Section(strips, [("", COLUMNS)])

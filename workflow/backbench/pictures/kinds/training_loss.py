@@ -25,12 +25,12 @@ def draw(source: Source) -> Picture:
     """The loss on the training and on the validation images after every epoch."""
     from backbench.plots import curves
 
-    found = {NAMES.get(name, name): values for name, values in source.row.curves.items()}
+    losses = {NAMES.get(name, name): values for name, values in source.row.curves.items()}
     best = source.info("features")["training"].get("best_epoch")
-    judged = (VALIDATION, best) if best and VALIDATION in found else None
+    judged = (VALIDATION, best) if best and VALIDATION in losses else None
     unit = UNITS.get(source.row.params.get("backbone.loss"), "loss")
     heading = source.heading(TITLE)
-    return curves.draw(heading, found, unit, _caption(source, judged, found), judged, _stopped(source))
+    return curves.draw(heading, losses, unit, _caption(source, judged, losses), judged, _stopped(source))
 
 
 def _stopped(source: Source) -> str:
@@ -42,9 +42,9 @@ def _stopped(source: Source) -> str:
     return f"stopped early, after epoch {done} of at most {most}: {patience} epochs brought nothing better"
 
 
-def _caption(source: Source, judged: tuple[str, int] | None, found: dict[str, list[float]]) -> str:
+def _caption(source: Source, judged: tuple[str, int] | None, losses: dict[str, list[float]]) -> str:
     words = f"Loss after each epoch; the training {_stopped(source)}."
     if judged:
         name, epoch = judged
-        words += f" The ring is the best epoch, {epoch} ({found[name][epoch - 1]:.4g}); its weights made the features."
+        words += f" The ring is the best epoch, {epoch} ({losses[name][epoch - 1]:.4g}); its weights made the features."
     return words

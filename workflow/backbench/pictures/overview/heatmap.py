@@ -50,29 +50,31 @@ def draw(sweep: Sweep, metric: str | None = None, x: str | None = None, y: str |
 
     if metric is None and (x or y):
         raise ConfigError(f"received the axes x={x}, y={y} without a metric; name one, such as {ACCURACY}.")
-    found, left_out = _asked(sweep, metric, x, y) if metric else _usual(sweep)
-    about = f"{catalogue.metric(metric).words} over {found[0].x} and {found[0].y}" if metric else ""
-    caption = _caption(found, boards.chooser(sweep.rows))
-    return heatmap.tables(sweep.heading(TITLE, about), found, caption + left_out)
+    maps, left_out = _asked(sweep, metric, x, y) if metric else _usual(sweep)
+    about = f"{catalogue.metric(metric).words} over {maps[0].x} and {maps[0].y}" if metric else ""
+    caption = _caption(maps, boards.chooser(sweep.rows))
+    return heatmap.tables(sweep.heading(TITLE, about), maps, caption + left_out)
 
 
 def _usual(sweep: Sweep) -> tuple[list["Table"], str]:
     """Test accuracy over space and classifier, and of the best space NMI over clusterer and k."""
-    found = []
+    shown = []
     if rows := _of(sweep.rows, ACCURACY):
-        found.append(_table(rows, "classification", ACCURACY, PLUGIN["classification"], SPACE, "Best classifiers"))
+        shown.append(_table(rows, "classification", ACCURACY, PLUGIN["classification"], SPACE, "Best classifiers"))
     name = PLUGIN["clustering"]
     if rows := _of(sweep.rows, NMI):
         titles = _spaces.titles(rows, "clustering")
         best = _spaces.matrix(max(rows, key=lambda row: row.metrics[NMI]), "clustering")
-        own = [row for row in rows if _spaces.matrix(row, "clustering") == best]
-        found.append(_table(own, "clustering", NMI, "k", name, f"Clusterings of {titles[best]}, the space of best NMI"))
-        return found, ""
+        group = [row for row in rows if _spaces.matrix(row, "clustering") == best]
+        shown.append(
+            _table(group, "clustering", NMI, "k", name, f"Clusterings of {titles[best]}, the space of best NMI")
+        )
+        return shown, ""
     for metric in SILHOUETTES:
         if rows := _of(sweep.rows, metric):
             maps, left_out = _by_space(rows, "clustering", metric, "k", name)
-            return found + maps, left_out
-    return found, ""
+            return shown + maps, left_out
+    return shown, ""
 
 
 def _asked(sweep: Sweep, metric: str, x: str | None, y: str | None) -> tuple[list["Table"], str]:
@@ -100,10 +102,10 @@ def _asked(sweep: Sweep, metric: str, x: str | None, y: str | None) -> tuple[lis
 def _by_space(rows: Sequence[Row], head: str, metric: str, x: str, y: str) -> tuple[list["Table"], str]:
     """A map for each feature space, as many as there is room for."""
     titles = _spaces.titles(rows, head)
-    shown = sorted(titles, key=lambda own: (titles[own], own))[:SPACES]
+    shown = sorted(titles, key=lambda space: (titles[space], space))[:SPACES]
     more = f" {SPACES} of {len(titles)} feature spaces are shown, the first by name." if len(titles) > SPACES else ""
-    groups = {own: [row for row in rows if _spaces.matrix(row, head) == own] for own in shown}
-    return [_table(group, head, metric, x, y, titles[own]) for own, group in groups.items()], more
+    groups = {space: [row for row in rows if _spaces.matrix(row, head) == space] for space in shown}
+    return [_table(group, head, metric, x, y, titles[space]) for space, group in groups.items()], more
 
 
 def _table(rows: Sequence[Row], head: str, metric: str, x: str, y: str, title: str = "") -> "Table":
@@ -157,7 +159,7 @@ def _seedless(row: Row, head: str) -> str:
 
 def _of(rows: Sequence[Row], metric: str) -> list[Row]:
     """Distinct results that have a metric."""
-    head = next((found for row in rows if (found := _head(row, metric))), None)
+    head = next((task for row in rows if (task := _head(row, metric))), None)
     if head is None:
         return []
     return [row for row in tables.distinct(rows, head) if not math.isnan(row.metrics.get(metric, math.nan))]
@@ -169,10 +171,10 @@ def _head(row: Row, metric: str) -> str | None:
 
 def _params(row: Row, head: str) -> dict[str, Any]:
     """The parameters that a head's result depends on: runs that share it differ in the others."""
-    own = ("dataset.", "backbone.", f"{head}.", PLUGIN[head].split(".")[0] + ".")
+    prefixes = ("dataset.", "backbone.", f"{head}.", PLUGIN[head].split(".")[0] + ".")
     config = row.plan.stages[row.run.stages[head]].config
     axes = {key: config[key] for key in ("k", "seed") if key in config}
-    return {key: value for key, value in row.params.items() if key.startswith(own)} | axes
+    return {key: value for key, value in row.params.items() if key.startswith(prefixes)} | axes
 
 
 def _ordered(values: set[Any]) -> list[Any]:
@@ -190,15 +192,15 @@ def _of_test(metric: str) -> bool:
     return catalogue.metric(metric).images == catalogue.TEST
 
 
-def _caption(found: Sequence["Table"], chooser: str) -> str:
+def _caption(maps: Sequence["Table"], chooser: str) -> str:
     text = "Each cell is the best of the results that share its row and column, seeds averaged first"
-    of_test = any(_of_test(table.metric) for table in found)
+    of_test = any(_of_test(table.metric) for table in maps)
     if not of_test:
         text += "."
     elif _of_test(chooser):
         text += f"; without a validation part it is the best by {catalogue.metric(chooser).words}, which flatters it."
     else:
         text += f"; the best by {catalogue.metric(chooser).words}, not by what is shown."
-    absent = any(ABSENT in (*table.rows, *table.columns) for table in found)
-    said = f"; {ABSENT} stands for results that have no such parameter" if absent else ""
-    return f"{text} The frame marks the best cell{said}."
+    absent = any(ABSENT in (*table.rows, *table.columns) for table in maps)
+    note = f"; {ABSENT} stands for results that have no such parameter" if absent else ""
+    return f"{text} The frame marks the best cell{note}."

@@ -33,13 +33,13 @@ def draw(sweep: Sweep) -> Picture:
     from backbench.evaluate import standings
     from backbench.plots import intervals
 
-    found = [table for table in standings.tables(sweep.rows, sweep.store) if table.entries]
-    shown = found[:BOARDS]
+    tables = [table for table in standings.tables(sweep.rows, sweep.store) if table.entries]
+    shown = tables[:BOARDS]
     parts = [
         f"The best {BEST} of each leaderboard. Those that cannot be told apart share a rank (=) and a shade. "
         "Overlapping lines do not decide: ranks come from paired differences on the same images.",
         *dict.fromkeys(table.note for table in shown if table.note),
-        f"{BOARDS} of {len(found)} leaderboards are shown, the first." if len(found) > BOARDS else "",
+        f"{BOARDS} of {len(tables)} leaderboards are shown, the first." if len(tables) > BOARDS else "",
     ]
     return intervals.draw(sweep.heading(TITLE), list(map(listing_of, shown)), " ".join(filter(None, parts)))
 
@@ -57,22 +57,22 @@ def listing_of(table: "Table") -> "Listing":
 def _entry(entry: "Entry", name: str, metric: str):
     from backbench.plots import intervals
 
-    own = entry.values[metric]
-    known = own.over is not None and own.low is not None and own.high is not None
-    ends = (own.low, own.high) if known else (math.nan, math.nan)
-    return intervals.Entry(name, own.mean, *ends, own.over or "", own.n, entry.rank, entry.tied)
+    value = entry.values[metric]
+    known = value.over is not None and value.low is not None and value.high is not None
+    ends = (value.low, value.high) if known else (math.nan, math.nan)
+    return intervals.Entry(name, value.mean, *ends, value.over or "", value.n, entry.rank, entry.tied)
 
 
 def names_of(entries: Sequence["Entry"], columns: Sequence[str], prefixes: tuple[str, ...]) -> list[str]:
     """What a board's columns say of each entry, and the options that tell namesakes apart."""
     plugins = [column for column in columns if column != "k"]
-    said = [" ".join(_words(entry.params, columns)) for entry in entries]
+    labels = [" ".join(_words(entry.params, columns)) for entry in entries]
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         groups.setdefault(" ".join(_words(entry.params, plugins)), []).append(entry.params)
     varying = {name: _varying(group, columns, prefixes) for name, group in groups.items()}
     names = []
-    for entry, name in zip(entries, said, strict=True):
+    for entry, name in zip(entries, labels, strict=True):
         keys = varying[" ".join(_words(entry.params, plugins))]
         names.append(
             " ".join([name, *(f"{key.split('.', 1)[1]}={entry.params[key]}" for key in keys if key in entry.params)])
@@ -88,11 +88,11 @@ def _varying(group: Sequence[Mapping[str, Any]], columns: Sequence[str], prefixe
 
 def _words(params: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
     """``pixels``, ``pca50``, ``kmeans``, ``k=10``: a plugin and a chain say themselves, other parameters by name."""
-    found = []
+    words = []
     for column in columns:
         value = params.get(column)
         if value in (None, "none"):
             continue
         plain = column.endswith((".name", "chain", ".metric"))
-        found.append(str(value) if plain else f"{column.split('.')[-1]}={value}")
-    return found
+        words.append(str(value) if plain else f"{column.split('.')[-1]}={value}")
+    return words

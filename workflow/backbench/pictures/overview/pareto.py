@@ -28,8 +28,8 @@ def lacks(sweep: Sweep) -> str | None:
         return "no classifier is done, and no clustering was compared with classes"
     timed = [row for row in best.values() if _speed(row)]
     if len(timed) < 2:
-        said = f"{len(best)} representations, {len(timed)} of which with a recorded extraction speed"
-        return f"{said}; a comparison takes two"
+        text = f"{len(best)} representations, {len(timed)} of which with a recorded extraction speed"
+        return f"{text}; a comparison takes two"
     return None
 
 
@@ -40,12 +40,12 @@ def draw(sweep: Sweep) -> Picture:
     head, best = _best(sweep)
     metric, chooser = SCORES[head], _chooser(sweep, head)
     names = _spaces.titles(best.values(), head)
-    timed = {own: row for own, row in best.items() if _speed(row)}
+    timed = {space: row for space, row in best.items() if _speed(row)}
     points = [
-        pareto.Point(names[own], _speed(row), row.metrics[metric], _device(row), _detail(row, head))
-        for own, row in timed.items()
+        pareto.Point(names[space], _speed(row), row.metrics[metric], _device(row), _detail(row, head))
+        for space, row in timed.items()
     ]
-    untimed = [names[own] for own in best if own not in timed]
+    untimed = [names[space] for space in best if space not in timed]
     devices = sorted({point.device for point in points})
     about = f"extracted on {devices[0]}" if len(devices) == 1 else f"extracted on {len(devices)} devices"
     return pareto.draw(sweep.heading(TITLE, about), points, metric, _caption(head, chooser, devices, untimed))
@@ -71,16 +71,16 @@ def _caption(head: str, chooser: str, devices: list[str], untimed: list[str]) ->
 def _best(sweep: Sweep) -> tuple[str | None, Mapping[str, Row]]:
     """The head that is shown, and the best row of each matrix that it worked on."""
     for head, metric in SCORES.items():
-        found: dict[str, Row] = {}
+        best: dict[str, Row] = {}
         chooser = _chooser(sweep, head)
         for row in tables.distinct(sweep.rows, head):
             if math.isnan(row.metrics.get(metric, math.nan)):
                 continue
-            own = _spaces.matrix(row, head)
-            if own not in found or _merit(row, chooser) > _merit(found[own], chooser):
-                found[own] = row
-        if found:
-            ordered = sorted(found.items(), key=lambda item: (item[1].params["backbone.name"], item[1].chain(head)))
+            space = _spaces.matrix(row, head)
+            if space not in best or _merit(row, chooser) > _merit(best[space], chooser):
+                best[space] = row
+        if best:
+            ordered = sorted(best.items(), key=lambda item: (item[1].params["backbone.name"], item[1].chain(head)))
             return head, dict(ordered)
     return None, {}
 
