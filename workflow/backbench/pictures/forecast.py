@@ -1,4 +1,4 @@
-"""How many pictures a sweep will end with and how long they take to draw, before it has begun (layer 2)."""
+"""How many pictures a sweep will end with and how long they take to draw, before it starts (layer 2)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from backbench.sweep import rates
 from backbench.sweep.grid import Run, Stage
 from backbench.sweep.plan import Plan
 
-# Seconds of one core, seen on 3,000 and 60,000 images: of any picture, and of the positions by t-SNE and by UMAP.
+# Seconds of one core, measured on 3,000 and 60,000 images: of any picture, and of positions by t-SNE and by UMAP.
 PICTURE_SECONDS, PICTURE_IMAGE_SECONDS = 0.6, 2e-5
 LAYOUT_IMAGE_SECONDS = 2.3e-3 + 1.4e-3
 # UMAP is compiled in each process that draws.
@@ -21,14 +21,14 @@ TREES = "agglomerative"
 
 @dataclass(frozen=True)
 class Forecast:
-    """Pictures that are to be drawn, about, and seconds of one core that they take."""
+    """About how many pictures are to be drawn, and the seconds of one core that they take."""
 
     pictures: int = 0
     seconds: float = 0.0
 
 
 def of_sweep(plan: Plan) -> Forecast:
-    """What drawing a sweep will take; pictures of runs that have some are there already."""
+    """What drawing a sweep will take; runs that have pictures already are left out."""
     mode = drawing.mode(plan)
     if mode == choice.NONE:
         return Forecast()
@@ -41,7 +41,7 @@ def of_sweep(plan: Plan) -> Forecast:
 
 
 def _groups(plan: Plan, mode: str) -> Iterator[list[Run]]:
-    """Runs of which one is drawn: of a backbone and a clusterer, or all of them for each distinct clustering."""
+    """Groups of runs of which one is drawn: those of a backbone and a clusterer, or of each distinct clustering."""
     seedless: dict[str, str] = {}
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in plan.runs.values():
@@ -92,7 +92,7 @@ def _shape(about: Mapping[str, int]) -> tuple[int, int]:
 
 
 def _spaces(plan: Plan, groups: Sequence[Sequence[Run]]) -> int:
-    """Matrices whose maps are drawn: at most as many of a backbone as it has clusterers, for one run each is drawn."""
+    """Matrices whose maps are drawn: at most one for each run drawn of a backbone."""
     matrices: dict[str, tuple[set[str], int]] = {}
     for group in groups:
         backbone = _backbone(plan.stages[group[0].stages["features"]])

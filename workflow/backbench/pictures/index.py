@@ -1,6 +1,6 @@
-"""What lies in a folder of pictures: ``index.json``, from the name of a picture to what is known of it (layer 2).
+"""The index of a folder of pictures: ``index.json``, from the name of a picture to what is known of it (layer 2).
 
-An entry has ``png`` and ``csv`` where the picture is there, else ``failure`` or ``lacks`` with the reason. Its ``key``
+An entry has ``png`` and ``csv`` where the picture exists, else ``failure`` or ``lacks`` with the reason. Its ``key``
 says what it was made from.
 """
 
@@ -50,12 +50,12 @@ def update(folder: Path, changes: Mapping[str, Entry | None]) -> None:
 
 
 def current(folder: Path, entry: Entry | None, key: str) -> bool:
-    """Whether a picture is there, whole, and made from what `key` stands for."""
+    """Whether a picture exists and was made from what `key` stands for."""
     return entry is not None and entry.get("key") == key and there(folder, entry)
 
 
 def there(folder: Path, entry: Entry) -> bool:
-    """Whether an entry has its files."""
+    """Whether the files of an entry exist."""
     return all(name in entry and (folder / entry[name]).is_file() for name in FILES)
 
 

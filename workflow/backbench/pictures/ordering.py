@@ -1,4 +1,4 @@
-"""Which pictures are wanted: of a plan as it was asked for, and of a run or a sweep by name (layer 2)."""
+"""Which pictures are wanted: of a plan as requested, and of a run or a sweep by name (layer 2)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ def of_sweep(
 def of_plan(plan: Plan, plots: str, store: Store) -> list[Order]:
     """What a joined sweep is to end with: its own pictures, those of its runs, and what was asked for before.
 
-    Pictures of its runs that nobody asked for, such as the best ones of a smaller sweep, are dropped once they are
+    Pictures of its runs that nobody asked for, such as those of the best runs of a smaller sweep, are dropped once
     outdated.
     """
     every = ledger.rows(plan, ledger.joined_records(plan))
@@ -52,7 +52,7 @@ _Again = Mapping[Path, Mapping[str, tuple[Entry, Order | None]]]
 
 def _kept(known: set[tuple[Path, str]], there: _Again) -> list[Order]:
     """What was asked for before and is not known yet; the outdated rest is dropped."""
-    kept = []
+    kept: list[Order] = []
     for folder, entries in there.items():
         others = {name: pair for name, pair in entries.items() if (folder, name) not in known}
         asked = {name: order for name, (_, order) in others.items() if order and order.asked}
@@ -69,7 +69,7 @@ def _current(folder: Path, entry: Entry, order: Order | None) -> bool:
 
 def _of_runs(rows: Sequence[Row], desk: Desk) -> _Again:
     kinds = _by_name(catalogue.RUN)
-    folders = {}
+    folders: dict[Path, dict[str, tuple[Entry, Order | None]]] = {}
     for row in rows:
         folder = run_folder(row.config_hash)
         if folder.is_dir():
@@ -86,7 +86,7 @@ def _of_sweep(plan: Plan, rows: Sequence[Row], desk: Desk) -> _Again:
     kinds, named = _by_name(catalogue.SWEEP), list(sweeps(plan, rows, desk.store))
 
     def again(name: str, entry: Entry) -> Order | None:
-        """Data sets may have one name, but no two pictures have."""
+        """The order of a picture: data sets may share a name, but no two pictures do."""
         kind, options = kinds.get(entry.get("kind", "")), entry.get("options")
         orders = (desk.sweep(sweep, kind, suffix, options) for sweep, suffix in named) if kind else ()
         return next((order for order in orders if order.name == name), None)

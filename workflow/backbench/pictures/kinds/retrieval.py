@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from backbench.pictures import _heads, _images
 from backbench.pictures.source import Source
-from backbench.plots import Picture
+from backbench.plots import Data, Picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +29,10 @@ PROTOCOLS = {
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The first neighbours of every query, (queries, at most 10), and which of them are right, where there are classes.
+class _Answers:
+    """The first neighbours of every query, (queries, at most 10), and which are right, where there are classes.
 
-    `typical` and `worst` are the places of the queries that are shown.
+    `typical` (m,) and `worst` (l,) are the places of the queries that are shown.
     """
 
     nearest: "np.ndarray"
@@ -42,6 +42,8 @@ class _Found:
 
     @property
     def precision(self) -> "np.ndarray":
+        """The share of right neighbours of each query, (queries,), where there are classes."""
+        assert self.right is not None
         return self.right.mean(axis=1)
 
 
@@ -51,38 +53,41 @@ def lacks(source: Source) -> str | None:
     if reason:
         return reason
     if not source.info(HEAD).get("queries", 1):
-        return "there are no queries: the test part is empty"
+        return "there are no queries: the test split is empty"
     return None if source.info(HEAD).get("neighbours", 1) else "there are no images to retrieve"
 
 
 def draw(source: Source) -> Picture:
-    """Twelve queries with ten neighbours each; with classes some queries of each class, then the worst."""
+    """Twelve queries with ten neighbours each; with classes, some queries of each class, then the worst."""
     from backbench.plots import grid
 
-    answers = _found(source)
+    answers = _answers(source)
     sections = [*_typical(source, answers), *_worst(source, answers)]
     metric, protocol = (source.row.params[f"{HEAD}.{name}"] for name in ("metric", "protocol"))
     heading = source.heading(TITLE, f"{PROTOCOLS.get(protocol, protocol)}, {metric} distance")
     return grid.draw(heading, sections, _data(source, answers), _caption(source, answers))
 
 
-def _found(source: Source) -> _Found:
+def _answers(source: Source) -> _Answers:
     import numpy as np
 
     nearest = source.neighbours[:, :NEAREST]
-    if source.truth is None:
+    if not source.names:
         drawn = np.random.default_rng(_images.SEED).permutation(len(nearest))[:COUNT]
-        return _Found(nearest, None, np.sort(drawn), drawn[:0])
+        return _Answers(nearest, None, np.sort(drawn), drawn[:0])
     truth = source.truth[source.queries]
     right = source.truth[nearest] == truth[:, None]
     classes = len(np.unique(truth))
     typical = _images.in_turn(truth, max(classes, 6) if classes <= EACH else FEW)
     worst = _lowest(right.mean(axis=1), truth, typical)
-    return _Found(nearest, right, typical[np.lexsort((typical, truth[typical]))], worst)
+    return _Answers(nearest, right, typical[np.lexsort((typical, truth[typical]))], worst)
 
 
 def _lowest(precision: "np.ndarray", truth: "np.ndarray", taken: "np.ndarray") -> "np.ndarray":
-    """Places of the queries of lowest precision that are not `taken`; of equal ones, as many classes as there are."""
+    """Places (l,) of the queries with the lowest precision (queries,) that are not `taken` (m,).
+
+    Of equal ones, those of as many classes in `truth` (queries,) as there are.
+    """
     import numpy as np
 
     left = np.setdiff1d(np.arange(len(truth)), taken)
@@ -94,11 +99,11 @@ def _lowest(precision: "np.ndarray", truth: "np.ndarray", taken: "np.ndarray") -
     return lowest
 
 
-def _typical(source: Source, answers: _Found) -> Iterator["Section"]:
+def _typical(source: Source, answers: _Answers) -> Iterator["Section"]:
     yield _section(source, answers, answers.typical, f"Queries drawn at random{_of_classes(source, answers)}")
 
 
-def _of_classes(source: Source, answers: _Found) -> str:
+def _of_classes(source: Source, answers: _Answers) -> str:
     """How the random queries are spread over the classes."""
     import numpy as np
 
@@ -110,7 +115,7 @@ def _of_classes(source: Source, answers: _Found) -> str:
     return ", one of each class" if len(answers.typical) == classes else ", some of each class"
 
 
-def _worst(source: Source, answers: _Found) -> Iterator["Section"]:
+def _worst(source: Source, answers: _Answers) -> Iterator["Section"]:
     if len(answers.worst):
         least = answers.precision.min()
         count = int((answers.precision == least).sum())
@@ -119,7 +124,8 @@ def _worst(source: Source, answers: _Found) -> Iterator["Section"]:
         yield _section(source, answers, answers.worst, title)
 
 
-def _section(source: Source, answers: _Found, places: "np.ndarray", title: str) -> "Section":
+def _section(source: Source, answers: _Answers, places: "np.ndarray", title: str) -> "Section":
+    """The queries at `places` (m,) with their neighbours."""
     from backbench.plots.grid import Section
 
     wide = answers.nearest.shape[1]
@@ -127,12 +133,11 @@ def _section(source: Source, answers: _Found, places: "np.ndarray", title: str) 
     return Section([_strip(source, answers, place) for place in places], groups, title)
 
 
-def _strip(source: Source, answers: _Found, place: int) -> "Strip":
+def _strip(source: Source, answers: _Answers, place: int) -> "Strip":
     from backbench.plots.grid import Strip, Tile
 
-    names = _images.class_names(source, LIMIT)
     query, nearest = source.queries[place], answers.nearest[place]
-    texts = [(names[source.truth[row]],) if names else (f"image {row}",) for row in (query, *nearest)]
+    texts = [(text,) for text in _images.captions(source, [query, *nearest], LIMIT)]
     marks = [None] * len(nearest) if answers.right is None else [bool(right) for right in answers.right[place]]
     images = source.images[nearest]
     tiles = [Tile(*tile) for tile in zip(images, texts[1:], marks, strict=True)]
@@ -140,11 +145,11 @@ def _strip(source: Source, answers: _Found, place: int) -> "Strip":
     return Strip([[Tile(source.images[query], texts[0])], tiles], note=note)
 
 
-def _data(source: Source, answers: _Found) -> dict[str, list]:
+def _data(source: Source, answers: _Answers) -> Data:
     shown = [("random", place) for place in answers.typical] + [("worst", place) for place in answers.worst]
     listed = [(drawn, place, rank) for drawn, place in shown for rank in range(answers.nearest.shape[1])]
     queries = [int(source.queries[place]) for _, place, _ in listed]
-    data = {
+    data: Data = {
         "query": queries,
         **{f"query_{name}": values for name, values in _images.columns(source, queries).items()},
         "drawn": [drawn for drawn, _, _ in listed],
@@ -158,13 +163,13 @@ def _data(source: Source, answers: _Found) -> dict[str, list]:
     return data
 
 
-def _caption(source: Source, answers: _Found) -> str:
+def _caption(source: Source, answers: _Answers) -> str:
     wide = answers.nearest.shape[1]
-    parts = [f"Queries at the left, the {wide} images found for each at the right, the nearest first."]
+    parts = [f"Queries on the left, the {wide} images retrieved for each on the right, nearest first."]
     if answers.right is not None:
         parts.append(
-            "A check marks those of the query's class, a cross the others; precision is the share of right ones, "
-            f"{answers.precision.mean():.3f} over all {len(answers.precision):,} queries."
+            "A check marks those of the query's class, a cross the others; precision is the share of right ones, on "
+            f"average {answers.precision.mean():.3f} over all {len(answers.precision):,} queries."
         )
     if wide < NEAREST:
         parts.append(source.info(HEAD).get("fewer", f"{wide} neighbours of each query are stored."))

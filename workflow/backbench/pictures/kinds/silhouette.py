@@ -28,4 +28,4 @@ def draw(source: Source) -> Picture:
     from backbench.plots import silhouette
 
     heading = source.heading(TITLE, _heads.of_rows(source))
-    return silhouette.draw(heading, _heads.reported(source), source.widths)
+    return silhouette.draw(heading, _heads.reported(source), source.stored("clustering", "silhouettes"))

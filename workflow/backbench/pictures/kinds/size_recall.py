@@ -14,7 +14,7 @@ def lacks(source: Source) -> str | None:
     """Why there is nothing to relate."""
     reason = _heads.unclassified(source)
     if reason is None and len(source.names) < 2:
-        return "the dataset has one class; a relation takes two"
+        return "the dataset has only one class; two are needed"
     return reason
 
 

@@ -1,4 +1,4 @@
-"""Whether the silhouette finds the clusterings that agree with the classes."""
+"""Whether the silhouette picks the clusterings that agree with the classes."""
 
 import math
 from typing import TYPE_CHECKING
@@ -31,7 +31,11 @@ def lacks(sweep: Sweep) -> str | None:
     if not _spaces.labelled(spaces):
         return "the data set has no classes to compare with"
     most = max(len(_both(space)) for space in spaces)
-    return None if most >= LEAST else f"{most} clusterings with both metrics in a feature space; it takes {LEAST}"
+    return (
+        None
+        if most >= LEAST
+        else f"at most {most} clusterings of a feature space have both metrics; {LEAST} are needed"
+    )
 
 
 def draw(sweep: Sweep) -> Picture:
@@ -42,8 +46,8 @@ def draw(sweep: Sweep) -> Picture:
     shown, left_out = _spaces.few(spaces, SPACES)
     caption = (
         "Each point is a clustering. Where the silhouette picks well, points rise to the right and the dashed ring "
-        "(best silhouette) lies on the full one (best NMI); a weak or negative rank correlation warns against picking "
-        "by silhouette alone. Silhouettes compare within a panel only."
+        "(best silhouette) coincides with the full one (best NMI); a weak or negative rank correlation warns against "
+        "picking by silhouette alone. Silhouettes are comparable only within a panel."
     )
     every = (
         relation
@@ -90,7 +94,7 @@ def _name(candidate: Candidate) -> str:
 
 
 def _both(space: Representation) -> list[Candidate]:
-    """Clusterings that have both metrics."""
+    """The clusterings that have both metrics."""
     return [
         candidate
         for candidate in space.candidates

@@ -1,4 +1,4 @@
-"""Which classifiers and clusterers can be told apart over data sets, feature spaces and seeds (Demsar 2006)."""
+"""Which classifiers and clusterers are distinguishable over data sets, feature spaces and seeds (Demsar 2006)."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,11 +22,11 @@ LEVEL = 0.05
 
 def lacks(sweep: Sweep) -> str | None:
     """Why no such test can be made."""
-    comparisons = _found(sweep)
+    comparisons = _comparisons(sweep)
     if any(comparison.lacks is None for comparison in comparisons):
         return None
     return (
-        "; ".join(comparison.lacks for comparison in comparisons if comparison.methods)
+        "; ".join(comparison.lacks for comparison in comparisons if comparison.methods and comparison.lacks)
         or "no classifier and no labelled clustering is done"
     )
 
@@ -36,15 +36,15 @@ def draw(sweep: Sweep) -> Picture:
     from backbench.plots import ranks
 
     caption = (
-        "Mean ranks over the blocks, the best at the left; bars join methods that the Nemenyi test does not tell apart "
-        f"at {LEVEL:g}. Blocks that share images are not independent of one another: with one data set, the test says "
-        "what holds in its feature spaces and for its seeds, not for other data sets."
+        "Mean ranks over the blocks, the best on the left; bars join methods that the Nemenyi test does not "
+        f"distinguish at {LEVEL:g}. Blocks that share images are not independent: with one data set, the test says what "
+        "holds in its feature spaces and for its seeds, not for other data sets."
     )
-    diagrams = [_diagram(comparison) for comparison in _found(sweep) if comparison.lacks is None]
+    diagrams = [_diagram(comparison) for comparison in _comparisons(sweep) if comparison.lacks is None]
     return ranks.draw(sweep.heading(TITLE), diagrams, caption)
 
 
-def _found(sweep: Sweep) -> list[Blocks]:
+def _comparisons(sweep: Sweep) -> list[Blocks]:
     rows = _rows(sweep)
     return [blocks.classifiers(rows), blocks.clusterers(rows)]
 

@@ -1,8 +1,8 @@
 """Elbows of a sweep: the within-cluster sum of squares of each clusterer against k, by feature space."""
 
 from backbench.evaluate import best_k
-from backbench.evaluate.best_k import ELBOW
 from backbench.evaluate.candidates import Candidate, Representation
+from backbench.metrics.catalogue import ELBOW
 from backbench.pictures import _spaces
 from backbench.pictures.kinds.elbow import as_curve
 from backbench.pictures.source import Sweep
@@ -37,13 +37,14 @@ def draw(sweep: Sweep) -> Picture:
     more = f" In each, the {FAMILIES} clusterers with the smallest sums are shown." if dropped else ""
     caption = (
         "Within-cluster sum of squares against k in each feature space (mean over seeds, band from the least to the "
-        "greatest); rings mark the knees, where more clusters stop to pay. Lines compare within a panel, never across."
+        "greatest); rings mark the knees, after which more clusters help little. Lines are comparable only within a "
+        "panel."
     )
     return elbow.draw(sweep.heading(TITLE), panels, caption=caption + left_out + more)
 
 
 def _families(space: Representation) -> dict[str, list[Candidate]]:
-    """Clusterings that differ in k and seed alone, by the name of their family, where there are two k or more."""
+    """Clusterings that differ only in k and seed, by the name of their family, where there are two k or more."""
     groups: dict[str, list[Candidate]] = {}
     for candidate in space.candidates:
         groups.setdefault(candidate.family, []).append(candidate)

@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from backbench.evaluate.candidates import Candidate, Representation
 from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
+
+if TYPE_CHECKING:
+    from backbench.plots.by_k import Point
 
 TITLE = "Metrics against the number of clusters"
 CATEGORY = "Sweep"
@@ -24,11 +28,11 @@ def lacks(sweep: Sweep) -> str | None:
         return "no clustering is done"
     ks = max(len({candidate.k for candidate in space.candidates if candidate.k is not None}) for space in spaces)
     if ks < 2:
-        return f"clusterings with {ks or 'no'} value of k; a curve takes two"
+        return f"clusterings with {ks or 'no'} value of k; a curve needs two"
     metrics = LABELLED if _spaces.labelled(spaces) else UNLABELLED
     every = [candidate for space in spaces for candidate in space.candidates]
     if all(math.isnan(candidate.value(metric)) for candidate in every for metric in metrics):
-        return f"no metric of them is defined: {next(iter(every[0].notes.values()), 'no reason is recorded')}"
+        return f"none of their metrics is defined: {next(iter(every[0].notes.values()), 'no reason is recorded')}"
     return None
 
 
@@ -48,19 +52,19 @@ def draw(sweep: Sweep) -> Picture:
     ]
     caption = (
         "Each line is a clusterer, the mean over its seeds with a band from the least to the greatest; short strokes "
-        "are clusterings that found their number of clusters themselves, arrows at the edge those with still more. "
-        "What is measured in a feature space (silhouette, Davies-Bouldin and the like) is compared down a column only."
+        "are clusterings that chose their number of clusters themselves, arrows at the edge those with even more. "
+        "Metrics of a feature space (silhouette, Davies-Bouldin and the like) are comparable only within a column."
     )
     return by_k.draw(sweep.heading(TITLE), points, metrics, caption + left_out + dropped + _spaces.estimated(shown))
 
 
 def _line(candidate: Candidate) -> str:
-    """Families are lines; all clusterings that find k themselves share the name of their clusterer."""
+    """Families are lines; all clusterings that choose k themselves share the name of their clusterer."""
     return candidate.clusterer if candidate.k is None else candidate.family
 
 
 def _lines(shown: Sequence[Representation], metrics: Sequence[str]) -> tuple[set[str], str]:
-    """The lines that there is room for: those that are best by the metric that compares across spaces."""
+    """The lines that there is room for: the best by a metric that is comparable across spaces."""
     metric = next((name for name in metrics if catalogue.metric(name).across), metrics[0])
     best: dict[str, float] = {}
     for space in shown:
@@ -71,10 +75,10 @@ def _lines(shown: Sequence[Representation], metrics: Sequence[str]) -> tuple[set
     if len(names) <= LINES:
         return set(names), ""
     words = catalogue.metric(metric).words
-    return set(names[:LINES]), f" {LINES} of {len(names)} clusterers and options are shown, the best by {words}."
+    return set(names[:LINES]), f" Shown are the best {LINES} of {len(names)} clusterers and options by {words}."
 
 
-def _point(space: Representation, candidate: Candidate, metrics: Sequence[str]):
+def _point(space: Representation, candidate: Candidate, metrics: Sequence[str]) -> "Point":
     from backbench.plots.by_k import Point
 
     clusters = candidate.clusters if candidate.k is None else float(candidate.k)

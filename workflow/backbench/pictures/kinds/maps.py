@@ -1,38 +1,64 @@
-"""Maps of one run: where its images lie in the plane, and what its classes, clusters and predictions say of them."""
+"""Maps of one run: its images in the plane by PCA, t-SNE or UMAP, as points or as images."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from backbench.pictures import _heads, _images, layouts
+from backbench.pictures.contract import RunPicture
 from backbench.pictures.source import Source
-from backbench.plots import Picture
+from backbench.plots import Heading, Picture
 
 if TYPE_CHECKING:
     from backbench.pictures.layouts import Layout
     from backbench.plots.maps import Panel
 
-CATEGORY = "Maps"
-SUBJECTS = ("clustering", "classification")
 NAMES = {"pca": "PCA map", "tsne": "t-SNE map", "umap": "UMAP map"}
 FAR = (
-    "{} keeps near images near: who is whose neighbour means something, but how far groups lie apart, and how large or "
-    "dense they look, means little."
+    "{} keeps similar images close together: which images are neighbours is meaningful, but the distances between "
+    "groups and how large or dense they look mean little."
 )
-SAID: Mapping[str, str] = {"tsne": FAR.format("t-SNE"), "umap": FAR.format("UMAP")}
+MEANINGS: Mapping[str, str] = {"tsne": FAR.format("t-SNE"), "umap": FAR.format("UMAP")}
 RIGHT, WRONG = 0, 1
 
 
-def title(method: str, images: bool = False) -> str:
-    return NAMES[method] + (" with images" if images else "")
+@dataclass(frozen=True)
+class Map:
+    """A map by one method; with `images`, it shows some of the images themselves. `ORDER` is its place in reports."""
+
+    method: str
+    images: bool
+    ORDER: int
+    CATEGORY: ClassVar[str] = "Maps"
+    SUBJECTS: ClassVar[tuple[str, ...]] = ("clustering", "classification")
+
+    @property
+    def TITLE(self) -> str:
+        return NAMES[self.method] + (" with images" if self.images else "")
+
+    def lacks(self, source: Source) -> str | None:
+        """Why there is no such map."""
+        return layouts.refusal(source, self.method) or (_images.missing(source) if self.images else None)
+
+    def draw(self, source: Source) -> Picture:
+        """Points by class, by cluster and by error, or images framed by cluster or class."""
+        heading = partial(source.heading, self.TITLE)
+        return _images_in_place(source, self.method, heading) if self.images else _points(source, self.method, heading)
 
 
-def lacks(source: Source, method: str, images: bool = False) -> str | None:
-    """Why there is no such map."""
-    return layouts.refusal(source, method) or (_images.missing(source) if images else None)
+PICTURES: Mapping[str, RunPicture] = {
+    "map_pca": Map("pca", False, 10),
+    "map_tsne": Map("tsne", False, 20),
+    "map_umap": Map("umap", False, 30),
+    "map_pca_images": Map("pca", True, 40),
+    "map_tsne_images": Map("tsne", True, 50),
+    "map_umap_images": Map("umap", True, 60),
+}
 
 
-def draw(source: Source, method: str) -> Picture:
-    """The images as points by class, by cluster and by error, as far as the run has them."""
+def _points(source: Source, method: str, heading: Callable[[str], Heading]) -> Picture:
+    """The images as points by class, by cluster and by error, as far as the run has these."""
     from backbench.plots import maps
 
     layout = layouts.layout(source, method)
@@ -40,11 +66,17 @@ def draw(source: Source, method: str) -> Picture:
         panel for panel in (_by_class(source, layout), _by_cluster(source, layout), _by_error(source, layout)) if panel
     ]
     caption = _caption(method, layout) + _of_colours(panels) + _of_error(source, panels)
-    heading = source.heading(title(method), _about(layout))
-    return maps.draw(heading, layout.rows, layout.positions, panels or [_plain(layout)], _axes(method, layout), caption)
+    return maps.draw(
+        heading(_about(layout)),
+        layout.rows,
+        layout.positions,
+        panels or [_plain(layout)],
+        _axes(method, layout),
+        caption,
+    )
 
 
-def draw_images(source: Source, method: str) -> Picture:
+def _images_in_place(source: Source, method: str, heading: Callable[[str], Heading]) -> Picture:
     """Some of the images themselves, framed by cluster, or by class where the run has no clusters."""
     from backbench.plots import thumbnails
 
@@ -53,19 +85,19 @@ def draw_images(source: Source, method: str) -> Picture:
     shown, side = thumbnails.thinned(layout.positions)
     images = source.images[layout.rows[shown]]
     caption = (
-        f"{len(shown):,} of {len(layout.rows):,} images are shown, at most one for each cell of a grid, framed "
-        f"{panel.title}; faint points are all of them. {_caption(method, layout)}"
+        f"{len(shown):,} of {len(layout.rows):,} images are shown, at most one per cell of a grid, framed "
+        f"{panel.title}; faint points show all images. {_caption(method, layout)}"
     )
-    heading = source.heading(title(method, images=True), f"{_about(layout)}, framed {panel.title}")
+    about = heading(f"{_about(layout)}, framed {panel.title}")
     return thumbnails.draw(
-        heading, layout.rows, layout.positions, panel, shown, side, images, _axes(method, layout), caption
+        about, layout.rows, layout.positions, panel, shown, side, images, _axes(method, layout), caption
     )
 
 
 def _by_class(source: Source, layout: "Layout") -> "Panel | None":
     from backbench.plots.maps import Panel
 
-    if source.names is None:
+    if not source.names:
         return None
     return Panel("by class", "class", source.truth[layout.rows], dict(enumerate(source.names)))
 
@@ -87,7 +119,7 @@ def _by_error(source: Source, layout: "Layout") -> "Panel | None":
     from backbench.plots import _style
     from backbench.plots.maps import OUTSIDE, Panel
 
-    if source.names is None or _heads.missing(source, _heads.CLASSIFICATION):
+    if not source.names or _heads.missing(source, _heads.CLASSIFICATION):
         return None
     truth, predicted = source.truth[layout.rows], source.predictions[layout.rows]
     codes = np.where(predicted == OUTSIDE, OUTSIDE, np.where(predicted == truth, RIGHT, WRONG))
@@ -124,29 +156,29 @@ def _axes(method: str, layout: "Layout") -> tuple[str, str]:
 def _caption(method: str, layout: "Layout") -> str:
     if layout.info.get("same"):
         return "All images have the same features, so they lie in one point."
-    text = SAID.get(method) or (
-        f"The two directions of largest variance hold {sum(layout.info['explained']):.1%} of it; images that differ in "
-        "other directions lie on one another here."
+    text = MEANINGS.get(method) or (
+        f"The two directions of largest variance hold {sum(layout.info['explained']):.1%} of it; images that differ "
+        "only in other directions overlap here."
     )
     few = layout.info["n"] < layout.info["of"]
     return text + (f" A random sample of {layout.info['n']:,} of {layout.info['of']:,} images is shown." if few else "")
 
 
 def _of_colours(panels: "list[Panel]") -> str:
-    """A warning that equal colours of two panels mean nothing."""
+    """A warning that equal colours in two panels mean nothing."""
     both = {"class", "cluster"} <= {panel.column for panel in panels}
-    return " A class and a cluster of one colour have nothing to do with each other." if both else ""
+    return " A class and a cluster of the same colour are unrelated." if both else ""
 
 
 def _of_error(source: Source, panels: "list[Panel]") -> str:
-    """A sentence on predictions, where they are shown."""
+    """Sentences on predictions, where they are shown."""
     if not any(panel.column == "prediction" for panel in panels):
         return ""
     name = source.row.params["classifier.name"]
-    text = f" Right and wrong are predictions of {name} for validation and test images; training images are faint."
-    classified, shown = source.row.chain("classification"), source.row.chain(layouts.shown_head(source))
+    text = f" Predictions of {name} for validation and test images are right or wrong; training images are faint."
+    classified, shown = source.row.chain("classification"), source.row.chain(layouts.head_of(source))
     return (
         text
         if classified == shown
-        else f"{text} It worked on other features ({classified}) than those shown ({shown})."
+        else f"{text} It was trained on other features ({classified}) than those shown ({shown})."
     )
