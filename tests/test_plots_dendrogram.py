@@ -200,7 +200,7 @@ def test_of_a_clustering_of_the_training_images_these_are_shown(sources):
     source = sources["train"]
     picture = kind.draw(source)
     assert sum(sizes(picture)) == int((source.split == 0).sum())
-    assert "training images alone" in about(picture)
+    assert "training images only" in about(picture)
 
 
 def test_other_clusterings_have_no_tree(sources):

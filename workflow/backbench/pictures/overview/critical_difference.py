@@ -37,8 +37,8 @@ def draw(sweep: Sweep) -> Picture:
 
     caption = (
         "Mean ranks over the blocks, the best on the left; bars join methods that the Nemenyi test does not "
-        f"distinguish at {LEVEL:g}. Blocks that share images are not independent: with one data set, the test says what "
-        "holds in its feature spaces and for its seeds, not for other data sets."
+        f"distinguish at {LEVEL:g}. Blocks that share images are not independent: with one data set, the test says "
+        "what holds in its feature spaces and for its seeds, not for other data sets."
     )
     diagrams = [_diagram(comparison) for comparison in _comparisons(sweep) if comparison.lacks is None]
     return ranks.draw(sweep.heading(TITLE), diagrams, caption)

@@ -94,8 +94,8 @@ def _asked(sweep: Sweep, metric: str, x: str | None, y: str | None) -> tuple[lis
     if spatial and len(_spaces.titles(rows, head)) > 1:
         raise ConfigError(
             f"received the axis {spatial[0]} for {metric}, whose values in different feature spaces are not "
-            f"comparable; take axes within a space, such as k and {PLUGIN[head]}, or a metric that is comparable, such as "
-            f"{NMI}."
+            f"comparable; take axes within a space, such as k and {PLUGIN[head]}, or a metric that is comparable, such "
+            f"as {NMI}."
         )
     return _by_space(rows, head, metric, x, y)
 
