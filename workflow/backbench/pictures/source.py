@@ -107,14 +107,14 @@ class Source:
         return Prepared(inputs, policy, stages["features"].local.get("root"))
 
     def array(self, kind: str, name: str, mmap: bool = False) -> "np.ndarray | None":
-        """An array (..., any shape) of one of the run's stages; None where the stage or the array does not exist."""
+        """An array (rows, ...) of one of the run's stages; None where the stage or the array does not exist."""
         member = self.row.stages.get(kind)
         if member is None or name not in self.row.records.get(member, {}).get("arrays", {}):
             return None
         return self.store.array(kind, member, name, mmap=mmap)
 
     def stored(self, kind: str, name: str) -> "np.ndarray":
-        """An array (..., any shape) that one of the run's stages must have.
+        """An array (rows, ...) that one of the run's stages must have.
 
         Raises
         ------
