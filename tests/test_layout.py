@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _files, _layout, _names, _parts, _pattern
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _files, _layout, _names, _pattern, _split_names
 from backbench.datasets._folders import Asked, Parts
 from backbench.schema import ConfigError
 
@@ -92,7 +92,7 @@ def test_three_parts_and_what_lies_beside_them(tmp_path):
 def test_eval_is_the_test_part_unless_there_is_one(tmp_path):
     lay(tmp_path, *spread("train/a", "train/b", "eval/a", "eval/b", "test/a"))
     assert meaning(tmp_path)["validation", "a"] == 2
-    assert _parts.of_names(["train", "val", "eval"]) == {"train": TRAIN, "val": VALIDATION, "eval": TEST}
+    assert _split_names.of_names(["train", "val", "eval"]) == {"train": TRAIN, "val": VALIDATION, "eval": TEST}
 
 
 def test_parts_that_wrap_themselves(tmp_path):
@@ -257,7 +257,7 @@ def test_a_folder_named_for_images_within_a_part_is_no_class(tmp_path):
 
 @pytest.mark.parametrize("name", ["test-dev", "testdev2017", "held-out", "hold_out", "HeldOut"])
 def test_names_of_the_test_part(name):
-    assert _parts.of_name(name) == (None if name == "testdev2017" else TEST)
+    assert _split_names.of_name(name) == (None if name == "testdev2017" else TEST)
 
 
 def test_no_labels_hold_in_named_parts(tmp_path):
