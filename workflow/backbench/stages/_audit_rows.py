@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backbench import plugins
-from backbench.datasets import PARTS, _intake
+from backbench.datasets import PARTS, _intake, plugin
 from backbench.datasets._printable import printable
 from backbench.stage import Inputs
 
@@ -82,5 +82,5 @@ class Rows:
         name = self.config.get("name")
         if name not in plugins.names("dataset"):
             return {}
-        fields = {field.name: field for field in dataclasses.fields(plugins.load("dataset", name).Params)}
+        fields = {field.name: field for field in dataclasses.fields(plugin(name).Params)}
         return {key: self.config.get(key, fields[key].default) for key in POLICIES if key in fields}
