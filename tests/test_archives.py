@@ -540,7 +540,7 @@ def test_a_broken_transfer_goes_on(served, tmp_path):
 def test_a_transfer_goes_on_in_the_next_process(served, tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "ATTEMPTS", 1)
     served.break_at = [1000, 0]
-    with pytest.raises(_fetch.FetchError, match=r"127\.0\.0\.1.*of .* MiB came|Connection broken"):
+    with pytest.raises(_fetch.FetchError, match=r"127\.0\.0\.1.*of .* MiB arrived|Connection broken"):
         _download.fetch(served.url, f"sha256:{served.sha256}", tmp_path / "a.zip")
     assert (tmp_path / "a.zip.part").stat().st_size == 1000
     _download.fetch(served.url, f"sha256:{served.sha256}", tmp_path / "a.zip")
@@ -595,7 +595,7 @@ def test_another_checksum_than_promised(served, tmp_path):
 
 def test_a_server_that_refuses(served, tmp_path):
     served.status = 404
-    with pytest.raises(ConfigError, match=r"set\.zip: the server says 404 Not Found.*dataset\.archive=PATH"):
+    with pytest.raises(ConfigError, match=r"set\.zip: the server answers 404 Not Found.*dataset\.archive=PATH"):
         load(url=served.url, sha256=served.sha256)
     assert len(served.requests) == 1
     served.status, served.requests = 503, []
@@ -622,7 +622,7 @@ def test_passwords_are_not_shown():
 def test_progress_has_size_rate_and_time_left():
     meter = _download._Meter("x", 10 << 20, 100 << 20)
     meter.add(20 << 20)
-    assert meter.line(2.0) == "30.0 MiB of 100.0 MiB, 10.0 MiB/s, 7 s left"
+    assert meter.line(2.0) == "30.0 MiB of 100.0 MiB, 10.0 MiB/s, 7 s remaining"
     assert _download._Meter("x", 0, None).line(1.0) == "0.0 MiB, 0.0 MiB/s"
 
 

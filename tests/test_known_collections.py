@@ -355,7 +355,7 @@ def test_stl10_that_is_another(small_stl, monkeypatch):
     with pytest.raises(ConfigError, match=r"test_y\.bin is not the official file"):
         load("stl10", root=str(folder))
     monkeypatch.setitem(stl10.MD5, "test_y.bin", md5(folder / "test_y.bin"))
-    with pytest.raises(ConfigError, match=r"not STL-10 as it is published: part 2 has \[30, 0"):
+    with pytest.raises(ConfigError, match=r"not STL-10 as published: the test split has \[30, 0"):
         load("stl10", root=str(folder))
 
 
@@ -542,7 +542,7 @@ def test_food101(small_food, tmp_path):
 @pytest.mark.parametrize("names", [["../../etc/passwd"], ["../passwd"], [3], "apple_pie/1", {}])
 def test_food101_with_a_list_of_something_else(small_food, tmp_path, names):
     (small_food / "meta" / "test.json").write_text(json.dumps({"apple_pie": names, "waffles": []}))
-    with pytest.raises(ConfigError, match=r"test\.json is not the official list|is not Food-101 as it is published"):
+    with pytest.raises(ConfigError, match=r"test\.json is not the official list|is not Food-101 as published"):
         load("food101", root=str(tmp_path))
 
 
