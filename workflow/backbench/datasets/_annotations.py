@@ -7,57 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backbench import arrays
-from backbench.arrays import lists, titles
+from backbench.arrays import titles
 from backbench.arrays.bounds import Bounds
-from backbench.datasets import PARTS, TRAIN, _split_names, _table_splits
-from backbench.schema import ConfigError, refuse
+from backbench.datasets import TRAIN, _side_splits, _split_names
+from backbench.datasets._side_columns import NAMES, WHERE, Entries, column, is_off
+from backbench.schema import ConfigError
 
-WHERE = "dataset(embeddings)"
-NONE = "none"
 UNTITLED = re.compile(r"arr_\d+")  # numpy.savez without names
-NAMES = titles.NAMES[:8]
-CODES = {str(part): part for part in range(len(PARTS))}
-
-
-@dataclass(frozen=True)
-class Entries:
-    """The entries of one column, array or list, and what it is called."""
-
-    title: str
-    values: tuple[str, ...]
-
-    def at(self, rows: Sequence[int] | None) -> tuple[str, ...]:
-        """The entries of some rows, None for all."""
-        return self.values if rows is None else tuple(self.values[row] for row in rows)
-
-
-@dataclass(frozen=True)
-class Marks:
-    """A column that tells the split of each row, and the split that each of its entries means.
-
-    Rows with another entry are left out.
-    """
-
-    column: Entries
-    part_of: Mapping[str, int]
-
-    @property
-    def rows(self) -> tuple[int, ...] | None:
-        """The rows that are kept, None for all."""
-        if set(self.column.values) <= set(self.part_of):
-            return None
-        return tuple(row for row, value in enumerate(self.column.values) if value in self.part_of)
-
-    @property
-    def parts(self) -> tuple[int, ...]:
-        """The split of each row that is kept."""
-        return tuple(self.part_of[value] for value in self.column.values if value in self.part_of)
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """How many rows are left out, by entry."""
-        counts = Counter(value for value in self.column.values if value not in self.part_of)
-        return {value or "(empty)": count for value, count in counts.items()}
 
 
 @dataclass(frozen=True)
@@ -109,7 +65,7 @@ def read(path: Path, asked: Mapping[str, str | None], n: int, bounds: Bounds) ->
         If two columns of labels differ, a label is missing, a name occurs twice, or an entry names no split.
     """
     sides = arrays.beside(path)
-    marks = _marks(path, asked["parts"], sides, n, bounds)
+    marks = _side_splits.find(path, asked["parts"], sides, n, bounds)
     rows = None if marks is None else marks.rows
     names = _named(path, asked["names"], sides, n, bounds)
     labels = _labels_of(path, asked["labels"], sides, rows, n, bounds)
@@ -141,115 +97,9 @@ def _refuse_repeated(path: Path, names: Entries, rows: Sequence[int] | None) -> 
         )
 
 
-def _column(path: Path, title: str, option: str, n: int, bounds: Bounds, missing: bool = False) -> Entries:
-    """An array or column of the file, or a separate list, with an entry for each row."""
-    try:
-        inside = arrays.column(path, title, bounds, missing)
-        values = None if inside is None else lists.texts(inside, path)
-    except ConfigError as error:
-        raise ConfigError(
-            f"{WHERE}.{option}: {title!r}: {error} Give another column, or dataset.{option}=none."
-        ) from error
-    if values is None:
-        values = lists.beside(path, title, _usual(option), f"{WHERE}.{option}")
-    if len(values) != n:
-        raise ConfigError(
-            f"{WHERE}.{option}: {len(values)} entries for the {n} rows of {path} in {title!r}; give a column or list "
-            f"with an entry for each row, or dataset.{option}=none."
-        )
-    return Entries(title, tuple(value.strip() for value in values))
-
-
-def _usual(option: str) -> Sequence[str]:
-    return {"labels": titles.LABELS, "names": NAMES, "parts": titles.PARTS}[option]
-
-
-def _is_off(named: str | None, sides: Mapping[str, arrays.Side]) -> bool:
-    return named == NONE and NONE not in sides
-
-
 def _named(path: Path, named: str | None, sides: Mapping[str, arrays.Side], n: int, bounds: Bounds) -> Entries | None:
     title = named or next((name for name in NAMES if name in sides), None)
-    return None if title is None or _is_off(named, sides) else _column(path, title, "names", n, bounds)
-
-
-def _marks(path: Path, named: str | None, sides: Mapping[str, arrays.Side], n: int, bounds: Bounds) -> Marks | None:
-    """The splits: of a column with a sure title, else of one whose entries all name splits, else of flags."""
-    if named is not None:
-        return None if _is_off(named, sides) else _sure(_column(path, named, "parts", n, bounds, missing=True))
-    usual = titles.usual(sides, titles.PARTS)
-    if usual and titles.plain(usual[0]) in titles.SURE_PARTS:
-        return _sure(_column(path, usual[0], "parts", n, bounds, missing=True))
-    for title in usual:
-        if sides[title] == arrays.Side(arrays.TEXT, (n,)):
-            column = _column(path, title, "parts", n, bounds, missing=True)
-            if (part_of := _coded(column)) is not None:
-                return Marks(column, part_of)
-    return _flagged(path, sides, n, bounds)
-
-
-def _flagged(path: Path, sides: Mapping[str, arrays.Side], n: int, bounds: Bounds) -> Marks | None:
-    """The splits that columns of yes and no tell: ``is_train``, ``is_valid``."""
-    usable = [title for title, side in sides.items() if titles.plain(title) in _table_splits.IS and side.shape == (n,)]
-    flags: dict[str, list[bool]] = {}
-    for title in usable:
-        if sides[title].kind in (arrays.TEXT, arrays.INTEGER):
-            values = _column(path, title, "parts", n, bounds).values
-            answers = [answer for value in values if (answer := _table_splits.answer(value)) is not None]
-            if len(answers) == n:
-                flags[title] = answers
-    parts: list[int] = []
-    for row in range(n if flags else 0):
-        part = _table_splits.of_flags({_table_splits.IS[titles.plain(title)]: flags[title][row] for title in flags})
-        if part is None:
-            raise ConfigError(
-                f"{path}: {' and '.join(flags)} do not say which split row {row} belongs to; give dataset.parts=COLUMN "
-                "for a column that holds train, validation or test, or dataset.parts=none."
-            )
-        parts.append(part)
-    if len(set(parts)) < 2:
-        return None
-    column = Entries(" and ".join(flags), tuple(PARTS[part] for part in parts))
-    return Marks(column, {PARTS[part]: part for part in set(parts)})
-
-
-def _sure(column: Entries) -> Marks:
-    """The splits of a column that certainly holds them, as codes or names.
-
-    Raises
-    ------
-    ConfigError
-        If an entry names no split, unless there are a training split and another one in names.
-    """
-    part_of = _coded(column, codes=True)
-    if part_of is None:
-        values = sorted(set(column.values))
-        other = next(value for value in values if value not in _known(values, codes=True))
-        hint = f"{WHERE}.parts: {column.title!r} holds {arrays.some(values)}"
-        raise refuse(hint, other, f"{', '.join(PARTS)} (and their synonyms), or 0, 1, 2; or give dataset.parts=none")
-    return Marks(column, part_of)
-
-
-def _coded(column: Entries, codes: bool = False) -> dict[str, int] | None:
-    """The split that each entry names; entries that name none are left out if there are train and another split.
-
-    None if the entries do not name splits. With `codes`, they may be 0, 1 and 2.
-    """
-    values = sorted(set(column.values))
-    known = _known(values, codes)
-    part_of = {value: known[value] for value in values if value in known}
-    is_split = TRAIN in known.values() and len(set(part_of.values())) > 1
-    if len(part_of) < len(values) and (set(known) == set(CODES) or not is_split):
-        return None
-    return part_of
-
-
-def _known(values: Sequence[str], codes: bool) -> dict[str, int]:
-    """The split of each name; of all codes, where one of them is among the values."""
-    if codes and set(values) & set(CODES):
-        return dict(CODES)
-    named = {value: part for value in values if (part := _split_names.of_name(value)) is not None}
-    return _split_names.of_names(values) or named
+    return None if title is None or is_off(named, sides) else column(path, title, "names", n, bounds)
 
 
 def _labels_of(
@@ -262,13 +112,13 @@ def _labels_of(
 ) -> Entries | None:
     """The column of labels; refused if another column with a usual title has other classes."""
     if named is not None:
-        return None if _is_off(named, sides) else _column(path, named, "labels", n, bounds, missing=rows is not None)
+        return None if is_off(named, sides) else column(path, named, "labels", n, bounds, missing=rows is not None)
     usual = [title for title in titles.usual(sides, titles.LABELS) if not _is_coordinate(title, sides)]
     fitting = [title for title in usual if sides[title].shape == (n,) and sides[title].kind != arrays.OBJECT]
     columns, refused = [], []
     for title in fitting or usual[:1]:
         try:
-            columns.append(_column(path, title, "labels", n, bounds, missing=rows is not None))
+            columns.append(column(path, title, "labels", n, bounds, missing=rows is not None))
         except ConfigError as error:
             refused.append(error)
     if refused and not columns:

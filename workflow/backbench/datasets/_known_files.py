@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 from backbench import paths
 from backbench.datasets import PARTS, Collection, Description, Reading, _classes, _files, _known, _split
@@ -26,8 +26,11 @@ class Params(FileParams):
     archive: str | None
 
 
+P = TypeVar("P", bound=Params)
+
+
 @dataclass(frozen=True)
-class FileCollection:
+class FileCollection(Generic[P]):
     """One collection: where it comes from, what it officially holds, and how its folder is listed.
 
     `sizes` and `listing` are given the options. `given` says whether it brings its own splits; `exact`, whether `sizes`
@@ -36,13 +39,13 @@ class FileCollection:
     """
 
     known: Known
-    sizes: Callable[[Any], Sizes]
-    listing: Callable[[Path, Any], Listing]
+    sizes: Callable[[P], Sizes]
+    listing: Callable[[Path, P], Listing]
     given: bool
     exact: bool = True
     named: bool = True
 
-    def describe(self, params: Params) -> Description:
+    def describe(self, params: P) -> Description:
         """What planning needs: from the files if they are on this machine, else from the official counts."""
         self._check_split(params)
         place = _known.find(self.known, params.root, params.archive, paths.downloads())
@@ -54,21 +57,21 @@ class FileCollection:
         counts = _split.counts(by_number, params.sample, params.split)
         return Description(sum(counts), len(number), params.digest, counts)
 
-    def fingerprint(self, params: Params, reading: Reading) -> str:
+    def fingerprint(self, params: P, reading: Reading) -> str:
         """The digest of the content, which is fetched if needed."""
         self._check_split(params)
         place = _known.fetch(self.known, params.root, params.archive, paths.downloads())
         return _files.fingerprint(self._source(place, params), params, reading)
 
-    def load(self, params: Params, context: Context) -> Collection:
+    def load(self, params: P, context: Context) -> Collection:
         """Fetch if needed, verify against the planned digest, draw and split."""
         place = _known.fetch(self.known, params.root, params.archive, context.downloads)
         return _files.load(self._source(place, params), params, context)
 
-    def _source(self, place: Place, params: Params) -> _files.Source:
+    def _source(self, place: Place, params: P) -> _files.Source:
         return _files.Source(place.folder, lambda: self._listed(place, params))
 
-    def _listed(self, place: Place, params: Params) -> Listing:
+    def _listed(self, place: Place, params: P) -> Listing:
         listing = self.listing(place.folder, params)
         missing = [entry.path for entry in listing.entries if not (place.folder / entry.path).is_file()]
         if missing:
@@ -76,7 +79,7 @@ class FileCollection:
         self._check(listing, place.folder, params)
         return replace(listing, left_out={**place.skipped, **listing.left_out})
 
-    def _check(self, listing: Listing, folder: Path, params: Params) -> None:
+    def _check(self, listing: Listing, folder: Path, params: P) -> None:
         """Compare the counts with the official ones, by class or by split."""
         actual = Counter((entry.part, (entry.label or "") if self.exact else "") for entry in listing.entries)
         official: Counter[tuple[int, str]] = Counter()
@@ -91,7 +94,7 @@ class FileCollection:
                 f"collection of your own use dataset=folder dataset.root={folder}."
             )
 
-    def _check_split(self, params: Params) -> None:
+    def _check_split(self, params: P) -> None:
         if params.split.source == "given" and not self.given:
             raise ConfigError(f"dataset.split.source: {self.known.title} has no official split; use random.")
 

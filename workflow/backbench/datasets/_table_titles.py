@@ -207,11 +207,9 @@ def _some(table: Table, place: int, ground: Ground, files: Located) -> Located:
     parts = spelled(cells[0])
     tried = " and ".join(dict.fromkeys(printable(f"{base}/{'/'.join(parts)}") for base in (ground.root, ground.beside)))
     namesakes = [path for path in ground.files if path.rsplit("/", 1)[-1] == parts[-1]]
-    same_name = (
-        f" {len(namesakes)} files have its name: {', '.join(map(printable, namesakes[:EXAMPLES]))}."
-        if namesakes
-        else ""
-    )
+    have = "1 file has" if len(namesakes) == 1 else f"{len(namesakes):,} files have"
+    first = ", ".join(map(printable, namesakes[:EXAMPLES]))
+    same_name = f" {have} its name: {first}." if namesakes else ""
     raise ConfigError(
         f"dataset.csv: {table.path}: none of its {len(cells)} rows names an existing file. Column "
         f"{printable(table.titles[place])!r} holds {named}; the first was sought as {tried}.{same_name} Allowed: files "

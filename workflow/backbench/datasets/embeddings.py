@@ -16,7 +16,8 @@ from typing import Annotated, Any
 from backbench import arrays, hashing
 from backbench.arrays.bounds import Bounds
 from backbench.datasets import TRAIN, Collection, Description, Reading, Split, _annotations, _split, _split_names
-from backbench.datasets._annotations import WHERE, Beside
+from backbench.datasets._annotations import Beside
+from backbench.datasets._side_columns import WHERE
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
