@@ -438,7 +438,7 @@ def test_the_checksum_of_a_local_archive(tmp_path):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({}, "give either dataset.archive=PATH or dataset.url"),
+        ({}, "give either dataset.archive=PATH, or dataset.url"),
         ({"url": "http://x/a.zip", "archive": "a.zip"}, "give either"),
         ({"url": "http://x/a.zip"}, "dataset.sha256: http://x/a.zip needs one"),
         ({"url": "http://x/a.zip", "sha256": "12"}, "64 hex digits"),

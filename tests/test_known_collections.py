@@ -189,7 +189,8 @@ def idx(array: np.ndarray) -> bytes:
 def small_mnist(monkeypatch):
     """Two images of each digit for training, one for testing."""
     small = dataclasses.replace(mnist.COLLECTION, sizes={TRAIN: (2,) * 10, TEST: (1,) * 10}, sources=())
-    monkeypatch.setattr(mnist, "COLLECTION", small)
+    for name in ("describe", "fingerprint", "load"):
+        monkeypatch.setattr(mnist, name, getattr(small, name))
     labels = np.arange(30, dtype=np.uint8) % 10
     pixels = np.random.default_rng(0).integers(0, 256, (30, 28, 28), np.uint8)
     digest = mnist._mnist_like.content_digest(pixels, labels.astype(np.int64))

@@ -77,7 +77,7 @@ def column(title, cells, header="path,label", rows=MEANT):
             "line 2: .* line 6 is UTF-8",
         ),
         (PLAIN.encode() + b"dog/5.png,\x81\n", "line 6: this is not UTF-8"),
-        (b"PK\x03\x04" + bytes(40), r"labels\.csv is not a text file\. It is a spreadsheet .* save it as CSV"),
+        (b"PK\x03\x04" + bytes(40), r"labels\.csv is not a text file but a spreadsheet .* save it as CSV"),
         (b"\x1f\x8b" + bytes(40), "compressed with gzip"),
         ("", "is empty"),
         ("\n \n", "is empty"),
@@ -380,7 +380,7 @@ def test_parts_that_can_be_two(read, title, cells, reason):
     [
         ("fold", "0123", "column `fold` (0, 1, 2, ...) names no splits and is ignored"),
         ("phase", ("adult", "larva", "adult", "larva"), "column `phase` (adult, larva, ...) names no splits"),
-        ("split", ("train",) * 4, "column `split` holds only train, which is not a split"),
+        ("split", ("train",) * 4, "column `split` holds only train, so it does not divide the rows"),
         ("is_test", "0000", "labels from column `label`, paths from `path` of"),
     ],
 )
