@@ -313,7 +313,7 @@ def test_a_kill_leaves_nothing_that_looks_finished(tmp_path):
     os.kill(child.pid, signal.SIGKILL)
     child.join()
     assert [*place.glob(".*/files/*/*")], "it was killed in the middle"
-    assert _archives.found(known, tmp_path) is None
+    assert _archives.existing(known, tmp_path) is None
     tree = _archives.from_file(archive, known, tmp_path, LIMITS)
     assert len([*tree.folder.rglob("*.png")]) == 90
     assert left_in(place) == [known[7:19]], "what the killed process left is gone"
@@ -333,7 +333,7 @@ def test_a_folder_with_another_marker_is_made_anew(tmp_path, text):
     tree = _archives.from_file(archive, known, tmp_path, LIMITS)
     (tree.folder / "cat" / "00.png").unlink()
     (tree.folder.parent / "unpacked.json").write_text(text)
-    assert _archives.found(known, tmp_path) is None
+    assert _archives.existing(known, tmp_path) is None
     assert (_archives.from_file(archive, known, tmp_path, LIMITS).folder / "cat" / "00.png").is_file()
 
 
@@ -472,6 +472,7 @@ class Server:
         self.data, self.ranges, self.requests = data, True, []
         self.break_at: list[int] = []  # for each request, the bytes after which the line goes dead
         self.status, self.stall = 200, 0.0
+        self.shift = 0  # how many bytes before the asked ones a partial answer begins
 
     def handle(self, request: http.server.BaseHTTPRequestHandler) -> None:
         asked = request.headers.get("Range")
@@ -479,7 +480,7 @@ class Server:
         if self.status != 200:
             request.send_error(self.status)
             return
-        start = int(asked[6:-1]) if asked and self.ranges else 0
+        start = int(asked[6:-1]) - self.shift if asked and self.ranges else 0
         if start >= len(self.data):
             request.send_response(416)
             request.send_header("Content-Range", f"bytes */{len(self.data)}")
@@ -566,6 +567,13 @@ def test_a_server_without_ranges(served, tmp_path):
     _download.fetch(served.url, f"sha256:{served.sha256}", tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == served.data
     assert served.requests == [None, "bytes=1000-"]
+
+
+def test_a_partial_answer_of_another_range_is_not_appended(served, tmp_path, caplog):
+    served.shift, served.break_at = 10, [1000]
+    _download.fetch(served.url, f"sha256:{served.sha256}", tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == served.data
+    assert served.requests == [None, "bytes=1000-", None] and "sent another range" in caplog.text
 
 
 def test_a_server_that_never_finishes(served, tmp_path):

@@ -26,7 +26,7 @@ NO_TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Split:
-    """How a collection is divided into training, validation and test split, always stratified by class.
+    """How a collection is divided into training, validation and test splits, always stratified by class.
 
     ``auto`` becomes ``given`` for a collection that brings its own splits, else ``random``; planning decides that
     before anything is hashed. ``given`` keeps the collection's own splits; if it has no validation split, the fraction

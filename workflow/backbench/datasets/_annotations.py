@@ -165,7 +165,7 @@ def _same_classes(first: Sequence[str], second: Sequence[str]) -> bool:
 
 
 def _classes(labels: Entries, rows: Sequence[int] | None) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Class names, sorted as numbers where all are whole numbers, and the class of each row."""
+    """Class names, sorted as numbers if all are whole numbers, and the class of each row."""
     values = labels.at(rows)
     empty = [row for row, label in enumerate(values) if not label]
     if empty:

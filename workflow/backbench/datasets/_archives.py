@@ -39,7 +39,7 @@ class Tree:
     notes: tuple[str, ...] = ()
 
 
-def found(known: str, downloads: Path) -> Tree | None:
+def existing(known: str, downloads: Path) -> Tree | None:
     """What was unpacked earlier from the archive with the checksum `known` (``sha256:...``, ``md5:...``), or None."""
     place = _place(known, downloads)
     try:
@@ -83,12 +83,12 @@ def tree(known: str, downloads: Path, fill: Fill) -> Tree:
     place = _place(known, downloads)
     make_folder(place.parent)
     with filelock.FileLock(place.with_suffix(".lock"), mode=0o664):
-        unpacked = found(known, downloads)
+        unpacked = existing(known, downloads)
         if unpacked is None:
             _clear(place)
             log.info("unpacking into %s", place)
             _fetch.into(place, lambda work: _filled(work, known, fill))
-            unpacked = found(known, downloads)
+            unpacked = existing(known, downloads)
     if unpacked is None:
         raise ConfigError(f"{place} does not hold what was unpacked; remove it and try again.")
     return unpacked

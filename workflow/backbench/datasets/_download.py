@@ -155,6 +155,9 @@ class Resuming:
         if response.status_code not in (200, 206):
             raise FetchError(f"{shown(response.url)}: the server answers {response.status_code} {response.reason}")
         start = have if _continues(response, have) else 0
+        if response.status_code == 206 and start < have:
+            self.part.unlink()
+            raise _Broken("the server sent another range than requested")
         self.resumed = self.resumed or start > 0
         self._append(response, start)
 

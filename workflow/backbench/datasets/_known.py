@@ -71,9 +71,9 @@ def find(known: Known, root: str | None, archive: str | None, downloads: Path) -
     if root is not None:
         return _in_root(known, Path(root).expanduser().absolute())
     if archive is not None:
-        tree = _archives.found(_archives.checksum(Path(archive).expanduser(), None), downloads)
+        tree = _archives.existing(_archives.checksum(Path(archive).expanduser(), None), downloads)
     else:
-        tree = _archives.found(f"md5:{known.originals[0].md5}", downloads)
+        tree = _archives.existing(f"md5:{known.originals[0].md5}", downloads)
     return None if tree is None else _in_tree(known, tree, archive)
 
 

@@ -61,7 +61,7 @@ def describe(params: Params) -> Description:
     ConfigError
         If the archive has not been fetched and unpacked yet.
     """
-    tree = _archives.found(_checksum(params), paths.downloads())
+    tree = _archives.existing(_checksum(params), paths.downloads())
     if tree is None:
         raise ConfigError(
             f"dataset(archive): {_where(params)} is not {'unpacked' if params.url is None else 'fetched'} yet, so its "
@@ -87,7 +87,7 @@ def load(params: Params, context: Context) -> Collection:
 def _tree(params: Params, downloads: Path) -> Tree:
     known, limits = _checksum(params), Limits.of(params.max_files, params.max_gb)
     if params.url is not None:
-        return _archives.found(known, downloads) or _archives.from_url(params.url, known, downloads, limits)
+        return _archives.existing(known, downloads) or _archives.from_url(params.url, known, downloads, limits)
     return _archives.from_file(_path(params), known, downloads, limits)
 
 
