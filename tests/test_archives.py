@@ -187,7 +187,7 @@ def test_a_header_may_not_claim_the_memory(tmp_path):
         unpacked(path, tmp_path)
 
 
-def test_too_many_files(tmp_path):
+def test_too_many_files(tmp_path, monkeypatch):
     path = tmp_path / "many.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(100_001):
@@ -196,10 +196,12 @@ def test_too_many_files(tmp_path):
     zipped(small, {str(n): b"" for n in range(11)})
     with pytest.raises(UnpackError, match=r"more than 10 files; raise dataset\.max_files"):
         _archives.from_file(small, f"sha256:{sha(small)}", tmp_path, Limits(10, 1 << 20))
-    start = time.perf_counter()
+    taken = []
+    take = _unpack._Job.take
+    monkeypatch.setattr(_unpack._Job, "take", lambda job, entry: taken.append(entry) or take(job, entry))
     with pytest.raises(UnpackError, match="more than 1,000 files"):
         _archives.from_file(path, f"sha256:{sha(path)}", tmp_path, LIMITS)
-    assert time.perf_counter() - start < 10
+    assert len(taken) == 1001
     assert left_in(tmp_path / "archives") == []
 
 
@@ -587,10 +589,9 @@ def test_a_stall_is_noticed(served, tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "STALL_SECONDS", 0.3)
     monkeypatch.setattr(_download, "ATTEMPTS", 1)
     served.break_at, served.stall = [1000, 0], 5.0
-    start = time.monotonic()
     with pytest.raises(_fetch.FetchError, match="timed out"):
         _download.fetch(served.url, f"sha256:{served.sha256}", tmp_path / "a.zip")
-    assert time.monotonic() - start < 4
+    assert len(served.requests) == 1
 
 
 def test_another_checksum_than_promised(served, tmp_path):
