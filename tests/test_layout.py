@@ -479,3 +479,8 @@ def test_the_page_shows_what_is_said(tmp_path, tree, says):
 
 def test_every_rule_has_a_tree():
     assert len(TREES) == PAGE.read_text().count("```tree") >= 14
+
+
+def test_reasons_in_older_records_are_still_known():
+    assert _files.passed_over("outside the parts of the split")
+    assert _files.passed_over("its part in the table is none of train, validation and test")
