@@ -75,7 +75,7 @@ def learnt(config: Mapping[str, Any], dataset: Mapping[str, Any], n: int) -> flo
     return n * train * (1.0 if validation and config["fit"] != "all" else 1 - config["validation"])
 
 
-def past(records: Iterable[tuple[Mapping, Mapping, Mapping]], gpu: bool = False) -> Past:
+def past(records: Iterable[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]], gpu: bool = False) -> Past:
     """What trainings of one family teach: records of features, policies of their images, records of
     their data sets.
 
@@ -83,13 +83,13 @@ def past(records: Iterable[tuple[Mapping, Mapping, Mapping]], gpu: bool = False)
     """
     paces, epochs = [], []
     for features, image, dataset in records:
-        told, about = features["info"]["training"], features["provenance"]
+        history, about = features["info"]["training"], features["provenance"]
         rows = learnt(features["config"], dataset["config"], features["arrays"]["features"]["shape"][0])
-        model = of(features["config"], image, rows).work * told["epochs"]
-        if gpu != str(about["device"]).startswith("cpu") and told["seconds"]:
-            paces.append(told["seconds"] * (1 if gpu else about["threads"]) / model)
-        if told["epochs"] < features["config"]["epochs"]:
-            epochs.append(told["epochs"])
+        model = of(features["config"], image, rows).work * history["epochs"]
+        if gpu != str(about["device"]).startswith("cpu") and history["seconds"]:
+            paces.append(history["seconds"] * (1 if gpu else about["threads"]) / model)
+        if history["epochs"] < features["config"]["epochs"]:
+            epochs.append(history["epochs"])
     return Past(_middle(paces) or (1 / GPU if gpu else 1.0), math.ceil(_middle(epochs)) or None)
 
 
@@ -107,9 +107,9 @@ def _convolutional(config: Mapping[str, Any], image: Mapping[str, Any]) -> list[
     """Convolutions at the sides before each pooling, a dense layer to the code, and the same backwards."""
     channels, size = [_colours(image), *config["channels"]], image["size"]
     kernels = [KERNEL * a * b for a, b in pairwise(channels)]
-    found = [(kernel * (size >> level) ** 2, kernel) for level, kernel in enumerate(kernels)]
+    convolutions = [(kernel * (size >> level) ** 2, kernel) for level, kernel in enumerate(kernels)]
     flat = channels[-1] * (size >> len(kernels)) ** 2 * config["code_width"]
-    return [*found, (flat, flat)] * 2
+    return [*convolutions, (flat, flat)] * 2
 
 
 def _colours(image: Mapping[str, Any]) -> int:

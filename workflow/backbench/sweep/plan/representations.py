@@ -71,7 +71,7 @@ class Sources:
     def __init__(self, making: Making):
         self.making = making
 
-    def dataset(self, config: Mapping) -> Source:
+    def dataset(self, config: Mapping[str, Any]) -> Source:
         """The stage of a data set."""
         name = options.name_of("dataset", config)
         module, params = plugins.load("dataset", name), plugins.params("dataset", config)
@@ -99,7 +99,7 @@ class Sources:
         about, local = {"n": source.n}, _located(source)
         self.making.stage("audit", "audit", config, {"dataset": source.stage}, [], local, about)
 
-    def features(self, config: Mapping, source: Source) -> tuple[Stage, int]:
+    def features(self, config: Mapping[str, Any], source: Source) -> tuple[Stage, int]:
         """The stage of a backbone on a data set, and the number of its columns."""
         name = options.name_of("backbone", config)
         module, params = plugins.load("backbone", name), plugins.params("backbone", config)
