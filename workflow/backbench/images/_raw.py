@@ -1,8 +1,8 @@
 """Camera raw files (layer 1), read by ``rawpy`` (LibRaw), which the extra ``raw`` installs.
 
 Most of them are TIFF files whose first page is a small preview, which Pillow would take for the photograph. So a file
-with a raw suffix goes to LibRaw unless it starts like an ordinary image file. So do files that are raw by their content:
-CR2, CR3, RAF, ORF, RW2, X3F, and DNG under the name of a TIFF file.
+with a raw suffix goes to LibRaw unless it starts like an ordinary image file. So do files that are raw by their
+content: CR2, CR3, RAF, ORF, RW2, X3F, and DNG under the name of a TIFF file.
 
 They are developed with fixed parameters: the white balance of the camera, sRGB, 8 bits, full size, AHD demosaicing,
 LibRaw's gamma (BT.709), no automatic brightening; turned upright, as the camera recorded it.

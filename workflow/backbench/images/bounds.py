@@ -33,7 +33,7 @@ def refuse_size(size: tuple[int, int]) -> None:
 
 
 def refuse_tiles(opened: "Image.Image") -> None:
-    """Raise Unreadable for a TIFF file with tiles that are too large: tiles are decoded whole, even of a small image."""
+    """Raise Unreadable for a TIFF file whose tiles are too large: tiles are decoded whole, even in a small image."""
     refuse_size(tile(opened))
 
 

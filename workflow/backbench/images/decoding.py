@@ -1,18 +1,19 @@
 """The one way from an image file to 8-bit RGB, which is strict (layer 1).
 
 - Formats are recognised by content, not by file name. They are those that Pillow decodes by itself and whose truncation
-  it reports, HEIC and HEIF (``pillow-heif``), and camera raw files with the extra ``raw`` (see ``_raw``). Not supported:
-  formats that need another program (EPS, WMF); numbers and films (FITS, GRIB, HDF5, MPEG); PSD and PCD (they store a
-  preview, not the image); PCX (its palette comes last, so that a truncated file looks like a grey image); ICNS (a
-  smaller icon replaces a truncated one); and formats without a signature, except TGA, which is recognised by its name.
+  it reports, HEIC and HEIF (``pillow-heif``), and camera raw files with the extra ``raw`` (see ``_raw``). Not
+  supported: formats that need another program (EPS, WMF); numbers and films (FITS, GRIB, HDF5, MPEG); PSD and PCD (they
+  store a preview, not the image); PCX (its palette comes last, so that a truncated file looks like a grey image); ICNS
+  (a smaller icon replaces a truncated one); and formats without a signature, except TGA, which is recognised by its
+  name.
 - The orientation is applied (see ``_exif``). The first frame of an animation or multi-page file is taken, the largest
   image of an icon, the primary image of a HEIF file.
 - Transparency is blended with white. 16-bit grey is scaled to 8 bits according to the number of bits in use (see
   ``depths``); 16-bit colour comes as Pillow reads it (its high byte). CMYK, YCbCr, Lab, HSV, palette and bilevel images
   are converted by Pillow, without colour profiles.
 - A truncated file is an error, never padded with grey. So is one that is too large (see ``bounds``), and one whose
-  values have no known range (32-bit integers beyond 16 bits, floats). Damage that the decoders themselves do not report,
-  such as a flipped bit within a JPEG, goes unnoticed.
+  values have no known range (32-bit integers beyond 16 bits, floats). Damage that the decoders themselves do not
+  report, such as a flipped bit within a JPEG, goes unnoticed.
 - The bytes of a file are read once (see ``content``). JPEG files may be decoded at a reduced scale (see ``scaling``);
   truncation is detected at any scale.
 - JPEG is decoded by Pillow. ``simplejpeg`` uses the same library for the same pixels and saves a tenth of the time at a
@@ -48,9 +49,9 @@ NAMELESS = re.compile(r"<_io\.BytesIO object at 0x[0-9a-fA-F]+>")
 class Decoded:
     """An image as 8-bit RGB, upright, with the colour mode and the format that it is stored in.
 
-    `sides` are the width and height of the whole image, upright. The sides of `image` are 1/`reduction` of them, rounded
-    up; `box` (left, top, right, bottom, in its pixels) is the part with content, outside of which may be a fraction of a
-    pixel of padding.
+    `sides` are the width and height of the whole image, upright. The sides of `image` are 1/`reduction` of them,
+    rounded up; `box` (left, top, right, bottom, in its pixels) is the part with content, outside of which may be a
+    fraction of a pixel of padding.
 
     `peak` is the largest stored value of a 16-bit image in a format that does not say how many of its bits are used. Of
     16-bit colour only the high byte is read, and `peak` is the largest value with that byte. Otherwise it is None.

@@ -1,10 +1,10 @@
 """The perceptual hash of an image (layer 1): ``imagehash.phash``, as 64 bits.
 
 Source: the library imagehash, after Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010:
-the grey image at 32 x 32 pixels, its cosine transform, and for each of the 64 lowest frequencies a bit that says whether
-it is above their median. If most of these frequencies are within the noise of rounding to whole grey levels (a blank
-image, a plain gradient, a drawing that is its own mirror image), the hash is ``NO_STRUCTURE``: the bits of two such
-images would agree or differ by chance.
+the grey image at 32 x 32 pixels, its cosine transform, and for each of the 64 lowest frequencies a bit that says
+whether it is above their median. If most of these frequencies are within the noise of rounding to whole grey levels (a
+blank image, a plain gradient, a drawing that is its own mirror image), the hash is ``NO_STRUCTURE``: the bits of two
+such images would agree or differ by chance.
 """
 
 from typing import TYPE_CHECKING

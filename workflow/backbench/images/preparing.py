@@ -1,8 +1,8 @@
 """From an image to the pixels that a backbone gets (layer 1).
 
 Every image, from a file or an array, is converted to the colour mode and then resized by Pillow. ``squash`` resizes
-both sides; ``crop`` resizes the shorter side and cuts out the central square, in one step or, with `shorter`, in the two
-steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB by repetition.
+both sides; ``crop`` resizes the shorter side and cuts out the central square, in one step or, with `shorter`, in the
+two steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB by repetition.
 """
 
 from typing import TYPE_CHECKING

@@ -1,9 +1,9 @@
 """The scale at which a photograph is decoded (layer 1).
 
-A JPEG file can be decoded at 1/2, 1/4 or 1/8 of its sides in a fraction of the time and memory, since fewer coefficients
-of each block are transformed. The decoded image is still at least ``SPARE`` times as large as the size it is resized to.
-The remaining difference is that the resize filter sees a coarser image: an exact mean of the same blocks differs as much
-(``benchmarks/results/decoding.md`` compares the features). Other formats are decoded whole.
+A JPEG file can be decoded at 1/2, 1/4 or 1/8 of its sides in a fraction of the time and memory, since fewer
+coefficients of each block are transformed. The decoded image is still at least ``SPARE`` times as large as the size it
+is resized to. The remaining difference is that the resize filter sees a coarser image: an exact mean of the same blocks
+differs as much (``benchmarks/results/decoding.md`` compares the features). Other formats are decoded whole.
 """
 
 import math
