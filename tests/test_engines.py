@@ -15,7 +15,7 @@ import pytest
 
 from backbench import plugins
 from backbench.backbones import _engine
-from backbench.backbones._engine import DeviceLost, OutOfMemory
+from backbench.backbones._extractor import DeviceLost, OutOfMemory
 from backbench.schema import ConfigError
 from backbench.stage import Context
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from backbench import plugins
-from backbench.backbones._engine import DeviceLost
+from backbench.backbones._extractor import DeviceLost
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import features as stage
@@ -303,7 +303,7 @@ def test_embeddings_made_elsewhere(store, tmp_path, monkeypatch):
         given.append(source)
         return source.embeddings[source.positions]
 
-    fake_backbone(monkeypatch, IMAGES=False, embeddings=embeddings, Params=Nothing, identity=lambda params: {})
+    fake_backbone(monkeypatch, embeddings=embeddings, Params=Nothing, identity=lambda params: {})
     monkeypatch.setattr(stage.plugins, "params", lambda kind, values: Nothing())
 
     def result():

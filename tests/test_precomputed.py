@@ -304,7 +304,7 @@ class TestNamesThatAreRefused:
 
     def test_fewer_rows_than_images(self, tmp_path):
         np.save(tmp_path / "x.npy", numbers(8))
-        with pytest.raises(ConfigError, match="has 8 rows, and the data set 12 images"):
+        with pytest.raises(ConfigError, match="has 8 rows, but the data set has 12 images"):
             settled(tmp_path / "x.npy", n=4)
 
 
@@ -405,7 +405,7 @@ class TestByOrder:
     @pytest.mark.parametrize("n", [N - 1, N + 1])
     def test_another_number_of_rows(self, n, tmp_path):
         np.save(tmp_path / "x.npy", numbers(n))
-        assert f"has {n} rows, and the data set 12 images" in refusal(str(tmp_path / "x.npy"))
+        assert f"has {n} rows, but the data set has 12 images" in refusal(str(tmp_path / "x.npy"))
 
     def test_too_few_rows_for_a_draw(self, tmp_path):
         np.save(tmp_path / "x.npy", numbers(8))
@@ -418,7 +418,7 @@ class TestPlanning:
     def test_width_is_told_by_the_head(self, tmp_path):
         module, params = plugin("backbone", "precomputed", path=put(tmp_path / "x.npz", numbers()))
         assert module.width(params, self.ABOUT) == D
-        with pytest.raises(ConfigError, match="has 12 rows, and the data set 13"):
+        with pytest.raises(ConfigError, match="has 12 rows, but the data set has 13"):
             module.width(params, Description(13, 2, None, (13, 0, 0)))
 
     def test_the_data_sets_own(self):

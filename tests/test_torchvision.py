@@ -62,7 +62,7 @@ def test_the_yaml_prepares_images_as_the_default_weights_want(name):
         for layout in (torch.contiguous_format, torch.channels_last):
             assert torch.equal(normalise(pixels.clone(memory_format=layout))[0], transform(image))
     assert module.MODEL.gflops == pytest.approx(entries.DEFAULT.meta["_ops"], rel=0.01)
-    assert module.cost(params) == module.MODEL.gflops
+    assert module.gflops(params) == module.MODEL.gflops
     assert module.MODEL.weights == {entry.name: entry.url.removeprefix(_hub.URL) for entry in entries}
     for entry in entries:
         assert len(_hub.prefix(entry.url)) >= 8

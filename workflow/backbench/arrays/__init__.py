@@ -19,8 +19,9 @@ from backbench.arrays._tables import OBJECT as OBJECT
 from backbench.arrays._tables import REAL as REAL
 from backbench.arrays._tables import TEXT as TEXT
 from backbench.arrays._tables import TEXTS as TEXTS
-from backbench.arrays._tables import Columns, Format, Table
+from backbench.arrays._tables import Columns, Format
 from backbench.arrays._tables import Side as Side
+from backbench.arrays._tables import Table as Table
 from backbench.arrays._tables import some as some
 from backbench.arrays.bounds import Bounds
 from backbench.schema import ConfigError, refuse

@@ -31,8 +31,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbench.images import _exif, _opening, _raw, bounds, content, depths, kinds, room, scaling
-from backbench.images.bounds import Unreadable
-from backbench.images.content import Changed, Content
+from backbench.images.bounds import Unreadable as Unreadable
+from backbench.images.content import Changed as Changed
+from backbench.images.content import Content
 
 if TYPE_CHECKING:
     from PIL import Image
