@@ -91,7 +91,7 @@ def is_like_label(title: str) -> bool:
     return not spelled.isdisjoint(LIKE_LABELS) and spelled.isdisjoint(ABOUT_LABELS)
 
 
-def is_part(title: str) -> bool:
+def is_split(title: str) -> bool:
     """Whether a title is a usual one for the column that assigns rows to splits."""
     return plain(title) in PARTS
 

@@ -142,5 +142,5 @@ class Recording(Protocol):
 
 def load(name: str) -> Backbone[Any]:
     """The plugin of that name; ConfigError if there is none."""
-    # A module that is imported by its name has no static type of its own; the contract tests check every plugin.
+    # A module that is imported by name has no static type; the contract tests check every plugin.
     return cast(Backbone[Any], plugins.load("backbone", name))

@@ -1,4 +1,4 @@
-"""What every engine gives back: an extractor, and the errors of the device that it runs on (layer 1)."""
+"""The extractor that every engine returns, and the errors of the device that it runs on (layer 1)."""
 
 import queue
 from collections.abc import Callable, Mapping, Sequence

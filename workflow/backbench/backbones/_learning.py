@@ -58,7 +58,7 @@ def gflops(layers: Sequence[tuple[int, int]]) -> float:
     return sum(products for products, _ in layers[: len(layers) // 2]) / 1e9
 
 
-def parts(
+def split(
     params: Learning, n: int, rows: "np.ndarray", validation_rows: "np.ndarray"
 ) -> tuple["np.ndarray", "np.ndarray"]:
     """The rows to learn from (m,) and those for early stopping (v,), which are drawn if there are none.

@@ -137,7 +137,7 @@ def none_matches(columns: Sequence[Column], path: Path, files: Sequence[str] = (
 
 def _is_no_name(column: Column, folders: set[str] | Sequence[str]) -> bool:
     """Whether text is known to be labels or splits: by its title, or because its entries are folders, or all equal."""
-    if titles.is_label(column.title) or titles.is_part(column.title):
+    if titles.is_label(column.title) or titles.is_split(column.title):
         return True
     if column.entries is None:
         return False

@@ -81,7 +81,7 @@ def fit(
     DeviceLost, OutOfMemory
         If the device stops responding or runs out of memory; the checkpoint stays, and can be used on any device.
     """
-    rows, validation_rows = _learning.parts(params, len(images), rows, validation_rows)
+    rows, validation_rows = _learning.split(params, len(images), rows, validation_rows)
     key = _key(params, images, rows, validation_rows, plugin)
     workers = 1 if _on_device(context) else max(1, context.threads)
     with (
