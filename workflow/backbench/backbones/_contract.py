@@ -6,7 +6,7 @@ contract tests check every plugin against them, with mypy. :class:`Resolving`, :
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from backbench import plugins
 from backbench.backbones import Rows
@@ -141,6 +141,16 @@ class Recording(Protocol):
 
 
 def load(name: str) -> Backbone[Any]:
-    """The plugin of that name; ConfigError if there is none."""
-    # A module that is imported by name has no static type; the contract tests check every plugin.
-    return cast(Backbone[Any], plugins.load("backbone", name))
+    """The backbone plugin of that name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; names those that exist.
+    TypeError
+        If the module lacks a part of the contract.
+    """
+    module = plugins.load("backbone", name)
+    if not isinstance(module, (Frozen, Learner, Given)):
+        raise TypeError(f"{module.__name__} is not a backbone plugin; see docs/plugins.md.")
+    return module
