@@ -32,7 +32,10 @@ def test_every_plugin_is_of_one_kind(name):
 @pytest.mark.slow
 def test_every_plugin_has_the_types_of_its_protocol(tmp_path, monkeypatch):
     program = tmp_path / "program.py"
-    lines = ["from backbench.backbones import _contract", *(f"from backbench.backbones import {name}" for name in NAMES)]
+    lines = [
+        "from backbench.backbones import _contract",
+        *(f"from backbench.backbones import {name}" for name in NAMES),
+    ]
     lines += [f"_{name}: _contract.{kind(name)}[{name}.Params] = {name}" for name in NAMES]
     # The last line is wrong, which shows that the others are checked.
     program.write_text("\n".join([*lines, "_: _contract.Learner[pixels.Params] = pixels"]) + "\n")

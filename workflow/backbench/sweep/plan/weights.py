@@ -15,8 +15,8 @@ from typing import Any
 
 from backbench import hashing, paths, plugins, schema
 from backbench.backbones._contract import Backbone, Refusing
+from backbench.files import write_text
 from backbench.schema import ConfigError
-from backbench.store import write_text
 
 log = logging.getLogger(__name__)
 

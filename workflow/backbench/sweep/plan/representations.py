@@ -14,9 +14,9 @@ from backbench.datasets import Description, _intake
 from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import parts, smallness, weights
 from backbench.sweep.grid import Stage
-from backbench.sweep.making import Making
+from backbench.sweep.plan import options, smallness, weights
+from backbench.sweep.plan.factory import Making
 
 PRECISION = "float32"
 # Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.
@@ -75,7 +75,7 @@ class Sources:
 
     def dataset(self, config: Mapping) -> Source:
         """The stage of a data set."""
-        name = parts.name_of("dataset", config)
+        name = options.name_of("dataset", config)
         module, params = plugins.load("dataset", name), plugins.params("dataset", config)
         if params.digest is None:
             params = dataclasses.replace(params, digest=self.making.fingerprint(module, params))
@@ -103,7 +103,7 @@ class Sources:
 
     def features(self, config: Mapping, source: Source) -> tuple[Stage, int]:
         """The stage of a backbone on a data set, and the number of its columns."""
-        name = parts.name_of("backbone", config)
+        name = options.name_of("backbone", config)
         module, params = _contract.load(name), plugins.params("backbone", config)
         if isinstance(module, Resolving):
             params = module.resolve(params, self.making.device)
@@ -140,7 +140,7 @@ def policies(backbones: Iterable[Mapping[str, Any]], device: str) -> list[Policy
     prepared: dict[Policy, None] = {}
     for config in {id(config): config for config in backbones}.values():
         with contextlib.suppress(ConfigError):
-            name = parts.name_of("backbone", config)
+            name = options.name_of("backbone", config)
             module, params = _contract.load(name), plugins.params("backbone", config)
             if not isinstance(module, Given):
                 params = module.resolve(params, device) if isinstance(module, Resolving) else params
