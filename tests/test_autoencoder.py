@@ -251,7 +251,7 @@ class TestRows:
         assert self.shown(4, [0, 1], [3, 2]) == [2, 3]
 
     def test_too_few(self):
-        with pytest.raises(ConfigError, match="2 images or more; received 1"):
+        with pytest.raises(ConfigError, match="at least 2 images to learn from; received 1"):
             self.parts([1], [])
 
 
