@@ -153,13 +153,13 @@ def _opener(
     module: OfImages[Any], params: Any, images: pixels.Prepared, inputs: Inputs, context: Context
 ) -> tuple[Callable[[], Extract], Mapping[str, Any], Mapping[str, np.ndarray]]:
     """What gives the extractor; where it learns, how it was trained and what it wants stored beside the features."""
-    if isinstance(module, Frozen):
-        return functools.partial(module.open, params, context), {}, {}
-    assert isinstance(module, Learner), "a backbone of images is frozen or learns"
-    split = inputs.array("dataset", "split")
-    rows, validation_rows = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
-    extract, training = module.fit(params, images.on_disk(context), rows, validation_rows, context)
-    return lambda: extract, training, getattr(extract, "arrays", {})
+    if isinstance(module, Learner):
+        split = inputs.array("dataset", "split")
+        rows, validation_rows = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
+        extract, training = module.fit(params, images.on_disk(context), rows, validation_rows, context)
+        return lambda: extract, training, getattr(extract, "arrays", {})
+    assert isinstance(module, Frozen), "a backbone of images learns or is frozen"
+    return functools.partial(module.open, params, context), {}, {}
 
 
 def _partial(
