@@ -1,22 +1,23 @@
 """How long a backbone trains that learns from the images themselves: epochs x images x multiplications (layer 2)."""
 
+import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
+
+from backbench import plugins
+from backbench.backbones import _contract
+from backbench.backbones._contract import Learner
 
 # Forward, and backward to the weights and to the inputs: three passes of a multiplication and an addition each.
 OPERATIONS = 6
-# Of one core, in 10^9 operations of float32 a second; convolutions with few channels use a core less well.
-GFLOPS = {"autoencoder": 80.0, "conv_autoencoder": 25.0}
 # Adam reads and writes every weight at every step, on one core.
 STEP_SECONDS = 4e-9
 # A GPU is at least so many times as quick as one core.
 GPU = 40.0
 # Epochs that are counted where nothing similar has been trained: so many times the patience.
 PATIENCES = 8
-KERNEL = 9
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,32 @@ NOTHING = Past()
 
 def trained(config: Mapping[str, Any]) -> bool:
     """Whether a backbone of these options is trained on the images."""
-    return config.get("name") in _MULTIPLICATIONS
+    name = config.get("name")
+    return name in plugins.names("backbone") and isinstance(_contract.load(name), Learner)
 
 
 def of(config: Mapping[str, Any], image: Mapping[str, Any], rows: float, past: Past = NOTHING) -> Training:
     """The training of a backbone with the options `config` on `rows` images as the policy `image` makes them."""
     products, weights = (sum(part) for part in zip(*layers(config, image), strict=True))
     steps = math.ceil(rows / config["batch_size"])
-    work = rows * products * OPERATIONS / (GFLOPS[config["name"]] * 1e9) + steps * weights * STEP_SECONDS
+    work = rows * products * OPERATIONS / (_learner(config).CORE_GFLOPS * 1e9) + steps * weights * STEP_SECONDS
     most = config["epochs"]
     counted = past.epochs or PATIENCES * (config["patience"] or most)
     return Training(past.pace * work, min(counted, most) if config["patience"] else most, most)
 
 
-def layers(config: Mapping[str, Any], image: Mapping[str, Any]) -> list[tuple[int, int]]:
+def layers(config: Mapping[str, Any], image: Mapping[str, Any]) -> Sequence[tuple[int, int]]:
     """(multiplications of an image, weights) of each layer of a network of these options."""
-    return _MULTIPLICATIONS[config["name"]](config, image)
+    module = _learner(config)
+    fields = {field.name for field in dataclasses.fields(plugins.load("backbone", config["name"]).Params)}
+    options = {key: value for key, value in config.items() if key in fields}
+    return module.layers(plugins.params("backbone", {**options, "name": config["name"], "image": image}))
+
+
+def _learner(config: Mapping[str, Any]) -> Learner[Any]:
+    module = _contract.load(config["name"])
+    assert isinstance(module, Learner), f"{config['name']} is not trained"
+    return module
 
 
 def learnt(config: Mapping[str, Any], dataset: Mapping[str, Any], n: int) -> float:
@@ -95,28 +106,3 @@ def past(records: Iterable[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[s
 
 def _middle(values: list[float]) -> float:
     return sorted(values)[len(values) // 2] if values else 0.0
-
-
-def _dense(config: Mapping[str, Any], image: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Dense layers from the pixels to the code; the decoder mirrors the encoder."""
-    widths = [image["size"] ** 2 * _colours(image), *config["widths"]]
-    return [(a * b, a * b) for a, b in pairwise(widths)] * 2
-
-
-def _convolutional(config: Mapping[str, Any], image: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Convolutions at the sides before each pooling, a dense layer to the code, and the same backwards."""
-    channels, size = [_colours(image), *config["channels"]], image["size"]
-    kernels = [KERNEL * a * b for a, b in pairwise(channels)]
-    convolutions = [(kernel * (size >> level) ** 2, kernel) for level, kernel in enumerate(kernels)]
-    flat = channels[-1] * (size >> len(kernels)) ** 2 * config["code_width"]
-    return [*convolutions, (flat, flat)] * 2
-
-
-def _colours(image: Mapping[str, Any]) -> int:
-    return 1 if image["mode"] == "L" else 3
-
-
-_MULTIPLICATIONS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], list[tuple[int, int]]]] = {
-    "autoencoder": _dense,
-    "conv_autoencoder": _convolutional,
-}
