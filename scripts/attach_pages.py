@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from backbench import tracking
-from backbench.store import write_text
+from backbench.files import write_text
 from backbench.sweep import ledger, plan
 from backbench.tracking import sweeps
 

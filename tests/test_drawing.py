@@ -13,7 +13,7 @@ from fewkinds import OVERVIEWS, copied, few, finished
 from sharing import once
 from sweeping import collection, computed, rows_of
 
-from backbench import hashing, paths, planning
+from backbench import hashing, launching, paths
 from backbench.pictures import _pool, catalogue, choice, drawing, index, ordering
 from backbench.pictures.orders import Desk, run_folder
 from backbench.store import Store
@@ -209,10 +209,10 @@ def test_the_sweeps_folder_shows_its_runs_too(drawn):
 
 def test_preparing_a_sweep_asks_for_what_is_outdated(drawn):
     store = Store(paths.store())
-    planning.prepare(drawn)
+    launching.prepare(drawn)
     assert drawing.receipt(drawn).exists()
     next(index.root().rglob("heatmap.png")).unlink()
-    planning.prepare(drawn)
+    launching.prepare(drawn)
     assert not drawing.receipt(drawn).exists()
     assert ledger.joined(drawn, dict.fromkeys(drawn.stages, "current")) and store.root.exists()
 

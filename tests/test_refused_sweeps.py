@@ -6,7 +6,7 @@ import pytest
 from grids import photos
 from sweeping import NO_PICTURES, computed
 
-from backbench import cli, paths, planning
+from backbench import cli, launching, paths, planning
 from backbench.cli import report
 from backbench.sweep import ledger, plan
 
@@ -59,7 +59,7 @@ def test_the_newest_sweep_is_the_newest_with_results(words, capfd):
     plan.save(pending)
     assert [saved.sweep for saved in ledger.saved_plans()] == [done.sweep, pending.sweep]
     assert cli.main(["report"]) == 0
-    assert capfd.readouterr().out.strip() == str(planning.page(done))
+    assert capfd.readouterr().out.strip() == str(launching.page(done))
 
 
 def test_where_nothing_has_results_the_newest_says_so(words, capfd):

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths, provenance
+from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import KINDS, RECIPE
-from backbench.store import Store, write_text
+from backbench.store import Store
 from backbench.sweep import ledger
 from backbench.sweep import plan as plans
 from backbench.sweep.grid import HEADS, Grid, Run, Stage, stage_hash

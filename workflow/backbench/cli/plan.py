@@ -5,7 +5,7 @@ import re
 import sys
 from collections import Counter
 
-from backbench import hashing, machine, paths, planning
+from backbench import hashing, launching, machine, paths, planning
 from backbench.pictures import drawing, forecast
 from backbench.stage import KINDS, RECIPE
 from backbench.store import Store
@@ -53,7 +53,7 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> Announce
 
 def announce(plan: Plan, found: Status, n_cores: int) -> Announced:
     """How long a launch will take, its pictures among it."""
-    due = drawing.wanted(plan) and (found.needed or planning.undrawn(plan))
+    due = drawing.wanted(plan) and (found.needed or launching.undrawn(plan))
     drawn = forecast.of_sweep(plan) if due else forecast.Forecast()
     return launches.announce(plan, found, n_cores, drawn.pictures, drawn.seconds)
 

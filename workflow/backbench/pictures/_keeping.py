@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backbench import code, hashing, provenance
-from backbench.store import DONE, Store, StoreError, make_folder
+from backbench.files import make_folder
+from backbench.store import DONE, Store, StoreError
 from backbench.sweep.grid import stage_hash
 from backbench.threads import one_core_each
 

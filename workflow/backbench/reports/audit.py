@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
 from backbench.datasets import PARTS
+from backbench.files import write_if_changed
 from backbench.reports import _charts, _templates, _words
-from backbench.store import Store, StoreError, write_if_changed
+from backbench.store import Store, StoreError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,11 +12,12 @@ from typing import Any
 
 from backbench import hashing
 from backbench.evaluate import classes, record
+from backbench.files import write_if_changed
 from backbench.metrics import catalogue
 from backbench.reports import _answers, _boards, _gallery, _origin, _part, _runs, _templates, _trust, _words
 from backbench.reports._gallery import Figure, Gallery
 from backbench.reports._part import Part
-from backbench.store import Store, write_if_changed
+from backbench.store import Store
 from backbench.sweep import tables
 from backbench.sweep.ledger import Row
 from backbench.sweep.plan import Plan

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
-from backbench.store import write_text
+from backbench.files import write_text
 from backbench.sweep import costs
 from backbench.sweep.estimate import Expectation
 from backbench.sweep.grid import HEADS, Stage

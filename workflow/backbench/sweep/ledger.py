@@ -10,9 +10,10 @@ from typing import Any
 
 from backbench import hashing, paths
 from backbench.datasets import _intake
+from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import KINDS
-from backbench.store import DONE, FAILED, Store, write_text
+from backbench.store import DONE, FAILED, Store
 from backbench.sweep import plan as plans
 from backbench.sweep.grid import HEADS, Run
 from backbench.sweep.plan import Plan

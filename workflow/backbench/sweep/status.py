@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from backbench.files import remove, write_text
 from backbench.stage import RECIPE
-from backbench.store import DONE, FAILED, Store, remove, write_text
+from backbench.store import DONE, FAILED, Store
 from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan import Plan
 from backbench.sweep.shards import Shard

@@ -10,9 +10,10 @@ from typing import Any
 from backbench import hashing
 from backbench.evaluate import best_k, boards, candidates
 from backbench.evaluate import record as selections
+from backbench.files import write_if_changed
 from backbench.metrics.catalogue import checked, metric
 from backbench.pictures import drawing
-from backbench.store import DONE, FAILED, write_if_changed
+from backbench.store import DONE, FAILED
 from backbench.sweep import tables
 from backbench.sweep.ledger import FINISHED, PENDING, Row
 from backbench.sweep.plan import Plan
