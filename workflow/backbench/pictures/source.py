@@ -115,9 +115,10 @@ class Source:
     def array(self, kind: str, name: str, mmap: bool = False) -> "np.ndarray | None":
         """An array of one of the run's stages; None where the stage or the array is not there."""
         member = self.row.stages.get(kind)
-        if member is None or name not in self.row.records.get(member, {}).get("arrays", {}):
+        entry = self.row.records.get(member, {}).get("arrays", {}).get(name) if member else None
+        if member is None or entry is None:
             return None
-        return self.store.array(kind, member, name, mmap=mmap)
+        return self.store.array(entry.get("kind", kind), member, name, mmap=mmap)
 
     def info(self, kind: str) -> dict[str, Any]:
         """What the record of one of the run's stages says; empty where there is none."""

@@ -10,12 +10,13 @@ from typing import Any
 
 from backbench import hashing, paths
 from backbench.files import write_text
+from backbench.stage import SCORES
 from backbench.sweep import costs
 from backbench.sweep.estimate import Expectation
 from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan import Plan
 from backbench.sweep.shards import Shard, fair_threads
-from backbench.sweep.status import Status
+from backbench.sweep.status import ABSENT, Status
 
 # Of a launch: planning, Snakemake, and the tables at the end; of a job: its process with its libraries.
 START_SECONDS, JOB_SECONDS, FIT_JOB_SECONDS = 12.0, 1.5, 2.5
@@ -81,7 +82,7 @@ def announce(plan: Plan, status: Status, cores: int, pictures: int = 0, drawing:
     pictures, drawing
         Pictures that it will draw, and the seconds of one core that they take.
     """
-    if not status.needed and not pictures:
+    if not status.due and not pictures:
         return Announced(0.0, 0.0, cores)
     found = Expectation(plan, status, cores)
     drawing = drawing / cores + DRAW_SECONDS if pictures else 0.0
@@ -140,8 +141,10 @@ def _why(announced: Announced, records: Mapping[str, Mapping[str, Any]]) -> str:
 def _computing(found: Expectation) -> float:
     """Seconds until the last job has ended: jobs begin as soon as what they read is there and cores are free."""
     plan, cores = found.plan, found.cores
-    shards = {key: shard for key, shard in plan.shards.items() if found.status.pending(shard)}
-    shares = fair_threads(shards.values(), plan.stages, cores)
+    scoring = {key: shard for key, shard in plan.scoring.items() if found.status.pending(shard)}
+    fitting = {key: shard for key, shard in plan.shards.items() if found.status.pending(shard)}
+    shards = {**fitting, **scoring}
+    shares = {shard: own for kind in (fitting, scoring) for shard, own in _fair(kind, plan, cores).items()}
     waiting = {key: {parent.id for parent in plan.parents(shard)} & set(shards) for key, shard in shards.items()}
     running: list[tuple[float, str, int]] = []
     now, free = 0.0, cores
@@ -159,13 +162,19 @@ def _computing(found: Expectation) -> float:
     return now
 
 
+def _fair(shards: Mapping[str, Shard], plan: Plan, cores: int) -> dict[str, int]:
+    return fair_threads(shards.values(), plan.stages, cores)
+
+
 def _threads(shard: Shard, shares: Mapping[str, int], cores: int) -> int:
-    if shard.kind in HEADS:
+    if shard.kind in (*HEADS, SCORES):
         return min(shares[shard.id], cores)
     return cores if shard.kind in ALL_CORES else min(2, cores)
 
 
 def _wall(found: Expectation, shard: Shard, threads: int) -> float:
+    if shard.kind == SCORES:
+        return FIT_JOB_SECONDS + found.work(shard) / threads
     if shard.kind not in HEADS:
         return JOB_SECONDS + found.work(shard)
     needed = sum(member in found.members for member in shard.members)
@@ -218,6 +227,16 @@ def _words(stage: Stage, count: int, trained: bool) -> str:
     if stage.kind in _DOING:
         return f"{_DOING[stage.kind]} {n:,} images"
     return f"{'training' if trained else 'features of'} {family} on {n:,} images"
+
+
+def rescored(found: Expectation) -> str | None:
+    """What is computed of fits that are done, in words: ``92 fits are done; their scores are computed again: ...``."""
+    if not found.scores:
+        return None
+    seconds = sum(found.scores.values()) / max(found.cores or 1, 1) + FIT_JOB_SECONDS
+    done = "is done; its" if len(found.scores) == 1 else "are done; their"
+    again = "" if all(found.status.scores[fit] == ABSENT for fit in found.scores) else " again"
+    return f"{counted(len(found.scores), 'fit')} {done} scores are computed{again}: about {duration(seconds)}"
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from backbench.evaluate.best_k import ELBOW
 from backbench.evaluate.candidates import Candidate
 from backbench.pictures.source import Source
 from backbench.plots import Picture
-from backbench.sweep import ledger
+from backbench.sweep import ledger, scored
 
 if TYPE_CHECKING:
     from backbench.plots.elbow import Curve
@@ -66,7 +66,7 @@ def family_of(source: Source) -> list[Candidate]:
         member = run.stages.get(HEAD)
         if member and member not in siblings and (stages[member].parents, stages[member].config["scope"]) == place:
             siblings[member] = run
-    read = {member: source.store.read(HEAD, member) for member in siblings if member not in row.records}
+    read = {member: scored.read(HEAD, member, source.store) for member in siblings if member not in row.records}
     records = {**row.records, **{member: record for member, record in read.items() if record}}
     found = candidates.representations(ledger.Row(row.plan, run, records) for run in siblings.values())
     every = [one for group in found for one in group.candidates]
