@@ -197,7 +197,7 @@ def _joined(plan: Plan, store: Store) -> tuple[ledger.Records, list[ledger.Row],
     """Join what there is; Snakemake did that already where all went well, and nothing is written twice."""
     records = ledger.read_records(plan, store)
     states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
-    if not ledger.joined(plan, states, status.scores_of(plan, records, store)):
+    if not ledger.joined(plan, states, status.scores_of(plan, records, states, store)):
         ledger.join(plan, records)
     rows = ledger.rows(plan, records)
     chosen = record.record(plan, rows)

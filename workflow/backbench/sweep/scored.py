@@ -8,6 +8,7 @@ the digests of the arrays that they are of. Records of before hold all metrics i
 from collections.abc import Mapping
 from typing import Any
 
+from backbench.metrics import catalogue
 from backbench.stage import SCORES
 from backbench.store import DONE, FAILED, Store
 from backbench.sweep.grid import HEADS, Stage
@@ -20,8 +21,6 @@ SCORED = {"clustering": "labels", "classification": "predictions", "retrieval": 
 READS = {"clustering": ("dataset", "matrix"), "classification": ("dataset",), "retrieval": ("dataset",)}
 # The key of a fit's record that says that its scores lie apart, and the key of what the view of both says of them.
 APART, SAID = "apart", "scores"
-# Of the metrics in a record of before, those that only the fit knows.
-OF_FITS = ("bic", "stability", "search_recall")
 
 
 def read(stage_kind: str, member: str, store: Store) -> dict[str, Any] | None:
@@ -43,9 +42,9 @@ def merged(fit: dict[str, Any], scores: Record | None) -> dict[str, Any]:
     said = {key: scores[key] for key in ("status", "reason", "code", "provenance")}
     arrays = {name: {**entry, "kind": SCORES} for name, entry in scores["arrays"].items()}
     said["arrays"] = list(arrays)
-    own = fit["metrics"] if APART in fit else {name: fit["metrics"][name] for name in OF_FITS if name in fit["metrics"]}
+    own = [name for name in fit["metrics"] if name not in scores["metrics"] and (APART in fit or catalogue.known(name))]
     view = {**fit, SAID: said}
-    view["metrics"] = {**own, **scores["metrics"]}
+    view["metrics"] = {**{name: fit["metrics"][name] for name in own}, **scores["metrics"]}
     view["notes"] = {**{name: text for name, text in fit["notes"].items() if name in own}, **scores["notes"]}
     view["info"] = _info(fit["info"], scores["info"])
     fitted = {name: entry for name, entry in fit["arrays"].items() if APART in fit or name in scores["of"]}

@@ -53,7 +53,7 @@ def inspect(plan: Plan, store: Store) -> Status:
     states = dict.fromkeys(plan.stages, CURRENT)
     states |= {key: state_of(plan.stages[key], record, store) for key, record in records.items()}
     known = {key: record for key, record in records.items() if record}
-    scores = scores_of(plan, known, store)
+    scores = scores_of(plan, known, states, store)
     unscored = {key for key, state in scores.items() if state != CURRENT and states[key] == CURRENT}
     needed = _needed(plan, states, unscored)
     # A job that fits scores what is waiting of its shard, too.
@@ -61,10 +61,21 @@ def inspect(plan: Plan, store: Store) -> Status:
     return Status(states, frozenset(needed), known, scores=scores, unscored=frozenset(unscored))
 
 
-def scores_of(plan: Plan, records: Mapping[str, Mapping[str, Any]], store: Store) -> dict[str, str]:
-    """State of the scores of every fit that has labels, predictions or neighbours."""
-    fits = ((key, plan.stages[key], record) for key, record in records.items() if plan.stages[key].kind in HEADS)
-    return {key: scored.state(stage, record, store) for key, stage, record in fits if not scored.failed_fit(record)}
+def scores_of(
+    plan: Plan, records: Mapping[str, Mapping[str, Any]], states: Mapping[str, str], store: Store
+) -> dict[str, str]:
+    """State of the scores of every fit that has labels, predictions or neighbours.
+
+    Those of a record of before, which holds them, are as good as current where what they are computed from is gone.
+    """
+    found: dict[str, str] = {}
+    for key, record in records.items():
+        stage = plan.stages[key]
+        if stage.kind in HEADS and not scored.failed_fit(record):
+            inputs = [stage.parents[role][1] for role in scored.READS[stage.kind]]
+            gone = any(states.get(member) != CURRENT for member in inputs)
+            found[key] = CURRENT if gone and scored.SAID not in record else scored.state(stage, record, store)
+    return found
 
 
 def state_of(stage: Stage, record: Mapping[str, Any] | None, store: Store) -> str:
