@@ -19,8 +19,8 @@ from backbench.stage import Context, Held, Inputs, Member
 from backbench.stages import classification, clustering, retrieval
 from backbench.stages.scores import Fit
 from backbench.store import Store
-from backbench.sweep import scored
-from backbench.sweep.scoring import Scoring
+from backbench.sweep.run import scored
+from backbench.sweep.run.scoring import Scoring
 
 KS = tuple(range(2, 16))
 TRIAL = 300

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from backbench import paths, planning
 from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

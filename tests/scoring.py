@@ -6,8 +6,8 @@ import numpy as np
 
 from backbench.stage import Context, Held, Inputs, Outcome
 from backbench.stages.scores import Fit
-from backbench.sweep import scored
-from backbench.sweep.scoring import Scoring
+from backbench.sweep.run import scored
+from backbench.sweep.run.scoring import Scoring
 
 
 def computed(stage, members, inputs: Inputs, context: Context) -> dict[str, Outcome]:

@@ -25,8 +25,8 @@ from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
 from backbench.reports import _boards, _gallery, _part, _runs, _small, sweep
 from backbench.store import Store
-from backbench.sweep import ledger
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 SPACES = re.compile(r"\s+")
 

@@ -15,7 +15,7 @@ from backbench.metrics import internal, labels
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import classification, clustering, matrix, retrieval
 from backbench.store import Store
-from backbench.sweep import scoring
+from backbench.sweep.run import scoring
 
 CLASSES = 3
 ONE = Context(threads=1)

@@ -12,9 +12,11 @@ from backbench.images.policy import Image as Policy
 from backbench.pictures import drawing
 from backbench.stage import RECIPE
 from backbench.store import Store
-from backbench.sweep import ledger, plan, status
-from backbench.sweep.plan import Plan
-from backbench.sweep.status import Status
+from backbench.sweep.plan import frozen
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import ledger
+from backbench.sweep.run import status
+from backbench.sweep.run.status import Status
 
 # Locks of a plain `snakemake`, held until its process ends.
 _HELD: list[Any] = []
@@ -28,10 +30,10 @@ def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
     """
     named = config.get("plan") or (None if main else os.environ.get("BACKBENCH_PLAN"))
     if named:
-        sweep_plan = plan.load(Path(named))
+        sweep_plan = frozen.load(Path(named))
     else:
         sweep_plan = planning.make([f"experiment={config['experiment']}"] if "experiment" in config else []).plan
-        plan.save(sweep_plan)
+        frozen.save(sweep_plan)
     os.environ["BACKBENCH_PLAN"] = str(sweep_plan.path)
     if main:
         if lock.HELD not in os.environ:

@@ -12,9 +12,9 @@ from backbench.evaluate import selection
 from backbench.pictures import choice
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store
-from backbench.sweep import builder, limits, plan, smallness, sources
-from backbench.sweep.plan import Plan
-from backbench.sweep.status import Status
+from backbench.sweep.plan import builder, frozen, limits, representations, smallness
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.run.status import Status
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def make(
         Whether a folder of images whose content is not known is read now; otherwise its hashes are provisional and
         the plan must not be run.
     progress
-        Is told how many files are read of those that have to be.
+        Is sentences how many files are read of those that have to be.
     prepare
         Whether the pixels that the backbones are given are made while the files are read.
     tell
@@ -76,12 +76,12 @@ def make(
     composed = compose.expand(overrides)
     settings.apply(composed.settings, composed.explicit)
     unread: dict[str, int] = {}
-    told: list[str] = []
+    sentences: list[str] = []
 
     def understood(lines: Iterable[str]) -> None:
         for line in lines:
-            if line not in told:
-                told.append(line)
+            if line not in sentences:
+                sentences.append(line)
                 (tell or log.info)(line)
 
     def digest_of(module: Any, params: Any) -> str:
@@ -98,17 +98,17 @@ def make(
         return about.digest or UNKNOWN_DIGEST
 
     device = composed.settings.get("execution", {}).get("device", "auto")
-    policies = sources.policies((cell.config["backbone"] for cell in composed.cells), device) if prepare else ()
+    policies = representations.policies((cell.config["backbone"] for cell in composed.cells), device) if prepare else ()
     reading = Reading(progress, policies, paths.store())
     built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device)
     understood(built.understood)
     policy = schema.canonical(selection.parse(composed.settings.get("selection")))
     request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": policy}
-    request |= {"plots": _plots(composed.settings), "understood": told}
-    frozen = plan.freeze(built, request)
+    request |= {"plots": _plots(composed.settings), "understood": sentences}
+    sweep_plan = frozen.freeze(built, request)
     memory = settings.memory_mb(composed.settings)
-    limits.check(frozen, memory)
-    return Planned(frozen, composed.notices + built.notices, told, sum(unread.values()), memory, built.keys)
+    limits.check(sweep_plan, memory)
+    return Planned(sweep_plan, composed.notices + built.notices, sentences, sum(unread.values()), memory, built.keys)
 
 
 def _tell_older(about: Description, tell: Callable[[str], None]) -> None:
@@ -123,7 +123,7 @@ def with_known(planned: Planned, state: Status, store: Store) -> Status:
         stage = planned.plan.stages[member]
         keys = planned.keys.get(stage.parents.get("dataset", ("", ""))[1], ())
         if stage.kind == "features" and "rows" in stage.local and keys:
-            known[member] = sources.known_rows(store, stage, keys), len(keys)
+            known[member] = representations.known_rows(store, stage, keys), len(keys)
     return replace(state, known={member: counts for member, counts in known.items() if counts[0]})
 
 

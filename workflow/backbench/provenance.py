@@ -20,13 +20,13 @@ LIBRARIES = (
 @cache
 def versions() -> dict[str, str]:
     """Versions of Python, of backbench and of the libraries that compute."""
-    found = {"python": platform.python_version(), "backbench": __version__}
+    installed = {"python": platform.python_version(), "backbench": __version__}
     for name in LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 @cache

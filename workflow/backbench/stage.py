@@ -38,10 +38,11 @@ class Inputs:
     refs: Mapping[str, tuple[str, str]]
 
     def array(self, role: str, name: str, mmap: bool = False) -> "np.ndarray":
+        """An array of a stage before, (rows, ...); see :meth:`Store.array`."""
         return self.store.array(*self.refs[role], name, mmap=mmap)
 
     def info(self, role: str) -> Mapping[str, Any]:
-        return self.store.read(*self.refs[role])["info"]
+        return self.store.info(*self.refs[role])
 
 
 class Held(Inputs):

@@ -26,8 +26,8 @@ from backbench.reports import paper as pages
 from backbench.reports.paper import Shown
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import launches
-from backbench.sweep.ledger import FINISHED, Row
+from backbench.sweep.results.ledger import FINISHED, Row
+from backbench.sweep.time import launches
 
 # What an error asks for that misses an input of a paper.
 ASKED = re.compile(r"\b((?:dataset|backbone)\.[\w.]+)=(?:PATH|FOLDER)\b")

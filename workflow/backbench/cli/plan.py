@@ -9,13 +9,15 @@ from backbench import hashing, launching, machine, paths, planning
 from backbench.pictures import drawing, forecast
 from backbench.stage import KINDS, RECIPE
 from backbench.store import Store
-from backbench.sweep import launches, ledger, status
-from backbench.sweep.estimate import Expectation
 from backbench.sweep.grid import HEADS
-from backbench.sweep.launches import Announced, counted
-from backbench.sweep.launches import duration as duration
-from backbench.sweep.plan import Plan
-from backbench.sweep.status import CURRENT, FAILED, STALE, Status
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import ledger
+from backbench.sweep.run import status
+from backbench.sweep.run.status import CURRENT, FAILED, STALE, Status
+from backbench.sweep.time import launches
+from backbench.sweep.time.estimate import Expectation
+from backbench.sweep.time.launches import Announced
+from backbench.wording import counted
 
 
 def run(args: argparse.Namespace) -> int:

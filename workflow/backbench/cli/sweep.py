@@ -20,11 +20,14 @@ from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.reports import sweep as pages
 from backbench.store import DONE, Store
-from backbench.sweep import estimate, launches, ledger, status
-from backbench.sweep.launches import Announced, counted
-from backbench.sweep.plan import Plan, save
-from backbench.sweep.status import Status
+from backbench.sweep.plan.frozen import Plan, save
+from backbench.sweep.results import ledger
+from backbench.sweep.run import status
+from backbench.sweep.run.status import Status
+from backbench.sweep.time import estimate, launches
+from backbench.sweep.time.launches import Announced
 from backbench.tracking import sweeps
+from backbench.wording import counted
 
 PROFILE = paths.CHECKOUT / "profiles" / "default"
 TAIL_LINES, SHOWN_REASONS = 3, 5

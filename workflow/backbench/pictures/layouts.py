@@ -16,7 +16,7 @@ from backbench.pictures import _keeping
 from backbench.pictures.source import Source
 from backbench.store import DONE, StoreError
 from backbench.sweep.grid import Stage
-from backbench.sweep.shards import family_mb
+from backbench.sweep.plan.shards import family_mb
 
 if TYPE_CHECKING:
     import numpy as np

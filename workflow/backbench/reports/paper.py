@@ -18,7 +18,7 @@ from backbench.reports import _gallery, _paper_pictures, _templates
 from backbench.reports import _paper_words as words
 from backbench.reports._gallery import Figure
 from backbench.reports._paper_pictures import Shown
-from backbench.sweep import tables
+from backbench.sweep.results import tables
 
 __all__ = ["Shown", "attachments", "body", "csv", "folder", "made", "markdown", "read", "render", "write"]
 

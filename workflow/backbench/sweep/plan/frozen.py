@@ -12,9 +12,9 @@ from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE, SCORES
 from backbench.sweep.grid import Grid, Run, Stage
-from backbench.sweep.shards import Shard
-from backbench.sweep.shards import cut as shards_of
-from backbench.sweep.shards import scoring as scoring_of
+from backbench.sweep.plan.shards import Shard
+from backbench.sweep.plan.shards import cut as shards_of
+from backbench.sweep.plan.shards import scoring as scoring_of
 
 FORMAT = 1
 

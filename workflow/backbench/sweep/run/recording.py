@@ -9,9 +9,9 @@ from typing import Any
 from backbench import provenance
 from backbench.stage import SCORES, Context, Outcome
 from backbench.store import DONE, FAILED, Store
-from backbench.sweep import scored
 from backbench.sweep.grid import HEADS
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.run import scored
 
 log = logging.getLogger("backbench")
 

@@ -18,13 +18,15 @@ from backbench.files import WriteError, write_text
 from backbench.stage import SCORES, Context, Held, Inputs, Member, Outcome
 from backbench.stages.scores import Fit
 from backbench.store import FAILED, Store, StoreError
-from backbench.sweep import costs, recording, scored
-from backbench.sweep import plan as plans
+from backbench.sweep.cost import costs
 from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan import Plan
-from backbench.sweep.scoring import Scoring
-from backbench.sweep.shards import Shard
-from backbench.sweep.status import CURRENT, state_of, write_receipt
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.shards import Shard
+from backbench.sweep.run import recording, scored
+from backbench.sweep.run.scored import CURRENT
+from backbench.sweep.run.scoring import Scoring
+from backbench.sweep.run.status import state_of, write_receipt
 
 log = logging.getLogger("backbench")
 

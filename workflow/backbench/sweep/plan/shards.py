@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backbench import hashing, paths, plugins
 from backbench.stage import KINDS, RECIPE, SCORES
-from backbench.sweep import costs
+from backbench.sweep.cost import costs
 from backbench.sweep.grid import HEADS, Stage
 
 BASE_MB = 700

@@ -9,10 +9,10 @@ from typing import Any
 from backbench.files import remove, write_text
 from backbench.stage import RECIPE, SCORES
 from backbench.store import FAILED, Store
-from backbench.sweep import scored
 from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan import Plan
-from backbench.sweep.shards import Shard
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.shards import Shard
+from backbench.sweep.run import scored
 
 CURRENT, STALE, ABSENT = scored.CURRENT, scored.STALE, scored.ABSENT
 

@@ -21,7 +21,7 @@ class Making:
     Parameters
     ----------
     fingerprint, explicit, device
-        See :func:`backbench.sweep.builder.build`.
+        See :func:`backbench.sweep.plan.builder.build`.
     """
 
     def __init__(self, fingerprint: Fingerprint, explicit: frozenset[str], device: str):

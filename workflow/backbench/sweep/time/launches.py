@@ -1,6 +1,5 @@
 """How long a launch will take as a whole, what of it takes longest, and afterwards how that compares (layer 2)."""
 
-import heapq
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -11,12 +10,14 @@ from typing import Any
 from backbench import hashing, paths
 from backbench.files import write_text
 from backbench.stage import SCORES
-from backbench.sweep import costs
-from backbench.sweep.estimate import Expectation
+from backbench.sweep.cost import costs
 from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan import Plan
-from backbench.sweep.shards import Shard, fair_threads
-from backbench.sweep.status import ABSENT, Status
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.shards import Shard, fair_threads
+from backbench.sweep.run.scored import ABSENT
+from backbench.sweep.run.status import Status
+from backbench.sweep.time.estimate import Expectation
+from backbench.wording import counted, duration
 
 # Of a launch: planning, Snakemake, and the tables at the end; of a job: its process with its libraries.
 START_SECONDS, JOB_SECONDS, FIT_JOB_SECONDS = 12.0, 1.5, 2.5
@@ -27,7 +28,8 @@ DRAW_SECONDS = 5.0
 _DOING = {"dataset": "reading", "audit": "auditing", "neighbours": "the nearest neighbours of"}
 # Above these a launch says what takes longest, and why it took longer than announced.
 LONG_SECONDS, SHOWN, MUCH_LONGER = 300.0, 3, 1.5
-ALL_CORES, TWO_CORES = ("features", "neighbours"), ("dataset", "audit", "matrix")
+# Jobs that use all cores; the others that come before the fits use two.
+ALL_CORES = ("features", "neighbours")
 
 
 @dataclass(frozen=True)
@@ -138,47 +140,24 @@ def _why(announced: Announced, records: Mapping[str, Mapping[str, Any]]) -> str:
 # ------------------------------------------------------------------------------------------------ the launch
 
 
-def _computing(found: Expectation) -> float:
-    """Seconds until the last job has ended: jobs begin as soon as what they read is there and cores are free."""
-    plan, cores = found.plan, found.cores
-    scoring = {key: shard for key, shard in plan.scoring.items() if found.status.pending(shard)}
-    fitting = {key: shard for key, shard in plan.shards.items() if found.status.pending(shard)}
-    shards = {**fitting, **scoring}
-    shares = {shard: own for kind in (fitting, scoring) for shard, own in _fair(kind, plan, cores).items()}
-    waiting = {key: {parent.id for parent in plan.parents(shard)} & set(shards) for key, shard in shards.items()}
-    running: list[tuple[float, str, int]] = []
-    now, free = 0.0, cores
-    while waiting or running:
-        for key in [key for key, before in waiting.items() if not before]:
-            threads = _threads(shards[key], shares, cores)
-            if threads <= free:
-                free -= threads
-                del waiting[key]
-                heapq.heappush(running, (now + _wall(found, shards[key], threads), key, threads))
-        now, done, threads = heapq.heappop(running)
-        free += threads
-        for before in waiting.values():
-            before.discard(done)
-    return now
+def _computing(expected: Expectation) -> float:
+    """Seconds of the jobs: their work divided among the cores, and no less than the longest job alone."""
+    shards = (*expected.plan.shards.values(), *expected.plan.scoring.values())
+    jobs = [_job(expected, shard) for shard in shards if expected.status.pending(shard)]
+    work = sum(wall * threads for wall, threads in jobs)
+    return max(work / expected.cores, max((wall for wall, _ in jobs), default=0.0))
 
 
-def _fair(shards: Mapping[str, Shard], plan: Plan, cores: int) -> dict[str, int]:
-    return fair_threads(shards.values(), plan.stages, cores)
-
-
-def _threads(shard: Shard, shares: Mapping[str, int], cores: int) -> int:
-    if shard.kind in (*HEADS, SCORES):
-        return min(shares[shard.id], cores)
-    return cores if shard.kind in ALL_CORES else min(2, cores)
-
-
-def _wall(found: Expectation, shard: Shard, threads: int) -> float:
+def _job(expected: Expectation, shard: Shard) -> tuple[float, int]:
+    """Seconds of a job, and the cores that it has meanwhile; fits share theirs with those of other jobs."""
+    work = expected.work(shard)
     if shard.kind == SCORES:
-        return FIT_JOB_SECONDS + found.work(shard) / threads
-    if shard.kind not in HEADS:
-        return JOB_SECONDS + found.work(shard)
-    needed = sum(member in found.members for member in shard.members)
-    return FIT_JOB_SECONDS + found.work(shard) / max(1, min(threads, needed))
+        return FIT_JOB_SECONDS + work, 1
+    if shard.kind in HEADS:
+        longest = max((expected.members.get(member, 0.0) for member in shard.members), default=0.0)
+        cores = max(1, min(expected.cores, round(work / longest))) if longest else 1
+        return FIT_JOB_SECONDS + work / cores, cores
+    return JOB_SECONDS + work, expected.cores if shard.kind in ALL_CORES else min(2, expected.cores)
 
 
 def after(plan: Plan) -> float:
@@ -229,24 +208,11 @@ def _words(stage: Stage, count: int, trained: bool) -> str:
     return f"{'training' if trained else 'features of'} {family} on {n:,} images"
 
 
-def rescored(found: Expectation) -> str | None:
+def rescored(expected: Expectation) -> str | None:
     """What is computed of fits that are done, in words: ``92 fits are done; their scores are computed again: ...``."""
-    if not found.scores:
+    if not expected.scores:
         return None
-    seconds = sum(found.scores.values()) / max(found.cores or 1, 1) + FIT_JOB_SECONDS
-    done = "is done; its" if len(found.scores) == 1 else "are done; their"
-    again = "" if all(found.status.scores[fit] == ABSENT for fit in found.scores) else " again"
-    return f"{counted(len(found.scores), 'fit')} {done} scores are computed{again}: about {duration(seconds)}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 48 s, 3 min, 2 h 10 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def counted(n: int, thing: str) -> str:
-    """``1 run``, ``2 runs``."""
-    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+    seconds = sum(expected.scores.values()) / max(expected.cores or 1, 1) + FIT_JOB_SECONDS
+    done = "is done; its" if len(expected.scores) == 1 else "are done; their"
+    again = "" if all(expected.status.scores[fit] == ABSENT for fit in expected.scores) else " again"
+    return f"{counted(len(expected.scores), 'fit')} {done} scores are computed{again}: about {duration(seconds)}"

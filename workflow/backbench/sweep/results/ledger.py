@@ -14,11 +14,11 @@ from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import KINDS
 from backbench.store import DONE, FAILED, Store
-from backbench.sweep import plan as plans
-from backbench.sweep import scored
 from backbench.sweep.grid import HEADS, Run
-from backbench.sweep.plan import Plan
-from backbench.sweep.status import CURRENT
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.run import scored
+from backbench.sweep.run.scored import CURRENT
 
 FINISHED, PENDING = "finished", "pending"
 RESULTS = "results.json"
