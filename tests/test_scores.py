@@ -22,13 +22,16 @@ from backbench.sweep.run.scored import ABSENT, CURRENT, FAILED, STALE
 GRID_OF_FEW = (*GRID[:2], "clusterer=kmeans,agglomerative,gaussian_mixture", "k=2,3", "classifier=knn,svm")
 
 
+pytestmark = pytest.mark.usefixtures("own_results")
+
+
 @pytest.fixture
 def grid(tmp_path) -> tuple[str, ...]:
     return (*GRID_OF_FEW, *collection(tmp_path / "images", classes=("a", "b", "c"), each=20))
 
 
 @pytest.fixture
-def store() -> Store:
+def store(own_results) -> Store:
     return Store(paths.store())
 
 
@@ -89,7 +92,9 @@ def older(plan, store) -> None:
     for member in fits(plan):
         kind = plan.stages[member].kind
         whole = scored.read(kind, member, store)
-        body = {key: value for key, value in whole.items() if key not in (scored.SAID, scored.APART, "arrays", "kind")}
+        body = {
+            key: value for key, value in whole.items() if key not in (scored.SUMMARY, scored.APART, "arrays", "kind")
+        }
         arrays = {
             name: store.array(entry.get("kind", kind), member, name)
             for name, entry in whole["arrays"].items()
@@ -307,13 +312,13 @@ class TestLost:
                 raise FloatingPointError("no such table")
             return plain(truth, found)
 
-        monkeypatch.setattr(external, "scores", scores)
-        score(plan, store)
+        with monkeypatch.context() as patch:
+            patch.setattr(external, "scores", scores)
+            score(plan, store)
         found = status.inspect(plan, store)
         assert found.scores[member] == FAILED and member in found.unscored and found.states[member] == CURRENT
         failed = {row.reason for row in rows_of(plan) if row.run.stages["clustering"] == member}
         assert failed == {"clustering: scores: FloatingPointError: no such table"}
-        monkeypatch.undo()
         score(plan, store)
         assert seen(plan) == shown
 

@@ -8,12 +8,12 @@ from collections import Counter
 from backbench import hashing, launching, machine, paths, planning
 from backbench.pictures import drawing, forecast
 from backbench.stage import KINDS, RECIPE
-from backbench.store import Store
+from backbench.store import FAILED, Store
 from backbench.sweep.grid import HEADS
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
 from backbench.sweep.run import status
-from backbench.sweep.run.status import CURRENT, FAILED, STALE, Status
+from backbench.sweep.run.status import CURRENT, STALE, Status
 from backbench.sweep.time import launches
 from backbench.sweep.time.estimate import Expectation
 from backbench.sweep.time.launches import Announced

@@ -99,10 +99,10 @@ def failure(member: Member, error: Exception, seconds: float = 0.0, where: str =
 def representation(inputs: Inputs) -> str:
     """What a head works on, in words: the backbone and its chain; empty where the store does not say."""
     try:
-        record = inputs.store.read(*inputs.refs["matrix"])
-        before = record if record["kind"] == "features" else inputs.store.read(*record["parents"]["features"])
+        record = inputs.store.read(*inputs.refs["matrix"]) or {}
+        before = record if record["kind"] == "features" else inputs.store.read(*record["parents"]["features"]) or {}
         return " ".join([before["config"]["name"], *record["info"].get("steps", [])])
-    except (KeyError, TypeError):
+    except KeyError:
         return ""
 
 

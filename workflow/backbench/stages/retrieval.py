@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from backbench.metrics import near
+from backbench.metrics import near, neighbours
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
 
@@ -58,7 +58,12 @@ def _family(member: Member) -> tuple[str, str, int | None]:
 
 
 def _exact(
-    x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: str, most: int, stored: Mapping[str, near.Graph]
+    x: np.ndarray,
+    queries: np.ndarray,
+    rows: np.ndarray,
+    metric: neighbours.Metric,
+    most: int,
+    stored: Mapping[str, near.Graph],
 ) -> _Found:
     source = near.among(x, queries, rows, stored)
     count = min(most, source.most)
@@ -67,7 +72,7 @@ def _exact(
     return _Found(len(queries), rows[source.nearest(metric, count)[0]])
 
 
-def _rough(x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: str, most: int) -> _Found:
+def _rough(x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: neighbours.Metric, most: int) -> _Found:
     """Approximate neighbours; how good they are is judged on sampled queries."""
     from backbench.metrics import approximate
 

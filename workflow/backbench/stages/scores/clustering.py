@@ -46,7 +46,7 @@ def _part(
     inner = internal.scores(x if whole else x[rows], labelings, drawn)
     if truth is None:
         return inner
-    return [_joined(own, truth[rows], labeling) for own, labeling in zip(inner, labelings, strict=True)]
+    return [_joined(scores, truth[rows], labeling) for scores, labeling in zip(inner, labelings, strict=True)]
 
 
 def _joined(inner: internal.Scores, truth: np.ndarray, labeling: np.ndarray) -> internal.Scores:

@@ -17,7 +17,7 @@ log = logging.getLogger("backbench")
 
 
 def write(plan: Plan, store: Store, context: Context, outcome: Outcome) -> None:
-    """Store a stage result; of a fit, scores of before count no more."""
+    """Store a stage result; earlier scores of a fit count no more."""
     kind = plan.stages[outcome.hash].kind
     if kind in HEADS:
         scored.forget(outcome.hash, kind, store)
@@ -75,8 +75,8 @@ def _result(outcome: Outcome, context: Context) -> dict[str, Any]:
 
 def _say(outcome: Outcome, plan: Plan) -> None:
     stage = plan.stages[outcome.hash]
-    found = _shown(outcome.metrics) if outcome.failure is None else f"FAILED: {outcome.failure}"
-    log.info("%s %s %s %.2f s %s", stage.kind, stage.family, outcome.hash[:12], outcome.seconds, found)
+    result = _shown(outcome.metrics) if outcome.failure is None else f"FAILED: {outcome.failure}"
+    log.info("%s %s %s %.2f s %s", stage.kind, stage.family, outcome.hash[:12], outcome.seconds, result)
 
 
 def _shown(metrics: Mapping[str, float]) -> str:

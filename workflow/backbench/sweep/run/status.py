@@ -66,16 +66,16 @@ def scores_of(
 ) -> dict[str, str]:
     """State of the scores of every fit that has labels, predictions or neighbours.
 
-    Those of a record of before, which holds them, are as good as current where what they are computed from is gone.
+    Those in a record of an earlier version count as current where what they are computed from is absent.
     """
-    found: dict[str, str] = {}
+    scores: dict[str, str] = {}
     for key, record in records.items():
         stage = plan.stages[key]
         if stage.kind in HEADS and not scored.failed_fit(record):
             inputs = [stage.parents[role][1] for role in scored.READS[stage.kind]]
-            gone = any(states.get(member) != CURRENT for member in inputs)
-            found[key] = CURRENT if gone and scored.SAID not in record else scored.state(stage, record, store)
-    return found
+            absent = any(states.get(member) != CURRENT for member in inputs)
+            scores[key] = CURRENT if absent and scored.SUMMARY not in record else scored.state(stage, record, store)
+    return scores
 
 
 def state_of(stage: Stage, record: Mapping[str, Any] | None, store: Store) -> str:
@@ -140,15 +140,15 @@ def write_receipt(shard: Shard, members: Mapping[str, str]) -> None:
 def accept_code(plan: Plan, store: Store, status: Status) -> tuple[int, int]:
     """Keep stale members and stale scores on purpose: each record takes the new code digest and notes its own.
 
-    Returns how many members and how many scores these are. Scores of before, which lie in the records of their fits,
-    are computed again.
+    Returns how many members and how many scores these are. Scores in the fits' records, of earlier
+    versions, are computed again.
     """
     stale = [key for key, state in status.states.items() if state == STALE]
     for key in stale:
         stage, record = plan.stages[key], dict(status.records[key])
         accepted = [*record.get("accepted_code", []), record["code"]]
         store.amend(stage.kind, key, {"code": stage.code, "accepted_code": accepted})
-    scores = [key for key, state in status.scores.items() if state == STALE and status.records[key].get(scored.SAID)]
+    scores = [key for key, state in status.scores.items() if state == STALE and status.records[key].get(scored.SUMMARY)]
     for key in scores:
         record = store.read(SCORES, key) or {}
         accepted = [*record.get("accepted_code", []), record["code"]]
