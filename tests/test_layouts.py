@@ -307,7 +307,7 @@ def test_three_images_have_no_neighbours_to_speak_of(rows):
     one = source(rows, clusterer_name="kmeans")
     one.row.records[one.row.stages["dataset"]]["info"]["n"] = 3
     assert layouts.refusal(one, "pca") is None
-    assert layouts.refusal(one, "umap") == "a map takes at least 4 images; the data set has 3"
+    assert layouts.refusal(one, "umap") == "a map needs at least 4 images; the data set has 3"
 
 
 # ------------------------------------------------------------------------------------------------ trees

@@ -12,7 +12,7 @@ from pictures import FOLDER, digest_of
 from sweeping import computed
 
 from backbench import launching, paths, planning, settings
-from backbench.datasets import Reading, _fingerprint, _keeping, _layout
+from backbench.datasets import Reading, _fingerprint, _layout, _pixel_caching
 from backbench.images import cache, decoding
 from backbench.images.policy import Image as Policy
 from backbench.stage import Context, Inputs, Member
@@ -194,14 +194,14 @@ def tiny(tmp_path):
 
 def test_a_disk_that_fills_up_stops_nobody(folder, tiny, monkeypatch, caplog):
     """As if something else took the room after it was looked at."""
-    monkeypatch.setattr(_keeping, "SHARE", 1000)
+    monkeypatch.setattr(_pixel_caching, "SHARE", 1000)
     large = Policy(64, "RGB", "squash", "bilinear")
     audit = _fingerprint.take(folder, _layout.read(folder), Reading(policies=[POLICY, large], store=tiny))
     assert len(audit.readable) == 30 and "is full: decoded images are not kept" in caplog.text
 
 
 def test_a_disk_without_any_room_stops_nobody(folder, tiny, monkeypatch, caplog):
-    monkeypatch.setattr(_keeping, "SHARE", float("nan"))
+    monkeypatch.setattr(_pixel_caching, "SHARE", float("nan"))
     (tiny / cache.FOLDER).mkdir()
     with pytest.raises(OSError, match="No space left"), (tiny / "full").open("wb", buffering=0) as file:
         while True:
@@ -213,7 +213,7 @@ def test_what_cannot_fit_is_not_begun(folder, tmp_path, caplog):
     """At 200,000 pixels a side, thirty images are 3.6 TB."""
     vast = Policy(200_000, "RGB", "squash", "bilinear")
     audit = _fingerprint.take(folder, _layout.read(folder), Reading(policies=[vast], store=tmp_path / "s"))
-    assert len(audit.readable) == 30 and "has no room for the decoded images" in caplog.text
+    assert len(audit.readable) == 30 and "has no space to cache the decoded images" in caplog.text
     assert not (tmp_path / "s").exists()
 
 

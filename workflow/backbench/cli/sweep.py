@@ -239,7 +239,7 @@ def tell_counts(rows: Sequence[ledger.Row]) -> None:
 
 def _pages(plan: Plan) -> list[str]:
     """Where the pictures and the report are, and which pictures could not be drawn."""
-    said, page = drawing.told(plan), launching.page(plan)
+    said, page = drawing.outcome(plan), launching.page(plan)
     failed = list(said.get("failed", {}).items())[:TAIL_LINES]
     lines = [f"warning: {name} could not be drawn: {reason}" for name, reason in failed]
     drawn = f"pictures: {said['drawn']} in {shown(drawing.published(plan))}" if said.get("drawn") else ""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backbench import paths
-from backbench.plots._names import brief
 from backbench.store import Store, StoreError
 from backbench.sweep.results.ledger import Row
+from backbench.text import brief
 
 if TYPE_CHECKING:
     import numpy as np

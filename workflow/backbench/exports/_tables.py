@@ -41,7 +41,7 @@ def features(source: Source, folder: Folder) -> None:
 
     arrays = {"features": source.array("features", "features", mmap=True), "names": names(source)}
     arrays["part"] = parts(source)
-    if source.truth is not None:
+    if source.names:
         arrays |= {"labels": source.truth.astype(np.int64), "classes": np.array(source.names)}
     _npz(folder, FEATURES, arrays)
 

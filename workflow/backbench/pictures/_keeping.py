@@ -58,14 +58,14 @@ def ensure(
     Of several processes one makes it, and the others wait.
     """
     with _alone(store, wanted):
-        found = _read(store, wanted)
-        if found is None:
+        made = _read(store, wanted)
+        if made is None:
             began = time.perf_counter()
             with one_core_each(threads):
-                found = make()
-            body = _record(wanted, found[0], threads, time.perf_counter() - began)
-            store.write(KIND, wanted.hash, body, found[1])
-        return found
+                made = make()
+            body = _record(wanted, made[0], threads, time.perf_counter() - began)
+            store.write(KIND, wanted.hash, body, made[1])
+        return made
 
 
 def _read(store: Store, wanted: Member) -> tuple[Mapping[str, Any], Arrays] | None:

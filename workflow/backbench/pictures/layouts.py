@@ -1,7 +1,7 @@
-"""What pictures need that takes long: positions in the plane and trees of merges, made once and kept in the store.
+"""What takes long to make for pictures: positions in the plane and trees of merges, made once and stored.
 
-They are members of kind ``layout``, under a hash over their configuration and the matrix that they are made from; no
-run depends on them. A member is current while its matrix and the code that makes it are the same.
+They are results of kind ``layout`` under a hash of their configuration and of the matrix that they are made from; no
+run depends on them. A result is current while its matrix and the code that makes it are the same.
 """
 
 import logging
@@ -33,10 +33,10 @@ TREE = "linkage"
 _NEEDS = {f"map_{method}{more}": method for method in METHODS for more in ("", "_images")} | {"dendrogram": TREE}
 _POSITIONS = ("backbench.pictures._embedding",)
 _TREES = ("backbench.clusterers.agglomerative", "backbench.clusterers._trees")
-# Of more images a sample is shown: on paper it is the same cloud.
+# Of more images a sample is shown: on paper the cloud looks the same.
 MOST_ROWS = 100_000
 SEED = 0
-# Heads whose matrix is shown: that of the clustering, or else that of the classification.
+# Tasks whose matrix is shown: that of the clustering, or else that of the classification.
 SHOWN = ("clustering", "classification")
 GRAPH = ("indices", "distances")
 FEWEST = {"pca": 1, "tsne": 4, "umap": 4}
@@ -68,7 +68,7 @@ def needed(kind: str) -> str | None:
 
 
 def shown_head(source: Source) -> str | None:
-    """The head whose matrix is shown: one that is done and whose matrix is in the store."""
+    """The task whose matrix is shown: one that is done and whose matrix is in the store."""
     for head in SHOWN:
         record = source.row.heads.get(head)
         if record and record["status"] == DONE and source.store.read(*source.matrix_ref(head)):
@@ -76,17 +76,24 @@ def shown_head(source: Source) -> str | None:
     return None
 
 
+def head_of(source: Source) -> str:
+    """The task whose matrix is shown, of a run that has one."""
+    head = shown_head(source)
+    assert head is not None  # else `refusal` has a reason
+    return head
+
+
 def refusal(source: Source, method: str) -> str | None:
-    """Why a run has no positions by `method`, or no tree; None where it has."""
+    """Why a run has no positions by `method`, or no tree; None where it has them."""
     return _no_tree(source) if method == TREE else _no_positions(source, method)
 
 
 def prepare(
     source: Source, kinds: Iterable[str], threads: int | None = None, progress: Progress = lambda done, total: None
 ) -> dict[str, str]:
-    """Make what the pictures of these kinds need and is not there, each once, on one search for neighbours.
+    """Make what the pictures of these kinds need and do not have yet, each once, with one search for neighbours.
 
-    `threads` are by default those that the caller may use (`backbench.threads.beside`); they change no result.
+    `threads` defaults to those that the caller may use (`backbench.threads.beside`); they change no result.
 
     Returns
     -------
@@ -94,11 +101,11 @@ def prepare(
     """
     wanted = {method for kind in kinds if (method := needed(kind)) and refusal(source, method) is None}
     shared: dict[str, Near] = {}
-    failed = {}
+    failed: dict[str, str] = {}
     for method in (method for method in (*METHODS, TREE) if method in wanted):
         try:
             _ensure(source, method, threads, progress, shared)
-        except Exception as error:  # the fault of the pictures that need it, and of no other
+        except Exception as error:  # concerns only the pictures that need it
             failed[method] = f"{type(error).__name__}: {error}"
             log.warning("%s of run %s: %s", method, hashing.short(source.row.config_hash), failed[method])
     return failed
@@ -107,7 +114,7 @@ def prepare(
 def layout(
     source: Source, method: str, threads: int | None = None, progress: Progress = lambda done, total: None
 ) -> Layout:
-    """The positions of a run's images by ``pca``, ``tsne`` or ``umap``, made if they are not there.
+    """The positions of a run's images by ``pca``, ``tsne`` or ``umap``, made if they are not stored.
 
     Raises
     ------
@@ -121,7 +128,7 @@ def layout(
 
 
 def linkage(source: Source, threads: int | None = None) -> Tree:
-    """The tree that an agglomerative clustering was cut from, made if it is not there.
+    """The tree that an agglomerative clustering was cut from, made if it is not stored.
 
     Raises
     ------
@@ -133,17 +140,17 @@ def linkage(source: Source, threads: int | None = None) -> Tree:
 
 
 def clustered(source: Source) -> "np.ndarray":
-    """The images that the reported clusters were found among: all, the training or the test images."""
+    """The images (m,) that the reported clusters were found among: all, the training or the test images."""
     import numpy as np
 
     from backbench.datasets import TEST, TRAIN
 
-    part = {"train": TRAIN, "per_split": TEST}.get(_clustering(source).config["scope"])
-    return np.arange(len(source.split)) if part is None else np.flatnonzero(source.split == part)
+    split = {"train": TRAIN, "per_split": TEST}.get(_clustering(source).config["scope"])
+    return np.arange(len(source.split)) if split is None else np.flatnonzero(source.split == split)
 
 
 def sample(n: int) -> "np.ndarray | None":
-    """The rows of n that are shown, ascending, where they are not all."""
+    """The rows (m,) of n that are shown, ascending; None for all."""
     import numpy as np
 
     if n <= MOST_ROWS:
@@ -153,9 +160,9 @@ def sample(n: int) -> "np.ndarray | None":
 
 def _no_positions(source: Source, method: str) -> str | None:
     if shown_head(source) is None:
-        return "the run has no clustering or classification that is done and whose features are in the store"
+        return "the run has no finished clustering or classification whose features are in the store"
     n, fewest = source.info("dataset").get("n", 0), FEWEST[method]
-    return f"a map takes at least {fewest} images; the data set has {n}" if n < fewest else None
+    return f"a map needs at least {fewest} images; the data set has {n}" if n < fewest else None
 
 
 def _no_tree(source: Source) -> str | None:
@@ -180,7 +187,7 @@ def _clustering(source: Source) -> Stage:
 def _member(source: Source, method: str) -> _keeping.Member:
     if method != TREE:
         config = {"method": method, "most": MOST_ROWS, "seed": SEED}
-        return _keeping.member(source.store, config, {"matrix": source.matrix_ref(shown_head(source))}, _POSITIONS)
+        return _keeping.member(source.store, config, {"matrix": source.matrix_ref(head_of(source))}, _POSITIONS)
     stage = _clustering(source)
     params = plugins.params("clusterer", stage.config["clusterer"])
     config = {"method": TREE, "linkage": params.linkage, "metric": params.metric, "scope": stage.config["scope"]}
@@ -215,7 +222,7 @@ def _placed(
 
     from backbench.pictures import _embedding
 
-    method, whole = member.config["method"], source.matrix(shown_head(source))
+    method, whole = member.config["method"], source.matrix(head_of(source))
     rows = sample(len(whole))
     x = np.asarray(whole if rows is None else whole[rows])
     near = _near(source, member, x, _embedding.neighbours(method, len(x)), shared)
@@ -225,7 +232,7 @@ def _placed(
 
 
 def _near(source: Source, member: _keeping.Member, x: "np.ndarray", count: int, shared: dict[str, "Near"]) -> "Near":
-    """Who finds neighbours of the rows: the one that others have used, or one with a stored graph that is deep enough.
+    """What finds neighbours of the rows of `x` (n, d): the shared search, or one with a stored graph deep enough.
 
     t-SNE looks at more neighbours than UMAP and comes first, so that one search serves both.
     """
@@ -241,8 +248,8 @@ def _near(source: Source, member: _keeping.Member, x: "np.ndarray", count: int, 
 def _graphs(source: Source, matrix: tuple[str, str], count: int, n: int) -> dict[str, Any]:
     """The shallowest stored neighbour graph of all n rows of the matrix that is deep enough."""
     stages = (stage for stage in source.row.plan.stages.values() if stage.kind == "neighbours")
-    own = [stage for stage in stages if stage.parents["matrix"] == matrix and stage.config["metric"] == "euclidean"]
-    for stage in sorted(own, key=lambda stage: stage.config["count"]):
+    graphs = [stage for stage in stages if stage.parents["matrix"] == matrix and stage.config["metric"] == "euclidean"]
+    for stage in sorted(graphs, key=lambda stage: stage.config["count"]):
         record = source.store.read("neighbours", stage.hash)
         if stage.config["count"] < count or not record or record["arrays"].get("indices", {}).get("shape", [0])[0] != n:
             continue
