@@ -69,7 +69,8 @@ def family_of(source: Source) -> list[Candidate]:
         if member and member not in siblings and (stages[member].parents, stages[member].config["scope"]) == place:
             siblings[member] = run
     read = {member: scored.read(HEAD, member, source.store) for member in siblings if member not in row.records}
-    records = {**row.records, **{member: record for member, record in read.items() if record}}
+    complete = {member: record for member, record in read.items() if record and scored.scored(record)}
+    records = {**row.records, **complete}
     spaces = candidates.representations(ledger.Row(row.plan, run, records) for run in siblings.values())
     every = [candidate for group in spaces for candidate in group.candidates]
     name = next((candidate.family for candidate in every if candidate.member == clustering), None)

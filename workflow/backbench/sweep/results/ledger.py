@@ -167,9 +167,9 @@ def rows(plan: Plan, records: Records) -> list[Row]:
 
 
 def read_records(plan: Plan, store: Store) -> dict[str, Mapping[str, Any]]:
-    """The records that the store holds of a plan's members; those of fits with their scores."""
+    """The records that the store holds of a plan's members; a fit is there with its scores, or not at all."""
     found = ((key, scored.read(stage.kind, key, store)) for key, stage in plan.stages.items())
-    return _asked(plan, {key: record for key, record in found if record})
+    return _asked(plan, {key: record for key, record in found if record and scored.scored(record)})
 
 
 def _asked(plan: Plan, records: Records) -> dict[str, Mapping[str, Any]]:

@@ -94,7 +94,7 @@ def own_arrays(record: Record) -> dict[str, Any]:
 
 def scored(record: Record) -> bool:
     """Whether nothing is missing in the record of a result: of a fit that did not fail, its scores are there."""
-    return record["status"] == FAILED or record.get(SUMMARY, record) is not None
+    return record.get("status") == FAILED or record.get(SUMMARY, record) is not None
 
 
 def failed_fit(record: Record) -> bool:
