@@ -57,6 +57,20 @@ def total(members: Sequence[Stage], stages: Mapping[str, Stage]) -> float:
     return sum(seconds(stage, stages, sizes[family(stage)]) for stage in members)
 
 
+def scoring(fits: Sequence[Stage]) -> float:
+    """Seconds of one core that it takes to score fits of one matrix that are there."""
+    sizes = Counter(fit.kind for fit in fits)
+    return sum(score(fit, sizes[fit.kind]) for fit in fits)
+
+
+def score(fit: Stage, members: int) -> float:
+    """Seconds of one core for the scores of a fit, one of `members` of its kind on its matrix."""
+    n, d = fit.about["n"], fit.about["d"]
+    if fit.kind == "clustering":
+        return rates.labeling(n, d, fit.config.get("k"), members)
+    return SMALLEST + RETRIEVAL_IMAGE_SECONDS * n if fit.kind == "retrieval" else SMALLEST
+
+
 def family(stage: Stage) -> tuple[Any, ...]:
     """What members that share work have in common."""
     return stage.kind, way(stage), tuple(sorted(stage.parents.items()))

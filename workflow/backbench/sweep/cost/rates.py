@@ -20,7 +20,12 @@ def seconds(kind: str, family: str, n: int, d: int, k: int | None = None, member
     """
     rate = _rates()[kind].get(family) or _rates()[kind].get(family.partition("(")[0], UNKNOWN)
     fitted = _scaled(rate, n, d, k, members)
-    return fitted + (_scaled(_rates()["metrics"]["labeling"], n, d, k, members) if kind == "clustering" else 0.0)
+    return fitted + (labeling(n, d, k, members) if kind == "clustering" else 0.0)
+
+
+def labeling(n: int, d: int, k: int | None = None, members: int = MEMBERS) -> float:
+    """Seconds of one core that it takes to score one of `members` labelings of n rows of d columns."""
+    return _scaled(_rates()["metrics"]["labeling"], n, d, k, members)
 
 
 def _scaled(rate: Mapping[str, Any], n: int, d: int, k: int | None, members: int) -> float:
