@@ -137,7 +137,7 @@ class TestNumberOfClusters:
         module, x = plugins.load("clusterer", name), blobs(n=12)
         params = options(name, **AS_MANY.get(name, {}))
         if name in TRYING:
-            with pytest.warns(ConvergenceWarning, match="12 are asked for"):
+            with pytest.warns(ConvergenceWarning, match="12 requested"):
                 one(module, x, params, k=12, seed=0)
         else:
             assert labels.clusters(one(module, x, params, k=12, seed=0)[0]) == 12

@@ -38,19 +38,25 @@ class Task:
     k: int | None = None
     seed: int | None = None
 
+    @property
+    def clusters(self) -> int:
+        """The number of clusters `k`, which every member of a clusterer with this axis has."""
+        assert self.k is not None
+        return self.k
+
 
 def too_many(k: int | None, n: int) -> list[str]:
-    """The problem of asking for more clusters than rows, if it is there."""
+    """The problem of asking for fewer than one cluster, or more than there are rows."""
     return [f"k = {k} clusters of {n} rows: k is at least 1 and at most the number of rows"] if _outside(k, n) else []
 
 
 def warn_of_fewer(labels: "np.ndarray", k: int) -> None:
-    """Warn with scikit-learn's ConvergenceWarning if k-means has found fewer than `k` clusters, as its KMeans does."""
-    found = len(set(labels.tolist()))
-    if found < k:
+    """Warn with scikit-learn's ConvergenceWarning if labels (n,) hold fewer than `k` clusters, as its KMeans does."""
+    distinct = len(set(labels.tolist()))
+    if distinct < k:
         from sklearn.exceptions import ConvergenceWarning
 
-        text = f"{found} distinct clusters found where {k} are asked for: ask for fewer; are there duplicates of rows?"
+        text = f"{distinct} distinct clusters found, but {k} requested: ask for fewer; are there duplicate rows?"
         warnings.warn(text, ConvergenceWarning, stacklevel=2)
 
 

@@ -37,13 +37,13 @@ class Drawn:
     """Numbers of images of some samples in the cells of a table: a `backbench.metrics.external.Counts`."""
 
     def __init__(self, table: Table, counts: np.ndarray):
-        """From counts (all cells, samples), those of noise included."""
+        """From counts (cells, samples), those of noise included."""
         self.table, self.counts = table, counts
         self.row, self.column = table.row, table.column
 
     @cached_property
     def inside(self) -> np.ndarray:
-        """Counts (cells without noise, samples), float64."""
+        """Counts (cells, samples) without noise, float64."""
         return self.counts[: len(self.row)].astype(np.float64)
 
     @cached_property
