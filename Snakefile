@@ -26,4 +26,4 @@ rule all:
 
 
 onsuccess:
-    planning.finish(PLAN)
+    launching.finish(PLAN)

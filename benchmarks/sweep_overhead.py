@@ -26,7 +26,7 @@ import tracking as floor
 
 from backbench import hashing, paths
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
 COMMON = ["experiment=none", "backbone=pixels", "dataset.sample=500", "clusterer=kmeans", "classifier=knn"]

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from backbench import tracking
-from backbench.store import write_text
-from backbench.sweep import ledger, plan
+from backbench.files import write_text
+from backbench.sweep.plan import frozen
+from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
 
@@ -20,7 +21,7 @@ def main() -> int:
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
     parser.add_argument("--receipt", type=Path, required=True, help="file to write when all are attached")
     args = parser.parse_args()
-    found = plan.load(args.plan)
+    found = frozen.load(args.plan)
     try:
         report = sweeps.record(found, ledger.rows(found, ledger.joined_records(found)))
     except tracking.TrackingUnavailable as error:

@@ -11,8 +11,8 @@ from pathlib import Path
 from backbench import paths
 from backbench.reports import audit
 from backbench.store import Store, StoreError
-from backbench.sweep import plan
-from backbench.sweep.runner import main
+from backbench.sweep.plan import frozen
+from backbench.sweep.run.runner import main
 
 log = logging.getLogger("backbench")
 
@@ -23,7 +23,7 @@ def write_pages() -> None:
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--shard", required=True)
     asked, _ = parser.parse_known_args()
-    for member in plan.load(asked.plan).shards[asked.shard].members:
+    for member in frozen.load(asked.plan).shards[asked.shard].members:
         try:
             log.info("page: %s", audit.write(Store(paths.store()), member))
         except StoreError as error:

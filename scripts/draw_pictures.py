@@ -10,8 +10,8 @@ from pathlib import Path
 
 from backbench import hashing, paths
 from backbench.pictures import drawing
-from backbench.sweep import plan
-from backbench.sweep.runner import Progress
+from backbench.sweep.plan import frozen
+from backbench.sweep.run.runner import Progress
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1, help="pictures that are drawn beside each other (default 1)")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    found = plan.load(args.plan)
+    found = frozen.load(args.plan)
     progress = Progress(paths.results() / "progress" / f"pictures-{hashing.short(found.sweep)}.json")
     said = drawing.draw_sweep(found, args.threads, progress)
     print(f"{said['drawn']} pictures, {len(said['failed'])} failed", file=sys.stderr)

@@ -10,13 +10,14 @@ from pathlib import Path
 from backbench import paths
 from backbench.evaluate import record
 from backbench.store import Store
-from backbench.sweep import ledger, plan
+from backbench.sweep.plan import frozen
+from backbench.sweep.results import ledger
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
-    found = plan.load(parser.parse_args().plan)
+    found = frozen.load(parser.parse_args().plan)
     records = ledger.read_records(found, Store(paths.store()))
     ledger.join(found, records)
     record.record(found, ledger.rows(found, records))

@@ -8,14 +8,15 @@ import sys
 from pathlib import Path
 
 from backbench import tracking
-from backbench.sweep import ledger, plan
+from backbench.sweep.plan import frozen
+from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
-    found = plan.load(parser.parse_args().plan)
+    found = frozen.load(parser.parse_args().plan)
     try:
         report = sweeps.record(found, ledger.rows(found, ledger.joined_records(found)), pages=False)
     except tracking.TrackingUnavailable as error:

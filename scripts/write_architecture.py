@@ -63,7 +63,7 @@ planning side alone, and `scripts/`, one per rule, each of which can be run by h
 snakemake nor mlflow nor hydra.
 
 Three things are loaded by name when they are needed, so that planning and `--help` stay quick, and are no imports:
-plugins (`plugins.load`), stages (`sweep.runner`) and commands (`cli`).
+plugins (`plugins.load`), stages (`sweep.run.runner`) and commands (`cli`).
 """
 
 

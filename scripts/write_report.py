@@ -10,13 +10,14 @@ from pathlib import Path
 from backbench import paths
 from backbench.reports import sweep
 from backbench.store import Store
-from backbench.sweep import ledger, plan
+from backbench.sweep.plan import frozen
+from backbench.sweep.results import ledger
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
-    found = plan.load(parser.parse_args().plan)
+    found = frozen.load(parser.parse_args().plan)
     page = sweep.write(found, ledger.rows(found, ledger.joined_records(found)), Store(paths.store()))
     print(page, file=sys.stderr)
     return 0

@@ -8,7 +8,7 @@ from sweeping import collection, computed
 from backbench import paths
 from backbench.pictures import catalogue
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 GRID = ("experiment=none", "backbone=pixels", "clusterer=kmeans,agglomerative", "k=2,3", "classifier=knn,svm")
 KINDS = ("confusion", "silhouette", "predictions", "dendrogram")

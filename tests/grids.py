@@ -8,7 +8,7 @@ import yaml
 from PIL import Image
 
 from backbench import compose, paths
-from backbench.sweep import builder, grid
+from backbench.sweep.plan import builder, grid
 
 NONE = "experiment=none"
 

@@ -10,10 +10,11 @@ import numpy as np
 from backbench import paths, planning
 from backbench.metrics import external, retrieval, supervised
 from backbench.store import Store
-from backbench.sweep import ledger, plan
-from backbench.sweep.grid import Stage
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan import frozen
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import Stage
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 N = 1200
 NAMES = ("coat", "dress", "shirt", "shoe")
@@ -49,7 +50,7 @@ class Stored:
     def rows(self, *overrides) -> list[Row]:
         """The rows of a plan with every result in the store."""
         found = planned(*overrides)
-        plan.save(found)
+        frozen.save(found)
         store = Store(paths.store())
         for key, stage in found.stages.items():
             metrics, info, arrays = getattr(self, f"_{stage.kind}", self._other)(stage)

@@ -10,9 +10,11 @@ from PIL import Image
 from backbench import paths, planning
 from backbench.stage import KINDS
 from backbench.store import Store
-from backbench.sweep import ledger, plan, runner
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan import frozen
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
+from backbench.sweep.run import runner
 
 SCRIPT = "</script><script>alert('class')</script>"
 MARKUP = '<img src=x onerror="alert(1)"> & {{ 7 * 7 }}'
@@ -48,7 +50,7 @@ def collection(folder: Path, classes: Sequence[str] = HOSTILE, each: int = 25) -
 def computed(*overrides: str, without: Collection[str] = ()) -> Plan:
     """The plan of `overrides`, its shards computed but for those of the kinds in `without`, and not joined."""
     made = planning.make([NO_PICTURES, *overrides]).plan
-    plan.save(made)
+    frozen.save(made)
     for shard in sorted(made.shards.values(), key=lambda shard: KINDS.index(shard.kind)):
         if shard.kind not in without:
             options = ["--plan", str(made.path), "--shard", shard.id, "--threads", "1", "--device", "cpu"]

@@ -5,8 +5,9 @@ from grids import NONE
 
 from backbench import hashing, planning
 from backbench.store import Store
-from backbench.sweep import aids, status
-from backbench.sweep import plan as plans
+from backbench.sweep.plan import cached_inputs
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.run import status
 
 GRID = [NONE, "dataset.sample=600", "clusterer=dbscan,kmeans", "classifier=knn,svm"]
 
@@ -14,7 +15,7 @@ GRID = [NONE, "dataset.sample=600", "clusterer=dbscan,kmeans", "classifier=knn,s
 @pytest.fixture
 def plan_of(own_results, monkeypatch):
     """A function that plans overrides; every graph pays."""
-    monkeypatch.setattr(aids, "WORTH", 0.0)
+    monkeypatch.setattr(cached_inputs, "WORTH", 0.0)
     return lambda *overrides: planning.make([*GRID, *overrides]).plan
 
 
@@ -48,7 +49,7 @@ def test_depths_are_powers_of_two_and_end_with_the_rows(plan_of):
 
 def test_no_hash_of_a_run_or_a_fit_knows_of_it(plan_of, monkeypatch):
     with_graphs = plan_of()
-    monkeypatch.setattr(aids, "WORTH", float("inf"))
+    monkeypatch.setattr(cached_inputs, "WORTH", float("inf"))
     without = planning.make(GRID).plan
     assert not graphs(without)
     assert set(with_graphs.runs) == set(without.runs)

@@ -9,7 +9,7 @@ import pytest
 
 import backbench
 from backbench import paths, plugins
-from backbench.sweep import rates
+from backbench.sweep.time import rates
 
 HERE = paths.CHECKOUT / "benchmarks"
 
@@ -77,4 +77,4 @@ def test_rates_are_of_use():
 
 
 def test_rates_come_with_the_package():
-    assert rates.FILE.parent == Path(backbench.__file__).parent / "sweep"
+    assert rates.FILE.parent == Path(backbench.__file__).parent / "sweep" / "time"

@@ -18,7 +18,7 @@ from backbench import code, plugins
 from backbench.metrics import approximate, catalogue, external, internal, retrieval, supervised
 from backbench.schema import ConfigError
 from backbench.statistics import replicates, stability
-from backbench.sweep.grid import HEADS
+from backbench.sweep.plan.grid import HEADS
 
 ROOT = Path(backbench.__file__).parent
 ENTRIES = catalogue.ENTRIES

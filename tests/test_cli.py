@@ -9,7 +9,8 @@ import pytest
 
 from backbench import cli, paths, planning
 from backbench.store import Store
-from backbench.sweep import ledger, plan
+from backbench.sweep.plan import frozen
+from backbench.sweep.results import ledger
 
 HEAVY = ("torch", "sklearn", "mlflow", "scipy", "pandas", "torchvision", "umap", "PIL", "matplotlib")
 GRID = ("plan", "sweep")
@@ -28,7 +29,7 @@ def results(tmp_path, monkeypatch):
 def sweep():
     """The plan of two runs, saved, with a record of every member but one clustering, which failed."""
     made = planning.make(["experiment=none", "dataset.sample=100", "k=2,3"]).plan
-    plan.save(made)
+    frozen.save(made)
     store = Store(paths.store())
     metrics = {
         "clustering": {"nmi": 0.25, "silhouette": None},

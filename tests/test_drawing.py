@@ -13,12 +13,12 @@ from fewkinds import OVERVIEWS, copied, few, finished
 from sharing import once
 from sweeping import collection, computed, rows_of
 
-from backbench import hashing, paths, planning
+from backbench import hashing, launching, paths
 from backbench.pictures import _pool, catalogue, choice, drawing, index, ordering
 from backbench.pictures.orders import Desk, run_folder
 from backbench.store import Store
-from backbench.sweep import ledger
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import ledger
 
 
 @pytest.fixture
@@ -209,10 +209,10 @@ def test_the_sweeps_folder_shows_its_runs_too(drawn):
 
 def test_preparing_a_sweep_asks_for_what_is_outdated(drawn):
     store = Store(paths.store())
-    planning.prepare(drawn)
+    launching.prepare(drawn)
     assert drawing.receipt(drawn).exists()
     next(index.root().rglob("heatmap.png")).unlink()
-    planning.prepare(drawn)
+    launching.prepare(drawn)
     assert not drawing.receipt(drawn).exists()
     assert ledger.joined(drawn, dict.fromkeys(drawn.stages, "current")) and store.root.exists()
 
@@ -236,7 +236,7 @@ def test_two_data_sets_have_pictures_of_their_own(plan, tmp_path, monkeypatch):
 
 def test_reading_imports_no_matplotlib(drawn):
     program = (
-        "import sys; from backbench.pictures import drawing; from backbench.sweep import ledger\n"
+        "import sys; from backbench.pictures import drawing; from backbench.sweep.results import ledger\n"
         "(plan,) = ledger.saved_plans()\n"
         "n = len([one for key in drawing.runs_of(plan) for one in drawing.of_run(key)]) + len(drawing.of_sweep(plan))\n"
         "print(n, drawing.current(plan) in (True, False), 'matplotlib' in sys.modules, 'numpy' in sys.modules)"

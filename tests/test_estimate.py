@@ -9,8 +9,9 @@ from sweeping import collection, computed
 from backbench import paths, planning
 from backbench.pictures import forecast
 from backbench.store import Store
-from backbench.sweep import costs, estimate, launches, rates, status, training
-from backbench.sweep.launches import Announced, Part
+from backbench.sweep.run import status
+from backbench.sweep.time import costs, estimate, launches, rates, training
+from backbench.sweep.time.launches import Announced, Part
 
 # Processor seconds of one core of 2 GHz: (kind, family, rows, columns, clusters, members, seconds of all members).
 RECORDED = [

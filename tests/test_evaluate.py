@@ -16,7 +16,7 @@ from backbench import paths, planning
 from backbench.evaluate import best_k, candidates, knee, record, selection
 from backbench.evaluate.candidates import Candidate, LeftOut, Representation
 from backbench.schema import ConfigError
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 NAN = math.nan
 POLICY = selection.PUBLISHED

@@ -30,7 +30,7 @@ from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 CLASSES = ("bush", "cat/dog", "zebra", "Äpfel, rot")
 EMBEDDED = ("experiment=none", "dataset=embeddings", "dataset.split.source=given", "backbone=precomputed")
@@ -533,7 +533,8 @@ def _kill(config_hash: str, folder: Path, after: str) -> None:
     """Start an export and kill it once the file `after` is there."""
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from backbench import exports, paths; from backbench.store import Store; from backbench.sweep import ledger\n"
+        "from backbench import exports, paths; from backbench.store import Store\n"
+        "from backbench.sweep.results import ledger\n"
         "from backbench.exports import _folder\n"
         "own = _folder.os.fsync\n"
         "_folder.os.fsync = lambda file: (time.sleep(0.3), own(file))\n"  # leaves time to be killed in

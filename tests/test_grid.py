@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from backbench import compose, planning
 from backbench.schema import ConfigError
-from backbench.sweep import grid
-from backbench.sweep.plan import ancestors
+from backbench.sweep.plan import grid
+from backbench.sweep.plan.frozen import ancestors
 
 HEADS = grid.HEADS
 

@@ -4,7 +4,7 @@ import pytest
 from grids import build, cell, run_hash, stage
 
 from backbench.schema import ConfigError
-from backbench.sweep import parts
+from backbench.sweep.plan import options
 
 
 def test_exact_silhouettes_are_no_part_of_a_hash():
@@ -24,13 +24,13 @@ def test_sampled_silhouettes_are():
 
 
 def test_auto_samples_large_collections(monkeypatch):
-    monkeypatch.setattr(parts, "EXACT_SILHOUETTE_ROWS", 2999)
+    monkeypatch.setattr(options, "EXACT_SILHOUETTE_ROWS", 2999)
     assert stage(build(cell()), "clustering").config["silhouette_rows"] == 10_000
     assert "silhouette_rows" not in stage(build(cell("clustering.silhouette=exact")), "clustering").config
 
 
 def test_the_rows_that_count_are_those_that_are_clustered_together(monkeypatch):
-    monkeypatch.setattr(parts, "EXACT_SILHOUETTE_ROWS", 2999)
+    monkeypatch.setattr(options, "EXACT_SILHOUETTE_ROWS", 2999)
     assert "silhouette_rows" not in stage(build(cell("clustering.scope=train")), "clustering").config
 
 
@@ -42,7 +42,7 @@ def test_an_exact_search_is_no_part_of_a_hash():
 def test_an_approximate_search_is(monkeypatch):
     asked = stage(build(cell("retrieval.search=approximate")), "retrieval").config
     assert asked["search"] == "approximate"
-    monkeypatch.setattr(parts, "EXACT_SEARCH_ROWS", 2999)
+    monkeypatch.setattr(options, "EXACT_SEARCH_ROWS", 2999)
     assert stage(build(cell()), "retrieval").config == asked
 
 

@@ -12,7 +12,7 @@ from backbench import cli, paths, planning
 from backbench.datasets import _intake
 from backbench.images.decoding import Unreadable
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
 GRID = ("experiment=none", "backbone=pixels", "backbone.image.size=16", "clusterer=kmeans", "k=2", "classifier=knn")

@@ -15,7 +15,7 @@ from backbench.pictures.kinds import cluster_samples, predictions, reconstructio
 from backbench.pictures.source import Source
 from backbench.plots import _files
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 RUN = ("experiment=none", "dataset.sample=200", "chain=none", "k=3")
 BOTH = (*RUN, "backbone=pixels", "clusterer=kmeans", "classifier=knn")

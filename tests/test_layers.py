@@ -14,7 +14,7 @@ ROOT = Path(backbench.__file__).parent
 # The layer that each room's docstring says; "" is the package itself.
 PAGE = runpy.run_path(str(ROOT.parents[1] / "scripts" / "write_architecture.py"))
 LAYER, HEAVY = PAGE["layers"](), PAGE["HEAVY"] - {"hydra", "omegaconf"}
-ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": None}
+ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "cli"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -5,7 +5,7 @@ from grids import NONE
 
 from backbench import machine, planning
 from backbench.schema import ConfigError
-from backbench.sweep import limits, shards
+from backbench.sweep.plan import limits, shards
 
 LARGE = [NONE, "dataset.sample=60000", "chain=pca50", "classifier=none", "retrieval=none"]
 AVERAGE = ["clusterer=agglomerative", "clusterer.linkage=average"]

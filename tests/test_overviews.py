@@ -22,7 +22,7 @@ from backbench.pictures.source import Source, Sweep
 from backbench.plots import ranks
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 GRID = ("experiment=none", "dataset.sample=100", "backbone=pixels", "chain=none,pca50", "retrieval=none")
 CLUSTERED = (*GRID, "clusterer=kmeans,dbscan", "k=2,3,4,8,10", "seed=0,1", "classifier=none")

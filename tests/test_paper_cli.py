@@ -22,7 +22,7 @@ from backbench.papers.stand_ins import StandIn
 from backbench.papers.table import Table
 from backbench.reports import paper
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 from backbench.tracking import published, rows, sweeps
 
 HEAVY = ("torch", "sklearn", "mlflow", "scipy", "pandas", "PIL", "matplotlib", "jinja2", "rich", "hydra", "numpy")

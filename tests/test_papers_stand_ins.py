@@ -12,7 +12,7 @@ from backbench.papers.published import Images
 from backbench.papers.stand_ins import StandIn
 from backbench.papers.table import matching
 from backbench.schema import ConfigError
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 BASE = ("experiment=none", "dataset.sample=200", "classifier=none", "retrieval=none")
 TRIAL = {"title": "T", "system": "S", "measures": "M", "images": {"words": "some"}, "figures": []}

@@ -21,7 +21,7 @@ from backbench.pictures.overview import heatmap, leaderboard_intervals, metric_b
 from backbench.pictures.source import Source, Sweep
 from backbench.reports import sweep
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 from backbench.tracking import note, sweeps
 
 CLASSES = ("ant", "bee", "cat")

@@ -12,7 +12,7 @@ from backbench.pictures.source import Source, Sweep
 from backbench.schema import ConfigError
 from backbench.stage import KINDS
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 CATEGORIES = {"Classification", "Clustering", "Maps", "Retrieval", "Training"}
 GRID = ("experiment=none", "dataset.sample=60", "backbone=pixels", "clusterer=kmeans,dbscan,agglomerative", "k=2,3")

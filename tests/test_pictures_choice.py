@@ -10,7 +10,7 @@ from backbench import paths, planning
 from backbench.pictures import choice
 from backbench.pictures.orders import Order
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 GRID = ("experiment=none", "dataset.sample=100", "k=2,3", "classifier=knn,svm")
 BOTH = (*GRID, "backbone=pixels,autoencoder", "clusterer=kmeans,agglomerative", "chain=none,l2")

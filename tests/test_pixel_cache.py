@@ -11,7 +11,7 @@ import pytest
 from pictures import FOLDER, digest_of
 from sweeping import computed
 
-from backbench import paths, planning
+from backbench import launching, paths, planning, settings
 from backbench.datasets import Reading, _fingerprint, _keeping, _layout
 from backbench.images import cache, decoding
 from backbench.images.policy import Image as Policy
@@ -233,29 +233,29 @@ def kept() -> list:
 
 
 def test_the_pixels_of_a_finished_sweep_are_dropped(done, monkeypatch):
-    monkeypatch.delenv(planning.KEEP_IMAGES, raising=False)
+    monkeypatch.delenv(settings.KEEP_IMAGES, raising=False)
     assert len(kept()) == 2, "rows and their index"
     other = cache.PixelCache(paths.store(), POLICY)
     with cache.Writer(other) as writer:
         writer.append([key(1)], rows(1))
-    planning.finish(done)
+    launching.finish(done)
     assert len(kept()) == 4, "there are no receipts yet"
-    planning.prepare(done)
-    planning.finish(done)
+    launching.prepare(done)
+    launching.finish(done)
     assert {path.parent for path in kept()} == {other.folder}, "those of other sweeps stay"
 
 
 def test_the_pixels_are_kept_where_that_is_asked_for(done, folder, monkeypatch):
-    monkeypatch.setenv(planning.KEEP_IMAGES, "")
+    monkeypatch.setenv(settings.KEEP_IMAGES, "")
     planning.make([*GRID, "dataset=folder", f"dataset.root={folder}", "store.keep_images=true"])
-    planning.prepare(done)
-    planning.finish(done)
+    launching.prepare(done)
+    launching.finish(done)
     assert len(kept()) == 2
 
 
 def test_the_pixels_of_a_sweep_that_failed_are_kept(done, monkeypatch):
-    monkeypatch.delenv(planning.KEEP_IMAGES, raising=False)
-    planning.prepare(done)
+    monkeypatch.delenv(settings.KEEP_IMAGES, raising=False)
+    launching.prepare(done)
     next(shard for shard in done.shards.values() if shard.kind == "features").receipt.unlink()
-    planning.finish(done)
+    launching.finish(done)
     assert len(kept()) == 2

@@ -9,10 +9,10 @@ from backbench import planning
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
 from backbench.store import Store
-from backbench.sweep import plan as plans
-from backbench.sweep import status
-from backbench.sweep.grid import HEADS
-from backbench.sweep.status import ABSENT, CURRENT, FAILED, STALE
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.run import status
+from backbench.sweep.run.status import ABSENT, CURRENT, FAILED, STALE
 
 SMALL = ["experiment=none", "dataset.sample=100", "k=2,3", "chain@clustering.chain=l2"]
 

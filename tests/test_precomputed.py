@@ -15,7 +15,7 @@ from backbench.stage import Context, Inputs, Member
 from backbench.stages import dataset as dataset_stage
 from backbench.stages import features as features_stage
 from backbench.store import Store
-from backbench.sweep import builder
+from backbench.sweep.plan import builder
 
 N, D = 12, 5
 FILES = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(N // 2)]

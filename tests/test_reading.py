@@ -21,7 +21,7 @@ from backbench import planning
 from backbench.datasets import Reading, _fingerprint, _layout, _registry
 from backbench.images import cache, content, decoding, preparing, reading
 from backbench.images.policy import Image as Policy
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 pytestmark = pytest.mark.usefixtures("own_results")
 

@@ -6,9 +6,10 @@ import pytest
 from grids import photos
 from sweeping import NO_PICTURES, computed
 
-from backbench import cli, paths, planning
+from backbench import cli, launching, paths, planning
 from backbench.cli import report
-from backbench.sweep import ledger, plan
+from backbench.sweep.plan import frozen
+from backbench.sweep.results import ledger
 
 
 @pytest.fixture(autouse=True)
@@ -56,14 +57,14 @@ def test_a_rehearsal_does_not_make_an_older_sweep_the_newest(words, capfd):
 def test_the_newest_sweep_is_the_newest_with_results(words, capfd):
     done = computed(*words)
     pending = planning.make([*words, "k=3"]).plan
-    plan.save(pending)
+    frozen.save(pending)
     assert [saved.sweep for saved in ledger.saved_plans()] == [done.sweep, pending.sweep]
     assert cli.main(["report"]) == 0
-    assert capfd.readouterr().out.strip() == str(planning.page(done))
+    assert capfd.readouterr().out.strip() == str(launching.page(done))
 
 
 def test_where_nothing_has_results_the_newest_says_so(words, capfd):
-    plan.save(planning.make(words).plan)
+    frozen.save(planning.make(words).plan)
     assert cli.main(["report"]) == 2
     assert "is done yet; the same `backbench sweep` again computes it" in capfd.readouterr().err
 

@@ -21,11 +21,12 @@ from sweeping import GRID, HOSTILE, collection, computed, rows_of
 
 from backbench import cli, hashing, paths
 from backbench.evaluate import standings
+from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
 from backbench.reports import _boards, _gallery, _part, _runs, _small, sweep
-from backbench.store import Store, write_bytes, write_text
-from backbench.sweep import ledger
-from backbench.sweep.ledger import Row
+from backbench.store import Store
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 SPACES = re.compile(r"\s+")
 

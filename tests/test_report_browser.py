@@ -14,9 +14,10 @@ from sharing import once
 from sweeping import ARABIC, GRID, LONG, SCRIPT, collection, computed, rows_of
 
 from backbench import paths
+from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
 from backbench.reports import sweep
-from backbench.store import Store, write_bytes, write_text
+from backbench.store import Store
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")

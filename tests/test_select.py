@@ -13,7 +13,8 @@ from backbench import cli, paths, planning
 from backbench.cli import select
 from backbench.evaluate import record
 from backbench.store import Store
-from backbench.sweep import ledger, plan
+from backbench.sweep.plan import frozen
+from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
 SAMPLED = ("experiment=none", "dataset.sample=100", "retrieval=none")
@@ -35,7 +36,7 @@ def planned(*overrides):
 def made(*overrides, failing=(), without=(), labelled=True):
     """A saved plan whose clusterings are in the store; those of the k in `failing` failed, `without` are pending."""
     found = planned(*SAMPLED, *overrides)
-    plan.save(found)
+    frozen.save(found)
     store = Store(paths.store())
     for key, stage in found.stages.items():
         k = stage.config.get("k")

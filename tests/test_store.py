@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from backbench.files import WriteError
 from backbench.store import Store, StoreError
 
 HASH = "ab" * 32
@@ -196,6 +197,20 @@ def test_a_file_in_the_place_of_a_folder_is_named(store, place):
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("not a folder")
     assert store.read("clustering", HASH) is None
-    with pytest.raises(StoreError, match="is not a folder, and has to be; move it away") as caught:
+    with pytest.raises(WriteError, match="is not a folder, and has to be; move it away") as caught:
         put(store)
     assert str(caught.value).startswith(f"{target} ")
+
+
+@pytest.mark.parametrize("depth", [10, 300, 900, 990, 1000, 5000, 200_000])
+def test_a_deeply_nested_record_counts_as_absent(store, depth):
+    path = store.path("clustering", HASH)
+    path.parent.mkdir(parents=True)
+    path.write_text('{"checksum": "x", "a": ' + "[" * depth + "]" * depth + "}")
+    assert store.read("clustering", HASH) is None
+
+
+def test_a_folder_in_the_place_of_a_record_counts_as_absent(store, caplog):
+    store.path("clustering", HASH).mkdir(parents=True)
+    assert store.read("clustering", HASH) is None
+    assert "Is a directory" in caplog.text

@@ -9,7 +9,7 @@ import pytest
 from stored import Stored
 
 from backbench.schema import ConfigError
-from backbench.sweep import tables
+from backbench.sweep.results import tables
 
 NAN = math.nan
 RECORDS = [

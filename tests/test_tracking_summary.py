@@ -10,7 +10,7 @@ from backbench import paths, tracking
 from backbench.evaluate import record
 from backbench.pictures import drawing
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 from backbench.tracking import note, rows, sweeps
 
 CLASSES = ("red", "green", "blue")

@@ -27,7 +27,7 @@ from workbench import (
 
 from backbench.stage import RECIPE
 from backbench.store import Store
-from backbench.sweep import plan as plans
+from backbench.sweep.plan import frozen as plans
 
 SEED = 20240521
 LEAST_KILLS = 10

@@ -62,8 +62,8 @@ def test_jobs_read_the_plan_and_do_not_make_it(plain: Bench):
     """A Snakefile that is read for a job takes the plan that was made before; the configuration may be gone by then."""
     [plan] = (plain.results / "plans").glob("*.json")
     code = (
-        "from backbench import planning\n"
-        "found = planning.for_snakemake({}, main=False)\n"
+        "from backbench import launching\n"
+        "found = launching.for_snakemake({}, main=False)\n"
         "print(found.hash, len(found.runs))\n"
     )
     variables = {"BACKBENCH_PLAN": str(plan), "BACKBENCH_CONF": str(plain.results / "nowhere")}

@@ -2,24 +2,19 @@
 
 import contextlib
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from backbench import compose, lock, machine, paths, schema
+from backbench import compose, paths, schema, settings
 from backbench.datasets import Description, Reading
 from backbench.evaluate import selection
-from backbench.images import cache
-from backbench.images.policy import Image as Policy
-from backbench.pictures import choice, drawing
+from backbench.pictures import choice
 from backbench.schema import ConfigError, refuse
-from backbench.stage import RECIPE
-from backbench.store import Store, remove
-from backbench.sweep import builder, ledger, limits, plan, smallness, sources, status
-from backbench.sweep.plan import Plan
-from backbench.sweep.status import Status
+from backbench.store import Store
+from backbench.sweep.plan import builder, frozen, limits, representations, smallness
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.run.status import Status
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +23,7 @@ OLDER = (
     "files are identified by their bytes now, no longer by their pixels, and large photographs are decoded at a "
     "reduced scale: the hashes of this collection change this once, and its results are computed anew"
 )
-KEEP_IMAGES = "BACKBENCH_KEEP_IMAGES"
 PLOTS = (choice.BEST, choice.ALL, choice.NONE)
-
-# Locks of a plain `snakemake`, kept until its process ends.
-_HELD: list[Any] = []
 
 
 @dataclass(frozen=True)
@@ -83,7 +74,7 @@ def make(
         For anything that could not be run, before any job starts.
     """
     composed = compose.expand(overrides)
-    _apply(composed.settings)
+    settings.apply(composed.settings, composed.explicit)
     unread: dict[str, int] = {}
     told: list[str] = []
 
@@ -107,60 +98,22 @@ def make(
         return about.digest or UNKNOWN_DIGEST
 
     device = composed.settings.get("execution", {}).get("device", "auto")
-    policies = sources.policies((cell.config["backbone"] for cell in composed.cells), device) if prepare else ()
+    policies = representations.policies((cell.config["backbone"] for cell in composed.cells), device) if prepare else ()
     reading = Reading(progress, policies, paths.store())
     built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device)
     understood(built.understood)
     policy = schema.canonical(selection.parse(composed.settings.get("selection")))
     request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": policy}
     request |= {"plots": _plots(composed.settings), "understood": told}
-    frozen = plan.freeze(built, request)
-    memory = memory_mb(composed.settings)
-    limits.check(frozen, memory)
-    return Planned(frozen, composed.notices + built.notices, told, sum(unread.values()), memory, built.keys)
+    sweep_plan = frozen.freeze(built, request)
+    memory = settings.memory_mb(composed.settings)
+    limits.check(sweep_plan, memory)
+    return Planned(sweep_plan, composed.notices + built.notices, told, sum(unread.values()), memory, built.keys)
 
 
 def _tell_older(about: Description, tell: Callable[[str], None]) -> None:
     if about.older:
         tell(OLDER)
-
-
-def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
-    """The plan that a Snakefile works on.
-
-    The launcher names a plan file. Plain ``snakemake`` makes the plan of ``--config experiment=NAME`` here; its jobs
-    in other processes find it in the environment.
-    """
-    named = config.get("plan") or (None if main else os.environ.get("BACKBENCH_PLAN"))
-    if named:
-        found = plan.load(Path(named))
-    else:
-        found = make([f"experiment={config['experiment']}"] if "experiment" in config else []).plan
-        plan.save(found)
-    os.environ["BACKBENCH_PLAN"] = str(found.path)
-    if main:
-        if lock.HELD not in os.environ:
-            _HELD.append(lock.acquire())
-            if paths.results().parent == Path.cwd():
-                lock.clear_snakemake_lock(Path.cwd())
-        prepare(found)
-    return found
-
-
-def prepare(found: Plan) -> Status:
-    """Bring the receipts into line with the store, before Snakemake looks at them."""
-    state = status.inspect(found, Store(paths.store()))
-    status.sync_receipts(found, state)
-    if not ledger.joined(found, state.states):
-        remove(found.folder / ledger.RESULTS)
-        remove(found.tracked)
-        remove(page(found))
-    if drawing.wanted(found) and not drawing.current(found):
-        remove(drawing.receipt(found))
-    if state.needed or not found.tracked.exists() or undrawn(found) or not page(found).exists():
-        # Where the last file is there, Snakemake does not make one that is missing before it.
-        remove(attached(found))
-    return state
 
 
 def with_known(planned: Planned, state: Status, store: Store) -> Status:
@@ -170,31 +123,8 @@ def with_known(planned: Planned, state: Status, store: Store) -> Status:
         stage = planned.plan.stages[member]
         keys = planned.keys.get(stage.parents.get("dataset", ("", ""))[1], ())
         if stage.kind == "features" and "rows" in stage.local and keys:
-            known[member] = sources.known_rows(store, stage, keys), len(keys)
+            known[member] = representations.known_rows(store, stage, keys), len(keys)
     return replace(state, known={member: counts for member, counts in known.items() if counts[0]})
-
-
-def finish(found: Plan) -> None:
-    """After a launch that went well: drop the decoded images of its features, unless they are to be kept."""
-    if os.environ.get(KEEP_IMAGES) or not all(s.receipt.is_file() for s in found.shards.values()):
-        return
-    recipes = [stage.config for stage in found.stages.values() if stage.kind == RECIPE]
-    cache.drop(paths.store(), [schema.parse(Policy, config, "image") for config in recipes])
-
-
-def undrawn(found: Plan) -> bool:
-    """Whether a sweep is to have pictures that are not drawn yet."""
-    return drawing.wanted(found) and not drawing.receipt(found).exists()
-
-
-def page(found: Plan) -> Path:
-    """The report of a sweep."""
-    return found.folder / "report.html"
-
-
-def attached(found: Plan) -> Path:
-    """The file that says that MLflow has the pictures and the report of a sweep too."""
-    return found.tracked.with_name(f"{found.tracked.stem}-pages.json")
 
 
 def _plots(settings: Mapping[str, Any]) -> str:
@@ -203,36 +133,3 @@ def _plots(settings: Mapping[str, Any]) -> str:
     if asked not in PLOTS:
         raise refuse("plots", asked, PLOTS)
     return asked
-
-
-def memory_mb(settings: Mapping[str, Any]) -> int:
-    """MB of memory that a job may have."""
-    asked = settings.get("execution", {}).get("memory_mb")
-    if asked is not None and (not isinstance(asked, int) or asked < 1):
-        raise ConfigError(f"execution.memory_mb: received {asked!r}; allowed: a whole number of MB >= 1, or null.")
-    return asked or machine.memory_mb()
-
-
-def _apply(settings: Mapping[str, Any]) -> None:
-    """Hand settings that are never hashed to the jobs, through the environment."""
-    execution = settings.get("execution", {})
-    device, batch = execution.get("device", "auto"), execution.get("batch_size")
-    lost = execution.get("on_device_loss", "fail")
-    if device not in ("auto", "cpu", "cuda") and not str(device).startswith("cuda:"):
-        raise ConfigError(f"execution.device: received {device!r}; allowed: auto, cpu, cuda, cuda:N.")
-    if batch is not None and (not isinstance(batch, int) or batch < 1):
-        raise ConfigError(f"execution.batch_size: received {batch!r}; allowed: a whole number >= 1, or null.")
-    if lost not in ("fail", "cpu"):
-        raise refuse("execution.on_device_loss", lost, ("fail", "cpu"))
-    keep = settings.get("store", {}).get("keep_images", False)
-    if not isinstance(keep, bool):
-        raise refuse("store.keep_images", keep, ("true", "false"))
-    values = {
-        KEEP_IMAGES: 1 if keep else None,
-        "BACKBENCH_ON_DEVICE_LOSS": lost,
-        "BACKBENCH_DEVICE": None if device == "auto" else device,
-        "BACKBENCH_BATCH_SIZE": batch,
-        "BACKBENCH_STORE": settings.get("store", {}).get("root"),
-        "MLFLOW_TRACKING_URI": settings.get("tracking", {}).get("uri"),
-    }
-    os.environ.update({key: str(value) for key, value in values.items() if value is not None})

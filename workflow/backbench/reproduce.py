@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths, provenance
+from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import KINDS, RECIPE
-from backbench.store import Store, write_text
-from backbench.sweep import ledger
-from backbench.sweep import plan as plans
-from backbench.sweep.grid import HEADS, Grid, Run, Stage, stage_hash
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
-from backbench.sweep.shards import Shard
+from backbench.store import Store
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import HEADS, Grid, Run, Stage, stage_hash
+from backbench.sweep.plan.shards import Shard
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 SCRIPTS = {
     "dataset": "fetch_dataset",

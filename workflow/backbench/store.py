@@ -2,24 +2,20 @@
 
 A member is a record ``<kind>/<hh>/<hash>.json`` and array files beside it that are named by their own digest. Arrays
 are written first and the record last, each by an atomic rename: the record is the commit point, and a member is there
-whole or not at all. Everything is verified when it is read; what fails the check counts as absent. A folder that lies
-where a file belongs is set aside, never deleted.
+whole or not at all. Everything is verified when it is read; what fails the check counts as absent.
 """
 
 import contextlib
 import functools
 import hashlib
-import itertools
 import json
 import logging
-import os
 import stat
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench import hashing, paths
+from backbench import files, hashing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,11 +23,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DONE, FAILED = "done", "failed"
-GROUP_WRITABLE, FILE_MODE = 0o775, 0o664
 
 
 class StoreError(RuntimeError):
-    """A member that is missing or does not match its recorded digest, or a place that cannot be written."""
+    """A result that is missing or does not match its recorded digest."""
 
 
 class Store:
@@ -49,16 +44,16 @@ class Store:
         path = self.path(kind, member)
         try:
             record = json.loads(path.read_bytes())
-            checksum = record.pop("checksum")
+            intact = record.pop("checksum") == _checksum(record) and record.get("hash") == member
         except FileNotFoundError:
             return None
         except OSError as error:
-            _warn_of(_culprit(path), error.strerror or type(error).__name__)
+            _warn_of(files.blocking(path), error.strerror or type(error).__name__)
             return None
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             log.warning("damaged record, counted as absent: %s", path)
             return None
-        if checksum != _checksum(record) or record.get("hash") != member:
+        if not intact:
             log.warning("record does not match its checksum, counted as absent: %s", path)
             return None
         return record
@@ -92,19 +87,19 @@ class Store:
     def write(self, kind: str, member: str, record: Mapping[str, Any], arrays: Mapping[str, "np.ndarray"]) -> None:
         """Store a member whole; an older record of the same hash is replaced in one step."""
         path = self.path(kind, member)
-        make_folder(path.parent)
+        files.make_folder(path.parent)
         old = self.read(kind, member)
         entries = {name: self._write_array(path, name, array) for name, array in arrays.items()}
         body = {**record, "kind": kind, "hash": member, "arrays": entries}
-        _set_aside(path)
-        write_text(path, _sealed(body))
+        files.set_aside(path)
+        files.write_text(path, _sealed(body))
         self._drop_orphans(path.parent, old, entries)
 
     def amend(self, kind: str, member: str, changes: Mapping[str, Any]) -> None:
         """Change keys of a record in one step; its arrays stay."""
         body = {**(self.read(kind, member) or {}), **changes}
-        _set_aside(self.path(kind, member))
-        write_text(self.path(kind, member), _sealed(body))
+        files.set_aside(self.path(kind, member))
+        files.write_text(self.path(kind, member), _sealed(body))
 
     def scratch(self, kind: str, member: str) -> Path:
         """Folder for the unfinished work of a member; it outlives a kill."""
@@ -113,12 +108,12 @@ class Store:
     def _write_array(self, record_path: Path, name: str, array: "np.ndarray") -> dict[str, Any]:
         import numpy as np
 
-        with _replacing(record_path.parent) as (handle, commit):
+        with files.replacing(record_path.parent) as (handle, commit):
             np.save(handle, np.asarray(array), allow_pickle=False)
             handle.flush()
             digest = hashing.file_digest(Path(handle.name))
             target = record_path.parent / f"{record_path.stem}.{name}.{hashing.short(digest)}.npy"
-            _set_aside(target)
+            files.set_aside(target)
             commit(target)
         array = np.asarray(array)
         return {
@@ -138,113 +133,9 @@ class Store:
                     (folder / entry["file"]).unlink(missing_ok=True)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, never writable by everyone.
-
-    Raises
-    ------
-    StoreError
-        If something else lies there, or it may not be made.
-    """
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    for place in reversed(missing):
-        try:
-            place.mkdir(mode=GROUP_WRITABLE, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise StoreError(f"{_culprit(place)} is not a folder, and has to be; move it away.") from error
-        except PermissionError as error:
-            raise _forbidden(place.parent) from error
-    if not folder.is_dir():
-        raise StoreError(f"{_culprit(folder)} is not a folder, and has to be; move it away.")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    make_folder(path.parent)
-    with _replacing(path.parent) as (handle, commit):
-        handle.write(content)
-        commit(path)
-
-
-def remove(path: Path) -> None:
-    """Remove a file, if it is there; a folder in its place is set aside."""
-    _set_aside(path)
-    path.unlink(missing_ok=True)
-
-
-def write_if_changed(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, unless it says that already."""
-    try:
-        same = path.read_text(encoding="utf-8") == text
-    except (OSError, ValueError):
-        same = False
-    if not same:
-        write_text(path, text)
-
-
-@contextlib.contextmanager
-def _replacing(folder: Path) -> Iterator[tuple[Any, Any]]:
-    """A temporary file in `folder` and the function that renames it to its final name."""
-    try:
-        handle = tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-", delete=False)  # noqa: SIM115 (it is renamed)
-    except PermissionError as error:
-        raise _forbidden(folder) from error
-    committed = False
-
-    def commit(target: Path) -> None:
-        nonlocal committed
-        handle.flush()
-        os.fsync(handle.fileno())
-        Path(handle.name).chmod(FILE_MODE & ~_umask())
-        if target.absolute().is_relative_to(paths.results().absolute()):  # a folder elsewhere is somebody's own
-            _set_aside(target)
-        Path(handle.name).replace(target)
-        committed = True
-
-    try:
-        with handle:
-            yield handle, commit
-    finally:
-        if not committed:
-            Path(handle.name).unlink(missing_ok=True)
-
-
-def _set_aside(target: Path) -> None:
-    """Rename a folder that lies where a file of ours is to be written."""
-    if target.is_dir() and not target.is_symlink():
-        names = (target.with_name(f"{target.name}.aside-{number}") for number in itertools.count(1))
-        aside = next(path for path in names if not os.path.lexists(path))
-        target.rename(aside)
-        log.warning("%s was a folder where a file belongs; it is now %s", target, aside.name)
-
-
-def _culprit(path: Path) -> Path:
-    """The file that lies where a folder above `path` belongs, or `path` itself."""
-    above = (place for place in path.parents if os.path.lexists(place) and not place.is_dir())
-    return next(above, path)
-
-
 @functools.cache
 def _warn_of(path: Path, reason: str) -> None:
     log.warning("%s cannot be read as a record (%s), counted as absent; a sweep computes it anew", path, reason)
-
-
-def _forbidden(folder: Path) -> StoreError:
-    return StoreError(
-        f"{folder} may not be written by this user: change its permissions, or name another place with BACKBENCH_STORE "
-        "or BACKBENCH_RESULTS."
-    )
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _size(path: Path) -> int:

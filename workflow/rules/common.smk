@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from backbench import paths, planning
+from backbench import launching, paths
 from backbench.pictures import drawing
-from backbench.sweep.shards import Shard, fair_threads
+from backbench.sweep.plan.shards import Shard, fair_threads
 
-PLAN = planning.for_snakemake(config, main=workflow.is_main_process)
+PLAN = launching.for_snakemake(config, main=workflow.is_main_process)
 PLAN_FILE = PLAN.path
 PYTHON = sys.executable
 SCRIPTS = paths.CHECKOUT / "scripts"
@@ -18,8 +18,8 @@ JOINED = PLAN.folder / "results.json"
 TRACKED = PLAN.tracked
 DRAWN = drawing.receipt(PLAN)
 PICTURES = drawing.published(PLAN)
-PAGE = planning.page(PLAN)
-ATTACHED = planning.attached(PLAN)
+PAGE = launching.page(PLAN)
+ATTACHED = launching.attached(PLAN)
 SHARDS = {shard.receipt: shard for shard in PLAN.shards.values()}
 
 

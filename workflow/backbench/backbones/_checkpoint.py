@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from backbench.store import make_folder
+from backbench.files import make_folder
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backbench.backbones import _weights
+from backbench.files import make_folder
 from backbench.schema import ConfigError
-from backbench.store import make_folder
 
 URL = "https://download.pytorch.org/models/"
 PROBE_SECONDS, STALL_SECONDS = 5, 60

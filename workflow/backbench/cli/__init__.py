@@ -376,8 +376,9 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _refusals() -> list[type[Exception]]:
+    from backbench.files import WriteError
     from backbench.lock import Busy
     from backbench.schema import ConfigError
     from backbench.store import StoreError
 
-    return [ConfigError, Busy, StoreError]
+    return [ConfigError, Busy, StoreError, WriteError]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbench import papers
-from backbench.cli.plan import counted
 from backbench.cli.sweep import shown
 from backbench.papers.published import Published
 from backbench.papers.table import Line, Table
 from backbench.reports import _paper_words as words
 from backbench.reports import paper as pages
-from backbench.sweep import tables
+from backbench.sweep.results import tables
+from backbench.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -15,8 +15,8 @@ from backbench.cli.plan import cores, say
 from backbench.reports import audit
 from backbench.schema import ConfigError
 from backbench.store import Store, StoreError
-from backbench.sweep import runner
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.run import runner
 
 if TYPE_CHECKING:
     from rich.text import Text

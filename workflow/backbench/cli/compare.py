@@ -15,8 +15,8 @@ from backbench.evaluate.methods import Methods
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import ledger, tables
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import ledger, tables
+from backbench.sweep.results.ledger import Row
 
 ALPHA = 0.05
 COLUMNS = ("metric", "over", "A", "B", "of A", "of B", "A - B", "95 % interval", "p")

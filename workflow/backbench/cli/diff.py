@@ -8,8 +8,8 @@ from backbench.cli.leaderboard import cell, screen, warn
 from backbench.cli.show import find
 from backbench.metrics.catalogue import COLUMNS
 from backbench.store import Store
-from backbench.sweep import ledger
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 
 def run(args: argparse.Namespace) -> int:

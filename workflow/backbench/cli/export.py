@@ -9,8 +9,8 @@ from backbench.cli.show import find
 from backbench.exports import writing
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import ledger
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,8 +15,8 @@ from backbench.evaluate.standings import Entry, Table
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import ledger, tables
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import ledger, tables
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     from rich.console import Console

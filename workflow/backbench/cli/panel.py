@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
-from backbench.cli.plan import announce, duration, say
+from backbench.cli.plan import announce, say
 from backbench.pictures import drawing
 from backbench.store import FAILED, Store
-from backbench.sweep import launches, training
-from backbench.sweep.plan import Plan
-from backbench.sweep.status import Status
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.run.status import Status
+from backbench.sweep.time import launches, training
+from backbench.wording import duration
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 10.0

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import code, compose, exports, hashing, lock, papers, planning
+from backbench import code, compose, exports, hashing, launching, lock, papers, planning
 from backbench.cli import _paper_screen as screen
 from backbench.cli import panel, sweep
 from backbench.cli.plan import cores, say
 from backbench.cli.sweep import Swept, shown
+from backbench.files import write_text
 from backbench.papers import table as tables
 from backbench.papers.published import Published
 from backbench.papers.table import Table
@@ -24,9 +25,9 @@ from backbench.pictures.orders import Order
 from backbench.reports import paper as pages
 from backbench.reports.paper import Shown
 from backbench.schema import ConfigError
-from backbench.store import Store, write_text
-from backbench.sweep import launches
-from backbench.sweep.ledger import FINISHED, Row
+from backbench.store import Store
+from backbench.sweep.results.ledger import FINISHED, Row
+from backbench.sweep.time import launches
 
 # What an error asks for that misses an input of a paper.
 ASKED = re.compile(r"\b((?:dataset|backbone)\.[\w.]+)=(?:PATH|FOLDER)\b")
@@ -211,6 +212,6 @@ def _tell(swept: Swept, folder: Path) -> None:
     """What came of it, where it lies, and how long it took against what was announced."""
     sweep.tell_counts(swept.rows)
     say(f"page: {shown(folder / pages.PAGE)}   table, pictures and export beside it")
-    say(f"the whole sweep: {shown(planning.page(swept.plan))}   all runs: backbench runs")
+    say(f"the whole sweep: {shown(launching.page(swept.plan))}   all runs: backbench runs")
     nothing = "" if swept.computed else "; nothing was to be computed"
     say(f"time: {launches.took(swept.announced, swept.records, swept.taken)}{nothing}")

@@ -5,16 +5,18 @@ import re
 import sys
 from collections import Counter
 
-from backbench import hashing, machine, paths, planning
+from backbench import hashing, launching, machine, paths, planning
 from backbench.pictures import drawing, forecast
 from backbench.stage import KINDS, RECIPE
 from backbench.store import Store
-from backbench.sweep import launches, ledger, status
-from backbench.sweep.grid import HEADS
-from backbench.sweep.launches import Announced, counted
-from backbench.sweep.launches import duration as duration
-from backbench.sweep.plan import Plan
-from backbench.sweep.status import CURRENT, FAILED, STALE, Status
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.results import ledger
+from backbench.sweep.run import status
+from backbench.sweep.run.status import CURRENT, FAILED, STALE, Status
+from backbench.sweep.time import launches
+from backbench.sweep.time.launches import Announced
+from backbench.wording import counted
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,7 +55,7 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> Announce
 
 def announce(plan: Plan, found: Status, n_cores: int) -> Announced:
     """How long a launch will take, its pictures among it."""
-    due = drawing.wanted(plan) and (found.needed or planning.undrawn(plan))
+    due = drawing.wanted(plan) and (found.needed or launching.undrawn(plan))
     drawn = forecast.of_sweep(plan) if due else forecast.Forecast()
     return launches.announce(plan, found, n_cores, drawn.pictures, drawn.seconds)
 

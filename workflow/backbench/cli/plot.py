@@ -14,9 +14,9 @@ from backbench.pictures.orders import Order
 from backbench.pictures.source import Sweep
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import ledger
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 
 def run(args: argparse.Namespace) -> int:

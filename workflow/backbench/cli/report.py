@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import hashing, paths
-from backbench.cli.plan import counted, say
+from backbench.cli.plan import say
 from backbench.reports import sweep as page
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import ledger
-from backbench.sweep.ledger import PENDING, Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import PENDING, Row
+from backbench.wording import counted
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from backbench import hashing, paths, tracking
 from backbench.cli import leaderboard
-from backbench.cli.plan import duration, say
+from backbench.cli.plan import say
 from backbench.reproduce import Comparison, Recorded, compare, from_row, from_tags, rerun
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
+from backbench.wording import duration
 
 OTHER_FILES = (
     "A run is reproduced from the very files that it was computed from, and the collection holds others now. Put back "

@@ -9,7 +9,7 @@ from backbench.cli.plan import say
 from backbench.metrics.catalogue import checked
 from backbench.schema import refuse
 from backbench.store import Store
-from backbench.sweep import ledger, tables
+from backbench.sweep.results import ledger, tables
 
 SHOWN = (
     *("config_hash", "status", "name"),

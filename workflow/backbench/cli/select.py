@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
 from backbench.cli.leaderboard import by_dataset, cell, screen, warn
-from backbench.cli.plan import counted
 from backbench.evaluate import record, selection
 from backbench.evaluate.best_k import CRITERIA, Choice, Family
 from backbench.evaluate.candidates import Representation, representations
@@ -18,8 +17,9 @@ from backbench.evaluate.selection import Decision, Policy
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import ledger, tables
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import ledger, tables
+from backbench.sweep.results.ledger import Row
+from backbench.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table

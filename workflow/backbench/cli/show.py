@@ -13,8 +13,8 @@ from backbench.datasets import PARTS
 from backbench.evaluate import classes
 from backbench.pictures import drawing
 from backbench.store import Store
-from backbench.sweep import ledger
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     from rich.table import Table

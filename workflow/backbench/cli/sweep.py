@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, lock, paths, planning, tracking
+from backbench import hashing, launching, lock, paths, planning, tracking
 from backbench.cli import leaderboard, panel, select
 from backbench.cli.plan import cores, describe, say
 from backbench.datasets import _files
@@ -20,14 +20,24 @@ from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.reports import sweep as pages
 from backbench.store import DONE, Store
-from backbench.sweep import estimate, launches, ledger, status
-from backbench.sweep.launches import Announced, counted
-from backbench.sweep.plan import Plan, save
-from backbench.sweep.status import Status
+from backbench.sweep.plan.frozen import Plan, save
+from backbench.sweep.results import ledger
+from backbench.sweep.run import status
+from backbench.sweep.run.status import Status
+from backbench.sweep.time import estimate, launches
+from backbench.sweep.time.launches import Announced
 from backbench.tracking import sweeps
+from backbench.wording import counted
 
 PROFILE = paths.CHECKOUT / "profiles" / "default"
 TAIL_LINES, SHOWN_REASONS = 3, 5
+# Options of Snakemake, as its parser calls them, with which no job is started.
+COMPUTES_NOTHING = (
+    *("dryrun", "report", "summary", "detailed_summary", "lint", "list_rules", "list_target_rules", "list_changes"),
+    *("list_input_changes", "list_params_changes", "list_untracked", "dag", "rulegraph", "filegraph", "d3dag"),
+    *("archive", "containerize", "export_cwl", "print_compilation", "unlock", "cleanup_metadata", "cleanup_shadow"),
+    *("delete_all_output", "delete_temp_output", "conda_create_envs_only", "conda_cleanup_envs"),
+)
 ELSEWHERE = ("--workflow-profile", "--executor", "-e", "--resources", "--res")
 
 
@@ -97,7 +107,7 @@ def compute(planned: planning.Planned, args: argparse.Namespace, started: float)
     """Describe a plan, compute what is missing, join what there is and write its report."""
     plan, fresh = planned.plan, not planned.plan.path.exists()
     found, announced = _prepared(planned, args)
-    due = bool(found.needed) or planning.undrawn(plan)
+    due = bool(found.needed) or launching.undrawn(plan)
     if due:
         launches.keep(plan, announced)
     failed = _compute(planned, found, args) if due else 0
@@ -114,7 +124,7 @@ def _prepared(planned: planning.Planned, args: argparse.Namespace) -> tuple[Stat
     if args.accept_code:
         kept = status.accept_code(plan, store, status.inspect(plan, store))
         say(f"kept {kept} results of older code, and recorded that")
-    state = planning.with_known(planned, planning.prepare(plan), store)
+    state = planning.with_known(planned, launching.prepare(plan), store)
     return state, describe(planned, state, n_cores)
 
 
@@ -125,9 +135,14 @@ def _begun(plan: Plan, started: float) -> bool:
     return any(log.stat().st_mtime >= since for log in logs)
 
 
-def dry(options: list[str]) -> bool:
-    """Whether Snakemake is only asked what it would do, or for its own report of what it did."""
-    return any(option.split("=")[0] in ("-n", "--dry-run", "--dryrun", "--report") for option in options)
+def dry(options: Sequence[str]) -> bool:
+    """Whether Snakemake is only asked what it would do or what there is; its own parser reads the options."""
+    if not options:
+        return False
+    from snakemake.cli import get_argument_parser
+
+    asked = get_argument_parser().parse_known_args(options)[0]
+    return any(getattr(asked, name, False) for name in COMPUTES_NOTHING)
 
 
 def _compute(planned: planning.Planned, found: Status, args: argparse.Namespace) -> int:
@@ -186,7 +201,7 @@ def _joined(plan: Plan, store: Store) -> tuple[ledger.Records, list[ledger.Row],
         ledger.join(plan, records)
     rows = ledger.rows(plan, records)
     chosen = record.record(plan, rows)
-    if not planning.page(plan).exists() and any(row.heads for row in rows):
+    if not launching.page(plan).exists() and any(row.heads for row in rows):
         pages.write(plan, rows, store)
     return records, rows, chosen
 
@@ -221,7 +236,7 @@ def tell_counts(rows: Sequence[ledger.Row]) -> None:
 
 def _pages(plan: Plan) -> list[str]:
     """Where the pictures and the report are, and which pictures could not be drawn."""
-    said, page = drawing.told(plan), planning.page(plan)
+    said, page = drawing.told(plan), launching.page(plan)
     failed = list(said.get("failed", {}).items())[:TAIL_LINES]
     lines = [f"warning: {name} could not be drawn: {reason}" for name, reason in failed]
     drawn = f"pictures: {said['drawn']} in {shown(drawing.published(plan))}" if said.get("drawn") else ""

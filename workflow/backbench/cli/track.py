@@ -7,7 +7,7 @@ from backbench.cli import panel
 from backbench.cli.plan import say
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
 

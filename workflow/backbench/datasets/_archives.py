@@ -20,8 +20,8 @@ import filelock
 from backbench import hashing, paths
 from backbench.datasets import _download, _fetch, _folders, _listing, _unpack
 from backbench.datasets._unpack import Limits, Unpacked
+from backbench.files import make_folder, write_text
 from backbench.schema import ConfigError, nearest
-from backbench.store import make_folder, write_text
 
 log = logging.getLogger(__name__)
 

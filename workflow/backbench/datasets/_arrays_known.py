@@ -10,9 +10,9 @@ from backbench import hashing, paths
 from backbench.datasets import Collection, Description, Reading, Split, _known, _split
 from backbench.datasets._known import Known
 from backbench.datasets._mnist_like import content_digest
+from backbench.files import write_text
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
-from backbench.store import write_text
 
 if TYPE_CHECKING:
     import numpy as np

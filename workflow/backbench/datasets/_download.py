@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from backbench.datasets._fetch import STALL_SECONDS, FetchError
+from backbench.files import make_folder
 from backbench.schema import ConfigError, refuse
-from backbench.store import make_folder
 
 log = logging.getLogger(__name__)
 

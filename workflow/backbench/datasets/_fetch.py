@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from backbench.store import make_folder
+from backbench.files import make_folder
 
 log = logging.getLogger(__name__)
 

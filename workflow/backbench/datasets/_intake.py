@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
-from backbench.store import write_text
+from backbench.files import write_text
 
 
 def keep(root: Path, excluded: Mapping[str, str]) -> str:

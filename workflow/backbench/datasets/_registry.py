@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from backbench import paths
+from backbench.files import make_folder, write_text
 from backbench.images import decoding
 from backbench.images.reading import stamp
 from backbench.schema import ConfigError
-from backbench.store import make_folder, write_text
 
 # Two told files by the digest of their decoded pixels.
 FORMAT = 3

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from backbench.evaluate.candidates import Candidate, Representation, representations
 from backbench.metrics import catalogue
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 INTERNAL, EXTERNAL = (
     tuple(name for name in catalogue.POLICIES if (catalogue.LABELS in catalogue.metric(name).needs) == sees)

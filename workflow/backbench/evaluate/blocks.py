@@ -11,8 +11,8 @@ from typing import Any
 from backbench import hashing
 from backbench.evaluate import boards, configurations
 from backbench.metrics import catalogue
-from backbench.sweep import tables
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import tables
+from backbench.sweep.results.ledger import Row
 
 MOST_METHODS = 20
 LEAST_BLOCKS, LEAST_METHODS = 5, 3

@@ -13,8 +13,8 @@ from backbench.evaluate import candidates
 from backbench.evaluate.configurations import is_seed
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import checked
-from backbench.sweep import tables
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import tables
+from backbench.sweep.results.ledger import Row
 
 # Parameters by which the results of a head may differ, beside those that its board names.
 VARYING = {

@@ -8,8 +8,8 @@ from typing import Any
 from backbench import hashing
 from backbench.metrics.catalogue import ESTIMATES
 from backbench.store import FAILED
-from backbench.sweep import plan as plans
-from backbench.sweep.ledger import FINISHED, Row
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.results.ledger import FINISHED, Row
 
 HEAD = "clustering"
 AXES = ("k", "seed")

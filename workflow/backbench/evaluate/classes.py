@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from backbench import paths
 from backbench.plots._names import brief
 from backbench.store import Store, StoreError
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     import numpy as np

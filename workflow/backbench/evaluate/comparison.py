@@ -16,9 +16,9 @@ from backbench.evaluate.blocks import DATASETS, SEEDS
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store, StoreError
-from backbench.sweep import tables
-from backbench.sweep.grid import HEADS
-from backbench.sweep.ledger import Row
+from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.results import tables
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     from backbench.statistics.paired import Test

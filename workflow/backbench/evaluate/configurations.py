@@ -6,10 +6,10 @@ from typing import Any
 
 from backbench import hashing
 from backbench.stage import KINDS
-from backbench.sweep import plan as plans
-from backbench.sweep import tables
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import tables
+from backbench.sweep.results.ledger import Row
 
 SEED = "seed"
 ANY_DATA = "any data set"

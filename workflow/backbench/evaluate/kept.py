@@ -16,8 +16,8 @@ from typing import Any
 from backbench import code, hashing, paths
 from backbench.evaluate.boards import Board
 from backbench.evaluate.configurations import Configuration
-from backbench.store import write_text
-from backbench.sweep.ledger import Row
+from backbench.files import write_text
+from backbench.sweep.results.ledger import Row
 
 MODULES = tuple(f"backbench.evaluate.{name}" for name in ("standings", "measuring"))
 

@@ -12,9 +12,9 @@ from backbench.evaluate import best_k, candidates, selection
 from backbench.evaluate.best_k import Family
 from backbench.evaluate.candidates import Candidate, Representation
 from backbench.evaluate.selection import Decision, Policy
-from backbench.store import write_text
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.files import write_text
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results.ledger import Row
 
 FILE = "selection.json"
 SETTING = "selection"

@@ -12,7 +12,7 @@ from backbench.datasets import TEST, TRAIN, VALIDATION
 from backbench.metrics import catalogue, retrieval
 from backbench.statistics import replicates, resampling
 from backbench.store import Store
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 RESAMPLES, FEWEST = 1000, 200
 # Drawn images of all resamples: above, fewer resamples are made, and the interval of so many images is narrow anyway.

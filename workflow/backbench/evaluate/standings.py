@@ -17,7 +17,7 @@ from backbench.evaluate.configurations import Configuration
 from backbench.evaluate.estimates import Estimate
 from backbench.metrics import catalogue
 from backbench.store import Store
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     from backbench.evaluate.measuring import Measured

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from backbench.store import make_folder
+from backbench.files import make_folder
 
 UNFINISHED = ".unfinished-"
 ABANDONED_SECONDS = 3600

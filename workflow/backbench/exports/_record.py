@@ -12,7 +12,7 @@ from typing import Any
 
 from backbench import hashing, plugins
 from backbench.pictures.source import Source
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 REPORT, CLASSIFIER = "final_report.json", "classifier.json"
 PLACE = "PATH"

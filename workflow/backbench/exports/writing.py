@@ -14,7 +14,7 @@ from backbench.pictures import _heads
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import DONE, Store
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 log = logging.getLogger(__name__)
 

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from backbench import code, hashing, schema
+from backbench.files import make_folder
 from backbench.images import decoding
 from backbench.images.policy import Image as Policy
-from backbench.store import make_folder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from backbench.papers.published import CHOSEN, ELBOW, Figure
 from backbench.papers.results import CLUSTERING, Results
 from backbench.papers.values import Value
 from backbench.store import Store, StoreError
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from backbench.papers.published import Figure
 from backbench.papers.results import CLUSTERING, Results, head_of, results
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 
 @dataclass(frozen=True)

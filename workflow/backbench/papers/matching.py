@@ -10,7 +10,7 @@ from backbench.papers import described
 from backbench.papers.described import GROUPS, NONE, Options
 from backbench.papers.stand_ins import CHAINS, Deviation, shown
 from backbench.schema import refuse
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 CHAIN = "chain"
 AXES = ("k", "seed")

@@ -9,8 +9,8 @@ from backbench.metrics import catalogue
 from backbench.papers.line import counted
 from backbench.papers.published import DERIVED, OF_CLASS
 from backbench.store import DONE, FAILED
-from backbench.sweep import plan as plans
-from backbench.sweep.ledger import Row
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.results.ledger import Row
 
 CLUSTERING, CLASSIFICATION = "clustering", "classification"
 

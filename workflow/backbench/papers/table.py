@@ -12,8 +12,8 @@ from backbench.papers.matching import Matching
 from backbench.papers.published import Figure, Published, Value
 from backbench.papers.stand_ins import Deviation, StandIn
 from backbench.store import Store
-from backbench.sweep.ledger import FAILED, PENDING, Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results.ledger import FAILED, PENDING, Row
 
 __all__ = ["Line", "StandIn", "Table", "make", "matching"]
 

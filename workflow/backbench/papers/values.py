@@ -13,7 +13,7 @@ from backbench.papers.published import Figure
 from backbench.papers.results import Results
 from backbench.statistics import intervals
 from backbench.store import Store, StoreError
-from backbench.sweep.ledger import Row
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     import numpy as np

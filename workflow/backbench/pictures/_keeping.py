@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backbench import code, hashing, provenance
-from backbench.store import DONE, Store, StoreError, make_folder
-from backbench.sweep.grid import stage_hash
+from backbench.files import make_folder
+from backbench.store import DONE, Store, StoreError
+from backbench.sweep.plan.grid import stage_hash
 from backbench.threads import one_core_each
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from backbench.pictures.orders import Order, words
 from backbench.pictures.source import Source, Sweep
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.runner import THREAD_VARIABLES
+from backbench.sweep.run.runner import THREAD_VARIABLES
 
 log = logging.getLogger("backbench")
 

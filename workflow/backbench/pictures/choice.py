@@ -10,8 +10,8 @@ from backbench.evaluate import boards
 from backbench.metrics import catalogue
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
-from backbench.sweep.grid import HEADS
-from backbench.sweep.ledger import PENDING, Row
+from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.results.ledger import PENDING, Row
 
 BEST, ALL, NONE = "best", "all", "none"
 # What says which clustering is best: agreement with the classes, else the silhouette within a feature space.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from backbench import hashing
 from backbench.pictures import choice, drawing, index, layouts
-from backbench.sweep import rates
-from backbench.sweep.grid import Run, Stage
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import Run, Stage
+from backbench.sweep.time import rates
 
 # Seconds of one core, seen on 3,000 and 60,000 images: of any picture, and of the positions by t-SNE and by UMAP.
 PICTURE_SECONDS, PICTURE_IMAGE_SECONDS = 0.6, 2e-5

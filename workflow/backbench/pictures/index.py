@@ -12,7 +12,7 @@ from typing import Any
 import filelock
 
 from backbench import paths
-from backbench.store import make_folder, write_text
+from backbench.files import make_folder, write_text
 
 FILE = "index.json"
 FILES = ("png", "csv")

@@ -15,8 +15,8 @@ from backbench import threads as cores
 from backbench.pictures import _keeping
 from backbench.pictures.source import Source
 from backbench.store import DONE, StoreError
-from backbench.sweep.grid import Stage
-from backbench.sweep.shards import family_mb
+from backbench.sweep.plan.grid import Stage
+from backbench.sweep.plan.shards import family_mb
 
 if TYPE_CHECKING:
     import numpy as np

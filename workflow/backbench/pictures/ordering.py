@@ -8,9 +8,9 @@ from backbench.pictures.catalogue import Kind
 from backbench.pictures.index import Entry
 from backbench.pictures.orders import Desk, Order, run_folder, sweep_folder, sweeps
 from backbench.store import Store
-from backbench.sweep import ledger
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 
 def of_run(row: Row, names: Sequence[str], store: Store) -> list[Order]:

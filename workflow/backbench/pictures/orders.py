@@ -16,9 +16,9 @@ from backbench.pictures import index
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.source import Source, Sweep
 from backbench.store import Store
-from backbench.sweep import plan as plans
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results.ledger import Row
 
 log = logging.getLogger(__name__)
 

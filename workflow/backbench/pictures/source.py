@@ -10,8 +10,8 @@ from backbench.images.policy import Image as Policy
 from backbench.plots import Heading
 from backbench.stage import Inputs
 from backbench.store import Store
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backbench import store
+from backbench import files
 from backbench.plots import Picture, _style
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ BOUNDS_DECIMALS = 9
 
 def save(picture: Picture, path: Path) -> None:
     """Write `picture` as `path` (.png) and its data beside it as .csv; bytes of names that are no text are escaped."""
-    store.write_bytes(path.with_suffix(".csv"), table(picture).encode("utf-8", "backslashreplace"))
-    store.write_bytes(path, png(picture))
+    files.write_bytes(path.with_suffix(".csv"), table(picture).encode("utf-8", "backslashreplace"))
+    files.write_bytes(path, png(picture))
 
 
 def png(picture: Picture) -> bytes:

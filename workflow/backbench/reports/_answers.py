@@ -10,7 +10,7 @@ from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.standings import Entry, Table
 from backbench.metrics import catalogue
 from backbench.reports._part import Part, listed, number, percent, representation, title
-from backbench.reports._words import counted
+from backbench.wording import counted
 
 NAMED = 3
 ACCURACY, AGREEMENT = catalogue.main("classification"), catalogue.main("clustering")

@@ -11,7 +11,7 @@ from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.standings import Entry, Table
 from backbench.metrics import catalogue
 from backbench.reports._part import Part, number
-from backbench.sweep import tables
+from backbench.sweep.results import tables
 
 # Rows of one leaderboard: what a person scrolls, and a browser lays out at once.
 ROWS = 300

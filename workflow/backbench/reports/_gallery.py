@@ -12,8 +12,8 @@ from backbench.pictures import drawing
 from backbench.pictures.drawing import Drawn
 from backbench.reports import _small
 from backbench.reports._part import Part
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results.ledger import Row
 
 CATEGORIES = ("Classification", "Clustering", "Maps", "Retrieval", "Training")
 # Which leaderboard says how important the pictures of a category are.

@@ -10,8 +10,8 @@ from backbench import hashing
 from backbench.reports import _trust
 from backbench.reports._part import Part
 from backbench.stage import KINDS
-from backbench.sweep.ledger import FAILED
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results.ledger import FAILED
 
 LINES = 100
 RUNS_OF_FAILURE = 5

@@ -8,7 +8,7 @@ from string import ascii_lowercase
 
 from backbench.papers import reasons, stand_ins
 from backbench.papers.table import Line, StandIn, Table
-from backbench.sweep.launches import counted, duration
+from backbench.wording import counted, duration
 
 INSIDE, OUTSIDE, DIGITS, OTHER = "inside", "outside", "same digits", "differs"
 UNPUBLISHED, MISSING = "not published", "no figure"

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from backbench import hashing
+from backbench import hashing, wording
 from backbench.evaluate import agreement, candidates, record, standings
 from backbench.metrics import catalogue
 from backbench.reports import _words
 from backbench.store import DONE, FAILED, Store
-from backbench.sweep.ledger import FINISHED, PENDING, Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results.ledger import FINISHED, PENDING, Row
 
 # What internal metrics are held against.
 EXTERNAL = catalogue.main("clustering")
@@ -67,8 +67,8 @@ class Part:
         if "n" not in self.info:
             return self.called
         kind = "image" if self.images else "row"
-        classes = f" in {_words.counted(len(self.classes), 'class')}" if self.classes else ", without labels"
-        return f"{self.called} ({_words.counted(self.info['n'], kind)}{classes})"
+        classes = f" in {wording.counted(len(self.classes), 'class')}" if self.classes else ", without labels"
+        return f"{self.called} ({wording.counted(self.info['n'], kind)}{classes})"
 
     @cached_property
     def images(self) -> bool:

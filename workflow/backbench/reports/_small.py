@@ -8,7 +8,7 @@ import io
 from pathlib import Path
 
 from backbench import hashing, paths
-from backbench.store import write_bytes
+from backbench.files import write_bytes
 
 # A PNG with more bytes than this for each dot is no chart.
 CHART = 0.18

@@ -9,8 +9,9 @@ from backbench.evaluate import agreement
 from backbench.metrics import catalogue
 from backbench.reports import _words
 from backbench.reports._part import EXTERNAL, Part, listed
-from backbench.reports._words import ABSENT, FAULT, FINE, LOOK, Check, counted
-from backbench.sweep.ledger import FAILED, FINISHED, PENDING
+from backbench.reports._words import ABSENT, FAULT, FINE, LOOK, Check
+from backbench.sweep.results.ledger import FAILED, FINISHED, PENDING
+from backbench.wording import counted
 
 ACCURACY = catalogue.main("classification")
 # An accuracy whose 95 % interval is wider than this leaves most differences open.

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
+from backbench.wording import counted
+
 FAULT, LOOK, FINE, ABSENT = "fault", "look", "fine", "absent"
 # The largest class may have this many times the images of the smallest before accuracy is misleading.
 IMBALANCE = 5.0
@@ -156,12 +158,6 @@ def plain(found: Sequence[Check]) -> list[dict[str, str]]:
 def title(report: Mapping[str, Any]) -> str:
     """What a collection is called: its folder, else its name."""
     return (PurePath(report["root"]).name or report["root"]) if report["files"] and report["root"] else report["name"]
-
-
-def counted(number: int, word: str) -> str:
-    """A number with its word: 1 image, 5,163 images, 10 classes."""
-    plural = f"{word}es" if word.endswith("s") else f"{word}s"
-    return f"{number:,} {word if number == 1 else plural}"
 
 
 def count(report: Mapping[str, Any], key: str) -> int | None:

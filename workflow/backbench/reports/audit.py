@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench import hashing, paths
+from backbench import hashing, paths, wording
 from backbench.datasets import PARTS
+from backbench.files import write_if_changed
 from backbench.reports import _charts, _templates, _words
-from backbench.store import Store, StoreError, write_if_changed
+from backbench.store import Store, StoreError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +72,7 @@ def render(report: Mapping[str, Any], thumbnails: "np.ndarray") -> str:
         "pictures": _pictures(report, thumbnails),
         "classes": _charts.classes(report["classes"]),
         "sizes": _charts.sizes(report["sizes"]),
-        "counted": _words.counted,
+        "counted": wording.counted,
     }
     return _templates.render(TEMPLATE, values)
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.files import write_if_changed
 from backbench.papers.table import Line, Table
 from backbench.reports import _gallery, _paper_pictures, _templates
 from backbench.reports import _paper_words as words
 from backbench.reports._gallery import Figure
 from backbench.reports._paper_pictures import Shown
-from backbench.store import write_if_changed
-from backbench.sweep import tables
+from backbench.sweep.results import tables
 
 __all__ = ["Shown", "attachments", "body", "csv", "folder", "made", "markdown", "read", "render", "write"]
 

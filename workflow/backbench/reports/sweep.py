@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing
+from backbench import hashing, wording
 from backbench.evaluate import classes, record
+from backbench.files import write_if_changed
 from backbench.metrics import catalogue
-from backbench.reports import _answers, _boards, _gallery, _origin, _part, _runs, _templates, _trust, _words
+from backbench.reports import _answers, _boards, _gallery, _origin, _part, _runs, _templates, _trust
 from backbench.reports._gallery import Figure, Gallery
 from backbench.reports._part import Part
-from backbench.store import Store, write_if_changed
-from backbench.sweep import tables
-from backbench.sweep.ledger import Row
-from backbench.sweep.plan import Plan
+from backbench.store import Store
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import tables
+from backbench.sweep.results.ledger import Row
 
 TEMPLATE, SCRIPT = "sweep.html", "_sweep.js"
 PAGE, TABLE = "report.html", "leaderboards.csv"
@@ -81,7 +82,7 @@ def _page(plan: Plan, parts: Sequence[Part]) -> str:
         "example": hashing.short(min(plan.runs)),
         "script": script,
         "integrity": _digest(script),
-        "counted": _words.counted,
+        "counted": wording.counted,
         "number": _part.number,
         "metric": catalogue.metric,
     }

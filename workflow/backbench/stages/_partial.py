@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backbench.store import make_folder, write_text
+from backbench.files import make_folder, write_text
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from backbench.evaluate import record as selections
 from backbench.metrics import catalogue
 from backbench.papers.table import Table
 from backbench.store import FAILED
-from backbench.sweep import tables
-from backbench.sweep.ledger import FINISHED, Row
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import tables
+from backbench.sweep.results.ledger import FINISHED, Row
 from backbench.tracking import published
 
 # What is told as best, and its head, whose main metric ranks it; classifiers are ranked as their board is.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from backbench.papers.table import Line, Table
 from backbench.reports import paper
-from backbench.sweep.plan import Plan
+from backbench.sweep.plan.frozen import Plan
 from backbench.tracking.rows import Attached, Curve
 
 FOLDER = "paper"

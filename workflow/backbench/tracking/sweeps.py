@@ -10,12 +10,13 @@ from typing import Any
 from backbench import hashing
 from backbench.evaluate import best_k, boards, candidates
 from backbench.evaluate import record as selections
+from backbench.files import write_if_changed
 from backbench.metrics.catalogue import checked, metric
 from backbench.pictures import drawing
-from backbench.store import DONE, FAILED, write_if_changed
-from backbench.sweep import tables
-from backbench.sweep.ledger import FINISHED, PENDING, Row
-from backbench.sweep.plan import Plan
+from backbench.store import DONE, FAILED
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import tables
+from backbench.sweep.results.ledger import FINISHED, PENDING, Row
 from backbench.tracking import note, published
 from backbench.tracking.published import NAME_CHARACTERS, NOT_IN_NAMES
 from backbench.tracking.rows import Attached, Curve, Data, RunRow, Summary

@@ -9,7 +9,7 @@ from backbench.evaluate.best_k import ELBOW
 from backbench.evaluate.candidates import Candidate
 from backbench.pictures.source import Source
 from backbench.plots import Picture
-from backbench.sweep import ledger
+from backbench.sweep.results import ledger
 
 if TYPE_CHECKING:
     from backbench.plots.elbow import Curve

@@ -8,8 +8,8 @@ from backbench.evaluate.blocks import Blocks
 from backbench.metrics import catalogue
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
-from backbench.sweep import ledger
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     from backbench.plots.ranks import Diagram

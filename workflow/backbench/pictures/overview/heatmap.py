@@ -11,9 +11,9 @@ from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
 from backbench.schema import ConfigError
-from backbench.sweep import tables
-from backbench.sweep.grid import HEADS
-from backbench.sweep.ledger import Row
+from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.results import tables
+from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
     from backbench.plots.heatmap import Table

@@ -8,7 +8,7 @@ from backbench.evaluate.boards import VARYING
 from backbench.evaluate.configurations import is_seed
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
-from backbench.sweep.grid import HEADS
+from backbench.sweep.plan.grid import HEADS
 
 if TYPE_CHECKING:
     from backbench.evaluate.standings import Entry, Table

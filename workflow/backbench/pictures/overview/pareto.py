@@ -9,8 +9,8 @@ from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
-from backbench.sweep import tables
-from backbench.sweep.ledger import Row
+from backbench.sweep.results import tables
+from backbench.sweep.results.ledger import Row
 
 TITLE = "Quality against extraction speed"
 CATEGORY = "Sweep"

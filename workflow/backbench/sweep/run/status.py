@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from backbench.files import remove, write_text
 from backbench.stage import RECIPE
-from backbench.store import DONE, FAILED, Store, remove, write_text
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan import Plan
-from backbench.sweep.shards import Shard
+from backbench.store import DONE, FAILED, Store
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import HEADS, Stage
+from backbench.sweep.plan.shards import Shard
 
 CURRENT, STALE, ABSENT = "current", "stale", "absent"
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from backbench import plugins
 from backbench.schema import ConfigError
-from backbench.sweep.grid import Stage
-from backbench.sweep.plan import Plan
-from backbench.sweep.shards import family_mb
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import Stage
+from backbench.sweep.plan.shards import family_mb
 
 PLUGINS = {"clustering": "clusterer", "classification": "classifier"}
 

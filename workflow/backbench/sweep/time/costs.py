@@ -1,14 +1,14 @@
 """What a stage result costs where nothing like it is recorded: seconds by its options and its size (layer 2).
 
-Fits are counted in seconds of one core (`sweep.rates`); what comes before them in seconds of `CORES` cores.
+Fits are counted in seconds of one core (`sweep.time.rates`); what comes before them in seconds of `CORES` cores.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from backbench.sweep import rates, training
-from backbench.sweep.grid import HEADS, Stage
+from backbench.sweep.plan.grid import HEADS, Stage
+from backbench.sweep.time import rates, training
 
 CORES = 2
 SMALLEST = 0.01

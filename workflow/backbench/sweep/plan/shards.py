@@ -6,8 +6,8 @@ from pathlib import Path
 
 from backbench import hashing, paths, plugins
 from backbench.stage import KINDS, RECIPE
-from backbench.sweep import costs
-from backbench.sweep.grid import HEADS, Stage
+from backbench.sweep.plan.grid import HEADS, Stage
+from backbench.sweep.time import costs
 
 BASE_MB = 700
 TORCH_MB = 2000

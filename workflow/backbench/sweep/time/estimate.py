@@ -9,12 +9,12 @@ from typing import Any
 
 from backbench import machine, paths
 from backbench.store import DONE, Store
-from backbench.sweep import costs, training
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan import Plan
-from backbench.sweep.runner import DRIVERS
-from backbench.sweep.shards import Shard
-from backbench.sweep.status import Status
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import HEADS, Stage
+from backbench.sweep.plan.shards import Shard
+from backbench.sweep.run.runner import DRIVERS
+from backbench.sweep.run.status import Status
+from backbench.sweep.time import costs, training
 
 # A second at either side of a comparison, so that short results, mostly libraries that are loaded, say little.
 DAMPING = 1.0

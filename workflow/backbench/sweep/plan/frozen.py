@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
-from backbench.store import write_text
-from backbench.sweep.grid import Grid, Run, Stage
-from backbench.sweep.shards import Shard
-from backbench.sweep.shards import cut as shards_of
+from backbench.sweep.plan.grid import Grid, Run, Stage
+from backbench.sweep.plan.shards import Shard
+from backbench.sweep.plan.shards import cut as shards_of
 
 FORMAT = 1
 

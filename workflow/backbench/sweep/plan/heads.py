@@ -6,12 +6,12 @@ from typing import Any
 
 from backbench import plugins, schema
 from backbench.schema import ConfigError
-from backbench.sweep import parts
-from backbench.sweep.grid import Stage
-from backbench.sweep.launches import counted
-from backbench.sweep.making import Making
-from backbench.sweep.shortage import Fit, TooSmall
-from backbench.sweep.sources import Source
+from backbench.sweep.plan import options
+from backbench.sweep.plan.factory import Making
+from backbench.sweep.plan.grid import Stage
+from backbench.sweep.plan.representations import Source
+from backbench.sweep.plan.shortage import Fit, TooSmall
+from backbench.wording import counted
 
 
 class Heads:
@@ -27,7 +27,7 @@ class Heads:
         steps = dict(sorted(asked["steps"].items()))
         if not steps:
             return features, width
-        names = [parts.name_of("transform", step) for step in steps.values()]
+        names = [options.name_of("transform", step) for step in steps.values()]
         parsed = [plugins.params("transform", step) for step in steps.values()]
         labels, fitted = [], False
         for key, name, params in zip(steps, names, parsed, strict=True):
@@ -46,23 +46,23 @@ class Heads:
         return self.making.stage("matrix", "transform", config, parents, modules, about=about), width
 
     def _head(self, chain: Mapping, fit: str, source: Source, features: Stage, width: int) -> tuple[Stage, int]:
-        key = {"steps": parts.part(chain.get("steps") or {}, "chain.steps"), "fit": fit, "width": width}
+        key = {"steps": options.part(chain.get("steps") or {}, "chain.steps"), "fit": fit, "width": width}
         return self.making.once(self._matrix, key, source, features)
 
     def clustering(self, cell: Mapping, source: Source, features: Stage, width: int) -> Stage | None:
         clusterer = cell["clusterer"]
-        if parts.name_of("clusterer", clusterer) == "none":
+        if options.name_of("clusterer", clusterer) == "none":
             return None
-        head = self.making.once(parts.clustering, _without_chain(cell["clustering"]))
+        head = self.making.once(options.clustering, _without_chain(cell["clustering"]))
         fit = "all" if head.scope == "all" else "train"
         matrix, wide = self._head(cell["clustering"]["chain"], fit, source, features, width)
         config = {"clusterer": clusterer, "k": cell.get("k"), "seed": cell.get("seed")}
         return self.making.once(self._fit_clusterer, {**config, "d": wide}, source, matrix, head)
 
-    def _fit_clusterer(self, asked: Mapping, source: Source, matrix: Stage, head: parts.Clustering) -> Stage:
+    def _fit_clusterer(self, asked: Mapping, source: Source, matrix: Stage, head: options.Clustering) -> Stage:
         name = asked["clusterer"]["name"]
         module, params = plugins.load("clusterer", name), self.making.once(_clusterer, asked["clusterer"])
-        axes = parts.axes(asked, module.AXES)
+        axes = options.axes(asked, module.AXES)
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
@@ -71,7 +71,7 @@ class Heads:
         return self.making.stage("clustering", name, config, parents, modules, about={"d": asked["d"], "n": n})
 
     def classification(self, cell: Mapping, source: Source, features: Stage, width: int) -> Stage | None:
-        name = parts.name_of("classifier", cell["classifier"])
+        name = options.name_of("classifier", cell["classifier"])
         if name == "none":
             return None
         lack = _nothing_to_classify(source)
@@ -85,7 +85,7 @@ class Heads:
         name = asked["classifier"]["name"]
         module, params = plugins.load("classifier", name), self.making.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
-        config = {"classifier": {"name": name, **schema.canonical(params)}, **parts.axes(asked, module.AXES)}
+        config = {"classifier": {"name": name, **schema.canonical(params)}, **options.axes(asked, module.AXES)}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
         about = {"d": asked["d"], "n": source.train, "queries": source.queries}
@@ -102,17 +102,17 @@ class Heads:
         self.making.notice(f"classifier left out: the dataset {lack}")
 
     def retrieval(self, cell: Mapping, source: Source, features: Stage, width: int) -> Stage | None:
-        options = _without_chain(cell["retrieval"])
-        if options.get("metric") in (None, "none"):
+        wanted = _without_chain(cell["retrieval"])
+        if wanted.get("metric") in (None, "none"):
             return None
-        asked = self._seen(self.making.once(parts.retrieval, options).resolved(source.n), source)
+        asked = self._seen(self.making.once(options.retrieval, wanted).resolved(source.n), source)
         fit = "all" if asked.protocol == "leave_one_out" else "train"
         matrix, wide = self._head(cell["retrieval"]["chain"], fit, source, features, width)
         return self.making.once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
 
-    def _seen(self, asked: parts.Retrieval, source: Source) -> parts.Retrieval:
+    def _seen(self, asked: options.Retrieval, source: Source) -> options.Retrieval:
         """`asked` with no more neighbours than there are images to find."""
-        most, what = parts.gallery(asked.protocol, source.counts)
+        most, what = options.gallery(asked.protocol, source.counts)
         if asked.protocol == "test_against_train" and not source.counts[2]:
             problem = "retrieval: there are no test images to look for; retrieval.protocol=leave_one_out takes all"
             raise TooSmall("retrieval", problem, f"{source.n:,} images", {})

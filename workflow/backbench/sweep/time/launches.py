@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
-from backbench.store import write_text
-from backbench.sweep import costs
-from backbench.sweep.estimate import Expectation
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan import Plan
-from backbench.sweep.shards import Shard, fair_threads
-from backbench.sweep.status import Status
+from backbench.files import write_text
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import HEADS, Stage
+from backbench.sweep.plan.shards import Shard, fair_threads
+from backbench.sweep.run.status import Status
+from backbench.sweep.time import costs
+from backbench.sweep.time.estimate import Expectation
+from backbench.wording import counted, duration
 
 # Of a launch: planning, Snakemake, and the tables at the end; of a job: its process with its libraries.
 START_SECONDS, JOB_SECONDS, FIT_JOB_SECONDS = 12.0, 1.5, 2.5
@@ -218,16 +219,3 @@ def _words(stage: Stage, count: int, trained: bool) -> str:
     if stage.kind in _DOING:
         return f"{_DOING[stage.kind]} {n:,} images"
     return f"{'training' if trained else 'features of'} {family} on {n:,} images"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 48 s, 3 min, 2 h 10 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def counted(n: int, thing: str) -> str:
-    """``1 run``, ``2 runs``."""
-    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"

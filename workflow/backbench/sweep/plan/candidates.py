@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench.schema import ConfigError
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.shortage import TooSmall
+from backbench.sweep.plan.grid import HEADS, Stage
+from backbench.sweep.plan.shortage import TooSmall
 
 # The keys that each head is made from; k and the seed where its plugin uses them.
 ROOTS = {

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths, plugins, schema
+from backbench.files import write_text
 from backbench.schema import ConfigError
-from backbench.store import write_text
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from backbench.datasets import Description, _intake
 from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep import parts, smallness, weights
-from backbench.sweep.grid import Stage
-from backbench.sweep.making import Making
+from backbench.sweep.plan import options, smallness, weights
+from backbench.sweep.plan.factory import Making
+from backbench.sweep.plan.grid import Stage
 
 PRECISION = "float32"
 # Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.
@@ -73,7 +73,7 @@ class Sources:
 
     def dataset(self, config: Mapping) -> Source:
         """The stage of a data set."""
-        name = parts.name_of("dataset", config)
+        name = options.name_of("dataset", config)
         module, params = plugins.load("dataset", name), plugins.params("dataset", config)
         if params.digest is None:
             params = dataclasses.replace(params, digest=self.making.fingerprint(module, params))
@@ -101,7 +101,7 @@ class Sources:
 
     def features(self, config: Mapping, source: Source) -> tuple[Stage, int]:
         """The stage of a backbone on a data set, and the number of its columns."""
-        name = parts.name_of("backbone", config)
+        name = options.name_of("backbone", config)
         module, params = plugins.load("backbone", name), plugins.params("backbone", config)
         if hasattr(module, "resolve"):
             params = module.resolve(params, self.making.device)
@@ -137,7 +137,7 @@ def policies(backbones: Iterable[Mapping[str, Any]], device: str) -> list[Policy
     prepared: dict[Policy, None] = {}
     for config in {id(config): config for config in backbones}.values():
         with contextlib.suppress(ConfigError):
-            name = parts.name_of("backbone", config)
+            name = options.name_of("backbone", config)
             module, params = plugins.load("backbone", name), plugins.params("backbone", config)
             if _needs_images(module):
                 params = module.resolve(params, device) if hasattr(module, "resolve") else params

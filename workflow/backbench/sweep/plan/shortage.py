@@ -12,7 +12,7 @@ from typing import Any
 
 from backbench import plugins, schema
 from backbench.schema import ConfigError
-from backbench.sweep.launches import counted
+from backbench.wording import counted
 
 # More columns, and yet more rows, than any collection has.
 ROWS, COLUMNS = 10**15, 10**9

@@ -8,7 +8,7 @@ from typing import Any
 from backbench import code, hashing
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
-from backbench.sweep.grid import Grid, Stage, stage_hash
+from backbench.sweep.plan.grid import Grid, Stage, stage_hash
 
 Fingerprint = Callable[[Any, Any], str]
 RECIPE_MODULES = ("backbench.images.preparing", "backbench.images.decoding")
@@ -21,7 +21,7 @@ class Making:
     Parameters
     ----------
     fingerprint, explicit, device
-        See :func:`backbench.sweep.builder.build`.
+        See :func:`backbench.sweep.plan.builder.build`.
     """
 
     def __init__(self, fingerprint: Fingerprint, explicit: frozenset[str], device: str):

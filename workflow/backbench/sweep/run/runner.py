@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from backbench import paths, provenance
+from backbench.files import WriteError, write_text
 from backbench.stage import Context, Inputs, Member, Outcome
-from backbench.store import DONE, FAILED, Store, StoreError, write_text
-from backbench.sweep import costs
-from backbench.sweep import plan as plans
-from backbench.sweep.grid import HEADS
-from backbench.sweep.plan import Plan
-from backbench.sweep.shards import Shard
-from backbench.sweep.status import CURRENT, state_of, write_receipt
+from backbench.store import DONE, FAILED, Store, StoreError
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.plan.shards import Shard
+from backbench.sweep.run.status import CURRENT, state_of, write_receipt
+from backbench.sweep.time import costs
 
 log = logging.getLogger("backbench")
 
@@ -94,7 +95,7 @@ def _record_failure(plan: Plan, shard: Shard, store: Store, args: argparse.Names
     for key in shard.members:
         if state_of(plan.stages[key], store.read(shard.kind, key), store) == CURRENT:
             continue
-        with contextlib.suppress(OSError, StoreError):
+        with contextlib.suppress(OSError, StoreError, WriteError):
             store.write(shard.kind, key, _record(plan, shard, Outcome(key, failure=reason), context), {})
 
 

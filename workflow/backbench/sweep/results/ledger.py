@@ -10,13 +10,14 @@ from typing import Any
 
 from backbench import hashing, paths
 from backbench.datasets import _intake
+from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import KINDS
-from backbench.store import DONE, FAILED, Store, write_text
-from backbench.sweep import plan as plans
-from backbench.sweep.grid import HEADS, Run
-from backbench.sweep.plan import Plan
-from backbench.sweep.status import CURRENT
+from backbench.store import DONE, FAILED, Store
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.grid import HEADS, Run
+from backbench.sweep.run.status import CURRENT
 
 FINISHED, PENDING = "finished", "pending"
 RESULTS = "results.json"

@@ -5,13 +5,13 @@ from typing import Any
 
 from backbench import hashing
 from backbench.schema import ConfigError
-from backbench.sweep import aids, candidates, parts, plan
-from backbench.sweep.candidates import Candidate
-from backbench.sweep.grid import Grid, Run
-from backbench.sweep.heads import Heads
-from backbench.sweep.making import Fingerprint, Making
-from backbench.sweep.shortage import TooSmall
-from backbench.sweep.sources import Sources
+from backbench.sweep.plan import cached_inputs, candidates, frozen, options
+from backbench.sweep.plan.candidates import Candidate
+from backbench.sweep.plan.factory import Fingerprint, Making
+from backbench.sweep.plan.grid import Grid, Run
+from backbench.sweep.plan.heads import Heads
+from backbench.sweep.plan.representations import Sources
+from backbench.sweep.plan.shortage import TooSmall
 
 SHOWN_PROBLEMS = 8
 
@@ -53,7 +53,7 @@ def build(
     _join(making.grid, kept)
     if notices:
         _prune(making.grid)
-    aids.attach(making.grid, making.chained)
+    cached_inputs.attach(making.grid, making.chained)
     return making.grid
 
 
@@ -72,7 +72,7 @@ def _counted(text: str, count: int) -> str:
 
 def _candidate(making: Making, cell: Mapping[str, Any]) -> Candidate:
     """A cell with its stages, those that the collection is too small for left out."""
-    making.once(parts.check, parts.keys(cell))
+    making.once(options.check, options.keys(cell))
     sources, heads = Sources(making), Heads(making)
     source = making.once(sources.dataset, cell["dataset"])
     features, width = making.once(sources.features, cell["backbone"], source)
@@ -101,5 +101,7 @@ def _join(grid: Grid, kept: Iterable[Candidate]) -> None:
 def _prune(grid: Grid) -> None:
     """Drop the stages that no run is left for."""
     audits = (key for key, stage in grid.stages.items() if stage.kind == "audit")
-    wanted = plan.ancestors(grid.stages, [*audits, *(ref for run in grid.runs.values() for ref in run.stages.values())])
+    wanted = frozen.ancestors(
+        grid.stages, [*audits, *(ref for run in grid.runs.values() for ref in run.stages.values())]
+    )
     grid.stages = {key: stage for key, stage in grid.stages.items() if key in wanted}

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from backbench import plugins, schema
 from backbench.schema import ConfigError
-from backbench.sweep.grid import HEADS
+from backbench.sweep.plan.grid import HEADS
 
 # Above these, what is quadratic in the rows takes many minutes.
 EXACT_SEARCH_ROWS = 200_000

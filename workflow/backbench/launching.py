@@ -1,0 +1,83 @@
+"""What comes before and after Snakemake: the plan it works on, receipts that agree with the store (layer 3)."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from backbench import lock, paths, planning, schema, settings
+from backbench.files import remove
+from backbench.images import cache
+from backbench.images.policy import Image as Policy
+from backbench.pictures import drawing
+from backbench.stage import RECIPE
+from backbench.store import Store
+from backbench.sweep.plan import frozen
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import ledger
+from backbench.sweep.run import status
+from backbench.sweep.run.status import Status
+
+# Locks of a plain `snakemake`, held until its process ends.
+_HELD: list[Any] = []
+
+
+def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
+    """The plan that a Snakefile works on.
+
+    The launcher names a plan file. Plain ``snakemake`` makes the plan of ``--config experiment=NAME`` here; its jobs
+    in other processes find it in the environment.
+    """
+    named = config.get("plan") or (None if main else os.environ.get("BACKBENCH_PLAN"))
+    if named:
+        sweep_plan = frozen.load(Path(named))
+    else:
+        sweep_plan = planning.make([f"experiment={config['experiment']}"] if "experiment" in config else []).plan
+        frozen.save(sweep_plan)
+    os.environ["BACKBENCH_PLAN"] = str(sweep_plan.path)
+    if main:
+        if lock.HELD not in os.environ:
+            _HELD.append(lock.acquire())
+            if paths.results().parent == Path.cwd():
+                lock.clear_snakemake_lock(Path.cwd())
+        prepare(sweep_plan)
+    return sweep_plan
+
+
+def prepare(sweep_plan: Plan) -> Status:
+    """Bring the receipts into line with the store, before Snakemake looks at them."""
+    state = status.inspect(sweep_plan, Store(paths.store()))
+    status.sync_receipts(sweep_plan, state)
+    if not ledger.joined(sweep_plan, state.states):
+        remove(sweep_plan.folder / ledger.RESULTS)
+        remove(sweep_plan.tracked)
+        remove(page(sweep_plan))
+    if drawing.wanted(sweep_plan) and not drawing.current(sweep_plan):
+        remove(drawing.receipt(sweep_plan))
+    if state.needed or not sweep_plan.tracked.exists() or undrawn(sweep_plan) or not page(sweep_plan).exists():
+        # Where the last file is there, Snakemake does not make one that is missing before it.
+        remove(attached(sweep_plan))
+    return state
+
+
+def finish(sweep_plan: Plan) -> None:
+    """After a launch that went well: drop the decoded images of its features, unless they are to be kept."""
+    if os.environ.get(settings.KEEP_IMAGES) or not all(s.receipt.is_file() for s in sweep_plan.shards.values()):
+        return
+    recipes = [stage.config for stage in sweep_plan.stages.values() if stage.kind == RECIPE]
+    cache.drop(paths.store(), [schema.parse(Policy, config, "image") for config in recipes])
+
+
+def undrawn(sweep_plan: Plan) -> bool:
+    """Whether a sweep is to have pictures that are not drawn yet."""
+    return drawing.wanted(sweep_plan) and not drawing.receipt(sweep_plan).exists()
+
+
+def page(sweep_plan: Plan) -> Path:
+    """The report of a sweep."""
+    return sweep_plan.folder / "report.html"
+
+
+def attached(sweep_plan: Plan) -> Path:
+    """The file that says that MLflow has the pictures and the report of a sweep too."""
+    return sweep_plan.tracked.with_name(f"{sweep_plan.tracked.stem}-pages.json")

@@ -1,0 +1,1 @@
+"""The results of sweeps: runs joined with their records, as rows and as tables."""

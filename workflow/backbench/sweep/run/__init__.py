@@ -1,0 +1,1 @@
+"""Running a plan: what of it is done, and the computation of one job."""

@@ -1,0 +1,25 @@
+"""Numbers and lists in words, as sentences need them (layer 0)."""
+
+from collections.abc import Sequence
+
+
+def counted(number: int, word: str) -> str:
+    """A number with its noun: ``1 run``, ``5,163 images``, ``10 classes``."""
+    plural = f"{word}es" if word.endswith("s") else f"{word}s"
+    return f"{number:,} {word if number == 1 else plural}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``48 s``, ``3 min``, ``2 h 10 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def listed(words: Sequence[str], most: int | None = None) -> str:
+    """``a, b and c``; of more than `most` + 1 the first ones and how many more there are."""
+    shown = list(words)
+    if most is not None and len(shown) > most + 1:
+        shown = [*shown[:most], f"{len(shown) - most:,} more"]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else "".join(shown)
