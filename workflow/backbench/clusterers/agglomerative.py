@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,16 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     else:
         values = n * n / 2 + 2 * n * d
     return BLOCKS_MB + (8 * values + (128 + 48 * count) * n) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.001, n=1.0, d=0.0, shared=Cost(4.2, n=2.0, d=0.1)).at(n, d, k, count)
+
+
+def way(params: Params) -> str:
+    """``average`` for all linkages but Ward's: their times are recorded apart."""
+    return "" if params.linkage == "ward" else "average"
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """The features of as many leaves as there are rows, Ward's distances among them, and labels of each member."""
     leaves = min(n, LEAVES)
     return BLOCKS_MB + (8 * leaves * leaves + 24 * n * d + (1024 + 16 * count) * n) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.002, n=1.0, d=0.1, shared=Cost(0.5, n=1.6, d=0.56)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers
 from backbench.clusterers import _footprint
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     return _footprint.memory_mb(params.min_samples, n, d, count)
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.03, n=1.0, d=0.2, shared=Cost(1.5, n=1.7, d=0.4)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """Blocks, responsibilities of the start and covariances of each member; the rows are not copied."""
     matrices = {"full": 64 * d * d, "tied": 4 * d * d}.get(params.covariance_type, 64 * d)
     return count * BLOCKS_MB + count * (512 * n + 8 * matrices) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members, in proportion to `n_init`."""
+    cost = Cost(0.2, n=1.1, d=0.88, k=0.8)
+    if way(params):
+        cost = Cost(3.0, n=1.7, d=1.39, k=1.0)
+    return params.n_init * cost.at(n, d, k, count)
+
+
+def way(params: Params) -> str:
+    """``full`` for whole covariance matrices: their times are recorded apart from those of variances."""
+    return "full" if params.covariance_type in ("full", "tied") else ""
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """Two copies of the rows, neighbours and the tree; labels of each member."""
     return BLOCKS_MB + (16 * n * d + (512 + 32 * params.M + 48 * count) * n) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.01, n=1.0, d=0.0, shared=Cost(1.2, n=1.96, d=1.0)).at(n, d, k, count)
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
 from backbench.clusterers import _footprint
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """As for DBSCAN, plus the linkage and its graph as lists."""
     rank = _rank(params)
     return _footprint.memory_mb(rank, n, d, count) + n * (160 * rank + 512 * count) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(1.9, n=1.65, d=0.36).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:

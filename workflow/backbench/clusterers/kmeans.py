@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, device
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """A centred copy of the rows for each member, and the distances to the candidates for all its starts."""
     return BLOCKS_MB + count * (4 * n * d + 64 * (1 + params.n_init) * n) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members, in proportion to `n_init`."""
+    return params.n_init / 4 * Cost(0.14, n=1.1, d=0.72, k=0.7).at(n, d, k, count)
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """Batches, the rows that start the micro-clusters, their centres, and the labels of each member."""
     rows = min(3 * n, 8 * params.batch_size + 8 * params.micro_clusters + (params.init_size or 0))
     return BLOCKS_MB + count * (64 * n + 8 * d * rows) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.01, n=0.5, d=0.3, shared=Cost(2.0, n=0.3, d=0.8)).at(n, d, k, count)
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:

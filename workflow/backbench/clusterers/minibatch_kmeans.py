@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """Batches and the rows that start the clusters; the matrix is read in place."""
     rows = 3 * params.batch_size + (params.init_size or 3 * params.batch_size)
     return BLOCKS_MB + count * (48 * n + 8 * d * min(rows, 3 * n)) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members, in proportion to `n_init`."""
+    return params.n_init / 3 * Cost(0.0341, n=0.75, d=0.75).at(n, d, k, count)
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """The rows in float64, copied for a search tree, and scikit-learn's neighbour searches in blocks."""
     return BLOCKS_MB + (24 * n * d + (512 + 16 * params.min_samples) * n + count * 64 * n) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(16.6, n=1.4, d=0.5).at(n, d, k, count)
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:

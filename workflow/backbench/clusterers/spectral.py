@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """The kernel, or the graph and the search for it; the vectors of an iteration; the k-means of each member."""
     affinity = 8.0 * n * n if params.affinity == "rbf" else 16.0 * n * d + 160.0 * n * (params.n_neighbors or 1)
     return BLOCKS_MB + (affinity + 8 * n * d + 8 * n * (VECTORS + 64 * count)) / clusterers.MB
+
+
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.06, n=1.0, d=0.1, k=1.9, shared=Cost(0.55, n=1.35, d=0.45)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:

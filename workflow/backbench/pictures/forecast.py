@@ -7,7 +7,7 @@ from backbench import hashing
 from backbench.pictures import choice, drawing, index, layouts
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.plan.grid import Run, Stage
-from backbench.sweep.time import rates
+from backbench.sweep.time import costs
 
 # Seconds of one core, seen on 3,000 and 60,000 images: of any picture, and of the positions by t-SNE and by UMAP.
 PICTURE_SECONDS, PICTURE_IMAGE_SECONDS = 0.6, 2e-5
@@ -84,7 +84,8 @@ def _tree(plan: Plan, group: Sequence[Run]) -> float:
     clustering = plan.stages.get(group[0].stages.get("clustering", ""))
     if clustering is None or clustering.family != TREES:
         return 0.0
-    return rates.seconds("clustering", TREES, *_shape(clustering.about), members=1)
+    n, d = _shape(clustering.about)
+    return costs.fit_clusterer(clustering, n, d, members=1)
 
 
 def _shape(about: Mapping[str, int]) -> tuple[int, int]:

@@ -48,6 +48,11 @@ def label(params: Params) -> str:
     return f"pca{size}" + ("w" if params.whiten else "")
 
 
+def seconds(params: Params, n: int, d: int) -> float:
+    """Seconds of one core: a decomposition by its multiplications."""
+    return min(n, d) * n * d / 1e10
+
+
 def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
     """Rows (n, d) on the principal axes of those to fit on (m, d), float32 (n, count)."""
     from backbench.transforms import _components

@@ -36,6 +36,11 @@ def label(params: Params) -> str:
     return "whiten"
 
 
+def seconds(params: Params, n: int, d: int) -> float:
+    """Seconds of one core: a decomposition by its multiplications."""
+    return min(n, d) * n * d / 1e10
+
+
 def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
     """Rows (n, d) whitened by those to fit on (m, d), float32."""
     from backbench.transforms import _components
