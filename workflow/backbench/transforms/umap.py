@@ -80,9 +80,9 @@ def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") ->
         # It warns of disconnected parts and few rows, which lie in the data; the result is valid.
         warnings.simplefilter("ignore", UserWarning)
         fitted = np.ascontiguousarray(fit_rows, np.float32)
-        exact = params.metric == "euclidean" or params.metric == "cosine"
-        if fit_rows is rows and exact and len(rows) <= EXACT_ROWS:
-            options["precomputed_knn"] = _graph(fitted, params.n_neighbors, params.metric)
+        metric = params.metric
+        if fit_rows is rows and (metric == "euclidean" or metric == "cosine") and len(rows) <= EXACT_ROWS:
+            options["precomputed_knn"] = _graph(fitted, params.n_neighbors, metric)
         model = UMAP(**options, random_state=params.seed, transform_seed=params.seed, n_jobs=1)
         model.fit(fitted)
         placed = model.embedding_ if fit_rows is rows else model.transform(np.ascontiguousarray(rows, np.float32))

@@ -81,7 +81,7 @@ def _of_one_part(count: int) -> int:
 def _asked(kind: str, options: Mapping[str, Any], n: int) -> tuple[str, int] | None:
     """What a plugin says that it will search: (metric, count)."""
     module = plugins.load(kind, options["name"])
-    return module.neighbours(plugins.params(kind, options), n) if hasattr(module, "neighbours") else None
+    return module.neighbours(plugins.params(kind, options), n) if isinstance(module, plugins.Searching) else None
 
 
 def _worth(grid: Grid, stage: Stage) -> bool:

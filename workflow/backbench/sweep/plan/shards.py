@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbench import hashing, paths, plugins
+from backbench import classifiers, clusterers, hashing, paths, plugins
 from backbench.stage import KINDS, RECIPE
 from backbench.sweep.plan.grid import HEADS, Stage
 from backbench.sweep.time import costs
@@ -103,10 +103,13 @@ def family_mb(members: Sequence[Stage]) -> tuple[float, float]:
 
 def _plugin_mb(members: Sequence[Stage], count: int) -> Iterable[float]:
     kind, about = ("clusterer", "classifier")[members[0].kind == "classification"], members[0].about
-    module = plugins.load(kind, members[0].family)
-    shape = (about["n"], about["d"]) if kind == "clusterer" else (about["n"], about["queries"], about["d"])
+    n, d, family = about["n"], about["d"], members[0].family
     for options in {hashing.canonical_json(member.config[kind]): member.config[kind] for member in members}.values():
-        yield module.memory_mb(plugins.params(kind, options), *shape, count)
+        params = plugins.params(kind, options)
+        if kind == "clusterer":
+            yield clusterers.load(family).memory_mb(params, n, d, count)
+        else:
+            yield classifiers.load(family).memory_mb(params, n, about["queries"], d, count)
 
 
 def fair_threads(shards: Iterable[Shard], stages: Mapping[str, Stage], cores: int) -> dict[str, int]:

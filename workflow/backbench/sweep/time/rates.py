@@ -1,8 +1,10 @@
-"""How long neighbour searches and scores take by the number of rows and columns, by `benchmarks/scaling.py` (layer 2)."""
+"""How long neighbour searches and scores take by their rows and columns, by `benchmarks/scaling.py` (layer 2)."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from backbench.cost import UNKNOWN, Cost
 
@@ -10,15 +12,16 @@ FILE = Path(__file__).with_name("rates.json")
 
 
 def seconds(kind: str, name: str, n: int, d: int, members: int = 1) -> float:
-    """Seconds of one core that one of `members` members takes on n rows of d columns, its share of common work in it."""
+    """Seconds of one core for one of `members` members on n rows of d columns, with its part of shared work."""
     return _costs().get((kind, name), UNKNOWN).at(n, d, None, members)
 
 
 @cache
 def _costs() -> dict[tuple[str, str], Cost]:
     kinds = json.loads(FILE.read_text())
-    return {(kind, name): _cost(**values) for kind, of_kind in kinds.items() for name, values in of_kind.items()}
+    return {(kind, name): _cost(values) for kind, of_kind in kinds.items() for name, values in of_kind.items()}
 
 
-def _cost(seconds: float, n: float, d: float, shared: dict[str, float] | None = None) -> Cost:
-    return Cost(seconds, n, d, shared=_cost(**shared) if shared else None)
+def _cost(values: Mapping[str, Any]) -> Cost:
+    shared = _cost(values["shared"]) if "shared" in values else None
+    return Cost(values["seconds"], values["n"], values["d"], shared=shared)
