@@ -1,7 +1,7 @@
 """Families that are written by hand, against the best that can be installed instead of them.
 
     python benchmarks/rivals.py                           digits and the narrow features, as a table on the screen
-    python benchmarks/rivals.py --shape narrow wide --write   the same, into benchmarks/results/rivals.md
+    python benchmarks/rivals.py --write                   the same, into benchmarks/results/rivals.md
 
 A family's members are fitted as a job fits them, with what they share, and then one by one by each rival, on as many
 cores; sides take turns, and the least of the rounds counts. Rivals that are no dependencies are measured where they are
