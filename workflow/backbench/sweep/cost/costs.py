@@ -20,9 +20,8 @@ READ_SECONDS, AUDIT_SECONDS, AUDIT_IMAGE_SECONDS = 1.0, 0.7, 4e-4
 OPEN_SECONDS, GIGA_PER_SECOND = 5.0, 80.0
 # A GPU is at least so many times as quick as these cores.
 GPU = 20.0
-# Of one image, for networks that do not say it.
-GIGA = {"pixels": 4e-4, "precomputed": 4e-4, "efficientnet_lite0": 0.075}
-GIGA_UNKNOWN = 4.0
+# A backbone with more 10^9 multiplications per image than this has a network to open.
+NETWORK_GFLOPS = 1e-3
 # A retrieval loads libraries, and its metrics are of every query.
 RETRIEVAL_SECONDS, RETRIEVAL_IMAGE_SECONDS = 1.0, 3e-5
 # Of one core: decompositions by their multiplications, UMAP by its rows, its compilation counted apart.
@@ -97,8 +96,8 @@ def _features(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool
     training_to_come = train(stage, stages)
     if training_to_come:
         return training_to_come.seconds / CORES
-    giga = stage.about.get("gflops", GIGA.get(stage.family, GIGA_UNKNOWN))
-    opening = OPEN_SECONDS if giga > GIGA["pixels"] else 0.0
+    giga = stage.about.get("gflops", 0.0)  # plans of older versions may lack it
+    opening = OPEN_SECONDS if giga > NETWORK_GFLOPS else 0.0
     return opening + stage.about["n"] * (PIXELS_SECONDS + giga / (GIGA_PER_SECOND * (GPU if gpu else 1.0)))
 
 

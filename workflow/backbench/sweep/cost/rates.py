@@ -26,9 +26,9 @@ def seconds(kind: str, family: str, n: int, d: int, k: int | None = None, member
 def _scaled(rate: Mapping[str, Any], n: int, d: int, k: int | None, members: int) -> float:
     """A member's own work, which grows by powers of n, d and k, and its share of the common work."""
     reference = _rates()["reference"]
-    own = rate["seconds"] * (n / reference["n"]) ** rate["n"] * (d / reference["d"]) ** rate["d"]
-    own *= (k / reference["k"]) ** rate["k"] if k and rate.get("k") else 1.0
-    return own + (_scaled(rate["shared"], n, d, None, 1) / members if "shared" in rate else 0.0)
+    alone = rate["seconds"] * (n / reference["n"]) ** rate["n"] * (d / reference["d"]) ** rate["d"]
+    alone *= (k / reference["k"]) ** rate["k"] if k and rate.get("k") else 1.0
+    return alone + (_scaled(rate["shared"], n, d, None, 1) / members if "shared" in rate else 0.0)
 
 
 @cache
