@@ -1,7 +1,7 @@
 """Write docs/architecture.md from what the package says and imports.
 
 python scripts/write_architecture.py            write the page
-python scripts/write_architecture.py --check    end with 1 where the page is not what the code says
+python scripts/write_architecture.py --check    exit with 1 if the page is out of date
 """
 
 import argparse
@@ -46,24 +46,24 @@ HEAVY = {
     ),
 }
 TITLES = {
-    4: "what people call",
-    3: "what joins this package with Hydra and MLflow",
+    4: "the command line",
+    3: "the interfaces to Hydra and MLflow",
     2: "the sweep and its stages",
     1: "plugins and metrics",
-    0: "words and places",
+    0: "types, paths and storage",
 }
 HEAD = """\
 # Architecture
 
 <!-- Written by scripts/write_architecture.py (`make docs`); a test keeps it fresh. Do not edit. -->
 
-The library is `workflow/backbench/`. Its modules and packages stand in layers; each says its layer in its docstring,
-and imports go downward or sideways only. Above it are the `Snakefile` with `workflow/rules/*.smk`, which import the
-planning side alone, and `scripts/`, one per rule, each of which can be run by hand. Layers 0 to 2 import neither
+The library is `workflow/backbench/`. Its modules and packages form layers; each states its layer in its docstring,
+and imports go only downward or sideways. Above it are the `Snakefile` with `workflow/rules/*.smk`, which import only
+what planning needs, and `scripts/`, one per rule, each of which can be run by hand. Layers 0 to 2 import neither
 snakemake nor mlflow nor hydra.
 
-Three things are loaded by name when they are needed, so that planning and `--help` stay quick, and are no imports:
-plugins (`plugins.load`), stages (`sweep.run.runner`) and commands (`cli`).
+Plugins (`plugins.load`), stages (`sweep.run.runner`) and commands (`cli`) are loaded by name when they are needed, so
+that planning and `--help` stay quick; they do not count as imports here.
 """
 
 
@@ -163,7 +163,7 @@ def _picture(rank: Mapping[str, int], files: Iterable[Module]) -> str:
     lines = [
         "## Picture",
         "",
-        "An arrow means *imports*; arrows that follow from others are left out.",
+        "An arrow means *imports*; arrows that follow from other arrows are omitted.",
         "",
         "```mermaid",
     ]
@@ -178,17 +178,17 @@ def _picture(rank: Mapping[str, int], files: Iterable[Module]) -> str:
 
 def _rooms(rank: Mapping[str, int], files: list[Module]) -> str:
     edges = _edges(files)
-    lines = ["## Rooms", "", "| layer | room | what | imports |", "| --- | --- | --- | --- |"]
+    lines = ["## Packages", "", "| layer | package or module | what | imports |", "| --- | --- | --- | --- |"]
     named = {file.name: file for file in files}
     for room in sorted(edges, key=lambda room: (-rank[room], room)):
         if room:
-            imports = ", ".join(f"`{target}`" for target in sorted(edges[room])) or "nothing of this package"
+            imports = ", ".join(f"`{target}`" for target in sorted(edges[room])) or "none"
             lines.append(f"| {rank[room]} | `{room}` | {named[room].summary} | {imports} |")
     return "\n".join([*lines, ""])
 
 
 def _layer(layer: int, files: Iterable[Module]) -> str:
-    lines = [f"## Layer {layer}: {TITLES[layer]}", "", "Libraries in brackets are imported inside functions alone.", ""]
+    lines = [f"## Layer {layer}: {TITLES[layer]}", "", "Libraries in brackets are imported only inside functions.", ""]
     lines += ["| module | what | imports within the package | libraries |", "| --- | --- | --- | --- |"]
     for file in files:
         inside = ", ".join(f"`{room}`" for room in file.inside)
@@ -243,12 +243,12 @@ def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where the page is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
     text = page()
     if not parser.parse_args().check:
         PAGE.write_text(text, encoding="utf-8")
     elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        print(f"{PAGE.relative_to(CHECKOUT)} is not what the code says; run `make docs`", file=sys.stderr)
+        print(f"{PAGE.relative_to(CHECKOUT)} is out of date; run `make docs`", file=sys.stderr)
         return 1
     return 0
 
