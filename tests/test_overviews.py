@@ -338,6 +338,30 @@ def test_a_method_that_is_mostly_missing_is_left_out():
     assert found.note == "left out for missing results: 1 methods, 0 blocks"
 
 
+def test_of_a_method_and_a_block_with_equal_holes_the_block_is_left_out():
+    """Three classifiers over three seeds with one hole: a third of a row and of a column."""
+
+    def hole(stage):
+        return stage.config.get("classifier", {}).get("name") == "mlp" and stage.config["seed"] == 1
+
+    found = blocks.classifiers(swept(*CLASSIFIED, "chain=none", without=hole).rows)
+    assert found.methods == ("knn", "random_forest", "mlp")
+    assert [block[-6:] for block in found.blocks] == ["seed 0", "seed 2"]
+    assert found.note == "left out for missing results: 0 methods, 1 blocks"
+
+
+def test_of_blocks_with_equal_holes_the_first_is_left_out():
+    """Without the first seed, the second hole weighs more in its method than in its block."""
+    holes = {("mlp", 0), ("random_forest", 2)}
+
+    def hole(stage):
+        return (stage.config.get("classifier", {}).get("name"), stage.config.get("seed")) in holes
+
+    found = blocks.classifiers(swept(*CLASSIFIED, "chain=none", without=hole).rows)
+    assert found.methods == ("knn", "mlp") and [block[-6:] for block in found.blocks] == ["seed 1", "seed 2"]
+    assert found.note == "left out for missing results: 1 methods, 1 blocks"
+
+
 def test_no_more_methods_than_can_be_read():
     axes = ("classifier=knn", f"classifier.n_neighbors={','.join(map(str, range(1, 25)))}")
     found = blocks.classifiers(swept(*GRID, "clusterer=none", *axes).rows)

@@ -45,6 +45,15 @@ def test_splits_are_stratified_and_planned_exactly(sizes, validation, test, seed
         room -= found[part]
 
 
+@pytest.mark.parametrize(("images", "moved"), [(14, 1), (15, 2), (24, 2), (25, 3), (26, 3), (35, 4), (36, 4)])
+@pytest.mark.parametrize("part", [TEST, VALIDATION])
+def test_a_part_has_its_share_rounded_half_up(images, moved, part):
+    """A tenth of 25 is 3: neither the 2 of rounding down nor the 2 of rounding half to even."""
+    fractions = (0.0, 0.1) if part == TEST else (0.1, 0.0)
+    counts = _split.counts({(TRAIN, 0): images - 5, (TRAIN, 1): 5}, None, Split("random", *fractions))
+    assert counts[part] == moved and counts[TRAIN] == images - moved
+
+
 def test_a_draw_depends_on_the_seed_and_nests():
     labels = np.arange(1000) % 7
     split = Split("random", 0.2, 0.2)

@@ -227,6 +227,22 @@ def test_of_many_rows_the_best_alone_are_resampled_and_it_is_said(monkeypatch):
     assert "The best 2 have intervals" in found.note and found.note in standings.words(found)
 
 
+def test_the_best_row_is_resampled_even_where_it_alone_exceeds_the_limit(monkeypatch):
+    rows = Stored().rows("classifier=knn", "classifier.n_neighbors=1,5,9", *CLASSIFIED)
+    monkeypatch.setattr(standings, "IMAGES", N - 1)
+    entries = table(rows).entries
+    assert [entry.tested for entry in entries] == [True, False, False]
+    assert [entry.values["val_accuracy"].over for entry in entries] == ["images", None, None]
+
+
+def test_no_more_rows_are_compared_pair_by_pair_than_the_limit_says(monkeypatch):
+    rows = Stored().rows("classifier=knn", "classifier.n_neighbors=1,5,9", *CLASSIFIED)
+    monkeypatch.setattr(standings, "COMPARED", 2)
+    found = table(rows)
+    assert [entry.tested for entry in found.entries] == [True, True, False]
+    assert found.note == "The best 2 have intervals and shared ranks; the others stand by their values."
+
+
 def test_progress_counts_what_is_resampled():
     told = []
     table(Stored().rows("classifier=knn,lda", *CLASSIFIED), progress=lambda *counts: told.append(counts))
