@@ -471,6 +471,7 @@ class Server:
     def __init__(self, data: bytes):
         self.data, self.ranges, self.requests = data, True, []
         self.break_at: list[int] = []  # for each request, the bytes after which the line goes dead
+        self.starts: list[int] = []  # for each request with a range, the byte that the answer begins with instead
         self.status, self.stall = 200, 0.0
 
     def handle(self, request: http.server.BaseHTTPRequestHandler) -> None:
@@ -480,6 +481,9 @@ class Server:
             request.send_error(self.status)
             return
         start = int(asked[6:-1]) if asked and self.ranges else 0
+        ranged = start > 0
+        if ranged and self.starts:
+            start = self.starts.pop(0)
         if start >= len(self.data):
             request.send_response(416)
             request.send_header("Content-Range", f"bytes */{len(self.data)}")
@@ -487,9 +491,9 @@ class Server:
             request.end_headers()
             return
         body = self.data[start:]
-        request.send_response(206 if start else 200)
+        request.send_response(206 if ranged else 200)
         request.send_header("Content-Length", str(len(body)))
-        if start:
+        if ranged:
             request.send_header("Content-Range", f"bytes {start}-{len(self.data) - 1}/{len(self.data)}")
         request.end_headers()
         cut = self.break_at.pop(0) if self.break_at else len(body)
@@ -511,7 +515,7 @@ def served(tmp_path):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         running.daemon_threads, running.block_on_close = True, False
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         server.url = f"http://127.0.0.1:{running.server_port}/set.zip"
         server.sha256 = hashlib.sha256(server.data).hexdigest()
         yield server
@@ -559,6 +563,24 @@ def test_a_part_of_another_file(served, tmp_path, size):
     (tmp_path / "a.zip.part").write_bytes(b"x" * size)
     _download.fetch(served.url, f"sha256:{served.sha256}", tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == served.data and len(served.requests) == 2
+
+
+@pytest.mark.parametrize("start", [0, 500, 999, 1001, 2000])
+def test_a_server_that_sends_another_range(served, tmp_path, start, caplog):
+    """What was asked for is the rest from byte 1,000: bytes from elsewhere are not put behind it."""
+    part = tmp_path / "a.zip.part"
+    part.write_bytes(served.data[:1000])
+    served.starts = [start]
+    _download.Resuming(part)(served.url, str(tmp_path / "a.zip"), None)
+    assert (tmp_path / "a.zip").read_bytes() == served.data
+    assert served.requests == ["bytes=1000-", None] and "another range than was asked for" in caplog.text
+
+
+def test_a_server_that_always_sends_another_range_is_left(served, tmp_path):
+    served.starts, served.break_at = [500] * 100, [1000] * 100
+    with pytest.raises(_fetch.FetchError):
+        _download.fetch(served.url, f"sha256:{served.sha256}", tmp_path / "a.zip")
+    assert len(served.requests) <= 2 * _download.ATTEMPTS
 
 
 def test_a_server_without_ranges(served, tmp_path):

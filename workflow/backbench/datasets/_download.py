@@ -98,6 +98,7 @@ class Resuming:
     def __init__(self, part: Path, most: int | None = None):
         self.part, self.most = part, most
         self.resumed = False
+        self._ranges = True  # whether the server sends the rest of a file when asked for it
         self._checksums: dict[str, str] = {}
 
     def __call__(self, url: str, output_file: Any, pooch: Any, check_only: bool = False) -> None:
@@ -129,7 +130,7 @@ class Resuming:
         import requests
         import urllib3
 
-        have = self._size()
+        have = self._size() if self._ranges else 0
         # Without identity, a server may pack the archive once more, and ranges would count packed bytes.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         try:
@@ -150,7 +151,10 @@ class Resuming:
             raise _Broken(f"the server says {answer.status_code} {answer.reason}")
         if answer.status_code not in (200, 206):
             raise FetchError(f"{shown(answer.url)}: the server says {answer.status_code} {answer.reason}")
-        start = have if _continues(answer, have) else 0
+        if answer.status_code == 206 and not _continues(answer, have):
+            self._ranges = False
+            raise _Broken("the server sent another range than was asked for")
+        start = have if answer.status_code == 206 else 0
         self.resumed = self.resumed or start > 0
         self._append(answer, start)
 
@@ -171,8 +175,8 @@ class Resuming:
 
 
 def _continues(answer: Any, have: int) -> bool:
-    """Whether the answer starts where the part ends; a server without ranges sends everything."""
-    return answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+    """Whether the range that was sent starts where the part ends."""
+    return answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
 
 
 class _Meter:
