@@ -24,8 +24,6 @@ NAMED = re.compile(r"`((?:benchmarks|conf|docs|profiles|scripts|tests|workflow)/
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 OVERRIDDEN = ("plan", "sweep", "paper")
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-
 
 def blocks(text: str, language: str) -> list[str]:
     return [match["text"] for match in BLOCK.finditer(text) if match["language"] == language]
@@ -90,15 +88,17 @@ def test_no_other_programs_are_called():
     assert {Path(words[0]).name for _, words in commands()} <= known
 
 
-@every_page
-def test_links_lead_somewhere(page):
-    for target in (match["target"] for match in LINK.finditer(page.read_text())):
-        file, _, anchor = target.partition("#")
-        if "://" in file:
-            continue
-        found = (page.parent / file) if file else page
-        assert found.exists(), f"{page.name} links to {target}"
-        assert not anchor or anchor in slugs(found), f"{page.name} links to {target}"
+def test_links_lead_somewhere():
+    wrong = []
+    for page in PAGES:
+        for target in (match["target"] for match in LINK.finditer(page.read_text())):
+            file, _, anchor = target.partition("#")
+            if "://" in file:
+                continue
+            linked = (page.parent / file) if file else page
+            if not linked.exists() or (anchor and anchor not in slugs(linked)):
+                wrong.append(f"{page.relative_to(ROOT)} links to {target}")
+    assert not wrong, "\n".join(wrong)
 
 
 def slugs(page: Path) -> set[str]:
@@ -107,17 +107,17 @@ def slugs(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@every_page
-def test_named_files_are_there(page):
-    for name in NAMED.findall(page.read_text()):
-        assert list(ROOT.glob(name.rstrip("/"))), f"{page.name} names {name}"
+def test_named_files_are_there():
+    named = [(page, name) for page in PAGES for name in NAMED.findall(page.read_text())]
+    wrong = [f"{page.relative_to(ROOT)} names {name}" for page, name in named if not any(ROOT.glob(name.rstrip("/")))]
+    assert named and not wrong, "\n".join(wrong)
 
 
-@every_page
-def test_named_variables_are_read_by_the_code(page):
+def test_named_variables_are_read_by_the_code():
     code = "".join(path.read_text() for path in (ROOT / "workflow").rglob("*.py"))
-    for name in set(re.findall(r"BACKBENCH_[A-Z]+", page.read_text())):
-        assert name in code, f"{page.name} names {name}"
+    named = [(page, name) for page in PAGES for name in sorted(set(re.findall(r"BACKBENCH_[A-Z]+", page.read_text())))]
+    wrong = [f"{page.relative_to(ROOT)} names {name}" for page, name in named if name not in code]
+    assert named and not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("name", ["write_architecture", "write_catalogue"])

@@ -4,9 +4,8 @@ import ast
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 import backbench
 
@@ -34,21 +33,31 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_downward(path):
-    for name in imported(path):
+def imports() -> Iterator[tuple[Path, str]]:
+    """Every import of every file of the package."""
+    for path in FILES:
+        for name in sorted(imported(path)):
+            yield path, name
+
+
+def test_imports_go_downward():
+    wrong = []
+    for path, name in imports():
         if name.startswith("backbench."):
             target = name.split(".")[1]
             target = target if target in LAYER else ""
-            assert LAYER[target] <= LAYER[room(path)], f"{room(path)} imports {name} from a layer above"
+            if LAYER[target] > LAYER[room(path)]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name} from a layer above")
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_each_heavy_library_has_one_importer(path):
-    for name in imported(path):
+def test_each_heavy_library_has_one_importer():
+    wrong = []
+    for path, name in imports():
         package = name.split(".")[0]
-        if package in ONLY_IMPORTER:
-            assert room(path) == ONLY_IMPORTER[package], f"{room(path)} imports {package}"
+        if package in ONLY_IMPORTER and room(path) != ONLY_IMPORTER[package]:
+            wrong.append(f"{path.relative_to(ROOT)} imports {package}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_planning_imports_nothing_heavy():
