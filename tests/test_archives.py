@@ -270,11 +270,11 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     archive = zipped(tmp_path / "a.zip", {f"{n}": bytes(1000) for n in range(5)})
     written = []
 
-    def full(entry, target, found, most, real=_unpack._write):
+    def full(entry, target, tally, most, real=_unpack._write):
         if len(written) == 3:
             raise OSError(28, "No space left on device")
         written.append(target)
-        real(entry, target, found, most)
+        real(entry, target, tally, most)
 
     monkeypatch.setattr(_unpack, "_write", full)
     with pytest.raises(OSError, match="No space left"):
@@ -296,8 +296,8 @@ def test_no_more_than_the_disk_has_room_for(tmp_path, monkeypatch):
 def slowly(archive: str, downloads: str) -> None:
     """Unpack in a process of its own, a tenth of a second a file."""
 
-    def slow(entry, target, found, most, real=_unpack._write):
-        real(entry, target, found, most)
+    def slow(entry, target, tally, most, real=_unpack._write):
+        real(entry, target, tally, most)
         time.sleep(0.1)
 
     _unpack._write = slow
@@ -358,8 +358,8 @@ def test_a_local_archive_is_hashed_again_only_if_it_changed(tmp_path):
 @pytest.mark.parametrize("prefix", ["", "wrap/", "a/b/"])
 def test_an_archive_is_the_folder_in_it(tmp_path, prefix):
     extra = {"__MACOSX/._x": b"", f"{prefix}.DS_Store": b""}
-    found = load(archive=str(zipped(tmp_path / "a.zip", {**pictures(prefix), **extra})))
-    assert list(found.names) == ["cat", "dog", "owl"] and len(found.files) == 12
+    collection = load(archive=str(zipped(tmp_path / "a.zip", {**pictures(prefix), **extra})))
+    assert list(collection.names) == ["cat", "dog", "owl"] and len(collection.files) == 12
     root = tmp_path / "plain"
     for name, data in pictures().items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -367,17 +367,17 @@ def test_an_archive_is_the_folder_in_it(tmp_path, prefix):
     folder = plugins.load("dataset", "folder")
     options = {key: ARCHIVE[key] for key in ("digest", "sample", "seed", "split", "unreadable")}
     plain = plugins.params("dataset", {"name": "folder", "root": str(root), **options})
-    assert folder.fingerprint(plain, Reading()) == found.digest
-    assert np.array_equal(folder.load(plain, Context()).split, found.split)
+    assert folder.fingerprint(plain, Reading()) == collection.digest
+    assert np.array_equal(folder.load(plain, Context()).split, collection.split)
 
 
 def test_what_lies_around_the_folder_that_counts_is_recorded(tmp_path):
     around = {"README.md": b"about", "a/LICENSE": b"terms", "__MACOSX/._x": b"", "a/b/notes.txt": b"more"}
-    found = load(archive=str(zipped(tmp_path / "a.zip", {**pictures("a/b/"), **around})))
-    assert set(found.info["excluded"]) == {"../../README.md", "../LICENSE", "../../__MACOSX/", "notes.txt"}
+    collection = load(archive=str(zipped(tmp_path / "a.zip", {**pictures("a/b/"), **around})))
+    assert set(collection.info["excluded"]) == {"../../README.md", "../LICENSE", "../../__MACOSX/", "notes.txt"}
     link = special("extra", tarfile.SYMTYPE, "../elsewhere")
-    found = load(archive=str(tarred(tmp_path / "a.tar", pictures("a/"), link)))
-    assert list(found.info["excluded"]) == ["../extra"]
+    collection = load(archive=str(tarred(tmp_path / "a.tar", pictures("a/"), link)))
+    assert list(collection.info["excluded"]) == ["../extra"]
 
 
 def test_a_refusal_says_which_folder_of_the_archive_to_take(tmp_path):
@@ -397,9 +397,11 @@ def test_many_links_are_counted_in_one_phrase(tmp_path):
 def test_a_flat_archive_with_labels_in_the_names(tmp_path):
     """The layout of the animals paper."""
     files = {f"{kind}_{n:03}.png": png(n + 100 * i) for i, kind in enumerate(("tiger", "elephant")) for n in range(5)}
-    found = load(archive=str(zipped(tmp_path / "animals.zip", files)), label_pattern="^(?P<label>[a-z]+)_")
-    assert list(found.names) == ["elephant", "tiger"] and np.bincount(found.labels).tolist() == [5, 5]
-    assert all(("tiger" in name) == bool(label) for name, label in zip(found.files, found.labels, strict=True))
+    collection = load(archive=str(zipped(tmp_path / "animals.zip", files)), label_pattern="^(?P<label>[a-z]+)_")
+    assert list(collection.names) == ["elephant", "tiger"] and np.bincount(collection.labels).tolist() == [5, 5]
+    assert all(
+        ("tiger" in name) == bool(label) for name, label in zip(collection.files, collection.labels, strict=True)
+    )
 
 
 def test_a_folder_of_an_archive(tmp_path):
@@ -416,12 +418,12 @@ def test_a_folder_of_an_archive(tmp_path):
 def test_parts_and_tables_in_an_archive(tmp_path):
     files = {**pictures("train/"), **pictures("test/", each=2)}
     given = {"source": "given", "validation": 0.25, "test": 0.2}
-    found = load(archive=str(zipped(tmp_path / "parts.zip", files)), split=given)
-    assert np.bincount(found.split).tolist() == [9, 3, 6]
+    collection = load(archive=str(zipped(tmp_path / "parts.zip", files)), split=given)
+    assert np.bincount(collection.split).tolist() == [9, 3, 6]
     table = "path,label\n" + "".join(f"{n}.png,{'even' if n % 2 == 0 else 'odd'}\n" for n in range(6))
     files = {**{f"{n}.png": png(n) for n in range(6)}, "labels.csv": table.encode()}
-    found = load(archive=str(zipped(tmp_path / "table.zip", files)), csv="labels.csv")
-    assert list(found.names) == ["even", "odd"] and len(found.files) == 6
+    collection = load(archive=str(zipped(tmp_path / "table.zip", files)), csv="labels.csv")
+    assert list(collection.names) == ["even", "odd"] and len(collection.files) == 6
 
 
 def test_links_in_an_archive_are_in_the_record(tmp_path):
@@ -527,12 +529,12 @@ def served(tmp_path):
 
 
 def test_an_archive_from_the_web(served, tmp_path, monkeypatch):
-    found = load(url=served.url, sha256=served.sha256)
-    assert len(found.files) == 60 and len(served.requests) == 1
-    assert found.info["archive"] == served.url
+    collection = load(url=served.url, sha256=served.sha256)
+    assert len(collection.files) == 60 and len(served.requests) == 1
+    assert collection.info["archive"] == served.url
     assert left_in(tmp_path / "downloads" / "archives") == [served.sha256[:12]], "the archive itself is gone"
     served.status = 500
-    assert load(url=served.url, sha256=served.sha256).files == found.files, "the second use asks nobody"
+    assert load(url=served.url, sha256=served.sha256).files == collection.files, "the second use asks nobody"
     assert len(served.requests) == 1
 
 

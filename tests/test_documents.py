@@ -31,13 +31,13 @@ def blocks(text: str, language: str) -> list[str]:
 
 def commands() -> list[tuple[str, list[str]]]:
     """(page, words) of every command in the pages."""
-    found = []
+    listed = []
     for page in PAGES:
         for line in "".join(blocks(page.read_text(), "bash")).splitlines():
             words = shlex.split(line, comments=True)
             if words:
-                found.append((page.name, words))
-    return found
+                listed.append((page.name, words))
+    return listed
 
 
 def of(program: str) -> list:
@@ -51,10 +51,10 @@ def script(name: str) -> dict:
 
 
 @pytest.mark.parametrize("words", of("backbench"))
-def test_backbench_commands_parse(words):
-    own, rest = cli._split([word for word in words if word != ">" and not word.endswith(".csv")])
-    if "--help" not in own:
-        args = cli._parsed(own)
+def test_backbench_listedparse(words):
+    arguments, rest = cli._split([word for word in words if word != ">" and not word.endswith(".csv")])
+    if "--help" not in arguments:
+        args = cli._parsed(arguments)
         named = [f"experiment={args.name}"] if args.command == "paper" and args.name else []
         words = getattr(args, "overrides", ())
         given = [word for word in words if "=" in word or word.startswith("~sweep.")]
@@ -69,13 +69,13 @@ def test_backbench_commands_parse(words):
 
 
 @pytest.mark.parametrize("words", of("make"))
-def test_make_commands_name_targets(words):
+def test_make_listedname_targets(words):
     done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("words", of("snakemake"))
-def test_snakemake_commands_parse(words):
+def test_snakemake_listedparse(words):
     from snakemake.cli import get_argument_parser
 
     args = get_argument_parser().parse_args(words)
@@ -168,8 +168,8 @@ def test_the_plugin_of_the_readme_works(monkeypatch):
     task = clusterers.Task(params, k=3, seed=0)
     assert plugin.problems(params, *x.shape, 3) == [] and plugin.problems(params, *x.shape, 61)
     assert plugin.memory_mb(params, *x.shape, 1) > 0
-    found, info = plugin.fit(plugin.prepare(x, [task], None), x, task)
-    assert np.array_equal(found, BisectingKMeans(3, init="k-means++", random_state=0).fit_predict(x))
+    labels, info = plugin.fit(plugin.prepare(x, [task], None), x, task)
+    assert np.array_equal(labels, BisectingKMeans(3, init="k-means++", random_state=0).fit_predict(x))
     assert info["inertia"] > 0
 
 

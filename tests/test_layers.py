@@ -23,14 +23,14 @@ def room(path: Path) -> str:
 
 def imported(path: Path) -> set[str]:
     tree = ast.parse(path.read_text())
-    found = set()
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import"
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
 
 
 def imports() -> Iterator[tuple[Path, str]]:

@@ -29,13 +29,13 @@ def clustered(draw):
     """Hashes around a few centres, so that there are pairs at every small distance."""
     centres = draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4))
     flips = st.lists(st.integers(0, 63), max_size=12)
-    found = []
+    hashes = []
     for _ in range(draw(st.integers(0, 40))):
         value = draw(st.sampled_from(centres))
         for bit in draw(flips):
             value ^= 1 << bit
-        found.append(value)
-    return np.array(found, np.uint64)
+        hashes.append(value)
+    return np.array(hashes, np.uint64)
 
 
 @settings(deadline=None, max_examples=150)
@@ -43,9 +43,9 @@ def clustered(draw):
 def test_all_near_pairs_are_found(hashes, distance, looked_up):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_twins, "LOOKED_UP", 0 if looked_up else 10**9)
-        found = _twins.near_pairs(hashes, distance)
-    assert found.dtype == np.int64 and found.shape == (len(found), 2)
-    assert [tuple(pair) for pair in found.tolist()] == brute_force(hashes, distance)
+        pairs = _twins.near_pairs(hashes, distance)
+    assert pairs.dtype == np.int64 and pairs.shape == (len(pairs), 2)
+    assert [tuple(pair) for pair in pairs.tolist()] == brute_force(hashes, distance)
 
 
 def reachable(n, pairs):
@@ -62,8 +62,8 @@ def reachable(n, pairs):
 def test_groups_are_connected_components(n, data):
     row = st.integers(0, n - 1)
     pairs = data.draw(st.lists(st.tuples(row, row).filter(lambda pair: pair[0] < pair[1]), max_size=20))
-    found = _twins.groups(np.array(pairs, np.int64).reshape(-1, 2), n)
-    assert found.dtype == np.int64 and found.tolist() == reachable(n, pairs)
+    group = _twins.groups(np.array(pairs, np.int64).reshape(-1, 2), n)
+    assert group.dtype == np.int64 and group.tolist() == reachable(n, pairs)
 
 
 @settings(deadline=None)
@@ -110,8 +110,8 @@ def test_the_hash_is_that_of_the_library_on_noise(sides, levels):
     assert f"{phash.of(image):016x}" == str(imagehash.phash(image))
 
 
-def distance(one: Image.Image, other: Image.Image) -> int:
-    return (phash.of(one) ^ phash.of(other)).bit_count()
+def distance(image: Image.Image, other: Image.Image) -> int:
+    return (phash.of(image) ^ phash.of(other)).bit_count()
 
 
 def test_what_looks_the_same_is_near():
