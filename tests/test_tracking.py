@@ -505,10 +505,10 @@ def server(folder) -> Iterator[str]:
         process = subprocess.Popen(
             command, env={**os.environ, **pages.QUIET}, stdout=log, stderr=log, start_new_session=True, cwd=folder
         )
-    address, end = f"http://127.0.0.1:{port}", time.monotonic() + 120
+    address = f"http://127.0.0.1:{port}"
     try:
         while not answers(address):
-            assert process.poll() is None and time.monotonic() < end, (folder / "server.log").read_text()
+            assert process.poll() is None, (folder / "server.log").read_text()
             time.sleep(0.2)
         yield address
     finally:
