@@ -28,6 +28,13 @@ def pytest_make_collect_report():
     return judged((yield))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that short ones fill the end where processes take one file after another."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def switches() -> dict[logging.Logger, tuple]:
     """What decides whether a warning of backbench is heard, of the root logger and of its own."""
     names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "backbench"]

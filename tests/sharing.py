@@ -16,12 +16,12 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]
 
     pytest-xdist gives each of its processes a folder below that of the run; alone, a process has the run's own.
     """
-    own = factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    folder, told = shared / f"shared-{name}", shared / f"shared-{name}.json"
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, answer = shared / f"shared-{name}", shared / f"shared-{name}.json"
     with FileLock(shared / f"shared-{name}.lock"):
-        if not told.exists():
+        if not answer.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            told.write_text(json.dumps(make(folder)))
-    return folder, json.loads(told.read_text())
+            answer.write_text(json.dumps(make(folder)))
+    return folder, json.loads(answer.read_text())

@@ -578,6 +578,13 @@ def test_a_partial_answer_of_another_range_is_not_appended(served, tmp_path, cap
     assert served.requests == [None, "bytes=1000-", None] and "sent another range" in caplog.text
 
 
+def test_a_server_that_always_sends_another_range_is_left(served, tmp_path):
+    served.shift, served.break_at = 10, [1000] * 100
+    with pytest.raises(_fetch.FetchError):
+        _download.fetch(served.url, f"sha256:{served.sha256}", tmp_path / "a.zip")
+    assert len(served.requests) <= 2 * _download.ATTEMPTS
+
+
 def test_a_server_that_never_finishes(served, tmp_path):
     served.ranges, served.break_at = False, [1000] * 100
     with pytest.raises(_fetch.FetchError):

@@ -24,8 +24,6 @@ NAMED = re.compile(r"`((?:benchmarks|conf|docs|profiles|scripts|tests|workflow)/
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 OVERRIDDEN = ("plan", "sweep", "paper")
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-
 
 def blocks(text: str, language: str) -> list[str]:
     return [match["text"] for match in BLOCK.finditer(text) if match["language"] == language]
@@ -33,13 +31,13 @@ def blocks(text: str, language: str) -> list[str]:
 
 def commands() -> list[tuple[str, list[str]]]:
     """(page, words) of every command in the pages."""
-    found = []
+    listed = []
     for page in PAGES:
         for line in "".join(blocks(page.read_text(), "bash")).splitlines():
             words = shlex.split(line, comments=True)
             if words:
-                found.append((page.name, words))
-    return found
+                listed.append((page.name, words))
+    return listed
 
 
 def of(program: str) -> list:
@@ -53,10 +51,10 @@ def script(name: str) -> dict:
 
 
 @pytest.mark.parametrize("words", of("backbench"))
-def test_backbench_commands_parse(words):
-    own, rest = cli._split([word for word in words if word != ">" and not word.endswith(".csv")])
-    if "--help" not in own:
-        args = cli._parsed(own)
+def test_backbench_listedparse(words):
+    arguments, rest = cli._split([word for word in words if word != ">" and not word.endswith(".csv")])
+    if "--help" not in arguments:
+        args = cli._parsed(arguments)
         named = [f"experiment={args.name}"] if args.command == "paper" and args.name else []
         words = getattr(args, "overrides", ())
         given = [word for word in words if "=" in word or word.startswith("~sweep.")]
@@ -71,13 +69,13 @@ def test_backbench_commands_parse(words):
 
 
 @pytest.mark.parametrize("words", of("make"))
-def test_make_commands_name_targets(words):
+def test_make_listedname_targets(words):
     done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("words", of("snakemake"))
-def test_snakemake_commands_parse(words):
+def test_snakemake_listedparse(words):
     from snakemake.cli import get_argument_parser
 
     args = get_argument_parser().parse_args(words)
@@ -90,15 +88,17 @@ def test_no_other_programs_are_called():
     assert {Path(words[0]).name for _, words in commands()} <= known
 
 
-@every_page
-def test_links_lead_somewhere(page):
-    for target in (match["target"] for match in LINK.finditer(page.read_text())):
-        file, _, anchor = target.partition("#")
-        if "://" in file:
-            continue
-        found = (page.parent / file) if file else page
-        assert found.exists(), f"{page.name} links to {target}"
-        assert not anchor or anchor in slugs(found), f"{page.name} links to {target}"
+def test_links_lead_somewhere():
+    wrong = []
+    for page in PAGES:
+        for target in (match["target"] for match in LINK.finditer(page.read_text())):
+            file, _, anchor = target.partition("#")
+            if "://" in file:
+                continue
+            linked = (page.parent / file) if file else page
+            if not linked.exists() or (anchor and anchor not in slugs(linked)):
+                wrong.append(f"{page.relative_to(ROOT)} links to {target}")
+    assert not wrong, "\n".join(wrong)
 
 
 def slugs(page: Path) -> set[str]:
@@ -107,17 +107,17 @@ def slugs(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@every_page
-def test_named_files_are_there(page):
-    for name in NAMED.findall(page.read_text()):
-        assert list(ROOT.glob(name.rstrip("/"))), f"{page.name} names {name}"
+def test_named_files_are_there():
+    named = [(page, name) for page in PAGES for name in NAMED.findall(page.read_text())]
+    wrong = [f"{page.relative_to(ROOT)} names {name}" for page, name in named if not any(ROOT.glob(name.rstrip("/")))]
+    assert named and not wrong, "\n".join(wrong)
 
 
-@every_page
-def test_named_variables_are_read_by_the_code(page):
+def test_named_variables_are_read_by_the_code():
     code = "".join(path.read_text() for path in (ROOT / "workflow").rglob("*.py"))
-    for name in set(re.findall(r"BACKBENCH_[A-Z]+", page.read_text())):
-        assert name in code, f"{page.name} names {name}"
+    named = [(page, name) for page in PAGES for name in sorted(set(re.findall(r"BACKBENCH_[A-Z]+", page.read_text())))]
+    wrong = [f"{page.relative_to(ROOT)} names {name}" for page, name in named if name not in code]
+    assert named and not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("name", ["write_architecture", "write_catalogue"])
@@ -168,8 +168,8 @@ def test_the_plugin_of_the_readme_works(monkeypatch):
     task = clusterers.Task(params, k=3, seed=0)
     assert plugin.problems(params, *x.shape, 3) == [] and plugin.problems(params, *x.shape, 61)
     assert plugin.memory_mb(params, *x.shape, 1) > 0
-    found, info = plugin.fit(plugin.prepare(x, [task], None), x, task)
-    assert np.array_equal(found, BisectingKMeans(3, init="k-means++", random_state=0).fit_predict(x))
+    labels, info = plugin.fit(plugin.prepare(x, [task], None), x, task)
+    assert np.array_equal(labels, BisectingKMeans(3, init="k-means++", random_state=0).fit_predict(x))
     assert info["inertia"] > 0
 
 

@@ -113,7 +113,7 @@ def test_the_mirrors_are_used(fashion, tmp_path, monkeypatch):
     files = sorted(raw_files(fashion).glob("*-ubyte.gz"))
     sums = [(path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in files]
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
         monkeypatch.setattr(FashionMNIST, "resources", sums)
         place = _fetch.into(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backbench import hashing
@@ -10,9 +10,38 @@ from backbench import hashing
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8)
 )
-TREES = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
-)
+
+
+def trees(leaves, keys):
+    return st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
+    )
+
+
+TREES = trees(LEAVES, st.text(max_size=5))
+# Few leaves, so that two trees often meet, and all of them alike in something but their type.
+ALIKE = (None, False, True, 0, 1, 10, 0.0, -0.0, 1.0, 10.0, "", "0", "1", "10", "10.0", "true", "null")
+FEW = trees(st.sampled_from(ALIKE), st.sampled_from("ab"))
+
+
+@st.composite
+def neighbours(draw):
+    """A tree and one that differs from it in the type of some leaves, or in nothing but the order of keys."""
+    value = draw(TREES | FEW)
+    return value, retyped(shuffled(value), lambda leaf: draw(st.sampled_from([leaf, *casts(leaf)])))
+
+
+def casts(leaf):
+    """What a careless canonical form takes for the same."""
+    types = (bool, int, float) if isinstance(leaf, (int, float)) and abs(leaf) < 2**53 else ()
+    return [str(leaf), [leaf], {"": leaf}, *(kind(leaf) for kind in types if kind is bool or kind(leaf) == leaf)]
+
+
+def retyped(value, cast):
+    """A tree with each leaf replaced by what `cast` makes of it."""
+    if isinstance(value, dict):
+        return {key: retyped(item, cast) for key, item in value.items()}
+    return [retyped(item, cast) for item in value] if isinstance(value, list) else cast(value)
 
 
 def shuffled(value):
@@ -35,9 +64,25 @@ def test_key_order_does_not_count(value):
     assert hashing.digest(value) == hashing.digest(shuffled(value))
 
 
-@given(TREES, TREES)
-def test_different_values_have_different_digests(one, other):
-    assert (hashing.digest(one) == hashing.digest(other)) == (typed(one) == typed(other))
+@given(neighbours() | st.tuples(FEW, FEW))
+@example((10, 10.0))
+@example(({"k": [1]}, {"k": [True]}))
+@example((0.0, -0.0))
+def test_digests_are_equal_where_values_and_types_are_and_nowhere_else(pair):
+    value, other = pair
+    assert (hashing.digest(value) == hashing.digest(other)) == (typed(value) == typed(other))
+
+
+def test_pairs_of_equal_and_of_different_values_are_both_tried():
+    tried = set()
+
+    @settings(derandomize=True, database=None, max_examples=100)
+    @given(neighbours())
+    def collect(pair):
+        tried.add(typed(pair[0]) == typed(pair[1]))
+
+    collect()
+    assert tried == {True, False}
 
 
 def test_golden_digests():

@@ -45,11 +45,11 @@ def clustered(stage, labelled=True):
     """The smaller k the better the silhouette, the nearer to ten the better the NMI."""
     k, seed = stage.config.get("k"), stage.config.get("seed", 0)
     if k is None:
-        found = {"clusters": 6.0, "silhouette": 0.05, "davies_bouldin": 2.0, "noise_fraction": 0.2, "nmi": 0.3}
+        metrics = {"clusters": 6.0, "silhouette": 0.05, "davies_bouldin": 2.0, "noise_fraction": 0.2, "nmi": 0.3}
     else:
-        found = {"clusters": float(k), "silhouette": 1 / k + seed / 100, "davies_bouldin": 1 + k / 10, "nmi": k / 20}
-        found |= {"inertia": WCSS[k] + seed, "noise_fraction": 0.0}
-    return {**found, "cluster_accuracy": found["nmi"]} if labelled else {**found, "nmi": None}
+        metrics = {"clusters": float(k), "silhouette": 1 / k + seed / 100, "davies_bouldin": 1 + k / 10, "nmi": k / 20}
+        metrics |= {"inertia": WCSS[k] + seed, "noise_fraction": 0.0}
+    return {**metrics, "cluster_accuracy": metrics["nmi"]} if labelled else {**metrics, "nmi": None}
 
 
 def classified(stage):
@@ -145,8 +145,8 @@ def test_the_elbow_reads_what_the_row_has_not_brought():
 
 def test_why_a_run_has_no_elbow():
     sweep = swept(*CLUSTERED)
-    (found,) = [row for row in sweep.rows if row.params["clusterer.name"] == "dbscan" and row.params["chain"] == "none"]
-    assert elbow.lacks(Source(found, sweep.store)) == "dbscan finds the number of clusters itself"
+    (row,) = [row for row in sweep.rows if row.params["clusterer.name"] == "dbscan" and row.params["chain"] == "none"]
+    assert elbow.lacks(Source(row, sweep.store)) == "dbscan finds the number of clusters itself"
     alone = swept(*GRID, "clusterer=kmeans", "k=4", "classifier=none")
     assert elbow.lacks(run(alone)) == "the sweep has 1 value of k for kmeans; a curve needs two"
     assert "no clustering" in elbow.lacks(run(swept(*CLASSIFIED)))
@@ -268,20 +268,20 @@ def test_entries_of_a_board_with_the_options_that_tell_them_apart():
     average = entry(1, estimate(0.5), k=10, **{"clusterer.linkage": "average"})
     other = entry(3, estimate(0.4), k=8, **{"clusterer.linkage": "ward", "clustering.chain": "pca50"})
     table = SimpleNamespace(board=BOARD, title="Clusterings", entries=[ward, average, other], note="")
-    found = leaderboard_intervals.listing_of(table)
-    assert [own.name for own in found.entries] == [
+    listing = leaderboard_intervals.listing_of(table)
+    assert [entry.name for entry in listing.entries] == [
         "pixels agglomerative k=10 linkage=ward",
         "pixels agglomerative k=10 linkage=average",
         "pixels pca50 agglomerative k=8",  # the one of its kind
     ]
-    assert found.title == "Clusterings: 3 of 3" and [own.rank for own in found.entries] == [1, 1, 3]
-    assert (found.entries[0].low, found.entries[0].over) == (0.5, "images") and math.isnan(found.entries[1].low)
+    assert listing.title == "Clusterings: 3 of 3" and [entry.rank for entry in listing.entries] == [1, 1, 3]
+    assert (listing.entries[0].low, listing.entries[0].over) == (0.5, "images") and math.isnan(listing.entries[1].low)
 
 
 def test_the_best_twelve_of_a_board_are_listed():
     entries = [entry(at + 1, estimate(1 - at / 100), k=at) for at in range(30)]
-    found = leaderboard_intervals.listing_of(SimpleNamespace(board=BOARD, title="All", entries=entries, note=""))
-    assert len(found.entries) == 12 and found.title == "All: 12 of 30"
+    listing = leaderboard_intervals.listing_of(SimpleNamespace(board=BOARD, title="All", entries=entries, note=""))
+    assert len(listing.entries) == 12 and listing.title == "All: 12 of 30"
 
 
 def test_the_leaderboards_of_a_sweep():
@@ -302,8 +302,8 @@ def test_the_leaderboards_of_a_sweep():
     "kind", [agreement, critical_difference, elbows, heatmap, leaderboard_intervals, metric_by_k, pareto]
 )
 def test_a_sweep_that_has_not_begun_lacks_everything(kind):
-    said = kind.lacks(swept(*CLUSTERED, without=lambda stage: True))
-    assert said.startswith("no ") and "done" in said
+    reason = kind.lacks(swept(*CLUSTERED, without=lambda stage: True))
+    assert reason.startswith("no ") and "done" in reason
     assert (kind.CATEGORY, bool(kind.TITLE)) == ("Sweep", True)
 
 
@@ -313,10 +313,10 @@ def test_a_sweep_that_has_not_begun_lacks_everything(kind):
 def test_seeds_are_no_blocks_where_two_methods_do_not_depend_on_them():
     """The two k-nearest-neighbours would repeat their comparison for each seed."""
     axes = ("classifier=knn,random_forest", "classifier.n_neighbors=5,7", "seed=0,1")
-    found = blocks.classifiers(swept(*GRID, "clusterer=none", *axes).rows)
-    assert set(found.methods) == {"knn n_neighbors=5", "knn n_neighbors=7", "random_forest"}
-    assert len(found.blocks) == 2 and "knn do not depend on them" in found.note
-    row = dict(zip(found.methods, found.values[found.blocks.index("fashion_mnist, pixels")], strict=True))
+    table = blocks.classifiers(swept(*GRID, "clusterer=none", *axes).rows)
+    assert set(table.methods) == {"knn n_neighbors=5", "knn n_neighbors=7", "random_forest"}
+    assert len(table.blocks) == 2 and "knn do not depend on them" in table.note
+    row = dict(zip(table.methods, table.values[table.blocks.index("fashion_mnist, pixels")], strict=True))
     assert row == pytest.approx({"knn n_neighbors=5": 0.5, "knn n_neighbors=7": 0.5, "random_forest": 0.605})
 
 
@@ -324,39 +324,63 @@ def test_a_block_with_a_hole_is_left_out_and_it_is_said():
     def hole(stage):
         return stage.config.get("classifier", {}).get("name") == "mlp" and stage.config["seed"] == 2
 
-    found = blocks.classifiers(swept(*CLASSIFIED, without=hole).rows)
-    assert len(found.methods) == 3 and len(found.blocks) == 4
-    assert found.note == "left out for missing results: 0 methods, 2 blocks"
+    table = blocks.classifiers(swept(*CLASSIFIED, without=hole).rows)
+    assert len(table.methods) == 3 and len(table.blocks) == 4
+    assert table.note == "left out for missing results: 0 methods, 2 blocks"
 
 
 def test_a_method_that_is_mostly_missing_is_left_out():
     def hole(stage):
         return stage.config.get("classifier", {}).get("name") == "mlp" and stage.config["seed"] > 0
 
-    found = blocks.classifiers(swept(*CLASSIFIED, without=hole).rows)
-    assert set(found.methods) == {"knn", "random_forest"} and len(found.blocks) == 6
-    assert found.note == "left out for missing results: 1 methods, 0 blocks"
+    table = blocks.classifiers(swept(*CLASSIFIED, without=hole).rows)
+    assert set(table.methods) == {"knn", "random_forest"} and len(table.blocks) == 6
+    assert table.note == "left out for missing results: 1 methods, 0 blocks"
+
+
+def test_of_a_method_and_a_block_with_equal_holes_the_block_is_left_out():
+    """Three classifiers over three seeds with one hole: a third of a row and of a column."""
+
+    def hole(stage):
+        return stage.config.get("classifier", {}).get("name") == "mlp" and stage.config["seed"] == 1
+
+    table = blocks.classifiers(swept(*CLASSIFIED, "chain=none", without=hole).rows)
+    assert table.methods == ("knn", "random_forest", "mlp")
+    assert [block[-6:] for block in table.blocks] == ["seed 0", "seed 2"]
+    assert table.note == "left out for missing results: 0 methods, 1 blocks"
+
+
+def test_of_blocks_with_equal_holes_the_first_is_left_out():
+    """Without the first seed, the second hole weighs more in its method than in its block."""
+    holes = {("mlp", 0), ("random_forest", 2)}
+
+    def hole(stage):
+        return (stage.config.get("classifier", {}).get("name"), stage.config.get("seed")) in holes
+
+    table = blocks.classifiers(swept(*CLASSIFIED, "chain=none", without=hole).rows)
+    assert table.methods == ("knn", "mlp") and [block[-6:] for block in table.blocks] == ["seed 1", "seed 2"]
+    assert table.note == "left out for missing results: 1 methods, 1 blocks"
 
 
 def test_no_more_methods_than_can_be_read():
     axes = ("classifier=knn", f"classifier.n_neighbors={','.join(map(str, range(1, 25)))}")
-    found = blocks.classifiers(swept(*GRID, "clusterer=none", *axes).rows)
-    assert len(found.methods) == blocks.MOST_METHODS and found.note == "20 of 24 methods, the best on average"
+    table = blocks.classifiers(swept(*GRID, "clusterer=none", *axes).rows)
+    assert len(table.methods) == blocks.MOST_METHODS and table.note == "20 of 24 methods, the best on average"
 
 
 def test_blocks_are_feature_spaces_and_seeds():
-    found = blocks.classifiers(swept(*CLASSIFIED).rows)
-    assert sorted(found.methods) == ["knn", "mlp", "random_forest"] and len(found.blocks) == 6
-    assert found.lacks is None and found.metric == "accuracy"
-    row = dict(zip(found.methods, found.values[found.blocks.index("fashion_mnist, pixels pca50, seed 2")], strict=True))
+    table = blocks.classifiers(swept(*CLASSIFIED).rows)
+    assert sorted(table.methods) == ["knn", "mlp", "random_forest"] and len(table.blocks) == 6
+    assert table.lacks is None and table.metric == "accuracy"
+    row = dict(zip(table.methods, table.values[table.blocks.index("fashion_mnist, pixels pca50, seed 2")], strict=True))
     assert row == pytest.approx({"knn": 0.7, "mlp": 0.92, "random_forest": 0.82})
 
 
 def test_clusterers_are_compared_at_the_k_nearest_to_the_number_of_classes():
-    found = blocks.clusterers(swept(*CLUSTERED).rows)
-    assert set(found.methods) == {"kmeans", "dbscan"} and found.note.startswith("k=10")
-    assert {value for row in found.values for value in row} == {0.5, 0.3}
-    assert found.lacks.startswith("2 clusterers over 4 blocks; it takes 3 over 5")
+    table = blocks.clusterers(swept(*CLUSTERED).rows)
+    assert set(table.methods) == {"kmeans", "dbscan"} and table.note.startswith("k=10")
+    assert {value for row in table.values for value in row} == {0.5, 0.3}
+    assert table.lacks.startswith("2 clusterers over 4 blocks; it takes 3 over 5")
 
 
 def test_too_few_blocks_are_no_test():

@@ -40,14 +40,25 @@ def test_splits_are_stratified_and_planned_exactly(sizes, validation, test, seed
     assert len(rows) == (sample or n) and np.all(np.diff(rows) > 0)
     drawn = np.bincount(labels[rows], minlength=len(sizes))
     assert np.all(np.abs(drawn - np.array(sizes) * len(rows) / n) < 1)
-    found = {part: np.bincount(labels[rows][parts == part], minlength=len(sizes)) for part in (TRAIN, VALIDATION, TEST)}
-    assert np.all((found[TRAIN] > 0) | (drawn == 0))
+    counts = {
+        part: np.bincount(labels[rows][parts == part], minlength=len(sizes)) for part in (TRAIN, VALIDATION, TEST)
+    }
+    assert np.all((counts[TRAIN] > 0) | (drawn == 0))
     room = np.maximum(drawn - 1, 0)
     for part, share in ((TEST, test), (VALIDATION, validation)):
         # Classes that are too small for their share leave it to the others.
         left = np.maximum(share * drawn - room, 0).sum()
-        assert np.all(found[part] <= share * drawn + 1.5 + left)
-        room -= found[part]
+        assert np.all(counts[part] <= share * drawn + 1.5 + left)
+        room -= counts[part]
+
+
+@pytest.mark.parametrize(("images", "moved"), [(14, 1), (15, 2), (24, 2), (25, 3), (26, 3), (35, 4), (36, 4)])
+@pytest.mark.parametrize("part", [TEST, VALIDATION])
+def test_a_part_has_its_share_rounded_half_up(images, moved, part):
+    """A tenth of 25 is 3: neither the 2 of rounding down nor the 2 of rounding half to even."""
+    fractions = (0.0, 0.1) if part == TEST else (0.1, 0.0)
+    counts = _split.counts({(TRAIN, 0): images - 5, (TRAIN, 1): 5}, None, Split("random", *fractions))
+    assert counts[part] == moved and counts[TRAIN] == images - moved
 
 
 def test_a_draw_depends_on_the_seed_and_nests():

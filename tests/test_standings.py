@@ -31,8 +31,8 @@ def store():
 
 
 def table(rows, **options):
-    (found,) = standings.tables(rows, store(), **options)
-    return found
+    (only,) = standings.tables(rows, store(), **options)
+    return only
 
 
 def name(stage):
@@ -68,9 +68,9 @@ def test_metrics_of_the_images_as_they_are_equal_those_that_are_recorded(head, a
     (row,) = Stored(labels=lambda stage, truth: mixed(truth, 0.7, 1, 5) - (np.arange(N) % 9 == 0), **given).rows(*axes)
     images = Once(store(), row.stages["dataset"], True)
     resampling = [key for key in row.metrics if key not in ("davies_bouldin", "calinski_harabasz", "noise_fraction")]
-    found = resampled.metrics(row, head, row.metrics, images)
-    assert set(found) >= set(resampling) - {"mean_majority_share"} and len(found) >= 4
-    for key, (values, count) in found.items():
+    replicated = resampled.metrics(row, head, row.metrics, images)
+    assert set(replicated) >= set(resampling) - {"mean_majority_share"} and len(replicated) >= 4
+    for key, (values, count) in replicated.items():
         assert values == pytest.approx([row.metrics[key]], abs=1e-6), key
         assert 0 < count <= N
 
@@ -82,8 +82,8 @@ def test_queries_one_by_one_give_the_means_of_the_metrics():
     for depth in (1, 3, 7, 20):
         curves = retrieval.curves(hits, totals, [depth])
         for key, value in curves.items():
-            own = resampled.per_query(key.rpartition("_at_")[0], hits, totals, depth)
-            assert np.nanmean(own) == pytest.approx(value), key
+            per_query = resampled.per_query(key.rpartition("_at_")[0], hits, totals, depth)
+            assert np.nanmean(per_query) == pytest.approx(value), key
 
 
 # Intervals
@@ -93,10 +93,10 @@ def test_an_accuracy_has_the_interval_of_a_proportion():
     rows = Stored().rows("classifier=knn", *CLASSIFIED)
     (entry,) = table(rows).entries
     for key in ("val_accuracy", "accuracy"):
-        own, p = entry.values[key], rows[0].metrics[key]
+        estimate, p = entry.values[key], rows[0].metrics[key]
         half = 1.96 * math.sqrt(p * (1 - p) / 300)
-        assert own.mean == p and (own.over, own.n) == ("images", 300)
-        assert (own.low, own.high) == pytest.approx((p - half, p + half), abs=0.15 * half)
+        assert estimate.mean == p and (estimate.over, estimate.n) == ("images", 300)
+        assert (estimate.low, estimate.high) == pytest.approx((p - half, p + half), abs=0.15 * half)
 
 
 def test_of_several_seeds_a_classifier_has_both_in_its_interval():
@@ -105,12 +105,12 @@ def test_of_several_seeds_a_classifier_has_both_in_its_interval():
 
     rows = Stored(predictions=predictions).rows("classifier=random_forest", "seed=0,1,2", *CLASSIFIED)
     (entry,) = table(rows).entries
-    own = entry.values["val_accuracy"]
+    estimate = entry.values["val_accuracy"]
     assert [row.params["seed"] for row in entry.rows] == [0, 1, 2] and entry.config_hash == entry.rows[0].config_hash
-    assert own.mean == pytest.approx(np.mean([row.metrics["val_accuracy"] for row in rows])) and own.n == 300
+    assert estimate.mean == pytest.approx(np.mean([row.metrics["val_accuracy"] for row in rows])) and estimate.n == 300
     alone = [standings.tables([row], store())[0].entries[0].values["val_accuracy"] for row in rows]
-    assert own.over == "images and seeds"
-    assert own.high - own.low > 1.5 * max(one.high - one.low for one in alone)
+    assert estimate.over == "images and seeds"
+    assert estimate.high - estimate.low > 1.5 * max(interval.high - interval.low for interval in alone)
 
 
 def test_of_several_seeds_a_clustering_is_taken_over_them():
@@ -120,11 +120,11 @@ def test_of_several_seeds_a_clustering_is_taken_over_them():
     rows = Stored(labels=labels).rows("clusterer=kmeans", "k=4", "seed=0,1,2", *CLUSTERED)
     (entry,) = table(rows).entries
     values = [row.metrics["nmi"] for row in entry.rows]
-    own = entry.values["nmi"]
-    assert (own.over, own.n) == ("seeds", 3) and own.mean == pytest.approx(np.mean(values))
-    assert min(values) <= own.low < own.mean < own.high <= max(values)
-    found = [labels(row.plan.stages[row.run.stages["clustering"]], np.arange(N) % 4) for row in entry.rows]
-    pairs = [adjusted_rand_score(*pair) for pair in itertools.combinations(found, 2)]
+    estimate = entry.values["nmi"]
+    assert (estimate.over, estimate.n) == ("seeds", 3) and estimate.mean == pytest.approx(np.mean(values))
+    assert min(values) <= estimate.low < estimate.mean < estimate.high <= max(values)
+    labelings = [labels(row.plan.stages[row.run.stages["clustering"]], np.arange(N) % 4) for row in entry.rows]
+    pairs = [adjusted_rand_score(*pair) for pair in itertools.combinations(labelings, 2)]
     assert entry.stability == pytest.approx(np.mean(pairs))
 
 
@@ -149,16 +149,17 @@ def test_what_has_no_replicates_has_no_interval():
 
 def test_a_mean_of_widths_has_the_interval_of_a_mean():
     (entry,) = table(Stored(names=None).rows("clusterer=kmeans", "k=4", *CLUSTERED)).entries
-    widths, own = np.random.default_rng(2).uniform(0, 0.4, N), entry.values["silhouette"]
+    widths, estimate = np.random.default_rng(2).uniform(0, 0.4, N), entry.values["silhouette"]
     half = 1.96 * widths.std() / math.sqrt(N)
-    assert (own.high - own.low) / 2 == pytest.approx(half, rel=0.15) and own.n == N
+    assert (estimate.high - estimate.low) / 2 == pytest.approx(half, rel=0.15) and estimate.n == N
 
 
 def test_where_all_images_are_right_the_interval_is_that_of_wilson():
     """Of n right ones of n it is from n / (n + z^2) to 1."""
     (entry,) = table(Stored(predictions=lambda stage, truth: truth).rows("classifier=knn", *CLASSIFIED)).entries
-    own = entry.values["val_accuracy"]
-    assert (own.low, own.high) == pytest.approx((300 / (300 + 1.959964**2), 1.0)) and own.over == "images"
+    estimate = entry.values["val_accuracy"]
+    assert (estimate.low, estimate.high) == pytest.approx((300 / (300 + 1.959964**2), 1.0))
+    assert estimate.over == "images"
     assert entry.values["macro_f1"].over is None
 
 
@@ -168,13 +169,14 @@ def test_a_perfect_clustering_has_none():
 
 
 def test_an_interval_does_not_pass_what_the_metric_can_be():
-    found = Replicated(np.array([[0.90, 0.95, 0.99]]), 100)
-    assert estimates.estimate([0.99], found, 0, fits=False).high == 1.0
+    replicated = Replicated(np.array([[0.90, 0.95, 0.99]]), 100)
+    assert estimates.estimate([0.99], replicated, 0, fits=False).high == 1.0
 
 
 def test_seeds_without_arrays_are_resampled_alone():
-    own = estimates.estimate([0.5, 0.6, math.nan, 0.7], None, 0, fits=False)
-    assert (own.over, own.n, own.mean) == ("seeds", 3, pytest.approx(0.6)) and 0.5 <= own.low < own.high <= 0.7
+    estimate = estimates.estimate([0.5, 0.6, math.nan, 0.7], None, 0, fits=False)
+    assert (estimate.over, estimate.n, estimate.mean) == ("seeds", 3, pytest.approx(0.6))
+    assert 0.5 <= estimate.low < estimate.high <= 0.7
 
 
 # Ranks
@@ -184,8 +186,8 @@ def test_a_row_that_is_right_wherever_the_other_is_and_more_is_told_apart():
     """Their intervals overlap; on the same images one is never behind."""
 
     def predictions(stage, truth):
-        found = mixed(truth, 0.8, 0)
-        return np.where(np.arange(N) % 5 == 0, truth, found) if name(stage) == "lda" else found
+        mostly = mixed(truth, 0.8, 0)
+        return np.where(np.arange(N) % 5 == 0, truth, mostly) if name(stage) == "lda" else mostly
 
     best, second = table(Stored(predictions=predictions).rows("classifier=knn,lda", *CLASSIFIED)).entries
     assert best.params["classifier.name"] == "lda" and (best.rank, second.rank) == (1, 2)
@@ -194,9 +196,9 @@ def test_a_row_that_is_right_wherever_the_other_is_and_more_is_told_apart():
 
 def test_equal_predictions_share_a_rank_whatever_their_number():
     rows = Stored().rows("classifier=knn,lda,svm", *CLASSIFIED)
-    found = table(rows)
-    assert [(entry.rank, entry.tied, entry.tested) for entry in found.entries] == [(1, 3, True)] * 3
-    assert "all 3 cannot be told apart" in standings.words(found)
+    leaderboard = table(rows)
+    assert [(entry.rank, entry.tied, entry.tested) for entry in leaderboard.entries] == [(1, 3, True)] * 3
+    assert "all 3 cannot be told apart" in standings.words(leaderboard)
 
 
 def test_noise_of_the_seeds_keeps_rows_together():
@@ -219,18 +221,34 @@ def test_of_many_rows_the_best_alone_are_resampled_and_it_is_said(monkeypatch):
     rows = Stored(predictions=predictions).rows("classifier=knn", "classifier.n_neighbors=1,5,9,13", *CLASSIFIED)
     monkeypatch.setattr(standings, "IMAGES", 2 * N)
     monkeypatch.setattr(standings, "BESIDE", 1)
-    found = table(rows)
-    assert [entry.tested for entry in found.entries] == [True, True, False, False]
-    assert [entry.values["val_accuracy"].over for entry in found.entries] == ["images", "images", None, None]
-    assert [entry.values["accuracy"].over for entry in found.entries] == ["images", None, None, None]
-    assert [entry.rank for entry in found.entries][2:] == [3, 4]
-    assert "The best 2 have intervals" in found.note and found.note in standings.words(found)
+    leaderboard = table(rows)
+    assert [entry.tested for entry in leaderboard.entries] == [True, True, False, False]
+    assert [entry.values["val_accuracy"].over for entry in leaderboard.entries] == ["images", "images", None, None]
+    assert [entry.values["accuracy"].over for entry in leaderboard.entries] == ["images", None, None, None]
+    assert [entry.rank for entry in leaderboard.entries][2:] == [3, 4]
+    assert "The best 2 have intervals" in leaderboard.note and leaderboard.note in standings.words(leaderboard)
+
+
+def test_the_best_row_is_resampled_even_where_it_alone_exceeds_the_limit(monkeypatch):
+    rows = Stored().rows("classifier=knn", "classifier.n_neighbors=1,5,9", *CLASSIFIED)
+    monkeypatch.setattr(standings, "IMAGES", N - 1)
+    entries = table(rows).entries
+    assert [entry.tested for entry in entries] == [True, False, False]
+    assert [entry.values["val_accuracy"].over for entry in entries] == ["images", None, None]
+
+
+def test_no_more_rows_are_compared_pair_by_pair_than_the_limit_says(monkeypatch):
+    rows = Stored().rows("classifier=knn", "classifier.n_neighbors=1,5,9", *CLASSIFIED)
+    monkeypatch.setattr(standings, "COMPARED", 2)
+    leaderboard = table(rows)
+    assert [entry.tested for entry in leaderboard.entries] == [True, True, False]
+    assert leaderboard.note == "The best 2 have intervals and shared ranks; the others stand by their values."
 
 
 def test_progress_counts_what_is_resampled():
-    told = []
-    table(Stored().rows("classifier=knn,lda", *CLASSIFIED), progress=lambda *counts: told.append(counts))
-    assert told == [(1, 2), (2, 2)]
+    steps = []
+    table(Stored().rows("classifier=knn,lda", *CLASSIFIED), progress=lambda *counts: steps.append(counts))
+    assert steps == [(1, 2), (2, 2)]
 
 
 # Without arrays
@@ -240,10 +258,10 @@ def test_without_arrays_rows_stand_by_their_values_and_it_is_said():
     def predictions(stage, truth):
         return mixed(truth, {"knn": 0.8, "lda": 0.81, "svm": 0.8}[name(stage)], 0)
 
-    found = table(Stored(predictions=predictions, arrays=False).rows("classifier=knn,lda,svm", *CLASSIFIED))
-    assert [(entry.rank, entry.tied) for entry in found.entries] == [(1, 1), (2, 2), (2, 2)]
-    assert not any(entry.tested or entry.values["accuracy"].over for entry in found.entries)
-    assert standings.words(found).startswith("The arrays of 3 results are gone")
+    leaderboard = table(Stored(predictions=predictions, arrays=False).rows("classifier=knn,lda,svm", *CLASSIFIED))
+    assert [(entry.rank, entry.tied) for entry in leaderboard.entries] == [(1, 1), (2, 2), (2, 2)]
+    assert not any(entry.tested or entry.values["accuracy"].over for entry in leaderboard.entries)
+    assert standings.words(leaderboard).startswith("The arrays of 3 results are gone")
 
 
 def test_an_array_that_is_damaged_is_no_interval_and_nothing_is_kept():
@@ -272,17 +290,17 @@ def test_what_was_worked_out_is_read_again_and_a_damaged_file_made_anew():
 
 
 def test_other_results_are_other_standings():
-    one = Stored().rows("classifier=knn", *CLASSIFIED)
-    table(one)
-    other = Stored(predictions=lambda stage, truth: mixed(truth, 0.8, 9)).rows("classifier=knn", *CLASSIFIED)
-    assert table(other).entries[0].values["accuracy"].mean == other[0].metrics["accuracy"]
+    rows = Stored().rows("classifier=knn", *CLASSIFIED)
+    table(rows)
+    others = Stored(predictions=lambda stage, truth: mixed(truth, 0.8, 9)).rows("classifier=knn", *CLASSIFIED)
+    assert table(others).entries[0].values["accuracy"].mean == others[0].metrics["accuracy"]
     table(Stored(arrays=False).rows("classifier=knn", *CLASSIFIED))
     assert len(list(kept.folder().glob("*.json"))) == 3
 
 
 def test_results_that_come_back_have_their_intervals_again():
-    gone = Stored(arrays=False).rows("classifier=knn", *CLASSIFIED)
-    assert table(gone).entries[0].values["accuracy"].over is None
+    rows = Stored(arrays=False).rows("classifier=knn", *CLASSIFIED)
+    assert table(rows).entries[0].values["accuracy"].over is None
     assert table(Stored().rows("classifier=knn", *CLASSIFIED)).entries[0].values["accuracy"].over == "images"
 
 

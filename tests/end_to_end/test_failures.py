@@ -23,8 +23,8 @@ def table(bench: Bench) -> dict[str, dict[str, str]]:
 
 
 def failed(bench: Bench) -> tuple[str, dict[str, str]]:
-    [found] = [(key, row) for key, row in table(bench).items() if row["status"] == FAILED]
-    return found
+    [failure] = [(key, row) for key, row in table(bench).items() if row["status"] == FAILED]
+    return failure
 
 
 def test_a_failed_fit_is_recorded_tried_again_and_reopened(editable: Bench):
@@ -154,10 +154,10 @@ def test_a_full_disk_is_a_clear_error_and_leaves_nothing_half_written(empty: Ben
     assert "no space left below" in done.stderr
     assert "BACKBENCH_STORE" in done.stderr
     assert "Traceback" not in done.stderr
-    store, found = Store(kept), [*kept.glob("*/??/*.json")]
-    assert {path.parts[-3] for path in found} - {"features"} == {"dataset", "audit"}
-    found = [path for path in found if path.parts[-3] != "features"]
-    for path in found:
+    store, written = Store(kept), [*kept.glob("*/??/*.json")]
+    assert {path.parts[-3] for path in written} - {"features"} == {"dataset", "audit"}
+    written = [path for path in written if path.parts[-3] != "features"]
+    for path in written:
         record = store.read(path.parts[-3], path.stem)
         assert record["status"] == DONE
         for name in record["arrays"]:

@@ -17,14 +17,14 @@ FILES = ("index.html", "paper.csv", "paper.json", "paper.md", "pictures/publishe
 
 
 def folder(bench: Bench) -> Path:
-    (found,) = (bench.results / "papers" / NAME).iterdir()
-    return found
+    (only,) = (bench.results / "papers" / NAME).iterdir()
+    return only
 
 
 def figure(clusterer: str, backbone: str = "pixels") -> str:
     """The first figure of a clusterer on the codes of a backbone."""
     wanted = {"clusterer.name": clusterer, "backbone.name": backbone}
-    return next(one.name for one in papers.load(NAME).figures if wanted.items() <= one.where.items())
+    return next(entry.name for entry in papers.load(NAME).figures if wanted.items() <= entry.where.items())
 
 
 def stamps(place: Path) -> dict[str, tuple[int, int]]:
@@ -35,13 +35,13 @@ def stamps(place: Path) -> dict[str, tuple[int, int]]:
 def summary(database: Path) -> dict[str, float]:
     """The metrics of the summary run that are of a paper, each with the number of times that it was logged."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        found = connection.execute(
+        latest = connection.execute(
             "SELECT key, value, (SELECT count(*) FROM metrics AS all_ WHERE all_.run_uuid = latest.run_uuid "
             "AND all_.key = latest.key) FROM latest_metrics AS latest WHERE key LIKE 'paper/%'"
         ).fetchall()
     connection.close()
-    assert {count for _, _, count in found} <= {1}
-    return {key: value for key, value, _ in found}
+    assert {count for _, _, count in latest} <= {1}
+    return {key: value for key, value, _ in latest}
 
 
 @pytest.mark.timeout(600)
@@ -61,7 +61,7 @@ def test_a_paper_from_nothing_and_again(empty: Bench):
     assert all((place / name).is_file() for name in FILES)
     table = json.loads((place / "paper.json").read_text())
     assert table["finished"] and table["runs"] == len(tracked(empty.database)) >= 8
-    assert {one["key"] for one in table["stand_ins"]} >= {"dataset.sample", "backbone.widths", "backbone.epochs"}
+    assert {entry["key"] for entry in table["stand_ins"]} >= {"dataset.sample", "backbone.widths", "backbone.epochs"}
     assert 0 < table["circumstances"]["launch"]["computed"] < table["circumstances"]["launch"]["stages"]
     for words in ("k-means on pixels", "k-means on codes", "backbone.epochs 3 in place of 200"):
         assert words in done.stdout
@@ -88,7 +88,9 @@ def test_a_paper_from_nothing_and_again(empty: Bench):
     assert summary(empty.database) == metrics and content(empty.database) == rows
     csv_ = empty.run(*WORDS, "--format", "csv", "--to", str(empty.results / "copy"), check=0).stdout
     assert csv_ == (empty.results / "copy" / "paper.csv").read_text() == (place / "paper.csv").read_text()
-    assert [one["figure"] for one in csv.DictReader(csv_.splitlines())] == [one["name"] for one in table["lines"]]
+    assert [entry["figure"] for entry in csv.DictReader(csv_.splitlines())] == [
+        entry["name"] for entry in table["lines"]
+    ]
 
 
 def test_a_figure_whose_fit_fails_is_said_and_ends_with_1(empty: Bench):

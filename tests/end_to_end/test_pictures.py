@@ -15,12 +15,12 @@ FEW = 4
 
 def entries(bench: Bench) -> dict[Path, dict]:
     """What the indexes of the pictures know, by the file of each."""
-    found = {}
+    drawn = {}
     for index in (bench.results / "pictures").rglob("index.json"):
         for entry in json.loads(index.read_text()).values():
             if "png" in entry:
-                found[index.parent / entry["png"]] = entry
-    return found
+                drawn[index.parent / entry["png"]] = entry
+    return drawn
 
 
 def stamps(files) -> dict[Path, tuple[int, int]]:
@@ -53,11 +53,11 @@ def test_a_sweep_is_killed_while_it_draws_and_goes_on(empty: Bench):
     assert empty.log_of_snakemake() == starts, "all was there"
     assert stamps(entries(empty)) == after
 
-    gone = next(path for path in sorted(after) if path.stem == "silhouette")
-    gone.unlink()
+    deleted = next(path for path in sorted(after) if path.stem == "silhouette")
+    deleted.unlink()
     empty.run("sweep", *GRID, check=0)
     now = stamps(entries(empty))
-    assert gone.exists() and {path for path in now if now[path] != after.get(path)} == {gone}
+    assert deleted.exists() and {path for path in now if now[path] != after.get(path)} == {deleted}
 
 
 def test_a_sweep_without_pictures_and_one_on_request(bench: Bench):

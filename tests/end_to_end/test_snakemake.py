@@ -67,19 +67,19 @@ def test_jobs_read_the_plan_and_do_not_make_it(plain: Bench):
         "print(found.hash, len(found.runs))\n"
     )
     variables = {"BACKBENCH_PLAN": str(plan), "BACKBENCH_CONF": str(plain.results / "nowhere")}
-    told = Bench(plain.checkout, plain.results, variables).python(code, check=0).stdout.split()
-    assert told == [plan.stem, str(RUNS)]
+    words = Bench(plain.checkout, plain.results, variables).python(code, check=0).stdout.split()
+    assert words == [plan.stem, str(RUNS)]
     del variables["BACKBENCH_PLAN"]
     assert Bench(plain.checkout, plain.results, variables).python(code).returncode != 0
 
 
 def test_a_dry_run_of_the_launcher_lists_the_jobs_and_makes_nothing(empty: Bench):
     done = empty.run("sweep", *GRID, "--", "-n", check=0)
-    told = done.stdout + done.stderr
-    assert "dry-run" in told
+    text = done.stdout + done.stderr
+    assert "dry-run" in text
     for rule in ("fetch_dataset", "extract_features", "join_runs", "track_runs"):
-        assert rule in told
-    assert f"{RUNS} runs from {FITS} distinct fits" in told
+        assert rule in text
+    assert f"{RUNS} runs from {FITS} distinct fits" in text
     assert not empty.store.exists()
     assert not empty.database.exists()
     assert not [*empty.results.glob("receipts/*/*.json")]

@@ -40,44 +40,44 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("BACKBENCH_", "MLFLOW_"))}
-        own = {
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("BACKBENCH_", "MLFLOW_"))}
+        folders = {
             "PYTHONPATH": str(self.checkout / "workflow"),
             "BACKBENCH_RESULTS": str(self.results),
             "BACKBENCH_DOWNLOADS": str(paths.downloads()),
             # What killed processes leave behind goes with the folder of the test.
             "TMPDIR": str(self.results.parent),
         }
-        return {**kept, **own, **self.variables}
+        return {**inherited, **folders, **self.variables}
 
     def run(self, *words: str, check: int | None = None, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess:
         """Run `backbench` to its end, behind the words of `prefix`; `check` is the exit status that it must have."""
         done = self._run([*prefix, sys.executable, "-c", MAIN, *words], self.results.parent)
-        assert check is None or done.returncode == check, _told(words, done)
+        assert check is None or done.returncode == check, _report(words, done)
         return done
 
     def snakemake(self, *words: str, check: int | None = None) -> subprocess.CompletedProcess:
         """Run plain `snakemake` in the checkout to its end."""
         done = self._run([sys.executable, "-m", "snakemake", *words], self.checkout)
-        assert check is None or done.returncode == check, _told(words, done)
+        assert check is None or done.returncode == check, _report(words, done)
         return done
 
     def python(self, code: str, check: int | None = None) -> subprocess.CompletedProcess:
         """Run a few lines of Python in the surroundings of the bench."""
         done = self._run([sys.executable, "-c", code], self.results.parent)
-        assert check is None or done.returncode == check, _told((code,), done)
+        assert check is None or done.returncode == check, _report((code,), done)
         return done
 
     def start(self, *words: str, module: str | None = None) -> subprocess.Popen:
         """Start `backbench` (or another program, by its module) in a process group of its own, talking into a file."""
         program = ["-m", module] if module else ["-c", MAIN]
-        with (self.results.parent / "launches.log").open("ab") as said:
+        with (self.results.parent / "launches.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, *program, *words],
                 cwd=self.checkout if module else self.results.parent,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -100,15 +100,15 @@ class Bench:
     def members(self) -> dict[str, tuple[int, int, int]]:
         """Every file of the store with its inode, time and size: what was written again differs."""
         files = (path for path in self.store.rglob("*") if path.is_file() and "partial" not in path.parts)
-        found = {str(path.relative_to(self.store)): path.stat() for path in files}
-        return {name: (stat.st_ino, stat.st_mtime_ns, stat.st_size) for name, stat in found.items()}
+        stats = {str(path.relative_to(self.store)): path.stat() for path in files}
+        return {name: (stat.st_ino, stat.st_mtime_ns, stat.st_size) for name, stat in stats.items()}
 
     def arrays(self) -> dict[str, bytes]:
         """Content of every array in the store."""
         return {path.name: path.read_bytes() for path in self.store.rglob("*.npy") if "partial" not in path.parts}
 
 
-def _told(words: tuple[str, ...], done: subprocess.CompletedProcess) -> str:
+def _report(words: tuple[str, ...], done: subprocess.CompletedProcess) -> str:
     return f"{words} ended with {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
 
 
@@ -143,42 +143,42 @@ def tracked(database: Path) -> dict[str, Tracked]:
         for run, key, value in connection.execute("SELECT run_uuid, key, value FROM latest_metrics WHERE NOT is_nan"):
             metrics.setdefault(run, {})[key] = value
     connection.close()
-    found = {}
+    active = {}
     for run, status in runs:
         key = tags[run].get("config_hash")
         if key:
-            assert key not in found, f"config hash {key} stands in two runs"
-            found[key] = Tracked(run, status, metrics.get(run, {}), tags[run])
-    return found
+            assert key not in active, f"config hash {key} stands in two runs"
+            active[key] = Tracked(run, status, metrics.get(run, {}), tags[run])
+    return active
 
 
 def statuses(database: Path) -> set[str]:
     """Every status that an active run has, summaries included."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        found = {status for (status,) in connection.execute("SELECT status FROM runs WHERE lifecycle_stage='active'")}
+        rows = connection.execute("SELECT DISTINCT status FROM runs WHERE lifecycle_stage = 'active'").fetchall()
     connection.close()
-    return found
+    return {status for (status,) in rows}
 
 
 def content(database: Path) -> dict[str, list]:
     """Every row of the tables that hold runs."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        found = {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in TABLES}
+        tables = {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in TABLES}
     connection.close()
-    return found
+    return tables
 
 
 def processes(results: Path) -> list[int]:
     """Living processes that work on a results folder, by the environment that they were started with."""
     wanted = f"BACKBENCH_RESULTS={results}\0".encode()
-    found = []
+    pids = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if wanted in (entry / "environ").read_bytes() and "(zombie)" not in (entry / "status").read_text():
-                found.append(int(entry.name))
+                pids.append(int(entry.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 def kill(process: subprocess.Popen) -> None:
@@ -228,11 +228,9 @@ def copy_results(source: Path, target: Path) -> Path:
 
 @dataclass(frozen=True)
 class Finished:
-    """The undisturbed sweep that the others are compared with, and how long it took."""
+    """The undisturbed sweep that the others are compared with."""
 
     bench: Bench
-    seconds: float
-    said: str
 
 
 def end_all(results: Path) -> None:

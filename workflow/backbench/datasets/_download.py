@@ -102,6 +102,7 @@ class Resuming:
     def __init__(self, part: Path, most: int | None = None):
         self.part, self.most = part, most
         self.resumed = False
+        self._ranges = True  # whether the server sends the rest of a file when asked for it
         self._checksums: dict[str, str] = {}
 
     def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
@@ -135,7 +136,7 @@ class Resuming:
 
         have = self._size()
         # Without identity, a server may compress the archive again, and ranges would count compressed bytes.
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have and self._ranges else {})
         try:
             with requests.get(url, headers=headers, stream=True, timeout=STALL_SECONDS) as response:
                 self._take(response, have)
@@ -156,6 +157,7 @@ class Resuming:
             raise FetchError(f"{shown(response.url)}: the server answers {response.status_code} {response.reason}")
         start = have if _continues(response, have) else 0
         if response.status_code == 206 and start < have:
+            self._ranges = False
             self.part.unlink()
             raise _Broken("the server sent another range than requested")
         self.resumed = self.resumed or start > 0

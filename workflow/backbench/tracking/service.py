@@ -111,9 +111,14 @@ def _open(path: Path) -> None:
 
 
 def _ask(uri: str) -> None:
-    """Any answer counts, a refusal too: a proxy may well not know the health page."""
+    """Any answer counts, a refusal too: a proxy may well not know the health page.
+
+    So it is asked without the user and password of the address, which urllib would take for a part of the host.
+    """
+    parts = urllib.parse.urlsplit(uri)
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     with contextlib.suppress(urllib.error.HTTPError):
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).close()
+        urllib.request.urlopen(f"{bare.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).close()
 
 
 def _knock(uri: str) -> None:
