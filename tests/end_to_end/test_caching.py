@@ -164,7 +164,7 @@ def test_a_damaged_record_and_a_lost_array_are_computed_anew(bench: Bench, finis
     (store.path(*lost).parent / entry["file"]).unlink()
     done = bench.run("sweep", *GRID, check=0)
     after = bench.members()
-    assert "2/2 stage results" in done.stderr
+    assert "results 2/2" in done.stderr
     again = {name for name in after if name.endswith(".json") and after[name] != before[name]}
     assert again == {str(store.path(*member).relative_to(bench.store)) for member in (damaged, lost)}
     assert bench.arrays() == arrays

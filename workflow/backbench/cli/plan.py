@@ -7,13 +7,14 @@ from collections import Counter
 
 from backbench import hashing, launching, machine, paths, planning
 from backbench.pictures import drawing, forecast
+from backbench.schema import ConfigError
 from backbench.stage import KINDS, RECIPE
-from backbench.store import Store
+from backbench.store import FAILED, Store
 from backbench.sweep.grid import HEADS
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
 from backbench.sweep.run import status
-from backbench.sweep.run.status import CURRENT, FAILED, STALE, Status
+from backbench.sweep.run.status import CURRENT, STALE, Status
 from backbench.sweep.time import launches
 from backbench.sweep.time.launches import Announced
 from backbench.wording import counted
@@ -30,8 +31,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def describe(planned: planning.Planned, found: Status, n_cores: int) -> Announced:
-    """Print a plan and its state to stderr; returns what is announced of its time."""
+def describe(planned: planning.Planned, state: Status, n_cores: int) -> Announced:
+    """Print a plan and its state to stderr; returns the estimate of its time."""
     plan = planned.plan
     fits = sum(stage.kind in HEADS for stage in plan.stages.values())
     title = plan.request.get("experiment", "sweep")
@@ -40,27 +41,27 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> Announce
         say(f"  note: {notice}")
     if not planned.fingerprinted:
         unread = counted(planned.unread, "file")
-        say(f"  {unread} not read yet: `sweep` reads them first; until then, hashes are provisional")
-    say(_table(plan, found))
-    for member, (known, rows) in found.known.items():
-        say(f"  features of {plan.stages[member].family}: {known:,} of {rows:,} images known, the others are computed")
-    pending = sum(found.pending(shard) for shard in plan.shards.values())
-    announced = announce(plan, found, n_cores)
-    say(f"shards to compute: {pending} of {len(plan.shards)}; time: {announced.text}")
+        say(f"  {unread} not read yet; `sweep` reads them first, and hashes are provisional until then")
+    say(_table(plan, state))
+    for member, (known, rows) in state.known.items():
+        say(f"  features of {plan.stages[member].family}: {known:,} of {rows:,} images are cached")
+    pending = sum(state.pending(shard) for shard in plan.shards.values())
+    announced = announce(plan, state, n_cores)
+    say(f"jobs to run: {pending} of {len(plan.shards)}; estimated time: {announced.text}")
     for line in announced.longest:
         say(f"  {line}")
     say(f"plan {hashing.short(plan.hash)}, sweep {hashing.short(plan.sweep)}")
     return announced
 
 
-def announce(plan: Plan, found: Status, n_cores: int) -> Announced:
-    """How long a launch will take, its pictures among it."""
-    due = drawing.wanted(plan) and (found.needed or launching.undrawn(plan))
+def announce(plan: Plan, state: Status, n_cores: int) -> Announced:
+    """The estimated time of a launch, including its pictures."""
+    due = drawing.wanted(plan) and (state.needed or launching.undrawn(plan))
     drawn = forecast.of_sweep(plan) if due else forecast.Forecast()
-    return launches.announce(plan, found, n_cores, drawn.pictures, drawn.seconds)
+    return launches.announce(plan, state, n_cores, drawn.pictures, drawn.seconds)
 
 
-def _table(plan: Plan, found: Status) -> str:
+def _table(plan: Plan, state: Status) -> str:
     lines = [f"  {'stage':<16}{'total':>7}{'done':>7}{'pending':>9}{'failed before':>15}{'older code':>12}"]
     for kind in KINDS:
         if kind == RECIPE:
@@ -68,8 +69,8 @@ def _table(plan: Plan, found: Status) -> str:
         members = [key for key, stage in plan.stages.items() if stage.kind == kind]
         if not members:
             continue
-        states = Counter(found.states[member] for member in members)
-        pending = sum(member in found.needed for member in members)
+        states = Counter(state.states[member] for member in members)
+        pending = sum(member in state.needed for member in members)
         cells = (len(members), states[CURRENT], pending, states[FAILED], states[STALE])
         lines.append(f"  {kind:<16}{cells[0]:>7}{cells[1]:>7}{cells[2]:>9}{cells[3]:>15}{cells[4]:>12}")
     return "\n".join(lines)
@@ -80,10 +81,10 @@ def cores(asked: str) -> int:
     if asked == "all":
         return machine.cores()
     if not re.fullmatch(r"[0-9]{1,6}", asked) or int(asked) < 1:
-        raise planning.ConfigError(f"--cores: received {asked!r}; allowed: all, or a whole number >= 1.")
+        raise ConfigError(f"--cores: received {asked!r}; allowed: all, or a whole number >= 1.")
     return int(asked)
 
 
 def say(text: str) -> None:
-    """Everything that is not machine-readable goes to stderr."""
+    """Print to stderr, where everything goes that is not machine-readable."""
     print(text, file=sys.stderr)
