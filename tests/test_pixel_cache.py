@@ -177,7 +177,7 @@ def test_a_cache_without_room_stops_nobody(folder, tmp_path):
     command = [sys.executable, "-c", LIMITED, folder, tmp_path / "with"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == digest_of(folder) and "is full: decoded images are not kept" in done.stderr
+    assert done.stdout.strip() == digest_of(folder) and "is full: decoded images are no longer cached" in done.stderr
     np.testing.assert_array_equal(prepared(folder, tmp_path / "with"), prepared(folder, tmp_path / "without"))
 
 
@@ -197,7 +197,7 @@ def test_a_disk_that_fills_up_stops_nobody(folder, tiny, monkeypatch, caplog):
     monkeypatch.setattr(_pixel_caching, "SHARE", 1000)
     large = Policy(64, "RGB", "squash", "bilinear")
     audit = _fingerprint.take(folder, _layout.read(folder), Reading(policies=[POLICY, large], store=tiny))
-    assert len(audit.readable) == 30 and "is full: decoded images are not kept" in caplog.text
+    assert len(audit.readable) == 30 and "is full: decoded images are no longer cached" in caplog.text
 
 
 def test_a_disk_without_any_room_stops_nobody(folder, tiny, monkeypatch, caplog):
@@ -206,7 +206,7 @@ def test_a_disk_without_any_room_stops_nobody(folder, tiny, monkeypatch, caplog)
     with pytest.raises(OSError, match="No space left"), (tiny / "full").open("wb", buffering=0) as file:
         while True:
             file.write(bytes(512))
-    assert len(take(folder, tiny).readable) == 30 and "is full: decoded images are not kept" in caplog.text
+    assert len(take(folder, tiny).readable) == 30 and "is full: decoded images are no longer cached" in caplog.text
 
 
 def test_what_cannot_fit_is_not_begun(folder, tmp_path, caplog):

@@ -18,6 +18,7 @@ NEUTRAL = frozenset(
     for name in (
         *("paths", "files", "store", "schema", "plugins", "hashing", "code", "stage", "provenance"),
         "datasets._registry",
+        "backbones._contract",
     )
 )
 

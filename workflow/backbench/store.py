@@ -59,9 +59,11 @@ class Store:
         return record
 
     def complete(self, kind: str, record: Mapping[str, Any]) -> bool:
-        """Whether every array that a record names lies beside it with its full size."""
-        folder = self.path(kind, record["hash"]).parent
-        return all(_size(folder / item["file"]) == item["bytes"] for item in record["arrays"].values())
+        """Whether every array that a record names is there with its full size: beside it, or with the kind it names."""
+        return all(
+            _size(self.path(item.get("kind", kind), record["hash"]).parent / item["file"]) == item["bytes"]
+            for item in record["arrays"].values()
+        )
 
     def info(self, kind: str, member: str) -> Mapping[str, Any]:
         """The information of a member.

@@ -16,6 +16,7 @@ from backbench.sweep.results import ledger
 from backbench.sweep.run import status
 from backbench.sweep.run.status import CURRENT, STALE, Status
 from backbench.sweep.time import launches
+from backbench.sweep.time.estimate import Expectation
 from backbench.sweep.time.launches import Announced
 from backbench.wording import counted
 
@@ -35,7 +36,8 @@ def describe(planned: planning.Planned, state: Status, n_cores: int) -> Announce
     """Print a plan and its state to stderr; returns the estimate of its time."""
     plan = planned.plan
     fits = sum(stage.kind in HEADS for stage in plan.stages.values())
-    title = plan.request.get("experiment", "sweep")
+    experiment = plan.request.get("experiment")
+    title = "sweep" if experiment in (None, "none") else experiment
     say(f"{title}: {counted(len(plan.runs), 'run')} from {counted(fits, 'distinct fit')}")
     for notice in planned.notices:
         say(f"  note: {notice}")
@@ -45,7 +47,10 @@ def describe(planned: planning.Planned, state: Status, n_cores: int) -> Announce
     say(_table(plan, state))
     for member, (known, rows) in state.known.items():
         say(f"  features of {plan.stages[member].family}: {known:,} of {rows:,} images are cached")
-    pending = sum(state.pending(shard) for shard in plan.shards.values())
+    rescored = launches.rescored(Expectation(plan, state, n_cores))
+    if rescored:
+        say(f"  {rescored}")
+    pending = sum(state.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
     announced = announce(plan, state, n_cores)
     say(f"jobs to run: {pending} of {len(plan.shards)}; estimated time: {announced.text}")
     for line in announced.longest:
@@ -56,7 +61,7 @@ def describe(planned: planning.Planned, state: Status, n_cores: int) -> Announce
 
 def announce(plan: Plan, state: Status, n_cores: int) -> Announced:
     """The estimated time of a launch, including its pictures."""
-    due = drawing.wanted(plan) and (state.needed or launching.undrawn(plan))
+    due = drawing.wanted(plan) and (state.due or launching.undrawn(plan))
     drawn = forecast.of_sweep(plan) if due else forecast.Forecast()
     return launches.announce(plan, state, n_cores, drawn.pictures, drawn.seconds)
 
@@ -72,8 +77,22 @@ def _table(plan: Plan, state: Status) -> str:
         states = Counter(state.states[member] for member in members)
         pending = sum(member in state.needed for member in members)
         cells = (len(members), states[CURRENT], pending, states[FAILED], states[STALE])
-        lines.append(f"  {kind:<16}{cells[0]:>7}{cells[1]:>7}{cells[2]:>9}{cells[3]:>15}{cells[4]:>12}")
+        lines.append(_table_line(kind, *cells))
+    if state.scores:
+        lines.append(_scores_line(plan, state))
     return "\n".join(lines)
+
+
+def _scores_line(plan: Plan, state: Status) -> str:
+    """The scores of the fits, which are stored apart from them."""
+    fits = [key for key, stage in plan.stages.items() if stage.kind in HEADS]
+    states = Counter(state.scores[fit] for fit in fits if fit in state.scores)
+    pending = sum(fit in state.needed or state.scores.get(fit) != CURRENT for fit in fits)
+    return _table_line("scores", len(fits), states[CURRENT], pending, states[FAILED], states[STALE])
+
+
+def _table_line(kind: str, total: int, done: int, pending: int, failed: int, older: int) -> str:
+    return f"  {kind:<16}{total:>7}{done:>7}{pending:>9}{failed:>15}{older:>12}"
 
 
 def cores(asked: str) -> int:

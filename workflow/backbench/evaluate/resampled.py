@@ -61,7 +61,8 @@ def metrics(row: Row, head: str, names: Iterable[str], images: Images) -> dict[s
     member = row.run.stages[head]
     stored = row.records[member].get("arrays", {})
     wanted = [name for name in names if name in row.metrics and catalogue.metric(name).resampled]
-    return _BY_HEAD[head](row, wanted, {name: _reader(images.store, head, member, name) for name in stored}, images)
+    arrays = {name: _reader(images.store, entry.get("kind", head), member, name) for name, entry in stored.items()}
+    return _BY_HEAD[head](row, wanted, arrays, images)
 
 
 def is_share(name: str) -> bool:
@@ -75,8 +76,8 @@ def labels(row: Row, images: Images) -> np.ndarray:
     return found[_scored(row, images)]
 
 
-def _reader(store: Store, head: str, member: str, name: str) -> Callable[[], np.ndarray]:
-    return lambda: store.array(head, member, name)
+def _reader(store: Store, kind: str, member: str, name: str) -> Callable[[], np.ndarray]:
+    return lambda: store.array(kind, member, name)
 
 
 Arrays = Mapping[str, Callable[[], np.ndarray]]

@@ -109,9 +109,10 @@ class Source:
     def array(self, kind: str, name: str, mmap: bool = False) -> "np.ndarray | None":
         """An array (rows, ...) of one of the run's stages; None where the stage or the array does not exist."""
         member = self.row.stages.get(kind)
-        if member is None or name not in self.row.records.get(member, {}).get("arrays", {}):
+        entry = self.row.records.get(member, {}).get("arrays", {}).get(name) if member else None
+        if member is None or entry is None:
             return None
-        return self.store.array(kind, member, name, mmap=mmap)
+        return self.store.array(entry.get("kind", kind), member, name, mmap=mmap)
 
     def stored(self, kind: str, name: str) -> "np.ndarray":
         """An array (rows, ...) that one of the run's stages must have.

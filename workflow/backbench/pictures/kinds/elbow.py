@@ -11,6 +11,7 @@ from backbench.pictures import _spaces
 from backbench.pictures.source import Source
 from backbench.plots import Picture
 from backbench.sweep.results import ledger
+from backbench.sweep.run import scored
 
 if TYPE_CHECKING:
     from backbench.plots.elbow import Curve
@@ -67,8 +68,9 @@ def family_of(source: Source) -> list[Candidate]:
         member = run.stages.get(HEAD)
         if member and member not in siblings and (stages[member].parents, stages[member].config["scope"]) == place:
             siblings[member] = run
-    read = {member: source.store.read(HEAD, member) for member in siblings if member not in row.records}
-    records = {**row.records, **{member: record for member, record in read.items() if record}}
+    read = {member: scored.read(HEAD, member, source.store) for member in siblings if member not in row.records}
+    complete = {member: record for member, record in read.items() if record and scored.scored(record)}
+    records = {**row.records, **complete}
     spaces = candidates.representations(ledger.Row(row.plan, run, records) for run in siblings.values())
     every = [candidate for group in spaces for candidate in group.candidates]
     name = next((candidate.family for candidate in every if candidate.member == clustering), None)

@@ -10,10 +10,11 @@ from typing import Any
 from backbench import hashing, paths
 from backbench.files import write_text
 from backbench.schema import ConfigError
-from backbench.stage import RECIPE
+from backbench.stage import RECIPE, SCORES
 from backbench.sweep.grid import Grid, Run, Stage
 from backbench.sweep.plan.shards import Shard
 from backbench.sweep.plan.shards import cut as shards_of
+from backbench.sweep.plan.shards import scoring as scoring_of
 
 FORMAT = 1
 
@@ -55,9 +56,23 @@ class Plan:
     def _owners(self) -> Mapping[str, str]:
         return {member: shard.id for shard in self.shards.values() for member in shard.members}
 
+    @cached_property
+    def scoring(self) -> Mapping[str, Shard]:
+        """By id, what one job scores where fits are there and their scores are not: all fits on one matrix."""
+        return scoring_of(self.stages)
+
+    def scoring_of(self, member: str) -> Shard:
+        """What a fit is scored with where it is scored by itself."""
+        return self.scoring[self._scorers[member]]
+
+    @cached_property
+    def _scorers(self) -> Mapping[str, str]:
+        return {member: shard.id for shard in self.scoring.values() for member in shard.members}
+
     def code(self, shard: Shard) -> str:
-        """Digest of all the code that the members of a shard depend on."""
-        return hashing.digest(sorted({self.stages[member].code for member in shard.members}))
+        """Digest of all the code that the members of a shard depend on, or that scores them."""
+        stages = [self.stages[member] for member in shard.members]
+        return hashing.digest(sorted({stage.scoring if shard.kind == SCORES else stage.code for stage in stages}))
 
     def parents(self, shard: Shard) -> list[Shard]:
         """The shards that go before this one: those that it reads, and for features of images the audit of these."""
@@ -125,14 +140,14 @@ def _parse(body: Mapping[str, Any]) -> Plan:
 
 def ancestors(stages: Mapping[str, Stage], members: Iterable[str]) -> set[str]:
     """`members` and every stage before them."""
-    found: set[str] = set()
+    reached: set[str] = set()
     waiting = list(members)
     while waiting:
         member = waiting.pop()
-        if member not in found:
-            found.add(member)
+        if member not in reached:
+            reached.add(member)
             waiting.extend(ref for _, ref in stages[member].parents.values())
-    return found
+    return reached
 
 
 def stage_entry(stage: Stage) -> dict[str, Any]:
@@ -145,21 +160,25 @@ def stage_entry(stage: Stage) -> dict[str, Any]:
         "about": dict(stage.about),
         "parents": {role: list(ref) for role, ref in stage.parents.items()},
         "code": stage.code,
+        **({"scoring": stage.scoring} if stage.scoring else {}),
     }
 
 
 def _entry(stage: Stage) -> dict[str, Any]:
     aids = {role: list(ref) for role, ref in stage.aids.items()}
-    return {**stage_entry(stage), "aids": aids} if aids else stage_entry(stage)
+    saving = {"aids": aids, "same_code": [digest for digest in stage.same_code if digest]}
+    return {**stage_entry(stage), **{key: value for key, value in saving.items() if value}}
 
 
 def parse_stage(key: str, entry: Mapping[str, Any]) -> Stage:
     """A stage from plain JSON."""
     refs = {key: {role: tuple(ref) for role, ref in entry.get(key, {}).items()} for key in ("parents", "aids")}
-    return Stage(**{**entry, **refs}, hash=key)
+    return Stage(**{**entry, **refs, "same_code": tuple(entry.get("same_code", ()))}, hash=key)
 
 
-def _body(stages: Mapping, runs: Mapping, shards: Mapping, request: Mapping) -> dict[str, Any]:
+def _body(
+    stages: Mapping[str, Stage], runs: Mapping[str, Run], shards: Mapping[str, Shard], request: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "request": dict(request),
