@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,16 +99,22 @@ def width_exponent(own: Sequence[Point], points: Sequence[Point], part: str = "c
 def rates(points: Sequence[Point], old: Path) -> dict[str, Any]:
     """Seconds of one core for a member at the reference size, with exponents; families not measured keep theirs.
 
-    Where members share much, that is a rate of its own. The exponent of k, measured by hand, is kept.
+    Where members share much, that is a rate of its own. The exponent of k is measured by hand.
     """
     known = json.loads(old.read_text(encoding="utf-8")) if old.exists() else {}
     found = {"reference": REFERENCE, **{key: value for key, value in known.items() if key != "reference"}}
     for (kind, family), own in families(points).items():
-        before = found.setdefault(kind, {}).get(family, {})
-        found[kind][family] = _rates(own, points) | {key: before[key] for key in ("k",) if key in before}
+        found.setdefault(kind, {})[family] = _rates(own, points)
     if "cosine" in found.get("neighbours", {}):
         found["retrieval"] = {"neighbours": found["neighbours"]["cosine"]}
     return {key: value if key == "reference" else dict(sorted(value.items())) for key, value in found.items()}
+
+
+def stated(rate: Mapping[str, Any]) -> str:
+    """A rate as a plugin states it."""
+    powers = [f"{name}={rate[name]}" for name in ("n", "d", "k") if name in rate]
+    shared = [f"shared={stated(rate['shared'])}"] if "shared" in rate else []
+    return f"Cost({', '.join([str(rate['seconds']), *powers, *shared])})"
 
 
 def _rates(own: Sequence[Point], points: Sequence[Point]) -> dict[str, Any]:

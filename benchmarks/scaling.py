@@ -2,7 +2,8 @@
 
     python benchmarks/scaling.py                       every family, 1,000 to 1,000,000 rows, as a table on the screen
     python benchmarks/scaling.py --write               the same, into benchmarks/results/scaling.md and scaling.svg,
-                                                       and into the rates of the plan's time estimates
+                                                       and into the rates of the plan's time estimates; what plugins
+                                                       state of their seconds is printed, to be copied there
     python benchmarks/scaling.py --only kmeans knn --sizes 1000 3000
     python benchmarks/scaling.py --million             one million rows of 128 columns, clustered and scored
 
@@ -53,8 +54,13 @@ def main() -> None:
 
 
 def _keep_rates(points: list[_growth.Point]) -> None:
-    found = _growth.rates(points, RATES)
-    RATES.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    """Write the rates of searches and scores; those of plugins are to be copied into their `seconds`."""
+    rates = _growth.rates(points, RATES)
+    kept = {kind: of_kind for kind, of_kind in rates.items() if kind not in (*_families.PLUGINS, "reference")}
+    RATES.write_text(json.dumps(kept, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    for kind in _families.PLUGINS:
+        for family, rate in rates.get(kind, {}).items():
+            print(f"{kind} {family}: {_growth.stated(rate)}", file=sys.stderr, flush=True)
 
 
 def _asked(args: argparse.Namespace) -> list[tuple[str, str]]:

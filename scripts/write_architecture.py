@@ -1,7 +1,7 @@
 """Write docs/architecture.md from what the package says and imports.
 
 python scripts/write_architecture.py            write the page
-python scripts/write_architecture.py --check    end with 1 where the page is not what the code says
+python scripts/write_architecture.py --check    exit with 1 if the page is out of date
 """
 
 import argparse
@@ -59,8 +59,8 @@ declares the floors. Above them are the `Snakefile` with `workflow/rules/*.smk`,
 and `scripts/`, one per rule, each of which can be run by hand. Hydra is imported by `compose` alone, MLflow by
 `tracking` and Snakemake by `cli`.
 
-Three things are loaded by name when they are needed, so that planning and `--help` stay quick, and are no imports:
-plugins (`plugins.load`), stages (`sweep.run.runner`) and commands (`cli`).
+Plugins (`plugins.load`), stages (`sweep.run.runner`) and commands (`cli`) are loaded by name when they are needed, so
+that planning and `--help` stay quick; they do not count as imports here.
 """
 
 
@@ -249,12 +249,12 @@ def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where the page is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
     text = page()
     if not parser.parse_args().check:
         PAGE.write_text(text, encoding="utf-8")
     elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        print(f"{PAGE.relative_to(CHECKOUT)} is not what the code says; run `make docs`", file=sys.stderr)
+        print(f"{PAGE.relative_to(CHECKOUT)} is out of date; run `make docs`", file=sys.stderr)
         return 1
     return 0
 

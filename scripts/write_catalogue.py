@@ -1,7 +1,7 @@
 """Write docs/catalogue.md: every plugin with its options, from the YAML files and the plugins' own docstrings.
 
 python scripts/write_catalogue.py            write the page
-python scripts/write_catalogue.py --check    end with 1 where the page is not what the files say
+python scripts/write_catalogue.py --check    exit with 1 if the page is out of date
 """
 
 import argparse
@@ -24,8 +24,8 @@ HEAD = """\
 
 <!-- Written by scripts/write_catalogue.py (`make docs`); a test keeps it fresh. Do not edit. -->
 
-Every plugin, what it is, and its options with their defaults. An option is set with `KIND.OPTION=VALUE`
-(`backbone.image.size=128`), and swept with several values (`backbone.image.size=96,128`).
+Every plugin, with a description, its options and their defaults. Set an option with `KIND.OPTION=VALUE`
+(`backbone.image.size=128`), and sweep it with several values (`backbone.image.size=96,128`).
 """
 
 
@@ -58,19 +58,19 @@ def _entry(package: str, path: Path) -> str:
 
 
 def _docstring(path: Path) -> str:
-    """What a module says of itself, without its layer and without the markup of code."""
+    """The docstring of a module, without its layer and without the markup of code."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return re.sub(r" \(layer \d\)", "", text).replace("``", "`")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where the page is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
     text = page()
     if not parser.parse_args().check:
         PAGE.write_text(text, encoding="utf-8")
     elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        print(f"{PAGE.relative_to(CHECKOUT)} is not what the files say; run `make docs`", file=sys.stderr)
+        print(f"{PAGE.relative_to(CHECKOUT)} is out of date; run `make docs`", file=sys.stderr)
         return 1
     return 0
 

@@ -1,8 +1,8 @@
-"""Write docs/papers.md from the stored tables in docs/papers; tables that are given are copied there first.
+"""Write docs/papers.md from the stored tables in docs/papers; tables given as arguments are copied there first.
 
 python scripts/write_papers.py                                       write the page
-python scripts/write_papers.py results/papers/*/*/paper.json         put these tables in, then write the page
-python scripts/write_papers.py --check                               end with 1 where the page is not what they say
+python scripts/write_papers.py results/papers/*/*/paper.json         add these tables, then write the page
+python scripts/write_papers.py --check                               exit with 1 if the page is out of date
 """
 
 import argparse
@@ -35,7 +35,7 @@ def read(path: Path) -> Table:
         return Table.from_record(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path} is no paper.json ({type(error).__name__}: {error}); `backbench paper NAME` makes one."
+            f"{path} is not a paper.json ({type(error).__name__}: {error}); `backbench paper NAME` writes one."
         ) from error
 
 
@@ -66,16 +66,16 @@ def _place(table: Table, folder: Path) -> Path:
 
 def main(words: Sequence[str] | None = None, docs: Path = DOCS) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tables", nargs="*", type=Path, metavar="PAPER.JSON", help="tables that `backbench paper` made")
-    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where the page is out of date")
+    parser.add_argument(
+        "tables", nargs="*", type=Path, metavar="PAPER.JSON", help="tables that `backbench paper` wrote"
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
     args = parser.parse_args(words)
     target, stored = docs / "papers.md", docs / "papers"
     try:
         if args.check:
             fresh = target.exists() and target.read_text(encoding="utf-8") == page(stored)
-            print(
-                "" if fresh else "docs/papers.md is not what docs/papers says; run `make docs`", end="", file=sys.stderr
-            )
+            print("" if fresh else "docs/papers.md is out of date; run `make docs`", end="", file=sys.stderr)
             return int(not fresh)
         for path in take(args.tables, stored):
             print(path.relative_to(docs.parent))

@@ -12,10 +12,14 @@ from backbench.metrics import labels
 from backbench.metrics.near import Near
 
 
+def conf(name: str) -> dict[str, Any]:
+    """The plugin's YAML."""
+    return yaml.safe_load((Path(paths.conf()) / "clusterer" / f"{name}.yaml").read_text())
+
+
 def options(name: str, **changed: Any) -> Any:
     """The options in the plugin's YAML, some of them changed."""
-    text = (Path(paths.conf()) / "clusterer" / f"{name}.yaml").read_text()
-    return plugins.params("clusterer", yaml.safe_load(text) | changed)
+    return plugins.params("clusterer", conf(name) | changed)
 
 
 def blobs(seed: int = 0, n: int = 150, d: int = 4, k: int = 4, spread: float = 2.5) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import backbench
-from backbench import paths, plugins
+from backbench import paths
 from backbench.sweep.cost import rates
 
 HERE = paths.CHECKOUT / "benchmarks"
@@ -54,22 +54,22 @@ def test_the_scaling_benchmark_fits_exponents_and_draws(tmp_path):
     assert found["classification"]["knn"]["seconds"] > 0
 
 
-@pytest.mark.parametrize("name", ["sweep.py", "scaling.py"])
+def test_rates_are_printed_as_plugins_state_them():
+    shared = {"seconds": 4.2, "n": 2.0, "d": 0.1}
+    rate = {"seconds": 0.1, "n": 1.0, "d": 0.5, "shared": shared}
+    said = run("-c", f"import _growth; print(_growth.stated({rate}))")
+    assert said.strip() == "Cost(0.1, n=1.0, d=0.5, shared=Cost(4.2, n=2.0, d=0.1))"
+
+
+@pytest.mark.parametrize("name", ["sweep.py", "scaling.py", "rivals.py"])
 def test_help_teaches_without_working(name):
     assert f"python benchmarks/{name} --write" in run(name, "--help")
 
 
-@pytest.mark.parametrize(("kind", "part"), [("clusterer", "clustering"), ("classifier", "classification")])
-def test_rates_name_every_family(kind, part):
-    found = json.loads(rates.FILE.read_text())
-    assert set(plugins.names(kind)) <= set(found[part])
-
-
 def test_rates_are_of_use():
     found = json.loads(rates.FILE.read_text())
-    parts = [part for name, part in found.items() if name != "reference"]
-    assert {"clustering", "classification", "retrieval", "neighbours", "metrics"} == set(found) - {"reference"}
-    entries = [entry for part in parts for entry in part.values()]
+    assert set(found) == {"retrieval", "neighbours", "metrics"}
+    entries = [entry for part in found.values() for entry in part.values()]
     for entry in (*entries, *(entry["shared"] for entry in entries if "shared" in entry)):
         assert entry["seconds"] > 0
         assert 0 <= entry["n"] <= 4

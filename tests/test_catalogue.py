@@ -201,7 +201,7 @@ class TestLookUp:
 
     @pytest.mark.parametrize("name", [entry.name for entry in ENTRIES if not entry.direction])
     def test_what_has_no_better_end_ranks_nothing(self, name):
-        with pytest.raises(ConfigError, match=r"by which nothing is ranked: .*better end: nmi"):
+        with pytest.raises(ConfigError, match=r"which cannot rank results: .*that can: nmi"):
             catalogue.ranking(name, ["clusters", "nmi"])
 
     def test_planning_reads_it_without_numpy(self):

@@ -87,6 +87,22 @@ class TestLloyd:
         model = cluster.KMeans(9, init=x[:9], n_init=1, max_iter=2).fit(x)
         assert np.array_equal(_lloyd.climb(_rows.Rows(x), x[:9], 2, 0.0).labels, model.labels_)
 
+    @pytest.mark.parametrize("on", ["cpu", "torch"])
+    def test_an_empty_cluster_that_no_row_can_fill_joins_the_largest_one(self, on):
+        # Three places, the second the most frequent; two centres lie on it, so that one of them stays without rows
+        x = np.repeat([[-4.0, 1.0], [3.0, 0.5], [2.0, -6.0]], [2, 6, 3], axis=0)
+        centres = x[[0, 2, 2, 8]]
+        with device.using(on):
+            state = _lloyd._State(_rows.Rows(x), centres)
+            state.assign()
+            moved = state.update()
+        model = cluster.KMeans(4, init=centres, n_init=1)
+        with pytest.warns(ConvergenceWarning, match="distinct clusters"):
+            model.fit(x)
+        assert state.centres == pytest.approx(model.cluster_centers_)
+        assert np.array_equal(state.centres[2], x[2])
+        assert moved == 0
+
 
 class TestMiniBatch:
     @pytest.mark.parametrize("seed", range(3))

@@ -39,6 +39,18 @@ def test_what_can_change_a_result_counts(edited):
     assert dump(edited) != dump(SOURCE)
 
 
+def test_what_a_plugin_says_of_its_cost_does_not_count(tmp_path, monkeypatch):
+    text = "import math\n\n\ndef seconds(n):\n    return 2 * n\n\n\ndef fit(n):\n    return math.pi * n\n"
+    digests = []
+    for edited in (text, text.replace("2 * n", "3 * n"), text.replace("math.pi", "3.14")):
+        (tmp_path / "plugin.py").write_text(edited)
+        monkeypatch.setattr(code, "_source", lambda name: tmp_path / "plugin.py")
+        code._tree.cache_clear()
+        digests.append(code._module_digest.__wrapped__("plugin"))
+    code._tree.cache_clear()
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_a_plugin_depends_on_what_it_imports_and_not_on_its_neighbours():
     closure = code._closure(frozenset(["backbench.stages.clustering", "backbench.clusterers.kmeans"]))
     assert "backbench.metrics.near" in closure

@@ -214,7 +214,8 @@ def test_preparing_a_sweep_asks_for_what_is_outdated(drawn):
     next(index.root().rglob("heatmap.png")).unlink()
     launching.prepare(drawn)
     assert not drawing.receipt(drawn).exists()
-    assert ledger.joined(drawn, dict.fromkeys(drawn.stages, "current")) and store.root.exists()
+    current = dict.fromkeys(drawn.stages, "current")
+    assert ledger.joined(drawn, current, current) and store.root.exists()
 
 
 def test_a_sweep_that_wants_no_pictures_asks_for_none(plan):

@@ -4,13 +4,16 @@ import dataclasses
 
 import pytest
 import yaml
+from classifying import conf
+from densities import conf as clusterer_conf
 from grids import NONE
 from sweeping import collection, computed
 
 from backbench import paths, planning
 from backbench.pictures import forecast
 from backbench.store import Store
-from backbench.sweep.cost import costs, rates, training
+from backbench.sweep.cost import costs, training
+from backbench.sweep.grid import Stage
 from backbench.sweep.run import status
 from backbench.sweep.time import estimate, launches
 from backbench.sweep.time.launches import Announced, Part
@@ -51,6 +54,7 @@ TRAINED = {"batch_size": 256, "epochs": 200, "patience": 5, "validation": 0.1, "
 DENSE = options("autoencoder", widths=[2000, 1000, 500, 10], **TRAINED)
 CONVOLUTIONAL = options("conv_autoencoder", channels=[32, 64], code_width=32, **TRAINED)
 IMAGE = {**DENSE["image"], "size": 28, "mode": "L"}
+CHANGED = {"full": {"covariance_type": "full"}}
 PUBLISHED = "experiment=fashion_mnist_autoencoder"
 
 
@@ -59,14 +63,24 @@ def announced(*overrides: str, cores: int = 2, pictures: int = 0, drawing: float
     return launches.announce(plan, status.inspect(plan, Store(paths.store())), cores, pictures, drawing)
 
 
+def stage_of(kind: str, family: str, n: int, d: int, k: int | None) -> Stage:
+    """A fit with the options of its YAML, and those that its way of working stands for."""
+    name, _, way = family.rstrip(")").partition("(")
+    config = conf(name) if kind == "classification" else {**clusterer_conf(name), **CHANGED.get(way, {})}
+    options = {{"clustering": "clusterer", "classification": "classifier"}[kind]: config, "k": k}
+    return Stage("0" * 64, kind, name, options, {}, {"n": n, "d": d}, {}, "code")
+
+
 @pytest.mark.parametrize(("kind", "family", "n", "d", "k", "members", "seconds"), RECORDED)
-def test_rates_come_near_to_what_is_recorded(kind, family, n, d, k, members, seconds):
-    expected = members * rates.seconds(kind, family, n, d, k, members)
-    assert seconds / 2 < expected < 2 * seconds
+def test_costs_come_near_to_what_is_recorded(kind, family, n, d, k, members, seconds):
+    stage = stage_of(kind, family, n, d, k)
+    assert costs.way(stage) == family
+    assert seconds / 2 < members * costs.seconds(stage, {}, members) < 2 * seconds
 
 
 def test_a_member_alone_does_what_its_family_shares():
-    alone, one = (rates.seconds("clustering", "agglomerative", 10_000, 50, members=count) for count in (1, 14))
+    stage = stage_of("clustering", "agglomerative", 10_000, 50, 8)
+    alone, one = (costs.seconds(stage, {}, count) for count in (1, 14))
     assert 5 * one < alone < 14 * one
 
 
@@ -74,7 +88,7 @@ def test_more_starts_take_longer(own_results):
     def fit(starts: int) -> float:
         plan = planning.make([NONE, "dataset.sample=null", f"clusterer.n_init={starts}"], fingerprint=False).plan
         (stage,) = (found for found in plan.stages.values() if found.kind == "clustering")
-        return costs.seconds(stage, plan.stages, 1)
+        return costs.fit_clusterer(stage, 70_000, 50, 1)
 
     assert fit(40) == pytest.approx(10 * fit(4))
 

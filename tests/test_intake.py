@@ -94,9 +94,8 @@ def test_runs_share_results_and_say_what_was_left_out_of_their_own_collection(fo
     assert one.records[one.stages["dataset"]]["info"]["root"] == str(other)
     assert sweeps._tags(one)["dataset.excluded"] == "3"
     ledger.join(second, ledger.read_records(second, Store(paths.store())))
-    assert not ledger.joined(whole, dict.fromkeys(whole.stages, "current")), (
-        "the joined records are of the other folder"
-    )
+    current = dict.fromkeys(whole.stages, "current")
+    assert not ledger.joined(whole, current, current), "the joined records are of the other folder"
     assert cli.main(["show", one.config_hash[:12]]) == cli.OK
     assert "left out: clip.mp4" in capsys.readouterr().out
 

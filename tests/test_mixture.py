@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from backbench import clusterers, device, threads
 from backbench.clusterers import _rows, gaussian_mixture
+from backbench.metrics import catalogue
 
 KINDS = ("full", "tied", "diag", "spherical")
 
@@ -92,6 +93,16 @@ def test_a_start_by_kmeans_is_shared_by_all_kinds(monkeypatch):
     tasks = [clusterers.Task(options("gaussian_mixture", covariance_type=kind), k=3, seed=0) for kind in KINDS]
     fit(gaussian_mixture, blobs(), tasks)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_true_number_of_components_has_the_best_bic(kind):
+    x = blobs(0, n=600, d=3, k=3, spread=12)
+    tasks = [clusterers.Task(options("gaussian_mixture", covariance_type=kind), k=k, seed=0) for k in (1, 2, 3, 6)]
+    values = {task.k: info["bic"] for task, (_, info) in zip(tasks, fit(gaussian_mixture, x, tasks), strict=True)}
+    for k, value in values.items():
+        assert value == pytest.approx(model(x, k, 0, covariance_type=kind).bic(x.astype(np.float64)), rel=1e-6)
+    assert catalogue.metric("bic").best(values.values()) == values[3]
 
 
 def test_full_covariances_of_wide_rows_are_refused():

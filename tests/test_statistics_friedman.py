@@ -84,7 +84,7 @@ class TestEdges:
     @pytest.mark.parametrize(
         ("table", "said"),
         [
-            (np.ones((5, 2)), "two methods: Wilcoxon"),
+            (np.ones((5, 2)), "for two methods use Wilcoxon"),
             (np.ones((1, 4)), r"shape \(1, 4\)"),
             (np.ones(4), r"shape \(4,\)"),
             (np.array([[1, 2, 3], [1, np.nan, 2]]), "1 of 6 values are not finite"),

@@ -57,7 +57,7 @@ class TestMcNemar:
         found = paired.mcnemar(*right(30, 0, 0, 10))
         assert found.p == 1.0
         assert math.isnan(found.effect)
-        assert "no image tells them apart" in found.note
+        assert "no image distinguishes them" in found.note
         assert found.low < 0 < found.high
 
     def test_one_side_alone(self):
@@ -233,7 +233,7 @@ class TestWords:
         said = paired.words(made(0.001, corrected=0.004, among=3), "A", "B")
         assert said.endswith("McNemar p = 0.004 after Holm over 3)")
         # Told apart alone, not among ten.
-        assert "cannot be told apart" in paired.words(made(0.01, corrected=0.1, among=10), "A", "B")
+        assert "are indistinguishable" in paired.words(made(0.01, corrected=0.1, among=10), "A", "B")
 
     def test_the_other_is_better(self):
         said = paired.words(made(difference=-0.018, low=-0.03, high=-0.006), "A", "B")
@@ -242,16 +242,18 @@ class TestWords:
     def test_not_told_apart(self):
         said = paired.words(made(0.38, 0.004, -0.005, 0.013), "A", "B")
         assert said == (
-            "A and B cannot be told apart: A is ahead by 0.4 points (95 % interval -0.5 to 1.3, McNemar p = 0.38)"
+            "A and B are indistinguishable: A is ahead by 0.4 points (95 % interval -0.5 to 1.3, McNemar p = 0.38)"
         )
         same = paired.words(paired.mcnemar(*right(30, 0, 0, 10)), "A", "B")
         assert "they score the same (95 % interval" in same
-        assert same.endswith("exact McNemar p = 1); no image tells them apart")
+        assert same.endswith("exact McNemar p = 1); no image distinguishes them")
 
     def test_little_to_say(self):
         assert "p < 0.0001" in paired.words(made(1e-9), "A", "B")
         few = paired.words(paired.wilcoxon([0.2], [0.1]), "A", "B")
-        assert few.startswith("A and B cannot be told apart: A is ahead by 10.0 points (Wilcoxon p = 1); 1 pair cannot")
+        assert few.startswith(
+            "A and B are indistinguishable: A is ahead by 10.0 points (Wilcoxon p = 1); 1 pair cannot"
+        )
         assert paired.words(made(math.nan, note="no images"), "A", "B") == "A and B cannot be compared: no images"
 
     def test_in_the_unit_of_the_metric(self):
@@ -260,4 +262,4 @@ class TestWords:
         assert "by 0.018 (95 % interval 0.006 to 0.03," in paired.words(made(), "A", "B", points=False)
 
     def test_alpha(self):
-        assert "cannot be told apart" in paired.words(made(0.004), "A", "B", alpha=0.001)
+        assert "are indistinguishable" in paired.words(made(0.004), "A", "B", alpha=0.001)

@@ -101,7 +101,7 @@ class TestStandings:
     def test_shapes(self):
         assert ranking.standings(np.empty((0, 10)), []) == []
         assert ranking.standings(np.ones((1, 10)), [0.4]) == [1]
-        with pytest.raises(ValueError, match=r"\(2, 10\) of 3 values"):
+        with pytest.raises(ValueError, match=r"\(2, 10\) for 3 values"):
             ranking.standings(np.ones((2, 10)), [1, 2, 3])
 
 

@@ -9,9 +9,28 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from backbench import schema
+
+
+@runtime_checkable
+class Searching(Protocol):
+    """A plugin that searches for the neighbours of rows, which planning can have stored."""
+
+    def neighbours(self, params: Any, n: int, /) -> tuple[str, int] | None:
+        """The metric and number of the neighbours that it will ask for among n rows; None for none."""
+        ...
+
+
+@runtime_checkable
+class Varied(Protocol):
+    """A plugin whose options make it work in another way, the times of which are recorded apart."""
+
+    def way(self, params: Any, /) -> str:
+        """Name of the way; empty for the usual one."""
+        ...
+
 
 PACKAGES = {
     "dataset": "datasets",

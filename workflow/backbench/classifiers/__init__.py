@@ -1,31 +1,21 @@
-"""Classifier plugins (layer 1): all members of a family on one matrix and split, what they share computed once.
+"""Classifier plugins (layer 1): all members of a family on one matrix and split, with what they share computed once.
 
-A plugin module holds
-
-``Params``
-    frozen dataclass of all options, each spelled out in ``conf/classifier/<stem>.yaml``
-``AXES``
-    the subset of ``{"seed"}`` that it uses
-``problems(params, n_train, d, classes)``
-    why it cannot work, at planning time
-``memory_mb(params, n_train, n_query, d, count)``
-    model of the peak memory beyond the matrix with `count` members at once
-``prepare(train_x, train_y, queries, members, near)``
-    what the members share, computed when first needed; `near` gives the training rows near the queries
-``neighbours(params, n_train)``
-    what it will ask `near` for, (metric, count) or None; optional
-``predict(shared, train_x, train_y, queries, task)``
-    a `Prediction`; the queries are the validation rows, then the test rows
+A plugin is a module that is a `Classifier`, and optionally `Timed` and `plugins.Searching`.
 
 Imports layer 0 and `metrics`; scikit-learn and scipy inside functions alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from backbench import plugins
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from backbench.metrics.near import Near
 
 MB = 1 << 20
 
@@ -40,13 +30,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of the queries, and plain information on the fit.
+    """The predicted classes of the queries, and plain information on the fit.
 
-    `classes` are (queries,) int64. `probabilities` and `decision`, where the classifier has them, are float
+    `classes` are (queries,) int64. `probabilities` and `decision`, if the classifier has them, are float
     (queries, trained classes), the classes of the training rows in ascending order. Probabilities are those of
-    scikit-learn's ``predict_proba``; `decision` scores are for classifiers without, the higher the better, also of two
-    classes a column for each. The class with the highest value is the predicted one but for ties, rounding, and votes
-    (support vector machines).
+    scikit-learn's ``predict_proba``; classifiers without them have `decision` scores, the higher the better, with a
+    column for each class even if there are two. The class with the highest value is the predicted one, except for ties,
+    rounding, and the votes of support vector machines.
     """
 
     classes: "np.ndarray"
@@ -56,12 +46,80 @@ class Prediction:
 
 
 def by_probabilities(model: Any, queries: "np.ndarray", info: Mapping[str, Any] | None = None) -> Prediction:
-    """What a fitted classifier of scikit-learn says of queries (queries, d), of which it may not be given none."""
+    """The prediction of a fitted scikit-learn classifier, which refuses an empty array, for queries (queries, d)."""
     if not len(queries):
         return Prediction(model.classes_[:0].astype("int64"), info or {})
     return Prediction(model.predict(queries).astype("int64"), info or {}, model.predict_proba(queries))
 
 
+@runtime_checkable
+class Classifier(Protocol):
+    """What a classifier's module holds.
+
+    Attributes
+    ----------
+    Params : frozen dataclass of all options, each spelled out in ``conf/classifier/<stem>.yaml``
+    AXES : the subset of ``{"seed"}`` that it uses
+    """
+
+    AXES: frozenset[str]
+
+    @property
+    def Params(self) -> type[Any]: ...
+
+    def problems(self, params: Any, n_train: int, d: int, classes: int, /) -> list[str]:
+        """Why it cannot work, as sentences; asked at planning time."""
+        ...
+
+    def memory_mb(self, params: Any, n_train: int, n_query: int, d: int, count: int, /) -> float:
+        """Peak memory in MB beyond the matrix, with `count` members at once."""
+        ...
+
+    def prepare(
+        self,
+        train_x: "np.ndarray",
+        train_y: "np.ndarray",
+        queries: "np.ndarray",
+        members: Sequence[Task],
+        near: "Near",
+        /,
+    ) -> Any:
+        """What the members share on rows (n, d), classes (n,) and queries (q, d); `near` gives rows near these."""
+        ...
+
+    def predict(
+        self, shared: Any, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: Task, /
+    ) -> Prediction:
+        """The prediction for the queries (q, d), the validation rows before the test rows."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A classifier that says how long it takes."""
+
+    def seconds(self, params: Any, n_train: int, d: int, count: int, /) -> float:
+        """Seconds of one core for one of `count` members, with its part of what they share."""
+        ...
+
+
+@cache
+def load(name: str) -> Classifier:
+    """The classifier of this name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; it names those that there are.
+    TypeError
+        If the module lacks a part of the contract.
+    """
+    module = plugins.load("classifier", name)
+    if not isinstance(module, Classifier):
+        raise TypeError(f"{module.__name__} is no classifier: docs/plugins.md says what one holds")
+    return module
+
+
 def too_few_classes(classes: int) -> list[str]:
-    """The problem of telling fewer than two classes apart, if it is there."""
+    """The problem of having fewer than two classes to distinguish."""
     return [] if classes >= 2 else [f"a classifier needs at least two classes; there is {classes}"]

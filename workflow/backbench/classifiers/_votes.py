@@ -6,12 +6,12 @@ from backbench.classifiers import Prediction
 
 
 def equal(lengths: np.ndarray) -> np.ndarray:
-    """Each neighbour counts the same."""
+    """Weights (queries, k) of one for every neighbour."""
     return np.ones(lengths.shape)
 
 
 def inverse(lengths: np.ndarray) -> np.ndarray:
-    """Inverse distances; where some are zero, these neighbours alone count."""
+    """Inverse distances (queries, k); if some of a query are zero, only these neighbours count."""
     zero = lengths == 0
     inverse = np.divide(1.0, lengths, out=np.zeros(lengths.shape), where=~zero)
     return np.where(zero.any(axis=1, keepdims=True), zero.astype(np.float64), inverse)

@@ -1,6 +1,6 @@
 """Gradient boosting on histograms (`sklearn.ensemble.HistGradientBoostingClassifier`, whose results it equals).
 
-Members that differ by `max_iter` alone share their trees: without early stopping, those of the smaller model are the
+Members that differ in `max_iter` alone share their trees: without early stopping, those of the smaller model are the
 first of the larger one.
 """
 
@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from backbench import classifiers
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 # The seed changes nothing unless columns are drawn, so it is an option (`random_state`) and no axis.
-AXES = frozenset()
+AXES: frozenset[str] = frozenset()
 HISTOGRAM_BYTES = 20
 CLASSES = 64
 NODE_BYTES = 128
@@ -53,6 +54,11 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
     return (8 * (n_train + n_query) * d + count * each) / classifiers.MB
 
 
+def seconds(params: Params, n_train: int, d: int, count: int) -> float:
+    """Seconds of one core for one of `count` members, in proportion to `max_iter`."""
+    return params.max_iter / 100 * Cost(6.75, n=0.45, d=0.9).at(n_train, d, None, count)
+
+
 def _leaves(params: Params, n_train: int) -> int:
     """The most leaves that a tree can have."""
     bounds = [params.max_leaf_nodes or n_train, max(1, n_train // params.min_samples_leaf)]
@@ -66,6 +72,7 @@ def prepare(
     members: Sequence[classifiers.Task],
     near: "Near",
 ) -> "Prefixes":
+    """The models, by options, for rows (n, d), classes (n,) and queries (q, d)."""
     from backbench.classifiers._prefixes import Prefixes
 
     rows, asked = train_x.astype("float64"), queries.astype("float64")
@@ -77,13 +84,14 @@ def prepare(
 def predict(
     shared: "Prefixes", train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
 ) -> classifiers.Prediction:
+    """The prediction for queries (q, d), from rows (n, d) and classes (n,)."""
     return shared.answer(task)
 
 
 def _answers(
     rows: "np.ndarray", train_y: "np.ndarray", asked: "np.ndarray", task: classifiers.Task, sizes: Collection[int]
 ) -> dict[int, classifiers.Prediction]:
-    """Answers of the first trees of one model, for each number of iterations in `sizes`."""
+    """Predictions for queries (q, d) by one model of rows (n, d), after each number of iterations in `sizes`."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     options = {**asdict(task.params), "max_iter": max(sizes)}

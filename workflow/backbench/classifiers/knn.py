@@ -1,6 +1,6 @@
 """k nearest neighbours: one exact search at the largest k of all members, or the stored graph, then votes.
 
-Equals `sklearn.neighbors.KNeighborsClassifier` (algorithm="brute"): a tied vote goes to the first class. Where training
+Equals `sklearn.neighbors.KNeighborsClassifier` (algorithm="brute"): a tied vote goes to the first class. If training
 rows are equally far at the last place, the one with the lower index counts; scikit-learn leaves that open.
 """
 
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench import classifiers
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
     import numpy as np
 
     from backbench.metrics.near import Near
+    from backbench.metrics.neighbours import Metric
 
-AXES = frozenset()
+AXES: frozenset[str] = frozenset()
 BLOCKS_MB = 96
 
 
@@ -37,12 +39,17 @@ def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
 
 
 def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) -> float:
-    """Rows once more in float32, what is measured of them, and blocks of scores; the neighbours are small beside."""
+    """A copy of the rows in float32, their norms, and blocks of scores; the neighbours are small in comparison."""
     return BLOCKS_MB + 8 * (n_train + n_query) * d / classifiers.MB
 
 
-def neighbours(params: Params, n_train: int) -> tuple[str, int] | None:
-    """What is asked of the neighbours of the queries among the training rows."""
+def seconds(params: Params, n_train: int, d: int, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.01, n=1.0, d=0.0, shared=Cost(0.3, n=1.6, d=0.65)).at(n_train, d, None, count)
+
+
+def neighbours(params: Params, n_train: int) -> tuple["Metric", int] | None:
+    """Metric and number of the neighbours of the queries among the training rows."""
     return (params.metric, params.n_neighbors) if params.n_neighbors <= n_train else None
 
 
@@ -53,12 +60,12 @@ def prepare(
     members: Sequence[classifiers.Task],
     near: "Near",
 ) -> "Near":
-    """Neighbours of the queries, by metric, at the largest number that any member asks for."""
-    most: dict[str, int] = {}
+    """Neighbours of the queries (q, d) among the rows (n, d), by metric, at the largest number of any member."""
+    most: dict[Metric, int] = {}
     for metric, count in filter(None, (neighbours(member.params, len(train_x)) for member in members)):
         most[metric] = max(most.get(metric, 1), count)
     for metric, count in most.items():
-        # A failure is that of the members that ask for it, each of which meets it again.
+        # A failure is raised again for each member that asks for it.
         with contextlib.suppress(Exception):
             near.nearest(metric, count)
     return near
@@ -67,12 +74,14 @@ def prepare(
 def predict(
     shared: "Near", train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
 ) -> classifiers.Prediction:
+    """The prediction for queries (q, d), from rows (n, d) and classes (n,)."""
     import numpy as np
 
     from backbench.classifiers import _votes
 
     options = task.params
-    reasons = problems(options, *train_x.shape, 0)
+    n, d = train_x.shape
+    reasons = problems(options, n, d, 0)
     if reasons:
         raise ValueError(reasons[0])
     rows, lengths = shared.nearest(options.metric, options.n_neighbors)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from backbench import classifiers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from backbench.metrics.near import Near
 
-AXES = frozenset()
+AXES: frozenset[str] = frozenset()
 CLASSES = 64
 STEPS = 25
 
@@ -34,9 +35,14 @@ def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
 
 
 def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) -> float:
-    """Rows in float64; for each member scores and gradients of 64 classes, and the steps that L-BFGS remembers."""
+    """Rows in float64; for each member scores and gradients of 64 classes, and the steps that L-BFGS keeps."""
     each = CLASSES * (4 * n_train + 2 * n_query + STEPS * d)
     return 8 * ((n_train + n_query) * d + count * each) / classifiers.MB
+
+
+def seconds(params: Params, n_train: int, d: int, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(2.5, n=1.0, d=0.5).at(n_train, d, None, count)
 
 
 def prepare(
@@ -46,13 +52,14 @@ def prepare(
     members: Sequence[classifiers.Task],
     near: "Near",
 ) -> threads.Once:
-    """The rows in float64."""
+    """The rows (n, d) and queries (q, d) in float64."""
     return threads.Once()
 
 
 def predict(
     shared: threads.Once, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
 ) -> classifiers.Prediction:
+    """The prediction for queries (q, d), from rows (n, d) and classes (n,)."""
     from sklearn.linear_model import LogisticRegression
 
     rows, asked = shared.get("rows", lambda: (train_x.astype("float64"), queries.astype("float64")))

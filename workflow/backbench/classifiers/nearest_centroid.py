@@ -1,6 +1,6 @@
 """Nearest centroid, also shrunken (Tibshirani et al. 2002): the centroids of all members in one pass over the rows.
 
-Equals `sklearn.neighbors.NearestCentroid` with uniform priors. Where a column has no spread at all, scikit-learn's
+Equals `sklearn.neighbors.NearestCentroid` with uniform priors. If a column has no spread at all, scikit-learn's
 shrunken centroids are NaN; here such a column stays as it is.
 """
 
@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench import classifiers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from backbench.metrics.near import Near
 
-AXES = frozenset()
+AXES: frozenset[str] = frozenset()
 BLOCKS_MB = 64
 
 
@@ -30,10 +31,10 @@ class Params:
 
 
 def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
-    found = classifiers.too_few_classes(classes)
+    reasons = classifiers.too_few_classes(classes)
     if params.shrink_threshold is not None and n_train <= classes:
-        found.append(f"a shrunken centroid needs more training rows than classes; there are {n_train} of {classes}")
-    return found
+        reasons.append(f"a shrunken centroid needs more training rows than classes; there are {n_train} of {classes}")
+    return reasons
 
 
 def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) -> float:
@@ -41,9 +42,14 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
     return BLOCKS_MB + 16 * n_train * d / classifiers.MB
 
 
+def seconds(params: Params, n_train: int, d: int, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.0287, n=0.81, d=0.28).at(n_train, d, None, count)
+
+
 @dataclass(frozen=True)
 class Centroids:
-    """The centroids (classes, d), the mean of all rows (d,), and by how much a centroid strays by chance."""
+    """Classes (c,), centroids (c, d), the mean of all rows (d,), and the standard errors (c, d) of the centroids."""
 
     names: "np.ndarray"
     centres: "np.ndarray"
@@ -51,7 +57,7 @@ class Centroids:
     chance: "np.ndarray"
 
     def shrunken(self, threshold: float | None) -> "np.ndarray":
-        """Centroids moved towards the mean by `threshold` times their standard error, and no further than it."""
+        """Centroids (c, d) moved towards the mean by `threshold` times their standard error, but not beyond it."""
         import numpy as np
 
         if threshold is None:
@@ -67,7 +73,7 @@ def prepare(
     members: Sequence[classifiers.Task],
     near: "Near",
 ) -> threads.Once:
-    """Centroids by metric."""
+    """Centroids of rows (n, d) and classes (n,), by metric."""
     shared = threads.Once()
     for metric in dict.fromkeys(member.params.metric for member in members):
         shared.attempt(metric, partial(_centroids, train_x, train_y, metric))
@@ -77,16 +83,18 @@ def prepare(
 def predict(
     shared: threads.Once, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
 ) -> classifiers.Prediction:
+    """The prediction for queries (q, d), from rows (n, d) and classes (n,)."""
     import numpy as np
     from sklearn.metrics import pairwise_distances, pairwise_distances_argmin
 
     from backbench.metrics import distances
 
     metric = task.params.metric
-    found = shared.get(metric, partial(_centroids, train_x, train_y, metric))
-    centres = found.shrunken(task.params.shrink_threshold)
+    centroids = shared.get(metric, partial(_centroids, train_x, train_y, metric))
+    centres = centroids.shrunken(task.params.shrink_threshold)
 
     def nearest(span: tuple[int, int]) -> tuple["np.ndarray", "np.ndarray"]:
+        """The nearest centroid (b,) of each query of a block, and the distances (b, c) to all."""
         rows = queries[slice(*span)].astype(np.float64)
         places = pairwise_distances_argmin(rows, centres, metric=metric)
         return places, pairwise_distances(rows, centres, metric=metric).astype(np.float32)
@@ -95,15 +103,16 @@ def predict(
     if not blocks:
         return classifiers.Prediction(train_y[:0].astype(np.int64))
     places, lengths = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return classifiers.Prediction(found.names[places].astype(np.int64), decision=-lengths)
+    return classifiers.Prediction(centroids.names[places].astype(np.int64), decision=-lengths)
 
 
 def _centroids(train_x: "np.ndarray", train_y: "np.ndarray", metric: str) -> Centroids:
-    """Equations 1 to 3 of Tibshirani et al., with the median of the columns' spreads as their s0."""
+    """Centroids of rows (n, d) and classes (n,): equations 1 to 3 of Tibshirani et al., s0 the median spread."""
     import numpy as np
 
     names, counts = np.unique(train_y, return_counts=True)
-    centres, squares, total = np.empty((len(names), train_x.shape[1])), 0.0, 0.0
+    d = train_x.shape[1]
+    centres, squares, total = np.empty((len(names), d)), np.zeros(d), np.zeros(d)
     for centre, name in zip(centres, names, strict=True):
         rows = train_x[train_y == name].astype(np.float64)
         centre[:] = np.median(rows, axis=0) if metric == "manhattan" else rows.mean(axis=0)

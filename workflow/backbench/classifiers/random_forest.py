@@ -1,6 +1,6 @@
 """Random forest (Breiman 2001; `sklearn.ensemble.RandomForestClassifier`, whose results it equals).
 
-Members that differ by `n_estimators` alone share their trees: with one seed the trees of the smaller forest are the
+Members that differ in `n_estimators` alone share their trees: with one seed the trees of the smaller forest are the
 first of the larger one.
 """
 
@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import classifiers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
     return (4 * (n_train + n_query) * d + count * params.n_estimators * NODE_BYTES * n_train) / classifiers.MB
 
 
+def seconds(params: Params, n_train: int, d: int, count: int) -> float:
+    """Seconds of one core for one of `count` members, in proportion to `n_estimators`."""
+    return params.n_estimators / 200 * Cost(8.0, n=0.9, d=0.2).at(n_train, d, None, count)
+
+
 def prepare(
     train_x: "np.ndarray",
     train_y: "np.ndarray",
@@ -52,7 +58,7 @@ def prepare(
     members: Sequence[classifiers.Task],
     near: "Near",
 ) -> "Prefixes":
-    """Forests by seed and options; each is grown by all threads."""
+    """Forests, by seed and options, for rows (n, d), classes (n,) and queries (q, d); each is grown by all threads."""
     from backbench.classifiers._prefixes import Prefixes
 
     forests = Prefixes(members, "n_estimators", partial(_answers, train_x, train_y, queries))
@@ -64,13 +70,14 @@ def prepare(
 def predict(
     shared: "Prefixes", train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
 ) -> classifiers.Prediction:
+    """The prediction for queries (q, d), from rows (n, d) and classes (n,)."""
     return shared.answer(task)
 
 
 def _answers(
     train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task, sizes: Collection[int]
 ) -> dict[int, classifiers.Prediction]:
-    """Answers of the first trees of one forest, for each number of trees in `sizes`."""
+    """Predictions for queries (q, d) by one forest of rows (n, d), for each number of first trees in `sizes`."""
     import numpy as np
 
     forest = _grow(train_x, train_y, task, max(sizes))
@@ -94,15 +101,17 @@ def _votes(forest: Any, queries: "np.ndarray", sizes: Collection[int]) -> "dict[
     """Mean shares (queries, classes) by the number of first trees; the sum is in the order of the trees."""
     import numpy as np
 
-    total, found = np.zeros((len(queries), len(forest.classes_))), {}
+    total = np.zeros((len(queries), len(forest.classes_)))
+    shares: dict[int, np.ndarray] = {}
     for size, tree in enumerate(forest.estimators_, 1):
         total += tree.predict_proba(queries, check_input=False)
         if size in sizes:
-            found[size] = total / size
-    return found
+            shares[size] = total / size
+    return shares
 
 
 def _grow(train_x: "np.ndarray", train_y: "np.ndarray", task: classifiers.Task, size: int) -> Any:
+    """A forest fitted on rows (n, d) and classes (n,)."""
     from sklearn.ensemble import RandomForestClassifier
 
     options = {**asdict(task.params), "n_estimators": size}

@@ -1,7 +1,7 @@
 """Support vector machine, one against one: one kernel matrix for every C.
 
-Predicts as `sklearn.svm.SVC` does. That computes the kernel entry by entry; here it is a matrix product, up to 20 times
-as fast, whose entries differ in the sixteenth digit.
+Predicts as `sklearn.svm.SVC` does, which computes the kernel entry by entry; here it is a matrix product, up to 20
+times as fast, whose entries differ in the sixteenth digit.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench import classifiers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
     from backbench.metrics.near import Near
 
-AXES = frozenset()
+AXES: frozenset[str] = frozenset()
 CACHE_MB = 200
 KERNEL_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
 class Params:
-    """Options of `sklearn.svm.SVC`; `gamma` counts for the rbf kernel only."""
+    """Options of `sklearn.svm.SVC`; `gamma` applies to the rbf kernel only."""
 
     kernel: Literal["rbf", "linear"]
     C: Annotated[float, Range(above=0)]
@@ -44,9 +45,14 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
     return (rows + held) / classifiers.MB + count * min(CACHE_MB, 4 * n_train**2 / classifiers.MB)
 
 
+def seconds(params: Params, n_train: int, d: int, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(5.0, n=1.8, d=0.4).at(n_train, d, None, count)
+
+
 @dataclass(frozen=True)
 class Shared:
-    """The rows in float64, and what the members answer, known ahead where the kernel of all pairs may be held."""
+    """Rows (n, d) and queries (q, d) in float64, and the predictions, made ahead if the kernel of all pairs fits."""
 
     rows: "np.ndarray"
     asked: "np.ndarray"
@@ -60,10 +66,13 @@ def prepare(
     members: Sequence[classifiers.Task],
     near: "Near",
 ) -> Shared:
-    """One kernel matrix for every C, one after the other: any member, alone or not, is fitted on the same numbers."""
+    """For rows (n, d) and queries (q, d) one kernel matrix for every C, one after the other.
+
+    Any member, alone or not, is fitted on the same numbers.
+    """
     shared = Shared(train_x.astype("float64"), queries.astype("float64"), threads.Once())
     if 8 * len(train_x) * (len(train_x) + len(queries)) <= KERNEL_BYTES:
-        kernels: dict[tuple, list[Params]] = {}
+        kernels: dict[tuple[str, str | float], list[Params]] = {}
         for params in dict.fromkeys(member.params for member in members):
             kernels.setdefault((params.kernel, params.gamma), []).append(params)
         for alike in kernels.values():
@@ -74,26 +83,32 @@ def prepare(
 def predict(
     shared: Shared, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
 ) -> classifiers.Prediction:
+    """The prediction for queries (q, d), from rows (n, d) and classes (n,)."""
     options = task.params
     return shared.answers.get(options, partial(_fit, shared.rows, shared.asked, train_y, options, options.kernel))
 
 
 def _answer(shared: Shared, train_y: "np.ndarray", alike: Sequence[Params]) -> None:
-    """Answer for all members of one kernel, which is let go of at the end."""
+    """Predict for all members of one kernel, given classes (n,); the kernel is freed at the end."""
     held = threads.Once()
     make = partial(_both, shared.rows, shared.asked, alike[0])
     held.attempt("kernel", make)
 
-    def one(params: Params) -> None:
-        shared.answers.attempt(params, lambda: _fit(*held.get("kernel", make), train_y, params, "precomputed"))
+    def precomputed(params: Params) -> classifiers.Prediction:
+        rows, asked = held.get("kernel", make)
+        return _fit(rows, asked, train_y, params, "precomputed")
 
-    for _ in threads.as_done(one, alike):
+    def answer(params: Params) -> None:
+        shared.answers.attempt(params, partial(precomputed, params))
+
+    for _ in threads.as_done(answer, alike):
         pass
 
 
 def _fit(
     rows: "np.ndarray", asked: "np.ndarray", train_y: "np.ndarray", params: Params, kernel: str
 ) -> classifiers.Prediction:
+    """The prediction of a machine on rows (n, d) and queries (q, d), or on their kernels (n, n) and (q, n)."""
     from sklearn.svm import SVC
 
     from backbench.classifiers import _pairs
@@ -114,6 +129,7 @@ def _fit(
 
 
 def _both(rows: "np.ndarray", asked: "np.ndarray", params: Params) -> tuple["np.ndarray", "np.ndarray"]:
+    """Kernels of the rows (n, n), and of the queries and the rows (q, n)."""
     from backbench.classifiers import _kernels
 
     if params.kernel == "linear":

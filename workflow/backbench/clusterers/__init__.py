@@ -1,31 +1,22 @@
-"""Clusterer plugins (layer 1): all members of a family on one matrix, what they share computed once.
+"""Clusterer plugins (layer 1): all members of a family on one matrix, with what they share computed once.
 
-A plugin module holds
-
-``Params``
-    frozen dataclass of all options, each spelled out in ``conf/clusterer/<stem>.yaml``
-``AXES``
-    the subset of ``{"k", "seed"}`` that it uses
-``problems(params, n, d, k)``
-    why it cannot work on n rows of d columns, at planning time
-``memory_mb(params, n, d, count)``
-    model of the peak memory beyond the matrix with `count` members at once
-``prepare(x, members, near)``
-    what the members share, computed when first needed; `near` gives neighbours of the rows (`metrics.near.Near`)
-``neighbours(params, n)``
-    what it will ask `near` for, (metric, count) or None; optional, so that planning can keep a graph as deep
-``fit(shared, x, task)``
-    labels (n,), -1 for noise, and plain information; `bic` in it becomes a metric
+A plugin is a module that is a `Clusterer`, and optionally `Timed`, `plugins.Searching` and `plugins.Varied`.
 
 Imports layer 0 and `metrics`; scikit-learn and scipy inside functions alone.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from backbench import plugins
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from backbench.metrics.near import Near
 
 MB = 1 << 20
 
@@ -38,19 +29,83 @@ class Task:
     k: int | None = None
     seed: int | None = None
 
+    @property
+    def clusters(self) -> int:
+        """The number of clusters `k`, which every member of a clusterer with this axis has."""
+        assert self.k is not None
+        return self.k
+
+
+@runtime_checkable
+class Clusterer(Protocol):
+    """What a clusterer's module holds.
+
+    Attributes
+    ----------
+    Params : frozen dataclass of all options, each spelled out in ``conf/clusterer/<stem>.yaml``
+    AXES : the subset of ``{"k", "seed"}`` that it uses
+    """
+
+    AXES: frozenset[str]
+
+    @property
+    def Params(self) -> type[Any]: ...
+
+    def problems(self, params: Any, n: int, d: int, k: int | None, /) -> list[str]:
+        """Why it cannot work on n rows of d columns, as sentences; asked at planning time."""
+        ...
+
+    def memory_mb(self, params: Any, n: int, d: int, count: int, /) -> float:
+        """Peak memory in MB beyond the matrix, with `count` members at once."""
+        ...
+
+    def prepare(self, x: "np.ndarray", members: Sequence[Task], near: "Near", /) -> Any:
+        """What the members share on the rows (n, d); `near` gives neighbours of the rows."""
+        ...
+
+    def fit(self, shared: Any, x: "np.ndarray", task: Task, /) -> "tuple[np.ndarray, dict[str, Any]]":
+        """Labels (n,) int64 of the rows (n, d), -1 for noise, and plain information; `bic` in it becomes a metric."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A clusterer that says how long it takes."""
+
+    def seconds(self, params: Any, n: int, d: int, k: int | None, count: int, /) -> float:
+        """Seconds of one core for one of `count` members, with its part of what they share."""
+        ...
+
+
+@cache
+def load(name: str) -> Clusterer:
+    """The clusterer of this name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; it names those that there are.
+    TypeError
+        If the module lacks a part of the contract.
+    """
+    module = plugins.load("clusterer", name)
+    if not isinstance(module, Clusterer):
+        raise TypeError(f"{module.__name__} is no clusterer: docs/plugins.md says what one holds")
+    return module
+
 
 def too_many(k: int | None, n: int) -> list[str]:
-    """The problem of asking for more clusters than rows, if it is there."""
+    """The problem of asking for fewer than one cluster, or more than there are rows."""
     return [f"k = {k} clusters of {n} rows: k is at least 1 and at most the number of rows"] if _outside(k, n) else []
 
 
 def warn_of_fewer(labels: "np.ndarray", k: int) -> None:
-    """Warn with scikit-learn's ConvergenceWarning if k-means has found fewer than `k` clusters, as its KMeans does."""
-    found = len(set(labels.tolist()))
-    if found < k:
+    """Warn with scikit-learn's ConvergenceWarning if labels (n,) hold fewer than `k` clusters, as its KMeans does."""
+    distinct = len(set(labels.tolist()))
+    if distinct < k:
         from sklearn.exceptions import ConvergenceWarning
 
-        text = f"{found} distinct clusters found where {k} are asked for: ask for fewer; are there duplicates of rows?"
+        text = f"{distinct} distinct clusters found, but {k} requested: ask for fewer; are there duplicate rows?"
         warnings.warn(text, ConvergenceWarning, stacklevel=2)
 
 

@@ -1,17 +1,27 @@
 """Clusters of a single-linkage tree by their stability (Campello et al. 2013; McInnes and Healy 2017).
 
-Numbers and choices are those of `sklearn.cluster.HDBSCAN`, whose clusters these equal.
+Arithmetic and choices among ties follow `sklearn.cluster.HDBSCAN`, whose clusters these equal.
 """
 
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from backbench.clusterers import _reachability
 
-if TYPE_CHECKING:
-    from backbench.clusterers.hdbscan import Params
+
+class Selection(Protocol):
+    """The options that select clusters, named as in `sklearn.cluster.HDBSCAN`."""
+
+    @property
+    def cluster_selection_method(self) -> Literal["eom", "leaf"]: ...
+
+    @property
+    def cluster_selection_epsilon(self) -> float: ...
+
+    @property
+    def allow_single_cluster(self) -> bool: ...
 
 
 class Linkage(NamedTuple):
@@ -26,7 +36,7 @@ class Linkage(NamedTuple):
 class Condensed(NamedTuple):
     """Clusters, the root first and parents before children, and where each row falls out of which.
 
-    All distances are inverted (lambda).
+    All distances are inverted (lambda). `parent`, `birth` and `size` are (clusters,), the others (n,).
     """
 
     parent: np.ndarray
@@ -37,32 +47,34 @@ class Condensed(NamedTuple):
 
 
 def linkage(edges: _reachability.Edges, n: int) -> Linkage:
-    """The single-linkage tree of a graph, its edges taken as Prim's algorithm finds them from the first row on.
+    """The single-linkage tree of a graph over n rows, its edges in the order in which Prim's algorithm finds them.
 
-    A core distance is the length of several edges, so that their order is a choice: this is scikit-learn's.
+    Several edges may have the same core distance as their length, so their order is a choice: this is scikit-learn's.
     """
     tree = _prim(edges, n)
     order = np.argsort(tree.length)
-    found = Linkage([], [], [], [])
+    merges = Linkage([], [], [], [])
     parent, node, size = list(range(n)), list(range(n)), [1] * n
     for step, i in enumerate(order.tolist()):
         a, b = _root(parent, int(tree.a[i])), _root(parent, int(tree.b[i]))
-        found.left.append(node[a])
-        found.right.append(node[b])
-        found.distance.append(float(tree.length[i]))
+        merges.left.append(node[a])
+        merges.right.append(node[b])
+        merges.distance.append(float(tree.length[i]))
         if size[a] < size[b]:
             a, b = b, a
         parent[b], node[a] = a, n + step
         size[a] += size[b]
-        found.size.append(size[a])
-    return found
+        merges.size.append(size[a])
+    return merges
 
 
 def _prim(edges: _reachability.Edges, n: int) -> _reachability.Edges:
-    """The shortest tree in the order in which it grows; among equals the lowest row, from the row that came first."""
+    """The shortest tree in the order in which it grows; ties go to the lowest row, from the first one."""
     begins, ends, lengths = _adjacency(edges, n)
     best, came, inside = [np.inf] * n, [0] * n, [False] * n
-    order, heap, row = [], [], 0
+    order: list[int] = []
+    heap: list[tuple[float, int]] = []
+    row = 0
     for _ in range(n - 1):
         inside[row] = True
         for place in range(begins[row], begins[row + 1]):
@@ -78,11 +90,11 @@ def _prim(edges: _reachability.Edges, n: int) -> _reachability.Edges:
 
 
 def _adjacency(edges: _reachability.Edges, n: int) -> tuple[list[int], list[int], list[float]]:
-    """For each row the place where its edges begin, and the other ends and lengths."""
-    one, other = np.concatenate([edges.a, edges.b]), np.concatenate([edges.b, edges.a])
-    order = np.argsort(one, kind="stable")
-    begins = np.searchsorted(one[order], np.arange(n + 1))
-    return begins.tolist(), other[order].tolist(), np.concatenate([edges.length, edges.length])[order].tolist()
+    """Where the edges of each row begin in the list of edges, and the other ends and lengths of all edges."""
+    near_ends, far_ends = np.concatenate([edges.a, edges.b]), np.concatenate([edges.b, edges.a])
+    order = np.argsort(near_ends, kind="stable")
+    begins = np.searchsorted(near_ends[order], np.arange(n + 1))
+    return begins.tolist(), far_ends[order].tolist(), np.concatenate([edges.length, edges.length])[order].tolist()
 
 
 def _root(parent: list[int], row: int) -> int:
@@ -93,7 +105,7 @@ def _root(parent: list[int], row: int) -> int:
 
 
 def condense(tree: Linkage, min_cluster_size: int) -> Condensed:
-    """Leave only splits into two parts of at least `min_cluster_size` rows; smaller parts fall out of their cluster."""
+    """Keep only splits into two parts of at least `min_cluster_size` rows; smaller parts fall out of their cluster."""
     n = len(tree.left) + 1
     parent, birth, size = [-1], [0.0], [n]
     cluster, fallen = [0] * (2 * n - 1), [np.nan] * (2 * n - 1)
@@ -117,7 +129,7 @@ def condense(tree: Linkage, min_cluster_size: int) -> Condensed:
     return Condensed(np.array(parent), np.array(birth), np.array(size), np.array(cluster[:n]), np.array(fallen[:n]))
 
 
-def labels(tree: Condensed, params: "Params") -> np.ndarray:
+def labels(tree: Condensed, params: Selection) -> np.ndarray:
     """Labels (n,) of the selected clusters; -1 is noise."""
     selected = _leaves(tree) if params.cluster_selection_method == "leaf" else _most_stable(tree, params)
     if params.cluster_selection_epsilon > 0 and selected != {0}:
@@ -125,21 +137,22 @@ def labels(tree: Condensed, params: "Params") -> np.ndarray:
     owner = np.full(len(tree.parent), -1)
     for cluster, parent in enumerate(tree.parent):
         owner[cluster] = cluster if cluster in selected else owner[parent] if cluster else -1
-    found = owner[tree.row_parent]
-    found[(found == 0) & ~_dense_enough(tree, params, selected)] = -1
-    return found.astype(np.int64)
+    chosen = owner[tree.row_parent]
+    chosen[(chosen == 0) & ~_dense_enough(tree, params, selected)] = -1
+    return chosen.astype(np.int64)
 
 
 def _stability(tree: Condensed) -> np.ndarray:
-    """Excess of mass: how long rows and child clusters stay in a cluster, summed."""
+    """Excess of mass (clusters,): how long rows and child clusters stay in a cluster, summed."""
     with np.errstate(invalid="ignore"):  # clusters of duplicates are born and die at infinity
-        found = np.bincount(tree.row_parent, tree.row_lambda - tree.birth[tree.row_parent], len(tree.parent))
-        of = tree.parent[1:]
-        return found + np.bincount(of, (tree.birth[1:] - tree.birth[of]) * tree.size[1:], len(tree.parent))
+        of_rows = np.bincount(tree.row_parent, tree.row_lambda - tree.birth[tree.row_parent], len(tree.parent))
+        parents = tree.parent[1:]
+        lifetimes = (tree.birth[1:] - tree.birth[parents]) * tree.size[1:]
+        return of_rows + np.bincount(parents, lifetimes, len(tree.parent))
 
 
-def _most_stable(tree: Condensed, params: "Params") -> set[int]:
-    """The clusters, none within another, whose stabilities have the largest sum."""
+def _most_stable(tree: Condensed, params: Selection) -> set[int]:
+    """The clusters, none inside another, with the largest sum of stabilities."""
     stability, below = _stability(tree), np.zeros(len(tree.parent))
     chosen = np.zeros(len(tree.parent), dtype=bool)
     for cluster in range(len(tree.parent) - 1, -1, -1):
@@ -154,12 +167,12 @@ def _most_stable(tree: Condensed, params: "Params") -> set[int]:
 
 
 def _leaves(tree: Condensed) -> set[int]:
-    """The clusters that do not split, the root left out."""
+    """The clusters that do not split, except the root."""
     return set(range(1, len(tree.parent))) - set(tree.parent.tolist())
 
 
-def _grown(tree: Condensed, cluster: int, params: "Params") -> int:
-    """The cluster, or the first above it that was born at a distance beyond `cluster_selection_epsilon`."""
+def _grown(tree: Condensed, cluster: int, params: Selection) -> int:
+    """The cluster, or its first ancestor that was born at a distance above `cluster_selection_epsilon`."""
     epsilon = params.cluster_selection_epsilon
     if 1 / tree.birth[cluster] >= epsilon:
         return cluster
@@ -170,8 +183,8 @@ def _grown(tree: Condensed, cluster: int, params: "Params") -> int:
     return 0 if params.allow_single_cluster else cluster
 
 
-def _dense_enough(tree: Condensed, params: "Params", selected: set[int]) -> np.ndarray:
-    """Which rows belong to the root where it is the only cluster: those that stay as long as any of its parts."""
+def _dense_enough(tree: Condensed, params: Selection, selected: set[int]) -> np.ndarray:
+    """Mask (n,) of the rows that belong to the root if it is the only cluster: those that stay as long as any part."""
     if selected != {0}:
         return np.zeros(len(tree.row_lambda), dtype=bool)
     if params.cluster_selection_epsilon > 0:

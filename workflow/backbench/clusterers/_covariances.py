@@ -1,13 +1,13 @@
-"""The four kinds of covariance of a Gaussian mixture: densities of a block of rows, and what the M-step needs of it.
+"""The four kinds of covariance of a Gaussian mixture: densities of a block of rows, and the sums for the M-step.
 
-Formulas and degenerate cases are those of `sklearn.mixture.GaussianMixture`. What works on blocks is written for
-arrays of numpy and of PyTorch alike.
+Formulas and degenerate cases are those of `sklearn.mixture.GaussianMixture`. Functions of blocks take arrays of numpy
+and of PyTorch alike.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,13 +17,15 @@ ILL_DEFINED = (
     "a component has an ill-defined covariance (it holds few rows, or equal ones): ask for fewer clusters, increase "
     "reg_covar, or scale the features"
 )
-Features = tuple
-Blockwise = Callable[..., Any]
+# What a kind computes from a block of rows (b, d), arrays of numpy or PyTorch
+Features: TypeAlias = tuple[Any, ...]
+Blockwise: TypeAlias = Callable[..., Any]
+Moments: TypeAlias = list[np.ndarray]
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Weights (k,), means (k, d) and factors of the precisions: Cholesky's, or roots where they are diagonal."""
+    """Weights (k,), means (k, d) and factors of the precisions: Cholesky factors, or roots where they are diagonal."""
 
     weights: np.ndarray
     means: np.ndarray
@@ -31,39 +33,41 @@ class Parameters:
 
 
 def share(count: np.ndarray) -> np.ndarray:
-    """Rows of each component; of an empty one a little more than none."""
+    """Number of rows (k,) of each component; for an empty one slightly above zero."""
     return count + 10 * np.finfo(np.float64).eps
 
 
 class Kind:
-    """A kind of covariance: `features` of a block, from which come its `density` (B, k) and its `moments`."""
+    """A kind of covariance: `features` of a block (b, d), from which its `density` (b, k) and `moments` follow."""
 
     def __init__(self, reg_covar: float):
         self.reg_covar = reg_covar
 
     def look_at(self, rows: Rows) -> None:
-        """See the rows once, before the iteration."""
+        """Read the rows once, before the iteration."""
 
     def features(self, block: Any) -> Features:
         return (block,)
 
     def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
-        """The function from features to the logarithms of weighted densities (B, k)."""
+        """The function from features to the logarithms of weighted densities (b, k)."""
         raise NotImplementedError
 
     def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
-        """The function from features and responsibilities (B, k) to sums; `about` may keep them from cancelling."""
-        return lambda features, own: (own.T @ features[0],)
+        """The function from features and responsibilities (b, k) to sums, centred at `about` (k, d) if need be."""
+        return lambda features, shares: (shares.T @ features[0],)
 
-    def parameters(self, sums: list[np.ndarray], about: np.ndarray, n: int | None = None) -> Parameters:
-        """The M-step: counts and moments to parameters; weights are shares of `n`, else of the counts."""
+    def parameters(self, sums: Moments, about: np.ndarray, n: int | None = None) -> Parameters:
+        """The M-step from counts (k,) and moments at `about` (k, d); weights are shares of `n`, or of the counts."""
         count, *moments = sums
         held = share(count)
         means, factors = self.estimate(count, held, moments, about)
         return Parameters(held / (held.sum() if n is None else n), means, factors)
 
-    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
-        """Means and factors."""
+    def estimate(
+        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Means (k, d) and factors of the precisions."""
         raise NotImplementedError
 
     def free(self, k: int, d: int) -> int:
@@ -72,18 +76,19 @@ class Kind:
 
 
 def _constant(parameters: Parameters, log_det: np.ndarray) -> np.ndarray:
-    """What is added to minus half of the squared distances."""
+    """What is added (k,) to minus half the squared distances, from log determinants (k,)."""
     return np.log(parameters.weights) + log_det - 0.5 * parameters.means.shape[1] * math.log(2 * math.pi)
 
 
 def _roots(variances: np.ndarray) -> np.ndarray:
+    """Roots of the precisions, (k, d) or (k,), from variances of that shape."""
     if np.any(variances <= 0.0):
         raise ValueError(ILL_DEFINED)
     return 1.0 / np.sqrt(variances)
 
 
 def _cholesky(covariance: np.ndarray) -> np.ndarray:
-    """The upper triangular factor of the precision."""
+    """The upper triangular factor (d, d) of the precision."""
     from scipy import linalg
 
     try:
@@ -108,9 +113,13 @@ class Diagonal(Kind):
         return lambda features: (features[0] @ linear + features[1] @ square)[:, :k] + constant
 
     def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
-        return lambda features, own: (own.T @ features[0], own.T @ features[1])
+        """Sums of the rows and of their squares, both (k, d)."""
+        return lambda features, shares: (shares.T @ features[0], shares.T @ features[1])
 
-    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
+    def estimate(
+        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Means and roots of the precisions, both (k, d)."""
         means, squares = (moment / held[:, None] for moment in moments)
         return means, _roots(squares - means**2 + self.reg_covar)
 
@@ -135,9 +144,13 @@ class Spherical(Kind):
         return lambda features: (features[0] @ linear)[:, :k] + features[1][:, None] * square + constant
 
     def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
-        return lambda features, own: (own.T @ features[0], own.T @ features[1])
+        """Sums of the rows (k, d) and of their squared lengths (k,)."""
+        return lambda features, shares: (shares.T @ features[0], shares.T @ features[1])
 
-    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
+    def estimate(
+        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Means (k, d) and roots of the precisions (k,)."""
         means = moments[0] / held[:, None]
         return means, _roots(moments[1] / held / means.shape[1] - (means**2).mean(axis=1) + self.reg_covar)
 
@@ -146,7 +159,7 @@ class Spherical(Kind):
 
 
 class Tied(Kind):
-    """One covariance for all components. The products of the columns do not change: they are summed once."""
+    """One covariance for all components. The products of the columns never change, so they are summed once."""
 
     def look_at(self, rows: Rows) -> None:
         (self._products,) = rows.sums(lambda block: (block.T @ block,))
@@ -164,7 +177,10 @@ class Tied(Kind):
 
         return density
 
-    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
+    def estimate(
+        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Means (k, d) and the factor (d, d) of the precision."""
         means = moments[0] / held[:, None]
         covariance = (self._products - (held * means.T) @ means) / held.sum()
         covariance.flat[:: len(covariance) + 1] += self.reg_covar
@@ -175,7 +191,7 @@ class Tied(Kind):
 
 
 class Full(Kind):
-    """A covariance for each component, summed about the mean of the iteration before."""
+    """A covariance for each component, summed about the mean of the previous iteration."""
 
     def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
         factors, xp = parameters.factors, rows.xp
@@ -192,11 +208,12 @@ class Full(Kind):
         return density
 
     def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
+        """Sums of the rows (k, d) and of their products (k, d, d), centred at `about` (k, d)."""
         centres, xp = rows.put(about), rows.xp
 
-        def moments(features: Features, own: Any) -> tuple:
+        def moments(features: Features, shares: Any) -> tuple[Any, Any]:
             first, second = [], []
-            for centre, weight in zip(centres, xp.sqrt(own).T, strict=True):
+            for centre, weight in zip(centres, xp.sqrt(shares).T, strict=True):
                 apart = (features[0] - centre) * weight[:, None]
                 first.append(weight @ apart)
                 second.append(apart.T @ apart)
@@ -204,7 +221,10 @@ class Full(Kind):
 
         return moments
 
-    def estimate(self, count: np.ndarray, held: np.ndarray, moments: list, about: np.ndarray) -> tuple:
+    def estimate(
+        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Means (k, d) and factors of the precisions (k, d, d)."""
         first, second = moments
         means = (first + count[:, None] * about) / held[:, None]
         moved = means - about

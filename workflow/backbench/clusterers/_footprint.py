@@ -1,14 +1,14 @@
-"""What clusterers on mutual reachability need: neighbours of each row, and memory. No numpy, for planning asks it."""
+"""Neighbours and memory that clusterers on mutual reachability need. Planning asks for it, so no numpy."""
 
 from backbench import clusterers
 
-# A first tree takes as many neighbours at least
+# The least number of neighbours for a first tree
 FEWEST = 5
 BLOCKS_MB = 160
 
 
 def depth(rank: int, n: int) -> int:
-    """Neighbours of each of n rows that a tree starts from; the `rank`-th is the core distance, the row the first."""
+    """Neighbours per row that a tree over n rows starts from; the row itself is the first of the ranks."""
     return min(max(rank - 1, FEWEST), n - 1)
 
 

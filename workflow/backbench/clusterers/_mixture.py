@@ -1,7 +1,7 @@
-"""Expectation maximisation of Gaussian mixtures, each block of rows read once an iteration.
+"""Expectation maximisation of Gaussian mixtures that reads each block of rows once per iteration.
 
 Densities, responsibilities and sums of a block come from matrix products while the block is in the cache, and the
-M-step needs the sums alone. The same code runs on numpy and on PyTorch.
+M-step needs only the sums. The same code runs on numpy and on PyTorch.
 """
 
 import math
@@ -18,7 +18,7 @@ from backbench.clusterers._rows import Rows
 
 @dataclass(frozen=True)
 class Rule:
-    """When the iteration ends, and what is added to every variance."""
+    """When the iteration stops, and what is added to every variance."""
 
     tol: float
     max_iter: int
@@ -27,7 +27,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Fit:
-    """The best of the starts."""
+    """The fit from the best start, with labels (n,)."""
 
     labels: np.ndarray
     lower_bound: float
@@ -36,7 +36,7 @@ class Fit:
 
 
 def fit(x: np.ndarray, kind: str, starts: Iterable[np.ndarray], rule: Rule) -> Fit:
-    """Fit from responsibilities (n, k), and keep the start of the best lower bound (equals scikit-learn's fit).
+    """Fit rows (n, d) from each start, responsibilities (n, k), and keep the best lower bound, as scikit-learn does.
 
     Warns with scikit-learn's ConvergenceWarning if the best start has not converged.
 
@@ -46,8 +46,8 @@ def fit(x: np.ndarray, kind: str, starts: Iterable[np.ndarray], rule: Rule) -> F
         If a covariance is not positive definite.
     """
     mixture = _Mixture(Rows(x), _covariances.KINDS[kind](rule.reg_covar))
-    found = [mixture.climb(mixture.start(responsibilities), rule) for responsibilities in starts]
-    best = max(found, key=lambda end: end.bound)
+    ends = [mixture.climb(mixture.start(responsibilities), rule) for responsibilities in starts]
+    best = max(ends, key=lambda end: end.bound)
     if not best.converged:
         _warn(rule)
     total, labels = mixture.score(best.parameters)
@@ -59,7 +59,7 @@ def fit(x: np.ndarray, kind: str, starts: Iterable[np.ndarray], rule: Rule) -> F
 
 @dataclass(frozen=True)
 class _End:
-    """Where one start has led."""
+    """Where a start has led."""
 
     bound: float
     parameters: _covariances.Parameters
@@ -71,7 +71,7 @@ def _warn(rule: Rule) -> None:
     from sklearn.exceptions import ConvergenceWarning
 
     warnings.warn(
-        f"the mixture still gains more than tol = {rule.tol:g} after {rule.max_iter} iterations: increase max_iter "
+        f"the likelihood still gains more than tol = {rule.tol:g} after {rule.max_iter} iterations: increase max_iter "
         "or tol, or ask for fewer clusters",
         ConvergenceWarning,
         stacklevel=3,
@@ -87,11 +87,11 @@ class _Mixture:
 
     def start(self, responsibilities: np.ndarray) -> _covariances.Parameters:
         """Parameters from given responsibilities (n, k)."""
-        count, first = self.rows.sums(lambda block, own: (own.sum(0), own.T @ block), responsibilities)
+        count, first = self.rows.sums(lambda block, shares: (shares.sum(0), shares.T @ block), responsibilities)
         about = first / _covariances.share(count)[:, None]
         moments = self.kind.moments(self.rows, about)
         sums = self.rows.sums(
-            lambda block, own: (own.sum(0), *moments(self.kind.features(block), own)), responsibilities
+            lambda block, shares: (shares.sum(0), *moments(self.kind.features(block), shares)), responsibilities
         )
         return self.kind.parameters(sums, about, self.rows.n)
 
@@ -108,25 +108,25 @@ class _Mixture:
         return _End(bound, parameters, rule.max_iter, False)
 
     def _pass(self, parameters: _covariances.Parameters) -> list[np.ndarray]:
-        """The log-likelihood, and the sums over the responsibilities under `parameters`."""
+        """The log-likelihood and the sums for the M-step (counts (k,), then moments) under `parameters`."""
         density = self.kind.density(self.rows, parameters)
         moments = self.kind.moments(self.rows, parameters.means)
         xp = self.rows.xp
 
-        def step(block: Any) -> tuple:
+        def step(block: Any) -> tuple[Any, ...]:
             features = self.kind.features(block)
             logs = density(features)
             norms = _log_sum(logs, xp)
-            own = xp.exp(logs - norms[:, None])
-            return norms.sum(), own.sum(0), *moments(features, own)
+            shares = xp.exp(logs - norms[:, None])
+            return norms.sum(), shares.sum(0), *moments(features, shares)
 
         return self.rows.sums(step)
 
     def score(self, parameters: _covariances.Parameters) -> tuple[float, np.ndarray]:
-        """The log-likelihood of all rows and the likeliest component of each."""
+        """The log-likelihood of all rows, and the most likely component (n,) of each."""
         density, xp = self.kind.density(self.rows, parameters), self.rows.xp
 
-        def step(block: Any) -> tuple:
+        def step(block: Any) -> tuple[Any, Any]:
             logs = density(self.kind.features(block))
             return _log_sum(logs, xp).sum(), xp.argmax(logs, 1)
 

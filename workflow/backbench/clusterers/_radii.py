@@ -1,12 +1,12 @@
 """Clusters by density at many radii: one spanning tree of mutual reachability, cut at each radius.
 
-The core points that a radius joins are those that the tree joins by edges of at most that length. A point that is none
+A radius joins the core points that the tree joins by edges of at most that length. A point that is not a core point
 has fewer than `min_samples` points within the radius, so all of them are among its neighbours in the graph.
 """
 
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,58 +14,75 @@ from backbench import threads
 from backbench.clusterers import _reachability
 
 if TYPE_CHECKING:
-    from backbench.clusterers.dbscan import Params
     from backbench.metrics.near import Near
 
 RADIUS_DIGITS = 6
 
 
+class Density(Protocol):
+    """The options that say how dense a cluster is: one of three ways to give the radius, and the points within it."""
+
+    @property
+    def eps(self) -> float | None: ...
+
+    @property
+    def eps_quantile(self) -> float | None: ...
+
+    @property
+    def eps_knee(self) -> bool: ...
+
+    @property
+    def min_samples(self) -> int: ...
+
+
 class Shared:
     """The neighbours of all rows and a spanning tree for each `min_samples`."""
 
-    def __init__(self, x: np.ndarray, asked: Sequence["Params"], near: "Near"):
+    def __init__(self, x: np.ndarray, densities: Sequence[Density], near: "Near"):
+        """For rows (n, d) and the options of all members."""
         self._x, self._near = x, near
-        self._ranks = sorted({params.min_samples for params in asked})
+        self._ranks = sorted({density.min_samples for density in densities})
         self._once = threads.Once()
         self._once.attempt("all", self._compute)
 
-    def result(self, params: "Params") -> tuple[np.ndarray, float, int]:
-        """(labels, radius, number of core points)."""
+    def result(self, params: Density) -> tuple[np.ndarray, float, int]:
+        """Labels (n,), the radius, and the number of core points."""
         known, trees = self._once.get("all", self._compute)
         core = _reachability.core_distances(known, params.min_samples)
         radius = _radius(params, core)
-        found = labels(known, trees[params.min_samples], core, radius, params.min_samples)
-        return found, radius, int((core <= radius).sum())
+        clusters = labels(known, trees[params.min_samples], core, radius, params.min_samples)
+        return clusters, radius, int((core <= radius).sum())
 
-    def _compute(self) -> tuple[tuple[np.ndarray, np.ndarray], dict[int, _reachability.Edges]]:
+    def _compute(self) -> tuple[_reachability.Graph, dict[int, _reachability.Edges]]:
+        """The neighbour graph, two arrays (n, depth), and the tree of each rank."""
         known = _reachability.graph(self._near, self._ranks)
         return known, _reachability.trees(self._x, known, self._ranks)
 
 
 def labels(
-    known: tuple[np.ndarray, np.ndarray],
+    known: _reachability.Graph,
     tree: _reachability.Edges,
     core_distances: np.ndarray,
     radius: float,
     min_samples: int,
 ) -> np.ndarray:
-    """Labels in scikit-learn's order; -1 is noise."""
+    """Labels (n,) in scikit-learn's order, from core distances (n,); -1 is noise."""
     core = core_distances <= radius
-    found = np.full(len(core), -1, dtype=np.int64)
+    clusters = np.full(len(core), -1, dtype=np.int64)
     parts, first, codes = np.unique(_parts(tree, radius)[core], return_index=True, return_inverse=True)
     rank = np.empty(len(parts), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(parts))
-    found[core] = rank[codes]
+    clusters[core] = rank[codes]
     border = np.flatnonzero(~core)
     near, apart = known[0][border, : min_samples - 1], known[1][border, : min_samples - 1]
-    reached = np.where((apart <= radius) & core[near], found[near], len(parts))
+    reached = np.where((apart <= radius) & core[near], clusters[near], len(parts))
     lowest = reached.min(axis=1, initial=len(parts))
-    found[border] = np.where(lowest < len(parts), lowest, -1)
-    return found
+    clusters[border] = np.where(lowest < len(parts), lowest, -1)
+    return clusters
 
 
 def _parts(tree: _reachability.Edges, radius: float) -> np.ndarray:
-    """Number of the part of each row when the tree's edges longer than `radius` are cut."""
+    """Number (n,) of the part of each row when the tree's edges longer than `radius` are cut."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -74,25 +91,27 @@ def _parts(tree: _reachability.Edges, radius: float) -> np.ndarray:
     return connected_components(joined, directed=False)[1]
 
 
-def _radius(params: "Params", core: np.ndarray) -> float:
-    """The radius that is given, or read from the distances to the `min_samples`-th neighbours."""
+def _radius(params: Density, core: np.ndarray) -> float:
+    """The radius that is given, or read from the distances (n,) to the `min_samples`-th neighbours."""
     if params.eps is not None:
         return params.eps
-    found = knee(core) if params.eps_knee else float(np.quantile(core, params.eps_quantile))
-    if found == 0:
-        where = "the knee" if params.eps_knee else f"eps_quantile = {params.eps_quantile}"
+    if params.eps_quantile is None:
+        radius, where = knee(core), "the knee"
+    else:
+        radius, where = float(np.quantile(core, params.eps_quantile)), f"eps_quantile = {params.eps_quantile}"
+    if radius == 0:
         raise ValueError(
             f"the radius at {where} is 0: that share of the samples has duplicates; "
             "remove them, raise min_samples or give eps"
         )
-    return float(Context(prec=RADIUS_DIGITS, rounding=ROUND_CEILING).create_decimal(found))
+    return float(Context(prec=RADIUS_DIGITS, rounding=ROUND_CEILING).create_decimal(radius))
 
 
 def knee(values: np.ndarray) -> float:
-    """The value where the curve of sorted `values` turns up: the highest peak of Kneedle's difference curve.
+    """The value where the curve of sorted `values` (n,) turns up: the highest peak of Kneedle's difference curve.
 
-    Satopaa et al. 2011, section III. Kneedle proper takes the first peak that stands out from what follows; from the
-    far end of these curves that is often a gap between two outliers, and another one in another sample of the data.
+    Satopaa et al. 2011, section III. Kneedle itself takes the first peak that stands out from what follows; seen from
+    the far end of these curves, that is often a gap between two outliers, which differs from sample to sample.
     """
     curve = np.sort(values)
     span = curve[-1] - curve[0]

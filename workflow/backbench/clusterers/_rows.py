@@ -1,7 +1,7 @@
 """The rows of a matrix in float64 blocks that stay in the cache (or fill the device), for numpy and PyTorch alike."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -10,22 +10,27 @@ from backbench import device, threads
 CPU_VALUES, DEVICE_VALUES = 1 << 15, 1 << 24
 FEWEST = 64
 PARALLEL_VALUES = 1 << 22
-# Matrix products are much faster where the narrow side is a multiple of this
+# Matrix products are much faster if the narrow side is a multiple of this
 COLUMNS = 8
+# Arrays of numpy or PyTorch that a function makes of a block
+Parts: TypeAlias = tuple[Any, ...]
 
 
 class Rows:
-    """What functions of blocks give comes back as numpy, in order.
+    """Blocks of rows, and functions of them whose results come back as numpy arrays, in order.
 
-    The blocks depend on the sizes of the matrix alone, so that no sum depends on the threads.
+    The blocks depend on the shape of the matrix alone, so no sum depends on the number of threads.
 
     Parameters
     ----------
     x : array of shape (n, d), never copied on the CPU
-    minus : a row (d,) that is subtracted from all
+    minus : row (d,) that is subtracted from all
     """
 
+    _x: Any
+
     def __init__(self, x: np.ndarray, minus: np.ndarray | None = None):
+        """From rows (n, d)."""
         self.n, self.d = x.shape
         self._torch = device.accelerated()
         self._x = device.tensor(x, str(x.dtype)) if self._torch else x
@@ -43,31 +48,29 @@ class Rows:
         return torch
 
     def put(self, array: np.ndarray) -> Any:
-        """An array that blocks may be combined with."""
+        """The array, of any shape (m, ...), in a form that blocks can be combined with."""
         return device.tensor(array, str(array.dtype)) if self._torch else array
 
     def factor(self, array: np.ndarray) -> Any:
-        """A matrix (d, k) that blocks may be multiplied with; columns of zeros are added."""
+        """A matrix (d, k) in a form that blocks can be multiplied with; columns of zeros are added."""
         d, k = array.shape
         wide = np.zeros((d, k + -k % COLUMNS))
         wide[:, :k] = array
         return self.put(wide)
 
     def take(self, places: np.ndarray) -> np.ndarray:
-        """The rows at `places`, in float64."""
-        found = self._x[places.copy()]
-        found = found.cpu().numpy() if self._torch else found
-        found = found.astype(np.float64)
-        return found if self._minus is None else found - self._numpy(self._minus)
+        """The rows (m, d) at `places` (m,), in float64."""
+        rows = self._numpy(self._x[places.copy()]).astype(np.float64)
+        return rows if self._minus is None else rows - self._numpy(self._minus)
 
-    def each(self, function: Callable[..., tuple], *others: np.ndarray) -> Iterator[tuple]:
-        """`function` of each block, and of the same rows of `others`."""
+    def each(self, function: Callable[..., Parts], *others: np.ndarray) -> Iterator[Parts]:
+        """`function` of each block (b, d) and of the same rows of `others`, arrays (n, ...)."""
         if self._torch or self.n * self.d < PARALLEL_VALUES or threads.available() == 1:
             return (self._step(function, span, others) for span in self._spans)
         return threads.in_order(lambda span: self._step(function, span, others), self._spans)
 
-    def sums(self, function: Callable[..., tuple], *others: np.ndarray) -> list[np.ndarray]:
-        """The results of all blocks, added up in their order."""
+    def sums(self, function: Callable[..., Parts], *others: np.ndarray) -> list[np.ndarray]:
+        """The results for all blocks (b, d), added up in order."""
         totals: list[np.ndarray] = []
         for parts in self.each(function, *others):
             totals = totals or [np.zeros(np.shape(part)) for part in parts]
@@ -76,15 +79,17 @@ class Rows:
         return totals
 
     def joined(self, function: Callable[..., Any], *others: np.ndarray) -> np.ndarray:
-        """The results of all blocks, one below the other."""
+        """The results (b, ...) for all blocks (b, d) as one array (n, ...)."""
         return np.concatenate([part for (part,) in self.each(lambda *block: (function(*block),), *others)])
 
-    def _step(self, function: Callable[..., tuple], span: slice, others: tuple[np.ndarray, ...]) -> tuple:
+    def _step(self, function: Callable[..., Parts], span: slice, others: tuple[np.ndarray, ...]) -> Parts:
+        """The results for the block (b, d) of a span, as numpy arrays."""
         block = self._x[span].double() if self._torch else self._x[span].astype(np.float64)
         if self._minus is not None:
             block -= self._minus
-        found = function(block, *(self.put(other[span]) for other in others))
-        return tuple(self._numpy(part) for part in found)
+        parts = function(block, *(self.put(other[span]) for other in others))
+        return tuple(self._numpy(part) for part in parts)
 
     def _numpy(self, array: Any) -> np.ndarray:
+        """A tensor or array of any shape (m, ...) as a numpy array."""
         return array.cpu().numpy() if self._torch else array

@@ -1,8 +1,8 @@
 """Leading eigenvectors of normalised affinities (Ng et al. 2002, von Luxburg 2007), one connected part at a time.
 
-The normalised affinity is D^-1/2 A D^-1/2, its diagonal zero; its largest eigenvalues are one less the smallest of the
-normalised Laplacian. Every part of the graph has the eigenvalue 1 with a vector that is known; an iteration from one
-start vector would find such equal eigenvalues by rounding errors alone, or not at all.
+The normalised affinity is D^-1/2 A D^-1/2 with a zero diagonal; its largest eigenvalues are one minus the smallest of
+the normalised Laplacian. Every connected part of the graph has the eigenvalue 1 with a known vector; an iteration from
+a single start vector would find such equal eigenvalues only by rounding errors, or not at all.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 FEWEST = 16
 DENSE_ROWS = 400
-# Restarts of the iteration on the affinity before the solver turns to the inverse, as scikit-learn does at once
+# Restarts of the iteration on the affinity before the solver turns to the inverse, which scikit-learn uses at once
 RESTARTS = 300
 SHIFT = 1e-5
 
 
 def bucket(k: int, n: int) -> int:
-    """How many eigenvectors a member with `k` clusters works from, whatever its shard-mates ask."""
+    """How many eigenvectors a member with `k` clusters works from, whatever the other members need."""
     return min(max(FEWEST, 1 << (k - 1).bit_length()), n)
 
 
 def graph(rows: np.ndarray) -> "csr_array":
-    """The symmetrised graph of neighbour numbers (n, count), as scikit-learn has it but for the diagonal."""
+    """The symmetrised graph (n, n) of neighbour numbers (n, count), scikit-learn's except for the diagonal."""
     from scipy.sparse import coo_array
 
     n, count = rows.shape
@@ -38,45 +38,45 @@ def graph(rows: np.ndarray) -> "csr_array":
 
 
 def kernel(x: np.ndarray, gamma: float) -> np.ndarray:
-    """exp(-gamma times the squared distance) of all pairs, its diagonal zero."""
+    """exp(-gamma times the squared distance) (n, n) of all pairs of rows (n, d), with a zero diagonal."""
     points = distances.Points(x)
     n = len(x)
-    found = np.empty((n, n))
+    affinity = np.empty((n, n))
 
     def fill(span: tuple[int, int]) -> None:
         block = points.squared(*span)
         block *= -gamma
-        np.exp(block, out=found[span[0] : span[1]])
+        np.exp(block, out=affinity[span[0] : span[1]])
 
     for _ in threads.in_order(fill, distances.spans(n, n)):
         pass
-    np.fill_diagonal(found, 0.0)
-    return found
+    np.fill_diagonal(affinity, 0.0)
+    return affinity
 
 
 def parts(affinity: Any) -> np.ndarray:
-    """Number of the connected part of each row."""
+    """Number (n,) of the connected part of each row of an affinity (n, n)."""
     from scipy.sparse import issparse
     from scipy.sparse.csgraph import connected_components
 
     if issparse(affinity):
         return connected_components(affinity, directed=False)[1]
-    found = np.full(len(affinity), -1)
+    numbers = np.full(len(affinity), -1)
     for row in range(len(affinity)):
-        fresh = np.array([row]) if found[row] < 0 else np.empty(0, dtype=np.int64)
+        fresh = np.array([row]) if numbers[row] < 0 else np.empty(0, dtype=np.int64)
         while len(fresh):
-            found[fresh] = row
+            numbers[fresh] = row
             reached = np.zeros(len(affinity), dtype=bool)
             for start in range(0, len(fresh), distances.MOST):
                 reached |= (affinity[fresh[start : start + distances.MOST]] > 0).any(axis=0)
-            fresh = np.flatnonzero(reached & (found < 0))
-    return np.unique(found, return_inverse=True)[1]
+            fresh = np.flatnonzero(reached & (numbers < 0))
+    return np.unique(numbers, return_inverse=True)[1]
 
 
 def embedding(affinity: Any, count: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues (count,) from the largest and D^-1/2 times their eigenvectors (n, count), of fixed signs.
+    """Eigenvalues (count,) from the largest down, and D^-1/2 times their eigenvectors (n, count), with fixed signs.
 
-    Overwrites a dense `affinity`. Rows without any affinity stand alone, with the eigenvalue 0.
+    Overwrites a dense `affinity`. A row without any affinity is a part of its own, with the eigenvalue 0.
     """
     degree = np.asarray(affinity.sum(axis=0)).ravel()
     if not (degree > 0).any():
@@ -90,6 +90,7 @@ def embedding(affinity: Any, count: int, tolerance: float) -> tuple[np.ndarray, 
 
 
 def _scaled(affinity: Any, scale: np.ndarray) -> Any:
+    """The affinity (n, n) with rows and columns multiplied by `scale` (n,)."""
     if isinstance(affinity, np.ndarray):
         affinity *= scale[:, None]
         affinity *= scale
@@ -102,20 +103,23 @@ def _scaled(affinity: Any, scale: np.ndarray) -> Any:
 def _largest(
     normalised: Any, root: np.ndarray, linked: np.ndarray, count: int, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest eigenvalues over all parts: first the 1 of each part, larger parts first, then the others."""
+    """The largest eigenvalues (count,) over all parts and their vectors (n, count).
+
+    First the 1 of each part, larger parts first, then the others. `root` and `linked` are (n,).
+    """
     numbers = parts(normalised)
     sizes = np.bincount(numbers)
     order = np.argsort(-sizes, kind="stable")
     alone = len(order) == 1
     missing = count - int(np.bincount(numbers, linked).astype(bool).sum())
-    found: list[tuple[float, int, np.ndarray, np.ndarray]] = []
+    pairs: list[tuple[float, int, np.ndarray, np.ndarray]] = []
     for part in order[: max(count, 1)] if missing <= 0 else order:
         rows = np.flatnonzero(numbers == part)
-        own = normalised if alone else normalised[rows][:, rows]
+        within = normalised if alone else normalised[rows][:, rows]
         wanted = min(len(rows), 1 + max(0, missing))
-        values, vectors = _of_part(own, root[rows], wanted, tolerance)
-        found += [(-value, len(found) + i, rows, vectors[:, i]) for i, value in enumerate(values)]
-    kept = sorted(found, key=lambda pair: pair[:2])[:count]
+        values, vectors = _of_part(within, root[rows], wanted, tolerance)
+        pairs += [(-value, len(pairs) + i, rows, vectors[:, i]) for i, value in enumerate(values)]
+    kept = sorted(pairs, key=lambda pair: pair[:2])[:count]
     vectors = np.zeros((len(root), count))
     for column, (_, _, rows, vector) in enumerate(kept):
         vectors[rows, column] = vector
@@ -123,7 +127,7 @@ def _largest(
 
 
 def _of_part(part: Any, root: np.ndarray, count: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """The `count` largest eigenvalues of a connected part, from the largest, which is 1 with the vector `root`."""
+    """The largest eigenvalues (count,) of a connected part and their vectors (m, count), 1 with `root` (m,) first."""
     if len(root) == 1:
         return np.zeros(1), np.ones((1, 1))
     first = root / np.linalg.norm(root)
@@ -138,6 +142,7 @@ def _of_part(part: Any, root: np.ndarray, count: int, tolerance: float) -> tuple
 
 
 def _dense(part: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Largest eigenvalues (count,) and vectors (m, count) by a full decomposition."""
     from scipy.linalg import eigh
 
     n = part.shape[0]
@@ -147,11 +152,14 @@ def _dense(part: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _iterated(part: Any, root: np.ndarray, count: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """By Lanczos iteration (ARPACK); on the inverse where the eigenvalues lie too close for the matrix itself."""
+    """Largest eigenvalues (count,) and vectors (m, count) by Lanczos iteration (ARPACK).
+
+    The iteration is on the inverse if the eigenvalues lie too close together for the matrix itself.
+    """
     from scipy.sparse import eye_array, issparse
     from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
-    # The known vector alone would end the iteration at its first step.
+    # The known vector itself would end the iteration at its first step.
     start = root * (1.0 + np.random.default_rng(0).random(len(root)))
     try:
         values, vectors = eigsh(part, k=count, which="LA", v0=start, tol=tolerance, maxiter=RESTARTS)
@@ -166,7 +174,7 @@ def _iterated(part: Any, root: np.ndarray, count: int, tolerance: float) -> tupl
 
 
 def cluster_qr(vectors: np.ndarray) -> np.ndarray:
-    """Labels (n,) from pivots of the eigenvectors (n, k), without any start (Damle et al. 2019, algorithm 1)."""
+    """Labels (n,) from pivots of the eigenvectors (n, k), without random starts (Damle et al. 2019, algorithm 1)."""
     from scipy.linalg import qr, svd
 
     k = vectors.shape[1]

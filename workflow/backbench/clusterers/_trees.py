@@ -1,4 +1,4 @@
-"""Trees of merges: built from distances or straight from rows, cut into an exact number of clusters."""
+"""Trees of merges: built from distances or directly from rows, and cut into an exact number of clusters."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from backbench.metrics import distances
 
 
 def tree(x: np.ndarray, linkage: str, metric: str, matrix_fits: bool) -> np.ndarray:
-    """Merges (n - 1, 4) in scipy's form, by increasing height."""
+    """Merges (n - 1, 4) of rows (n, d), as scipy has them, by increasing height."""
     if len(x) == 1:
         return np.empty((0, 4))
     if matrix_fits:
@@ -22,7 +22,7 @@ def tree(x: np.ndarray, linkage: str, metric: str, matrix_fits: bool) -> np.ndar
 
 
 def cut(merges: np.ndarray, k: int) -> np.ndarray:
-    """Labels (n,) of exactly `k` clusters: the last k - 1 merges are undone, whatever their heights."""
+    """Labels (n,) of exactly `k` clusters: the last k - 1 merges (n - 1, 2 or 4) are undone, whatever their heights."""
     n = len(merges) + 1
     if not 1 <= k <= n:
         raise ValueError(f"{k} clusters of {n} rows")
@@ -35,7 +35,7 @@ def cut(merges: np.ndarray, k: int) -> np.ndarray:
 
 
 def condensed(x: np.ndarray, metric: str) -> np.ndarray:
-    """The n (n - 1) / 2 distances above the diagonal, row by row."""
+    """The distances (n * (n - 1) / 2,) of rows (n, d) above the diagonal, row by row."""
     if metric == "manhattan":
         from scipy.spatial.distance import pdist
 
@@ -44,7 +44,7 @@ def condensed(x: np.ndarray, metric: str) -> np.ndarray:
         _refuse_zero_rows(x)
     points = distances.Points(distances.unit_rows(x) if metric == "cosine" else x)
     n = len(x)
-    found = np.empty(n * (n - 1) // 2)
+    lengths = np.empty(n * (n - 1) // 2)
 
     def fill(span: tuple[int, int]) -> None:
         start, stop = span
@@ -52,14 +52,15 @@ def condensed(x: np.ndarray, metric: str) -> np.ndarray:
         block = block / 2 if metric == "cosine" else np.sqrt(block)
         for i in range(start, stop):
             begin = i * (2 * n - i - 1) // 2
-            found[begin : begin + n - 1 - i] = block[i - start, i - start + 1 :]
+            lengths[begin : begin + n - 1 - i] = block[i - start, i - start + 1 :]
 
     for _ in threads.in_order(fill, distances.spans(n, n)):
         pass
-    return found
+    return lengths
 
 
 def _refuse_zero_rows(x: np.ndarray) -> None:
+    """Refuse rows (n, d) of which any is zero."""
     zero = int((~x.any(axis=1)).sum())
     if zero:
         raise ValueError(f"the cosine distance to a row of zeros is undefined; {zero} of {len(x)} rows are zero")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 AXES = frozenset({"k"})
-# Above, the quantile is that of the neighbours of so many rows, evenly spaced: those of all would take hours
+# With more rows, the quantile is over a sample of evenly spaced ones: the neighbours of all would take hours
 SAMPLED_ABOVE, SAMPLE = 20_000, 1_000
 BLOCKS_MB = 96
-# Leaves that memory is set aside for, with the distances among them
+# Most leaves that the model of memory allows for, with the distances among them
 LEAVES = 15_000
 
 
@@ -30,8 +31,8 @@ LEAVES = 15_000
 class Params:
     """One of `threshold` and `threshold_quantile` is null.
 
-    `threshold_quantile` takes as threshold that quantile, over the rows, of the distance to the nearest other row, so
-    that it suits features of any scale.
+    `threshold_quantile` sets the threshold to that quantile, over the rows, of the distance to the nearest other row,
+    which suits features of any scale.
     """
 
     threshold: Annotated[float, Range(above=0)] | None
@@ -40,13 +41,13 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    found = clusterers.too_many(k, n)
+    reasons = clusterers.too_many(k, n)
     if (params.threshold is None) == (params.threshold_quantile is None):
-        found.append(
+        reasons.append(
             "birch takes one of threshold and threshold_quantile, the other null; received "
             f"{params.threshold}, {params.threshold_quantile}"
         )
-    return found
+    return reasons
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
@@ -55,13 +56,18 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     return BLOCKS_MB + (8 * leaves * leaves + 24 * n * d + (1024 + 16 * count) * n) / clusterers.MB
 
 
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.002, n=1.0, d=0.1, shared=Cost(0.5, n=1.6, d=0.56)).at(n, d, k, count)
+
+
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:
-    """What it asks of the neighbour graph."""
+    """What it asks of the neighbour graph: metric and number of neighbours."""
     return ("euclidean", 1) if params.threshold_quantile is not None and 1 < n <= SAMPLED_ABOVE else None
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> "_Shared":
-    """The leaves and their trees, by their parameters."""
+    """The leaves of the rows (n, d) and their trees, by parameters."""
     shared = _Shared(x, near)
     for params in dict.fromkeys(member.params for member in members):
         shared.attempt(params)
@@ -69,23 +75,25 @@ def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -
 
 
 def fit(shared: "_Shared", x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d), the threshold and the number of leaves."""
     leaves = shared.leaves(task.params)
-    if leaves.count < task.k:
+    if leaves.count < task.clusters:
         raise ValueError(
             f"birch found {leaves.count} subclusters at threshold {leaves.threshold:g}, fewer than k = {task.k}: lower "
             "threshold or threshold_quantile"
         )
-    return leaves.labels(task.k), {"threshold": leaves.threshold, "subclusters": leaves.count}
+    return leaves.labels(task.clusters), {"threshold": leaves.threshold, "subclusters": leaves.count}
 
 
 class _Shared:
     """Leaves by parameters, each computed once."""
 
     def __init__(self, x: "np.ndarray", near: "Near"):
+        """For rows (n, d)."""
         self._x, self._near, self._once = x, near, threads.Once()
 
     def attempt(self, params: Params) -> None:
-        """Compute what `params` need; a failure waits for the member that asks."""
+        """Compute what `params` need; a failure is raised for the member that asks."""
         self._once.attempt(params, partial(self._leaves, params))
 
     def leaves(self, params: Params) -> "_leaves.Leaves":
@@ -94,7 +102,10 @@ class _Shared:
     def _leaves(self, params: Params) -> "_leaves.Leaves":
         from backbench.clusterers import _leaves
 
-        threshold = params.threshold or self._once.get(
-            params.threshold_quantile, partial(_leaves.threshold, self._x, self._near, params.threshold_quantile)
-        )
+        threshold = params.threshold
+        if threshold is None:
+            assert params.threshold_quantile is not None  # `problems` refuses two nulls
+            sample = SAMPLE if len(self._x) > SAMPLED_ABOVE else None
+            make = partial(_leaves.threshold, self._x, self._near, params.threshold_quantile, sample)
+            threshold = self._once.get(params.threshold_quantile, make)
         return _leaves.Leaves(self._x, threshold, params.branching_factor)

@@ -1,6 +1,6 @@
-"""DBSCAN (Ester et al. 1996) for many radii from one spanning tree, in memory in proportion to the rows.
+"""DBSCAN (Ester et al. 1996) for many radii from one spanning tree, with memory proportional to the number of rows.
 
-Equals `sklearn.cluster.DBSCAN`: clusters are numbered by their first core point, and a border point goes to the first
+Equals `sklearn.cluster.DBSCAN`: clusters are numbered by their first core point, and a border point joins the first
 cluster that reaches it.
 """
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers
 from backbench.clusterers import _footprint
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
     from backbench.clusterers import _radii
     from backbench.metrics.near import Near
 
-AXES = frozenset()
+AXES: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Params:
-    """One of `eps`, `eps_quantile` and `eps_knee` says what the radius is; the others are null, null and false.
+    """One of `eps`, `eps_quantile` and `eps_knee` gives the radius; the others are null, null and false.
 
-    `eps_quantile` takes as radius that quantile, over the samples, of the distance to the `min_samples`-th neighbour
-    (the sample itself is the first, as in scikit-learn), and `eps_knee` the knee of these distances when sorted. Both
-    are rounded up to six significant digits: the pairs that define them then lie inside, whatever the arithmetic.
+    `eps_quantile` takes that quantile, over the samples, of the distance to the `min_samples`-th neighbour (the sample
+    itself is the first, as in scikit-learn), and `eps_knee` the knee of the sorted distances. Both are rounded up to
+    six significant digits, so that the pairs that define them lie inside the radius whatever the arithmetic.
     """
 
     eps: Annotated[float, Range(above=0)] | None
@@ -38,35 +39,42 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    found = []
+    reasons = []
     if (params.eps is not None) + (params.eps_quantile is not None) + params.eps_knee != 1:
-        found.append(
+        reasons.append(
             "dbscan takes one of eps and eps_quantile, the other null, or eps_knee = true and both null; "
             f"received {params.eps}, {params.eps_quantile}, eps_knee = {params.eps_knee}"
         )
     if params.min_samples > n:
-        found.append(f"min_samples = {params.min_samples} of {n} rows: no point could be a core point")
-    return found
+        reasons.append(f"min_samples = {params.min_samples} of {n} rows: no point could be a core point")
+    return reasons
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     return _footprint.memory_mb(params.min_samples, n, d, count)
 
 
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.03, n=1.0, d=0.2, shared=Cost(1.5, n=1.7, d=0.4)).at(n, d, k, count)
+
+
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:
-    """What it asks of the neighbour graph."""
+    """What it asks of the neighbour graph: metric and number of neighbours."""
     return _footprint.neighbours(params.min_samples, n)
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> "_radii.Shared":
-    """The neighbours and the spanning trees of all members."""
+    """The neighbours of the rows (n, d) and the spanning trees of all members."""
     from backbench.clusterers import _radii
 
-    asked = dict.fromkeys(member.params for member in members)
-    return _radii.Shared(x, [params for params in asked if not problems(params, *x.shape, None)], near)
+    n, d = x.shape
+    distinct = dict.fromkeys(member.params for member in members)
+    return _radii.Shared(x, [params for params in distinct if not problems(params, n, d, None)], near)
 
 
 def fit(shared: "_radii.Shared", x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d), the radius and the number of core points."""
     labels, eps, core = shared.result(task.params)
     return labels, {"eps": eps, "eps_from": _source(task.params), "core_points": core}
 

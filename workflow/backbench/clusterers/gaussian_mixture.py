@@ -1,6 +1,7 @@
 """Gaussian mixture by expectation maximisation in float64 (Dempster et al. 1977).
 
-Equals `sklearn.mixture.GaussianMixture` for the same seed: the same starts, the same rule of convergence.
+Equals `sklearn.mixture.GaussianMixture` on float64 rows for the same seed: the same starts, the same rule of
+convergence.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -34,81 +36,97 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    found = clusterers.too_many(k, n)
+    reasons = clusterers.too_many(k, n)
     needed = {"full": (k or 1) * (d + 1), "tied": d + 1}.get(params.covariance_type, 1)
     if n < needed:
-        found.append(
+        reasons.append(
             f"{params.covariance_type} covariance of {k} components in {d} dimensions needs {needed} rows; there are "
             f"{n}: reduce the dimensions (chain=pca50) or take covariance_type=diag"
         )
-    return found
+    return reasons
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """Blocks, responsibilities of the start and the covariances of each member; the rows are not copied."""
+    """Blocks, responsibilities of the start and covariances of each member; the rows are not copied."""
     matrices = {"full": 64 * d * d, "tied": 4 * d * d}.get(params.covariance_type, 64 * d)
     return count * BLOCKS_MB + count * (512 * n + 8 * matrices) / clusterers.MB
 
 
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members, in proportion to `n_init`."""
+    cost = Cost(0.2, n=1.1, d=0.88, k=0.8)
+    if way(params):
+        cost = Cost(3.0, n=1.7, d=1.39, k=1.0)
+    return params.n_init * cost.at(n, d, k, count)
+
+
+def way(params: Params) -> str:
+    """``full`` for whole covariance matrices: their times are recorded apart from those of variances."""
+    return "full" if params.covariance_type in ("full", "tied") else ""
+
+
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:
-    """The starts by k-means, which members share that differ in their covariances."""
+    """The starts by k-means of the rows (n, d), shared by members that differ only in their covariances."""
     return threads.Once()
 
 
 def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d), the lower bound, BIC and number of iterations."""
     from backbench.clusterers import _mixture
 
     options = task.params
     rule = _mixture.Rule(options.tol, options.max_iter, options.reg_covar)
-    found = _mixture.fit(x, options.covariance_type, _starts(shared, x, task), rule)
-    return found.labels, {"lower_bound": found.lower_bound, "bic": found.bic, "n_iter": found.n_iter}
+    mixture = _mixture.fit(x, options.covariance_type, _starts(shared, x, task), rule)
+    return mixture.labels, {"lower_bound": mixture.lower_bound, "bic": mixture.bic, "n_iter": mixture.n_iter}
 
 
 def _starts(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> Iterator["np.ndarray"]:
-    """Responsibilities (n, k) of each start, drawn as scikit-learn draws them."""
+    """Responsibilities (n, k) of each start on the rows (n, d), drawn as scikit-learn does."""
     import numpy as np
 
-    options, n = task.params, len(x)
+    options, n, k = task.params, len(x), task.clusters
     if options.init_params == "kmeans":
         key = ("start", task.k, task.seed, options.n_init)
         for labels in shared.get(key, partial(_by_kmeans, x, task)):
-            yield _given(n, task.k, np.arange(n), labels)
+            yield _given(n, k, np.arange(n), labels)
         return
     random = np.random.RandomState(task.seed)
     for _ in range(options.n_init):
         if options.init_params == "random":
-            own = random.uniform(size=(n, task.k))
-            yield own / own.sum(axis=1, keepdims=True)
+            shares = random.uniform(size=(n, k))
+            yield shares / shares.sum(axis=1, keepdims=True)
         else:
-            yield _given(n, task.k, _seeds(x, task, random), np.arange(task.k))
+            yield _given(n, k, _seeds(x, task, random), np.arange(k))
 
 
 def _given(n: int, k: int, rows: "np.ndarray", components: "np.ndarray") -> "np.ndarray":
+    """Responsibilities (n, k) of 1 for pairs of a row and a component, both (pairs,), and 0 elsewhere."""
     import numpy as np
 
-    found = np.zeros((n, k))
-    found[rows, components] = 1
-    return found
+    responsibilities = np.zeros((n, k))
+    responsibilities[rows, components] = 1
+    return responsibilities
 
 
 def _seeds(x: "np.ndarray", task: clusterers.Task, random: Any) -> "np.ndarray":
+    """Numbers (k,) of the rows (n, d) that start the components."""
     from backbench.clusterers import _lloyd, _rows
 
     if task.params.init_params == "random_from_data":
         return random.choice(len(x), size=task.k, replace=False)
-    return _lloyd.starts(_rows.Rows(x), task.k, random, 1, float)[0]
+    return _lloyd.starts(_rows.Rows(x), task.clusters, random, 1, float)[0]
 
 
 def _by_kmeans(x: "np.ndarray", task: clusterers.Task) -> list["np.ndarray"]:
-    """Labels of one k-means from each start (equal to `sklearn.cluster.KMeans` with n_init=1)."""
+    """Labels (n,) of one k-means of the rows (n, d) per start (equal to `sklearn.cluster.KMeans` with n_init=1)."""
     import numpy as np
 
     from backbench.clusterers import _lloyd, _rows
 
     rows = _rows.Rows(x, x.mean(axis=0, dtype=np.float64))
     tol = _lloyd.tolerance(rows, START_TOL)
-    places = _lloyd.starts(rows, task.k, np.random.RandomState(task.seed), task.params.n_init, float)
-    found = [_lloyd.climb(rows, rows.take(each), START_ITERATIONS, tol).labels for each in places]
-    for labels in found:
-        clusterers.warn_of_fewer(labels, task.k)
-    return found
+    starts = _lloyd.starts(rows, task.clusters, np.random.RandomState(task.seed), task.params.n_init, float)
+    labelings = [_lloyd.climb(rows, rows.take(places), START_ITERATIONS, tol).labels for places in starts]
+    for labels in labelings:
+        clusterers.warn_of_fewer(labels, task.clusters)
+    return labelings

@@ -1,7 +1,7 @@
 """HDBSCAN (Campello et al. 2013): members with the same `min_samples` share neighbours, spanning tree and linkage.
 
-Equals `sklearn.cluster.HDBSCAN`, in memory in proportion to the rows. Where distances other than core distances are
-equal, several trees are shortest, and the clusters are those of one of them.
+Equals `sklearn.cluster.HDBSCAN`, with memory proportional to the number of rows. If distances other than core
+distances are equal, several trees are shortest, and the clusters are those of one of them.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
 from backbench.clusterers import _footprint
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from backbench.clusterers import _condensed
+    from backbench.clusterers import _condensed, _reachability
     from backbench.metrics.near import Near
 
-AXES = frozenset()
+AXES: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -37,22 +38,27 @@ class Params:
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
     if n < 2:
         return [f"hdbscan of {n} rows: it needs at least two"]
-    found = []
+    reasons = []
     if params.min_cluster_size > n:
-        found.append(f"min_cluster_size = {params.min_cluster_size} of {n} rows: no cluster could be that large")
+        reasons.append(f"min_cluster_size = {params.min_cluster_size} of {n} rows: no cluster could be that large")
     if params.min_samples is not None and params.min_samples > n:
-        found.append(f"min_samples = {params.min_samples} of {n} rows: it is at most the number of rows")
-    return found
+        reasons.append(f"min_samples = {params.min_samples} of {n} rows: it is at most the number of rows")
+    return reasons
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """As for DBSCAN, and the linkage with its graph in lists."""
+    """As for DBSCAN, plus the linkage and its graph as lists."""
     rank = _rank(params)
     return _footprint.memory_mb(rank, n, d, count) + n * (160 * rank + 512 * count) / clusterers.MB
 
 
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(1.9, n=1.65, d=0.36).at(n, d, k, count)
+
+
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:
-    """What it asks of the neighbour graph."""
+    """What it asks of the neighbour graph: metric and number of neighbours."""
     return _footprint.neighbours(_rank(params), n)
 
 
@@ -60,6 +66,7 @@ class Shared:
     """Linkages by `min_samples` and condensed trees, computed when first needed."""
 
     def __init__(self, x: "np.ndarray", ranks: Sequence[int], near: "Near"):
+        """For rows (n, d)."""
         self._x, self._ranks, self._near = x, ranks, near
         self._once = threads.Once()
         self._once.attempt("trees", self._trees)
@@ -81,7 +88,7 @@ class Shared:
         joined = _reachability.Edges(*(_concatenated(*parts) for parts in zip(trees[rank], near, strict=True)))
         return _condensed.linkage(joined, len(self._x))
 
-    def _trees(self) -> tuple[Any, Any]:
+    def _trees(self) -> "tuple[_reachability.Graph, dict[int, _reachability.Edges]]":
         from backbench.clusterers import _reachability
 
         known = _reachability.graph(self._near, self._ranks)
@@ -89,12 +96,14 @@ class Shared:
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> Shared:
-    """The neighbours and the spanning trees of all members."""
-    asked = {_rank(member.params) for member in members if not problems(member.params, *x.shape, None)}
-    return Shared(x, sorted(asked), near)
+    """The neighbours of the rows (n, d) and the spanning trees of all members."""
+    n, d = x.shape
+    ranks = {_rank(member.params) for member in members if not problems(member.params, n, d, None)}
+    return Shared(x, sorted(ranks), near)
 
 
 def fit(shared: Shared, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d), and how many clusters were candidates."""
     from backbench.clusterers import _condensed
 
     tree = shared.condensed(_rank(task.params), task.params.min_cluster_size)
@@ -106,6 +115,7 @@ def _rank(params: Params) -> int:
 
 
 def _concatenated(*parts: "np.ndarray") -> "np.ndarray":
+    """The parts (m,) as a whole (sum,)."""
     import numpy as np
 
     return np.concatenate(parts)

@@ -1,14 +1,16 @@
 """k-means by Lloyd's or Elkan's iterations from k-means++ seeds (`sklearn.cluster.KMeans`, whose results it equals).
 
-On the CPU the iterations are scikit-learn's, from starts that read the rows once a step for all of them (scikit-learn
-reads and converts them once a step for each). On a device Lloyd's iterations run there, from the same starts.
+On the CPU the iterations are scikit-learn's, from starts that read the rows once per step for all of them
+(scikit-learn reads and converts them once per step and start). On a device Lloyd's iterations run there, from the same
+starts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, device
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -36,19 +38,26 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """A centred copy of the rows for each member, and the distances to the candidates of all its starts."""
+    """A centred copy of the rows for each member, and the distances to the candidates for all its starts."""
     return BLOCKS_MB + count * (4 * n * d + 64 * (1 + params.n_init) * n) / clusterers.MB
 
 
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members, in proportion to `n_init`."""
+    return params.n_init / 4 * Cost(0.14, n=1.1, d=0.72, k=0.7).at(n, d, k, count)
+
+
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> None:
-    """Nothing is shared: a start from another member's centres would change a result."""
+    """Nothing is shared for rows (n, d): a start from another member's centres would change a result."""
 
 
 def fit(shared: None, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d), the inertia and the number of iterations."""
     return _on_device(x, task) if device.accelerated() else _on_cpu(x, task)
 
 
 def _on_cpu(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d) by scikit-learn."""
     from sklearn.cluster import KMeans
 
     options = task.params
@@ -65,20 +74,23 @@ def _on_cpu(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[
 
 
 class _Starts:
-    """What scikit-learn asks for the centres of each start; all are found when it asks for the first."""
+    """The function that scikit-learn calls for the centres of each start; the first call computes them all."""
 
     def __init__(self, count: int):
-        self._count, self._left = count, None
+        self._count = count
+        self._remaining: Iterator[np.ndarray] | None = None
 
     def __call__(self, x: "np.ndarray", k: int, random_state: "np.random.RandomState") -> "np.ndarray":
+        """Centres (k, d) among the rows (n, d)."""
         from backbench.clusterers import _lloyd, _rows
 
-        if self._left is None:
-            self._left = iter(_lloyd.starts(_rows.Rows(x), k, random_state, self._count, x.dtype.type))
-        return x[next(self._left)]
+        if self._remaining is None:
+            self._remaining = iter(_lloyd.starts(_rows.Rows(x), k, random_state, self._count, x.dtype.type))
+        return x[next(self._remaining)]
 
 
 def _on_device(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d) by Lloyd's iterations in PyTorch."""
     import numpy as np
 
     from backbench.clusterers import _lloyd, _rows
@@ -87,12 +99,13 @@ def _on_device(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", di
     centred = x - x.mean(axis=0)
     rows, random = _rows.Rows(centred), np.random.RandomState(task.seed)
     tol = _lloyd.tolerance(rows, options.tol)
+    starts: Iterable[np.ndarray]
     if options.init == "k-means++":
-        places = _lloyd.starts(rows, task.k, random, options.n_init, x.dtype.type)
+        starts = _lloyd.starts(rows, task.clusters, random, options.n_init, x.dtype.type)
     else:
         share = np.full(len(x), 1, dtype=x.dtype) / np.float32(len(x))
-        places = (random.choice(len(x), size=task.k, replace=False, p=share) for _ in range(options.n_init))
-    found = [_lloyd.climb(rows, rows.take(each), options.max_iter, tol) for each in places]
-    best = min(found, key=lambda end: end.inertia)
-    clusterers.warn_of_fewer(best.labels, task.k)
+        starts = (random.choice(len(x), size=task.clusters, replace=False, p=share) for _ in range(options.n_init))
+    ends = [_lloyd.climb(rows, rows.take(places), options.max_iter, tol) for places in starts]
+    best = min(ends, key=lambda end: end.inertia)
+    clusterers.warn_of_fewer(best.labels, task.clusters)
     return best.labels, {"inertia": best.inertia, "n_iter": best.n_iter}

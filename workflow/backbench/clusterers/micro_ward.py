@@ -1,7 +1,7 @@
-"""Ward's method on a million rows: mini-batch k-means makes micro-clusters, Ward's tree of these is cut for every k.
+"""Ward's method on a million rows: mini-batch k-means makes micro-clusters, and their Ward tree is cut for every k.
 
-The hybrid of Wong (1982), with each micro-cluster weighted by its rows. With no more rows than micro-clusters it is
-Ward's method itself.
+The hybrid of Wong (1982), each micro-cluster weighted by its number of rows. If there are no more rows than
+micro-clusters, it is Ward's method itself.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ BLOCKS_MB = 64
 
 @dataclass(frozen=True)
 class Params:
-    """The number of micro-clusters, and the options of `sklearn.cluster.MiniBatchKMeans` that finds them."""
+    """The number of micro-clusters, and the options of `sklearn.cluster.MiniBatchKMeans`, which makes them."""
 
     micro_clusters: Annotated[int, Range(low=2)]
     init: Literal["k-means++", "random"]
@@ -38,38 +39,45 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    found = clusterers.too_many(k, n)
+    reasons = clusterers.too_many(k, n)
     if k is not None and k > params.micro_clusters:
-        found.append(f"k = {k} clusters of {params.micro_clusters} micro-clusters: raise micro_clusters")
+        reasons.append(f"k = {k} clusters of {params.micro_clusters} micro-clusters: raise micro_clusters")
     if params.init_size is not None and params.init_size < params.micro_clusters:
-        found.append(
+        reasons.append(
             f"init_size = {params.init_size} rows cannot start {params.micro_clusters} micro-clusters: take at least "
             "as many, or null"
         )
-    return found
+    return reasons
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """Batches, rows that start the micro-clusters, and their centres; labels of each member."""
+    """Batches, the rows that start the micro-clusters, their centres, and the labels of each member."""
     rows = min(3 * n, 8 * params.batch_size + 8 * params.micro_clusters + (params.init_size or 0))
     return BLOCKS_MB + count * (64 * n + 8 * d * rows) / clusterers.MB
 
 
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(0.01, n=0.5, d=0.3, shared=Cost(2.0, n=0.3, d=0.8)).at(n, d, k, count)
+
+
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:
-    """Micro-clusters and trees by parameters and seed, made when first asked for so that seeds run side by side."""
+    """Micro-clusters of the rows (n, d), by parameters and seed; made on demand, so that seeds run in parallel."""
     return threads.Once()
 
 
 def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d), the number of micro-clusters, and the height of the next merge."""
     from backbench.clusterers import _trees
 
-    found = shared.get((task.params, task.seed), partial(_condense, x, task.params, task.seed))
-    height = float(found.merges[found.count - task.k, 2]) if task.k > 1 else None
-    info = {"micro_clusters": found.count, "next_merge_height": height}
-    return _trees.cut(found.merges, task.k)[found.codes], info
+    micro, k = shared.get((task.params, task.seed), partial(_condense, x, task.params, task.seed)), task.clusters
+    height = float(micro.merges[micro.count - k, 2]) if k > 1 else None
+    info = {"micro_clusters": micro.count, "next_merge_height": height}
+    return _trees.cut(micro.merges, k)[micro.codes], info
 
 
-def _condense(x: "np.ndarray", params: Params, seed: int) -> "_micro.Micro":
+def _condense(x: "np.ndarray", params: Params, seed: int | None) -> "_micro.Micro":
+    """Micro-clusters of the rows (n, d) with their tree."""
     import numpy as np
 
     from backbench.clusterers import _micro

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ BLOCKS_MB = 32
 
 @dataclass(frozen=True)
 class Params:
-    """Options of `sklearn.cluster.MiniBatchKMeans`; `init_size` null is three batches, or three times k if more."""
+    """Options of `sklearn.cluster.MiniBatchKMeans`; `init_size` null is three batches, or 3 k if that is more."""
 
     init: Literal["k-means++", "random"]
     n_init: Annotated[int, Range(low=1)]
@@ -31,10 +32,10 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    found = clusterers.too_many(k, n)
+    reasons = clusterers.too_many(k, n)
     if k is not None and params.init_size is not None and params.init_size < k:
-        found.append(f"init_size = {params.init_size} rows cannot start k = {k} clusters: take at least k, or null")
-    return found
+        reasons.append(f"init_size = {params.init_size} rows cannot start k = {k} clusters: take at least k, or null")
+    return reasons
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
@@ -43,14 +44,20 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     return BLOCKS_MB + count * (48 * n + 8 * d * min(rows, 3 * n)) / clusterers.MB
 
 
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members, in proportion to `n_init`."""
+    return params.n_init / 3 * Cost(0.0341, n=0.75, d=0.75).at(n, d, k, count)
+
+
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> None:
-    """Nothing is shared: a start from another member's centres would change a result."""
+    """Nothing is shared for rows (n, d): a start from another member's centres would change a result."""
 
 
 def fit(shared: None, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d), the inertia and the number of iterations."""
     from sklearn.cluster import MiniBatchKMeans
 
     model = MiniBatchKMeans(n_clusters=task.k, random_state=task.seed, **asdict(task.params)).fit(x)
     labels = model.labels_.astype("int64")
-    clusterers.warn_of_fewer(labels, task.k)
+    clusterers.warn_of_fewer(labels, task.clusters)
     return labels, {"inertia": float(model.inertia_), "n_iter": int(model.n_iter_)}

@@ -1,7 +1,7 @@
 """OPTICS (Ankerst et al. 1999): one ordering of the rows for all members with the same `min_samples` and metric.
 
-Equals `sklearn.cluster.OPTICS`, whose public functions it is made of. The ordering is found row by row, in time in
-proportion to the square of the rows; DBSCAN and HDBSCAN answer many rows sooner.
+Equals `sklearn.cluster.OPTICS`, from whose public functions it is made. The ordering is built row by row, in time
+proportional to the square of the number of rows; with many rows DBSCAN and HDBSCAN are faster.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from backbench import clusterers, threads
+from backbench.cost import Cost
 from backbench.schema import Range
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
     from backbench.metrics.near import Near
 
-AXES = frozenset()
+AXES: frozenset[str] = frozenset()
 BLOCKS_MB = 64
 
 
 @dataclass(frozen=True)
 class Params:
-    """Options of `sklearn.cluster.OPTICS`; `eps` goes with `cluster_method = dbscan`, the others below with xi."""
+    """Options of `sklearn.cluster.OPTICS`; `eps` goes with `cluster_method = dbscan`, the options below it with xi."""
 
     min_samples: Annotated[int, Range(low=2)]
     metric: Literal["euclidean", "cosine", "manhattan"]
@@ -35,17 +36,17 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    found = []
+    reasons = []
     if (params.eps is None) != (params.cluster_method == "xi"):
-        found.append(
+        reasons.append(
             "optics takes eps with cluster_method = dbscan, and null with xi; "
             f"received eps = {params.eps} with {params.cluster_method}"
         )
     if params.min_samples > n:
-        found.append(f"min_samples = {params.min_samples} of {n} rows: it is at most the number of rows")
+        reasons.append(f"min_samples = {params.min_samples} of {n} rows: it is at most the number of rows")
     if params.min_cluster_size is not None and params.min_cluster_size > n:
-        found.append(f"min_cluster_size = {params.min_cluster_size} of {n} rows: it is at most the number of rows")
-    return found
+        reasons.append(f"min_cluster_size = {params.min_cluster_size} of {n} rows: it is at most the number of rows")
+    return reasons
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
@@ -53,26 +54,35 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     return BLOCKS_MB + (24 * n * d + (512 + 16 * params.min_samples) * n + count * 64 * n) / clusterers.MB
 
 
+def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
+    """Seconds of one core for one of `count` members."""
+    return Cost(16.6, n=1.4, d=0.5).at(n, d, k, count)
+
+
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:
-    """The orderings, by `min_samples` and metric."""
+    """The orderings of the rows (n, d), by `min_samples` and metric."""
     shared = threads.Once()
-    asked = [member.params for member in members if not problems(member.params, *x.shape, None)]
-    keys = dict.fromkeys((params.min_samples, params.metric) for params in asked)
+    n, d = x.shape
+    sound = [member.params for member in members if not problems(member.params, n, d, None)]
+    keys = dict.fromkeys((params.min_samples, params.metric) for params in sound)
     for _ in threads.as_done(lambda key: shared.attempt(key, partial(_ordering, x, *key)), keys):
         pass
     return shared
 
 
 def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d)."""
     from sklearn.cluster import cluster_optics_dbscan, cluster_optics_xi
 
     params = task.params
     key = (params.min_samples, params.metric)
     ordering, core, reachability, predecessor = shared.get(key, partial(_ordering, x, *key))
     if params.cluster_method == "dbscan":
-        found = cluster_optics_dbscan(reachability=reachability, core_distances=core, ordering=ordering, eps=params.eps)
-        return found.astype("int64"), {}
-    found, _ = cluster_optics_xi(
+        labels = cluster_optics_dbscan(
+            reachability=reachability, core_distances=core, ordering=ordering, eps=params.eps
+        )
+        return labels.astype("int64"), {}
+    labels, _ = cluster_optics_xi(
         reachability=reachability,
         predecessor=predecessor,
         ordering=ordering,
@@ -81,11 +91,11 @@ def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["
         xi=params.xi,
         predecessor_correction=params.predecessor_correction,
     )
-    return found.astype("int64"), {}
+    return labels.astype("int64"), {}
 
 
 def _ordering(x: "np.ndarray", min_samples: int, metric: str) -> tuple["np.ndarray", ...]:
-    """Ordering of the rows, core distances, reachabilities and predecessors."""
+    """Ordering of the rows (n, d), core distances, reachabilities and predecessors, each (n,)."""
     import numpy as np
     from sklearn.cluster import compute_optics_graph
 

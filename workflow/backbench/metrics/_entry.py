@@ -1,4 +1,4 @@
-"""What the catalogue says of a metric: the words of an entry (`catalogue`). Standard library only."""
+"""An entry of the catalogue of metrics (`catalogue`). Standard library only."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -8,10 +8,10 @@ CLUSTERING, CLASSIFICATION, RETRIEVAL = "clustering", "classification", "retriev
 # What a metric is computed from: `labels` are the true classes, `distances` those in the feature space.
 LABELS, CLUSTERS, DISTANCES = "labels", "clusters", "distances"
 PREDICTIONS, PROBABILITIES, NEIGHBOURS = "predictions", "probabilities", "neighbours"
-# How it is resampled over images: a share of images that are right has an interval of its own; others have replicates.
+# How it is resampled over images: a share of right images has a closed-form interval; others have replicates.
 SHARE, REPLICATES = "share of images", "replicates"
 TEST, VALIDATION, CLUSTERED, QUERIES = "test images", "validation images", "clustered images", "queries"
-# What stands for the depth in the names of a family.
+# The placeholder for the depth in the names of a family.
 K = "K"
 
 
@@ -21,18 +21,18 @@ class Metric:
 
     Attributes
     ----------
-    name : as it is recorded; of a family with `K` at its end
-    title, about : its name in a sentence, and what more is said of it at an axis
-    short : the title of a column
-    direction : `UP`, `DOWN`, or `NEITHER`, and then `neither` says why nothing is ranked by it
-    low, high : ends of its range, None where there is none
+    name : as recorded; a family ends with `K`
+    title, about : its name in a sentence, and what follows the name on an axis
+    short : the title of its column
+    direction : `UP`, `DOWN`, or `NEITHER`; `neither` then says why nothing is ranked by it
+    low, high : its range, None if unbounded
     across : whether values from different representations may be compared
-    resampled : `SHARE`, `REPLICATES`, or None where the mean alone is stored
+    resampled : `SHARE`, `REPLICATES`, or None if only the mean is stored
     share : whether it is shown in percent
-    images : the images that it is of
+    images : the images that it is computed on
     estimates : the metric that it estimates from a sample, "" for none
     policy : whether a selection policy may choose clusterings by it
-    column : whether every table of runs has it (of a family, at the depth `DEPTH`)
+    column : whether every table of runs shows it (families at the depth `DEPTH`)
     source : the paper, or the library whose result it equals
     """
 
@@ -60,29 +60,29 @@ class Metric:
 
     @property
     def words(self) -> str:
-        """What people call it."""
+        """Its name in full."""
         return f"{self.title} {self.about}".strip()
 
     @property
     def axis(self) -> str:
-        """What stands at its axis: its words, its range, and the good end of it."""
+        """Its label on an axis: its name, unit or range, and direction."""
         bounds = f"{self.low:g} to {self.high:g}" if self.bounded else ""
         notes = ", ".join(filter(None, (self.unit or bounds, self.better)))
         return f"{self.words} ({notes})" if notes else self.words
 
     @property
     def better(self) -> str:
-        """Which end of it is the good one, in words; "" where neither is."""
+        """Its direction in words, "" for `NEITHER`."""
         return {UP: "higher is better", DOWN: "lower is better"}.get(self.direction, "")
 
     @property
     def bounded(self) -> bool:
-        """Whether a hundredth of it is a point: only of what has both ends."""
+        """Whether its range has both ends; a point is then a hundredth."""
         return self.low is not None and self.high is not None
 
     @property
     def unit_share(self) -> bool:
-        """Whether it stands on an axis from 0 to 1 whose upper end is the good one."""
+        """Whether it ranges from 0 to 1 and higher is better."""
         return (self.low, self.high, self.direction) == (0, 1, UP)
 
     @property
@@ -92,10 +92,10 @@ class Metric:
 
     @property
     def family(self) -> bool:
-        """Whether it stands for every depth."""
+        """Whether it is an entry for every depth."""
         return self.name.endswith(f"_{K}")
 
     def at(self, depth: int) -> "Metric":
-        """The member of a family at a depth."""
+        """The metric of a family at a depth."""
         texts = {field: getattr(self, field).replace(K, str(depth)) for field in ("name", "title", "short")}
         return replace(self, **texts, depth=depth)

@@ -1,8 +1,8 @@
-"""The catalogue of metrics: what each is called, which end of it is the good one, and what may be done with it.
+"""The catalogue of metrics: the name, direction, range and uses of each.
 
-One entry for each metric that a stage records; all that names, ranks, compares or formats metrics asks here. A family
-such as ``precision_at_K`` is one entry, which stands for every depth. No stage imports this module: a new entry makes
-no stored result stale. Standard library only, for planning and ``--help`` read it.
+It has one entry for each metric that a stage records; everything that names, ranks, compares or formats metrics reads
+it. A family such as ``precision_at_K`` is one entry for all depths. No stage imports this module: a new entry makes
+no stored result stale. Standard library only, because planning and ``--help`` import it.
 """
 
 import re
@@ -60,7 +60,7 @@ ENTRIES = (
     ),
     _count(
         name="noise_fraction", title="share of noise", short="noise", share=True, column=True,
-        neither="points in no cluster may be outliers or a failure, and most clusterers cannot leave any out",
+        neither="noise points may be outliers or a failure, and most clusterers cannot leave any out",
     ),
     _external(
         name="cluster_accuracy", title="clustering accuracy", short="accuracy", share=True, resampled=REPLICATES,
@@ -137,28 +137,28 @@ ENTRIES = (
     ),
     _internal(
         name="silhouette_sampled_se", title="standard error of the silhouette", about="(sampled)", short="se", high=1,
-        direction=NEITHER, neither="it says how well the silhouette is known, not how good it is",
+        direction=NEITHER, neither="it measures the precision of the silhouette, not its quality",
         source="Cochran 1977",
     ),
 )  # fmt: skip
-# The depth at which tables have a family.
+# The depth at which tables show a family.
 DEPTH = 10
-# What results are reported by where there are classes: each head's main metric, then those that are told beside it.
+# The metrics of each task that are reported if there are classes, the main one first.
 REPORTED: Mapping[str, tuple[str, ...]] = {
     CLASSIFICATION: ("accuracy", "macro_f1"),
     CLUSTERING: ("nmi", "cluster_accuracy", "silhouette"),
     RETRIEVAL: (f"precision_at_{DEPTH}", f"map_at_{DEPTH}"),
 }
-# What clusterings are reported by where there are none.
+# The metric that clusterings are reported by if there are no classes.
 UNLABELLED = "silhouette"
-# What an elbow is the knee of.
+# The metric whose knee over k is the elbow.
 ELBOW = "inertia"
 
 _BY_NAME = {entry.name: entry for entry in ENTRIES if not entry.family}
 _FAMILIES = {entry.name.removesuffix(K): entry for entry in ENTRIES if entry.family}
 _NAME = re.compile(r"(.*_)([1-9]\d*)")
 COLUMNS = tuple(entry.at(DEPTH).name if entry.family else entry.name for entry in ENTRIES if entry.column)
-# What stands in for a metric that was too dear to compute in full.
+# The estimate of each metric that may be too expensive to compute in full.
 ESTIMATES = {entry.estimates: entry.name for entry in ENTRIES if entry.estimates}
 POLICIES = tuple(entry.name for entry in ENTRIES if entry.policy)
 
@@ -170,7 +170,7 @@ def metric(name: str, where: str = "metric") -> Metric:
     Raises
     ------
     ConfigError
-        If there is no such metric; `where` says who asked, and the nearest name is given.
+        If there is no such metric; the error begins with `where` and suggests the nearest name.
     """
     entry = _entry(name)
     if entry is None:
@@ -184,28 +184,28 @@ def known(name: str) -> bool:
 
 
 def names(depth: int | None = None) -> list[str]:
-    """Every name, families at a depth or else with `K`."""
+    """Every name; families at `depth`, or with `K` if that is None."""
     return [entry.at(depth).name if entry.family and depth else entry.name for entry in ENTRIES]
 
 
 def checked(*wanted: str) -> tuple[str, ...]:
-    """These names, each of a metric that there is.
+    """These names, if each is the name of a metric.
 
     Raises
     ------
     ConfigError
-        For one that there is not.
+        If one is unknown.
     """
     return tuple(metric(name).name for name in wanted)
 
 
 def main(task: str) -> str:
-    """What the results of a head are reported by where there are classes."""
+    """The main metric of a task if there are classes."""
     return REPORTED[task][0]
 
 
 def with_estimate(name: str) -> tuple[str, ...]:
-    """A metric, and what stands in for it."""
+    """A metric, and its estimate if it has one."""
     return (name, ESTIMATES[name]) if name in ESTIMATES else (name,)
 
 
@@ -215,14 +215,14 @@ def ranking(name: str, among: Sequence[str], where: str = "metric") -> Metric:
     Raises
     ------
     ConfigError
-        If there is no such metric, or neither end of it is the good one; those of `among` that have one are named.
+        If there is no such metric, or it has no direction; the error names those of `among` that have one.
     """
     entry = metric(name, where)
     if entry.direction == NEITHER:
         others = ", ".join(other for other in among if metric(other).direction != NEITHER)
         raise ConfigError(
-            f"{where}: received {name!r}, by which nothing is ranked: {entry.neither}. "
-            f"Metrics that have a better end: {others or ', '.join(REPORTED[entry.task])}."
+            f"{where}: received {name!r}, which cannot rank results: {entry.neither}. "
+            f"Metrics that can: {others or ', '.join(REPORTED[entry.task])}."
         )
     return entry
 

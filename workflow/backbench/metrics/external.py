@@ -33,10 +33,18 @@ class Counts(Protocol):
 
     row: np.ndarray
     column: np.ndarray
-    inside: np.ndarray
-    sizes: np.ndarray
-    classes: np.ndarray
-    total: np.ndarray
+
+    @property
+    def inside(self) -> np.ndarray: ...
+
+    @property
+    def sizes(self) -> np.ndarray: ...
+
+    @property
+    def classes(self) -> np.ndarray: ...
+
+    @property
+    def total(self) -> np.ndarray: ...
 
 
 class _Labeling:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import plugins
+from backbench import plugins, transforms
 from backbench.schema import ConfigError
 from backbench.sweep.plan import options
 from backbench.sweep.results.ledger import Row
@@ -158,7 +158,7 @@ def _chain(row: Row, head: str) -> Sequence[Mapping[str, Any]]:
 def _chained(head: str, steps: Sequence[Mapping[str, Any]]) -> Options:
     """The readable name of a head's chain (`Row.chain`), and the options of its steps."""
     parsed = [(step["name"], plugins.params("transform", step)) for step in steps]
-    labels = [plugins.load("transform", name).label(params) for name, params in parsed]
+    labels = [transforms.load(name).label(params) for name, params in parsed]
     found: Options = {f"{head}.chain": "+".join(labels) or NONE}
     for name, params in parsed:
         found |= _prefixed(f"{head}.chain.{name}", dataclasses.asdict(params))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from backbench import hashing
 from backbench.pictures import choice, drawing, index, layouts
-from backbench.sweep.cost import rates
+from backbench.sweep.cost import costs
 from backbench.sweep.grid import Run, Stage
 from backbench.sweep.plan.frozen import Plan
 
@@ -84,7 +84,8 @@ def _tree(plan: Plan, group: Sequence[Run]) -> float:
     clustering = plan.stages.get(group[0].stages.get("clustering", ""))
     if clustering is None or clustering.family != TREES:
         return 0.0
-    return rates.seconds("clustering", TREES, *_shape(clustering.about), members=1)
+    n, d = _shape(clustering.about)
+    return costs.fit_clusterer(clustering, n, d, members=1)
 
 
 def _shape(about: Mapping[str, int]) -> tuple[int, int]:

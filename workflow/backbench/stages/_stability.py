@@ -7,7 +7,6 @@ stability", 2007, compares by Jaccard; here by the adjusted Rand index of Hubert
 """
 
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,9 @@ SAMPLE_SEED = 20070515
 Steady = tuple[float, str | None]
 
 
-def scores(plugin: ModuleType, x: np.ndarray, tasks: Mapping[str, clusterers.Task], samples: int) -> dict[str, Steady]:
+def scores(
+    plugin: clusterers.Clusterer, x: np.ndarray, tasks: Mapping[str, clusterers.Task], samples: int
+) -> dict[str, Steady]:
     """Mean pairwise adjusted Rand index over refits on `samples` bootstrap samples, and why it is NaN where it is.
 
     `tasks` are members of one clusterer by hash; `x` is (n, d).
@@ -51,13 +52,13 @@ def sample(n: int, number: int) -> np.ndarray:
 
 
 def _refit(
-    plugin: ModuleType, x: np.ndarray, tasks: Mapping[str, clusterers.Task]
+    plugin: clusterers.Clusterer, x: np.ndarray, tasks: Mapping[str, clusterers.Task]
 ) -> dict[str, np.ndarray | Exception]:
     """Labels of each member on the rows of a sample, or what it raised."""
-    source = near.Near(x)
-    possible = {key: task for key, task in tasks.items() if not plugin.problems(task.params, *x.shape, task.k)}
+    source, (n, d) = near.Near(x), x.shape
+    possible = {key: task for key, task in tasks.items() if not plugin.problems(task.params, n, d, task.k)}
     found: dict[str, Any] = {
-        key: ValueError("; ".join(plugin.problems(task.params, *x.shape, task.k)))
+        key: ValueError("; ".join(plugin.problems(task.params, n, d, task.k)))
         for key, task in tasks.items()
         if key not in possible
     }
@@ -70,7 +71,7 @@ def _refit(
     return found | dict(results)
 
 
-def _fitted(plugin: ModuleType, shared: Any, x: np.ndarray, task: clusterers.Task) -> np.ndarray | Exception:
+def _fitted(plugin: clusterers.Clusterer, shared: Any, x: np.ndarray, task: clusterers.Task) -> np.ndarray | Exception:
     try:
         return plugin.fit(shared, x, task)[0]
     except Exception as error:  # a member's fault leaves the others alone

@@ -39,7 +39,7 @@ class _Family:
     """Members of one classifier, and the rows that they share."""
 
     def __init__(self, name: str, x: np.ndarray, inputs: Inputs):
-        self.plugin = plugins.load("classifier", name)
+        self.plugin = classifiers.load(name)
         truth = _shard.truth(inputs)
         if truth is None:
             raise ValueError("the dataset has no labels to learn from")
@@ -88,7 +88,7 @@ class _Family:
 
     def _predict(self, shared: Any, task: classifiers.Task) -> classifiers.Prediction:
         train_x, train_y, queries = self.data
-        problems = self.plugin.problems(task.params, *train_x.shape, len(np.unique(train_y)))
+        problems = self.plugin.problems(task.params, len(train_x), train_x.shape[1], len(np.unique(train_y)))
         if problems:
             raise ValueError("; ".join(problems))
         prediction: classifiers.Prediction = self.plugin.predict(shared, train_x, train_y, queries, task)

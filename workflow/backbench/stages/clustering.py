@@ -10,7 +10,6 @@ these fits agree. A member's `seconds` are its own fit and an equal share of wha
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     for (name, scope), group in _shard.families(members, lambda m: (m.config["clusterer"]["name"], m.config["scope"])):
         try:
             _shard.refuse_non_finite(x)
-            family = _Family(plugins.load("clusterer", name), _parts(scope, x, split, graphs), scope, len(x), where)
+            family = _Family(clusterers.load(name), _parts(scope, x, split, graphs), scope, len(x), where)
         except Exception as error:  # the fault of every member of the family, and of no other
             yield from (_shard.failure(member, error, where=where) for member in group)
             continue
@@ -61,7 +60,7 @@ def _parts(scope: str, x: np.ndarray, split: np.ndarray, graphs: Mapping[str, ne
 class _Family:
     """Members of one clusterer and scope."""
 
-    def __init__(self, plugin: ModuleType, parts: list[_Part], scope: str, n: int, where: str):
+    def __init__(self, plugin: clusterers.Clusterer, parts: list[_Part], scope: str, n: int, where: str):
         self.plugin, self.parts, self.scope, self.n, self.where = plugin, parts, scope, n, where
         self.steady: dict[str, _stability.Steady] = {}
 
@@ -115,7 +114,7 @@ class _Family:
         return Outcome(member.hash, metrics, notes, info, {"labels": full}, time.perf_counter() - began + share)
 
     def _fit_part(self, shared: Any, part: _Part, task: clusterers.Task) -> tuple[np.ndarray, dict[str, Any]]:
-        problems = self.plugin.problems(task.params, *part.x.shape, task.k)
+        problems = self.plugin.problems(task.params, len(part.x), part.x.shape[1], task.k)
         if problems:
             raise ValueError(f"{part.name} rows: {'; '.join(problems)}")
         found, info = self.plugin.fit(shared, part.x, task)

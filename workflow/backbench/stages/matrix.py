@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from backbench import hashing, plugins, threads
+from backbench import hashing, plugins, threads, transforms
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
 
@@ -61,7 +61,7 @@ class _Chains:
     def _step(self, steps: Sequence[Mapping[str, Any]], fit: str) -> np.ndarray:
         rows = self.apply(steps[:-1], fit)
         _shard.refuse_non_finite(rows)
-        plugin = plugins.load("transform", steps[-1]["name"])
+        plugin = transforms.load(steps[-1]["name"])
         fitted = rows if fit == "all" else rows[self._fit_rows[fit]]
         if plugin.FITTED and not len(fitted):
             raise ValueError(f"{steps[-1]['name']} has no {fit} rows to fit on")
@@ -77,4 +77,4 @@ def _key(steps: Sequence[Mapping[str, Any]], fit: str) -> str:
 
 
 def _label(step: Mapping[str, Any]) -> str:
-    return plugins.load("transform", step["name"]).label(plugins.params("transform", step))
+    return transforms.load(step["name"]).label(plugins.params("transform", step))

@@ -1,30 +1,31 @@
-"""How many images of each weighted sample lie in each cell of a cross table, by sparse products of whole numbers."""
+"""Images of each weighted sample in each cell of a cross table, counted by sparse products of integers."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-# Samples at a time: as many as keep the vectors of a block in the cache, fewer where there are many cells.
+# Samples per block: few enough that its vectors stay in the cache, and fewer where there are many cells.
 SAMPLES = 64
 BYTES = 1 << 25
 
 
 class Cells:
-    """The cells (row, column) of a cross table that have images, in the order of rows, then columns.
+    """The non-empty cells (row, column) of a cross table, ordered by row, then by column.
 
     Parameters
     ----------
     rows, columns : (n,) codes 0, 1, ... of the row and the column of each image
-    least : how many rows and columns there are at least, with or without images
+    least : the least number of rows and columns, with or without images
 
     Attributes
     ----------
-    row, column : codes of each cell
+    row, column : codes (cells,) of each cell
     height, width : number of rows and of columns
     """
 
     def __init__(self, rows: np.ndarray, columns: np.ndarray, least: int = 0):
+        """From codes (n,) of rows and columns."""
         self.height, self.width = (int(codes.max(initial=least - 1)) + 1 for codes in (rows, columns))
         codes = rows.astype(np.int64) * self.width + columns
         cells, place = np.unique(codes, return_inverse=True)
@@ -33,22 +34,22 @@ class Cells:
         self._rows, self._columns = adder(self.row, self.height), adder(self.column, self.width)
 
     def each(self, weights: np.ndarray, metric: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """`metric` of the counts (cells, samples) under the weights (resamples, n), block by block: (resamples,)."""
+        """Values (resamples,) of `metric`, from counts (cells, samples) to (samples,), for weights (resamples, n)."""
         size = max(1, min(SAMPLES, BYTES // (8 * max(len(self.row), 1))))
         parts = [metric(self._images @ block) for block in blocks(weights, np.int32, size)]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def by_row(self, counts: np.ndarray) -> np.ndarray:
-        """Sums (height, samples) of the rows."""
+        """Row sums (height, samples) of counts (cells, samples)."""
         return self._rows @ counts
 
     def by_column(self, counts: np.ndarray) -> np.ndarray:
-        """Sums (width, samples) of the columns."""
+        """Column sums (width, samples) of counts (cells, samples)."""
         return self._columns @ counts
 
 
 def adder(codes: np.ndarray, count: int) -> Any:
-    """The sparse (count, n) matrix that adds up by code."""
+    """The sparse matrix (count, n) that sums vectors (n,) by their codes (n,)."""
     from scipy.sparse import csc_array
 
     ends = np.arange(len(codes) + 1, dtype=np.int32)
@@ -56,6 +57,6 @@ def adder(codes: np.ndarray, count: int) -> Any:
 
 
 def blocks(weights: np.ndarray, kind: type, size: int = SAMPLES) -> Iterator[np.ndarray]:
-    """The weights of some samples at a time, one row (n, samples) for each image."""
+    """Blocks (n, samples) of the weights (resamples, n), one row per image."""
     for start in range(0, len(weights), size):
         yield np.ascontiguousarray(weights[start : start + size].T, dtype=kind)

@@ -6,8 +6,8 @@ import math
 def newcombe(both: int, a_alone: int, b_alone: int, neither: int, level: float = 0.95) -> tuple[float, float]:
     """Interval of a difference of paired proportions: Newcombe, Statistics in Medicine 17, 1998, 2635, method 10.
 
-    Wilson's score intervals of the two proportions, joined with their correlation. Releases of statsmodels after 0.15
-    have it as `confint_proportions_paired`.
+    Combines Wilson's score intervals of the two proportions, given their correlation. Releases of statsmodels after
+    0.15 have it as `confint_proportions_paired`.
     """
     from statsmodels.stats.proportion import proportion_confint
 
@@ -25,5 +25,5 @@ def newcombe(both: int, a_alone: int, b_alone: int, neither: int, level: float =
     return p_a - p_b - below, p_a - p_b + above
 
 
-def _joined(one: float, other: float, phi: float) -> float:
-    return math.sqrt(max(one**2 - 2 * phi * one * other + other**2, 0.0))
+def _joined(margin_a: float, margin_b: float, phi: float) -> float:
+    return math.sqrt(max(margin_a**2 - 2 * phi * margin_a * margin_b + margin_b**2, 0.0))

@@ -11,16 +11,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Friedman:
-    """Whether methods differ over blocks, and which.
+    """Whether methods differ over blocks, and which ones.
 
     Attributes
     ----------
     statistic, p : Friedman's chi-square, corrected for ties
-    f, f_p : the F of Iman and Davenport (1980), less conservative; infinite and 0 where all blocks rank alike
-    mean_ranks : (methods,), 1 is best, ties share their mean
-    critical_difference : of mean ranks, from which Nemenyi's test tells two methods apart
-    nemenyi : (methods, methods) p of each pair, corrected for their number
-    groups : largest sets of methods that are not told apart, best first, of two methods or more
+    f, f_p : Iman and Davenport's (1980) F, less conservative, and its p; infinity and 0 where all blocks agree
+    mean_ranks : (methods,); 1 is best, ties share their mean
+    critical_difference : of mean ranks, from which two methods differ by Nemenyi's test
+    nemenyi : p (methods, methods) of each pair, corrected for the number of pairs
+    groups : largest sets of two or more indistinguishable methods, best first
     """
 
     statistic: float
@@ -34,10 +34,10 @@ class Friedman:
 
 
 def compare(table: np.ndarray, higher: bool = True, alpha: float = 0.05) -> Friedman:
-    """Friedman's test of a table (blocks, methods), and Nemenyi's after it, at the level `alpha`.
+    """Friedman's test of a table (blocks, methods), then Nemenyi's at the level `alpha`.
 
-    Both from `scipy.stats` and `scikit_posthocs`. The blocks have to be independent of one another: data sets are,
-    folds or backbones of one data set are not.
+    They come from `scipy.stats` and `scikit_posthocs`. Blocks must be independent of one another: data sets are, folds
+    or backbones of one data set are not.
 
     Raises
     ------
@@ -53,20 +53,24 @@ def compare(table: np.ndarray, higher: bool = True, alpha: float = 0.05) -> Frie
     mean_ranks = stats.rankdata(better, axis=1).mean(axis=0)
     differ = (np.ptp(table, axis=1) > 0).any()
     statistic, p = stats.friedmanchisquare(*better.T) if differ else (0.0, 1.0)
-    f, f_p = _iman_davenport(float(statistic), *table.shape)
-    critical = _critical_difference(*table.shape, alpha)
+    blocks, methods = table.shape
+    f, f_p = _iman_davenport(float(statistic), blocks, methods)
+    critical = _critical_difference(blocks, methods, alpha)
     nemenyi = posthoc_nemenyi_friedman(better).to_numpy()
     groups = _groups(mean_ranks, critical)
     return Friedman(float(statistic), float(p), f, f_p, mean_ranks, critical, nemenyi, groups)
 
 
 def _checked(table: np.ndarray) -> None:
+    """Refuse a table that is not (blocks, methods) of finite values."""
     if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] < 3:
-        said = f"a table of shape {table.shape}"
-        raise ValueError(f"{said}: it takes (blocks, methods), two or more by three or more; two methods: Wilcoxon")
-    holes = int((~np.isfinite(table)).sum())
-    if holes:
-        raise ValueError(f"{holes} of {table.size} values are not finite: leave their blocks or methods out")
+        raise ValueError(
+            f"a table of shape {table.shape}: Friedman's test takes (blocks, methods), at least two blocks and three "
+            "methods; for two methods use Wilcoxon"
+        )
+    missing = int((~np.isfinite(table)).sum())
+    if missing:
+        raise ValueError(f"{missing} of {table.size} values are not finite: leave out their blocks or methods")
 
 
 def _iman_davenport(statistic: float, blocks: int, methods: int) -> tuple[float, float]:
@@ -87,13 +91,17 @@ def _critical_difference(blocks: int, methods: int, alpha: float) -> float:
 
 
 def _groups(mean_ranks: np.ndarray, critical: float) -> tuple[tuple[int, ...], ...]:
-    """On a line the largest sets within the critical difference are runs of neighbours, none inside another."""
+    """Largest sets of methods whose mean ranks (methods,) lie within the critical difference, none inside another.
+
+    Sorted by rank, each set is a run of neighbours.
+    """
     order = np.argsort(mean_ranks, kind="stable")
     sorted_ranks = mean_ranks[order]
     lasts = np.searchsorted(sorted_ranks, sorted_ranks + critical, side="left")
-    found, reached = [], 0
+    groups: list[tuple[int, ...]] = []
+    reached = 0
     for first, end in enumerate(lasts):
         if end - first > 1 and end > reached:
-            found.append(tuple(int(method) for method in order[first:end]))
+            groups.append(tuple(int(method) for method in order[first:end]))
             reached = end
-    return tuple(found)
+    return tuple(groups)

@@ -1,11 +1,12 @@
-"""Metrics under many weight vectors at once: the value on each bootstrap sample, without drawing one.
+"""Metrics under many weight vectors at once: the value on each bootstrap sample, without drawing any.
 
-Under a weight vector a metric has the value that it has on a sample in which each image stands as often as its weight
-says; weights of one give the metric of `backbench.metrics`. `weights` is (resamples, n), whole numbers, as from
-`resampling.weights`; the result is (resamples,) float64, NaN where the metric is undefined on a sample.
+Under a weight vector a metric has its value on the sample that holds each image as often as its weight says; weights
+of one give the metric of `backbench.metrics`. `weights` is (resamples, n), whole numbers, as from
+`resampling.weights`; values are (resamples,) float64, NaN where the metric is undefined on a sample.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,16 +14,18 @@ from backbench.metrics import external
 from backbench.statistics import _agreement, _cells
 from backbench.statistics._cells import Cells
 
+Metric = TypeVar("Metric", bound=Callable[..., Any])
+
 
 def accuracy_like(name: str, truth: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """`accuracy`, `balanced_accuracy` or `macro_f1` of predicted classes (n,) on each sample.
+    """`accuracy`, `balanced_accuracy` or `macro_f1` (resamples,) of predicted classes (n,) on each sample.
 
-    Equals `backbench.metrics.supervised`. Only rows that are judged belong here, such as those of the test part.
+    Equals `backbench.metrics.supervised`. Pass only the rows that are scored, such as those of the test split.
 
     Raises
     ------
     ValueError
-        If the metric is none of these, or the arrays are not of one length.
+        If the metric is not one of these, or the arrays differ in length.
     """
     metric = _named(name, PREDICTED)
     _same_length(truth, predicted, weights)
@@ -32,16 +35,16 @@ def accuracy_like(name: str, truth: np.ndarray, predicted: np.ndarray, weights: 
 
 
 def agreement(name: str, truth: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """`nmi`, `ari`, `purity`, `mean_majority_share` or `cluster_accuracy` of a labeling (n,) on each sample.
+    """An external metric (resamples,), such as `ari` or `purity`, of a labeling (n,) on each sample.
 
-    Equals `backbench.metrics.external`: a point of noise (a negative label) is wrong in accuracy and purity and a
-    cluster of its own in NMI and ARI, as often as it is drawn. Rows out of scope do not belong here. The labeling stays
-    what it is: that another sample would have been clustered otherwise is not in these values.
+    Equals `backbench.metrics.external`, whose `OF_COUNTS` names the metrics: a noise point (a negative label) is wrong
+    in accuracy and purity and a cluster of its own in NMI and ARI, as often as it is drawn. Leave out rows out of
+    scope. The labeling is fixed: these values do not show that another sample would have been clustered differently.
 
     Raises
     ------
     ValueError
-        If the metric is none of these, or the arrays are not of one length.
+        If the metric is not one of these, or the arrays differ in length.
     """
     metric = _named(name, external.OF_COUNTS)
     _same_length(truth, labels, weights)
@@ -50,10 +53,10 @@ def agreement(name: str, truth: np.ndarray, labels: np.ndarray, weights: np.ndar
 
 
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean of a value of each image (n,), such as the precision of a query; where it is NaN the image is left out."""
+    """Means (resamples,) of values (n,) of the images, such as the precision of each query; NaN are left out."""
     _same_length(values, values, weights)
     kept = ~np.isnan(values)
-    # Sparse rows are summed in the order of the images, whatever the threads of a BLAS.
+    # Sparse rows are summed in the order of the images, however many threads BLAS has.
     from scipy.sparse import csr_array
 
     both = csr_array(np.stack([np.where(kept, values, 0.0), kept.astype(np.float64)]))
@@ -63,11 +66,11 @@ def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def over_seeds(replicates: np.ndarray, row: int = 0, seed: int = 0) -> np.ndarray:
-    """Mean over seeds on each sample, (seeds, resamples) to (resamples,), with the spread of the seeds in it.
+    """Mean over seeds on each sample, (seeds, resamples) to (resamples,), including the spread of the seeds.
 
-    The values of a sample are those of seeds that are drawn with replacement, one fewer than there are: then the
-    variance is that of a mean of so many seeds (the rescaled bootstrap of Rao and Wu 1988). `row` tells the draws of
-    one row of a leaderboard from those of another, for the seeds of two rows have nothing in common.
+    Each sample draws one seed fewer than there are, with replacement: its variance is then that of a mean over all
+    seeds (the rescaled bootstrap of Rao and Wu 1988). `row` separates the draws of one leaderboard row from those of
+    another, since the seeds of two rows have nothing in common.
     """
     count, resamples = replicates.shape
     if count < 2:
@@ -77,25 +80,28 @@ def over_seeds(replicates: np.ndarray, row: int = 0, seed: int = 0) -> np.ndarra
 
 
 def _accuracy(cells: Cells, counts: np.ndarray) -> np.ndarray:
+    """Accuracy (samples,) from counts (cells, samples)."""
     return _ratio(counts[cells.row == cells.column].sum(axis=0), counts.sum(axis=0), np.nan)
 
 
 def _balanced_accuracy(cells: Cells, counts: np.ndarray) -> np.ndarray:
+    """Mean recall (samples,) of the classes present, from counts (cells, samples)."""
     right, support = _right(cells, counts), cells.by_row(counts)
     return _ratio(_ratio(right, support, 0.0).sum(axis=0), (support > 0).sum(axis=0), np.nan)
 
 
 def _macro_f1(cells: Cells, counts: np.ndarray) -> np.ndarray:
+    """Mean F1 (samples,) of the classes present or predicted, from counts (cells, samples)."""
     both = cells.by_row(counts) + cells.by_column(counts)
     return _ratio(_ratio(2.0 * _right(cells, counts), both, 0.0).sum(axis=0), (both > 0).sum(axis=0), np.nan)
 
 
 def _right(cells: Cells, counts: np.ndarray) -> np.ndarray:
-    """(classes, samples) counts of images whose class is right."""
-    found = np.zeros((cells.width, counts.shape[1]))
-    same = cells.row == cells.column
-    found[cells.row[same]] = counts[same]
-    return found
+    """Correctly classified images (classes, samples), from counts (cells, samples)."""
+    right = np.zeros((cells.width, counts.shape[1]))
+    diagonal = cells.row == cells.column
+    right[cells.row[diagonal]] = counts[diagonal]
+    return right
 
 
 PREDICTED: Mapping[str, Callable[[Cells, np.ndarray], np.ndarray]] = {
@@ -106,16 +112,20 @@ PREDICTED: Mapping[str, Callable[[Cells, np.ndarray], np.ndarray]] = {
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, empty: float) -> np.ndarray:
+    """Elementwise ratio (m,) or (c, m); `empty` where the denominator is 0."""
     return np.divide(above, below, out=np.full(np.shape(below), empty), where=below > 0)
 
 
-def _named(name: str, known: Mapping[str, Callable]) -> Callable:
+def _named(name: str, known: Mapping[str, Metric]) -> Metric:
     if name not in known:
-        raise ValueError(f"metric {name!r}: there are no replicates of it here; allowed are {', '.join(known)}")
+        raise ValueError(f"metric {name!r} has no replicates here; allowed: {', '.join(known)}")
     return known[name]
 
 
-def _same_length(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> None:
-    if not len(one) == len(other) == weights.shape[1]:
-        said = f"{len(one)} and {len(other)} values and weights of {weights.shape[1]} images"
-        raise ValueError(f"{said}: there must be as many of each; make the weights by resampling.weights({len(one)})")
+def _same_length(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> None:
+    """Refuse arrays (n,) that do not go with one another and with weights (resamples, n)."""
+    if not len(first) == len(second) == weights.shape[1]:
+        raise ValueError(
+            f"{len(first)} and {len(second)} values and weights of {weights.shape[1]} images: they must be "
+            f"equal in number; make the weights by resampling.weights({len(first)})"
+        )

@@ -1,7 +1,7 @@
 """Bootstrap samples of images as weight vectors: how often each image is drawn (Efron 1979).
 
-One set of vectors serves all rows that were tested on the same images: then the difference of two rows under a vector
-is the difference on one sample, and what makes a sample easy for both cancels.
+One set of vectors serves all rows that were tested on the same images: the difference of two rows under a vector is
+then the difference on one sample, and whatever makes a sample easy for both cancels.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ BLOCK = 64
 def weights(n: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
     """Counts (resamples, n) uint8 of n draws with replacement from n images; each row sums to n.
 
-    The same for the same arguments. The memory is laid out image by image, as `replicates` reads it.
+    The same arguments give the same counts. Memory is laid out image by image, as `replicates` reads it.
 
     Raises
     ------
@@ -22,18 +22,18 @@ def weights(n: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
     if n < 1 or resamples < 1:
         raise ValueError(f"{resamples} resamples of {n} images: there must be at least one of each")
     generator = np.random.default_rng(seed)
-    found = np.empty((n, resamples), dtype=np.uint8)
+    counts = np.empty((n, resamples), dtype=np.uint8)
     for start in range(0, resamples, BLOCK):
-        count = min(BLOCK, resamples - start)
-        block = np.empty((count, n), dtype=np.uint8)
+        size = min(BLOCK, resamples - start)
+        block = np.empty((size, n), dtype=np.uint8)
         for draw in block:
             draw[:] = narrow(np.bincount(generator.integers(0, n, n), minlength=n))
-        found[:, start : start + count] = block.T
-    return found.T
+        counts[:, start : start + size] = block.T
+    return counts.T
 
 
 def narrow(counts: np.ndarray) -> np.ndarray:
-    """Counts as uint8; that one image is drawn more than 255 times has a chance of less than 1 in 10^500.
+    """Counts (n,) as uint8; the chance that an image is drawn more than 255 times is below 1 in 10^500.
 
     Raises
     ------

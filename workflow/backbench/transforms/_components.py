@@ -4,14 +4,14 @@ import numpy as np
 
 from backbench import device
 
-# Of rounding in a sum of shares.
+# Allowance for rounding in a sum of shares.
 SLACK = 1e-12
 
 
 def project(fit_rows: np.ndarray, rows: np.ndarray, wanted: int | float, solver: str, whiten: bool) -> np.ndarray:
-    """`rows` on the first principal axes of `fit_rows`, as float32 (n, count).
+    """Rows (n, d) on the first principal axes of `fit_rows` (m, d), as float32 (n, count).
 
-    `wanted` is the number of axes, or as a float the share of the variance that the fewest axes are to hold.
+    `wanted` is the number of axes, or as a float the share of the variance that the axes, as few as possible, explain.
     """
     mean = fit_rows.mean(axis=0, dtype=np.float64)
     decompose = {"full": _full, "covariance_eigh": _covariance_eigh}[solver]
@@ -20,14 +20,14 @@ def project(fit_rows: np.ndarray, rows: np.ndarray, wanted: int | float, solver:
     if isinstance(wanted, float):
         count = holding(wanted, lengths)
         axes, lengths = axes[:count], lengths[:count]
-    found = _product(rows - mean, _signed(axes).T)
+    projected = _product(rows - mean, _signed(axes).T)
     if whiten:
-        found = _whitened(found, lengths, fit_rows.shape)
-    return found.astype(np.float32)
+        projected = _whitened(projected, lengths, fit_rows.shape)
+    return projected.astype(np.float32)
 
 
 def holding(share: float, lengths: np.ndarray) -> int:
-    """The fewest of all components, given by their singular values, that hold this share of the variance."""
+    """The smallest number of components, of all with singular values (count,), that explain this share of variance."""
     held = np.cumsum(lengths * lengths)
     if held[-1] == 0.0:
         return 1
@@ -35,9 +35,9 @@ def holding(share: float, lengths: np.ndarray) -> int:
 
 
 def zca(fit_rows: np.ndarray, rows: np.ndarray, epsilon: float) -> np.ndarray:
-    """`rows` with the covariance of `fit_rows` made the identity by a symmetric matrix, as float32 (n, d).
+    """Rows (n, d) times the symmetric matrix that makes the covariance of `fit_rows` (m, d) the identity, as float32.
 
-    Directions without variance over the fitted rows become 0: nothing says how large a step along them is.
+    Directions without variance over the fitted rows become 0: they have no scale.
     """
     mean = fit_rows.mean(axis=0, dtype=np.float64)
     axes, lengths = _full(fit_rows - mean, min(fit_rows.shape))
@@ -47,13 +47,14 @@ def zca(fit_rows: np.ndarray, rows: np.ndarray, epsilon: float) -> np.ndarray:
 
 
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Matrix product in float64, on the device of the shard."""
+    """Matrix product (n, m) in float64 of arrays (n, k) and (k, m), on the device of the job."""
     if not device.accelerated():
         return left @ right
     return (device.tensor(left) @ device.tensor(right)).cpu().numpy()
 
 
 def _full(centred: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Axes (count, d) and singular values (count,) of the centred rows (n, d), largest first."""
     from scipy import linalg
 
     _, lengths, axes = linalg.svd(centred, full_matrices=False, overwrite_a=True)
@@ -61,7 +62,7 @@ def _full(centred: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _covariance_eigh(centred: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Axes (count, d) and singular values of the centred rows, largest first."""
+    """Axes (count, d) and singular values (count,) of the centred rows (n, d), largest first."""
     from scipy import linalg
 
     n, d = centred.shape
@@ -74,6 +75,7 @@ def _covariance_eigh(centred: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
 
 
 def _from_rows(centred: np.ndarray, vectors: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Axes (count, d) of the centred rows (n, d) from eigenvectors (n, count) of their products."""
     axes = vectors.T @ centred
     norms = np.sqrt((axes * axes).sum(axis=1, keepdims=True))
     some = (lengths > _negligible(lengths, centred.shape))[:, None]
@@ -81,17 +83,22 @@ def _from_rows(centred: np.ndarray, vectors: np.ndarray, lengths: np.ndarray) ->
 
 
 def _signed(axes: np.ndarray) -> np.ndarray:
+    """The axes (count, d), each with a sign that makes its largest loading positive."""
     largest = np.abs(axes).argmax(axis=1)
     signs = np.sign(axes[np.arange(len(axes)), largest])
     return axes * np.where(signs == 0, 1.0, signs)[:, None]
 
 
-def _whitened(found: np.ndarray, lengths: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Unit variance over the fitted rows; components without variance become 0 instead of amplified noise."""
+def _whitened(projected: np.ndarray, lengths: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Components (n, count) scaled to unit variance over the fitted rows.
+
+    Those without variance become 0 instead of amplified noise.
+    """
     spread = lengths / np.sqrt(max(shape[0] - 1, 1))
     some = lengths > _negligible(lengths, shape)
-    return np.divide(found, spread, out=np.zeros_like(found), where=some[None, :])
+    return np.divide(projected, spread, out=np.zeros_like(projected), where=some[None, :])
 
 
-def _negligible(lengths: np.ndarray, shape: tuple[int, int]) -> float:
+def _negligible(lengths: np.ndarray, shape: tuple[int, ...]) -> float:
+    """The length up to which singular values (count,) of a matrix of this shape are rounding."""
     return float(np.sqrt(max(shape) * np.finfo(np.float64).eps) * lengths.max(initial=0.0))

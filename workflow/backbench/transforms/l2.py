@@ -1,4 +1,4 @@
-"""Every row scaled to Euclidean length 1; rows of zeros stay (`sklearn.preprocessing.normalize`)."""
+"""Every row scaled to Euclidean length 1; rows of zeros stay as they are (`sklearn.preprocessing.normalize`)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ def label(params: Params) -> str:
 
 
 def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
+    """Rows (n, d) scaled to length 1, float32; those to fit on (m, d) play no part."""
     from backbench.metrics import distances
 
     return distances.unit_rows(rows).astype("float32")

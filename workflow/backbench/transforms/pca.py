@@ -1,4 +1,4 @@
-"""Principal components in float64 (`sklearn.decomposition.PCA`), the sign of each fixed by its largest loading."""
+"""Principal components in float64 (`sklearn.decomposition.PCA`), each with a sign fixed by its largest loading."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,9 +15,9 @@ FITTED = True
 class Params:
     """Options of `sklearn.decomposition.PCA`.
 
-    `covariance_eigh` decomposes the smaller of the covariance of the columns and the products of the rows, `full` the
-    rows themselves, which takes longer and keeps small components exact. Of `n_components` and `variance` one is given
-    and the other null: `variance` takes the fewest components that hold this share of the fitted rows' variance.
+    `covariance_eigh` decomposes the covariance of the columns or the products of the rows, whichever is smaller; `full`
+    the rows themselves, which takes longer and keeps small components exact. One of `n_components` and `variance` is
+    null: `variance` keeps the fewest components that explain this share of the fitted rows' variance.
     """
 
     n_components: Annotated[int | None, Range(low=1)]
@@ -39,7 +39,7 @@ def problems(params: Params, n_fit: int, d: int) -> list[str]:
 
 
 def width(params: Params, d: int) -> int:
-    """Number of columns; at most so many where the variance decides."""
+    """Number of columns; an upper bound if the variance decides."""
     return d if params.n_components is None else params.n_components
 
 
@@ -48,11 +48,19 @@ def label(params: Params) -> str:
     return f"pca{size}" + ("w" if params.whiten else "")
 
 
+def seconds(params: Params, n: int, d: int) -> float:
+    """Seconds of one core: a decomposition by its multiplications."""
+    return min(n, d) * n * d / 1e10
+
+
 def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
+    """Rows (n, d) on the principal axes of those to fit on (m, d), float32 (n, count)."""
     from backbench.transforms import _components
 
-    reasons = problems(params, *fit_rows.shape)
+    n_fit, d = fit_rows.shape
+    reasons = problems(params, n_fit, d)
     if reasons:
         raise ValueError(reasons[0])
     wanted = params.n_components if params.variance is None else params.variance
+    assert wanted is not None  # `problems` refuses two nulls
     return _components.project(fit_rows, rows, wanted, params.solver, params.whiten)

@@ -1,7 +1,7 @@
 """Every column to zero mean and unit variance over the fitted rows (`sklearn.preprocessing.StandardScaler`).
 
-A column that is constant over the fitted rows has no scale: it becomes 0 in all rows, where scikit-learn subtracts the
-mean and lets other rows stand out by an arbitrary amount.
+A column that is constant over the fitted rows has no scale: it becomes 0 in all rows, whereas scikit-learn subtracts
+the mean and leaves other rows with an arbitrary deviation.
 """
 
 from dataclasses import dataclass
@@ -35,16 +35,17 @@ def label(params: Params) -> str:
 
 
 def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
+    """Rows (n, d) standardised by those to fit on (m, d), float32."""
     import numpy as np
 
     fitted = fit_rows.astype(np.float64)
     mean = fitted.mean(axis=0)
     spread = np.sqrt(((fitted - mean) ** 2).mean(axis=0))
     constant = fit_rows.max(axis=0) == fit_rows.min(axis=0)
-    found = rows.astype(np.float64)
+    scaled = rows.astype(np.float64)
     if params.with_mean:
-        found -= mean
+        scaled -= mean
     if params.with_std:
-        found /= np.where(constant, 1.0, spread)
-    found[:, constant] = 0.0
-    return found.astype(np.float32)
+        scaled /= np.where(constant, 1.0, spread)
+    scaled[:, constant] = 0.0
+    return scaled.astype(np.float32)

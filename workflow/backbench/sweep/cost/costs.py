@@ -1,14 +1,17 @@
 """What a stage result costs where nothing like it is recorded: seconds by its options and its size (layer 2).
 
-Fits are counted in seconds of one core (`sweep.cost.rates`); what comes before them in seconds of `CORES` cores.
+Plugins say what their fits cost, in seconds of one core; what comes before fits is in seconds of `CORES` cores.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from backbench import classifiers, clusterers, cost, hashing, plugins, transforms
 from backbench.sweep.cost import rates, training
-from backbench.sweep.grid import HEADS, Stage
+from backbench.sweep.grid import Stage
 
 CORES = 2
 SMALLEST = 0.01
@@ -24,25 +27,8 @@ GPU = 20.0
 NETWORK_GFLOPS = 1e-3
 # A retrieval loads libraries, and its metrics are of every query.
 RETRIEVAL_SECONDS, RETRIEVAL_IMAGE_SECONDS = 1.0, 3e-5
-# Of one core: decompositions by their multiplications, UMAP by its rows, its compilation counted apart.
-DECOMPOSED, MULTIPLICATIONS = ("pca", "whiten"), 1e10
-UMAP_SECONDS = 5.0
-# It makes 500 rounds of a few rows, and 200 of many.
-UMAP_ROW_SECONDS, UMAP_FEW, UMAP_MANY_ROW_SECONDS = 1.8e-3, 10_000, 1.1e-3
-# An option of a family to which its time is proportional, and its value when the rates were measured.
-PROPORTIONAL = {
-    "kmeans": ("n_init", 4),
-    "minibatch_kmeans": ("n_init", 3),
-    "gaussian_mixture": ("n_init", 1),
-    "random_forest": ("n_estimators", 200),
-    "gradient_boosting": ("max_iter", 100),
-    "mlp": ("epochs", 50),
-}
-# Options that make a family work in another way, with rates of its own.
-WAYS = {
-    "agglomerative": ("linkage", {"average": "average", "complete": "average", "single": "average"}),
-    "gaussian_mixture": ("covariance_type", {"full": "full", "tied": "full"}),
-}
+# Values of a matrix that are read and written in a second.
+VALUES = 1e10
 PLUGIN = {"clustering": "clusterer", "classification": "classifier"}
 
 
@@ -67,7 +53,7 @@ def score(fit: Stage, members: int) -> float:
     """Seconds of one core for the scores of a fit, one of `members` of its kind on its matrix."""
     n, d = fit.about["n"], fit.about["d"]
     if fit.kind == "clustering":
-        return rates.labeling(n, d, fit.config.get("k"), members)
+        return rates.seconds("metrics", "labeling", n, d, members)
     return SMALLEST + RETRIEVAL_IMAGE_SECONDS * n if fit.kind == "retrieval" else SMALLEST
 
 
@@ -77,11 +63,11 @@ def family(stage: Stage) -> tuple[Any, ...]:
 
 
 def way(stage: Stage) -> str:
-    """The family of a fit, with its way of working where that has rates of its own: ``gaussian_mixture(full)``."""
-    options = stage.config.get(PLUGIN.get(stage.kind, ""), {})
-    option, ways = WAYS.get(stage.family, ("", {}))
-    found = ways.get(options.get(option))
-    return f"{stage.family}({found})" if found else stage.family
+    """The family of a fit, with its way of working if it has a name: ``gaussian_mixture(full)``."""
+    kind = PLUGIN.get(stage.kind, "")
+    module = plugins.load(kind, stage.family) if kind else None
+    name = module.way(_params(kind, stage.config[kind])) if isinstance(module, plugins.Varied) else ""
+    return f"{stage.family}({name})" if name else stage.family
 
 
 def train(
@@ -116,29 +102,52 @@ def _features(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool
 
 
 def _matrix(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
-    n, d, steps = (stage.about[key] for key in ("n", "d", "steps"))
-    decomposed = sum(step in DECOMPOSED for step in steps)
-    of_row = UMAP_ROW_SECONDS if n <= UMAP_FEW else UMAP_MANY_ROW_SECONDS
-    search = rates.seconds("neighbours", "euclidean", n, 50 if decomposed else d)
-    umap = steps.count("umap") * (UMAP_SECONDS + of_row * n + search)
-    return (1 + decomposed * min(n, d)) * n * d / MULTIPLICATIONS + umap
+    n, d = stage.about["n"], stage.about["d"]
+    total_seconds = n * d / VALUES
+    for step in stage.config["steps"]:
+        module, params = transforms.load(step["name"]), _params("transform", step)
+        total_seconds += module.seconds(params, n, d) if isinstance(module, transforms.Timed) else 0.0
+        d = module.width(params, d)
+    return total_seconds
 
 
 def _neighbours(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
     return rates.seconds(stage.kind, stage.family, stage.about["n"], stage.about["d"])
 
 
-def _fit(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
-    option, usual = PROPORTIONAL.get(stage.family, ("", 1))
-    options: Mapping[str, Any] = stage.config.get(PLUGIN.get(stage.kind, ""), {})
-    times = (1 + stage.config.get("bootstraps", 0)) * options.get(option, usual) / usual
-    size = (stage.about["n"], stage.about["d"], stage.config.get("k"))
-    return times * rates.seconds(stage.kind, way(stage), *size, members=members)
+def fit_clusterer(stage: Stage, n: int, d: int, members: int) -> float:
+    """Seconds of one core for the fit of a clustering on n rows of d columns, without its scores."""
+    module = clusterers.load(stage.family)
+    if not isinstance(module, clusterers.Timed):
+        return cost.UNKNOWN.at(n, d)
+    return module.seconds(_params("clusterer", stage.config["clusterer"]), n, d, stage.config.get("k"), members)
+
+
+def _clustering(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
+    fit = fit_clusterer(stage, stage.about["n"], stage.about["d"], members)
+    return (1 + stage.config.get("bootstraps", 0)) * (fit + score(stage, members))
+
+
+def _classification(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
+    module, n, d = classifiers.load(stage.family), stage.about["n"], stage.about["d"]
+    if not isinstance(module, classifiers.Timed):
+        return cost.UNKNOWN.at(n, d)
+    return module.seconds(_params("classifier", stage.config["classifier"]), n, d, members)
+
+
+def _params(kind: str, options: Mapping[str, Any]) -> Any:
+    return _parsed(kind, hashing.canonical_json(options))
+
+
+@cache
+def _parsed(kind: str, options: str) -> Any:
+    return plugins.params(kind, json.loads(options))
 
 
 def _retrieval(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
     """What is found in a stored graph of neighbours is not searched again."""
-    searched = 0.0 if stage.aids else _fit(stage, stages, members, gpu)
+    n, d = stage.about["n"], stage.about["d"]
+    searched = 0.0 if stage.aids else rates.seconds(stage.kind, stage.family, n, d)
     return RETRIEVAL_SECONDS + RETRIEVAL_IMAGE_SECONDS * stage.about["n"] + searched
 
 
@@ -148,6 +157,7 @@ _KINDS: Mapping[str, Callable[[Stage, Mapping[str, Stage], int, bool], float]] =
     "features": _features,
     "matrix": _matrix,
     "neighbours": _neighbours,
-    **dict.fromkeys(HEADS, _fit),
+    "clustering": _clustering,
+    "classification": _classification,
     "retrieval": _retrieval,
 }

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from backbench import plugins, schema
+from backbench import classifiers, clusterers, plugins, schema, transforms
 from backbench.schema import ConfigError
 from backbench.sweep.grid import Stage
 from backbench.sweep.plan import options
@@ -31,7 +31,7 @@ class Heads:
         parsed = [plugins.params("transform", step) for step in steps.values()]
         labels, fitted = [], False
         for key, name, params in zip(steps, names, parsed, strict=True):
-            module = plugins.load("transform", name)
+            module = transforms.load(name)
             Fit("transform", name, params, source.rows(fit), width, f"chain.steps.{key}").check()
             width = module.width(params, width)
             fitted |= module.FITTED
@@ -65,7 +65,7 @@ class Heads:
         self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Clustering
     ) -> Stage:
         name = asked["clusterer"]["name"]
-        module, params = plugins.load("clusterer", name), self.making.once(_clusterer, asked["clusterer"])
+        module, params = clusterers.load(name), self.making.once(_clusterer, asked["clusterer"])
         axes = options.axes(asked, module.AXES)
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
@@ -88,7 +88,7 @@ class Heads:
 
     def _fit_classifier(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
         name = asked["classifier"]["name"]
-        module, params = plugins.load("classifier", name), self.making.once(_classifier, asked["classifier"])
+        module, params = classifiers.load(name), self.making.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
         config = {"classifier": {"name": name, **schema.canonical(params)}, **options.axes(asked, module.AXES)}
         parents = {"dataset": source.stage, "matrix": matrix}

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from backbench import hashing, paths, plugins
+from backbench import classifiers, clusterers, hashing, paths, plugins
 from backbench.stage import KINDS, RECIPE, SCORES
 from backbench.sweep.cost import costs
 from backbench.sweep.grid import HEADS, Stage
@@ -54,7 +55,7 @@ class Shard:
 
 def cut(stages: Mapping[str, Stage]) -> dict[str, Shard]:
     """The shards of all stages, by id; how images are prepared is a part of a hash and no job."""
-    families: dict[tuple, list[Stage]] = {}
+    families: dict[tuple[Any, ...], list[Stage]] = {}
     for stage in stages.values():
         if stage.kind == RECIPE:
             continue
@@ -87,7 +88,7 @@ def _own(stage: Stage) -> str:
     return "" if stage.kind in (*HEADS, "matrix", "neighbours") else stage.hash
 
 
-def _packs(families: Mapping[tuple, list[Stage]], stages: Mapping[str, Stage]) -> Iterator[list[list[Stage]]]:
+def _packs(families: Mapping[tuple[Any, ...], list[Stage]], stages: Mapping[str, Stage]) -> Iterator[list[list[Stage]]]:
     """Families of one kind on the same parents, together while they are short."""
     pack: list[list[Stage]] = []
     before, seconds = None, 0.0
@@ -131,10 +132,13 @@ def _rows_mb(stage: Stage) -> float:
 
 def _plugin_mb(members: Sequence[Stage], count: int) -> Iterable[float]:
     kind, about = ("clusterer", "classifier")[members[0].kind == "classification"], members[0].about
-    module = plugins.load(kind, members[0].family)
-    shape = (about["n"], about["d"]) if kind == "clusterer" else (about["n"], about["queries"], about["d"])
+    n, d, family = about["n"], about["d"], members[0].family
     for options in {hashing.canonical_json(member.config[kind]): member.config[kind] for member in members}.values():
-        yield module.memory_mb(plugins.params(kind, options), *shape, count)
+        params = plugins.params(kind, options)
+        if kind == "clusterer":
+            yield clusterers.load(family).memory_mb(params, n, d, count)
+        else:
+            yield classifiers.load(family).memory_mb(params, n, about["queries"], d, count)
 
 
 def fair_threads(shards: Iterable[Shard], stages: Mapping[str, Stage], cores: int) -> dict[str, int]:

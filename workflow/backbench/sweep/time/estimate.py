@@ -30,19 +30,20 @@ class Expectation:
     Parameters
     ----------
     cores
-        Cores of the launch; None: all that there are.
+        Cores of the launch; 0: all that there are.
     """
 
     plan: Plan
     status: Status
-    cores: int | None = None
+    cores: int = 0
     trainings: dict[str, training.Training] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cores = self.cores or machine.cores()
         self.gpu = gpu()
         self.sizes = Counter(map(costs.family, self.plan.stages.values()))
-        self.trainings = {key: found for key in self.status.needed if (found := self._training(key))}
+        trainings = {key: self._training(key) for key in self.status.needed}
+        self.trainings = {key: training for key, training in trainings.items() if training}
 
     @cached_property
     def members(self) -> dict[str, float]:
@@ -52,13 +53,13 @@ class Expectation:
     @cached_property
     def scores(self) -> dict[str, float]:
         """Seconds of one core for each fit that is scored by itself."""
-        found: dict[str, float] = {}
+        seconds: dict[str, float] = {}
         for shard in self.plan.scoring.values():
             fits = [self.plan.stages[member] for member in shard.members if member in self.status.unscored]
             for fit in fits:
                 alike = sum(other.kind == fit.kind for other in fits)
-                found[fit.hash] = costs.score(fit, alike)
-        return found
+                seconds[fit.hash] = costs.score(fit, alike)
+        return seconds
 
     def work(self, shard: Shard) -> float:
         """Seconds of the needed members of a shard, or of its scores; 0 where it has nothing to do."""
@@ -67,8 +68,8 @@ class Expectation:
 
     def longer(self, member: str) -> float:
         """Seconds that a training takes longer than expected where it does not stop early."""
-        found = self.trainings.get(member)
-        return self._alone(found.work * (found.most - found.epochs)) if found else 0.0
+        learning = self.trainings.get(member)
+        return self._alone(learning.work * (learning.most - learning.epochs)) if learning else 0.0
 
     def _seconds(self, stage: Stage) -> float:
         if stage.hash in self.trainings:
@@ -76,12 +77,12 @@ class Expectation:
         return self._model(stage) * self._paces.get((stage.kind, costs.way(stage)), 1.0)
 
     def _model(self, stage: Stage) -> float:
-        found = costs.seconds(stage, self.plan.stages, self.sizes[costs.family(stage)], self.gpu)
+        seconds = costs.seconds(stage, self.plan.stages, self.sizes[costs.family(stage)], self.gpu)
         known, rows = self.status.known.get(stage.hash, (0, 1))
-        found *= 1 - known / rows
+        seconds *= 1 - known / rows
         if stage.kind in HEADS or (stage.kind == "features" and self.gpu):
-            return found
-        return found / self.cores if stage.kind == "neighbours" else found * costs.CORES / max(self.cores, 1)
+            return seconds
+        return seconds / self.cores if stage.kind == "neighbours" else seconds * costs.CORES / self.cores
 
     @cached_property
     def _paces(self) -> dict[tuple[str, str], float]:
@@ -98,15 +99,15 @@ class Expectation:
 
     def _alone(self, work: float) -> float:
         """Seconds of a training, which has the GPU or all cores to itself."""
-        return work if self.gpu else work / max(self.cores, 1)
+        return work if self.gpu else work / self.cores
 
     def _training(self, key: str) -> training.Training | None:
         stage = self.plan.stages[key]
         return costs.train(stage, self.plan.stages, self._past(stage)) if training.trained(stage.config) else None
 
     def _past(self, stage: Stage) -> training.Past:
-        own = (found for found in self._similar if found[0]["config"]["name"] == stage.family)
-        return training.past(own, self.gpu)
+        similar = (records for records in self._similar if records[0]["config"]["name"] == stage.family)
+        return training.past(similar, self.gpu)
 
     @cached_property
     def _similar(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]]:
@@ -114,7 +115,7 @@ class Expectation:
         return list(_trainings(Store(paths.store())))
 
 
-def members(plan: Plan, status: Status, cores: int | None = None) -> dict[str, float]:
+def members(plan: Plan, status: Status, cores: int = 0) -> dict[str, float]:
     """Expected seconds of every needed member and of every fit that is scored by itself, see :class:`Expectation`."""
     found = Expectation(plan, status, cores)
     return {**found.members, **found.scores}

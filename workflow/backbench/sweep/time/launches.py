@@ -86,11 +86,11 @@ def announce(plan: Plan, status: Status, cores: int, pictures: int = 0, drawing:
     """
     if not status.due and not pictures:
         return Announced(0.0, 0.0, cores)
-    found = Expectation(plan, status, cores)
+    expected = Expectation(plan, status, cores)
     drawing = drawing / cores + DRAW_SECONDS if pictures else 0.0
-    seconds = START_SECONDS + _computing(found) + after(plan) + drawing
-    longer = sum(map(found.longer, found.trainings))
-    return Announced(seconds, seconds + longer, cores, tuple(_parts(found)), pictures, drawing)
+    seconds = START_SECONDS + _computing(expected) + after(plan) + drawing
+    longer = sum(map(expected.longer, expected.trainings))
+    return Announced(seconds, seconds + longer, cores, tuple(_parts(expected)), pictures, drawing)
 
 
 def keep(plan: Plan, announced: Announced) -> None:
@@ -101,23 +101,23 @@ def keep(plan: Plan, announced: Announced) -> None:
 def kept(plan: Plan) -> Announced | None:
     """What was announced when a sweep was launched last; None where it never was."""
     try:
-        found = json.loads(_file(plan).read_bytes())
-        parts = tuple(Part(**{**part, "members": tuple(part["members"])}) for part in found.pop("parts"))
-        own = {name: found[name] for name in ("seconds", "most", "cores", "pictures", "drawing")}
-        return Announced(**own, parts=parts)
+        content = json.loads(_file(plan).read_bytes())
+        parts = tuple(Part(**{**part, "members": tuple(part["members"])}) for part in content.pop("parts"))
+        values = {name: content[name] for name in ("seconds", "most", "cores", "pictures", "drawing")}
+        return Announced(**values, parts=parts)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def took(announced: Announced, records: Mapping[str, Mapping[str, Any]], seconds: float) -> str:
     """How long a launch took, what was announced, and why it took much longer: ``5 min (announced: about 4 min)``."""
-    said = duration(seconds)
+    text = duration(seconds)
     if not announced.seconds:
-        return said
-    said += f" (announced: about {duration(announced.seconds)}"
+        return text
+    text += f" (announced: about {duration(announced.seconds)}"
     if seconds > MUCH_LONGER * announced.seconds:
-        said += f"; {_why(announced, records)}"
-    return f"{said})"
+        text += f"; {_why(announced, records)}"
+    return f"{text})"
 
 
 def _file(plan: Plan) -> Path:
@@ -128,11 +128,12 @@ def _why(announced: Announced, records: Mapping[str, Mapping[str, Any]]) -> str:
     """The results that took longest beyond what was announced, else the load of the machine."""
     late = []
     for part in announced.parts:
-        own = [records[member]["provenance"]["seconds"] for member in part.members if member in records]
-        late.append((sum(own) / part.beside - part.seconds, part))
-    excess, part = max(late, default=(0.0, None), key=lambda each: each[0])
-    if part and excess > 0.2 * announced.seconds:
-        return f"{part.what} took {duration(part.seconds + excess)} instead of {duration(part.seconds)}"
+        seconds = [records[member]["provenance"]["seconds"] for member in part.members if member in records]
+        late.append((sum(seconds) / part.beside - part.seconds, part))
+    if late:
+        excess, part = max(late, key=lambda each: each[0])
+        if excess > 0.2 * announced.seconds:
+            return f"{part.what} took {duration(part.seconds + excess)} instead of {duration(part.seconds)}"
     load = os.getloadavg()[-1]
     return f"the load of the machine was {load:.1f} on {counted(announced.cores, 'core')}, of the last 15 minutes"
 
@@ -171,30 +172,30 @@ def after(plan: Plan) -> float:
 # ------------------------------------------------------------------------------------------------ words
 
 
-def _parts(found: Expectation) -> Iterator[Part]:
+def _parts(expected: Expectation) -> Iterator[Part]:
     """The results by kind, family and size, what takes longest first."""
-    groups: dict[tuple, list[str]] = {}
-    for member in found.members:
-        stage = found.plan.stages[member]
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for member in expected.members:
+        stage = expected.plan.stages[member]
         size = (stage.about.get("n"), stage.about.get("d"), tuple(stage.about.get("steps", ())))
         groups.setdefault((stage.kind, costs.way(stage), *size), []).append(member)
-    shares = fair_threads(found.plan.shards.values(), found.plan.stages, found.cores)
-    parts = (_part(found, own, shares) for own in groups.values())
+    shares = fair_threads(expected.plan.shards.values(), expected.plan.stages, expected.cores)
+    parts = (_part(expected, members, shares) for members in groups.values())
     yield from sorted(parts, key=lambda part: -part.seconds)
 
 
-def _part(found: Expectation, own: list[str], shares: Mapping[str, int]) -> Part:
-    stage, total = found.plan.stages[own[0]], sum(found.members[member] for member in own)
-    beside = min(shares[found.plan.shard_of(own[0]).id], len(own)) if stage.kind in HEADS else 1
-    longer = sum(map(found.longer, own))
+def _part(expected: Expectation, members: list[str], shares: Mapping[str, int]) -> Part:
+    stage, total = expected.plan.stages[members[0]], sum(expected.members[member] for member in members)
+    beside = min(shares[expected.plan.shard_of(members[0]).id], len(members)) if stage.kind in HEADS else 1
+    longer = sum(map(expected.longer, members))
     epochs = ""
-    if stage.hash in found.trainings:
-        training = found.trainings[stage.hash]
+    if stage.hash in expected.trainings:
+        training = expected.trainings[stage.hash]
         epochs = f" ({training.epochs} epochs)"
         if training.most > training.epochs:
             most = duration(total / beside + longer)
             epochs = f" ({training.epochs} epochs are counted; all {training.most} would take {most})"
-    return Part(_words(stage, len(own), bool(epochs)), total / beside, tuple(own), beside, epochs)
+    return Part(_words(stage, len(members), bool(epochs)), total / beside, tuple(members), beside, epochs)
 
 
 def _words(stage: Stage, count: int, trained: bool) -> str:
