@@ -201,7 +201,7 @@ def test_the_command_says_it_in_words_and_as_json(rows, capsys):
         (["{a}", "{a}"], "takes two or more"),
         (["{a}", "{b}", "--metric", "acuracy"], "accuracy"),
         (["{a}", "{b}", "--filter", "k=3"], "--by"),
-        (["{a}", "--by", "k"], "leave the hashes out"),
+        (["{a}", "--by", "k"], "leave out either the hashes or --by"),
         (["--by", "classifier.nam"], "classifier.name"),
         (["--by", "nmi"], "--by classifier.name --metric nmi"),
         (

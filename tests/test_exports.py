@@ -566,7 +566,7 @@ class TestCommand:
     def test_what_is_left_out_is_said(self, results, quick, tmp_path, capsys):
         row = next(row for row in results("exports-sweep", sweep) if "classifier.name" not in row.params)
         cli.main(["export", row.config_hash, "--to", str(tmp_path / "x")])
-        assert "no classifier.skops: the run has no classification" in capsys.readouterr().err
+        assert "classifier.skops was not exported: the run has no classification" in capsys.readouterr().err
 
     def test_a_folder_of_another_run_and_a_file_are_refused(self, row, quick, tmp_path, capsys):
         exports.write(row, store(), tmp_path / "x")

@@ -167,7 +167,7 @@ def test_the_plan_says_how_many_images_are_known(root, capsys):
     assert "known" not in planned(capsys, root), "nothing is left to do"
     grow(root)
     planning.make([*GRID, "dataset=folder", f"dataset.root={root}"])
-    assert "features of pixels: 18 of 21 images known, the others are computed" in planned(capsys, root)
+    assert "features of pixels: 18 of 21 images are cached" in planned(capsys, root)
     assert "known" not in planned(capsys, root, "backbone.image.size=20")
 
 

@@ -1,4 +1,4 @@
-"""The panel of a launch: the time left, from what has ended."""
+"""The panel of a launch: the time remaining, from what has ended."""
 
 import json
 
@@ -55,7 +55,7 @@ def test_members_that_take_no_time(progress):
 
 @pytest.mark.parametrize(
     ("patience", "words"),
-    [("5", "epoch 3 of at most 40, at most 74 s left"), ("null", "epoch 3 of 40, about 74 s left")],
+    [("5", "epoch 3 of at most 40, at most 74 s remaining"), ("null", "epoch 3 of 40, about 74 s remaining")],
 )
 def test_a_training_counts_epochs_and_the_extraction_after_it_images(own_results, patience, words):
     options = ("backbone=autoencoder", "backbone.epochs=40", f"backbone.patience={patience}")
@@ -66,4 +66,4 @@ def test_a_training_counts_epochs_and_the_extraction_after_it_images(own_results
     state.write_text(json.dumps({"done": 3, "total": 40, "left": 74.0}))
     assert panel._partial(plan) == [f"training autoencoder: {words}"]
     state.write_text(json.dumps({"done": 500, "total": 3000, "left": 5.0}))
-    assert panel._partial(plan) == ["features: 500 of 3,000 images, about 5 s left"]
+    assert panel._partial(plan) == ["features: 500 of 3,000 images, about 5 s remaining"]

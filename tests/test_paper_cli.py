@@ -96,7 +96,7 @@ def test_help_teaches_and_imports_nothing_heavy():
     ("words", "said"),
     [
         (["animals_vgg61"], "Did you mean 'animals_vgg16'"),
-        (["animals_vgg16", "experiment=full"], "a paper is an experiment"),
+        (["animals_vgg16", "experiment=full"], "a paper has its own experiment"),
         (["fashion_mnist_autoencoder", "kk=3"], "kk"),
         (["fashion_mnist_autoencoder", "--to", __file__], "is a file; name a folder"),
     ],
@@ -104,7 +104,7 @@ def test_help_teaches_and_imports_nothing_heavy():
 def test_refusals(call, words, said):
     status, out, err = call(*words)
     assert (status, out) == (2, "") and said in err
-    assert "With it:" not in err
+    assert "To run it with your files:" not in err
 
 
 def test_a_missing_input_is_explained_and_its_commands_are_right(call):

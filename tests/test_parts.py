@@ -172,15 +172,15 @@ def test_no_curve_is_drawn_where_no_metric_is_defined(of):
 # Parts that are clustered apart
 
 
-def test_show_lists_the_metrics_of_each_part(of, capsys):
+def test_show_lists_the_metrics_of_each_split(of, capsys):
     row = next(row for row in of("both") if row.params["k"] == 2)
     assert cli.main(["show", row.config_hash]) == 0
-    assert "metrics of each part" not in capsys.readouterr().out
+    assert "metrics of each split" not in capsys.readouterr().out
     shutil.rmtree(paths.results())
     row = next(row for row in of("no_test") if row.params["k"] == 2)
     assert cli.main(["show", row.config_hash]) == 0
     shown = capsys.readouterr().out
-    assert "metrics of each part" in shown and re.search(r"train \(36\) +validation \(24\) *\n", shown)
+    assert "metrics of each split" in shown and re.search(r"train \(36\) +validation \(24\) *\n", shown)
     assert cli.main(["show", "--format", "json", row.config_hash]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found["parts"]) == ["train", "validation"] and 0 < found["parts"]["train"]["silhouette"] < 1

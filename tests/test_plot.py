@@ -54,7 +54,7 @@ def test_a_list_draws_nothing(plot, row):
     _, out, _ = plot(row.config_hash, "--list")
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert lines["confusion"].endswith("not drawn yet") and lines["silhouette"].endswith("silhouette.png")
-    assert "none, only hierarchical" in lines["dendrogram"]
+    assert "not available (only hierarchical" in lines["dendrogram"]
     assert len(drawing.of_run(row.config_hash)) == 1
 
 
@@ -85,7 +85,7 @@ def test_a_sweep_with_options(plot, plan):
     [
         (("silhouete",), "Did you mean 'silhouette'"),
         (("heatmap",), "a picture of a sweep"),
-        (("silhouette", "metric=nmi"), "options are for pictures of a sweep"),
+        (("silhouette", "metric=nmi"), "only pictures of a sweep take options"),
     ],
 )
 def test_refused(plot, row, words, said):

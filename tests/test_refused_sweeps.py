@@ -66,9 +66,9 @@ def test_the_newest_sweep_is_the_newest_with_results(words, capfd):
 def test_where_nothing_has_results_the_newest_says_so(words, capfd):
     frozen.save(planning.make(words).plan)
     assert cli.main(["report"]) == 2
-    assert "is done yet; the same `backbench sweep` again computes it" in capfd.readouterr().err
+    assert "has no results yet; run the same `backbench sweep` again to compute them" in capfd.readouterr().err
 
 
 def test_the_newest_of_none_is_refused():
-    with pytest.raises(planning.ConfigError, match="no sweep was made"):
+    with pytest.raises(planning.ConfigError, match="there are no sweeps"):
         report.find(None, [])

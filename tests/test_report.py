@@ -400,7 +400,7 @@ def test_the_command_writes_the_newest_and_prints_its_path(done, capsys, tmp_pat
 def test_the_command_refuses_what_it_does_not_know(done, capsys, tmp_path):
     code, _, err = call(capsys, "report", "xyz")
     assert code == 2
-    assert f"no sweep here has an id that starts so; the newest are {hashing.short(done.sweep)}" in err
+    assert f"no sweep has an id that starts with it; the newest are {hashing.short(done.sweep)}" in err
     code, _, err = call(capsys, "report", "--to", str(tmp_path))
     assert code == 2
     assert "is a folder" in err
@@ -409,8 +409,8 @@ def test_the_command_refuses_what_it_does_not_know(done, capsys, tmp_path):
 def test_without_a_sweep_it_says_what_makes_one(capsys):
     code, _, err = call(capsys, "report")
     assert code == 2
-    assert "no sweep was made in" in err
-    assert "`backbench sweep` makes one" in err
+    assert "there are no sweeps in" in err
+    assert "run `backbench sweep` first" in err
 
 
 def test_a_sweep_that_is_not_joined_is_joined_from_what_there_is(tmp_path, capsys):
@@ -429,7 +429,7 @@ def test_a_sweep_of_which_nothing_is_done_is_refused(tmp_path, capsys):
     computed("experiment=none", *collection(tmp_path / "photos"), without=_runs_all())
     code, _, err = call(capsys, "report")
     assert code == 2
-    assert "is done yet; the same `backbench sweep` again computes it" in err
+    assert "has no results yet; run the same `backbench sweep` again to compute them" in err
 
 
 def _runs_all():

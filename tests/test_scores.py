@@ -161,7 +161,7 @@ class TestEdited:
         describe(planning.Planned(plan), found, 2)
         said = capsys.readouterr().err
         assert "6 fits are done; their scores are computed again: about" in said
-        assert "shards to compute: 1 of" in said
+        assert "jobs to run: 1 of" in said
         score(plan, store)
         assert records(plan, store, *HEADS) == fitted
         changed = {

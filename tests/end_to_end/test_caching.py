@@ -240,7 +240,7 @@ def test_a_damaged_record_and_a_lost_array_are_computed_anew(bench: Bench, finis
     (store.path(*lost).parent / entry["file"]).unlink()
     done = bench.run("sweep", *GRID, check=0)
     after = bench.members()
-    assert "2/2 stage results" in done.stderr
+    assert "results 2/2" in done.stderr
     assert rewritten(before, after) == with_scores("/".join(member) for member in (damaged, lost))
     assert bench.arrays() == arrays
     then, now = tracked(finished.bench.database), tracked(bench.database)

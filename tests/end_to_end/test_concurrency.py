@@ -18,7 +18,7 @@ def test_the_second_sweep_refuses_or_waits(bench: Bench):
     assert first.poll() is None, "the first one had ended before the others were told"
     waited = bench.run("sweep", *MORE, "--wait", check=0)
     assert first.wait(60) == 0
-    assert "shards to compute: 0 of" in waited.stderr
+    assert "jobs to run: 0 of" in waited.stderr
     assert len(tracked(bench.database)) == RUNS + ADDED
     assert statuses(bench.database) == {"FINISHED"}
 

@@ -61,7 +61,7 @@ def test_a_failed_fit_is_recorded_tried_again_and_reopened(editable: Bench):
 
 
 def tried(text: str) -> str:
-    return next(line for line in text.splitlines() if line.startswith("shards to compute"))
+    return next(line for line in text.splitlines() if line.startswith("jobs to run"))
 
 
 def closed_port() -> int:

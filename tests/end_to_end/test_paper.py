@@ -80,7 +80,7 @@ def test_a_paper_from_nothing_and_again(empty: Bench):
 
     files, rows, starts = stamps(place), content(empty.database), empty.log_of_snakemake()
     again = empty.run(*WORDS, check=0)
-    assert again.stdout == done.stdout and "nothing was to be computed" in again.stderr
+    assert again.stdout == done.stdout and "nothing had to be computed" in again.stderr
     assert (stamps(place), content(empty.database), empty.log_of_snakemake()) == (files, rows, starts)
     assert empty.members() == after
 

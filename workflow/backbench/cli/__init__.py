@@ -1,51 +1,40 @@
-"""The command line (layer 4). Every command is a module that is imported when it is called, so that help is quick."""
+"""The command line (layer 4). Each command is a module that is imported when it is called, so that help is fast."""
 
 import argparse
 import importlib
 import logging
-import re
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from backbench import __version__, paths
+from backbench import __version__
 from backbench.cli import words as typed
-from backbench.cli.texts import AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SELECT
+from backbench.cli.arguments import ARGUMENTS
 
 COMMANDS = {
-    "audit": "what is wrong with the images of a data set, as a page to look at",
-    "plan": "what a sweep would run: runs, distinct fits, what is done and pending, time",
-    "sweep": "plan, compute what is missing, record the runs in MLflow, show the leaderboard",
-    "paper": "a published system again, its figures beside ours: the difference, and why",
-    "runs": "the runs made here as a table, CSV or JSON; filter and sort by anything",
-    "leaderboard": "the best classifiers, clusterings and representations, with intervals and shared ranks",
-    "select": "which k and which clustering: elbow, silhouette and BIC of each family, and one choice with its reason",
-    "compare": "whether results really differ: paired tests, effect sizes, ranks over seeds or data sets",
-    "report": "the answer of a sweep as one page: words, leaderboard, pictures, what failed, how to reproduce",
-    "plot": "pictures of a run or a sweep by its hash: confusion, silhouettes, maps, samples, retrieval ...",
-    "export": "the files of one run for use elsewhere: tables, fitted classifier, report, pictures",
-    "show": "everything about one run",
-    "diff": "configuration and metrics of two runs side by side",
-    "reproduce": "compute one run again from nothing and compare every metric",
-    "track": "bring MLflow up to date with the results, or fill a new one",
-    "ui": "MLflow's pages on this machine",
+    "audit": "check a collection for problems, such as unreadable or duplicate images, and write a page about them",
+    "plan": "show what a sweep would run: runs, distinct fits, what is done and pending, estimated time",
+    "sweep": "compute what is missing, record the runs in MLflow and print the leaderboard",
+    "paper": "rerun a published system and show its figures beside ours, with the differences and their reasons",
+    "runs": "list all runs as a table, CSV or JSON; filter and sort by any column",
+    "leaderboard": "rank classifiers, clusterings and representations, with intervals and shared ranks",
+    "select": "choose k and a clustering: elbow, silhouette and BIC of each family, and one choice with its reason",
+    "compare": "test whether results really differ: paired tests, effect sizes, ranks over seeds or data sets",
+    "report": "write the results of a sweep as one page: summary, leaderboard, pictures, failures, how to reproduce",
+    "plot": "draw pictures of a run or a sweep: confusion, silhouettes, maps, samples, retrieval ...",
+    "export": "write the files of one run for use elsewhere: tables, fitted classifier, report, pictures",
+    "show": "show everything about one run",
+    "diff": "show the configuration and metrics of two runs side by side",
+    "reproduce": "compute one run again from scratch and compare every metric",
+    "track": "bring MLflow up to date with the results, or fill an empty database",
+    "ui": "open MLflow's pages on this machine",
 }
-
-SETTINGS = (
-    "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
-    "execution.on_device_loss, store.root, "
-    "tracking.uri, plots (best|all|none)"
-)
-KEYS = "Axes and settings, then groups, options and their keys (classifier.C=10, backbone.image.size=128):"
-KEY = re.compile(r"^(\w+):", re.MULTILINE)
-UNSHOWN = ("name", "defaults", "sweep", "n", "digest")
 
 OK, DIFFERS, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of ``backbench``. Returns the exit status: 0 fine, 1 failed or differs, 2 refused."""
+    """Entry point of ``backbench``. Returns the exit status: 0 success, 1 failed or differs, 2 refused."""
     argv = list(sys.argv[1:] if argv is None else argv)
     words, rest = _split(argv)
     if not words:
@@ -60,13 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _called(args)
     except KeyboardInterrupt:
-        print("\ninterrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        print("\ninterrupted; finished results are kept, and the same command continues from there", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return OK
     except OSError as error:
-        print(f"backbench {args.command}: {error}; nothing half-written was left behind", file=sys.stderr)
+        print(f"backbench {args.command}: {error}; no partial files were left behind", file=sys.stderr)
         return DIFFERS
     except tuple(_refusals()) as error:
         return _refused(args.command, error, _corrected(argv, error))
@@ -82,7 +71,7 @@ def _called(args: argparse.Namespace) -> int:
 
 
 def _refused(command: str, error: Exception, line: Sequence[str]) -> int:
-    """Say why a command is refused, and what to type where that is clear."""
+    """Print why a command is refused, and what to type where that is clear."""
     print(f"{' '.join(filter(None, ('backbench', command)))}: {error}", file=sys.stderr)
     if line:
         print(f"  type: {' '.join(map(_quoted, ['backbench', *line]))}", file=sys.stderr)
@@ -96,7 +85,7 @@ def _quoted(word: str) -> str:
 
 
 def _corrected(argv: Sequence[str], error: Exception) -> list[str]:
-    """The command line with a mistake in it put right; empty where that is not clear."""
+    """The command line with its mistake corrected; empty where the correction is not clear."""
     wrong, instead = getattr(error, "words", ()), getattr(error, "instead", ())
     for at in range(len(argv)):
         if wrong and instead and tuple(argv[at : at + len(wrong)]) == wrong:
@@ -106,6 +95,11 @@ def _corrected(argv: Sequence[str], error: Exception) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
+    return _parsers()[0]
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser of all commands, and that of each by its name."""
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(
         prog="backbench",
@@ -113,262 +107,38 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         description="Which frozen representation, clusterer, number of clusters and classifier suit these images?",
         epilog="Start with `backbench plan ~/photos`, then `backbench sweep ~/photos`.\n"
-        "Each command explains itself with --help.",
+        "`backbench COMMAND --help` explains a command.",
     )
     top.add_argument("--version", action="version", version=f"backbench {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = {}
     for name, text in COMMANDS.items():
         about = text[0].upper() + text[1:] + "."
         grid = name in ("plan", "sweep")
-        command = commands.add_parser(
+        commands[name] = subparsers.add_parser(
             name, help=text, description=about, formatter_class=raw, add_help=not grid, allow_abbrev=False
         )
-        _ARGUMENTS[name](command)
-    return top
-
-
-class _GridHelp(argparse.Action):
-    """``--help`` of a command that takes overrides: ends with the groups and options found in ``conf/``."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **_: object):
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show this help, with all groups and options")
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.epilog = f"{GRAMMAR}\n{KEYS}\n\n{_groups()}"
-        parser.print_help()
-        parser.exit()
-
-
-def _keys(path: Path) -> str:
-    return " ".join(key for key in KEY.findall(path.read_text()) if key not in UNSHOWN)
-
-
-def _groups() -> str:
-    """The folders and files of ``conf/`` and the keys in them; read directly, so that help is quick."""
-    folders = sorted(path for path in paths.conf().iterdir() if path.is_dir())
-    lines = [f"  {SETTINGS}"]
-    for folder in folders:
-        files = sorted(folder.glob("*.yaml"))
-        lines.append(f"  {folder.name:<11} {', '.join(path.stem for path in files)}")
-        lines += [f"    {path.stem}: {keys}" for path in files if (keys := _keys(path))]
-    return "\n".join(lines)
-
-
-def _positive(text: str) -> int:
-    """A whole number from 1, for argparse."""
-    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"received {text!r}; allowed: a whole number >= 1")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    """A port, for argparse."""
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"received {text}; allowed: 1 to 65535")
-    return int(text)
-
-
-def _overrides(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-h", "--help", action=_GridHelp)
-    command.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="PATH | KEY=VALUE",
-        help="the collection: a folder, an archive, a table, embeddings or an address; and overrides of the grid",
-    )
-
-
-def _plan(command: argparse.ArgumentParser) -> None:
-    _overrides(command)
-    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...]"
-    command.add_argument("--cores", default="all", help="cores that the estimate is for (default: all)")
-    command.add_argument("--list", action="store_true", help="list every run with its config hash on stdout")
-
-
-def _sweep(command: argparse.ArgumentParser) -> None:
-    _overrides(command)
-    _launch(command)
-    command.usage = "backbench sweep [options] [PATH] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
-
-
-def _launch(command: argparse.ArgumentParser) -> None:
-    """What every command takes that computes a sweep."""
-    command.add_argument("--cores", default="all", help="cores to use (default: all)")
-    command.add_argument("--wait", action="store_true", help="wait for another sweep instead of refusing")
-    command.add_argument(
-        "--accept-code", action="store_true", help="keep results that older code made; the records say so"
-    )
-
-
-def _paper(command: argparse.ArgumentParser) -> None:
-    command.epilog = PAPER
-    command.add_argument("name", nargs="?", metavar="NAME", help="which paper; without a name, they are listed")
-    command.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="what is to be other than in its preset, as for sweep"
-    )
-    _launch(command)
-    command.add_argument("--to", metavar="FOLDER", help="put a copy of the table, its page and its files here")
-    command.add_argument(
-        "--format", choices=("table", "json", "csv", "markdown"), default="table", help="of the table on stdout"
-    )
-    command.add_argument(
-        "--joblib", action="store_true", help="export the fitted classifier as .joblib too, which runs code when loaded"
-    )
-    command.usage = "backbench paper [options] [NAME [KEY=VALUE ...]] [-- SNAKEMAKE OPTIONS]"
-
-
-def _audit(command: argparse.ArgumentParser) -> None:
-    command.epilog = AUDIT
-    command.usage = "backbench audit [options] [PATH] [KEY=VALUE ...]"
-    command.add_argument(
-        "overrides", nargs="*", metavar="PATH | KEY=VALUE", help="the collection and its options, as for sweep"
-    )
-    command.add_argument(
-        "--strict",
-        action="store_true",
-        help="end with 1 where a file is unreadable, an image is there twice, in two parts or under two classes",
-    )
-    command.add_argument("--json", action="store_true", help="print audit.json instead of the summary")
-    command.add_argument("--cores", default="all", help="cores to use (default: all)")
-
-
-def _runs(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--filter", action="append", default=[], metavar="COND", help="k>=5, backbone.name=pixels ...")
-    command.add_argument(
-        "--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts in descending order (--sort -nmi)"
-    )
-    command.add_argument("--columns", help="columns to show, separated by commas")
-    command.add_argument("--limit", type=_positive, help="show that many rows")
-    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
-
-
-def _leaderboard(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--filter", action="append", default=[], metavar="COND", help="k>=5, backbone.name=pixels ...")
-    command.add_argument("--limit", type=_positive, default=8, help="rows per table (default 8)")
-    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
-
-
-def _select(command: argparse.ArgumentParser) -> None:
-    command.epilog = SELECT
-    command.add_argument(
-        "--filter", action="append", default=[], metavar="COND", help="backbone.name=pixels, chain=pca50 ..."
-    )
-    command.add_argument("--policy", metavar="NAME", help="a file of conf/selection (default: that of the sweep)")
-    command.add_argument("--metric", action="append", default=[], metavar="NAME", help="rank by this one; repeatable")
-    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
-
-
-def _compare(command: argparse.ArgumentParser) -> None:
-    command.epilog = COMPARE
-    command.add_argument(
-        "hashes", nargs="*", metavar="HASH", help="config hashes (or unique beginnings) of two runs or more"
-    )
-    command.add_argument(
-        "--by", metavar="COLUMN", help="compare the values of a column instead: classifier.name, k ..."
-    )
-    command.add_argument(
-        "--filter", action="append", default=[], metavar="COND", help="with --by: backbone.name=pixels, chain=pca50 ..."
-    )
-    command.add_argument("--metric", action="append", default=[], metavar="NAME", help="what to compare; repeatable")
-    command.add_argument(
-        "--over",
-        choices=("auto", "images", "seeds", "datasets"),
-        default="auto",
-        help="what the pairs are (default: images for two runs that predict them, else seeds and data sets)",
-    )
-    command.add_argument("--format", choices=("table", "json"), default="table")
-
-
-def _report(command: argparse.ArgumentParser) -> None:
-    command.epilog = REPORT
-    command.add_argument(
-        "sweep", nargs="?", help="id of a sweep, or enough of its first characters (default: the newest with results)"
-    )
-    command.add_argument("--to", metavar="FILE", help="write the page here too")
-
-
-def _plot(command: argparse.ArgumentParser) -> None:
-    command.epilog = PLOT
-    command.add_argument("hash", help="config hash of a run, or id of a sweep, or a unique beginning of one")
-    command.add_argument("kinds", nargs="*", metavar="KIND", help="pictures to make (default: all that there are)")
-    command.add_argument("--list", action="store_true", help="say which there are, and why others are not")
-    command.add_argument("--to", metavar="FOLDER", help="put copies here")
-
-
-def _export(command: argparse.ArgumentParser) -> None:
-    command.epilog = EXPORT
-    command.add_argument("hash", help="config hash or a unique beginning of it")
-    command.add_argument("--to", metavar="FOLDER", help="write here (default: results/exports/HASH)")
-    command.add_argument(
-        "--joblib", action="store_true", help="the fitted classifier as .joblib too, which runs code when loaded"
-    )
-
-
-def _show(command: argparse.ArgumentParser) -> None:
-    command.add_argument("hash", help="config hash or a unique beginning of it")
-    command.add_argument("--format", choices=("table", "json"), default="table")
-
-
-def _diff(command: argparse.ArgumentParser) -> None:
-    command.add_argument("first", help="config hash or a unique beginning of it")
-    command.add_argument("second", help="config hash or a unique beginning of it")
-
-
-def _reproduce(command: argparse.ArgumentParser) -> None:
-    command.add_argument("hash", help="config hash or a unique beginning of it")
-    command.add_argument("--tolerance", type=float, default=1e-4, help="relative, on other machines or versions (1e-4)")
-    command.add_argument("--keep", metavar="FOLDER", help="keep the scratch results in this folder")
-    command.add_argument("--uri", help="MLflow address to look in where the results folder is gone")
-
-
-def _track(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--uri", help="MLflow address (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
-
-
-def _ui(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", type=_port, default=5000, help="from 1 to 65535 (default 5000)")
-    command.add_argument("--host", default="127.0.0.1", help="address of this machine (default 127.0.0.1)")
-    command.add_argument("--uri", help="MLflow database (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
-
-
-_ARGUMENTS = {
-    "audit": _audit,
-    "plan": _plan,
-    "sweep": _sweep,
-    "paper": _paper,
-    "runs": _runs,
-    "leaderboard": _leaderboard,
-    "select": _select,
-    "compare": _compare,
-    "report": _report,
-    "plot": _plot,
-    "export": _export,
-    "show": _show,
-    "diff": _diff,
-    "reproduce": _reproduce,
-    "track": _track,
-    "ui": _ui,
-}
+        ARGUMENTS[name](commands[name])
+    return top, commands
 
 
 def _parsed(words: list[str]) -> argparse.Namespace:
-    """The arguments; overrides and paths may stand behind options too.
+    """The arguments; overrides and paths may come after options too.
 
     Raises
     ------
     UsageError
-        For a command or an option that there is not, with the nearest.
+        For an unknown command or option, with the nearest known one.
     """
-    top = parser()
+    top, parsers = _parsers()
     command, *rest = typed.with_command(words, COMMANDS)
-    if command in COMMANDS:
-        options = typed.Options.of(top._subparsers._group_actions[0].choices[command])
-        rest = typed.arranged(command, rest, options)
+    if command in parsers:
+        rest = typed.arranged(command, rest, typed.Options.of(parsers[command]))
     return top.parse_args([command, *rest])
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """The words before ``--`` and those after it, which belong to Snakemake."""
+    """The words before ``--`` and those after it, which are meant for Snakemake."""
     if "--" not in words:
         return words, []
     at = words.index("--")

@@ -1,4 +1,4 @@
-"""What `backbench paper` prints: the list of papers, and the table of one."""
+"""Output of ``backbench paper``: the list of papers, and the table of one."""
 
 import json
 import sys
@@ -20,26 +20,24 @@ if TYPE_CHECKING:
     from rich.table import Table as Grid
     from rich.text import Text
 
-# Columns of a listing that is no terminal's.
+# Columns of the output where it does not go to a terminal.
 WIDTH = 110
-# Columns of a table, and how wide each may be; the first has what the others leave, but no less than LEAST.
+# Columns of a table with their largest widths; the first gets what the others leave, but at least LEAST.
 COLUMNS = {"figure": 60, "published": 13, "ours": 33, "difference": 13, "verdict": 11, "why": 9}
 NUMBERS, LEAST, GAP = ("published", "ours", "difference"), 16, 2
 COLOURS = {"fine": "green", "look": "yellow", "fault": "red", "absent": "dim"}
 
 
 def listing(kind: str) -> None:
-    """Print which papers there are, what each needs, and where it was run here."""
-    found = [_entry(papers.load(name)) for name in papers.names()]
+    """Print all papers, what each needs, and where its results are."""
+    entries = [_entry(papers.load(name)) for name in papers.names()]
     if kind == "json":
-        print(json.dumps(found, indent=1))
+        print(json.dumps(entries, indent=1))
     elif kind == "csv":
-        print(
-            tables.to_csv([{**one, **{key: "; ".join(one[key]) for key in ("inputs", "made")}} for one in found]),
-            end="",
-        )
+        records = [{**entry, **{key: "; ".join(entry[key]) for key in ("inputs", "made")}} for entry in entries]
+        print(tables.to_csv(records), end="")
     else:
-        print("\n\n".join(_listed(one) for one in found))
+        print("\n\n".join(map(_listed, entries)))
 
 
 def _entry(paper: Published) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def _entry(paper: Published) -> dict[str, Any]:
         "title": paper.title,
         "figures": len(paper.figures),
         "published": given,
-        "inputs": [one.option for one in paper.inputs],
+        "inputs": [needed.option for needed in paper.inputs],
         "made": [_made(folder.name, paper.name, shown(folder)) for folder in pages.made(paper.name)],
     }
 
@@ -59,11 +57,11 @@ def _made(sweep: str, name: str, place: str) -> str:
     return f"{place} ({words.setting(table)}; {table.state})" if table else place
 
 
-def _listed(one: dict[str, Any]) -> str:
-    needs = f"needs {' and '.join(one['inputs'])} from you" if one["inputs"] else "needs nothing from you"
-    about = f"{counted(one['published'], 'published figure')} in {counted(one['figures'], 'line')}; {needs}"
-    lines = [f"{one['paper']}", f"  {one['title']}", f"  {about}"]
-    return "\n".join([*lines, *(f"  made here: {made}" for made in one["made"] or ["not yet"])])
+def _listed(entry: dict[str, Any]) -> str:
+    needs = f"you provide {' and '.join(entry['inputs'])}" if entry["inputs"] else "needs no files of yours"
+    about = f"{counted(entry['published'], 'published figure')} in {counted(entry['figures'], 'line')}; {needs}"
+    lines = [f"{entry['paper']}", f"  {entry['title']}", f"  {about}"]
+    return "\n".join([*lines, *(f"  results: {made}" for made in entry["made"] or ["none yet"])])
 
 
 def show(table: Table, kind: str) -> None:
@@ -85,7 +83,7 @@ def _table(table: Table) -> None:
     _say(console, f"{words.sentence(table.images)} {words.sentence(table.state)} {words.short(table)}")
     _say(console, f"What the published figures measure: {' '.join(table.measures.split())}", "dim")
     if marks.stand_ins:
-        _say(console, "\nNot as published:", "yellow")
+        _say(console, "\nDifferent from the publication:", "yellow")
     for mark, text in marks.stand_ins.items():
         _say(console, f"{mark:>3}  {text}", indent=5)
     console.print()
@@ -99,17 +97,18 @@ def _table(table: Table) -> None:
 
 
 def _grid(table: Table, marks: Sequence[Sequence[str]], width: int) -> "Grid":
-    """The lines; the name of a figure gives way first, and lists of numbers."""
+    """The table of the figures, fitted to `width` columns: the names of the figures are folded first."""
     from rich.table import Table as Grid
+    from rich.text import Text
 
-    rows = [(*_cells(line), _together(own)) for line, own in zip(table.lines, marks, strict=True)]
+    rows = [[*_cells(line), Text(_together(letters))] for line, letters in zip(table.lines, marks, strict=True)]
     grid = Grid(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
     widths = [
-        min(most, max(len(row[at]) for row in [tuple(COLUMNS), *rows])) for at, most in enumerate(COLUMNS.values())
+        min(most, max(len(name), *(len(row[at]) for row in rows))) for at, (name, most) in enumerate(COLUMNS.items())
     ]
     widths[0] = min(widths[0], max(LEAST, width - sum(widths[1:]) - GAP * (len(widths) - 1)))
-    for name, own in zip(COLUMNS, widths, strict=True):
-        grid.add_column(name, justify="right" if name in NUMBERS else "left", width=own)
+    for name, column_width in zip(COLUMNS, widths, strict=True):
+        grid.add_column(name, justify="right" if name in NUMBERS else "left", width=column_width)
     for row in rows:
         grid.add_row(*row)
     return grid
@@ -119,13 +118,12 @@ def _cells(line: Line) -> list["Text"]:
     from rich.text import Text
 
     verdict = words.verdict(line)
-    said = [words.name(line), line.published_text, line.ours_text, line.difference_text or "-"]
-    said.append("-" if line.published is None else verdict)
-    return [*map(Text, said[:-1]), Text(said[-1], COLOURS[words.STATES[verdict]])]
+    texts = [words.name(line), line.published_text, line.ours_text, line.difference_text or "-"]
+    return [*map(Text, texts), Text("-" if line.published is None else verdict, COLOURS[words.STATES[verdict]])]
 
 
 def _together(marks: Sequence[str]) -> str:
-    """``1 3 acd``: the letters take no more room than they need."""
+    """``1 3 acd``: numbers separated by spaces, then the letters together."""
     letters = "".join(mark for mark in marks if len(mark) == 1 and mark.isalpha())
     return " ".join([mark for mark in marks if mark not in letters] + [letters] * bool(letters)) or "-"
 

@@ -1,4 +1,4 @@
-"""``backbench audit``: what is wrong with the images of a data set, before anything is computed from them."""
+"""``backbench audit``: problems with the images of a data set, before anything is computed from them."""
 
 import argparse
 import contextlib
@@ -21,7 +21,7 @@ from backbench.sweep.run import runner
 if TYPE_CHECKING:
     from rich.text import Text
 
-# Heads and experiments have nothing to do with the images; what the user gives himself stays.
+# Tasks and experiments have nothing to do with the images; what the user sets stays.
 NEUTRAL = {"experiment": "none", "clusterer": "none", "classifier": "none", "retrieval": "none"}
 STRICT = ("across_parts", "near_across_parts", "two_classes", "unreadable", "duplicates")
 COLOURS = {"fault": "bold red", "look": "yellow", "fine": "green", "absent": "dim"}
@@ -42,21 +42,21 @@ def _run(args: argparse.Namespace) -> int:
     store = Store(paths.store())
     members = [key for key, stage in planned.plan.stages.items() if stage.kind == "audit"]
     if not members:
-        raise ConfigError("audit: the data set has no images; there is nothing to look at.")
+        raise ConfigError("audit: the data set has no images, so there is nothing to audit.")
     _compute(planned.plan, members, store, cores(args.cores))
     pages = [audit.write(store, member) for member in members]
-    found = [json.loads((page.parent / audit.DATA).read_text(encoding="utf-8")) for page in pages]
+    reports = [json.loads((page.parent / audit.DATA).read_text(encoding="utf-8")) for page in pages]
     if args.json:
-        print(json.dumps(found[0] if len(found) == 1 else found, indent=1))
+        print(json.dumps(reports[0] if len(reports) == 1 else reports, indent=1))
     else:
-        for page, report in zip(pages, found, strict=True):
+        for page, report in zip(pages, reports, strict=True):
             _show(report, page)
-    return 1 if args.strict and any(map(unclean, found)) else 0
+    return 1 if args.strict and any(map(unclean, reports)) else 0
 
 
 @contextlib.contextmanager
 def _hushed() -> Iterator[None]:
-    """The summary says what was left out; the warnings of the stages would say it again."""
+    """Silence the warnings of the stages, which would repeat what the summary says."""
     logger = logging.getLogger("backbench")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -67,7 +67,7 @@ def _hushed() -> Iterator[None]:
 
 
 def unclean(report: Mapping[str, Any]) -> bool:
-    """Whether a strict audit fails: something unreadable, there twice, in two parts or under two classes."""
+    """Whether a strict audit fails: a file is unreadable, or an image is duplicated, in two splits or two classes."""
     return any(check["key"] in STRICT and check["state"] in ("fault", "look") for check in report["checks"])
 
 
@@ -77,15 +77,16 @@ def _compute(plan: Plan, members: Sequence[str], store: Store, threads: int) -> 
         wanted = {plan.stages[member].parents["dataset"][1] if kind == "dataset" else member for member in members}
         for shard in {plan.shard_of(member).id: plan.shard_of(member) for member in wanted}.values():
             options = ["--plan", str(plan.path), "--shard", shard.id, "--threads", str(threads), "--device", "cpu"]
-            with _working("reading the data set" if kind == "dataset" else "looking at the images"):
+            with _working("reading the data set" if kind == "dataset" else "auditing the images"):
                 states = runner.compute(plan, shard, store, runner.parser(kind).parse_args(options))
             for member in [member for member, state in states.items() if state == "failed"]:
-                raise StoreError(f"the audit failed: {store.read(kind, member)['reason']}")
+                record = store.read(kind, member) or {}
+                raise StoreError(f"the audit failed: {record.get('reason', 'no reason was recorded')}")
 
 
 @contextlib.contextmanager
 def _working(what: str) -> Iterator[None]:
-    """A sign of life on a terminal."""
+    """Show on a terminal that something is under way."""
     if not sys.stderr.isatty():
         yield
         return
@@ -96,7 +97,7 @@ def _working(what: str) -> Iterator[None]:
 
 
 def _show(report: Mapping[str, Any], page: Path) -> None:
-    """The verdict, a line for each check, the worst of each, and what to type next."""
+    """Print the verdict, a line for each check with its worst cases, and what to type next."""
     from rich.table import Table
     from rich.text import Text
 
@@ -113,12 +114,12 @@ def _show(report: Mapping[str, Any], page: Path) -> None:
     console.print(table)
     steps = dict.fromkeys(check["then"] for check in report["checks"] if check["then"])
     if steps:
-        console.print(Text(f"\nnext, add to the command: {'   '.join(steps)}"))
+        console.print(Text(f"\nto fix these, add to the command: {'   '.join(steps)}"))
     console.print(Text(f"\npage: {_shown(page)}"))
 
 
 def _worst(check: Mapping[str, str], report: Mapping[str, Any]) -> "Text":
-    """The first few offenders of a check in one line each; for the others, what the check means."""
+    """The worst cases of a check in one line each; without any, what the check means."""
     from rich.text import Text
 
     if check["key"] == "imbalance" or check["state"] == "absent":

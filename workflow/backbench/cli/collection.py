@@ -15,21 +15,21 @@ from backbench.compose.places import absolute, like_a_path, there
 from backbench.schema import ConfigError, nearest
 
 MOST_OPTIONS = 12
-# Share of the letters that names have in common of which one may be meant for the other.
+# Similarity of two names, from 0 to 1, from which on one may be meant for the other.
 ALIKE = 0.7
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 DASHES = "-‐‑‒–—―−"
-# Options that say which collection it is; a table may name files of a folder beside it.
+# Options that name a collection; dataset.csv and dataset.root may name a table and its folder together.
 WHICH = ("dataset.root", "dataset.archive", "dataset.path", "dataset.url", "dataset.csv")
 
 
 def resolved(command: str, words: Sequence[str], paper: str | None = None) -> list[str]:
-    """The overrides among `words`, with those of the path that stands among them; these are shown.
+    """The overrides among `words`, after those that stand for the path among them; the latter are printed.
 
     Parameters
     ----------
     paper
-        The paper that the command is about.
+        The paper that the command is for.
 
     Raises
     ------
@@ -70,12 +70,12 @@ def _check_encoding(words: Sequence[str]) -> None:
             word.encode()
         except UnicodeEncodeError:
             raise ConfigError(
-                f"{word!r} holds bytes that are no UTF-8; allowed: UTF-8. Rename the file or folder."
+                f"{word!r} contains bytes that are not UTF-8; allowed: UTF-8. Rename the file or folder."
             ) from None
 
 
 def _check_joined(words: Sequence[str]) -> None:
-    """Refuse what the shell split at a blank: ``k= 5``, ``k = 5``, ``svm, knn``, a path with blanks."""
+    """Refuse what the shell split at a space: ``k= 5``, ``k = 5``, ``svm, knn``, a path with spaces."""
     for i, word in enumerate(words):
         _, sign, value = word.partition("=")
         if sign and value and not there(value):
@@ -83,12 +83,12 @@ def _check_joined(words: Sequence[str]) -> None:
         for size in (3, 2):
             parts = words[i : i + size]
             if len(parts) == size and (meant := _joined(parts)):
-                text = f"{' '.join(parts)}: received {size} words; allowed: key=value without blanks."
+                text = f"{' '.join(parts)}: received {size} words; allowed: key=value without spaces."
                 raise Mistake(text, parts, meant)
 
 
 def _joined(parts: Sequence[str]) -> list[str]:
-    """What the words between blanks are meant to be together; empty where each stands for itself."""
+    """The words that the shell split, joined as they were meant; empty where each makes sense by itself."""
     first, *rest = parts
     if any("=" in part.strip("=") for part in rest) or there(rest[-1]):
         return []
@@ -112,19 +112,19 @@ def _joined(parts: Sequence[str]) -> list[str]:
 
 
 def _check(word: str, words: Sequence[str]) -> None:
-    """Refuse a word that is no override and leads to nothing."""
+    """Refuse a word that is neither an override nor a collection."""
     scheme = SCHEME.match(word)
     if scheme and not word.startswith(collection.ADDRESSES) and scheme[0] != "file://":
         raise ConfigError(
-            f"{word}: received an address of {scheme[0]}; allowed: http, https. Fetch it and give its path."
+            f"{word}: received a {scheme[0]} address; allowed: http, https. Download the file and give its path."
         )
     if scheme or word.startswith("file:/"):
         return
     if there(word):
         if word in names.options()["dataset"] and word not in ("folder", "archive", "embeddings"):
             raise ConfigError(
-                f"{word!r} is both a known collection and an existing path. For the collection type dataset={word}, "
-                f"for the path ./{word}"
+                f"{word!r} is both a known collection and an existing path. For the collection, type dataset={word}; "
+                f"for the path, type ./{word}"
             )
         return
     _check_blanks(word, words[words.index(word) :], word)
@@ -136,16 +136,16 @@ def _check(word: str, words: Sequence[str]) -> None:
 
 
 def _check_blanks(path: str, words: Sequence[str], typed: str) -> None:
-    """Refuse a path that the shell split at its blanks: the first of `words`, which was typed as `typed`."""
+    """Refuse a path that the shell split at its spaces: the first of `words`, which was typed as `typed`."""
     for end in range(len(words), 1, -1):
         whole = " ".join(words[:end])
         if there(whole):
-            text = f"{path}: there is no such file or folder, but {whole!r} is there; a path with blanks is quoted."
+            text = f"{path}: there is no such file or folder, but {whole!r} exists; quote a path that contains spaces."
             raise Mistake(text, [typed, *words[1:end]], [typed.removesuffix(path) + whole])
 
 
 def _missing(word: str) -> ConfigError:
-    """The error for a path that leads to nothing, with the nearest name that is there."""
+    """The error for a path that does not exist, with the nearest name that does."""
     place = absolute(word)
     above = next(folder for folder in place.parents if there(str(folder)))
     try:
@@ -155,7 +155,7 @@ def _missing(word: str) -> ConfigError:
     lost = place.relative_to(above).parts[0]
     alike = [name for name in beside if _plain(name) == _plain(lost)]
     near = next(iter(alike or difflib.get_close_matches(lost, beside, n=1, cutoff=ALIKE)), None)
-    text = f"{short(word)}: there is no file or folder of this name (looked for {place})."
+    text = f"{short(word)}: there is no such file or folder (looked for {place})."
     if above != place.parent:
         text = f"{text} There is no {above / lost}."
     if not near:
@@ -169,11 +169,11 @@ def _plain(name: str) -> str:
 
 
 def _bare(word: str, words: Sequence[str]) -> ConfigError:
-    """The error for a single word: it may be an option, a key, or nearly one of them."""
+    """The error for a single word: an option, a key, or a misspelled one of them."""
     start = f"{short(word)!r} is neither an override (key=value) nor an existing path"
     typed, lines = _as_options(words[words.index(word) :])
     if lines:
-        text = f"{start}; as an option it is {' or '.join(lines)}."
+        text = f"{start}; as an option, it is {' or '.join(lines)}."
         return Mistake(text, typed, lines if len(lines) == 1 else [])
     if names.is_key(word):
         options = names.options().get(word.lstrip("+~"))
@@ -189,7 +189,7 @@ def _bare(word: str, words: Sequence[str]) -> ConfigError:
 
 
 def _as_options(words: Sequence[str]) -> tuple[Sequence[str], list[str]]:
-    """The most of the first words that are options of one group, and each override that they can mean."""
+    """As many of the first words as are options of one group, and each override that they can mean."""
     for end in range(min(len(words), MOST_OPTIONS), 0, -1):
         parts = [part for part in re.split(r"[\s,;]+", " ".join(words[:end]).strip("\"' ,;")) if part]
         groups = [group for group, stems in names.options().items() if parts and set(parts) <= set(stems)]
@@ -199,7 +199,7 @@ def _as_options(words: Sequence[str]) -> tuple[Sequence[str], list[str]]:
 
 
 def _two(command: str, given: Sequence[str], overrides: Sequence[str]) -> ConfigError:
-    """The error for two collections, with what they may mean together."""
+    """The error for several collections, with what two of them may mean together."""
     text = f"received {len(given)} collections: {', '.join(given)}; allowed: one."
     kinds = {_kind(named): (word, named) for word in given for named in [collection.overrides_of(word)]}
     more = []
@@ -207,10 +207,10 @@ def _two(command: str, given: Sequence[str], overrides: Sequence[str]) -> Config
         _, named = kinds.pop("embeddings")
         images = next(iter(kinds.values()))[1]
         path = named[1].partition("=")[2]
-        more = ["For the images with these embeddings", [*images, "backbone=precomputed", f"backbone.path={path}"]]
+        more = ["To use the images with these embeddings", [*images, "backbone=precomputed", f"backbone.path={path}"]]
     elif {"csv", "root"} == set(kinds) and len(given) == 2:
-        more = ["For a table of images in a folder", [*kinds["root"][1], kinds["csv"][1][1]]]
-    lines = [f"To take one of them, type backbench {command} {shlex.join([word, *overrides])}" for word in given[:2]]
+        more = ["To use the table for the images in the folder", [*kinds["root"][1], kinds["csv"][1][1]]]
+    lines = [f"To use one of them, type backbench {command} {shlex.join([word, *overrides])}" for word in given[:2]]
     if more:
         lines.insert(0, f"{more[0]}, type backbench {command} {shlex.join([*more[1], *overrides])}")
     return ConfigError("\n  ".join([text, *lines]))
@@ -223,14 +223,14 @@ def _kind(named: Sequence[str]) -> str:
 def _of_a_paper(paper: str, word: str, named: Sequence[str], overrides: Sequence[str]) -> ConfigError:
     start = f"backbench paper {paper}"
     return ConfigError(
-        f"{word}: a paper brings its own collection.\n"
+        f"{word}: a paper comes with its own collection.\n"
         f"  If this is that collection, type {start} {shlex.join([named[1], *overrides])}\n"
         f"  To use it instead of the paper's, type {start} {shlex.join([*named, *overrides])}"
     )
 
 
 def _agreed(command: str, word: str, named: list[str], overrides: Sequence[str]) -> list[str]:
-    """The overrides of a path beside those that are given; the latter must not name another collection."""
+    """The overrides of a path that are not given already; those given must not name another collection."""
     given = {override.lstrip("+").partition("=")[0]: override for override in overrides}
     which = named[1].partition("=")[0]
     beside = {"dataset.csv"} if which in ("dataset.root", "dataset.archive") else {"dataset.root"} - {which}
@@ -241,7 +241,7 @@ def _agreed(command: str, word: str, named: list[str], overrides: Sequence[str])
     if other:
         rest = [override for override in overrides if override not in other]
         raise ConfigError(
-            f"{word}: received this collection and {' '.join(other)}, which names another.\n"
+            f"{word}: received this collection and {' '.join(other)}, which names another one.\n"
             f"  For this one, type backbench {command} {shlex.join([word, *rest])}\n"
             f"  For the other, type {_other_line(command, given, named, other, rest)}"
         )
@@ -252,6 +252,6 @@ def _other_line(
     command: str, given: dict[str, str], named: Sequence[str], other: Sequence[str], rest: Sequence[str]
 ) -> str:
     """The command for the collection that the overrides name; a known one is taken from the path that was given."""
-    lacking = "dataset" in given and not any(key in given for key in WHICH)
-    place = [named[1]] if lacking and named[1].partition("=")[0] in ("dataset.root", "dataset.archive") else []
+    without_path = "dataset" in given and not any(key in given for key in WHICH)
+    place = [named[1]] if without_path and named[1].partition("=")[0] in ("dataset.root", "dataset.archive") else []
     return f"backbench {command} {shlex.join([*other, *place, *rest])}"

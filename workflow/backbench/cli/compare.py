@@ -19,41 +19,41 @@ from backbench.sweep.results import ledger, tables
 from backbench.sweep.results.ledger import Row
 
 ALPHA = 0.05
-COLUMNS = ("metric", "over", "A", "B", "of A", "of B", "A - B", "95 % interval", "p")
+COLUMNS = ("metric", "over", "A", "B", "value A", "value B", "A - B", "95 % interval", "p")
 
 
 def run(args: argparse.Namespace) -> int:
     store = Store(paths.store())
     rows = ledger.all_rows(store)
     if not rows:
-        raise ConfigError("no runs are recorded here; `backbench sweep` makes some.")
+        raise ConfigError("no runs are recorded here yet; run `backbench sweep` first.")
     if args.by:
         return _by(args, rows)
     if args.filter:
-        raise ConfigError("--filter goes with --by; two runs are named by their hashes.")
+        raise ConfigError("--filter needs --by; runs given by their hashes are not filtered.")
     chosen = [_row(prefix, rows) for prefix in dict.fromkeys(args.hashes)]
-    found, notes = comparison.compare(chosen, rows, store, args.over, args.metric)
+    comparisons, notes = comparison.compare(chosen, rows, store, args.over, args.metric)
     if args.format == "json":
-        print(_json(found, notes), end="")
+        print(_json(comparisons, notes), end="")
         return 0
-    for head in dict.fromkeys(one.head for one in found):
-        _show(head, [one for one in found if one.head == head])
-    for note in notes if found or notes else ["the runs have no head with these metrics in common"]:
+    for head in dict.fromkeys(pair.head for pair in comparisons):
+        _show(head, [pair for pair in comparisons if pair.head == head])
+    for note in notes if comparisons or notes else ["the runs have no task with these metrics in common"]:
         print(f"not compared: {note}")
     return 0
 
 
 def _row(prefix: str, rows: Sequence[Row]) -> Row:
     full = ledger.unique(prefix, [row.config_hash for row in rows])
-    found = next(row for row in rows if row.config_hash == full)
-    if found.status != ledger.FINISHED:
-        reason = f": {found.reason}" if found.reason else ""
-        raise ConfigError(f"{hashing.short(full)} ({found.name}) is {found.status}{reason}; compare finished runs.")
-    return found
+    row = next(row for row in rows if row.config_hash == full)
+    if row.status != ledger.FINISHED:
+        state = f"failed ({row.reason})" if row.reason else f"is {row.status}"
+        raise ConfigError(f"{hashing.short(full)} ({row.name}) {state}; only finished runs can be compared.")
+    return row
 
 
-def _show(head: str, found: Sequence[Comparison]) -> None:
-    """The numbers of the comparisons of one head, and each as a sentence."""
+def _show(head: str, comparisons: Sequence[Comparison]) -> None:
+    """Print the comparisons of one task as a table, and each as a sentence."""
     from rich.table import Table
 
     from backbench.statistics import paired
@@ -61,34 +61,35 @@ def _show(head: str, found: Sequence[Comparison]) -> None:
     table = Table(title=head.capitalize(), title_justify="left", title_style="bold", box=None)
     for name in COLUMNS:
         table.add_column(name, justify="left" if name in ("metric", "over", "A", "B") else "right", no_wrap=True)
-    for one in found:
-        table.add_row(one.metric, one.over, *_names(one), *_numbers(one))
+    for pair in comparisons:
+        table.add_row(pair.metric, pair.over, *_names(pair), *_numbers(pair))
     screen(sys.stdout).print(table)
     print()
-    for one in found:
-        print(f"{one.metric}: {paired.words(one.test, *one.names, ALPHA, catalogue.metric(one.metric).bounded)}.")
+    for pair in comparisons:
+        print(f"{pair.metric}: {paired.words(pair.test, *pair.names, ALPHA, catalogue.metric(pair.metric).bounded)}.")
     print()
 
 
-def _names(one: Comparison) -> tuple[str, str]:
-    return tuple(hashing.short(row.config_hash) for row in (one.a, one.b))
+def _names(pair: Comparison) -> tuple[str, str]:
+    return hashing.short(pair.a.config_hash), hashing.short(pair.b.config_hash)
 
 
-def _numbers(one: Comparison) -> tuple[str, ...]:
-    test = one.test
+def _numbers(pair: Comparison) -> tuple[str, ...]:
+    test = pair.test
     span = "-" if math.isnan(test.low) else f"[{test.low:+.4f}, {test.high:+.4f}]"
     p = test.p if test.corrected is None else test.corrected
-    return (f"{one.values[0]:.4f}", f"{one.values[1]:.4f}", f"{test.difference:+.4f}", span, f"{p:.2g}")
+    return (f"{pair.values[0]:.4f}", f"{pair.values[1]:.4f}", f"{test.difference:+.4f}", span, f"{p:.2g}")
 
 
-def _json(found: Sequence[Comparison], notes: Sequence[str]) -> str:
+def _json(comparisons: Sequence[Comparison], notes: Sequence[str]) -> str:
     shown = [
         {
-            **{"head": one.head, "metric": one.metric, "over": one.over},
-            **{"a": one.a.config_hash, "b": one.b.config_hash, "value_a": one.values[0], "value_b": one.values[1]},
-            **{key: _plain(value) for key, value in vars(one.test).items()},
+            **{"head": pair.head, "metric": pair.metric, "over": pair.over},
+            **{"a": pair.a.config_hash, "b": pair.b.config_hash},
+            **{"value_a": pair.values[0], "value_b": pair.values[1]},
+            **{key: _plain(value) for key, value in vars(pair.test).items()},
         }
-        for one in found
+        for pair in comparisons
     ]
     return json.dumps({"comparisons": shown, "not_compared": list(notes)}, indent=1) + "\n"
 
@@ -100,34 +101,32 @@ def _plain(value: Any) -> Any:
 
 def _by(args: argparse.Namespace, rows: Sequence[Row]) -> int:
     if args.hashes:
-        raise ConfigError(
-            "--by compares the values of a column over all runs; leave the hashes out, or leave --by out."
-        )
-    kept = {one["config_hash"] for one in tables.select([tables.flatten(row) for row in rows], args.filter)}
+        raise ConfigError("--by compares the values of a column over all runs; leave out either the hashes or --by.")
+    kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
     chosen = [row for row in rows if row.config_hash in kept]
-    for at, found in enumerate(methods.compare(chosen, args.by, args.over, args.metric)):
+    for at, ranking in enumerate(methods.compare(chosen, args.by, args.over, args.metric)):
         if args.format == "json":
-            print(json.dumps(found.plain, indent=1))
+            print(json.dumps(ranking.plain, indent=1))
         else:
             print("\n" * bool(at), end="")
-            _ranks(found)
+            _ranks(ranking)
     return 0
 
 
-def _ranks(found: Methods) -> None:
+def _ranks(ranking: Methods) -> None:
     from rich.table import Table
 
-    print(f"{found.found.metric} by {found.column}, over {len(found.found.blocks)} {methods.SAID[found.over]}")
-    if found.lacks:
-        print(f"not compared: {found.lacks}")
+    print(f"{ranking.found.metric} by {ranking.column}, over {len(ranking.found.blocks)} {methods.SAID[ranking.over]}")
+    if ranking.lacks:
+        print(f"not compared: {ranking.lacks}")
         return
     table = Table(box=None)
-    for name in (found.column, "mean", "mean rank"):
-        table.add_column(name, justify="left" if name == found.column else "right", no_wrap=True)
-    for name, mean, rank in found.ranked:
+    for name in (ranking.column, "mean", "mean rank"):
+        table.add_column(name, justify="left" if name == ranking.column else "right", no_wrap=True)
+    for name, mean, rank in ranking.ranked:
         table.add_row(name, f"{mean:.4f}", f"{rank:.2f}")
     screen(sys.stdout).print(table)
-    for line in found.words(ALPHA):
+    for line in ranking.words(ALPHA):
         print(line)
-    if found.note:
-        print(f"note: {found.note}")
+    if ranking.note:
+        print(f"note: {ranking.note}")

@@ -38,7 +38,7 @@ def differing(first: Row, second: Row) -> list[tuple[str, str, str, str]]:
 
 
 def metrics(first: Row, second: Row) -> list[tuple[str, str, str, str]]:
-    """All metrics of two runs, and the second less the first."""
+    """All metrics of two runs, and the second minus the first."""
     known = {**first.metrics, **second.metrics}
     names = [*(name for name in COLUMNS if name in known), *sorted(set(known) - set(COLUMNS))]
     return [_metric(name, first.metrics.get(name), second.metrics.get(name)) for name in names]

@@ -1,4 +1,4 @@
-"""``backbench export``: the artefacts of one run in a folder, to be used elsewhere."""
+"""``backbench export``: the files of one run in a folder, for use elsewhere."""
 
 import argparse
 from pathlib import Path
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     for path in exports.write(row, store, folder, args.joblib, say):
         print(path)
     for name, reason in writing.report(folder)["not_exported"].items():
-        say(f"no {name}: {reason}")
+        say(f"{name} was not exported: {reason}")
     return 0
 
 
@@ -30,7 +30,7 @@ def _folder(to: str | None, row: Row) -> Path:
     Raises
     ------
     ConfigError
-        If it is a file, or holds the export of another run.
+        If it is a file, or contains the export of another run.
     """
     if to is None:
         return writing.default_folder(row)
@@ -39,5 +39,5 @@ def _folder(to: str | None, row: Row) -> Path:
         raise ConfigError(f"--to: {folder} is a file; name a folder.")
     other = writing.report(folder).get("config_hash", row.config_hash)
     if other != row.config_hash:
-        raise ConfigError(f"--to: {folder} holds the export of run {hashing.short(other)}; name another folder.")
+        raise ConfigError(f"--to: {folder} contains the export of run {hashing.short(other)}; name another folder.")
     return folder

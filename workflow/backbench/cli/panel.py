@@ -22,16 +22,16 @@ from backbench.wording import duration
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 10.0
-# What a stage counts that says how far it is.
+# What the stages count that report their own progress; the others count images.
 UNITS = dict.fromkeys(("matrix", "neighbours", "clustering", "classification", "retrieval"), "fits")
 UNITS["pictures"] = "drawn"
 
 
 @dataclass
 class Progress:
-    """How far the needed members of a plan are, seen from the store alone.
+    """Progress of the needed members of a plan, as seen in the store.
 
-    `announced` are the seconds that the launch was to take, `after` those of it that follow the last member.
+    `announced` is the estimate of the launch in seconds; `after` is the part of it that follows the last member.
     """
 
     plan: Plan
@@ -58,7 +58,7 @@ class Progress:
 
     @property
     def shards_done(self) -> int:
-        """Shards of which no member is waiting any more."""
+        """Number of shards of which no member is waiting any more."""
         return self.shards - len({self._shard(member) for member in self.waiting})
 
     def _shard(self, member: str) -> str:
@@ -71,34 +71,36 @@ class Progress:
         return sum(not any(member in waiting for member in run.stages.values()) for run in self.plan.runs.values())
 
     def eta(self, elapsed: float) -> float | None:
-        """Seconds left: the expected time of what is waiting, at the pace of what has ended, and what comes after.
+        """Seconds remaining: the expected time of what is waiting, at the pace of what has ended, and what comes after.
 
-        Before anything of weight has ended, what is left of the announced time; None where that time is over.
-        Between two ends it counts down, since a long member under way is no sign of a slower pace.
+        Until members that matter have ended, this is the rest of the announced time; None if that has passed.
+        Between two ends it counts down, because a long member in progress does not mean a slower pace.
         """
         finished = sum(self.expected[member] for member in self.done | self.failed)
-        left = sum(self.expected[member] for member in self.waiting)
+        waiting = sum(self.expected[member] for member in self.waiting)
         if finished != self.finished:
             self.finished, self.ended = finished, elapsed
-        if not finished or finished < 0.05 * (finished + left):
+        if not finished or finished < 0.05 * (finished + waiting):
             return self.announced - elapsed if self.announced - elapsed > 1 else None
-        seconds = left * self.ended / finished - (elapsed - self.ended)
+        seconds = waiting * self.ended / finished - (elapsed - self.ended)
         return seconds + self.after if seconds > 1 else None
 
 
-def watch(process: subprocess.Popen, plan: Plan, found: Status, expected: Mapping[str, float], cores: int) -> None:
+def watch(
+    process: subprocess.Popen[bytes], plan: Plan, state: Status, expected: Mapping[str, float], cores: int
+) -> None:
     """Show progress until `process` ends."""
     store = Store(paths.store())
-    waiting = {member: store.path(plan.stages[member].kind, member) for member in found.needed}
-    waiting |= {member: store.path(SCORES, member) for member in found.unscored}
-    shards = sum(found.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
-    announced = announce(plan, found, cores)
+    waiting = {member: store.path(plan.stages[member].kind, member) for member in state.needed}
+    waiting |= {member: store.path(SCORES, member) for member in state.unscored}
+    shards = sum(state.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
+    announced = announce(plan, state, cores)
     after = announced.drawing + launches.after(plan)
-    progress = Progress(plan, waiting, expected, time.time() - 1, shards, announced.seconds, after, found.unscored)
+    progress = Progress(plan, waiting, expected, time.time() - 1, shards, announced.seconds, after, state.unscored)
     (_live if sys.stderr.isatty() else _plain)(process, progress, store)
 
 
-def _plain(process: subprocess.Popen, progress: Progress, store: Store) -> None:
+def _plain(process: subprocess.Popen[bytes], progress: Progress, store: Store) -> None:
     started = last = time.monotonic()
     while process.poll() is None:
         time.sleep(POLL_SECONDS)
@@ -110,7 +112,7 @@ def _plain(process: subprocess.Popen, progress: Progress, store: Store) -> None:
     say(_line(progress, time.monotonic() - started))
 
 
-def _live(process: subprocess.Popen, progress: Progress, store: Store) -> None:
+def _live(process: subprocess.Popen[bytes], progress: Progress, store: Store) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -137,26 +139,27 @@ def _panel(progress: Progress, elapsed: float) -> Any:
 
 
 def _line(progress: Progress, elapsed: float) -> str:
-    left = progress.eta(elapsed)
-    fits = f"{len(progress.done)}/{len(progress.expected)} stage results"
+    remaining = progress.eta(elapsed)
+    jobs = f"jobs {progress.shards_done}/{progress.shards}"
+    results = f"results {len(progress.done)}/{len(progress.expected)}"
     runs = f"runs {progress.runs_done}/{len(progress.plan.runs)}"
-    parts = [f"shards {progress.shards_done}/{progress.shards}", fits, runs] if progress.expected else []
+    parts = [jobs, results, runs] if progress.expected else []
     parts += [f"{len(progress.failed)} failed"] if progress.failed else []
-    ending = f"about {duration(left)} left" if left else "estimating"
+    ending = f"about {duration(remaining)} remaining" if remaining else "estimating the remaining time"
     ending = ending if progress.waiting else _after(progress.plan)
-    return "  ".join([*parts, f"{duration(elapsed)} gone", ending])
+    return "  ".join([*parts, f"{duration(elapsed)} elapsed", ending])
 
 
 def _after(plan: Plan) -> str:
-    """What is under way once nothing is left to compute."""
+    """What is being done once all results are computed."""
     if not plan.tracked.exists():
         return "recording the runs"
     drawing_them = drawing.wanted(plan) and not drawing.receipt(plan).exists()
-    return f"all runs are recorded, {'drawing pictures' if drawing_them else 'writing the report'}"
+    return f"all runs are recorded; {'drawing pictures' if drawing_them else 'writing the report'}"
 
 
 def _partial(plan: Plan) -> list[str]:
-    """Stages that say how far they are themselves, such as an extraction."""
+    """A line for each stage that reports its own progress, such as an extraction."""
     lines = []
     shards = {f"{shard.kind}-{hashing.short(shard.id)}": shard for shard in plan.shards.values()}
     for path in sorted((paths.results() / "progress").glob("*.json")):
@@ -165,26 +168,26 @@ def _partial(plan: Plan) -> list[str]:
         except (OSError, ValueError):
             continue
         if time.time() - _changed(path) < 30:
-            shard, left = shards.get(path.stem), state.get("left")
+            shard, remaining = shards.get(path.stem), state.get("left")
             options = plan.stages[shard.members[0]].config if shard else {}
-            if training.trained(options) and state["total"] == options["epochs"]:
-                lines.append(_training(shard.family, state["done"], options, left))
+            if shard and training.trained(options) and state["total"] == options["epochs"]:
+                lines.append(_training(shard.family, state["done"], options, remaining))
                 continue
             kind = path.stem.split("-")[0]
-            ending = f", about {duration(left)} left" if left else ""
+            ending = f", about {duration(remaining)} remaining" if remaining else ""
             lines.append(f"{kind}: {state['done']:,} of {state['total']:,} {UNITS.get(kind, 'images')}{ending}")
     return lines
 
 
-def _training(family: str, done: int, options: Mapping[str, Any], left: float | None) -> str:
-    """How far a training is; with a patience it may end before the last epoch."""
+def _training(family: str, done: int, options: Mapping[str, Any], remaining: float | None) -> str:
+    """Progress of a training, which may end before the last epoch if it has a patience."""
     most, about = ("at most ", "at most") if options["patience"] else ("", "about")
-    ending = f", {about} {duration(left)} left" if left else ""
+    ending = f", {about} {duration(remaining)} remaining" if remaining else ""
     return f"training {family}: epoch {done:,} of {most}{options['epochs']:,}{ending}"
 
 
 def counting(what: str) -> Callable[[int, int], None]:
-    """A progress function that prints a line now and then, with the time left."""
+    """A progress function that prints a line now and then, with the time remaining."""
     started = last = 0.0
 
     def progress(done: int, total: int) -> None:
@@ -194,8 +197,8 @@ def counting(what: str) -> Callable[[int, int], None]:
         last = last or now
         if done and now - last >= LINE_SECONDS / 2:
             last = now
-            left = (now - started) * (total - done) / done
-            say(f"{what}: {done:,} of {total:,}, about {duration(left)} left")
+            remaining = (now - started) * (total - done) / done
+            say(f"{what}: {done:,} of {total:,}, about {duration(remaining)} remaining")
 
     return progress
 

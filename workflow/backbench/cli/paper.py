@@ -1,4 +1,4 @@
-"""``backbench paper``: a published system again: its sweep, and a table of what was published beside what came out."""
+"""``backbench paper``: run a published system again, and compare the published figures with ours."""
 
 import argparse
 import dataclasses
@@ -29,13 +29,13 @@ from backbench.store import Store
 from backbench.sweep.results.ledger import FINISHED, Row
 from backbench.sweep.time import launches
 
-# What an error asks for that misses an input of a paper.
+# How an error names an input of a paper that is missing.
 ASKED = re.compile(r"\b((?:dataset|backbone)\.[\w.]+)=(?:PATH|FOLDER)\b")
-# How the reason begins where runs that were asked for have no figure.
+# How the reason starts where a figure is missing because of its runs.
 BROKEN = ("failed", "not computed yet")
-# The folder of the export, and the file that says what it was made from.
+# The folder of the export, and the file that records what it was made from.
 EXPORT, EXPORTED = "export", "export.json"
-# What stands in for an input of a paper on any machine: the group of its option -> overrides without network.
+# Stand-ins for the inputs of a paper that need no download: the group of the option -> overrides.
 AT_HAND = {"dataset": ("dataset=fashion_mnist", "dataset.sample=2000"), "backbone": ("backbone=efficientnet_lite0",)}
 
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _checked(overrides: Sequence[str]) -> Sequence[str]:
     for word in overrides:
         if _key(word) == "experiment":
-            raise ConfigError(f"{word}: a paper is an experiment; its name says which. `backbench sweep` takes others.")
+            raise ConfigError(f"{word}: a paper has its own experiment; use `backbench sweep` to run another one.")
     return overrides
 
 
@@ -76,12 +76,12 @@ def _target(to: str | None) -> Path | None:
 
 
 def _planned(published: Published, args: argparse.Namespace, given: Sequence[str]) -> planning.Planned:
-    """The plan; where an input of the paper is missing, the error says what it is, where it comes from and what to do.
+    """The plan; if an input of the paper is missing, the error says what it is, where to get it and what to type.
 
     Raises
     ------
     ConfigError
-        For what cannot be run.
+        If the paper cannot be run.
     """
     try:
         return sweep.planned_for(args)
@@ -92,20 +92,18 @@ def _planned(published: Published, args: argparse.Namespace, given: Sequence[str
 
 
 def _needs(published: Published, error: str, given: Sequence[str]) -> list[str]:
-    """What the user has to supply for a paper and the commands: with it, and with what any machine has."""
+    """What the user has to provide for a paper, and the commands to run it with that or with stand-ins."""
     named = {_key(word) for word in given}
-    words = {one.option: " ".join(one.words.split()) for one in published.inputs if one.option not in named}
+    words = {needed.option: " ".join(needed.words.split()) for needed in published.inputs if needed.option not in named}
     asked = {option.split(".")[0]: option for option in reversed(ASKED.findall(error))}
     roots = {option.split(".")[0] for option in words}
     lacking = [*words, *(option for root, option in asked.items() if root not in roots)]
     lines = ["", *(f"{published.name} needs {option}: {text}." for option, text in words.items())]
-    lines += ["With it:", f"  {_command(published, [*given, *(f'{option}=PATH' for option in lacking)])}"]
+    supplied = [*given, *(f"{option}=PATH" for option in lacking)]
+    lines += ["To run it with your files:", f"  {_command(published, supplied)}"]
     instead = _instead(published, error, given)
     if instead:
-        lines += [
-            "With Fashion-MNIST or the network that is installed:",
-            f"  {_command(published, instead)}",
-        ]
+        lines += ["To try it with Fashion-MNIST or the installed network instead:", f"  {_command(published, instead)}"]
     return lines
 
 
@@ -114,8 +112,9 @@ def _key(override: str) -> str:
 
 
 def _instead(published: Published, error: str, given: Sequence[str]) -> list[str] | None:
-    """Overrides with which a paper can be planned with what any machine has; None where there are none."""
-    words, replaced = list(given), set()
+    """Overrides that plan a paper with stand-ins for its missing inputs; None if there are no such overrides."""
+    words = list(given)
+    replaced: set[str] = set()
     while roots := {option.split(".")[0] for option in ASKED.findall(error)} - replaced:
         replaced |= roots
         kept = [word for word in words if _key(word).split(".")[0] not in roots]
@@ -137,9 +136,9 @@ def _written(published: Published, swept: Swept, args: argparse.Namespace) -> tu
     preset = [cell.config for cell in compose.expand([f"experiment={published.name}"]).cells]
 
     def first(where: Mapping[str, Any]) -> Row | None:
-        """The first finished run of which a picture or an export is wanted."""
-        found = tables.matching(published, swept.rows, preset, where)
-        return next((row for row in found if row.status == FINISHED), None)
+        """The first finished run for a picture or an export."""
+        matches = tables.matching(published, swept.rows, preset, where)
+        return next((row for row in matches if row.status == FINISHED), None)
 
     made = tables.make(published, swept.plan, swept.rows, swept.store, preset)
     folder = pages.folder(made.name, made.sweep)
@@ -152,7 +151,7 @@ def _written(published: Published, swept: Swept, args: argparse.Namespace) -> tu
 
 
 def _export(row: Row, store: Store, folder: Path, joblib: bool) -> None:
-    """Export a run, unless its files are there and were made by this code from its results as they are."""
+    """Export a run, unless its files were already made by this code from the current results."""
     made_of = {
         member: [row.records[member].get(name) for name in ("code", "status", "arrays")]
         for member in row.members
@@ -161,8 +160,8 @@ def _export(row: Row, store: Store, folder: Path, joblib: bool) -> None:
     made_by = code.digest(["backbench.exports.writing"])
     key, kept = hashing.digest([row.config_hash, joblib, made_of, made_by]), folder / EXPORTED
     try:
-        told = json.loads(kept.read_bytes())
-        if told["key"] == key and all((folder / EXPORT / name).is_file() for name in told["files"]):
+        record = json.loads(kept.read_bytes())
+        if record["key"] == key and all((folder / EXPORT / name).is_file() for name in record["files"]):
             return
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -171,35 +170,36 @@ def _export(row: Row, store: Store, folder: Path, joblib: bool) -> None:
 
 
 def _launch(made: Table, swept: Swept, args: argparse.Namespace) -> Mapping[str, Any]:
-    """What the launch took that computed something: this one, or the one that the stored table tells of."""
+    """Time and counts of the launch that computed the results: this one, or the one in the stored table."""
     if swept.computed:
-        said = launches.took(swept.announced, swept.records, swept.taken)
-        times = {"announced": round(swept.announced.seconds, 1), "taken": round(swept.taken, 1), "words": said}
+        text = launches.took(swept.announced, swept.records, swept.taken)
+        times = {"announced": round(swept.announced.seconds, 1), "taken": round(swept.taken, 1), "words": text}
         counts = {"computed": swept.computed, "stages": len(swept.plan.stages), "cores": cores(args.cores)}
         return {"launch": {**counts, **times}}
     before = pages.read(made.name, made.sweep)
-    told = before.circumstances.get("launch") if before else None
-    return {"launch": told} if told else {}
+    launch = before.circumstances.get("launch") if before else None
+    return {"launch": launch} if launch else {}
 
 
 def _pictures(
     published: Published, swept: Swept, first: Callable[[Mapping[str, Any]], Row | None], args: argparse.Namespace
 ) -> list[Shown]:
-    """Draw the pictures that a paper names, unless none are wanted; those that cannot be drawn are said."""
+    """Draw the pictures that a paper names, unless none are wanted; reports those that cannot be drawn."""
     if drawing.mode(swept.plan) == choice.NONE:
         return []
-    found = [(row, one.kinds) for one in published.pictures if (row := first(one.where))]
-    orders = [(row, order) for row, kinds in found for order in ordering.of_run(row, kinds, swept.store)]
+    wanted = [(row, pictures.kinds) for pictures in published.pictures if (row := first(pictures.where))]
+    orders = [(row, order) for row, kinds in wanted for order in ordering.of_run(row, kinds, swept.store)]
     drawing.make([order for _, order in orders], cores(args.cores), panel.counting("drawing"))
     return [Shown(drawn, row.config_hash, row.name) for row, order in orders for drawn in _drawn(row, order)]
 
 
 def _drawn(row: Row, order: Order) -> list[drawing.Drawn]:
-    there = [one for one in drawing.of_run(row.config_hash) if one.kind == order.name]
-    if not there:
-        said = index.read(order.folder).get(order.name, {})
-        say(f"no {order.name} of {row.name}: {said.get('lacks') or said.get('failure') or 'not drawn'}")
-    return there
+    drawn = [picture for picture in drawing.of_run(row.config_hash) if picture.kind == order.name]
+    if not drawn:
+        entry = index.read(order.folder).get(order.name, {})
+        reason = entry.get("lacks") or entry.get("failure") or "no reason was recorded"
+        say(f"{order.name} of {row.name} was not drawn: {reason}")
+    return drawn
 
 
 def _lacking(table: Table) -> bool:
@@ -209,9 +209,9 @@ def _lacking(table: Table) -> bool:
 
 
 def _tell(swept: Swept, folder: Path) -> None:
-    """What came of it, where it lies, and how long it took against what was announced."""
+    """Print the outcome, where to find it, and the time that it took beside the estimate."""
     sweep.tell_counts(swept.rows)
-    say(f"page: {shown(folder / pages.PAGE)}   table, pictures and export beside it")
-    say(f"the whole sweep: {shown(launching.page(swept.plan))}   all runs: backbench runs")
-    nothing = "" if swept.computed else "; nothing was to be computed"
+    say(f"page: {shown(folder / pages.PAGE)}   (table, pictures and export are in the same folder)")
+    say(f"report of the whole sweep: {shown(launching.page(swept.plan))}   all runs: backbench runs")
+    nothing = "" if swept.computed else "; nothing had to be computed"
     say(f"time: {launches.took(swept.announced, swept.records, swept.taken)}{nothing}")

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse(orders: Sequence[Order]) -> None:
-    """What options ask for may not be there; nobody will want to be told of it again."""
+    """Refuse options that cannot be met, and forget the failed picture, so that it is not listed again."""
     for order in orders:
         reason = _entry(order).get("failure")
         if order.options and reason:
@@ -44,30 +44,31 @@ def _refuse(orders: Sequence[Order]) -> None:
 
 
 def _orders(asked: str, words: Sequence[str], store: Store) -> list[Order]:
-    """What was asked for: of the run with this hash, or of the sweep with this id."""
+    """The pictures that were asked for, of the run with this hash or the sweep with this id."""
     names = [word for word in words if "=" not in word]
     options = dict(word.split("=", 1) for word in words if "=" in word)
     rows, plans = ledger.all_rows(store), ledger.saved_plans()
     runs = {row.config_hash for row in rows if row.config_hash.startswith(asked.lower())}
     sweeps = [plan for plan in plans if plan.sweep.startswith(asked.lower())]
     if len(runs) + len(sweeps) > 1:
-        found = ", ".join(hashing.short(one) for one in [*sorted(runs), *(plan.sweep for plan in sweeps)][:5])
-        raise ConfigError(f"{asked}: several runs or sweeps start with it ({found}); give more digits.")
+        matches = ", ".join(hashing.short(match) for match in [*sorted(runs), *(plan.sweep for plan in sweeps)][:5])
+        raise ConfigError(f"{asked}: several runs or sweeps start with it ({matches}); give more digits.")
     if sweeps:
         return ordering.of_sweep(sweeps[0], _rows(sweeps[0], rows, store), names, options, store)
     row = next(row for row in rows if row.config_hash == ledger.unique(asked, [row.config_hash for row in rows]))
     if options:
-        raise ConfigError(f"{'='.join(next(iter(options.items())))}: options are for pictures of a sweep; give its id.")
+        option = "=".join(next(iter(options.items())))
+        raise ConfigError(f"{option}: only pictures of a sweep take options; give the id of a sweep.")
     return ordering.of_run(row, names, store)
 
 
 def _rows(plan: Plan, rows: Sequence[Row], store: Store) -> list[Row]:
     """The rows of a sweep that have results."""
     records = {**ledger.joined_records(plan), **ledger.read_records(plan, store)}
-    found = [row for row in ledger.rows(plan, records) if row.heads]
-    if not found:
-        raise ConfigError(f"nothing of sweep {hashing.short(plan.sweep)} is done yet; `backbench sweep` computes it.")
-    return found
+    with_results = [row for row in ledger.rows(plan, records) if row.heads]
+    if not with_results:
+        raise ConfigError(f"sweep {hashing.short(plan.sweep)} has no results yet; `backbench sweep` computes them.")
+    return with_results
 
 
 def _entry(order: Order) -> index.Entry:
@@ -75,7 +76,7 @@ def _entry(order: Order) -> index.Entry:
 
 
 def _say(order: Order, to: str | None) -> bool:
-    """Print where a picture lies and what to look for, or why there is none."""
+    """Print the path of a picture and its caption, or why there is none."""
     entry = _entry(order)
     if not index.there(order.folder, entry):
         say(f"{order.name}: {entry.get('failure') or entry.get('lacks') or 'not drawn'}")
@@ -87,7 +88,7 @@ def _say(order: Order, to: str | None) -> bool:
 
 
 def _copied(order: Order, png: Path, to: str) -> Path:
-    """A copy of a picture and its numbers in a folder, its name with the hash that it belongs to."""
+    """Copy a picture and its numbers to a folder, under names that contain the hash of the run or sweep."""
     folder = Path(to).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in (".png", ".csv"):
@@ -96,7 +97,7 @@ def _copied(order: Order, png: Path, to: str) -> Path:
 
 
 def _listed(orders: Sequence[Order]) -> int:
-    """Every kind: where it lies, that it can be drawn, or why not; and the options that some take."""
+    """Print the state of every picture, and the options that it takes."""
     for order in orders:
         options = " ".join(f"{name}=..." for name in order.kind.options)
         print(f"{order.name:<22} {order.kind.title}{options and f' ({options})'}: {_state(order)}")
@@ -106,8 +107,8 @@ def _listed(orders: Sequence[Order]) -> int:
 def _state(order: Order) -> str:
     entry = _entry(order)
     if not order.drawable:
-        return f"none, {order.lacks or order.failure}"
+        return f"not available ({order.lacks or order.failure})"
     if not index.there(order.folder, entry):
-        return f"failed, {entry['failure']}" if "failure" in entry else "not drawn yet"
+        return f"failed ({entry['failure']})" if "failure" in entry else "not drawn yet"
     path = order.folder / entry["png"]
-    return str(path) if index.current(order.folder, entry, order.key) else f"{path}, to be drawn again"
+    return str(path) if index.current(order.folder, entry, order.key) else f"{path} (outdated)"

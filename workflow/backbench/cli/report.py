@@ -26,45 +26,46 @@ def run(args: argparse.Namespace) -> int:
     written = page.write(plan, rows, Store(paths.store()), to)
     pending = sum(row.status == PENDING for row in rows)
     if pending:
-        say(f"{pending} of {counted(len(rows), 'run')} pending: the page is of the others; `backbench sweep` goes on")
+        runs = counted(len(rows), "run")
+        say(f"{pending} of {runs} pending; the page covers the others, and `backbench sweep` continues")
     print(to or written, file=sys.stdout)
     return 0
 
 
 def find(prefix: str | None, plans: Sequence[Plan]) -> Plan:
-    """The newest sweep, or the one whose id begins with `prefix`.
+    """The newest sweep, or the one whose id starts with `prefix`.
 
     Raises
     ------
     ConfigError
-        If there is none, or several begin so.
+        If there is none, or several start with it.
     """
     if not plans:
-        raise ConfigError(f"no sweep was made in {paths.results()}; `backbench sweep` makes one.")
+        raise ConfigError(f"there are no sweeps in {paths.results()} yet; run `backbench sweep` first.")
     if prefix is None:
         return plans[-1]
-    found = [plan for plan in plans if plan.sweep.startswith(prefix.lower())]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(hashing.short(plan.sweep) for plan in (found or plans)[-5:])
-    if found:
-        raise ConfigError(f"{prefix}: {len(found)} sweeps start with it ({listed}); give more digits.")
-    raise ConfigError(f"{prefix}: no sweep here has an id that starts so; the newest are {listed}.")
+    matches = [plan for plan in plans if plan.sweep.startswith(prefix.lower())]
+    if len(matches) == 1:
+        return matches[0]
+    listed = ", ".join(hashing.short(plan.sweep) for plan in (matches or plans)[-5:])
+    if matches:
+        raise ConfigError(f"{prefix}: {len(matches)} sweeps start with it ({listed}); give more digits.")
+    raise ConfigError(f"{prefix}: no sweep has an id that starts with it; the newest are {listed}.")
 
 
 def joined(plan: Plan, store: Store) -> list[Row]:
-    """The rows of a sweep from the store, or from what was joined where the store is gone; joins what there is.
+    """The rows of a sweep from the store and from earlier joined results; joins them if that was not done yet.
 
     Raises
     ------
     ConfigError
-        If nothing of the sweep is done yet.
+        If the sweep has no results yet.
     """
     kept = ledger.read_records(plan, store)
     records = {**ledger.joined_records(plan), **kept}
     if not ledger.has_results(records):
         known = hashing.short(plan.sweep)
-        raise ConfigError(f"nothing of sweep {known} is done yet; the same `backbench sweep` again computes it.")
+        raise ConfigError(f"sweep {known} has no results yet; run the same `backbench sweep` again to compute them.")
     if not (plan.folder / ledger.RESULTS).exists():
         ledger.join(plan, records)
     return ledger.rows(plan, records)

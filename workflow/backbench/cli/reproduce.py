@@ -1,4 +1,4 @@
-"""``backbench reproduce``: one run again from nothing, compared with what is recorded."""
+"""``backbench reproduce``: compute one run again from scratch and compare it with its record."""
 
 import argparse
 import contextlib
@@ -17,8 +17,8 @@ from backbench.sweep.results import ledger
 from backbench.wording import duration
 
 OTHER_FILES = (
-    "A run is reproduced from the very files that it was computed from, and the collection holds others now. Put back "
-    "what was added, changed or removed since, or give a copy of it as it was."
+    "A run can only be reproduced from the files that it was computed from, and the collection has changed since. Undo "
+    "the changes, or give a copy of the collection as it was."
 )
 
 
@@ -27,13 +27,13 @@ def run(args: argparse.Namespace) -> int:
     say(f"reproducing {recorded.config_hash} ({recorded.source})")
     with _scratch(args.keep) as scratch:
         fresh, seconds = _rerun(recorded, scratch)
-        found = compare(recorded, fresh, args.tolerance)
-    _print(found)
-    verdict = "agrees" if found.agrees else "DIFFERS"
-    say(f"{hashing.short(recorded.config_hash)} {verdict}: {found.rule}; {duration(seconds)}")
-    for change in found.changes:
+        comparison = compare(recorded, fresh, args.tolerance)
+    _print(comparison)
+    verdict = "agrees" if comparison.agrees else "DIFFERS"
+    say(f"{hashing.short(recorded.config_hash)} {verdict}: {comparison.rule}; {duration(seconds)}")
+    for change in comparison.changes:
         say(f"  note: {change}")
-    return 0 if found.agrees else 1
+    return 0 if comparison.agrees else 1
 
 
 def _rerun(recorded: Recorded, scratch: Path) -> tuple[ledger.Row, float]:
@@ -45,23 +45,23 @@ def _rerun(recorded: Recorded, scratch: Path) -> tuple[ledger.Row, float]:
 
 
 def find(prefix: str, uri: str | None) -> Recorded:
-    """The recorded run: from the results folder, or from MLflow where that does not hold it."""
+    """The recorded run, from the results folder or, if it is not there, from MLflow."""
     rows = {row.config_hash: row for row in ledger.all_rows(_NoStore())}
     local = [full for full in rows if full.startswith(prefix.lower())]
     if local:
         return from_row(rows[ledger.unique(prefix, local)])
     try:
-        found = tracking.find(tracking.address(uri), prefix.lower())
+        tracked = tracking.find(tracking.address(uri), prefix.lower())
     except (LookupError, ValueError, tracking.TrackingUnavailable) as error:
         known = [*rows]
         if known:
             ledger.unique(prefix, known)
-        raise ConfigError(f"{prefix}: not in {paths.results()}, and {error}") from error
-    return from_tags(found.config_hash, found.config, found.metrics, found.tags)
+        raise ConfigError(f"{prefix}: there is no such run in {paths.results()}, and {error}") from error
+    return from_tags(tracked.config_hash, tracked.config, tracked.metrics, tracked.tags)
 
 
 class _NoStore(Store):
-    """A store that is never opened: what is compared against comes from the joined results alone."""
+    """A store without results: the recorded run comes from the joined results alone."""
 
     def __init__(self) -> None:
         super().__init__(Path("/nonexistent"))
@@ -78,16 +78,16 @@ def _scratch(keep: str | None) -> Iterator[Path]:
             raise ConfigError(f"--keep: {folder} is not empty; name a new folder.")
         yield folder
     else:
-        with tempfile.TemporaryDirectory(prefix="backbench-reproduce-") as folder:
-            yield Path(folder)
+        with tempfile.TemporaryDirectory(prefix="backbench-reproduce-") as temporary:
+            yield Path(temporary)
 
 
-def _print(found: Comparison) -> None:
+def _print(comparison: Comparison) -> None:
     from rich.table import Table
 
     table = Table(box=None)
     for name in ("", "recorded", "reproduced", "difference", ""):
         table.add_column(name)
-    for line in found.lines:
+    for line in comparison.lines:
         table.add_row(line.name, line.recorded, line.reproduced, line.difference, "ok" if line.agrees else "DIFFERS")
     leaderboard.screen(sys.stdout).print(table)

@@ -1,4 +1,4 @@
-"""``backbench runs``: every run made here."""
+"""``backbench runs``: every recorded run."""
 
 import argparse
 import sys
@@ -10,6 +10,7 @@ from backbench.metrics.catalogue import checked
 from backbench.schema import refuse
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
+from backbench.wording import counted
 
 SHOWN = (
     *("config_hash", "status", "name"),
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     shown = records[:limit]
     if args.format == "table":
         _table(shown, chosen or list(SHOWN))
-        say(f"{len(shown)} of {len(records)} runs; --format csv or json gives every column")
+        say(f"{len(shown):,} of {counted(len(records), 'run')}; --format csv or json prints every column")
     else:
         print((tables.to_csv if args.format == "csv" else tables.to_json)(shown, chosen), end="")
     leaderboard.warn(rows)

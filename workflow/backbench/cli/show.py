@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 
 
 TEST = PARTS[-1]
+# What the record of a data set counts, and how it is called on the screen.
+IMAGE_LABELS = {
+    "n": "total",
+    "counts": "by split",
+    "duplicates": "duplicates",
+    "duplicates_across_parts": "duplicates across splits",
+}
 
 
 def find(prefix: str, rows: list[Row]) -> Row:
-    """The row whose config hash begins with `prefix`."""
+    """The row whose config hash starts with `prefix`."""
     by_hash = {row.config_hash: row for row in rows}
     return by_hash[ledger.unique(prefix, by_hash)]
 
@@ -38,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def as_json(row: Row) -> dict:
+def as_json(row: Row) -> dict[str, Any]:
     """A run as plain JSON: configuration, stages, metrics and their circumstances."""
     metrics = {name: None if math.isnan(value) else value for name, value in row.metrics.items()}
     known = {"config_hash": row.config_hash, "status": row.status, "reason": row.reason, "name": row.name}
@@ -55,11 +62,13 @@ def as_json(row: Row) -> dict:
 
 
 def parts(row: Row) -> dict[str, dict[str, Any]]:
-    """The metrics of each part of a clustering whose parts were clustered apart (scope per_split); else empty."""
+    """The metrics of each split where the splits were clustered separately (scope per_split); else empty."""
     record = row.heads.get("clustering", {})
-    found = record.get("info", {}).get("parts", {})
-    known = [part for part in PARTS if part in found]
-    return {part: {name: found[part][name] for name in record["metrics"] if name in found[part]} for part in known}
+    splits = record.get("info", {}).get("parts", {})
+    known = [split for split in PARTS if split in splits]
+    return {
+        split: {name: splits[split][name] for name in record["metrics"] if name in splits[split]} for split in known
+    }
 
 
 def _print(row: Row) -> None:
@@ -70,16 +79,16 @@ def _print(row: Row) -> None:
     for title, pairs in ((title, pairs) for title, pairs in _sections(row).items() if pairs):
         console.print()
         console.print(_table(title, pairs))
-        if title == "metrics" and (found := parts(row)):
-            above = "are of the test images" if TEST in found else "would be of test images"
-            console.print(f"\n[bold]metrics of each part[/bold], which is clustered by itself; those above {above}")
-            console.print(_of_parts(found, _data(row).get("counts", {})))
+        if title == "metrics" and (splits := parts(row)):
+            above = "are for the test images" if TEST in splits else "need test images, and there are none"
+            console.print(f"\n[bold]metrics of each split[/bold], clustered separately; those above {above}")
+            console.print(_of_splits(splits, _data(row).get("counts", {})))
     for title, lines in (("classes", _classes(row)), ("pictures", _pictures(row))):
         if lines:
             console.print(f"\n[bold]{title}[/bold]")
             for line in lines:
                 console.print(f"  {line}", markup=False, soft_wrap=True)
-    console.print(f"\ncompute it again: backbench reproduce {hashing.short(row.config_hash)}")
+    console.print(f"\nto compute it again: backbench reproduce {hashing.short(row.config_hash)}")
 
 
 def _table(title: str, pairs: Mapping[str, object]) -> "Table":
@@ -91,29 +100,29 @@ def _table(title: str, pairs: Mapping[str, object]) -> "Table":
     return table
 
 
-def _of_parts(found: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> "Table":
-    """A column for each part; the clusters of one are none of another."""
+def _of_splits(splits: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]) -> "Table":
+    """The metrics of the splits, a column for each; no two splits have a cluster in common."""
     from rich.table import Table
 
     table = Table(box=None)
     table.add_column()
-    for part in found:
-        images = f" ({counts[part]:,})" if part in counts else ""
-        table.add_column(f"{part}{images}", justify="right", no_wrap=True)
-    for name in dict.fromkeys(name for own in found.values() for name in own):
-        table.add_row(name, *(cell(own.get(name)) for own in found.values()))
+    for split in splits:
+        images = f" ({counts[split]:,})" if split in counts else ""
+        table.add_column(f"{split}{images}", justify="right", no_wrap=True)
+    for name in dict.fromkeys(name for metrics in splits.values() for name in metrics):
+        table.add_row(name, *(cell(metrics.get(name)) for metrics in splits.values()))
     return table
 
 
 def _classes(row: Row) -> list[str]:
-    """How the classifier does on single classes, in words."""
-    found = classes.audit(row)
-    return [found.text] if found else []
+    """How the classifier does on each class, in words."""
+    scores = classes.audit(row)
+    return [scores.text] if scores else []
 
 
 def _pictures(row: Row) -> list[str]:
-    """The pictures that were drawn of a run."""
-    return [f"{one.title}: {one.png}" for one in drawing.of_run(row.config_hash)]
+    """The pictures of a run that were drawn."""
+    return [f"{picture.title}: {picture.png}" for picture in drawing.of_run(row.config_hash)]
 
 
 def _data(row: Row) -> Mapping[str, Any]:
@@ -132,13 +141,13 @@ def _sections(row: Row) -> dict[str, dict[str, object]]:
         for key in ("device", "threads", "cpu", "git")
     }
     data = _data(row)
-    found = {key: data[key] for key in ("n", "counts", "duplicates", "duplicates_across_parts") if key in data}
+    images = {label: data[key] for key, label in IMAGE_LABELS.items() if key in data}
     features = row.records.get(row.stages["features"], {}).get("info", {})
     return {
         "configuration": row.params,
-        "images": {**found, **{f"left out: {path}": why for path, why in data.get("excluded", {}).items()}},
+        "images": {**images, **{f"left out: {path}": why for path, why in data.get("excluded", {}).items()}},
         "training": {key: value for key, value in features.get("training", {}).items() if key != "history"},
         "metrics": metrics,
         "stages": {kind: hashing.short(member) for kind, member in row.stages.items()},
-        "made with": {**row.versions, **circumstances, **seconds},
+        "computed with": {**row.versions, **circumstances, **seconds},
     }

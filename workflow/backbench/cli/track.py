@@ -1,4 +1,4 @@
-"""``backbench track``: bring MLflow up to date with the results made here."""
+"""``backbench track``: bring MLflow up to date with the results."""
 
 import argparse
 
@@ -9,12 +9,13 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
+from backbench.wording import counted
 
 
 def run(args: argparse.Namespace) -> int:
     plans = ledger.saved_plans()
     if not plans:
-        raise ConfigError("there are no sweeps here yet; `backbench sweep` makes one.")
+        raise ConfigError("there are no sweeps here yet; run `backbench sweep` first.")
     store = Store(paths.store())
     with lock.sweep_lock():
         for plan in plans:
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
                 say(str(error))
                 return 1
             say(
-                f"sweep {hashing.short(plan.sweep)}: {report.created} runs created, {report.updated} updated, "
-                f"{report.unchanged} unchanged in {report.seconds:.1f} s"
+                f"sweep {hashing.short(plan.sweep)}: {counted(report.created, 'run')} created, "
+                f"{report.updated} updated, {report.unchanged} unchanged in {report.seconds:.1f} s"
             )
     return 0

@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_free(args: argparse.Namespace) -> None:
-    """Refuse an address that a server cannot have, before MLflow takes half a minute to say so."""
+    """Refuse an address that a server cannot use, before MLflow takes half a minute to report it."""
     try:
         reason = _taken(args.host, args.port)
     except (socket.gaierror, UnicodeError):
@@ -38,9 +38,9 @@ def _check_free(args: argparse.Namespace) -> None:
         raise ConfigError(f"--port: received {args.port}; ports below 1024 are reserved. Choose a larger one.")
     free = next((port for port in range(args.port + 1, args.port + NEXT_PORTS) if _is_free(args.host, port)), None)
     words = ["backbench", "ui", "--port", str(free)] + (["--uri", args.uri] if args.uri else [])
-    line = f" type {shlex.join(words)}" if free else " name another port."
+    line = f" type {shlex.join(words)}" if free else " choose another port."
     raise ConfigError(
-        f"--port: received {args.port}; the port is already in use. Look at http://{args.host}:{args.port}, or{line}"
+        f"--port: received {args.port}; the port is already in use. Open http://{args.host}:{args.port}, or{line}"
     )
 
 

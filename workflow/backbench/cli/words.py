@@ -14,7 +14,7 @@ FIRST = (*HELP, "--version")
 
 
 class UsageError(ConfigError):
-    """A command line that argparse would not read; `instead` is what to type where that is clear."""
+    """A command line that argparse would not accept; `instead` is what to type where that is clear."""
 
     def __init__(self, text: str, instead: Sequence[str] = (), command: str = ""):
         super().__init__(text)
@@ -50,7 +50,7 @@ def with_command(words: Sequence[str], commands: Iterable[str]) -> list[str]:
     Raises
     ------
     UsageError
-        If the first word is no command.
+        If the first word is not a command.
     """
     commands, (first, *rest) = list(commands), words
     if first in FIRST:
@@ -63,19 +63,19 @@ def with_command(words: Sequence[str], commands: Iterable[str]) -> list[str]:
 
 
 def _no_command(first: str, rest: Sequence[str], commands: Sequence[str]) -> UsageError:
-    """The error for a first word that is no command: it may be a path, an override, or nearly a command."""
+    """The error for a first word that is not a command: a path, an override, or a misspelled command."""
     from backbench.compose import collection, names, places
 
     known = f"Commands: {', '.join(commands)}."
     if first.startswith("-"):
         command = next((word for word in rest if word in commands), None)
-        meant = [command, first, *(word for word in rest if word != command)] if command else []
-        return UsageError(f"{first}: options come after the command. {known}", meant)
+        instead = [command, first, *(word for word in rest if word != command)] if command else []
+        return UsageError(f"{first}: options come after the command. {known}", instead)
     path = places.there(first) or first.startswith(collection.ADDRESSES)
     if path or names.is_key(first.partition("=")[0]):
         what = "path" if path else "key"
         return UsageError(
-            f"there is no command {first!r}; it is a {what}, which comes after a command. {known}",
+            f"there is no command {first!r}; it is a {what}, so put a command before it. {known}",
             ["sweep", first, *rest],
         )
     near = nearest(first.lower().strip(DASHES), commands)
@@ -84,7 +84,7 @@ def _no_command(first: str, rest: Sequence[str], commands: Sequence[str]) -> Usa
 
 
 def arranged(command: str, words: Sequence[str], options: Options) -> list[str]:
-    """Options before all else, each beside its value, so that the rest may stand anywhere.
+    """The words with the options first, each with its value, so that options may be typed anywhere.
 
     Raises
     ------
@@ -110,21 +110,21 @@ def arranged(command: str, words: Sequence[str], options: Options) -> list[str]:
 
 
 def _unknown(command: str, word: str, words: Sequence[str], options: Options) -> UsageError:
-    """The error for an option that a command does not have: it may be a key, or spelled otherwise."""
+    """The error for an option that a command does not have: it may be a key, or misspelled."""
     from backbench.compose import names
 
     name, sign, value = word.partition("=")
     key, at = name.lstrip("-"), words.index(word)
     if names.is_key(key) and command in ("plan", "sweep", "audit", "paper"):
         following = words[at + 1] if not sign and at + 1 < len(words) and "=" not in words[at + 1] else None
-        meant = f"{key}={value or following}" if value or following else ""
-        rest = [*words[:at], meant, *words[at + (2 if following else 1) :]]
+        override = f"{key}={value or following}" if value or following else ""
+        rest = [*words[:at], override, *words[at + (2 if following else 1) :]]
         text = f"{word}: there is no such option; {key} is a key. Allowed: {key}=VALUE."
-        return UsageError(text, [command, *rest] if meant else [], command)
+        return UsageError(text, [command, *rest] if override else [], command)
     near = nearest(name, options.all) if len(key) > 1 else None
     hint = f"; did you mean {near}?" if near else "."
     text = f"{word}: there is no such option{hint} Allowed: {', '.join(options.all)}."
     if command in ("sweep", "paper") and not near:
         text = f"{text} Snakemake's options come after --: {shlex.join(['backbench', command, '--', word])}"
-    meant = [*words[:at], f"{near}{sign}{value}", *words[at + 1 :]]
-    return UsageError(text, [command, *meant] if near else [], command)
+    instead = [*words[:at], f"{near}{sign}{value}", *words[at + 1 :]]
+    return UsageError(text, [command, *instead] if near else [], command)

@@ -65,9 +65,9 @@ def _report(problems: Mapping[str, int]) -> str:
 
 
 def _counted(text: str, count: int) -> str:
-    """A problem with the number of cells that have it, which stands in its first line."""
+    """A problem, with the number of combinations that have it in its first line."""
     first, *rest = text.split("\n")
-    return "\n".join([f"{first} ({count} cells)" if count > 1 else first, *rest])
+    return "\n".join([f"{first} ({count} combinations)" if count > 1 else first, *rest])
 
 
 def _candidate(making: Making, cell: Mapping[str, Any]) -> Candidate:

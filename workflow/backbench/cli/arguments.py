@@ -1,0 +1,251 @@
+"""The options and arguments of every command (layer 4)."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from backbench import paths
+from backbench.cli.texts import AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SELECT
+
+SETTINGS = (
+    "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
+    "execution.on_device_loss, store.root, "
+    "tracking.uri, plots (best|all|none)"
+)
+KEYS = "Axes and settings, then groups, options and their keys (classifier.C=10, backbone.image.size=128):"
+KEY = re.compile(r"^(\w+):", re.MULTILINE)
+UNSHOWN = ("name", "defaults", "sweep", "n", "digest")
+
+
+class _GridHelp(argparse.Action):
+    """``--help`` of a command that takes overrides: ends with the groups and options found in ``conf/``."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: object):
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show this help, with all groups and options")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.epilog = f"{GRAMMAR}\n{KEYS}\n\n{_groups()}"
+        parser.print_help()
+        parser.exit()
+
+
+def _keys(path: Path) -> str:
+    return " ".join(key for key in KEY.findall(path.read_text()) if key not in UNSHOWN)
+
+
+def _groups() -> str:
+    """The folders and files of ``conf/`` and the keys in them; read directly, so that help is fast."""
+    folders = sorted(path for path in paths.conf().iterdir() if path.is_dir())
+    lines = [f"  {SETTINGS}"]
+    for folder in folders:
+        files = sorted(folder.glob("*.yaml"))
+        lines.append(f"  {folder.name:<11} {', '.join(path.stem for path in files)}")
+        lines += [f"    {path.stem}: {keys}" for path in files if (keys := _keys(path))]
+    return "\n".join(lines)
+
+
+def _positive(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"received {text!r}; allowed: a whole number >= 1")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """A port, for argparse."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"received {text}; allowed: 1 to 65535")
+    return int(text)
+
+
+def _overrides(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-h", "--help", action=_GridHelp)
+    command.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="PATH | KEY=VALUE",
+        help="the collection (a folder, archive, table, embeddings file or URL), and overrides of the grid",
+    )
+
+
+def _plan(command: argparse.ArgumentParser) -> None:
+    _overrides(command)
+    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...]"
+    command.add_argument("--cores", default="all", help="number of cores to estimate the time for (default: all)")
+    command.add_argument("--list", action="store_true", help="list every run with its config hash on stdout")
+
+
+def _sweep(command: argparse.ArgumentParser) -> None:
+    _overrides(command)
+    _launch(command)
+    command.usage = "backbench sweep [options] [PATH] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
+
+
+def _launch(command: argparse.ArgumentParser) -> None:
+    """Options of the commands that compute a sweep."""
+    command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
+    command.add_argument("--wait", action="store_true", help="wait for another sweep to finish instead of refusing")
+    command.add_argument(
+        "--accept-code", action="store_true", help="keep results computed by older code, and record that"
+    )
+
+
+def _paper(command: argparse.ArgumentParser) -> None:
+    command.epilog = PAPER
+    command.add_argument("name", nargs="?", metavar="NAME", help="name of the paper; without one, all are listed")
+    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="changes to its preset, as for sweep")
+    _launch(command)
+    command.add_argument("--to", metavar="FOLDER", help="also copy the table, its page and its files to this folder")
+    command.add_argument(
+        "--format", choices=("table", "json", "csv", "markdown"), default="table", help="format of the table on stdout"
+    )
+    command.add_argument(
+        "--joblib",
+        action="store_true",
+        help="also export the fitted classifier as .joblib, which runs code when it is loaded",
+    )
+    command.usage = "backbench paper [options] [NAME [KEY=VALUE ...]] [-- SNAKEMAKE OPTIONS]"
+
+
+def _audit(command: argparse.ArgumentParser) -> None:
+    command.epilog = AUDIT
+    command.usage = "backbench audit [options] [PATH] [KEY=VALUE ...]"
+    command.add_argument(
+        "overrides", nargs="*", metavar="PATH | KEY=VALUE", help="the collection and its options, as for sweep"
+    )
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with status 1 if a file is unreadable, or an image is duplicated, in two splits or in two classes",
+    )
+    command.add_argument("--json", action="store_true", help="print audit.json instead of the summary")
+    command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
+
+
+def _filter(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--filter", action="append", default=[], metavar="COND", help=text)
+
+
+def _runs(command: argparse.ArgumentParser) -> None:
+    _filter(command, "such as k>=5 or backbone.name=pixels; repeatable")
+    command.add_argument(
+        "--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts in descending order (--sort -nmi)"
+    )
+    command.add_argument("--columns", help="columns to show, separated by commas")
+    command.add_argument("--limit", type=_positive, help="show at most this many rows (default of a table: 40)")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+
+def _leaderboard(command: argparse.ArgumentParser) -> None:
+    _filter(command, "such as k>=5 or backbone.name=pixels; repeatable")
+    command.add_argument("--limit", type=_positive, default=8, help="rows per table (default: 8)")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+
+def _select(command: argparse.ArgumentParser) -> None:
+    command.epilog = SELECT
+    _filter(command, "such as backbone.name=pixels or chain=pca50; repeatable")
+    command.add_argument("--policy", metavar="NAME", help="a policy in conf/selection (default: that of the sweep)")
+    command.add_argument(
+        "--metric", action="append", default=[], metavar="NAME", help="rank by this metric; repeatable"
+    )
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+
+def _compare(command: argparse.ArgumentParser) -> None:
+    command.epilog = COMPARE
+    command.add_argument(
+        "hashes", nargs="*", metavar="HASH", help="config hashes (or unique prefixes) of two or more runs"
+    )
+    command.add_argument(
+        "--by", metavar="COLUMN", help="compare the values of a column instead, such as classifier.name or k"
+    )
+    _filter(command, "with --by: such as backbone.name=pixels; repeatable")
+    command.add_argument("--metric", action="append", default=[], metavar="NAME", help="metric to compare; repeatable")
+    command.add_argument(
+        "--over",
+        choices=("auto", "images", "seeds", "datasets"),
+        default="auto",
+        help="what to pair by (default: images where both runs predict them, else seeds and data sets)",
+    )
+    command.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def _report(command: argparse.ArgumentParser) -> None:
+    command.epilog = REPORT
+    command.add_argument(
+        "sweep", nargs="?", help="id of a sweep, or a unique prefix of it (default: the newest with results)"
+    )
+    command.add_argument("--to", metavar="FILE", help="also write the page to this file")
+
+
+def _plot(command: argparse.ArgumentParser) -> None:
+    command.epilog = PLOT
+    command.add_argument("hash", help="config hash of a run, id of a sweep, or a unique prefix of either")
+    command.add_argument("kinds", nargs="*", metavar="KIND", help="pictures to draw (default: all that can be drawn)")
+    command.add_argument(
+        "--list", action="store_true", help="list all pictures: which are drawn, and why others cannot be"
+    )
+    command.add_argument("--to", metavar="FOLDER", help="also copy the pictures to this folder")
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    command.epilog = EXPORT
+    command.add_argument("hash", help="config hash or a unique prefix of it")
+    command.add_argument("--to", metavar="FOLDER", help="write to this folder (default: results/exports/HASH)")
+    command.add_argument(
+        "--joblib",
+        action="store_true",
+        help="also export the fitted classifier as .joblib, which runs code when it is loaded",
+    )
+
+
+def _show(command: argparse.ArgumentParser) -> None:
+    command.add_argument("hash", help="config hash or a unique prefix of it")
+    command.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def _diff(command: argparse.ArgumentParser) -> None:
+    command.add_argument("first", help="config hash or a unique prefix of it")
+    command.add_argument("second", help="config hash or a unique prefix of it")
+
+
+def _reproduce(command: argparse.ArgumentParser) -> None:
+    command.add_argument("hash", help="config hash or a unique prefix of it")
+    command.add_argument(
+        "--tolerance", type=float, default=1e-4, help="relative tolerance on other machines or versions (default: 1e-4)"
+    )
+    command.add_argument("--keep", metavar="FOLDER", help="keep the intermediate results in this folder")
+    command.add_argument("--uri", help="MLflow address to take the run from if the results folder does not hold it")
+
+
+def _track(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--uri", help="MLflow address (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
+
+
+def _ui(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=_port, default=5000, help="port from 1 to 65535 (default: 5000)")
+    command.add_argument("--host", default="127.0.0.1", help="address of this machine (default: 127.0.0.1)")
+    command.add_argument("--uri", help="MLflow database (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
+
+
+# What each command adds to its parser.
+ARGUMENTS = {
+    "audit": _audit,
+    "plan": _plan,
+    "sweep": _sweep,
+    "paper": _paper,
+    "runs": _runs,
+    "leaderboard": _leaderboard,
+    "select": _select,
+    "compare": _compare,
+    "report": _report,
+    "plot": _plot,
+    "export": _export,
+    "show": _show,
+    "diff": _diff,
+    "reproduce": _reproduce,
+    "track": _track,
+    "ui": _ui,
+}
