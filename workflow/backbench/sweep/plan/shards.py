@@ -61,8 +61,8 @@ def cut(stages: Mapping[str, Stage]) -> dict[str, Shard]:
             continue
         key = (KINDS.index(stage.kind), tuple(sorted(stage.parents.items())), stage.family, _own(stage))
         families.setdefault(key, []).append(stage)
-    found = (_shard(pack) for pack in _packs(families, stages))
-    return {shard.id: shard for shard in found}
+    shards = (_shard(pack) for pack in _packs(families, stages))
+    return {shard.id: shard for shard in shards}
 
 
 def scoring(stages: Mapping[str, Stage]) -> dict[str, Shard]:
@@ -71,8 +71,8 @@ def scoring(stages: Mapping[str, Stage]) -> dict[str, Shard]:
     for stage in stages.values():
         if stage.kind in HEADS:
             matrices.setdefault(stage.parents["matrix"], []).append(stage)
-    found = (_scoring(members, stages) for members in matrices.values())
-    return {shard.id: shard for shard in found}
+    shards = (_scoring(members, stages) for members in matrices.values())
+    return {shard.id: shard for shard in shards}
 
 
 def _scoring(members: Sequence[Stage], stages: Mapping[str, Stage]) -> Shard:

@@ -44,18 +44,18 @@ class Row:
     @cached_property
     def stages(self) -> dict[str, str]:
         """Hash of every stage by kind; the matrices by the head that works on them."""
-        found = {}
+        hashes = {}
         for head, member in self.run.stages.items():
-            found[head] = member
+            hashes[head] = member
             for role, (kind, ref) in self.plan.stages[member].parents.items():
-                found[f"{head}.matrix" if role == "matrix" and kind == "matrix" else kind] = ref
-        return dict(sorted(found.items(), key=lambda item: KINDS.index(item[0].split(".")[-1])))
+                hashes[f"{head}.matrix" if role == "matrix" and kind == "matrix" else kind] = ref
+        return dict(sorted(hashes.items(), key=lambda item: KINDS.index(item[0].split(".")[-1])))
 
     @cached_property
     def members(self) -> list[str]:
         """The run's heads and every stage before them, in the order of the chain."""
-        found = plans.ancestors(self.plan.stages, self.run.stages.values())
-        return sorted(found, key=lambda member: (KINDS.index(self.plan.stages[member].kind), member))
+        members = plans.ancestors(self.plan.stages, self.run.stages.values())
+        return sorted(members, key=lambda member: (KINDS.index(self.plan.stages[member].kind), member))
 
     @cached_property
     def status(self) -> str:
@@ -79,16 +79,13 @@ class Row:
     @property
     def heads(self) -> dict[str, Mapping[str, Any]]:
         """Record of each head that has one: of a fit with its scores, of which neither is missing."""
-        found = {kind: member for kind, member in self.run.stages.items() if kind in HEADS}
-        return {kind: self.records[member] for kind, member in found.items() if self._there(member)}
+        hashes = {kind: member for kind, member in self.run.stages.items() if kind in HEADS}
+        return {kind: self.records[member] for kind, member in hashes.items() if self._there(member)}
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        found = {}
-        for record in self.heads.values():
-            for name, value in record["metrics"].items():
-                found[name] = math.nan if value is None else value
-        return found
+        pairs = (pair for record in self.heads.values() for pair in record["metrics"].items())
+        return {name: math.nan if value is None else value for name, value in pairs}
 
     @cached_property
     def curves(self) -> dict[str, list[float]]:
@@ -103,16 +100,16 @@ class Row:
     @cached_property
     def params(self) -> dict[str, Any]:
         """Dotted parameters: ``backbone.name``, ``clusterer.name``, ``k``, ``classifier.name``..."""
-        found = dict(_flat("dataset", self.config["dataset"]["config"]))
-        found |= _flat("backbone", self.config["features"]["config"])
+        params = dict(_flat("dataset", self.config["dataset"]["config"]))
+        params |= _flat("backbone", self.config["features"]["config"])
         if "images" in self.config:
-            found |= _flat("backbone.image", self.config["images"]["config"])
+            params |= _flat("backbone.image", self.config["images"]["config"])
         for head in HEADS:
             if head in self.run.stages:
-                found |= _head_params(head, self.config[head]["config"])
-                found[f"{head}.chain"] = self.chain(head)
-        chains = {found[f"{head}.chain"] for head in HEADS if f"{head}.chain" in found}
-        return found | ({"chain": chains.pop()} if len(chains) == 1 else {})
+                params |= _head_params(head, self.config[head]["config"])
+                params[f"{head}.chain"] = self.chain(head)
+        chains = {params[f"{head}.chain"] for head in HEADS if f"{head}.chain" in params}
+        return params | ({"chain": chains.pop()} if len(chains) == 1 else {})
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -146,16 +143,16 @@ class Row:
     @cached_property
     def versions(self) -> dict[str, str]:
         """Library versions; where stages differ, all of them."""
-        found: dict[str, set[str]] = {}
+        versions: dict[str, set[str]] = {}
         for member in self.members:
             for name, version in self._provenance(member).get("versions", {}).items():
-                found.setdefault(name, set()).add(version)
-        return {name: ", ".join(sorted(values)) for name, values in found.items()}
+                versions.setdefault(name, set()).add(version)
+        return {name: ", ".join(sorted(values)) for name, values in versions.items()}
 
     def provenance(self, key: str) -> dict[str, Any]:
         """One key of the provenance of every recorded stage, by kind."""
-        found = {kind: self._provenance(member).get(key) for kind, member in self.stages.items()}
-        return {kind: value for kind, value in found.items() if value is not None}
+        values = {kind: self._provenance(member).get(key) for kind, member in self.stages.items()}
+        return {kind: value for kind, value in values.items() if value is not None}
 
     def _provenance(self, member: str) -> Mapping[str, Any]:
         return self.records[member]["provenance"] if member in self.records else {}
@@ -168,8 +165,8 @@ def rows(plan: Plan, records: Records) -> list[Row]:
 
 def read_records(plan: Plan, store: Store) -> dict[str, Mapping[str, Any]]:
     """The records that the store holds of a plan's members; a fit is there with its scores, or not at all."""
-    found = ((key, scored.read(stage.kind, key, store)) for key, stage in plan.stages.items())
-    return _asked(plan, {key: record for key, record in found if record and scored.scored(record)})
+    records = {key: scored.read(stage.kind, key, store) for key, stage in plan.stages.items()}
+    return _asked(plan, {key: record for key, record in records.items() if record and scored.scored(record)})
 
 
 def _asked(plan: Plan, records: Records) -> dict[str, Mapping[str, Any]]:
@@ -248,26 +245,26 @@ def joined_records(plan: Plan) -> Records:
 
 def all_rows(store: Store) -> list[Row]:
     """Rows of all sweeps made here, one per config hash, from the store or else from the joined results."""
-    found: dict[str, Row] = {}
+    by_hash: dict[str, Row] = {}
     for plan in saved_plans():
         records = {**joined_records(plan), **read_records(plan, store)}
         for row in rows(plan, records):
-            if row.status != PENDING or row.config_hash not in found:
-                found[row.config_hash] = row
-    return list(found.values())
+            if row.status != PENDING or row.config_hash not in by_hash:
+                by_hash[row.config_hash] = row
+    return list(by_hash.values())
 
 
 def _head_params(head: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters of a head under the names of its configuration groups."""
     if head == "retrieval":
         return dict(_flat("retrieval", config))
-    found: dict[str, Any] = {}
+    params: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
-            found |= _flat(key, value)
+            params |= _flat(key, value)
         else:
-            found[key if key in ("k", "seed") else f"{head}.{key}"] = value
-    return found
+            params[key if key in ("k", "seed") else f"{head}.{key}"] = value
+    return params
 
 
 def _flat(prefix: str, config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -287,12 +284,12 @@ def unique(prefix: str, hashes: Iterable[str]) -> str:
         If none does (the nearest is named) or several do.
     """
     known = sorted(set(hashes))
-    found = [full for full in known if full.startswith(prefix.lower())]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        shown = ", ".join(hashing.short(full) for full in found[:5])
-        raise ConfigError(f"{prefix}: {len(found)} runs start with it ({shown}...); give more digits.")
+    matches = [full for full in known if full.startswith(prefix.lower())]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        shown = ", ".join(hashing.short(full) for full in matches[:5])
+        raise ConfigError(f"{prefix}: {len(matches)} runs start with it ({shown}...); give more digits.")
     near = _nearest_hash(prefix.lower(), known)
     hint = f" The nearest is {hashing.short(near)}." if near else " No runs are recorded yet."
     raise ConfigError(f"{prefix}: no run with this config hash is recorded here.{hint}")

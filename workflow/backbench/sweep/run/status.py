@@ -96,13 +96,13 @@ def _needed(plan: Plan, states: Mapping[str, str], unscored: Iterable[str]) -> s
     waiting += [run.stages["features"] for run in plan.runs.values() if not set(run.stages) & set(HEADS)]
     fits = (plan.stages[member] for member in unscored)
     waiting += [fit.parents[role][1] for fit in fits for role in scored.READS[fit.kind]]
-    found: set[str] = set()
+    needed: set[str] = set()
     while waiting:
         member = waiting.pop()
-        if member not in found and states[member] != CURRENT:
-            found.add(member)
+        if member not in needed and states[member] != CURRENT:
+            needed.add(member)
             waiting.extend(ref for _, ref in plan.stages[member].reads.values())
-    return found
+    return needed
 
 
 def sync_receipts(plan: Plan, status: Status) -> None:

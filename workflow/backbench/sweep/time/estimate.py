@@ -117,8 +117,8 @@ class Expectation:
 
 def members(plan: Plan, status: Status, cores: int = 0) -> dict[str, float]:
     """Expected seconds of every needed member and of every fit that is scored by itself, see :class:`Expectation`."""
-    found = Expectation(plan, status, cores)
-    return {**found.members, **found.scores}
+    expected = Expectation(plan, status, cores)
+    return {**expected.members, **expected.scores}
 
 
 def gpu() -> bool:
