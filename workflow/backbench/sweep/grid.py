@@ -31,7 +31,7 @@ class Stage:
     code: str
     aids: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     scoring: str = ""
-    same_code: tuple[str, ...] = ()
+    same_code: tuple[str, ...] = field(default=(), compare=False)
 
     def made(self, record: Mapping[str, Any]) -> bool:
         """Whether a record was made by today's code, or by code that is declared to have the same results."""
