@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent
 NEUTRAL = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
-        *("paths", "files", "store", "schema", "plugins", "hashing", "code", "stage", "provenance"),
+        *("paths", "files", "store", "schema", "plugins", "hashing", "code", "stage", "provenance", "derived"),
         "datasets._registry",
     )
 )
