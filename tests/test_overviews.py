@@ -267,7 +267,7 @@ def test_entries_of_a_board_with_the_options_that_tell_them_apart():
     ward = entry(1, estimate(0.6, 0.5, 0.7, "images"), k=10, **{"clusterer.linkage": "ward"})
     average = entry(1, estimate(0.5), k=10, **{"clusterer.linkage": "average"})
     other = entry(3, estimate(0.4), k=8, **{"clusterer.linkage": "ward", "clustering.chain": "pca50"})
-    table = SimpleNamespace(board=BOARD, title="Clusterings", entries=[ward, average, other], note="")
+    table = SimpleNamespace(spec=BOARD, title="Clusterings", entries=[ward, average, other], note="")
     found = leaderboard_intervals.listing_of(table)
     assert [own.name for own in found.entries] == [
         "pixels agglomerative k=10 linkage=ward",
@@ -280,7 +280,7 @@ def test_entries_of_a_board_with_the_options_that_tell_them_apart():
 
 def test_the_best_twelve_of_a_board_are_listed():
     entries = [entry(at + 1, estimate(1 - at / 100), k=at) for at in range(30)]
-    found = leaderboard_intervals.listing_of(SimpleNamespace(board=BOARD, title="All", entries=entries, note=""))
+    found = leaderboard_intervals.listing_of(SimpleNamespace(spec=BOARD, title="All", entries=entries, note=""))
     assert len(found.entries) == 12 and found.title == "All: 12 of 30"
 
 
@@ -356,12 +356,12 @@ def test_clusterers_are_compared_at_the_k_nearest_to_the_number_of_classes():
     found = blocks.clusterers(swept(*CLUSTERED).rows)
     assert set(found.methods) == {"kmeans", "dbscan"} and found.note.startswith("k=10")
     assert {value for row in found.values for value in row} == {0.5, 0.3}
-    assert found.lacks.startswith("2 clusterers over 4 blocks; it takes 3 over 5")
+    assert found.lacks.startswith("2 clusterers over 4 blocks; a test takes 3 over 5")
 
 
 def test_too_few_blocks_are_no_test():
     lacking = critical_difference.lacks(swept(*GRID, "clusterer=none", "classifier=knn,random_forest,mlp"))
-    assert lacking == "3 classifiers over 2 blocks; it takes 3 over 5"
+    assert lacking == "3 classifiers over 2 blocks; a test takes 3 over 5"
 
 
 def test_the_diagram_of_a_sweep():

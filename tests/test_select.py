@@ -11,7 +11,7 @@ import pytest
 
 from backbench import cli, paths, planning
 from backbench.cli import select
-from backbench.evaluate import record
+from backbench.evaluate import answer
 from backbench.store import Store
 from backbench.sweep.plan import frozen
 from backbench.sweep.results import ledger
@@ -160,7 +160,7 @@ def test_without_results_it_says_what_makes_some(capsys):
 def test_without_clusterings_there_is_nothing_to_say(capsys):
     found = made("clusterer=none")
     assert call(capsys)[0] == 2
-    assert select.told(record.record(found, rows_of(found))) == []
+    assert select.told(answer_of(found).selection) == []
 
 
 @pytest.mark.parametrize(
@@ -177,25 +177,23 @@ def test_a_grid_in_few_words(ks, text):
     assert select.grid(list(ks)) == text
 
 
-def rows_of(found):
-    return ledger.rows(found, ledger.read_records(found, Store(paths.store())))
+def answer_of(found):
+    rows = ledger.rows(found, ledger.read_records(found, Store(paths.store())))
+    return answer.SweepAnswer(found, rows, Store(paths.store()))
 
 
 def test_a_sweep_ends_with_a_line_for_each_of_the_first_representations():
     found = made(*KMEANS, "chain=none,pca50")
-    lines = select.told(record.record(found, rows_of(found)))
+    lines = select.told(answer_of(found).selection)
     assert [line[:19] for line in lines] == ["chosen for pixels: ", "chosen for pixels, ", "which k, and how it"]
-    many = {"representations": [*record.read(found)["representations"]] * 3}
+    many = {"representations": [*answer_of(found).selection["representations"]] * 3}
     assert len(select.told(many)) == 5 and select.told(many)[-1].startswith("... and for 2 more")
 
 
 def test_the_summary_in_mlflow_names_the_choice():
     found = made(*KMEANS)
-    rows = rows_of(found)
-    assert record.FILE not in {one.path.name for one in sweeps.summary(found, rows, "", "fashion_mnist").files}
-    record.record(found, rows)
-    summary = sweeps.summary(found, rows, "", "fashion_mnist")
-    assert record.path_of(found) in {one.path for one in summary.files}
+    summary = sweeps.summary(answer_of(found), "fashion_mnist", "")
+    assert found.folder / answer.FILE in {file.path for file in summary.files}
     assert summary.tags["selection.policy"] == "published"
     assert summary.tags["selection.chosen"].startswith("pixels: kmeans k=2 (run ")
-    assert "selection.chosen" not in sweeps.summary(found, rows, "", "another").tags
+    assert answer_of(found).chosen("another") == []

@@ -6,10 +6,11 @@ depends on the cache: any of it may be deleted at any time, and is made again.
 """
 
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ class Derived:
         except (OSError, StoreError) as error:
             log.warning("%s", error)
             return None
-        return Content(record["info"], arrays)
+        return Content(json.loads(record["info"]), arrays)
 
     def ensure(self, make: Callable[[], Content]) -> Content:
         """What the cache holds, or else what `make` returns, which is cached; a store that cannot be written is not."""
@@ -76,16 +77,19 @@ class Derived:
             content = self.read()
             if content is None:
                 began = time.perf_counter()
-                content = make()
-                if content.lasting:
-                    self._write(content, time.perf_counter() - began)
+                made = make()
+                # As text, for the store sorts keys: who reads it gets the order in which it was made.
+                text = json.dumps(made.info, allow_nan=False)
+                if made.lasting:
+                    self._write(made, text, time.perf_counter() - began)
+                content = replace(made, info=json.loads(text))
             return content
 
-    def _write(self, content: Content, seconds: float) -> None:
+    def _write(self, content: Content, text: str, seconds: float) -> None:
         record = {
             "status": DONE,
             "origin": self.origin,
-            "info": content.info,
+            "info": text,
             "provenance": {
                 "versions": provenance.versions(),
                 "git": provenance.git_commit(),

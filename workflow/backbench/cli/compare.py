@@ -117,7 +117,7 @@ def _by(args: argparse.Namespace, rows: Sequence[Row]) -> int:
 def _ranks(found: Methods) -> None:
     from rich.table import Table
 
-    print(f"{found.found.metric} by {found.column}, over {len(found.found.blocks)} {methods.SAID[found.over]}")
+    print(f"{found.table.metric} by {found.column}, over {len(found.table.blocks)} {methods.BLOCKS_OVER[found.over]}")
     if found.lacks:
         print(f"not compared: {found.lacks}")
         return

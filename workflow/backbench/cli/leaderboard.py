@@ -3,15 +3,17 @@
 import argparse
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from backbench import hashing, paths
 from backbench.cli import panel
 from backbench.cli.plan import say
-from backbench.evaluate import agreement, boards, standings
-from backbench.evaluate.boards import by_dataset
-from backbench.evaluate.standings import Entry, Table
+from backbench.evaluate import agreement, answer, leaderboard_specs, leaderboards
+from backbench.evaluate.agreement import Agreement
+from backbench.evaluate.answer import DatasetAnswer
+from backbench.evaluate.leaderboard_specs import by_dataset
+from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
@@ -41,13 +43,14 @@ def run(args: argparse.Namespace) -> int:
     rows = [row for row in rows if row.config_hash in kept]
     if not rows:
         raise ConfigError("no runs are recorded here that meet this; `backbench sweep` makes some.")
+    answers = answer.by_dataset(rows, store, panel.counting("resampling images"))
     if args.format == "table":
-        show(rows, args.limit, sys.stdout, store)
+        show(answers, args.limit, sys.stdout)
         return 0
     records = [
-        {"dataset": title, "board": table.board.head, "title": table.title, **_machine(table, entry)}
-        for title, group in by_dataset(rows).items()
-        for table in _tables(group, store)
+        {"dataset": title, "board": table.spec.head, "title": table.title, **_machine(table, entry)}
+        for title, group in answers.items()
+        for table in group.leaderboards
         for entry in table.entries[: args.limit]
     ]
     names = list(dict.fromkeys(key for record in records for key in record))
@@ -55,61 +58,56 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _tables(rows: Sequence[Row], store: Store) -> list[Table]:
-    return standings.tables(rows, store, panel.counting("resampling images"))
-
-
-def show(rows: Sequence[Row], limit: int = 5, target: object = None, store: Store | None = None) -> None:
-    """Print the boards to a terminal."""
+def show(answers: Mapping[str, DatasetAnswer], limit: int = 5, target: object = None) -> None:
+    """Print the leaderboards of data sets, by their titles, to a terminal."""
     console = screen(target or sys.stderr)
-    groups = by_dataset(rows)
-    for title, group in groups.items():
-        if len(groups) > 1:
+    for title, group in answers.items():
+        if len(answers) > 1:
             console.print(f"\n[bold]{title}[/bold]")
-        for table in _tables(group, store or Store(paths.store())):
+        for table in group.leaderboards:
             console.print()
             grid, whole = _grid(table, limit, console.width)
             console.print(grid)
             room = "" if whole else " There is no room for the intervals here; --format csv has them."
-            console.print(f"  {standings.words(table)}{room}", markup=False, soft_wrap=True)
-        if misled := _misled(group):
+            console.print(f"  {leaderboards.words(table)}{room}", markup=False, soft_wrap=True)
+        if misled := _misled(group.agreements):
             console.print("\nwarning: internal metrics would choose worse than the classes show:", markup=False)
             for line in misled:
                 console.print(f"  {line}", markup=False, soft_wrap=True)
-    warn(rows)
+    warn([row for group in answers.values() for row in group.rows])
 
 
-def _misled(rows: Sequence[Row]) -> list[str]:
+def _misled(agreements: Sequence[Agreement]) -> list[str]:
     """Where an internal metric would choose a much worse clustering than the classes would: the dearest choice of each
     feature space, the worst spaces first."""
     dearest: dict[tuple[str, str], str] = {}
-    for one in agreement.disagreements(rows):
+    for one in agreement.disagreements(agreements):
         dearest.setdefault((one.matrix, one.space), one.text)
     lines = list(dearest.values())
     more = [f"in {len(lines) - WARNINGS} more feature spaces they mislead by less"] if len(lines) > WARNINGS else []
     return [*lines[:WARNINGS], *more]
 
 
-def _grid(table: Table, limit: int, width: int) -> tuple["Grid", bool]:
+def _grid(table: Leaderboard, limit: int, width: int) -> tuple["Grid", bool]:
     """The best of a table, and whether it shows all the intervals of the ranking metric that there are."""
     from rich.markup import escape
     from rich.table import Table as Grid
 
     entries = table.entries[:limit]
-    params = [*table.board.params, *boards.varying(table.board, [entry.row for entry in table.entries])]
+    params = [*table.spec.params, *leaderboard_specs.varying(table.spec, [entry.row for entry in table.entries])]
     records = [{"": _rank(entry), **_record(table, entry, params)} for entry in entries]
     names, interval = _fitting(table, params, records, width)
     for record, entry in zip(records, entries, strict=True):
-        record[table.board.rank] = _value(entry, table.board.rank, interval)
+        record[table.spec.rank] = _value(entry, table.spec.rank, interval)
     title = escape(f"{table.title}: {len(records)} of {len(table.entries)}")
     grid = Grid(title=title, title_justify="left", box=None)
     for name in names:
-        kept = _width(name, records) - 2 if name in ("", "k", table.board.rank) else None
+        kept = _width(name, records) - 2 if name in ("", "k", table.spec.rank) else None
         justify = "left" if name in params else "right"
         grid.add_column(_heading(name), justify=justify, no_wrap=True, min_width=kept)
     for record in records:
         grid.add_row(*(escape(cell(record.get(name))) for name in names))
-    return grid, interval or not any(entry.values[table.board.rank].over for entry in entries)
+    return grid, interval or not any(entry.values[table.spec.rank].over for entry in entries)
 
 
 def _rank(entry: Entry) -> str:
@@ -117,9 +115,9 @@ def _rank(entry: Entry) -> str:
     return f"{entry.rank}=" if entry.tied > 1 else f"{entry.rank} "
 
 
-def _record(table: Table, entry: Entry, params: Iterable[str]) -> Record:
+def _record(table: Leaderboard, entry: Entry, params: Iterable[str]) -> Record:
     shown: Record = {name: entry.params.get(name) for name in params}
-    shown |= {name: entry.values[name].mean for name in table.board.metrics if name in entry.values}
+    shown |= {name: entry.values[name].mean for name in table.spec.metrics if name in entry.values}
     seeds = {"seeds": len(entry.rows), "stability": entry.stability}
     return {**shown, **seeds, "run": hashing.short(entry.config_hash)}
 
@@ -131,20 +129,22 @@ def _value(entry: Entry, metric: str, interval: bool) -> str:
     return f"{cell(own.mean)}{between}"
 
 
-def _fitting(table: Table, params: Sequence[str], records: Sequence[Record], width: int) -> tuple[list[str], bool]:
+def _fitting(
+    table: Leaderboard, params: Sequence[str], records: Sequence[Record], width: int
+) -> tuple[list[str], bool]:
     """The columns that a terminal has room for, and whether the ranking metric has its interval: the last metrics go
     first, then the interval, then all but that metric."""
     extra = [name for name, least in (("seeds", 2), ("stability", -2)) if _any(records, name, least)]
-    metrics, interval = list(table.board.metrics), True
+    metrics, interval = list(table.spec.metrics), True
     between = {
-        "": max((len(_value(entry, table.board.rank, True)) for entry in table.entries[: len(records)]), default=0)
+        "": max((len(_value(entry, table.spec.rank, True)) for entry in table.entries[: len(records)]), default=0)
     }
 
     def columns() -> list[str]:
         return ["", *params, *metrics, *extra, "run"]
 
     def taken() -> int:
-        more = between[""] - _width(table.board.rank, records) + 2 if interval else 0
+        more = between[""] - _width(table.spec.rank, records) + 2 if interval else 0
         return sum(_width(name, records) for name in columns()) + max(more, 0)
 
     while taken() > width and (interval or len(metrics) > 1):
@@ -178,17 +178,19 @@ def _heading(name: str) -> str:
     return SHORT.get(last, last)
 
 
-def _machine(table: Table, entry: Entry) -> Record:
+def _machine(table: Leaderboard, entry: Entry) -> Record:
     """An entry as programs read it: the interval of the ranking metric, then those of the others by name."""
-    own, board = entry.values[table.board.rank], table.board
-    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": board.rank}
-    shown = _record(table, entry, [*board.params, *boards.varying(board, [one.row for one in table.entries])])
+    ranked, spec = entry.values[table.spec.rank], table.spec
+    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": spec.rank}
+    shown = _record(
+        table, entry, [*spec.params, *leaderboard_specs.varying(spec, [other.row for other in table.entries])]
+    )
     hash_ = {"run": shown.pop("run")}
-    between = {"low": own.low, "high": own.high, "over": own.over}
+    between = {"low": ranked.low, "high": ranked.high, "over": ranked.over}
     others = {
         f"{name}_{end}": getattr(value, end)
         for name, value in entry.values.items()
-        if name != board.rank and value.over
+        if name != spec.rank and value.over
         for end in ("low", "high")
     }
     return {**place, **shown, **between, **others, **hash_}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
 from backbench.cli.leaderboard import by_dataset, cell, screen, warn
-from backbench.evaluate import record, selection
+from backbench.evaluate import recommendations, selection
 from backbench.evaluate.best_k import CRITERIA, Choice, Family
 from backbench.evaluate.candidates import Representation, representations
-from backbench.evaluate.record import Answer
+from backbench.evaluate.recommendations import Recommendation
 from backbench.evaluate.selection import Decision, Policy
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
@@ -30,7 +30,7 @@ SHOWN_METRICS = catalogue.checked(
 LISTED_KS = 6
 TOLD = 4
 
-Groups = Mapping[str, list[tuple[Answer, Policy]]]
+Groups = Mapping[str, list[tuple[Recommendation, Policy]]]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 def told(found: Mapping[str, Any]) -> list[str]:
     """What the end of a sweep says of its decisions: a line for each representation, of many the first ones."""
-    lines = [f"chosen for {line}" for line in record.lines(found["representations"][:TOLD])]
+    lines = [f"chosen for {line}" for line in recommendations.lines(found["representations"][:TOLD])]
     hidden = len(found["representations"]) - TOLD
     if hidden > 0:
         lines.append(f"... and for {hidden} more representations: backbench select")
@@ -75,9 +75,11 @@ def _answers(rows: Sequence[Row], asked: Policy | None, metrics: Sequence[str]) 
         plans = {row.run.stages["clustering"]: row.plan for row in group if "clustering" in row.run.stages}
         found = []
         for one in representations(group):
-            policy = asked or record.policy_of(max(_plans(one, plans), key=lambda plan: plan.path.stat().st_mtime))
+            policy = asked or recommendations.policy_of(
+                max(_plans(one, plans), key=lambda plan: plan.path.stat().st_mtime)
+            )
             policy = selection.with_metrics(policy, metrics) if metrics else policy
-            found.append((record.answer(one, policy), policy))
+            found.append((recommendations.recommend(one, policy), policy))
         groups[title] = found
     return groups
 
@@ -104,7 +106,7 @@ def _show(groups: Groups) -> None:
         console.print()
 
 
-def _table(answer: Answer) -> "Table":
+def _table(answer: Recommendation) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
@@ -166,7 +168,7 @@ def _counted(reasons: Sequence[str]) -> str:
 
 def _json(groups: Groups) -> str:
     found = [
-        {"policy": record.policy_json(policy), **record.plain(answer)}
+        {"policy": recommendations.policy_json(policy), **recommendations.plain(answer)}
         for answers in groups.values()
         for answer, policy in answers
     ]
@@ -184,7 +186,7 @@ def _csv(groups: Groups) -> str:
     return tables.to_csv(records, list(dict.fromkeys(key for one in records for key in one)))
 
 
-def _named(answer: Answer) -> tables.Record:
+def _named(answer: Recommendation) -> tables.Record:
     one = answer.representation
     named = {"dataset": one.dataset, "dataset_hash": one.dataset_hash, "backbone": one.backbone, "chain": one.chain}
     return {**named, "scope": one.scope, "matrix": one.matrix}

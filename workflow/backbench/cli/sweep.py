@@ -9,13 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from backbench import hashing, launching, lock, paths, planning, tracking
 from backbench.cli import leaderboard, panel, select
 from backbench.cli.plan import cores, describe, say
 from backbench.datasets import _files
-from backbench.evaluate import record
+from backbench.evaluate.answer import SweepAnswer
 from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.reports import sweep as pages
@@ -52,12 +51,15 @@ class Swept:
     plan: Plan
     store: Store
     records: ledger.Records
-    rows: list[ledger.Row]
-    chosen: dict[str, Any]
+    answer: SweepAnswer
     failed: int
     computed: int
     announced: Announced
     started: float
+
+    @property
+    def rows(self) -> Sequence[ledger.Row]:
+        return self.answer.rows
 
     @property
     def taken(self) -> float:
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             return rehearse(planned, args)
         swept = compute(planned, args, started)
         outcome = track(swept)
-        leaderboard.show(swept.rows)
+        leaderboard.show(swept.answer.datasets)
         _tell(swept)
         return max(swept.failed, outcome)
 
@@ -193,24 +195,24 @@ def _explain(plan: Plan, launched: float) -> None:
                 say("\n".join([f"{shard.kind} {shard.family} ({shown(shard.log)}):", *(f"  {w}" for w in words)]))
 
 
-def _joined(plan: Plan, store: Store) -> tuple[ledger.Records, list[ledger.Row], dict[str, Any]]:
-    """Join what there is; Snakemake did that already where all went well, and nothing is written twice."""
+def _joined(plan: Plan, store: Store) -> tuple[ledger.Records, SweepAnswer]:
+    """Join what there is and answer from it; Snakemake joined it where all went well, and nothing is written twice."""
     records = ledger.read_records(plan, store)
     states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
     if not ledger.joined(plan, states):
         ledger.join(plan, records)
-    rows = ledger.rows(plan, records)
-    chosen = record.record(plan, rows)
-    if not launching.page(plan).exists() and any(row.heads for row in rows):
-        pages.write(plan, rows, store)
-    return records, rows, chosen
+    answer = SweepAnswer(plan, ledger.rows(plan, records), store, panel.counting("resampling images"))
+    answer.write()
+    if not launching.page(plan).exists() and any(row.heads for row in answer.rows):
+        pages.write(answer)
+    return records, answer
 
 
 def _tell(swept: Swept) -> None:
     """What came of a sweep, and where to look at it."""
     plan, rows, records = swept.plan, swept.rows, swept.records
     tell_counts(rows)
-    for line in select.told(swept.chosen):
+    for line in select.told(swept.answer.selection):
         say(line)
     for finding in [*_left_out(records), *_audits(plan, records, swept.store)]:
         say(finding)
@@ -271,7 +273,7 @@ def _audits(plan: Plan, records: ledger.Records, store: Store) -> list[str]:
 def track(swept: Swept) -> int:
     """Record a sweep in MLflow; returns 1 where that does not answer, else 0."""
     try:
-        report = sweeps.record(swept.plan, swept.rows, progress=panel.counting("recording in MLflow"))
+        report = sweeps.record(swept.answer, progress=panel.counting("recording in MLflow"))
     except tracking.TrackingUnavailable as error:
         say(str(error))
         return 1

@@ -32,6 +32,13 @@ from backbench.metrics._entry import (
 )
 from backbench.schema import ConfigError, refuse
 
+__all__ = [
+    *("CLASSIFICATION", "CLUSTERED", "CLUSTERING", "CLUSTERS", "COLUMNS", "DEPTH", "DISTANCES", "DOWN", "ELBOW"),
+    *("ENTRIES", "ESTIMATES", "LABELS", "NEIGHBOURS", "NEITHER", "POLICIES", "PREDICTIONS", "QUERIES", "REPLICATES"),
+    *("REPORTED", "RETRIEVAL", "SHARE", "TEST", "UNLABELLED", "UP", "VALIDATION", "Metric"),
+    *("checked", "known", "main", "metric", "names", "ranking", "with_estimate"),
+]
+
 _internal = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, DISTANCES), high=None, across=False)
 _external = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, LABELS))
 _count = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS,), direction=NEITHER, source="")

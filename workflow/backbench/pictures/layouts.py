@@ -75,6 +75,13 @@ def shown_head(source: Source) -> str | None:
     return None
 
 
+def _shown_head(source: Source) -> str:
+    head = shown_head(source)
+    # Who has none was refused.
+    assert head is not None
+    return head
+
+
 def refusal(source: Source, method: str) -> str | None:
     """Why a run has no positions by `method`, or no tree; None where it has."""
     return _no_tree(source) if method == TREE else _no_positions(source, method)
@@ -186,7 +193,7 @@ def _derived(source: Source, method: str) -> Derived:
         parents = {role: stage.parents[role] for role in roles}
     else:
         config = {"method": method, "most": MOST_ROWS, "seed": SEED}
-        parents = {"matrix": source.matrix_ref(shown_head(source))}
+        parents = {"matrix": source.matrix_ref(_shown_head(source))}
     content = {role: (source.store.read(*ref) or {}).get("arrays") for role, ref in parents.items()}
     origin = {"config": config, "parents": parents, "content": content}
     return Derived(source.store, KIND, origin, _TREES if method == TREE else _POSITIONS)
@@ -220,7 +227,7 @@ def _placed(source: Source, derived: Derived, progress: Progress, shared: dict[s
 
     from backbench.pictures import _embedding
 
-    method, whole = derived.origin["config"]["method"], source.matrix(shown_head(source))
+    method, whole = derived.origin["config"]["method"], source.matrix(_shown_head(source))
     rows = sample(len(whole))
     x = np.asarray(whole if rows is None else whole[rows])
     near = _near(source, derived, x, _embedding.neighbours(method, len(x)), shared)

@@ -45,9 +45,10 @@ def draw(sweep: Sweep) -> Picture:
         "(best silhouette) lies on the full one (best NMI); a weak or negative rank correlation warns against picking "
         "by silhouette alone. Silhouettes compare within a panel only."
     )
-    every = (one for one in agreement.agreements(sweep.rows) if (one.internal, one.external) == (INTERNAL, EXTERNAL))
+    agreements = agreement.agreements(_spaces.clustered(sweep.rows))
+    every = (one for one in agreements if (one.internal, one.external) == (INTERNAL, EXTERNAL))
     known = {(one.matrix, one.space): one.spearman for one in every}
-    dearest = next((one for one in agreement.disagreements(sweep.rows, EXTERNAL) if one.internal == INTERNAL), None)
+    dearest = next((one for one in agreement.disagreements(agreements, EXTERNAL) if one.internal == INTERNAL), None)
     caption += f" {dearest.text}" if dearest else ""
     caption += left_out + _spaces.estimated(shown)
     return scatter.draw(

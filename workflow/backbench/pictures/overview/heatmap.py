@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, schema
-from backbench.evaluate import boards
+from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
@@ -52,7 +52,7 @@ def draw(sweep: Sweep, metric: str | None = None, x: str | None = None, y: str |
         raise ConfigError(f"received the axes x={x}, y={y} without a metric; name one, such as {ACCURACY}.")
     found, left_out = _asked(sweep, metric, x, y) if metric else _usual(sweep)
     about = f"{catalogue.metric(metric).words} over {found[0].x} and {found[0].y}" if metric else ""
-    caption = _caption(found, boards.chooser(sweep.rows))
+    caption = _caption(found, leaderboard_specs.chooser(sweep.rows))
     return heatmap.tables(sweep.heading(TITLE, about), found, caption + left_out)
 
 
@@ -140,7 +140,7 @@ def _best(groups: Sequence[Sequence[Row]], metric: str) -> float:
 
 
 def _chooser(rows: Sequence[Row], metric: str) -> str:
-    return boards.chooser(rows) if _of_test(metric) else metric
+    return leaderboard_specs.chooser(rows) if _of_test(metric) else metric
 
 
 def _mean(rows: Sequence[Row], metric: str) -> float:

@@ -11,7 +11,7 @@ from stored import N, Stored, mixed
 
 from backbench import paths
 from backbench.datasets import TEST, VALIDATION
-from backbench.evaluate import estimates, kept, resampled, standings
+from backbench.evaluate import estimates, leaderboards, resampled
 from backbench.evaluate.estimates import Replicated
 from backbench.metrics import retrieval
 from backbench.store import Store
@@ -31,8 +31,12 @@ def store():
 
 
 def table(rows, **options):
-    (found,) = standings.tables(rows, store(), **options)
+    (found,) = leaderboards.leaderboards(rows, store(), **options)
     return found
+
+
+def cached():
+    return sorted((paths.store() / "leaderboard").glob("*/*.json"))
 
 
 def name(stage):
@@ -108,7 +112,7 @@ def test_of_several_seeds_a_classifier_has_both_in_its_interval():
     own = entry.values["val_accuracy"]
     assert [row.params["seed"] for row in entry.rows] == [0, 1, 2] and entry.config_hash == entry.rows[0].config_hash
     assert own.mean == pytest.approx(np.mean([row.metrics["val_accuracy"] for row in rows])) and own.n == 300
-    alone = [standings.tables([row], store())[0].entries[0].values["val_accuracy"] for row in rows]
+    alone = [leaderboards.leaderboards([row], store())[0].entries[0].values["val_accuracy"] for row in rows]
     assert own.over == "images and seeds"
     assert own.high - own.low > 1.5 * max(one.high - one.low for one in alone)
 
@@ -196,7 +200,7 @@ def test_equal_predictions_share_a_rank_whatever_their_number():
     rows = Stored().rows("classifier=knn,lda,svm", *CLASSIFIED)
     found = table(rows)
     assert [(entry.rank, entry.tied, entry.tested) for entry in found.entries] == [(1, 3, True)] * 3
-    assert "all 3 cannot be told apart" in standings.words(found)
+    assert "all 3 rows are tied" in leaderboards.words(found)
 
 
 def test_noise_of_the_seeds_keeps_rows_together():
@@ -217,14 +221,14 @@ def test_of_many_rows_the_best_alone_are_resampled_and_it_is_said(monkeypatch):
         return mixed(truth, 0.9 - 0.02 * stage.config["classifier"]["n_neighbors"], 0)
 
     rows = Stored(predictions=predictions).rows("classifier=knn", "classifier.n_neighbors=1,5,9,13", *CLASSIFIED)
-    monkeypatch.setattr(standings, "IMAGES", 2 * N)
-    monkeypatch.setattr(standings, "BESIDE", 1)
+    monkeypatch.setattr(leaderboards, "IMAGES", 2 * N)
+    monkeypatch.setattr(leaderboards, "BESIDE", 1)
     found = table(rows)
     assert [entry.tested for entry in found.entries] == [True, True, False, False]
     assert [entry.values["val_accuracy"].over for entry in found.entries] == ["images", "images", None, None]
     assert [entry.values["accuracy"].over for entry in found.entries] == ["images", None, None, None]
     assert [entry.rank for entry in found.entries][2:] == [3, 4]
-    assert "The best 2 have intervals" in found.note and found.note in standings.words(found)
+    assert "The best 2 have intervals" in found.note and found.note in leaderboards.words(found)
 
 
 def test_progress_counts_what_is_resampled():
@@ -243,41 +247,42 @@ def test_without_arrays_rows_stand_by_their_values_and_it_is_said():
     found = table(Stored(predictions=predictions, arrays=False).rows("classifier=knn,lda,svm", *CLASSIFIED))
     assert [(entry.rank, entry.tied) for entry in found.entries] == [(1, 1), (2, 2), (2, 2)]
     assert not any(entry.tested or entry.values["accuracy"].over for entry in found.entries)
-    assert standings.words(found).startswith("The arrays of 3 results are gone")
+    assert leaderboards.words(found).startswith("The arrays of 3 results are missing")
 
 
-def test_an_array_that_is_damaged_is_no_interval_and_nothing_is_kept():
+def test_an_array_that_is_damaged_is_no_interval_and_nothing_is_cached():
     rows = Stored().rows("classifier=knn", *CLASSIFIED)
     (path,) = (paths.store() / "classification").rglob("*.npy")
     path.write_bytes(path.read_bytes()[:-4] + b"\1\2\3\4")
     assert table(rows).entries[0].values["accuracy"].over is None and "cannot be read" in table(rows).note
-    assert not list(kept.folder().glob("*.json"))
+    assert not cached()
 
 
-# Kept on disk
+# Cached
 
 
-def test_what_was_worked_out_is_read_again_and_a_damaged_file_made_anew():
+def test_what_was_computed_is_read_again_and_a_damaged_file_replaced():
     rows = Stored().rows("classifier=knn,lda", *CLASSIFIED)
     first = table(rows)
-    (file,) = kept.folder().glob("*.json")
-    body = kept.read(file.stem)
-    kept.write(file.stem, {**body, "note": "from the file"})
+    (file,) = cached()
+    body = json.loads(file.read_text())
+    changed = {**json.loads(body["info"]), "note": "from the file"}
+    store().amend("leaderboard", file.stem, {"info": json.dumps(changed)})
     assert table(rows).note == "from the file"
     written = file.read_text()
-    for damaged in (written[:-20], written.replace('"rank": 1', '"rank": 2'), "", "{}"):
+    for damaged in (written[:-20], written.replace('\\"rank\\": 1', '\\"rank\\": 2'), "", "{}"):
         file.write_text(damaged)
         assert table(rows) == first
-        assert json.loads(file.read_text().split("\n", 1)[1]) == body
+        assert json.loads(file.read_text())["info"] == body["info"]
 
 
-def test_other_results_are_other_standings():
+def test_other_results_are_other_leaderboards():
     one = Stored().rows("classifier=knn", *CLASSIFIED)
     table(one)
     other = Stored(predictions=lambda stage, truth: mixed(truth, 0.8, 9)).rows("classifier=knn", *CLASSIFIED)
     assert table(other).entries[0].values["accuracy"].mean == other[0].metrics["accuracy"]
     table(Stored(arrays=False).rows("classifier=knn", *CLASSIFIED))
-    assert len(list(kept.folder().glob("*.json"))) == 3
+    assert len(cached()) == 3
 
 
 def test_results_that_come_back_have_their_intervals_again():
