@@ -143,7 +143,7 @@ def test_values_of_a_column_over_all_that_is_otherwise_equal(rows):
     }
     assert len(forests) == 6 and any(np.isclose(np.mean(list(forests.values())), values["random_forest"]))
     (seeds,) = methods.compare(rows, "clusterer.name", "seeds", ["silhouette"])
-    assert len(seeds.found.blocks) == 6
+    assert len(seeds.table.blocks) == 6
     assert any("Wilcoxon" in line for line in seeds.words(0.05))
 
 
