@@ -209,6 +209,19 @@ def test_any_metric_over_any_two_axes():
     assert picture.data["value"][:4] == [0.1, 0.1, 0.15, 0.15]
 
 
+def test_a_metric_without_a_direction_has_means_and_no_best_cell(monkeypatch):
+    """Neither the most clusters nor the fewest are the best of a cell."""
+    sweep = swept(*CLUSTERED)
+    for row in sweep.rows:
+        row.metrics["clusters"] = 3.0 if row.chain("clustering") == "none" else 9.0
+        monkeypatch.setitem(row.heads["clustering"]["metrics"], "clusters", row.metrics["clusters"])
+    picture = heatmap.draw(sweep, "clusters", x="clusterer.name", y="k")
+    assert {value for value in picture.data["value"] if not math.isnan(value)} == {6.0}
+    caption = picture.caption
+    assert "mean of the results" in caption and "best" not in caption
+    assert not [patch for patch in picture.figure.axes[0].patches if patch.get_gid() == "best"]
+
+
 def test_a_metric_of_a_space_has_a_map_for_each():
     picture = heatmap.draw(swept(*CLUSTERED), "silhouette")
     assert list(dict.fromkeys(picture.data["table"])) == ["pixels", "pixels, pca50"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from backbench.evaluate import knee
 from backbench.evaluate.candidates import Candidate, Representation
 from backbench.metrics import catalogue
-from backbench.metrics.catalogue import ELBOW, ESTIMATES
+from backbench.metrics.catalogue import ELBOW as ELBOW
+from backbench.metrics.catalogue import ESTIMATES
 
 # Metrics whose best value says which k; the elbow has a rule of its own.
 BEST = catalogue.checked("silhouette", "davies_bouldin", "calinski_harabasz", "bic")

@@ -129,11 +129,13 @@ def _table(rows: Sequence[Row], head: str, metric: str, x: str, y: str, title: s
 
 
 def _best(groups: Sequence[Sequence[Row]], metric: str) -> float:
-    """Mean over the seeds of the group that is chosen: on validation where the metric is of the test part and there is
-    a validation part."""
+    """Mean over the seeds of the group that is chosen: on validation where the metric is of the test split and there
+    is a validation split. A metric without a direction has no best group: the mean over all of them stands for it."""
+    if not catalogue.metric(metric).direction:
+        means = [mean for group in groups if not math.isnan(mean := _mean(group, metric))]
+        return math.fsum(sorted(means)) / len(means) if means else math.nan
     chooser = _chooser([row for group in groups for row in group], metric)
-    # Of a metric without a better end, the largest value stands.
-    sign = catalogue.metric(chooser).direction or catalogue.UP
+    sign = catalogue.metric(chooser).direction
     scores = [(sign * _mean(group, chooser), -at) for at, group in enumerate(groups)]
     known = [score for score in scores if not math.isnan(score[0])]
     return _mean(groups[-max(known)[1]] if known else groups[0], metric)
@@ -191,6 +193,10 @@ def _of_test(metric: str) -> bool:
 
 
 def _caption(found: Sequence["Table"], chooser: str) -> str:
+    absent = any(ABSENT in (*table.rows, *table.columns) for table in found)
+    if not any(catalogue.metric(table.metric).direction for table in found):
+        note = f" {ABSENT} stands for results that have no such parameter." if absent else ""
+        return f"Each cell is the mean of the results that share its row and column, seeds averaged first.{note}"
     text = "Each cell is the best of the results that share its row and column, seeds averaged first"
     of_test = any(_of_test(table.metric) for table in found)
     if not of_test:
@@ -199,6 +205,5 @@ def _caption(found: Sequence["Table"], chooser: str) -> str:
         text += f"; without a validation part it is the best by {catalogue.metric(chooser).words}, which flatters it."
     else:
         text += f"; the best by {catalogue.metric(chooser).words}, not by what is shown."
-    absent = any(ABSENT in (*table.rows, *table.columns) for table in found)
     said = f"; {ABSENT} stands for results that have no such parameter" if absent else ""
     return f"{text} The frame marks the best cell{said}."
