@@ -1,6 +1,7 @@
 """The number of clusters that each criterion picks, family by family."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def mean_curve(members: Iterable[Candidate], metric: str) -> Curve:
     for member in members:
         if member.k is not None and not math.isnan(member.value(metric)):
             values.setdefault(member.k, []).append(member.value(metric))
-    return {k: math.fsum(sorted(values[k])) / len(values[k]) for k in sorted(values)}
+    return {k: statistics.fmean(values[k]) for k in sorted(values)}
 
 
 def elbow(curve: Curve) -> Choice:

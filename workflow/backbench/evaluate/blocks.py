@@ -4,6 +4,7 @@ Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7
 """
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -203,7 +204,7 @@ def _fewer(table: Mapping[str, Mapping[Place, Sequence[_Result]]]) -> tuple[list
 
 def _chosen(places: Mapping[Place, Sequence[_Result]]) -> float:
     values = [result.chooses for group in places.values() for result in group if not math.isnan(result.chooses)]
-    return math.fsum(sorted(values)) / len(values) if values else -math.inf
+    return statistics.fmean(values) if values else -math.inf
 
 
 def _complete(table: Mapping[str, Mapping[Place, Any]]) -> tuple[list[str], list[Place], str]:
@@ -237,4 +238,4 @@ def _names(results: Sequence[_Result]) -> list[str]:
 
 
 def _mean(group: Sequence[_Result]) -> float:
-    return math.fsum(sorted(result.value for result in group)) / len(group)
+    return statistics.fmean(result.value for result in group)

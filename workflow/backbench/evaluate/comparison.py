@@ -6,6 +6,7 @@ results that share a seed and a data set. Samples are distinct results, never th
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -193,7 +194,11 @@ def _tests(
         if over in (AUTO, how):
             pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
             if len(pairs) >= (LEAST_PAIRS if over == how else ENOUGH_PAIRS):
-                yield how, _signed(pairs, metric), (_mean([a for a, _ in pairs]), _mean([b for _, b in pairs]))
+                yield (
+                    how,
+                    _signed(pairs, metric),
+                    (statistics.fmean([a for a, _ in pairs]), statistics.fmean([b for _, b in pairs])),
+                )
             elif over == AUTO and len(pairs) >= LEAST_PAIRS:
                 notes.append(
                     f"{metric} over {how}: {len(pairs)} in common, and a test takes {ENOUGH_PAIRS} to find anything"
@@ -211,11 +216,7 @@ def _values(row: Row, head: str, metric: str, known: Sequence[Row], place: Place
         value = other.metrics.get(metric, math.nan)
         if here and not math.isnan(value) and configurations.beyond_data(other, head) == configuration:
             by_place.setdefault(place(other, head), []).append(value)
-    return {key: _mean(values) for key, values in by_place.items()}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(sorted(values)) / len(values)
+    return {key: statistics.fmean(values) for key, values in by_place.items()}
 
 
 def _paired(a: Mapping[Key, float], b: Mapping[Key, float]) -> list[tuple[float, float]]:

@@ -1,6 +1,7 @@
 """The mean of a metric over the results of a configuration, with a 95 % interval that says what it is over."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ def estimate(values: Sequence[float], replicated: Replicated | None, row: int, f
     from backbench.statistics import intervals
 
     values = [value for value in values if not math.isnan(value)]
-    mean = math.fsum(values) / len(values) if values else math.nan
+    mean = statistics.fmean(values) if values else math.nan
     if len(values) > 1 and (fits or replicated is None):
         return _estimate(mean, intervals.over_seeds(values), len(values))
     if replicated is None or not values:

@@ -6,6 +6,7 @@ several. Of clusterings over several seeds the interval that is shown is over th
 """
 
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -152,7 +153,7 @@ def _digests(record: Mapping[str, Any]) -> dict[str, str]:
 def mean(rows: Sequence[Row], metric: str) -> float:
     """Mean of a metric over results where it is defined."""
     values = [row.metrics[metric] for row in rows if not math.isnan(row.metrics.get(metric, math.nan))]
-    return math.fsum(values) / len(values) if values else math.nan
+    return statistics.fmean(values) if values else math.nan
 
 
 def _there(row: Row, head: str, store: Store) -> bool:

@@ -1,6 +1,7 @@
 """The entries of a leaderboard measured: estimates of their metrics, replicates of the ranking metric, and ranks."""
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -102,7 +103,7 @@ def _stability(group: Configuration, head: str, there: bool, images: Images) -> 
         except StoreError:
             images.lost = True
     known = [row.metrics[STABILITY] for row in group.rows if math.isfinite(row.metrics.get(STABILITY, math.nan))]
-    return math.fsum(known) / len(known) if known else None
+    return statistics.fmean(known) if known else None
 
 
 def _ranked(spec: LeaderboardSpec, entries: Sequence[Measured]) -> list[Measured]:

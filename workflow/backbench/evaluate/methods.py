@@ -6,7 +6,7 @@ result is left out.
 """
 
 import itertools
-import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,7 +51,7 @@ class Methods:
 
         values = self.table.values
         sign = catalogue.metric(self.table.metric).direction
-        means = [sign * math.fsum(column) / len(column) for column in zip(*values, strict=True)]
+        means = [sign * statistics.fmean(column) for column in zip(*values, strict=True)]
         ranks = stats.rankdata([[-value for value in block] for block in values], axis=1).mean(axis=0)
         return sorted(
             zip(self.table.methods, means, map(float, ranks), strict=True), key=lambda method: (method[2], method[0])

@@ -1,6 +1,7 @@
 """One clustering per feature matrix by a policy that is data, with the reason in a sentence."""
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -117,7 +118,7 @@ def rank(pool: Sequence[Candidate], metrics: Iterable[str]) -> list[Ranked]:
     ranked = []
     for i, candidate in enumerate(pool):
         ranks = {name: column[i] for name, column in columns.items()}
-        ranked.append(Ranked(candidate, math.fsum(ranks.values()) / len(ranks), ranks))
+        ranked.append(Ranked(candidate, statistics.fmean(ranks.values()), ranks))
     return sorted(ranked, key=_merit)
 
 

@@ -1,7 +1,6 @@
 """What an export says of its run: `final_report.json`, and for the classifier `classifier.json`. No absolute paths."""
 
 import dataclasses
-import importlib.metadata
 import json
 import math
 import re
@@ -10,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, plugins
+from backbench import hashing, plugins, provenance
 from backbench.pictures.source import Source
 from backbench.sweep.results.ledger import Row
 
@@ -103,13 +102,7 @@ def commands(row: Row) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Versions of what an export is made with."""
-    installed = {}
-    for name in LIBRARIES:
-        try:
-            installed[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return installed
+    return provenance.installed(LIBRARIES)
 
 
 def dumps(value: Any) -> str:

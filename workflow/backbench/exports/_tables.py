@@ -99,7 +99,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
 
 
 def _npz(folder: Folder, name: str, arrays: Mapping[str, "np.ndarray"]) -> None:
-    """Write arrays (rows, ...) without Python objects; numpy dates all entries 1980, so equal arrays make equal files."""
+    """Write arrays (rows, ...) without Python objects; numpy dates entries 1980, so equal arrays make equal files."""
     import numpy as np
 
     # Features hardly shrink, and take long.

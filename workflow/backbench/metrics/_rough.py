@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from backbench.metrics import distances
+
 CHUNK_BYTES = 1 << 22
 TILE = 8192
 FOLD = 16
@@ -171,7 +173,7 @@ def copies(x: np.ndarray) -> np.ndarray | None:
     Sums modulo 2^64 with odd factors distinguish rows; where they agree, the rows themselves are compared. Rows that
     sum up alike by chance may hide copies, never invent one.
     """
-    marks = _marks(x)
+    marks = distances.row_hashes(np.ascontiguousarray(x).view(np.uint32))
     order = np.argsort(marks, kind="stable")
     pairs = np.flatnonzero(marks[order[1:]] == marks[order[:-1]])
     if not len(pairs):
@@ -184,13 +186,3 @@ def copies(x: np.ndarray) -> np.ndarray | None:
     counts = np.empty(len(x), dtype=np.int64)
     counts[order] = place - np.maximum.accumulate(np.where(same, 0, place))
     return counts
-
-
-def _marks(x: np.ndarray) -> np.ndarray:
-    """A number (n,) uint64 of each row of (n, d), the same for the same bytes."""
-    words = np.ascontiguousarray(x).view(np.uint32)
-    factors = np.random.default_rng(0).integers(1 << 63, size=words.shape[1], dtype=np.uint64) * 2 + 1
-    marks = np.empty(len(x), dtype=np.uint64)
-    for start, stop in chunks(len(x), words.shape[1]):
-        marks[start:stop] = np.einsum("ij,j->i", words[start:stop].astype(np.uint64), factors)
-    return marks

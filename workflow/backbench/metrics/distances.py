@@ -69,7 +69,7 @@ def twins(x: np.ndarray) -> np.ndarray | None:
     """Number (n,) of the first row with the same values, for each row of (n, d); None where no two are the same."""
     clean = np.ascontiguousarray(x) + 0.0
     words = clean.view(np.uint32)
-    names, first, codes = np.unique(_hashes(words), return_index=True, return_inverse=True)
+    names, first, codes = np.unique(row_hashes(words), return_index=True, return_inverse=True)
     if len(names) == len(words):
         return None
     firsts = first[codes]
@@ -80,13 +80,13 @@ def twins(x: np.ndarray) -> np.ndarray | None:
     return None if np.array_equal(firsts, np.arange(len(firsts))) else firsts
 
 
-def _hashes(words: np.ndarray) -> np.ndarray:
+def row_hashes(words: np.ndarray) -> np.ndarray:
     """A 64-bit number (n,) of each row (n, w) uint32: equal for equal rows, for others with odds of at most 2^-32."""
-    factors = np.random.default_rng(0).integers(1, 1 << 63, words.shape[1], dtype=np.uint64)
-    sums = np.zeros(len(words), dtype=np.uint64)
+    factors = np.random.default_rng(0).integers(1 << 63, size=words.shape[1], dtype=np.uint64) * 2 + 1
+    hashes = np.empty(len(words), dtype=np.uint64)
     for start, stop in spans(len(words), words.shape[1]):
-        sums[start:stop] = (words[start:stop] * (2 * factors + np.uint64(1))).sum(axis=1, dtype=np.uint64)
-    return sums
+        hashes[start:stop] = np.einsum("ij,j->i", words[start:stop].astype(np.uint64), factors)
+    return hashes
 
 
 def _exact_twins(words: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from backbench import hashing
 from backbench.evaluate import best_k, leaderboard_specs
 from backbench.evaluate.answer import SweepAnswer
 from backbench.evaluate.candidates import Representation
+from backbench.evaluate.leaderboards import Progress, quiet
 from backbench.files import write_if_changed
 from backbench.metrics.catalogue import checked, metric
 from backbench.pictures import drawing
@@ -24,8 +25,6 @@ from backbench.tracking.rows import Attached, Curve, Data, RunRow, Summary
 from backbench.tracking.service import address, artifact_root, without_password
 from backbench.tracking.writing import TrackReport, track
 
-Progress = Callable[[int, int], None]
-
 NOTE = "mlflow.note.content"
 PICTURES = "pictures"
 REPORT = "report.html"
@@ -35,10 +34,6 @@ OVER_K = checked(
 )
 # Metrics whose best value of a sweep is a metric of its summary, `best_NAME`.
 BEST = checked("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")
-
-
-def quiet(done: int, total: int) -> None:
-    """Say nothing of the progress."""
 
 
 def run_rows(rows: Sequence[Row]) -> list[RunRow]:
