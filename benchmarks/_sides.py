@@ -5,7 +5,7 @@ Both leave their labels in a file and return seconds of the fits, seconds of the
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ import numpy as np
 
 from backbench import hashing, plugins
 from backbench.metrics import external, internal
-from backbench.stage import Context, Inputs, Member
+from backbench.stage import Context, Held, Inputs, Member
 from backbench.stages import classification, clustering, retrieval
+from backbench.stages.scores import Fit
 from backbench.store import Store
+from backbench.sweep.run import scored
+from backbench.sweep.run.scoring import Scoring
 
 KS = tuple(range(2, 16))
 TRIAL = 300
@@ -148,14 +151,24 @@ def opened(folder: Path) -> Inputs:
 
 
 def run(kind: str, asked: list[dict[str, Any]], inputs: Inputs, cores: int) -> list[Any]:
-    """Compute the members as a job with so many cores does, each stored as it comes; outcomes in the order asked."""
-    members = [Member(hashing.digest(config), config) for config in asked]
+    """Compute the members as a job with so many cores does, each stored and scored as it comes; in the order asked."""
+    members = {hashing.digest(config): Member(hashing.digest(config), config) for config in asked}
     context = Context(threads=cores, scratch=inputs.store.root / "scratch")
-    found = {}
-    for outcome in STAGES[kind].compute(members, inputs, context):
+    found: dict[str, Any] = {}
+
+    def write(scores: Any) -> None:
+        inputs.store.write("scores", scores.hash, _record(scores), scores.arrays)
+        found[scores.hash] = replace(found[scores.hash], metrics=scores.metrics, failure=scores.failure)
+
+    held = Held(inputs.store, inputs.refs)
+    scoring = Scoring(kind, held, context, write)
+    for outcome in STAGES[kind].compute(list(members.values()), held, context):
         inputs.store.write(kind, outcome.hash, _record(outcome), outcome.arrays)
         found[outcome.hash] = outcome
-    return [found[member.hash] for member in members]
+        if not outcome.failure:
+            scoring.add(Fit(outcome.hash, members[outcome.hash].config, outcome.arrays[scored.SCORED[kind]]))
+    scoring.finish()
+    return [found[key] for key in members]
 
 
 def watched() -> list[float]:

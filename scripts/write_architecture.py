@@ -6,18 +6,21 @@ python scripts/write_architecture.py --check    end with 1 where the page is not
 
 import argparse
 import ast
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 PACKAGE = "backbench"
 CHECKOUT = Path(__file__).resolve().parents[1]
 ROOT = CHECKOUT / "workflow" / PACKAGE
 PAGE = CHECKOUT / "docs" / "architecture.md"
-LAYER = re.compile(r"\(layer (\d)\b")
+# Packages whose own packages and modules are rooms.
+DIVIDED = {"sweep"}
+IMPORTS = (ast.Import, ast.ImportFrom)
+Levels = Iterable[tuple[int, list[str]]]
 HEAVY = {
     *(
         "faiss",
@@ -45,22 +48,16 @@ HEAVY = {
         "umap",
     ),
 }
-TITLES = {
-    4: "what people call",
-    3: "what joins this package with Hydra and MLflow",
-    2: "the sweep and its stages",
-    1: "plugins and metrics",
-    0: "words and places",
-}
 HEAD = """\
 # Architecture
 
 <!-- Written by scripts/write_architecture.py (`make docs`); a test keeps it fresh. Do not edit. -->
 
-The library is `workflow/backbench/`. Its modules and packages stand in layers; each says its layer in its docstring,
-and imports go downward or sideways only. Above it are the `Snakefile` with `workflow/rules/*.smk`, which import the
-planning side alone, and `scripts/`, one per rule, each of which can be run by hand. Layers 0 to 2 import neither
-snakemake nor mlflow nor hydra.
+The library is `workflow/backbench/`. Its rooms, modules and packages, stand on floors: a room imports from the floors
+below it alone, and no files import each other in a circle (imports for types count as well). `tests/test_layers.py`
+declares the floors. Above them are the `Snakefile` with `workflow/rules/*.smk`, which import the planning side alone,
+and `scripts/`, one per rule, each of which can be run by hand. Hydra is imported by `compose` alone, MLflow by
+`tracking` and Snakemake by `cli`.
 
 Three things are loaded by name when they are needed, so that planning and `--help` stay quick, and are no imports:
 plugins (`plugins.load`), stages (`sweep.run.runner`) and commands (`cli`).
@@ -81,8 +78,8 @@ class Module:
 
     @property
     def room(self) -> str:
-        """The top-level module or package that this file is, or is part of."""
-        return self.name.split(".")[0]
+        """The module or package that this file is, or is part of."""
+        return room_of(self.name)
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -94,26 +91,29 @@ class Module:
 
     @property
     def summary(self) -> str:
-        """First line of the docstring, the layer left out."""
-        line = re.sub(r" \(layer \d\)", "", self.docstring.partition("\n")[0])
-        line = re.sub(r"\(layer \d[,;:] ", "(", line)
-        return line.replace("``", "`").replace("|", "\\|")
+        """First line of the docstring."""
+        return self.docstring.partition("\n")[0].replace("``", "`").replace("|", "\\|")
 
     @cached_property
     def imports(self) -> Mapping[str, bool]:
         """Dotted names that are imported; the value says whether it happens when this module is imported."""
-        found: dict[str, bool] = {}
+        names: dict[str, bool] = {}
         for node, at_once in _imports(self.tree, True):
             for name in _names(node):
-                found[name] = found.get(name, False) or at_once
-        return found
+                names[name] = names.get(name, False) or at_once
+        return names
+
+    @cached_property
+    def files(self) -> set[str]:
+        """Files of this package that it imports, by name; those for types alone too."""
+        names = {name for node in ast.walk(self.tree) if isinstance(node, IMPORTS) for name in _names(node)}
+        inside = (name.removeprefix(f"{PACKAGE}.") for name in names if name.startswith(f"{PACKAGE}."))
+        return {_file_of(name) for name in inside} - {self.name, ""}
 
     @property
     def inside(self) -> list[str]:
         """Rooms of this package that it imports, its own left out."""
-        names = (name.split(".")[1] for name in self.imports if name.startswith(f"{PACKAGE}."))
-        rooms = {name if _is_room(name) else "" for name in names}
-        return sorted(rooms - {self.room, ""})
+        return sorted({room_of(name) for name in self.files} - {self.room})
 
     @property
     def heavy(self) -> list[str]:
@@ -130,65 +130,69 @@ def modules() -> list[Module]:
     return sorted((Module(path) for path in ROOT.rglob("*.py")), key=lambda module: module.name)
 
 
-def layers() -> dict[str, int]:
-    """Layer of every room, as its docstring says it; the package itself imports nothing and is in layer 0.
+def room_of(name: str) -> str:
+    """The room of a file of this package."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) if parts[0] in DIVIDED else parts[0]
+
+
+def circles(files: Iterable[Module]) -> list[str]:
+    """Files that import each other in a circle, the first circle that there is."""
+    try:
+        TopologicalSorter({file.name: file.files for file in files}).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def floors(files: Iterable[Module]) -> list[list[str]]:
+    """The rooms by floor, the lowest first: each as low as what it imports allows.
 
     Raises
     ------
-    ValueError
-        If a docstring does not say it.
+    CycleError
+        If rooms import each other in a circle.
     """
-    found = {"": 0}
-    for module in modules():
-        if module.name and module.name == module.room:
-            match = LAYER.search(module.docstring)
-            if not match:
-                raise ValueError(f"{module.path}: the docstring says no '(layer N)'")
-            found[module.room] = int(match[1])
+    sorter = TopologicalSorter({room: targets for room, targets in _edges(files).items() if room not in ("", *DIVIDED)})
+    sorter.prepare()
+    found = []
+    while sorter.is_active():
+        found.append(sorted(ready := sorter.get_ready()))
+        sorter.done(*ready)
     return found
 
 
 def page() -> str:
     """The text of docs/architecture.md."""
-    rank, files = layers(), modules()
-    parts = [HEAD, _picture(rank, files), _rooms(rank, files)]
-    parts += [
-        _layer(layer, [file for file in files if rank[file.room] == layer and file.name]) for layer in (4, 3, 2, 1, 0)
-    ]
+    files = modules()
+    levels = list(enumerate(floors(files)))[::-1]
+    parts = [HEAD, _picture(levels, files), _rooms(levels, files)]
+    parts += [_floor(level, [file for file in files if file.room in rooms]) for level, rooms in levels]
     return "\n".join(parts)
 
 
-def _picture(rank: Mapping[str, int], files: Iterable[Module]) -> str:
+def _picture(levels: Levels, files: Iterable[Module]) -> str:
     edges = _reduced(_edges(files))
-    lines = [
-        "## Picture",
-        "",
-        "An arrow means *imports*; arrows that follow from others are left out.",
-        "",
-        "```mermaid",
-    ]
-    lines.append("flowchart TD")
-    for layer in sorted(set(rank.values()), reverse=True):
-        lines.append(f'  subgraph L{layer}["{layer}: {TITLES[layer]}"]')
-        lines += [f"    {room}" for room in sorted(rank) if room and rank[room] == layer]
-        lines.append("  end")
+    lines = ["## Picture", "", "An arrow means *imports*; arrows that follow from others are left out.", ""]
+    lines += ["```mermaid", "flowchart TD"]
+    for level, rooms in levels:
+        lines += [f'  subgraph F{level}["{level}"]', *(f"    {room}" for room in rooms), "  end"]
     lines += [f"  {source} --> {target}" for source in sorted(edges) for target in sorted(edges[source])]
     return "\n".join([*lines, "```", ""])
 
 
-def _rooms(rank: Mapping[str, int], files: list[Module]) -> str:
-    edges = _edges(files)
-    lines = ["## Rooms", "", "| layer | room | what | imports |", "| --- | --- | --- | --- |"]
-    named = {file.name: file for file in files}
-    for room in sorted(edges, key=lambda room: (-rank[room], room)):
-        if room:
+def _rooms(levels: Levels, files: list[Module]) -> str:
+    edges, named = _edges(files), {file.name: file for file in files}
+    lines = ["## Rooms", "", "| floor | room | what | imports |", "| --- | --- | --- | --- |"]
+    for level, rooms in levels:
+        for room in rooms:
             imports = ", ".join(f"`{target}`" for target in sorted(edges[room])) or "nothing of this package"
-            lines.append(f"| {rank[room]} | `{room}` | {named[room].summary} | {imports} |")
+            lines.append(f"| {level} | `{room}` | {named[room].summary} | {imports} |")
     return "\n".join([*lines, ""])
 
 
-def _layer(layer: int, files: Iterable[Module]) -> str:
-    lines = [f"## Layer {layer}: {TITLES[layer]}", "", "Libraries in brackets are imported inside functions alone.", ""]
+def _floor(level: int, files: Iterable[Module]) -> str:
+    lines = [f"## Floor {level}", "", "Libraries in brackets are imported inside functions alone.", ""]
     lines += ["| module | what | imports within the package | libraries |", "| --- | --- | --- | --- |"]
     for file in files:
         inside = ", ".join(f"`{room}`" for room in file.inside)
@@ -222,14 +226,16 @@ def _reach(edges: Mapping[str, set[str]], start: str) -> set[str]:
     return seen
 
 
-def _is_room(name: str) -> bool:
-    return (ROOT / name).is_dir() or (ROOT / f"{name}.py").is_file()
+def _file_of(name: str) -> str:
+    """The file that a dotted name is, or lies in."""
+    path = ROOT.joinpath(*name.split("."))
+    return name if path.is_dir() or path.with_suffix(".py").is_file() else name.rpartition(".")[0]
 
 
 def _imports(node: ast.AST, at_once: bool) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
     """Import statements below `node`; type-checking blocks import nothing."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.Import, ast.ImportFrom)):
+        if isinstance(child, IMPORTS):
             yield child, at_once
         elif not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
             yield from _imports(child, at_once and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)))

@@ -52,7 +52,12 @@ def digits(seed=0, n_train=400, n_query=300):
     return x[:n_train], y[:n_train], x[n_train:], y[n_train:]
 
 
-def predict(module, data, tasks):
+def predict(module, data, tasks) -> list[tuple[np.ndarray, dict]]:
+    """Classes and information of each task."""
+    return [(prediction.classes, dict(prediction.info)) for prediction in predictions(module, data, tasks)]
+
+
+def predictions(module, data, tasks) -> list[classifiers.Prediction]:
     with threads.one_core_each(1):
         shared = module.prepare(*data, tasks, Near(data[0], data[2]))
         return [module.predict(shared, *data, task) for task in tasks]

@@ -8,7 +8,8 @@ import yaml
 from PIL import Image
 
 from backbench import compose, paths
-from backbench.sweep.plan import builder, grid
+from backbench.sweep import grid
+from backbench.sweep.plan import builder
 
 NONE = "experiment=none"
 

@@ -10,9 +10,9 @@ import numpy as np
 from backbench import paths, planning
 from backbench.metrics import external, retrieval, supervised
 from backbench.store import Store
+from backbench.sweep.grid import Stage
 from backbench.sweep.plan import frozen
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import Stage
 from backbench.sweep.results import ledger
 from backbench.sweep.results.ledger import Row
 

@@ -149,7 +149,7 @@ def test_one_volume_of_several(tmp_path, name):
     (tmp_path / name).write_bytes(data[name])
     text = refusal(tmp_path / name, tmp_path)
     assert f"{name} is one volume of an archive in several files" in text and "damage" not in text
-    assert text.endswith("unpack all of it with 7-Zip and give dataset=folder dataset.root=FOLDER.")
+    assert text.endswith("unpack all of them with 7-Zip and give dataset=folder dataset.root=FOLDER.")
 
 
 def test_a_whole_archive_may_have_the_name_of_a_volume(tmp_path):

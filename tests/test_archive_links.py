@@ -1,4 +1,4 @@
-"""Links in archives: copies of what they name within the archive, left out and named where they lead elsewhere."""
+"""Links in archives: copies of their targets within the archive, left out and named where they lead elsewhere."""
 
 import os
 import stat
@@ -63,9 +63,9 @@ def test_links_become_copies(tmp_path, links, copies, order):
     made, result = unpack(archive)
     assert made == {**FILES, **copies} and result.skipped == {}
     assert result.size == sum(map(len, made.values())), "a copy counts in full"
-    start = "1 link within the archive is unpacked as a copy of what it names"
+    start = "1 link within the archive is unpacked as a copy of its target"
     if len(links) > 1:
-        start = f"{len(links)} links within the archive are unpacked as copies of what they name"
+        start = f"{len(links)} links within the archive are unpacked as copies of their targets"
     assert result.notes == [start + (f" ({len(copies)} files)" if len(copies) != len(links) else "")]
 
 
@@ -80,7 +80,7 @@ def test_symbolic_links_in_a_zip(tmp_path):
         "out": "is a link to '../x', which points outside the archive",
     }
     assert result.notes == [
-        "2 links within the archive are unpacked as copies of what they name (4 files)",
+        "2 links within the archive are unpacked as copies of their targets (4 files)",
         "3 links in the archive are left out: 'bad' is a link to 'a\\x00b', which is not a file name, ...",
     ]
 
@@ -104,7 +104,7 @@ def test_a_test_part_of_hard_links(tmp_path):
 def test_what_was_understood_reaches_the_plan(tmp_path):
     path = tarred(tmp_path / "a.tar", pictures(), special("cat/x.png", HARD, "dog/00.png"))
     load(archive=str(path))
-    note = "1 link within the archive is unpacked as a copy of what it names"
+    note = "1 link within the archive is unpacked as a copy of its target"
     assert note in plugin.describe(params_of(archive=str(path))).understood
 
 

@@ -109,12 +109,12 @@ def test_what_older_code_left_out_is_unpacked_again(tmp_path, skipped, names, ke
     archive = mixed(tmp_path / "a.tar", ("x", b"new"), special("l", HARD, "x"))
     place = older(archive, skipped, names)
     known = f"sha256:{sha(archive)}"
-    assert (_archives.found(known, paths.downloads()) is not None) == kept
+    assert (_archives.existing(known, paths.downloads()) is not None) == kept
     tree = _archives.from_file(archive, known, paths.downloads(), LIMITS)
     assert (tree.folder / "x").read_bytes() == (b"old" if kept else b"new")
     if not kept:
         assert (tree.folder / "l").read_bytes() == b"new" and json.loads((place / "unpacked.json").read_text())["notes"]
-        assert _archives.found(known, paths.downloads()) == tree
+        assert _archives.existing(known, paths.downloads()) == tree
 
 
 def test_planning_says_that_it_has_to_be_unpacked_again(tmp_path):

@@ -194,7 +194,7 @@ def test_names_in_a_tar_that_are_no_utf_8(tmp_path, encoding):
     collection = load(archive=str(archive))
     assert all(name.isprintable() and name.encode() for name in collection.names) and len(collection.names) == 2
     (note,) = plugin.describe(params_of(archive=str(archive))).understood[-1:]
-    assert note.startswith("6 names in the archive not in UTF-8: kept as the bytes that they are, as in ")
+    assert note.startswith("6 names in the archive not in UTF-8: their bytes are kept unchanged, as in ")
     assert note.isprintable() and note.encode()
 
 

@@ -180,7 +180,7 @@ class TestParquet:
 
     def test_lists_of_several_lengths(self, tmp_path):
         pd.DataFrame({"f": [[1.0, 2.0], [3.0], [4.0, 5.0]]}).to_parquet(tmp_path / "x.parquet")
-        with pytest.raises(ConfigError, match=r"other lengths than 2 in row 1\."):
+        with pytest.raises(ConfigError, match=r"do not all have 2 numbers; see row 1\."):
             arrays.values(tmp_path / "x.parquet")
 
     def test_missing_values(self, tmp_path):
@@ -280,7 +280,7 @@ class TestFeaturesOfAParquet:
         table(tmp_path / "x.parquet", ["e0", "e1", "e3"], whole=["e2"])
         assert arrays.shape(tmp_path / "x.parquet") == (N, 4)
         table(tmp_path / "y.parquet", ["e0", "e1", "e3"], e2=["a"] * N)
-        with pytest.raises(ConfigError, match=r"columns e0\.\.e3 without e2 are numbers, and e2 beside them are none"):
+        with pytest.raises(ConfigError, match=r"columns e0\.\.e3 without e2 are numeric, but e2 among them are not"):
             arrays.shape(tmp_path / "y.parquet")
 
     @pytest.mark.parametrize("titles", [family("e", 8), family("", 8)])
@@ -548,7 +548,7 @@ class TestLists:
         (tmp_path / "n.csv").write_text("a,b\n1\n")
         with pytest.raises(ConfigError, match="no column name"):
             lists.find(path, str(tmp_path / "n.csv"), ["name"], "option")
-        with pytest.raises(ConfigError, match="header has 2 columns; not so in row 2"):
+        with pytest.raises(ConfigError, match="header has 2 columns, but row 2 does not"):
             lists.read(tmp_path / "n.csv", ["a"])
         (tmp_path / "n.txt").write_bytes(b"\xff\xfe")
         with pytest.raises(ConfigError, match="cannot be read"):

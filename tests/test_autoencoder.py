@@ -219,7 +219,7 @@ class TestRows:
     def parts(self, training, given, n=400, **changes):
         from backbench.backbones import _learning
 
-        return _learning.parts(backbone("autoencoder", **changes)[1], n, np.array(training), np.array(given))
+        return _learning.split(backbone("autoencoder", **changes)[1], n, np.array(training), np.array(given))
 
     def test_the_split_decides_where_it_can(self):
         rows, validation = self.parts([1, 2, 3], [4, 5])
@@ -251,7 +251,7 @@ class TestRows:
         assert self.shown(4, [0, 1], [3, 2]) == [2, 3]
 
     def test_too_few(self):
-        with pytest.raises(ConfigError, match="2 images or more; received 1"):
+        with pytest.raises(ConfigError, match="at least 2 images to learn from; received 1"):
             self.parts([1], [])
 
 

@@ -18,7 +18,7 @@ from backbench import code, plugins
 from backbench.metrics import approximate, catalogue, external, internal, retrieval, supervised
 from backbench.schema import ConfigError
 from backbench.statistics import replicates, stability
-from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.grid import HEADS
 
 ROOT = Path(backbench.__file__).parent
 ENTRIES = catalogue.ENTRIES
@@ -53,7 +53,7 @@ NAMING = {
     "pictures/kinds/silhouette.py": "draws the stored widths of one metric",
     "pictures/overview/metric_by_k.py": CHOICES,
     "reports/_answers.py": "a sentence of one metric; checked at import",
-    "stages/classification.py": MAKERS,
+    "stages/scores/classification.py": MAKERS,
     "stages/clustering.py": MAKERS,
     "stages/retrieval.py": MAKERS,
     "statistics/replicates.py": MAKERS,
@@ -211,7 +211,8 @@ class TestLookUp:
 
 def test_no_stage_and_no_plugin_depends_on_it():
     """Else a new metric would make every stored result stale."""
-    stages = [f"backbench.stages.{path.stem}" for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"]
+    files = [path.relative_to(ROOT) for path in (ROOT / "stages").rglob("*.py") if path.stem != "__init__"]
+    stages = [".".join(["backbench", *path.with_suffix("").parts]) for path in files]
     fits = [plugins.module_name(kind, name) for kind in plugins.PACKAGES for name in plugins.names(kind)]
     assert len(stages) > 8 and len(fits) > 30
     assert not {"backbench.metrics.catalogue", "backbench.metrics._entry"} & code._closure(frozenset(stages + fits))

@@ -48,7 +48,7 @@ class TestContract:
             shared = module.prepare(*data, tasks, Near(data[0], data[2]))
             run = threads.as_done(lambda i: (i, module.predict(shared, *data, tasks[i])), range(len(tasks)))
             for i, found in run:
-                assert np.array_equal(found[0], few[i][0])
+                assert np.array_equal(found.classes, few[i][0])
 
     def test_no_queries(self, name):
         train_x, train_y, queries, _ = digits(n_train=60)
@@ -178,7 +178,7 @@ class TestKernels:
         shared = module.prepare(*data, tasks, Near(data[0], data[2]))
         with pytest.raises(MemoryError, match="full"):
             module.predict(shared, *data, tasks[0])
-        assert len(module.predict(shared, *data, tasks[1])[0]) == len(data[2])
+        assert len(module.predict(shared, *data, tasks[1]).classes) == len(data[2])
 
 
 def test_too_many_neighbours_are_refused_at_planning_time():

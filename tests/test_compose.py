@@ -246,7 +246,7 @@ class TestExclude:
     def test_cells_with_all_values_of_an_entry_are_left_out(self):
         found, notices = self.names("exclude=[{clusterer.name:kmeans,k:3}]")
         assert found == [("kmeans", 2), ("kmeans", 4), *(("gaussian_mixture", k) for k in (2, 3, 4))]
-        assert notices == ["1 of 6 cells are left out (exclude)"]
+        assert notices == ["1 of 6 combinations are left out (exclude)"]
 
     def test_several_entries_and_several_values(self):
         found, _ = self.names("exclude=[{clusterer.name:kmeans},{k:[2,4]}]")
@@ -264,7 +264,7 @@ class TestExclude:
         ("exclude", "said"),
         [
             ("exclude=[{clusterer.nam:kmeans}]", "Did you mean 'clusterer.name'"),
-            ("exclude=[{clusterer:kmens,k:3}]", "no cell of the grid has clusterer=kmens, k=3"),
+            ("exclude=[{clusterer:kmens,k:3}]", "no combination has clusterer=kmens, k=3"),
             ("exclude=[{k:[2,3,4]}]", "nothing is left of the grid"),
             ("exclude=[3]", "a list of mappings"),
             ("exclude=[],[]", "one value in a sweep"),

@@ -79,7 +79,7 @@ def test_one_that_keeps_changing_is_told_from_a_damaged_one(tmp_path, monkeypatc
     monkeypatch.setattr(content, "HELD", 1000 if held else 1)
     monkeypatch.setattr(Written, "writes", 9)
     (tmp_path / "a").write_bytes(b"before")
-    with pytest.raises(content.Changed, match="a was written to while it was read") as caught:
+    with pytest.raises(content.Changed, match="a was changed while it was being read") as caught:
         decoding.decode(Written(tmp_path / "a"))
     assert isinstance(caught.value, OSError) and not isinstance(caught.value, decoding.Unreadable)
     assert (tmp_path / "a").stat().st_size == 6 + 4 * content.ATTEMPTS

@@ -35,7 +35,7 @@ def test_a_folder_is_stored_and_its_images_are_found(folder, tmp_path):
     digests = [hashlib.sha256((folder / file).read_bytes()).digest() for file in info["files"]]
     assert inputs.array("dataset", "file_digests").tobytes() == b"".join(digests)
     moved = Path(shutil.move(folder, tmp_path / "elsewhere"))
-    with pytest.raises(ConfigError, match="which is gone"):
+    with pytest.raises(ConfigError, match="which no longer exists"):
         pixels.Prepared(inputs, Policy(**IMAGE))[0]
     digest_of(moved)
     images = pixels.Prepared(inputs, Policy(**IMAGE))

@@ -73,7 +73,7 @@ class TestWhatIsTaken:
     def test_a_column_cannot_be_feature_and_label(self, tmp_path):
         path = put(tmp_path, label=np.arange(N) % 3)
         for columns in (["*"], ["e0", "label"]):
-            with pytest.raises(ConfigError, match=r"'label' is among dataset\.columns, and gives the labels too"):
+            with pytest.raises(ConfigError, match=r"'label' is among dataset\.columns, but also gives the labels"):
                 described(path, columns=columns)
         assert described(path, columns=["e*"]).width == D
         assert described(path, columns=["*"], labels="none").width == D + 1
@@ -177,7 +177,7 @@ class TestParts:
         about, found = described(path), loaded(path)
         assert about.given and about.counts == (40, 8, 12)
         assert found.split.tolist() == [0] * 40 + [1] * 8 + [2] * 12
-        assert f"3 parts (train 40, validation 8, test 12) from `{title}`" in about.understood[0]
+        assert f"3 splits (train 40, validation 8, test 12) from `{title}`" in about.understood[0]
         mixed = described(path, split={**AUTO, "source": "random"})
         assert mixed.counts == (36, 12, 12) and "dataset.split.source=given keeps" in mixed.notice
 
@@ -186,7 +186,7 @@ class TestParts:
         about, found = described(path), loaded(path)
         assert about.counts == (36, 9, 15) == tuple(np.bincount(found.split).tolist())
         assert set(found.rows[found.split == 2]) == set(range(45, 60))
-        assert "no test: validation is reported" in about.understood[0]
+        assert "no test: results are reported on validation" in about.understood[0]
 
     def test_rows_of_other_parts_are_left_out_and_recorded(self, tmp_path):
         parts = ["train"] * 30 + ["unlabeled"] * 12 + ["test"] * 15 + [None] * 3
@@ -199,7 +199,7 @@ class TestParts:
         assert labels_of(found) == [KINDS[row] for row in found.rows]
         assert list(found.files) == [f"{row}.png" for row in found.rows]
         assert found.info["rows_left_out"] == {"unlabeled": 12, "(empty)": 3}
-        assert "15 rows of other parts are left out (unlabeled, (empty))" in about.understood[0]
+        assert "15 rows of no split are left out (unlabeled, (empty))" in about.understood[0]
 
     @pytest.mark.parametrize("values", [["tset", "train"], ["a", "b"], ["0", "1", "2", "3"]])
     def test_values_that_are_no_parts(self, values, tmp_path):
@@ -223,7 +223,7 @@ class TestParts:
         assert about.given and about.counts == (30, 15, 15)
         path = put(tmp_path, label=KINDS, is_train=rows % 2 == 0, is_test=rows % 4 == 0)
         with pytest.raises(
-            ConfigError, match=r"is_train and is_test do not say which part row 0 .*dataset\.parts=none"
+            ConfigError, match=r"is_train and is_test do not say which split row 0 .*dataset\.parts=none"
         ):
             described(path)
         assert not described(path, parts="none").given

@@ -15,7 +15,7 @@ import pytest
 
 from backbench import plugins
 from backbench.backbones import _engine
-from backbench.backbones._engine import DeviceLost, OutOfMemory
+from backbench.backbones._extractor import DeviceLost, OutOfMemory
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
@@ -82,7 +82,7 @@ def test_what_auto_means(machine, device, cuda, openvino, precision, expected):
     [
         ({"engine": "openvino"}, "cpu", {"openvino": False}, r'not installed: pip install "backbench\[openvino\]"'),
         ({"engine": "openvino", "precision": "bfloat16"}, "cpu", {}, "bfloat16; allowed: float32"),
-        ({"engine": "openvino"}, "cuda", {"cuda": True}, "execution.device=cuda is asked for"),
+        ({"engine": "openvino"}, "cuda", {"cuda": True}, "runs on the CPU, but execution.device=cuda"),
         ({"engine": "torch", "precision": "float16"}, "auto", {}, "float16 on a CPU"),
         ({"engine": "inductor"}, "cpu", {"compiler": None}, "needs a C\\+\\+ compiler"),
     ],

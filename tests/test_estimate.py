@@ -3,14 +3,16 @@
 import dataclasses
 
 import pytest
+import yaml
 from grids import NONE
 from sweeping import collection, computed
 
 from backbench import paths, planning
 from backbench.pictures import forecast
 from backbench.store import Store
+from backbench.sweep.cost import costs, rates, training
 from backbench.sweep.run import status
-from backbench.sweep.time import costs, estimate, launches, rates, training
+from backbench.sweep.time import estimate, launches
 from backbench.sweep.time.launches import Announced, Part
 
 # Processor seconds of one core of 2 GHz: (kind, family, rows, columns, clusters, members, seconds of all members).
@@ -38,17 +40,17 @@ RECORDED = [
     ("clustering", "spectral", 800, 784, 10, 50, 0.72),
     ("clustering", "spectral", 8000, 784, 10, 1, 4.9),
 ]
-DENSE = {
-    "name": "autoencoder",
-    "widths": [2000, 1000, 500, 10],
-    "batch_size": 256,
-    "epochs": 200,
-    "patience": 5,
-    "validation": 0.1,
-    "fit": "train",
-}
-CONVOLUTIONAL = {**DENSE, "name": "conv_autoencoder", "channels": [32, 64], "code_width": 32}
-IMAGE = {"size": 28, "mode": "L"}
+
+
+def options(name: str, **changes) -> dict:
+    """The options of a backbone's YAML."""
+    return yaml.safe_load((paths.conf() / "backbone" / f"{name}.yaml").read_text()) | changes
+
+
+TRAINED = {"batch_size": 256, "epochs": 200, "patience": 5, "validation": 0.1, "fit": "train"}
+DENSE = options("autoencoder", widths=[2000, 1000, 500, 10], **TRAINED)
+CONVOLUTIONAL = options("conv_autoencoder", channels=[32, 64], code_width=32, **TRAINED)
+IMAGE = {**DENSE["image"], "size": 28, "mode": "L"}
 PUBLISHED = "experiment=fashion_mnist_autoencoder"
 
 

@@ -28,9 +28,10 @@ from backbench.exports._folder import ABANDONED_SECONDS, UNFINISHED, Folder
 from backbench.metrics import supervised
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
-from backbench.stage import RECIPE
+from backbench.stage import RECIPE, SCORES
 from backbench.store import Store
 from backbench.sweep.results import ledger
+from backbench.sweep.run import scored
 
 CLASSES = ("bush", "cat/dog", "zebra", "Äpfel, rot")
 EMBEDDED = ("experiment=none", "dataset=embeddings", "dataset.split.source=given", "backbone=precomputed")
@@ -202,6 +203,7 @@ class TestClassifier:
         changed = mine.array("classification", member, "predictions")
         changed[np.flatnonzero(changed >= 0)[[0, 1, -1]]] += 1
         mine.write("classification", member, row.records[member], {"predictions": changed % 4 - 2 * (changed < 0)})
+        mine.amend(SCORES, member, {"of": scored.of(mine.read("classification", member), "classification")})
         records = ledger.read_records(row.plan, mine)
         (same,) = (one for one in ledger.rows(row.plan, records) if one.config_hash == row.config_hash)
         stored = mine.array("classification", member, "predictions")

@@ -11,7 +11,7 @@ import yaml
 
 from backbench import plugins
 from backbench.backbones import _engine
-from backbench.backbones._engine import DeviceLost, OutOfMemory
+from backbench.backbones._extractor import DeviceLost, OutOfMemory
 from backbench.stage import Context
 from backbench.stages import _extraction
 from backbench.stages._partial import Partial

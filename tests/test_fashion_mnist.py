@@ -116,7 +116,9 @@ def test_the_mirrors_are_used(fashion, tmp_path, monkeypatch):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
         monkeypatch.setattr(FashionMNIST, "resources", sums)
-        place = _fetch.into(tmp_path / "downloads" / "fashion_mnist", _fetch.torchvision_fashion_mnist)
+        place = _fetch.into(
+            tmp_path / "downloads" / "fashion_mnist", lambda folder: _fetch.torchvision_mnist("FashionMNIST", folder)
+        )
         server.shutdown()
     assert sorted(path.name for path in place.iterdir()) == [path.name for path in files]
     drawn = plugins.load("dataset", "fashion_mnist").load(params_of(FASHION), Context(downloads=place.parent))

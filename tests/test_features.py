@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from backbench import plugins
-from backbench.backbones._engine import DeviceLost
+from backbench.backbones._extractor import DeviceLost
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import features as stage
@@ -193,6 +193,10 @@ def test_rows_of_other_code_are_dropped(tmp_path):
     assert partial_of(tmp_path / "q", n=20).done == 0
 
 
+# What else a backbone has that is trained.
+LEARNER = {"CORE_GFLOPS": 1.0, "layers": lambda params: []}
+
+
 def fake_backbone(monkeypatch, **attributes):
     """A backbone of this test: the plugin `pixels` with other functions."""
     module = types.SimpleNamespace(**{**vars(plugins.load("backbone", "pixels")), **attributes})
@@ -256,7 +260,7 @@ def test_a_backbone_that_learns(store, tmp_path, monkeypatch):
         (context.scratch / "checkpoint").mkdir(parents=True)
         return lambda batch: (batch.reshape(len(batch), -1) - mean).astype(np.float32), {"history": [3.0, 2.0]}
 
-    fake_backbone(monkeypatch, fit=fit)
+    fake_backbone(monkeypatch, fit=fit, **LEARNER)
     outcome, found = extract(store, {"name": "pixels"}, tmp_path / "s")
     assert fitted == [(np.flatnonzero(split == 0).tolist(), np.flatnonzero(split == 1).tolist())]
     assert outcome.info["training"] == {"history": [3.0, 2.0]}
@@ -283,7 +287,7 @@ def test_rows_of_another_training_are_dropped(store, tmp_path, monkeypatch):
         seen.clear()
         extract(store, {"name": "pixels"}, tmp_path / "s", batch_size=10, progress=lambda *now: seen.append(now))
 
-    fake_backbone(monkeypatch, fit=fit, BATCH=10)
+    fake_backbone(monkeypatch, fit=fit, BATCH=10, **LEARNER)
     for batches, of, first in ((3, 1.0, 0), (4, 2.0, 0), (3, 2.0, 30)):
         with pytest.raises(KeyboardInterrupt):
             attempt(batches, of)
@@ -303,7 +307,7 @@ def test_embeddings_made_elsewhere(store, tmp_path, monkeypatch):
         given.append(source)
         return source.embeddings[source.positions]
 
-    fake_backbone(monkeypatch, IMAGES=False, embeddings=embeddings, Params=Nothing, identity=lambda params: {})
+    fake_backbone(monkeypatch, embeddings=embeddings, Params=Nothing, identity=lambda params: {})
     monkeypatch.setattr(stage.plugins, "params", lambda kind, values: Nothing())
 
     def result():

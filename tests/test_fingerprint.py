@@ -149,7 +149,7 @@ def test_a_digest_is_found_while_its_files_are_there(folder):
     (folder / "class0" / "00.png").unlink()
     digest_of(folder)
     for digest in (first, second):
-        with pytest.raises(ConfigError, match=r"which is gone; give dataset\.root=PATH"):
+        with pytest.raises(ConfigError, match=r"which no longer exists; give dataset\.root=PATH"):
             _registry.locate(digest, [], [folder / "gone"])
 
 

@@ -79,7 +79,7 @@ def test_the_distance_decides_what_is_near(twins):
 
 def test_a_policy_of_fail_names_the_first_pairs(twins):
     with pytest.raises(
-        ConfigError, match=r"2 images .* c0/copy\.png is the same image as c0/02\.png, .*duplicates: fail"
+        ConfigError, match=r"2 duplicates: c0/copy\.png is the same image as c0/02\.png, .*duplicates: fail"
     ):
         folder_load(twins, duplicates="fail")
     with pytest.raises(
@@ -104,7 +104,7 @@ def test_of_a_group_the_test_image_stays(tmp_path):
         "train/c1/d.png": "the same image as train/c1/09.png",
     }
     with pytest.raises(
-        ConfigError, match=r"in two parts: test/c0/00\.png \(test\) and train/c0/a\.png \(train\), .*leaks: fail"
+        ConfigError, match=r"in two splits: test/c0/00\.png \(test\) and train/c0/a\.png \(train\), .*leaks: fail"
     ):
         folder_describe_after(root, split=GIVEN, leaks="fail")
     assert folder_describe_after(root, split=GIVEN, leaks="fail", duplicates="exclude").n == 16
@@ -128,7 +128,7 @@ def test_leaks_are_of_the_drawn_split(tmp_path):
         leaks = split["03.png"] != split["03 again.jpg"]
         outcomes.add(leaks)
         if leaks:
-            with pytest.raises(ConfigError, match=r"in two parts: 03 again\.jpg \(\w+\) and 03\.png"):
+            with pytest.raises(ConfigError, match=r"in two splits: 03 again\.jpg \(\w+\) and 03\.png"):
                 folder_describe(root, seed=seed, leaks="fail")
         else:
             assert folder_describe(root, seed=seed, leaks="fail").n == 21

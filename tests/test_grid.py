@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from backbench import compose, planning
 from backbench.schema import ConfigError
-from backbench.sweep.plan import grid
+from backbench.sweep import grid
 from backbench.sweep.plan.frozen import ancestors
 
 HEADS = grid.HEADS

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scoring import computed
 from sklearn import metrics as reference
 
 from backbench import hashing
@@ -25,7 +26,7 @@ def outcomes(tmp_path):
         refs = dict.fromkeys(("features", "matrix"), ("features", "f" * 64))
         members = [Member(hashing.digest(config), config) for config in configs]
         inputs = Inputs(store, {"dataset": ("dataset", "d" * 64), **refs})
-        found = {own.hash: own for own in clustering.compute(members, inputs, clustering.Context())}
+        found = computed(clustering, members, inputs, clustering.Context())
         return [found[member.hash] for member in members]
 
     return compute

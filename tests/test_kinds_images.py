@@ -213,14 +213,14 @@ class TestClusterSamples:
         labels = np.minimum(np.arange(N) // 3, 40)
         picture = cluster_samples.draw(source(clustering=clustered(labels)))
         assert said(picture, "title")[:2] == ["cluster 40", "cluster 0"] and len(said(picture, "title")) == 20
-        assert said(picture, "hidden") == ["21 more clusters, the smallest, are not shown"]
-        assert "21 clusters, the smallest, are not shown" in picture.caption and not unreadable(picture)
+        assert said(picture, "hidden") == ["21 smaller clusters not shown"]
+        assert "The 21 smallest clusters are not shown" in picture.caption and not unreadable(picture)
 
     def test_rows_out_of_scope_are_left_out(self):
         labels = np.where(SPLIT == 0, np.arange(N) % 3, OUTSIDE)
         changed = {**clustered(labels, np.where(SPLIT == 0, 0.5, np.nan)), "info": {"scope": "train"}}
         picture = cluster_samples.draw(source(clustering=changed))
-        assert max(picture.data["image"]) < 100 and "training images alone" in heading(picture)["about"]
+        assert max(picture.data["image"]) < 100 and "training images only" in heading(picture)["about"]
         apart = source(clustering={**clustered(np.arange(N) % 3), "info": {"scope": "per_split"}})
         assert set(cluster_samples.draw(apart).data["image"]) <= set(TEST)
 
@@ -389,9 +389,7 @@ class TestTraining:
         assert artists(picture, "best")[1].get_xydata().tolist() == [[2, 0.2]]
         axes = picture.figure.axes[0]
         assert axes.get_ylabel() == "mean squared error per pixel (0 to 1)"
-        assert (
-            axes.get_title(loc="right") == "stopped early, after epoch 3 of at most 9: 10 epochs brought nothing better"
-        )
+        assert axes.get_title(loc="right") == "stopped early, after epoch 3 of at most 9: no improvement for 10 epochs"
 
     def test_all_epochs(self):
         training = {"epochs": 9, "best_epoch": 1, "history": {"loss": [1.0] * 9, "validation_loss": [0.01] * 9}}
@@ -403,7 +401,7 @@ class TestTraining:
     def test_a_backbone_that_was_not_trained(self):
         for kind in (training_loss, reconstructions):
             assert "the backbone pixels was not trained here" in kind.lacks(source())
-            assert kind.lacks(source(LEARNT, features=None)) == "the features are not computed"
+            assert kind.lacks(source(LEARNT, features=None)) == "the features have not been computed"
 
 
 class TestReconstructions:
@@ -426,7 +424,7 @@ class TestReconstructions:
 
     def test_a_record_of_older_code(self):
         own = source(LEARNT, features={"arrays": {"features": positions()}})
-        assert reconstructions.lacks(own).startswith("older code trained it and kept no reconstructions")
+        assert reconstructions.lacks(own).startswith("it was trained by older code that stored no reconstructions")
         assert training_loss.lacks(own) is None
 
 
@@ -440,7 +438,7 @@ class TestWhatIsMissing:
 
     @pytest.mark.parametrize("kind", [cluster_samples, retrieval])
     def test_images_that_are_not_read(self, kind):
-        assert kind.lacks(source(dataset=None)) == "the images are not read"
+        assert kind.lacks(source(dataset=None)) == "the images have not been read"
 
     @pytest.mark.parametrize(("kind", "head"), [(cluster_samples, "clustering"), (retrieval, "retrieval")])
     def test_a_head_that_failed_or_is_not_there(self, kind, head):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _files, _layout, _names, _parts, _pattern
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _files, _layout, _names, _pattern, _split_names
 from backbench.datasets._folders import Asked, Parts
 from backbench.schema import ConfigError
 
@@ -62,7 +62,7 @@ def test_two_parts_of_any_name(tmp_path, train, test):
     assert meaning(tmp_path) == TRAIN_TEST
     listing = _layout.read(tmp_path)
     assert listing.given and not listing.apart
-    assert listing.understood[0].startswith("2 parts (train 4, ") and "2 classes" in listing.understood[1]
+    assert listing.understood[0].startswith("2 splits (train 4, ") and "2 classes" in listing.understood[1]
 
 
 def test_three_parts_and_what_lies_beside_them(tmp_path):
@@ -83,16 +83,16 @@ def test_three_parts_and_what_lies_beside_them(tmp_path):
         "@eaDir/": _names.SYSTEM,
         "LICENSE": _names.DOCUMENT,
         "README.md": _names.DOCUMENT,
-        "docs/x.png": "outside the parts of the split",
-        "unlabeled/1.jpg": "outside the parts of the split",
+        "docs/x.png": "outside the splits",
+        "unlabeled/1.jpg": "outside the splits",
     }
-    assert listing.understood == ("3 parts (train 4, validation 4, test 4)", "2 classes from folder names")
+    assert listing.understood == ("3 splits (train 4, validation 4, test 4)", "2 classes from folder names")
 
 
 def test_eval_is_the_test_part_unless_there_is_one(tmp_path):
     lay(tmp_path, *spread("train/a", "train/b", "eval/a", "eval/b", "test/a"))
     assert meaning(tmp_path)["validation", "a"] == 2
-    assert _parts.of_names(["train", "val", "eval"]) == {"train": TRAIN, "val": VALIDATION, "eval": TEST}
+    assert _split_names.of_names(["train", "val", "eval"]) == {"train": TRAIN, "val": VALIDATION, "eval": TEST}
 
 
 def test_parts_that_wrap_themselves(tmp_path):
@@ -106,7 +106,7 @@ def test_parts_within_classes(tmp_path):
     lay(tmp_path, *spread(*(f"{name}/{part}" for part in ("train", "test") for name in ("ant", "bee"))))
     lay(tmp_path, "ant/ground_truth/1.png")
     assert meaning(tmp_path) == TRAIN_TEST
-    assert _layout.read(tmp_path).left_out == {"ant/ground_truth/1.png": "outside the parts of the split"}
+    assert _layout.read(tmp_path).left_out == {"ant/ground_truth/1.png": "outside the splits"}
 
 
 def test_one_class_in_each_part(tmp_path):
@@ -257,7 +257,7 @@ def test_a_folder_named_for_images_within_a_part_is_no_class(tmp_path):
 
 @pytest.mark.parametrize("name", ["test-dev", "testdev2017", "held-out", "hold_out", "HeldOut"])
 def test_names_of_the_test_part(name):
-    assert _parts.of_name(name) == (None if name == "testdev2017" else TEST)
+    assert _split_names.of_name(name) == (None if name == "testdev2017" else TEST)
 
 
 def test_no_labels_hold_in_named_parts(tmp_path):
@@ -300,7 +300,7 @@ def test_folders_that_make_up_one_part_are_named(tmp_path):
 
 def test_parts_without_a_class_in_common_are_announced(tmp_path):
     lay(tmp_path, *spread("train/cat", "train/dog", "val/cats", "val/dogs"))
-    assert _layout.read(tmp_path).understood[-1] == "none of the classes of val is in the training part"
+    assert _layout.read(tmp_path).understood[-1] == "none of the classes of val is in the training split"
 
 
 def test_folders_by_the_first_digits_of_identifiers_are_refused(tmp_path):
@@ -329,9 +329,9 @@ def test_named_parts(tmp_path):
     assert not one.given and len(one.entries) == 8 and len(one.left_out) == 4
     with pytest.raises(ConfigError, match="received fold9; allowed: the folders of"):
         _layout.read(tmp_path, Asked(parts=Parts(train=("fold9",))))
-    with pytest.raises(ConfigError, match="received fold1 twice; name each folder in one part"):
+    with pytest.raises(ConfigError, match="received fold1 twice; name each folder once, in one split"):
         _layout.read(tmp_path, Asked(parts=Parts(train=("fold1", "fold2"), test=("fold1",))))
-    with pytest.raises(ConfigError, match="no folder is the training part"):
+    with pytest.raises(ConfigError, match="no folder is the training split"):
         _layout.read(tmp_path, Asked(parts=Parts(test=("fold1",))))
 
 
@@ -358,7 +358,7 @@ def test_no_labels_ignores_folders(tmp_path):
 
 def test_classes_that_differ_in_case_alone_are_announced_and_refused_across_parts(tmp_path):
     lay(tmp_path / "one", *spread("Cat", "cat", "dog"))
-    assert "differ only in upper and lower case or blanks: Cat, cat" in _layout.read(tmp_path / "one").understood[0]
+    assert "differ only in case or blanks: Cat, cat" in _layout.read(tmp_path / "one").understood[0]
     lay(tmp_path / "two", *spread("train/Cat", "test/cat", "train/dog", "test/dog"))
     with pytest.raises(ConfigError, match="Cat, cat are the same class"):
         _layout.read(tmp_path / "two")
@@ -479,3 +479,8 @@ def test_the_page_shows_what_is_said(tmp_path, tree, says):
 
 def test_every_rule_has_a_tree():
     assert len(TREES) == PAGE.read_text().count("```tree") >= 14
+
+
+def test_reasons_in_older_records_are_still_known():
+    assert _files.passed_over("outside the parts of the split")
+    assert _files.passed_over("its part in the table is none of train, validation and test")

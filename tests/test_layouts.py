@@ -199,7 +199,7 @@ def test_one_search_serves_all(rows, monkeypatch):
 def test_a_stored_graph_that_is_deep_enough_is_used(rows, monkeypatch):
     from dataclasses import replace
 
-    from backbench.sweep.plan.grid import Stage, stage_hash
+    from backbench.sweep.grid import Stage, stage_hash
 
     one = source(rows, clusterer_name="kmeans")
     ref, x = one.matrix_ref("clustering"), np.asarray(one.matrix("clustering"))
@@ -308,7 +308,7 @@ def test_three_images_have_no_neighbours_to_speak_of(rows):
     one = source(rows, clusterer_name="kmeans")
     one.row.records[one.row.stages["dataset"]]["info"]["n"] = 3
     assert layouts.refusal(one, "pca") is None
-    assert layouts.refusal(one, "umap") == "a map takes at least 4 images; the data set has 3"
+    assert layouts.refusal(one, "umap") == "a map needs at least 4 images; the data set has 3"
 
 
 # ------------------------------------------------------------------------------------------------ trees

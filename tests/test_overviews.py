@@ -111,7 +111,7 @@ def test_without_classes_the_other_internal_metrics_are_drawn():
 
 
 def test_no_curve_from_one_k():
-    assert "a curve takes two" in metric_by_k.lacks(swept(*GRID, "clusterer=kmeans", "classifier=none"))
+    assert "a curve needs two" in metric_by_k.lacks(swept(*GRID, "clusterer=kmeans", "classifier=none"))
     assert metric_by_k.lacks(swept(*CLASSIFIED)) == "no clustering is done"
     assert metric_by_k.lacks(swept(*CLUSTERED)) is None
 
@@ -148,7 +148,7 @@ def test_why_a_run_has_no_elbow():
     (found,) = [row for row in sweep.rows if row.params["clusterer.name"] == "dbscan" and row.params["chain"] == "none"]
     assert elbow.lacks(Source(found, sweep.store)) == "dbscan finds the number of clusters itself"
     alone = swept(*GRID, "clusterer=kmeans", "k=4", "classifier=none")
-    assert elbow.lacks(run(alone)) == "the sweep has 1 value of k for kmeans; a curve takes two"
+    assert elbow.lacks(run(alone)) == "the sweep has 1 value of k for kmeans; a curve needs two"
     assert "no clustering" in elbow.lacks(run(swept(*CLASSIFIED)))
 
 
@@ -186,7 +186,7 @@ def test_without_classifiers_the_best_nmi_stands_in():
 
 
 def test_without_recorded_speeds_there_is_no_picture():
-    assert "0 of which with a recorded extraction speed" in pareto.lacks(swept(*CLASSIFIED, speed=False))
+    assert "0 of 2 representations have a recorded extraction speed" in pareto.lacks(swept(*CLASSIFIED, speed=False))
 
 
 # Heat maps
@@ -233,7 +233,7 @@ def test_a_metric_of_a_space_has_a_map_for_each():
         ({"metric": "nmj"}, "Did you mean 'nmi'"),
         ({"metric": "nmi", "x": "clusterer.nam"}, "Did you mean 'clusterer.name'"),
         ({"metric": "nmi", "x": "classifier.name"}, "received 'classifier.name'"),
-        ({"metric": "silhouette", "y": "space"}, "do not compare"),
+        ({"metric": "silhouette", "y": "space"}, "are not comparable"),
         ({"x": "k"}, "without a metric"),
     ],
 )

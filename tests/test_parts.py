@@ -123,7 +123,7 @@ def test_the_best_classifier_on_test_is_drawn_first(of):
 
 
 def test_pictures_say_what_chose(of):
-    for kept, said in (("no_validation", "without a validation part it is"), ("both", "not by what is shown")):
+    for kept, said in (("no_validation", "without a validation split it is"), ("both", "not by what is shown")):
         shutil.rmtree(paths.results(), ignore_errors=True)
         rows = of(kept)
         found = Sweep(rows[0].plan, rows, Store(paths.store()))
@@ -168,7 +168,7 @@ def test_clusters_of_test_images_that_are_not_there_have_no_picture(of, kind):
 def test_no_curve_is_drawn_where_no_metric_is_defined(of):
     rows = of("no_test")
     found = Sweep(rows[0].plan, rows, Store(paths.store()))
-    assert metric_by_k.lacks(found) == "no metric of them is defined: there are no test rows"
+    assert metric_by_k.lacks(found) == "none of their metrics is defined: there are no test rows"
 
 
 # Parts that are clustered apart

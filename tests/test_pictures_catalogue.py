@@ -1,6 +1,8 @@
 """What holds for every kind of picture, however many there are: its words, and why a run has none."""
 
 import functools
+import inspect
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 
 from backbench import paths, planning
 from backbench.pictures import catalogue
+from backbench.pictures.contract import RunPicture, SweepPicture
 from backbench.pictures.source import Source, Sweep
+from backbench.plots import Picture
 from backbench.schema import ConfigError
 from backbench.stage import KINDS
 from backbench.store import Store
@@ -84,6 +88,26 @@ def test_a_kind_says_what_it_is(kind):
     assert isinstance(kind.order, int) and len(kind.code) == 64
     if kind.group == catalogue.RUN:
         assert kind.subjects and set(kind.subjects) <= {"features", *ledger.HEADS} <= set(KINDS)
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.name)
+def test_a_kind_keeps_its_contract(kind):
+    """The type checker takes it for granted, since kinds are found by their files."""
+    contract, source = (RunPicture, Source) if kind.group == catalogue.RUN else (SweepPicture, Sweep)
+    assert {name for name in dir(contract) if not name.startswith("_")} <= set(dir(kind.definition))
+    for name, returned in (("lacks", str | None), ("draw", Picture)):
+        function = getattr(kind.definition, name)
+        first, *options = inspect.signature(function).parameters.values()
+        hints = typing.get_type_hints(function)
+        assert hints[first.name] is source and hints["return"] == returned
+        assert not options or (contract is SweepPicture and name == "draw")
+        assert all(option.default is not option.empty for option in options)
+
+
+def test_the_maps_are_known_by_name():
+    maps = [kind.name for kind in OF_RUNS if kind.category == "Maps"]
+    points, images = ([f"map_{method}{more}" for method in ("pca", "tsne", "umap")] for more in ("", "_images"))
+    assert maps == points + images
 
 
 def test_what_is_known_by_name():

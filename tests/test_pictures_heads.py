@@ -124,7 +124,7 @@ def test_parts_that_were_clustered_apart_are_not_mixed():
     own = source(clustering=info("clustering", scope="per_split"))
     assert sum(composition.draw(own).data["images"]) == TEST.sum()
     assert sorted(silhouette.draw(own).data["image"]) == np.flatnonzero(TEST).tolist()
-    assert "test images, clustered apart" in heading(pies.draw(own))["about"]
+    assert "test images, clustered separately" in heading(pies.draw(own))["about"]
 
 
 def test_rows_out_of_scope_are_left_out():
@@ -132,7 +132,7 @@ def test_rows_out_of_scope_are_left_out():
     arrays = {"labels": labels, "silhouettes": np.where(SPLIT == 0, 0.5, np.nan).astype(np.float32)}
     own = source(clustering={**info("clustering", scope="train"), "arrays": arrays})
     assert sum(composition.draw(own).data["images"]) == 20 == len(silhouette.draw(own).data["image"])
-    assert "training images alone" in heading(composition.draw(own))["about"]
+    assert "training images only" in heading(composition.draw(own))["about"]
     assert "noise" not in composition.draw(own).caption
 
 
@@ -165,7 +165,7 @@ def test_one_class():
     arrays = {"labels": np.zeros(60, dtype=np.int64), "split": SPLIT}
     found = {"arrays": {"predictions": np.where(SPLIT == 0, -2, 0).astype(np.int32)}}
     own = source(dataset={**info("dataset", classes=["cat"]), "arrays": arrays}, classification=found)
-    assert size_recall.lacks(own) == "the dataset has one class; a relation takes two"
+    assert size_recall.lacks(own) == "the dataset has only one class; two are needed"
     assert confusion.draw(own).data["images"] == [20] and per_class.draw(own).data["f1"] == [1.0]
     assert set(composition.draw(own).data["class"]) == {"cat"}
 

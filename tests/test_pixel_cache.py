@@ -12,7 +12,7 @@ from pictures import FOLDER, digest_of
 from sweeping import computed
 
 from backbench import launching, paths, planning, settings
-from backbench.datasets import Reading, _fingerprint, _keeping, _layout
+from backbench.datasets import Reading, _fingerprint, _layout, _pixel_caching
 from backbench.images import cache, decoding
 from backbench.images.policy import Image as Policy
 from backbench.stage import Context, Inputs, Member
@@ -177,7 +177,7 @@ def test_a_cache_without_room_stops_nobody(folder, tmp_path):
     command = [sys.executable, "-c", LIMITED, folder, tmp_path / "with"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == digest_of(folder) and "is full: decoded images are not kept" in done.stderr
+    assert done.stdout.strip() == digest_of(folder) and "is full: decoded images are no longer cached" in done.stderr
     np.testing.assert_array_equal(prepared(folder, tmp_path / "with"), prepared(folder, tmp_path / "without"))
 
 
@@ -194,26 +194,26 @@ def tiny(tmp_path):
 
 def test_a_disk_that_fills_up_stops_nobody(folder, tiny, monkeypatch, caplog):
     """As if something else took the room after it was looked at."""
-    monkeypatch.setattr(_keeping, "SHARE", 1000)
+    monkeypatch.setattr(_pixel_caching, "SHARE", 1000)
     large = Policy(64, "RGB", "squash", "bilinear")
     audit = _fingerprint.take(folder, _layout.read(folder), Reading(policies=[POLICY, large], store=tiny))
-    assert len(audit.readable) == 30 and "is full: decoded images are not kept" in caplog.text
+    assert len(audit.readable) == 30 and "is full: decoded images are no longer cached" in caplog.text
 
 
 def test_a_disk_without_any_room_stops_nobody(folder, tiny, monkeypatch, caplog):
-    monkeypatch.setattr(_keeping, "SHARE", float("nan"))
+    monkeypatch.setattr(_pixel_caching, "SHARE", float("nan"))
     (tiny / cache.FOLDER).mkdir()
     with pytest.raises(OSError, match="No space left"), (tiny / "full").open("wb", buffering=0) as file:
         while True:
             file.write(bytes(512))
-    assert len(take(folder, tiny).readable) == 30 and "is full: decoded images are not kept" in caplog.text
+    assert len(take(folder, tiny).readable) == 30 and "is full: decoded images are no longer cached" in caplog.text
 
 
 def test_what_cannot_fit_is_not_begun(folder, tmp_path, caplog):
     """At 200,000 pixels a side, thirty images are 3.6 TB."""
     vast = Policy(200_000, "RGB", "squash", "bilinear")
     audit = _fingerprint.take(folder, _layout.read(folder), Reading(policies=[vast], store=tmp_path / "s"))
-    assert len(audit.readable) == 30 and "has no room for the decoded images" in caplog.text
+    assert len(audit.readable) == 30 and "has no space to cache the decoded images" in caplog.text
     assert not (tmp_path / "s").exists()
 
 

@@ -9,8 +9,8 @@ from backbench import planning
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
 from backbench.store import Store
+from backbench.sweep.grid import HEADS
 from backbench.sweep.plan import frozen as plans
-from backbench.sweep.plan.grid import HEADS
 from backbench.sweep.run import status
 from backbench.sweep.run.status import ABSENT, CURRENT, FAILED, STALE
 
@@ -278,12 +278,12 @@ def test_accepted_code_is_recorded(store):
     member, other = of_kind(plan, "clustering")
     record(plan, store, member, code="0" * 64)
     found = status.inspect(plan, store)
-    assert status.accept_code(plan, store, found) == 1
+    assert status.accept_code(plan, store, found) == (1, 0)
     kept = store.read("clustering", member)
     assert kept["code"] == plan.stages[member].code and kept["accepted_code"] == ["0" * 64]
     assert "accepted_code" not in store.read("clustering", other)
     again = status.inspect(plan, store)
-    assert again.states[member] == CURRENT and status.accept_code(plan, store, again) == 0
+    assert again.states[member] == CURRENT and status.accept_code(plan, store, again) == (0, 0)
 
 
 def test_a_failed_member_whose_code_was_accepted_is_still_failed(store):

@@ -120,7 +120,9 @@ def test_weights_of_the_network_are_planned_and_checked_once(tmp_path, planned, 
 def test_weights_of_another_network_are_refused_with_the_network_that_they_fit(tmp_path, planned, state):
     path = tmp_path / "w.pth"
     torch.save(state, path)
-    with pytest.raises(ConfigError, match=r"holds no mobilenet_v2 up to 'avgpool': missing keys \(\d+\)") as caught:
+    with pytest.raises(
+        ConfigError, match=r"does not hold the weights of mobilenet_v2 up to 'avgpool': missing keys \(\d+\)"
+    ) as caught:
         planned(path, "mobilenet_v2")
     assert str(caught.value).endswith(f"They fit resnet18: backbone=resnet18 backbone.weights={path}")
     assert not (paths.results() / "weights").exists()

@@ -90,7 +90,7 @@ def test_of_more_classes_the_worst_and_the_best_are_shown_and_the_table_has_all(
     shown = marks(picture, "f1")
     assert np.allclose(np.nan_to_num(shown, nan=2.0), np.concatenate([known[:20], known[-20:]]))
     (gap,) = artists(picture, "gap")
-    assert gap.get_text().startswith("62 classes between are left out")
+    assert gap.get_text().startswith("62 classes in between are not shown")
     assert "20 worst and the 20 best of 102" in picture.caption
     assert list(picture.data) == ["class", "precision", "recall", "f1", "support"]
     assert sorted(picture.data["class"]) == sorted(names(102))
@@ -99,14 +99,14 @@ def test_of_more_classes_the_worst_and_the_best_are_shown_and_the_table_has_all(
 def test_what_is_undefined_is_not_drawn_and_is_said():
     picture = draw(12)
     assert np.isnan(marks(picture, "recall")).sum() == np.isnan(marks(picture, "precision")).sum() == 1
-    assert "1 of 12 classes: no test image" in picture.caption
+    assert "1 of 12 classes: without test images" in picture.caption
     assert "1 of 12 classes: never predicted" in picture.caption
     assert "nan" not in _files.table(picture)
 
 
 def test_the_caption_has_the_worst_and_the_best():
     picture = per_class.draw(HEADING, ["北京", "b"], np.array([[5, 5], [0, 10]]))
-    assert "F1 goes from 0.667 (北京) to 0.800 (b)" in picture.caption
+    assert "F1 ranges from 0.667 (北京) to 0.800 (b)" in picture.caption
 
 
 @pytest.mark.parametrize("classes", [1, 2, 10, 102])

@@ -116,7 +116,7 @@ def test_of_more_than_forty_clusters_the_largest_are_shown():
     order = np.lexsort((found.clusters, -found.sizes))[:30]
     assert side(picture) == [str(cluster) for cluster in found.clusters[order]]
     assert picture.figure.axes[0].get_ylabel() == "cluster, the 30 largest of 57"
-    assert "27 of 57 clusters, the smallest, are not shown" in picture.caption
+    assert "The 27 smallest of 57 clusters are not shown" in picture.caption
     assert len(set(picture.data["cluster"])) == 57
 
 
@@ -131,7 +131,7 @@ def test_the_table_has_what_occurs():
 
 def test_the_caption_says_what_is_noise():
     picture = composition.draw(HEADING, CALLED, FOUND)
-    assert "The majority class holds 85% of a cluster on average" in picture.caption
+    assert "On average, the majority class makes up 85% of a cluster" in picture.caption
     assert "4 of 59 images are noise (the last bar)" in picture.caption
 
 
@@ -165,7 +165,7 @@ def test_pies_have_the_colours_of_the_bars():
 def test_at_most_25_pies():
     picture = composition.pies(HEADING, names(3), random(60, 3))
     assert sum(bool(axes.get_title()) for axes in picture.figure.axes) == 25
-    assert "35 of 60 clusters, the smallest, are not shown" in picture.caption
+    assert "The 35 smallest of 60 clusters are not shown" in picture.caption
 
 
 @pytest.mark.parametrize("draw", [composition.draw, composition.pies])
@@ -287,7 +287,7 @@ def test_of_many_clusters_the_largest_are_shown():
     picture = silhouette.draw(HEADING, labels, widths)
     largest = np.sort(np.lexsort((np.arange(80), -np.bincount(labels)))[:50])
     assert list(steps(picture)) == [f"cluster {cluster}" for cluster in largest]
-    assert "30 clusters, the smallest, are not shown" in picture.caption
+    assert "The 30 smallest clusters are not shown" in picture.caption
     assert picture.figure.axes[0].get_ylabel() == "images by width, in the 50 largest of 80 clusters"
     mean = next(text for text in artists(picture, "mean") if hasattr(text, "get_text"))
     assert mean.get_text() == f"mean {widths.mean():.3f}" and len(picture.data["width"]) == 5000

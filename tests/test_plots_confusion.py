@@ -88,7 +88,7 @@ def test_many_classes_have_colours_and_a_list_of_the_most_confused():
     assert not picture.figure.axes[0].texts
     pairs = [text.get_text() for text in artists(picture, "pair", panel=1)]
     assert len(pairs) == 10
-    assert pairs[0] == f"class 3\n   taken for class 70: {counts[3, 70]:,} of {counts[3].sum():,}"
+    assert pairs[0] == f"class 3\n   mistaken for class 70: {counts[3, 70]:,} of {counts[3].sum():,}"
     shown = [int(text.rpartition(": ")[2].split(" of ")[0].replace(",", "")) for text in pairs]
     wrong = counts[~np.eye(102, dtype=bool)]
     assert shown == sorted(wrong, reverse=True)[:10]
@@ -110,7 +110,7 @@ def test_many_classes_stand_beside_those_that_they_are_taken_for():
 
 def test_nothing_confused_is_said():
     picture = draw(np.eye(31, dtype=int) * 5)
-    assert "No image" in " ".join(text.get_text() for text in picture.figure.axes[1].texts)
+    assert "All images" in " ".join(text.get_text() for text in picture.figure.axes[1].texts)
     assert "Most confused" not in picture.caption
 
 
@@ -143,7 +143,7 @@ def test_the_table_has_every_pair_that_occurs_and_the_diagonal():
 
 
 def test_the_caption_names_what_is_confused_most():
-    assert "shirt taken for T-shirt: 31 of 100; shirt taken for shoe: 19 of 100" in draw(COUNTS, FEW).caption
+    assert "shirt mistaken for T-shirt: 31 of 100; shirt mistaken for shoe: 19 of 100" in draw(COUNTS, FEW).caption
 
 
 @pytest.mark.parametrize("classes", [1, 2, 12, 30, 102, 200])

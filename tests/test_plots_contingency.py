@@ -54,7 +54,7 @@ def test_the_caption_has_purity_and_accuracy_as_the_metrics_have_them(seed):
 
 
 def test_the_caption_names_classes_that_no_cluster_stands_for():
-    assert "In no cluster the majority: bee." in drawn().caption
+    assert "Classes that are the majority in no cluster: bee." in drawn().caption
 
 
 def test_the_table_has_every_cell_that_is_not_zero():

@@ -60,7 +60,7 @@ def test_the_cut_separates_the_merges_that_are_made_from_those_that_are_not():
     at = line.get_ydata()[0]
     assert at == pytest.approx((merges[-4, 2] + merges[-3, 2]) / 2)
     assert merges[-4, 2] < at < merges[-3, 2]
-    assert f"cut at {at:.4g}, which makes k = 4" in {text.get_text() for text in texts(picture)}
+    assert f"cut at {at:.4g}, giving k = 4" in {text.get_text() for text in texts(picture)}
 
 
 def test_links_below_the_cut_have_the_colour_of_their_cluster():
@@ -200,7 +200,7 @@ def test_of_a_clustering_of_the_training_images_these_are_shown(sources):
     source = sources["train"]
     picture = kind.draw(source)
     assert sum(sizes(picture)) == int((source.split == 0).sum())
-    assert "training images alone" in about(picture)
+    assert "training images only" in about(picture)
 
 
 def test_other_clusterings_have_no_tree(sources):

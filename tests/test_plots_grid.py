@@ -93,7 +93,7 @@ def test_images_keep_their_aspect(shape):
 def test_strips_beyond_the_most_are_hidden_and_counted():
     picture = drawn(Section([strip() for _ in range(grid.MOST + 3)], TWO, more=4, noun="clusters"))
     assert len(picture.figure.axes[0].images) == 5 * grid.MOST
-    assert said(picture, "hidden") == ["7 more clusters are not shown"]
+    assert said(picture, "hidden") == ["7 clusters not shown"]
     assert not artists(drawn(Section([strip()] * grid.MOST, TWO)), "hidden")
 
 

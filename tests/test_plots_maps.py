@@ -290,7 +290,7 @@ def test_axes_and_captions_say_what_a_distance_means(computed_once):
     pca, tsne = (kind(f"map_{method}").draw(computed_once["both"]) for method in ("pca", "tsne"))
     assert pca.figure.axes[0].get_xlabel().endswith("% of the variance)")
     assert tsne.figure.axes[0].get_xlabel() == AXES[0]
-    assert "how far groups lie apart" in tsne.caption
+    assert "distances between groups" in tsne.caption
     assert "largest variance hold" in pca.caption
     assert any("perplexity 19" in text.get_text() for text in tsne.figure.texts)
 
@@ -304,7 +304,7 @@ def test_a_run_shows_what_it_has(computed_once):
 
 
 def test_predictions_from_other_features_are_said_to_be(computed_once):
-    said = "It worked on other features (standardise) than those shown (none)."
+    said = "It was trained on other features (standardise) than those shown (none)."
     assert said in kind("map_pca").draw(computed_once["chains"]).caption
     assert "other features" not in kind("map_pca").draw(computed_once["both"]).caption
 

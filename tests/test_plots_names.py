@@ -6,7 +6,8 @@ import pytest
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from backbench.plots import _names, _style
-from backbench.plots._names import brief, legible, plain, shorten
+from backbench.plots._names import legible, plain
+from backbench.text import brief, shorten
 
 GLYPHS = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
 

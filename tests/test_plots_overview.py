@@ -84,7 +84,7 @@ def curve(knee=4, note="knee"):
 
 
 def test_the_curve_its_knee_and_the_own_k_are_where_they_should_be():
-    axes = titled(elbow.draw(HEADING, {"pixels": [curve()]}, own=8))["pixels"]
+    axes = titled(elbow.draw(HEADING, {"pixels": [curve()]}, run_k=8))["pixels"]
     assert axes.lines[0].get_xydata().tolist() == [[1, 9], [2, 6], [4, 2], [8, 1]]
     (ring,), (own,) = gid(axes, "knee"), gid(axes, "own")
     assert ring.get_xydata().tolist() == [[4, 2]] and own.get_xydata().tolist() == [[8, 1]]
@@ -156,7 +156,7 @@ def test_names_of_representations_do_not_overlap():
     boxes = [text.get_bbox_patch() or _box(text) for text in names]
     assert len(names) >= 20 and not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
     left = 40 - len(names)
-    assert left == 0 or f"{left} points had no room for a name" in picture.caption
+    assert left == 0 or f"{left} of the points" in picture.caption
 
 
 def _box(text):

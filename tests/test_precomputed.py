@@ -280,18 +280,18 @@ class TestNamesThatAreRefused:
         ids = [int(name[2:5]) for name in files]
         np.testing.assert_array_equal(planned_rows(put(tmp_path / "x.npz", numbers(), id=ids), files)[0], numbers())
         other = put(tmp_path / "y.npz", numbers(), id=range(N))
-        with pytest.raises(ConfigError, match=r"in another order .*backbone\.names=id .*backbone\.align=order"):
+        with pytest.raises(ConfigError, match=r"but in another order; .*backbone\.names=id .*backbone\.align=order"):
             settled(other, files)
         np.testing.assert_array_equal(planned_rows(other, files, names="id")[0], numbers()[ids])
 
     def test_whole_numbers_that_are_stored_as_real_ones(self, tmp_path):
         files = [f"{number}.png" for number in range(N)]
-        with pytest.raises(ConfigError, match=r"in another order .*backbone\.names=image_id"):
+        with pytest.raises(ConfigError, match=r"but in another order; .*backbone\.names=image_id"):
             settled(put(tmp_path / "x.npz", numbers(), image_id=ORDER.astype(float)), files)
 
     def test_names_of_another_number_than_the_rows(self, tmp_path):
         path = put(tmp_path / "x.npz", numbers()[ORDER], image=SHUFFLED[:-1], class_names=["cat", "dog"])
-        with pytest.raises(ConfigError, match="'image' names images, and has 11 entries for 12 rows"):
+        with pytest.raises(ConfigError, match="'image' names images, but has 11 entries for 12 rows"):
             settled(path)
         put(tmp_path / "x.npz", numbers(), class_names=["cat", "dog"])
         np.testing.assert_array_equal(planned_rows(path)[0], numbers())
@@ -304,7 +304,7 @@ class TestNamesThatAreRefused:
 
     def test_fewer_rows_than_images(self, tmp_path):
         np.save(tmp_path / "x.npy", numbers(8))
-        with pytest.raises(ConfigError, match="has 8 rows, and the data set 12 images"):
+        with pytest.raises(ConfigError, match="has 8 rows, but the data set has 12 images"):
             settled(tmp_path / "x.npy", n=4)
 
 
@@ -319,7 +319,7 @@ class TestOrderThatTheFileContradicts:
         frame.set_index(pd.Index((np.arange(N) + first).astype(kind), name=title)).to_parquet(tmp_path / "x.parquet")
         np.testing.assert_array_equal(planned_rows(tmp_path / "x.parquet")[0], numbers())
         frame.set_index(pd.Index((ORDER + first).astype(kind), name=title)).to_parquet(tmp_path / "x.parquet")
-        with pytest.raises(ConfigError, match=r"count the rows, and are not in order .*backbone\.align=order"):
+        with pytest.raises(ConfigError, match=r"number the rows, but are not in order .*backbone\.align=order"):
             settled(tmp_path / "x.parquet")
         assert "by order" in planned_rows(tmp_path / "x.parquet", align="order")[1]
 
@@ -334,7 +334,7 @@ class TestOrderThatTheFileContradicts:
         np.testing.assert_array_equal(planned_rows(path)[0], numbers())
         put(tmp_path / "x.npz", numbers(), label=[in_order[row] for row in ORDER])
         with pytest.raises(
-            ConfigError, match=r"'label' are as many as the images in each folder.*backbone\.align=order"
+            ConfigError, match=r"'label' are as frequent as the images of each folder.*backbone\.align=order"
         ):
             settled(path)
         put(tmp_path / "x.npz", numbers(), label=[labels[row % 5 == 0] for row in range(N)])
@@ -405,11 +405,11 @@ class TestByOrder:
     @pytest.mark.parametrize("n", [N - 1, N + 1])
     def test_another_number_of_rows(self, n, tmp_path):
         np.save(tmp_path / "x.npy", numbers(n))
-        assert f"has {n} rows, and the data set 12 images" in refusal(str(tmp_path / "x.npy"))
+        assert f"has {n} rows, but the data set has 12 images" in refusal(str(tmp_path / "x.npy"))
 
     def test_too_few_rows_for_a_draw(self, tmp_path):
         np.save(tmp_path / "x.npy", numbers(8))
-        assert "the data set 12 images" in refusal(str(tmp_path / "x.npy"), rows=[2, 3]), "a draw changes nothing"
+        assert "the data set has 12 images" in refusal(str(tmp_path / "x.npy"), rows=[2, 3]), "a draw changes nothing"
 
 
 class TestPlanning:
@@ -418,7 +418,7 @@ class TestPlanning:
     def test_width_is_told_by_the_head(self, tmp_path):
         module, params = plugin("backbone", "precomputed", path=put(tmp_path / "x.npz", numbers()))
         assert module.width(params, self.ABOUT) == D
-        with pytest.raises(ConfigError, match="has 12 rows, and the data set 13"):
+        with pytest.raises(ConfigError, match="has 12 rows, but the data set has 13"):
             module.width(params, Description(13, 2, None, (13, 0, 0)))
 
     def test_the_data_sets_own(self):

@@ -105,13 +105,13 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(folder):
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        with pytest.raises(content.Changed, match=r"growing\.png was written to while it was read; launch again"):
+        with pytest.raises(content.Changed, match=r"growing\.png was changed while it was being read; launch again"):
             content.read(path)
         excluded = _fingerprint.take(folder, _layout.read(folder)).excluded
     finally:
         done.set()
         writer.join()
-    assert "was written to while it was read" in excluded["class1/growing.png"]
+    assert "was changed while it was being read" in excluded["class1/growing.png"]
     assert _fingerprint.recall(folder, _layout.read(folder)) is None, "it is looked at again"
     path.write_bytes(buffer.getvalue())
     found = folder_load(folder)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scoring import computed
 from sklearn.metrics import average_precision_score
 
 from backbench import hashing
@@ -115,7 +116,7 @@ def compute(tmp_path):
             found = {"indices": indices.astype(np.int32), "distances": distances}
             store.write("neighbours", metric[0] * 64, {"info": {}}, found)
         members = [Member(hashing.digest(config), config) for config in configs]
-        found = {each.hash: each for each in stage.compute(members, Inputs(store, refs), Context(threads=threads))}
+        found = computed(stage, members, Inputs(store, refs), Context(threads=threads))
         return [found[member.hash] for member in members]
 
     return run

@@ -11,8 +11,8 @@ from sweeping import computed, rows_of
 from backbench import planning, plugins
 from backbench.datasets import Description
 from backbench.schema import ConfigError
+from backbench.sweep.grid import HEADS
 from backbench.sweep.plan import shortage, smallness
-from backbench.sweep.plan.grid import HEADS
 
 PIXELS = ("backbone=pixels", "backbone.image.size=16")
 

@@ -19,6 +19,11 @@ def test_shares_by_the_largest_remainder():
     assert _split.allocate([], 5) == []
 
 
+@pytest.mark.parametrize(("n", "share", "count"), [(10, 0.25, 3), (14, 0.25, 4), (10, 0.24, 2), (10, 0.26, 3)])
+def test_half_an_image_counts_as_one(n, share, count):
+    assert _split.counts({(TRAIN, 0): n}, None, Split("random", 0.0, share)) == (n - count, 0, count)
+
+
 sizes = st.lists(st.integers(1, 60), min_size=1, max_size=8)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from scoring import computed
 from sklearn import cluster, decomposition, metrics, preprocessing
 
 from backbench import hashing, paths
@@ -14,6 +15,7 @@ from backbench.metrics import internal, labels
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import classification, clustering, matrix, retrieval
 from backbench.store import Store
+from backbench.sweep.run import scoring
 
 CLASSES = 3
 ONE = Context(threads=1)
@@ -54,7 +56,7 @@ def members(configs) -> list[Member]:
 def compute(stage, configs, inputs, context=ONE) -> list:
     """Outcomes in the order of `configs`."""
     asked = members(configs)
-    found = {outcome.hash: outcome for outcome in stage.compute(asked, inputs, context)}
+    found = computed(stage, asked, inputs, context)
     assert set(found) == {member.hash for member in asked}
     return [found[member.hash] for member in asked]
 
@@ -252,13 +254,11 @@ class TestClustering:
     def test_batches_of_scoring_do_not_count(self, world, monkeypatch):
         inputs = world(*rows())
         whole = [shown(outcome) for outcome in compute(clustering, EVERY[clustering], inputs)]
-        monkeypatch.setattr(clustering, "SCORE_AFTER_SECONDS", 0.0)
-        monkeypatch.setattr(clustering, "FIT_TO_SCORE", 0.0)
+        monkeypatch.setattr(scoring, "SCORE_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr(scoring, "FIT_TO_SCORE", 0.0)
         assert [shown(outcome) for outcome in compute(clustering, EVERY[clustering], inputs)] == whole
 
-    def test_outcomes_come_before_all_are_fitted(self, world, monkeypatch):
-        monkeypatch.setattr(clustering, "SCORE_AFTER_SECONDS", 0.0)
-        monkeypatch.setattr(clustering, "FIT_TO_SCORE", 0.0)
+    def test_outcomes_come_before_all_are_fitted(self, world):
         stream = clustering.compute(members([clustered(k=k) for k in range(1, 9)]), world(*rows()), ONE)
         assert next(stream).failure is None
         stream.close()

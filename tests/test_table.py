@@ -77,7 +77,7 @@ def column(title, cells, header="path,label", rows=MEANT):
             "line 2: .* line 6 is UTF-8",
         ),
         (PLAIN.encode() + b"dog/5.png,\x81\n", "line 6: this is not UTF-8"),
-        (b"PK\x03\x04" + bytes(40), r"labels\.csv is not a text file\. It is a spreadsheet .* save it as CSV"),
+        (b"PK\x03\x04" + bytes(40), r"labels\.csv is not a text file but a spreadsheet .* save it as CSV"),
         (b"\x1f\x8b" + bytes(40), "compressed with gzip"),
         ("", "is empty"),
         ("\n \n", "is empty"),
@@ -256,13 +256,13 @@ def test_paths_as_another_machine_wrote_them(read, style, how):
 @pytest.mark.parametrize(
     ("files", "cells", "how"),
     [
-        (("a/0001.jpg", "b/0002.JPG", "b/0002.json"), ("0001", "0002"), "the folders and the extension that they lack"),
-        (("0001.jpg", "0002.png"), ("0001", "0002"), "with the extension that they lack"),
-        (("a/v1.2.jpg", "a/v1.3.jpg"), ("a/v1.2", "a/v1.3"), "with the extension that they lack"),
-        (("a/1.JPG", "B/2.jpg"), ("a/1.jpg", "b/2.JPG"), "whatever their case"),
-        (("a/A\u0308.png", "a/b.png"), ("a/\xc4.png", "a/b.png"), "whatever their case"),
-        (("x/a/1.png", "x/b/1.png"), ("a/1.png", "b/1.png"), "with the folders that they lack"),
-        (("x/1.png", "y/2.png"), ("t/1.png", "q/r/2.png"), "by the names of the files alone"),
+        (("a/0001.jpg", "b/0002.JPG", "b/0002.json"), ("0001", "0002"), "the missing folders and extension added"),
+        (("0001.jpg", "0002.png"), ("0001", "0002"), "with the missing extension added"),
+        (("a/v1.2.jpg", "a/v1.3.jpg"), ("a/v1.2", "a/v1.3"), "with the missing extension added"),
+        (("a/1.JPG", "B/2.jpg"), ("a/1.jpg", "b/2.JPG"), "ignoring case"),
+        (("a/A\u0308.png", "a/b.png"), ("a/\xc4.png", "a/b.png"), "ignoring case"),
+        (("x/a/1.png", "x/b/1.png"), ("a/1.png", "b/1.png"), "with the missing folders added"),
+        (("x/1.png", "y/2.png"), ("t/1.png", "q/r/2.png"), "by file name only"),
         (("x/1.png", "y/2.png"), ("/a/x/1.png", "/b/c/y/2.png"), "without those of their first folders that are not"),
         (("a b.png", "c.png"), ("a%20b.png", "c.png"), "with % and two digits decoded"),
         (("a%20b.png", "a b.png"), ("a%20b.png", "a b.png"), ""),
@@ -284,7 +284,7 @@ def test_paths_that_lack_something(read, files, cells, how):
     ],
 )
 def test_names_of_several_files_are_refused(read, files, cells):
-    with pytest.raises(ConfigError, match="none of its 2 rows names a file that is there"):
+    with pytest.raises(ConfigError, match="none of its 2 rows names an existing file"):
         read("path,label\n" + "".join(f"{cell},a\n" for cell in cells), files)
 
 
@@ -304,7 +304,7 @@ def test_paths_that_are_not_there_get_one_message(read, tmp_path):
     with pytest.raises(ConfigError) as caught:
         read(PLAIN.replace("png", "jpg"))
     text = str(caught.value)
-    assert "none of its 4 rows names a file" in text and "'cat/1.jpg' (line 2), 'cat/2.jpg' (line 3)" in text
+    assert "none of its 4 rows names an existing file" in text and "'cat/1.jpg' (line 2), 'cat/2.jpg' (line 3)" in text
     assert str(tmp_path / "photos" / "cat" / "1.jpg") in text and "dataset.root=PATH" in text
     with pytest.raises(ConfigError, match=r"2 files have its name: cat/1\.png, dog/1\.png"):
         read("path,label\n1.png,a\n", ("cat/1.png", "dog/1.png"))
@@ -345,15 +345,15 @@ def test_a_root_that_is_a_link(tmp_path):
 def test_columns_that_name_parts(read, title, cells, expected):
     listing = read(column(title, cells))
     assert listing.given and listing.apart and parts(listing) == dict(zip(PETS, expected, strict=True))
-    assert "parts from `" in listing.understood[0] and "parts (train" in listing.understood[0]
+    assert "splits from `" in listing.understood[0] and "splits (train" in listing.understood[0]
 
 
 def test_rows_of_no_part_are_passed_over(read):
     rows = [*MEANT[:3], (PETS[3], "")]
     listing = read(column("split", ("train", "test", "train", "unlabeled"), rows=rows))
-    assert labelled(listing) == MEANT[:3] and listing.left_out == {PETS[3]: _table.OTHER_PART}
-    assert _table.OTHER_PART in _files.PASSED_OVER
-    assert "rows passed over because `split` names no part of a split: unlabeled (1)" in listing.understood
+    assert labelled(listing) == MEANT[:3] and listing.left_out == {PETS[3]: _table.OTHER_SPLIT}
+    assert _table.OTHER_SPLIT in _files.PASSED_OVER
+    assert "rows ignored because `split` names no split: unlabeled (1)" in listing.understood
 
 
 @pytest.mark.parametrize(
@@ -378,9 +378,9 @@ def test_parts_that_can_be_two(read, title, cells, reason):
 @pytest.mark.parametrize(
     ("title", "cells", "note"),
     [
-        ("fold", "0123", "column `fold` (0, 1, 2, ...) names no parts and is passed over"),
-        ("phase", ("adult", "larva", "adult", "larva"), "column `phase` (adult, larva, ...) names no parts"),
-        ("split", ("train",) * 4, "column `split` holds only train, which is not a split"),
+        ("fold", "0123", "column `fold` (0, 1, 2, ...) names no splits and is ignored"),
+        ("phase", ("adult", "larva", "adult", "larva"), "column `phase` (adult, larva, ...) names no splits"),
+        ("split", ("train",) * 4, "column `split` holds only train, so it does not divide the rows"),
         ("is_test", "0000", "labels from column `label`, paths from `path` of"),
     ],
 )
@@ -395,7 +395,7 @@ def test_parts_from_the_folders_of_the_paths(read):
     text = "path,label\n" + "".join(f"{path},x\n" for path in files[:3])
     listing = read(text, files)
     assert listing.given and not listing.apart and list(parts(listing).values()) == [TRAIN, TRAIN, TEST]
-    with pytest.raises(ConfigError, match=r"line 5: 'in/extra/4\.png' is in no part .*dataset\.columns\.split=none"):
+    with pytest.raises(ConfigError, match=r"line 5: 'in/extra/4\.png' is in no split, .*dataset\.columns\.split=none"):
         read(text + "in/extra/4.png,x\n", files)
     assert not read(text + "in/extra/4.png,x\n", files, split="none").given
 
@@ -437,7 +437,7 @@ def test_measurements_are_no_labels(tmp_path):
 def test_a_header_in_the_midst_of_a_table_is_no_row(read):
     listing = read(PLAIN.replace("cat/2.png,cat", "path,label\ncat/2.png,cat"))
     assert labelled(listing) == labelled(read(PLAIN))
-    assert listing.understood[-1] == "the header is repeated in line 3 and passed over there"
+    assert listing.understood[-1] == "the header is repeated in line 3 and ignored there"
 
 
 @pytest.mark.parametrize(
@@ -467,7 +467,7 @@ def test_a_collection_from_a_table_of_another_machine(tmp_path):
     assert folder_describe(tmp_path / "in", **options).n == 8
     collection = folder_load(tmp_path / "in", **options)
     assert collection.names == ["a", "b"] and (collection.split == TEST).sum() == 4
-    assert set(collection.info["excluded"].values()) == {_table.OTHER_PART} and len(collection.info["excluded"]) == 4
+    assert set(collection.info["excluded"].values()) == {_table.OTHER_SPLIT} and len(collection.info["excluded"]) == 4
 
 
 # Random tables with a known meaning

@@ -137,7 +137,10 @@ def test_wrong_weights_are_refused_with_the_list(tmp_path):
     torch.save(state, tmp_path / "w.pth")
     for model, surplus in (("test_vit", "surplus"), ("test_resnet", "cls_token")):
         module, params = resolved("timm", model=model, weights=str(tmp_path / "w.pth"))
-        with pytest.raises(ConfigError, match=rf"holds no {model}.*Missing key\(s\).*Unexpected key\(s\).*{surplus}"):
+        with pytest.raises(
+            ConfigError,
+            match=rf"does not hold the weights of {model}.*Missing key\(s\).*Unexpected key\(s\).*{surplus}",
+        ):
             module.open(params, Context())
     (tmp_path / "w.pth").write_bytes(b"no weights")
     with pytest.raises(ConfigError, match="cannot be read"):
@@ -239,5 +242,5 @@ def test_open_clip_features_are_those_of_encode_image(model, tmp_path):
     state = plain.state_dict()
     state.pop(next(key for key in state if key.startswith("visual.")))
     torch.save(state, tmp_path / "w.pt")
-    with pytest.raises(ConfigError, match=rf"w\.pt holds no {model}.*Missing key"):
+    with pytest.raises(ConfigError, match=rf"w\.pt does not hold the weights of {model}.*Missing key"):
         module.open(params, Context())

@@ -62,7 +62,7 @@ def test_the_yaml_prepares_images_as_the_default_weights_want(name):
         for layout in (torch.contiguous_format, torch.channels_last):
             assert torch.equal(normalise(pixels.clone(memory_format=layout))[0], transform(image))
     assert module.MODEL.gflops == pytest.approx(entries.DEFAULT.meta["_ops"], rel=0.01)
-    assert module.cost(params) == module.MODEL.gflops
+    assert module.gflops(params) == module.MODEL.gflops
     assert module.MODEL.weights == {entry.name: entry.url.removeprefix(_hub.URL) for entry in entries}
     for entry in entries:
         assert len(_hub.prefix(entry.url)) >= 8
@@ -220,7 +220,7 @@ def test_only_the_layers_before_the_chosen_one_are_needed(tmp_path):
     torch.save({key: value.half() for key, value in state.items() if key.startswith("features.")}, path)
     found = opened("vgg16", layer="features", weights=str(path))(pictures(2, 64))
     close(found, opened("vgg16", layer="features")(pictures(2, 64)), 1e-2)
-    with pytest.raises(ConfigError, match=r"no vgg16 up to 'fc2': missing keys \(4\): classifier\.0\.weight"):
+    with pytest.raises(ConfigError, match=r"weights of vgg16 up to 'fc2': missing keys \(4\): classifier\.0\.weight"):
         opened("vgg16", weights=str(path))
     with pytest.raises(ConfigError, match=r"missing keys \(.*unexpected keys \("):
         opened("resnet18", weights=str(path))

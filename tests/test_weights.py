@@ -64,7 +64,9 @@ def test_only_what_is_needed_may_not_be_missing(saved):
     assert torch.equal(load(counted)["1.weight"], state["1.weight"]), "a count of training is never needed"
     part = saved({key: value for key, value in state.items() if key[0] != "2"}, "part.pth")
     load(part, needed={"0.weight", "0.bias"})
-    with pytest.raises(ConfigError, match=r"holds no small network: missing keys \(2\): 2\.weight, 2\.bias\.$"):
+    with pytest.raises(
+        ConfigError, match=r"does not hold the weights of small network: missing keys \(2\): 2\.weight, 2\.bias\.$"
+    ):
         load(part)
 
 

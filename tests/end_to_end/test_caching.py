@@ -2,20 +2,36 @@
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 from workbench import COMMON, FITS, GRID, RUNS, Bench, Finished, content, copy_checkout, statuses, tracked
 
 from backbench.store import Store
+from backbench.sweep.run import scored
 
 ONE_MORE_OF_EACH = (*COMMON, "clusterer=kmeans,agglomerative,dbscan", "k=2,3,5", "classifier=knn,svm,random_forest")
 
 
 def records(members: Iterable[str]) -> set[str]:
-    """The records among the files of a store, as KIND/HASH."""
-    return {f"{name.split('/')[0]}/{Path(name).stem}" for name in members if name.endswith(".json")}
+    """The records of stage results among the files of a store, as KIND/HASH; those of scores are no stage results."""
+    found = {f"{name.split('/')[0]}/{Path(name).stem}" for name in members if name.endswith(".json")}
+    return {record for record in found if not record.startswith("scores/")}
+
+
+def rewritten(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:
+    """The records, scores among them, that are not the files that they were."""
+    return {
+        f"{name.split('/')[0]}/{Path(name).stem}"
+        for name in before
+        if name.endswith(".json") and after[name] != before[name]
+    }
+
+
+def with_scores(fits: Iterable[str]) -> set[str]:
+    """The records of fits and those of their scores."""
+    return {record for fit in fits for record in (fit, f"scores/{fit.split('/')[1]}")}
 
 
 def family(bench: Bench, member: str) -> str:
@@ -102,9 +118,7 @@ def test_an_edited_plugin_is_computed_again_in_place(editable: Bench):
     editable.run("sweep", *GRID, check=0)
     after, now = editable.members(), tracked(editable.database)
     assert records(after) == records(before)
-    assert {
-        f"{n.split('/')[0]}/{Path(n).stem}" for n in before if n.endswith("json") and after[n] != before[n]
-    } == touched
+    assert rewritten(before, after) == with_scores(touched)
     changed = {key for key, run in now.items() if f"clustering/{run.tags['stage.clustering']}" in touched}
     assert len(changed) == 4
     assert {key: run.run_id for key, run in now.items()} == {key: run.run_id for key, run in old.items()}
@@ -112,7 +126,7 @@ def test_an_edited_plugin_is_computed_again_in_place(editable: Bench):
     assert any(now[key].results != old[key].results for key in changed)
     assert statuses(editable.database) == {"FINISHED"}
     for key in changed:
-        record = Store(editable.store).read("clustering", now[key].tags["stage.clustering"])
+        record = scored.read("clustering", now[key].tags["stage.clustering"], Store(editable.store))
         defined = {name: value for name, value in record["metrics"].items() if value is not None}
         assert {name: now[key].metrics[name] for name in defined} == defined
 
@@ -134,6 +148,61 @@ def test_accepted_code_keeps_the_results_and_says_so(editable: Bench):
     assert records(kept) == records(before)
     assert editable.arrays() == arrays
     assert editable.log_of_snakemake() == starts
+
+
+def metric(bench: Bench, name: str) -> Path:
+    return bench.checkout / "workflow" / "backbench" / "metrics" / f"{name}.py"
+
+
+def test_an_edited_metric_is_computed_again_and_nothing_is_fitted(editable: Bench):
+    before, old, arrays = editable.members(), tracked(editable.database), editable.arrays()
+    clusterings = {record for record in records(before) if record.startswith("clustering/")}
+    replace(
+        metric(editable, "external"), "    return float(_purity(_Labeling(truth, found))[0])\n", "    return 0.25\n"
+    )
+    planned = editable.run("plan", *GRID, check=0).stderr
+    assert f"{len(clusterings)} fits are done; their scores are computed again: about" in planned
+    done = editable.run("sweep", *GRID, check=0)
+    after, now = editable.members(), tracked(editable.database)
+    assert rewritten(before, after) == {f"scores/{fit.split('/')[1]}" for fit in clusterings}
+    assert editable.arrays() == arrays
+    assert "shards 1/1" in done.stderr
+    assert {key: run.run_id for key, run in now.items()} == {key: run.run_id for key, run in old.items()}
+    for key, run in now.items():
+        assert run.results == {**old[key].results, "purity": 0.25}
+        assert run.tags["code"] != old[key].tags["code"]
+    starts = editable.log_of_snakemake()
+    editable.run("sweep", *GRID, check=0)
+    assert editable.log_of_snakemake() == starts and editable.members() == after
+
+
+def test_code_of_a_metric_is_accepted_apart_from_that_of_fits(editable: Bench):
+    before, starts, arrays = editable.members(), editable.log_of_snakemake(), editable.arrays()
+    replace(metric(editable, "retrieval"), "DEPTHS = (1, 5, 10,", "DEPTHS = (1, 5, 7, 10,")
+    assert (
+        "kept 0 results and the scores of 1 fit of older code"
+        in editable.run("sweep", *GRID, "--accept-code", check=0).stderr
+    )
+    kept = editable.members()
+    assert {record.split("/")[0] for record in rewritten(before, kept)} == {"scores"}
+    editable.run("sweep", *GRID, check=0)
+    assert editable.members() == kept and editable.arrays() == arrays
+    assert editable.log_of_snakemake() == starts
+
+
+def test_lost_scores_are_computed_from_what_is_stored(bench: Bench, finished: Finished):
+    """As after a kill between a fit and its scores; plain `snakemake` scores, too."""
+    before, arrays, store = bench.members(), bench.arrays(), Store(bench.store)
+    lost = [sorted(of_family(bench, name))[0].split("/")[1] for name in ("kmeans", "svm")]
+    for member in lost:
+        store.path("scores", member).unlink()
+    assert "2 fits are done; their scores are computed: about" in bench.run("plan", *GRID, check=0).stderr
+    bench.run("sweep", *GRID, check=0)
+    after = bench.members()
+    assert rewritten(before, after) == {f"scores/{member}" for member in lost}
+    assert bench.arrays() == arrays
+    then, now = tracked(finished.bench.database), tracked(bench.database)
+    assert {key: run.results for key, run in now.items()} == {key: run.results for key, run in then.items()}
 
 
 def test_two_checkouts_share_one_store(finished: Finished, tmp_path: Path):
@@ -160,13 +229,12 @@ def test_a_damaged_record_and_a_lost_array_are_computed_anew(bench: Bench, finis
     before, arrays, store = bench.members(), bench.arrays(), Store(bench.store)
     damaged, lost = sorted(of_family(bench, "kmeans"))[0].split("/"), sorted(of_family(bench, "svm"))[0].split("/")
     flip(store.path(*damaged), store.path(*damaged).stat().st_size // 2)
-    [entry] = store.read(*lost)["arrays"].values()
+    entry = store.read(*lost)["arrays"]["predictions"]
     (store.path(*lost).parent / entry["file"]).unlink()
     done = bench.run("sweep", *GRID, check=0)
     after = bench.members()
     assert "2/2 stage results" in done.stderr
-    again = {name for name in after if name.endswith(".json") and after[name] != before[name]}
-    assert again == {str(store.path(*member).relative_to(bench.store)) for member in (damaged, lost)}
+    assert rewritten(before, after) == with_scores("/".join(member) for member in (damaged, lost))
     assert bench.arrays() == arrays
     then, now = tracked(finished.bench.database), tracked(bench.database)
     assert {key: run.results for key, run in now.items()} == {key: run.results for key, run in then.items()}

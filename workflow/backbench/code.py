@@ -18,6 +18,7 @@ NEUTRAL = frozenset(
     for name in (
         *("paths", "files", "store", "schema", "plugins", "hashing", "code", "stage", "provenance", "derived"),
         "datasets._registry",
+        "backbones._contract",
     )
 )
 
@@ -25,10 +26,10 @@ NEUTRAL = frozenset(
 def digest(modules: Iterable[str]) -> str:
     """SHA-256 over the syntax of `modules` (dotted names) and all that they import within the package."""
     closure = sorted(_closure(frozenset(modules)))
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for name in closure:
-        found.update(f"{name}={_module_digest(name)}\n".encode())
-    return found.hexdigest()
+        hasher.update(f"{name}={_module_digest(name)}\n".encode())
+    return hasher.hexdigest()
 
 
 @cache
@@ -65,14 +66,14 @@ def _exists(name: str) -> bool:
 
 @cache
 def _imports(name: str) -> frozenset[str]:
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(_tree(name)):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(candidate for candidate in found if _exists(candidate))
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(candidate for candidate in names if _exists(candidate))
 
 
 def _dump(node: Any) -> Iterator[str]:

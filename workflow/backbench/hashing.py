@@ -31,15 +31,15 @@ def digest(value: Any) -> str:
 
 
 def array_digest(array: "np.ndarray") -> str:
-    """SHA-256 of dtype, shape and the elements in C order."""
+    """SHA-256 of the dtype, the shape and the elements, in C order, of an array of any shape (a, b, ...)."""
     import numpy as np
 
     head = f"{array.dtype.str}{list(array.shape)}".encode("ascii")
-    found = hashlib.sha256(head)
-    rows = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    for start in range(0, rows.size, BLOCK):
-        found.update(rows[start : start + BLOCK])
-    return found.hexdigest()
+    hasher = hashlib.sha256(head)
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    for start in range(0, len(content), BLOCK):
+        hasher.update(content[start : start + BLOCK])
+    return hasher.hexdigest()
 
 
 def file_digest(path: Path) -> str:

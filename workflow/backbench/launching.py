@@ -48,13 +48,13 @@ def prepare(sweep_plan: Plan) -> Status:
     """Bring the receipts into line with the store, before Snakemake looks at them."""
     state = status.inspect(sweep_plan, Store(paths.store()))
     status.sync_receipts(sweep_plan, state)
-    if not ledger.joined(sweep_plan, state.states):
+    if not ledger.joined(sweep_plan, state.states, state.scores):
         remove(sweep_plan.folder / ledger.RESULTS)
         remove(sweep_plan.tracked)
         remove(page(sweep_plan))
     if drawing.wanted(sweep_plan) and not drawing.current(sweep_plan):
         remove(drawing.receipt(sweep_plan))
-    if state.needed or not sweep_plan.tracked.exists() or undrawn(sweep_plan) or not page(sweep_plan).exists():
+    if state.due or not sweep_plan.tracked.exists() or undrawn(sweep_plan) or not page(sweep_plan).exists():
         # Where the last file is there, Snakemake does not make one that is missing before it.
         remove(attached(sweep_plan))
     return state

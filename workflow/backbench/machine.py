@@ -13,8 +13,8 @@ def cores() -> int:
 
 def memory_mb() -> int:
     """MB of memory that processes here may have: the machine's, or the limit of the container if that is less."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in map(Path, LIMITS):
         text = path.read_text().strip() if path.exists() else ""
-        found += [int(text)] if text.isdigit() else []
-    return min(found) >> 20
+        limits += [int(text)] if text.isdigit() else []
+    return min(limits) >> 20

@@ -62,7 +62,7 @@ def make(
         Whether a folder of images whose content is not known is read now; otherwise its hashes are provisional and
         the plan must not be run.
     progress
-        Is told how many files are read of those that have to be.
+        Is sentences how many files are read of those that have to be.
     prepare
         Whether the pixels that the backbones are given are made while the files are read.
     tell
@@ -76,12 +76,12 @@ def make(
     composed = compose.expand(overrides)
     settings.apply(composed.settings, composed.explicit)
     unread: dict[str, int] = {}
-    told: list[str] = []
+    sentences: list[str] = []
 
     def understood(lines: Iterable[str]) -> None:
         for line in lines:
-            if line not in told:
-                told.append(line)
+            if line not in sentences:
+                sentences.append(line)
                 (tell or log.info)(line)
 
     def digest_of(module: Any, params: Any) -> str:
@@ -104,11 +104,11 @@ def make(
     understood(built.understood)
     policy = schema.canonical(selection.parse(composed.settings.get("selection")))
     request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": policy}
-    request |= {"plots": _plots(composed.settings), "understood": told}
+    request |= {"plots": _plots(composed.settings), "understood": sentences}
     sweep_plan = frozen.freeze(built, request)
     memory = settings.memory_mb(composed.settings)
     limits.check(sweep_plan, memory)
-    return Planned(sweep_plan, composed.notices + built.notices, told, sum(unread.values()), memory, built.keys)
+    return Planned(sweep_plan, composed.notices + built.notices, sentences, sum(unread.values()), memory, built.keys)
 
 
 def _tell_older(about: Description, tell: Callable[[str], None]) -> None:

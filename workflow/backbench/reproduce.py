@@ -15,9 +15,9 @@ from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import KINDS, RECIPE
 from backbench.store import Store
+from backbench.sweep.grid import HEADS, Grid, Run, Stage, stage_hash
 from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import HEADS, Grid, Run, Stage, stage_hash
 from backbench.sweep.plan.shards import Shard
 from backbench.sweep.results import ledger
 from backbench.sweep.results.ledger import Row

@@ -13,9 +13,12 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 LISTED = 24
 
 
@@ -44,8 +47,8 @@ class Range:
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
     """The allowed word nearest in spelling to `word`, or None."""
-    found = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.5)
-    return found[0] if found else None
+    matches = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.5)
+    return matches[0] if matches else None
 
 
 def refuse(where: str, received: Any, allowed: Iterable[str] | str) -> ConfigError:
@@ -94,16 +97,17 @@ def canonical(params: Any) -> Any:
     return params
 
 
-def is_required(field: dataclasses.Field) -> bool:
+def is_required(field: dataclasses.Field[Any]) -> bool:
     """Whether a field has no default, so that it is always given and always hashed."""
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _at_default(params: Any, field: dataclasses.Field) -> bool:
-    if is_required(field):
-        return False
-    default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
-    return getattr(params, field.name) == default
+def _at_default(params: Any, field: dataclasses.Field[Any]) -> bool:
+    if field.default is not dataclasses.MISSING:
+        return bool(getattr(params, field.name) == field.default)
+    if field.default_factory is not dataclasses.MISSING:
+        return bool(getattr(params, field.name) == field.default_factory())
+    return False
 
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:
@@ -130,14 +134,14 @@ def _bounded(hint: Any, value: Any, where: str) -> Any:
     return result
 
 
-def _literal(choices: tuple, value: Any, where: str) -> Any:
+def _literal(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     for choice in choices:
         if type(choice) is type(value) and choice == value:
             return choice
     raise refuse(where, value, [str(choice) for choice in choices])
 
 
-def _first_that_fits(hints: tuple, value: Any, where: str) -> Any:
+def _first_that_fits(hints: tuple[Any, ...], value: Any, where: str) -> Any:
     for hint in hints:
         try:
             return _coerce(hint, value, where)
@@ -146,7 +150,7 @@ def _first_that_fits(hints: tuple, value: Any, where: str) -> Any:
     raise refuse(where, value, " or ".join(_describe(hint) for hint in hints))
 
 
-def _sequence(hint: Any, value: Any, where: str) -> tuple:
+def _sequence(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise refuse(where, value, f"a list of {_describe(hint)}")
     return tuple(_coerce(hint, item, f"{where}[{i}]") for i, item in enumerate(value))

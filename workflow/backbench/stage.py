@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from backbench.store import Store
 
 KINDS = ("dataset", "audit", "images", "features", "matrix", "neighbours", "clustering", "classification", "retrieval")
+# Metrics of a fit and what is derived from it: recorded under the hash of the fit, and no stage of their own.
+SCORES = "scores"
 # How images are prepared for a backbone: a link of the chain of hashes without a result of its own.
 RECIPE = "images"
 
@@ -35,10 +38,26 @@ class Inputs:
     refs: Mapping[str, tuple[str, str]]
 
     def array(self, role: str, name: str, mmap: bool = False) -> "np.ndarray":
+        """An array of a stage before, (rows, ...); see :meth:`Store.array`."""
         return self.store.array(*self.refs[role], name, mmap=mmap)
 
     def info(self, role: str) -> Mapping[str, Any]:
-        return self.store.read(*self.refs[role])["info"]
+        return self.store.info(*self.refs[role])
+
+
+class Held(Inputs):
+    """Inputs whose arrays are read once, for all who work on them in one job."""
+
+    def array(self, role: str, name: str, mmap: bool = False) -> "np.ndarray":
+        if mmap:
+            return super().array(role, name, mmap)
+        if (role, name) not in self._arrays:
+            self._arrays[role, name] = super().array(role, name)
+        return self._arrays[role, name]
+
+    @cached_property
+    def _arrays(self) -> dict[tuple[str, str], "np.ndarray"]:
+        return {}
 
 
 @dataclass(frozen=True)

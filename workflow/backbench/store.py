@@ -59,12 +59,28 @@ class Store:
         return record
 
     def complete(self, kind: str, record: Mapping[str, Any]) -> bool:
-        """Whether every array that a record names lies beside it with its full size."""
-        folder = self.path(kind, record["hash"]).parent
-        return all(_size(folder / item["file"]) == item["bytes"] for item in record["arrays"].values())
+        """Whether every array that a record names is there with its full size: beside it, or with the kind it names."""
+        return all(
+            _size(self.path(item.get("kind", kind), record["hash"]).parent / item["file"]) == item["bytes"]
+            for item in record["arrays"].values()
+        )
+
+    def info(self, kind: str, member: str) -> Mapping[str, Any]:
+        """The information of a member.
+
+        Raises
+        ------
+        StoreError
+            If the member is absent.
+        """
+        record = self.read(kind, member)
+        if record is None:
+            raise StoreError(f"the store holds no {kind} {hashing.short(member)} ({self.root})")
+        info: Mapping[str, Any] = record["info"]
+        return info
 
     def array(self, kind: str, member: str, name: str, mmap: bool = False) -> "np.ndarray":
-        """An array of a member, verified against its recorded digest.
+        """An array of a member, (rows, ...), verified against its recorded digest.
 
         Raises
         ------
@@ -85,7 +101,7 @@ class Store:
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
 
     def write(self, kind: str, member: str, record: Mapping[str, Any], arrays: Mapping[str, "np.ndarray"]) -> None:
-        """Store a member whole; an older record of the same hash is replaced in one step."""
+        """Store a member whole, with its arrays (rows, ...); an older record of the hash is replaced in one step."""
         path = self.path(kind, member)
         files.make_folder(path.parent)
         old = self.read(kind, member)
@@ -106,6 +122,7 @@ class Store:
         return self.root / "partial" / kind / member
 
     def _write_array(self, record_path: Path, name: str, array: "np.ndarray") -> dict[str, Any]:
+        """Write an array (rows, ...) beside its record; its entry there."""
         import numpy as np
 
         with files.replacing(record_path.parent) as (handle, commit):

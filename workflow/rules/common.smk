@@ -20,7 +20,7 @@ DRAWN = drawing.receipt(PLAN)
 PICTURES = drawing.published(PLAN)
 PAGE = launching.page(PLAN)
 ATTACHED = launching.attached(PLAN)
-SHARDS = {shard.receipt: shard for shard in PLAN.shards.values()}
+SHARDS = {shard.receipt: shard for shard in (*PLAN.shards.values(), *PLAN.scoring.values())}
 
 
 def shard_of(kind: str, wildcards) -> Shard:
@@ -57,7 +57,8 @@ def code_of(kind: str):
 
 def threads_of(kind: str):
     """Threads function: a shard's share of the cores, by its share of the work."""
-    shares = fair_threads(PLAN.shards.values(), PLAN.stages, workflow.cores or 1)
+    shards = PLAN.scoring if kind == "scores" else PLAN.shards
+    shares = fair_threads(shards.values(), PLAN.stages, workflow.cores or 1)
 
     def threads(wildcards) -> int:
         return shares[shard_of(kind, wildcards).id]
@@ -79,9 +80,14 @@ def drawn_if_wanted() -> list[Path]:
     return [DRAWN] if drawing.wanted(PLAN) else []
 
 
+def request_of(wildcards) -> Path:
+    """Input function: what asks for a shard of stored fits to be scored."""
+    return shard_of("scores", wildcards).request
+
+
 def head_receipts() -> list[Path]:
-    """Receipts of every shard of the plan that ends a chain."""
-    return sorted(PLAN.ends())
+    """Receipts of every shard of the plan that ends a chain, and of the scores that were asked for apart from the fits."""
+    return sorted([*PLAN.ends(), *(shard.receipt for shard in PLAN.scoring.values() if shard.request.exists())])
 
 
 wildcard_constraints:

@@ -1,5 +1,6 @@
 # The fits: every shard is some families of plugins on one matrix.
-# Needs: members of dataset, features and matrix. Makes: members of clustering, classification, retrieval.
+# Needs: members of dataset, features and matrix. Makes: members of clustering, classification, retrieval, and their scores.
+# Fits are scored by the jobs that fit; score_fits is for those that are there and whose metrics are not, or are of other code.
 
 
 rule fit_clusterers:
@@ -58,5 +59,26 @@ rule retrieve_neighbours:
         script=SCRIPTS / "retrieve_neighbours.py",
         shard=shard_id("retrieval"),
         code=code_of("retrieval"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+
+
+rule score_fits:
+    input:
+        request_of,
+        parent_receipts("scores"),
+    output:
+        RECEIPTS / "scores/{family}-{id}.json",
+    log:
+        LOGS / "scores/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "scores/{family}-{id}.tsv"
+    threads: threads_of("scores")
+    resources:
+        mem_mb=mem_mb_of("scores"),
+    params:
+        script=SCRIPTS / "score_fits.py",
+        shard=shard_id("scores"),
+        code=code_of("scores"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"

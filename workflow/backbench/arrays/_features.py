@@ -1,21 +1,22 @@
-"""Which columns of a table are the features where nobody says so (layer 0)."""
+"""Which columns of a table are the features, where the user does not say (layer 0)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbench.arrays import some, titles
+from backbench.arrays import titles
+from backbench.arrays._tables import some
 from backbench.arrays.bounds import Bounds
 from backbench.schema import ConfigError
 
 LIST, REAL, WHOLE, OTHER = "list", "real", "whole", "other"
-# A family is the features beside other columns of numbers only where these are few.
+# With other columns of numbers beside it, a family is only taken for the features if it has so many times as many.
 CLEARLY_MORE = 4
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Titles of the columns, in the order of the file, and what they are in words."""
+    """Titles of the columns, in the order of the file, and a description of them."""
 
     columns: tuple[str, ...]
     words: str
@@ -34,7 +35,7 @@ def choose(path: Path, kinds: Mapping[str, str], index: Collection[str], bounds:
     Raises
     ------
     ConfigError
-        If several may be meant, or none clearly is.
+        If several columns could be meant, or none is clear.
     """
     allowed = [title for title in kinds if title not in index and not titles.is_never_feature(title)]
     lists = _lists([title for title, kind in kinds.items() if kind == LIST], allowed)
@@ -60,12 +61,12 @@ def _families(
     bounds: Bounds,
     whole_too: bool,
 ) -> list[titles.Family]:
-    """The families of numbers: those with a column of reals, else where `whole_too`, those of whole numbers.
+    """The families of numbers: those with a column of reals; failing that, with `whole_too`, those of whole numbers.
 
     Raises
     ------
     ConfigError
-        If a column between those of a family is no number, or the last of reals is one of whole numbers.
+        If a column of the family is not numeric, or the first or last one of a family of reals has whole numbers.
     """
     numbers = titles.families(title for title in allowed if kinds[title] in (REAL, WHOLE))
     groups = [group for group in numbers if any(kinds[title] == REAL for title in group.titles)]
@@ -74,12 +75,12 @@ def _families(
         _refuse_whole_end(path, group, kinds, bounds)
         odd = [title for title in kinds if group.holds(title) and title not in (*group.titles, *index)]
         if odd:
-            raise ConfigError(f"{path}: the columns {group} are numbers, and {some(odd)} beside them are none.")
+            raise ConfigError(f"{path}: the columns {group} are numeric, but {some(odd)} among them are not.")
     return groups
 
 
 def _refuse_whole_end(path: Path, group: titles.Family, kinds: Mapping[str, str], bounds: Bounds) -> None:
-    """Raise ConfigError if a family of reals begins or ends with whole numbers: labels that were put beside them."""
+    """Raise ConfigError if a family of reals begins or ends with whole numbers, which may be labels put beside it."""
     ordered = [title for _, title in sorted(zip(group.numbers, group.titles, strict=True))]
     whole = [title for title in (ordered[0], ordered[-1]) if kinds[title] == WHOLE]
     if whole and any(kinds[title] == REAL for title in ordered):
@@ -92,7 +93,7 @@ def _refuse_whole_end(path: Path, group: titles.Family, kinds: Mapping[str, str]
 
 
 def _lists(lists: Sequence[str], allowed: Sequence[str]) -> list[str]:
-    """The columns of lists that may be features; one with a usual title before others."""
+    """The columns of lists that may be features; if exactly one has a usual title, that one alone."""
     usual = titles.usual(lists, titles.FEATURES)
     return usual if len(usual) == 1 else [title for title in lists if title in allowed or title in usual]
 
@@ -104,15 +105,15 @@ def _described(reading: Choice) -> str:
 
 
 def _unclear(path: Path, kinds: Mapping[str, str], readings: Sequence[Choice], bounds: Bounds) -> ConfigError:
-    there, option = list(kinds), f"{bounds.prefix}columns"
+    all_titles, option = list(kinds), f"{bounds.prefix}columns"
     if readings:
         lines = [
-            f'{_described(reading)}: "{option}=[{titles.pattern(reading.columns, there)}]"' for reading in readings
+            f'{_described(reading)}: "{option}=[{titles.pattern(reading.columns, all_titles)}]"' for reading in readings
         ]
         return ConfigError(f"{path}: several columns may be the features; say which to take: {'; or '.join(lines)}.")
     listed = some([f"{title} ({kind})" for title, kind in kinds.items()], shown=12)
     return ConfigError(
-        f"{path} has the columns {listed}; which of them are features is not clear (no column of lists, no family of "
+        f"{path} has the columns {listed}; it is not clear which are features (no column of lists, no family of "
         f'numbered titles such as e0, e1, ...); say which to take: "{option}=[NAME,...]", or a pattern: '
         f'"{option}=[e*]".'
     )

@@ -1,30 +1,30 @@
-"""One array in a ``.npy`` file, and the head of the format."""
+"""The array in a ``.npy`` file, and the header of the format (layer 0)."""
 
 import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from backbench.arrays import Side, Table
+from backbench.arrays._tables import Side, Table
 from backbench.arrays.bounds import Bounds
 from backbench.schema import ConfigError
 
-# Bytes of the number that says how long a head is, by version, and what reads the head.
+# By version: the bytes of the number that gives the length of the header, and the function that reads the header.
 VERSIONS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
 LONGEST_HEAD = 10_000
 
 
 @dataclass(frozen=True)
 class Head:
-    """Shape, order and type of an array, and the number of bytes before its values."""
+    """Shape, memory order and type of an array, and the number of bytes before its values."""
 
     shape: tuple[int, ...]
     fortran: bool
-    kind: np.dtype
+    kind: np.dtype[Any]
     length: int
 
     @property
@@ -36,13 +36,13 @@ class Head:
         return f"{self.shape} {self.kind}"
 
 
-def header(handle: BinaryIO, name: Any) -> Head:
-    """The head of an array, before anything of its values is read.
+def header(handle: IO[bytes], name: Any) -> Head:
+    """The header of an array; no values are read.
 
     Raises
     ------
     ConfigError
-        If it is another format, or the head is none.
+        If the file is in another format, or its header is invalid.
     """
     if handle.read(len(npy.MAGIC_PREFIX)) != npy.MAGIC_PREFIX:
         raise ConfigError(f"{name} is not in the .npy format (pickles are never read); write it with numpy.save.")
@@ -56,14 +56,14 @@ def header(handle: BinaryIO, name: Any) -> Head:
         raise ConfigError(f"{name}: its header says that it is {length:,} bytes long; allowed: {LONGEST_HEAD:,}.")
     try:
         shape, fortran, kind = reader(io.BytesIO(digits_read + handle.read(length)))
-    except Exception as error:  # the head is text in Python's syntax, whose readers have many kinds
+    except Exception as error:  # the header is in Python's syntax, and its parsers raise many kinds
         raise ConfigError(f"{name}: its header cannot be read: {type(error).__name__}.") from error
     if any(side < 0 for side in shape):
         raise ConfigError(f"{name}: its header gives the shape {shape}; allowed: no negative numbers.")
     return Head(shape, fortran, kind, len(npy.MAGIC_PREFIX) + 2 + digits + length)
 
 
-def refuse_objects(kind: np.dtype, name: Any) -> None:
+def refuse_objects(kind: np.dtype[Any], name: Any) -> None:
     """Raise ConfigError for an array of Python objects."""
     if kind.hasobject:
         raise ConfigError(
@@ -72,17 +72,17 @@ def refuse_objects(kind: np.dtype, name: Any) -> None:
         )
 
 
-def refuse_short(head: Head, there: int, name: Any) -> None:
-    """Raise ConfigError for an array whose values are not all there."""
-    if there < head.length + head.size:
+def refuse_short(head: Head, present: int, name: Any) -> None:
+    """Raise ConfigError for an array of which only `present` bytes are there, header included, and not all values."""
+    if present < head.length + head.size:
         raise ConfigError(
-            f"{name}: its header says {head}, {head.size:,} bytes, but it holds {max(there - head.length, 0):,}; the "
-            "file is damaged or cut off: write it again."
+            f"{name}: its header says {head}, {head.size:,} bytes, but it holds {max(present - head.length, 0):,}; the "
+            "file is damaged or truncated: write it again."
         )
 
 
 def checked(path: Path, bounds: Bounds) -> Head:
-    """The head of a file whose values are all there."""
+    """The header of a file, which is refused if it is too large or incomplete."""
     with path.open("rb") as handle:
         head = header(handle, path)
     refuse_objects(head.kind, path)
@@ -92,19 +92,21 @@ def checked(path: Path, bounds: Bounds) -> Head:
 
 
 def table(path: Path, key: str | None, columns: Any, bounds: Bounds) -> Table:
+    """The array of the file, from its header."""
     head = checked(path, bounds)
     return Table("", head.shape, head.kind.kind, "the array")
 
 
 def values(path: Path, name: str, bounds: Bounds) -> np.ndarray:
+    """The array (n, d) as a memory map."""
     checked(path, bounds)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def column(path: Path, name: str, bounds: Bounds, missing: bool = False) -> None:
-    """There is nothing beside the table."""
+    """None: there is nothing beside the table."""
 
 
 def beside(path: Path) -> dict[str, Side]:
-    """There is nothing beside the table."""
+    """Nothing: there is nothing beside the table."""
     return {}

@@ -1,12 +1,13 @@
-"""Arrays by name in an ``.npz`` file."""
+"""Arrays by name in an ``.npz`` file (layer 0)."""
 
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from backbench.arrays import INTEGER, OBJECT, REAL, TEXT, Side, Table, _npy, pick, some
+from backbench.arrays import _npy
+from backbench.arrays._tables import INTEGER, OBJECT, REAL, TEXT, Side, Table, pick, some
 from backbench.arrays.bounds import Bounds
 from backbench.schema import ConfigError
 
@@ -16,14 +17,15 @@ KINDS = {"U": TEXT, "S": TEXT, "i": INTEGER, "u": INTEGER, "b": INTEGER, "f": RE
 
 
 def _heads(path: Path) -> dict[str, tuple[zipfile.ZipInfo, _npy.Head]]:
-    """Each array's entry and head; entries that are no arrays are passed over unless there is nothing else.
+    """The entry and header of each array; entries that are not arrays are skipped unless there is nothing else.
 
     Raises
     ------
     ConfigError
-        If an entry is encrypted or stands twice, or there is no array.
+        If an entry is encrypted, two have the same name, or there is no array.
     """
-    heads, other = {}, None
+    heads: dict[str, tuple[zipfile.ZipInfo, _npy.Head]] = {}
+    other: ConfigError | None = None
     with zipfile.ZipFile(path) as opened:
         members = [info for info in opened.infolist() if not _is_extra(info.filename)]
         titles = [info.filename for info in members]
@@ -46,7 +48,7 @@ def _heads(path: Path) -> dict[str, tuple[zipfile.ZipInfo, _npy.Head]]:
 
 
 def _is_extra(title: str) -> bool:
-    """Whether an entry is a folder, or what macOS adds."""
+    """Whether an entry is a folder, or one that macOS adds."""
     return title.endswith("/") or "__MACOSX" in title or PurePosixPath(title).name.startswith("._")
 
 
@@ -55,6 +57,7 @@ def _called(path: Path, info: zipfile.ZipInfo) -> str:
 
 
 def table(path: Path, key: str | None, columns: Any, bounds: Bounds) -> Table:
+    """The array of features, from its header."""
     heads = {name: head for name, (_, head) in _heads(path).items()}
     shapes = {name: head.shape for name, head in heads.items()}
     name = pick(path, key, shapes, [name for name, head in heads.items() if head.kind.kind in "fiub"], bounds)
@@ -63,6 +66,7 @@ def table(path: Path, key: str | None, columns: Any, bounds: Bounds) -> Table:
 
 
 def values(path: Path, name: str, bounds: Bounds) -> np.ndarray:
+    """The array `name`, of any shape: (n, d) for the table."""
     info, head = _heads(path)[name]
     called = f"{path}: {name}"
     _npy.refuse_objects(head.kind, called)
@@ -76,8 +80,11 @@ def values(path: Path, name: str, bounds: Bounds) -> np.ndarray:
     return np.ndarray(head.shape, head.kind, content.data, order="F" if head.fortran else "C")
 
 
-def _fill(content: np.ndarray, handle: Any) -> int:
-    """Read into `content`, and the number of bytes that came; one more tells that all were checked."""
+def _fill(content: np.ndarray, handle: IO[bytes]) -> int:
+    """Read into `content` (bytes,) uint8; returns how many bytes there were.
+
+    Reading one byte more makes the archive verify its checksum.
+    """
     done = 0
     while done < len(content):
         block = handle.read(min(BLOCK, len(content) - done))
@@ -90,8 +97,10 @@ def _fill(content: np.ndarray, handle: Any) -> int:
 
 
 def column(path: Path, name: str, bounds: Bounds, missing: bool = False) -> np.ndarray | None:
+    """The array `name`, (n,) or of any shape; None if there is none."""
     return values(path, name, bounds) if name in _heads(path) else None
 
 
 def beside(path: Path) -> dict[str, Side]:
+    """Every array by name."""
     return {name: Side(KINDS.get(head.kind.kind, OBJECT), head.shape) for name, (_, head) in _heads(path).items()}

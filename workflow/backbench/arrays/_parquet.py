@@ -1,4 +1,4 @@
-"""Columns of a ``.parquet`` file: numbers in a column each, or lists of numbers in one column."""
+"""Columns of a ``.parquet`` file (layer 0): one column per feature, or a single column of lists of numbers."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,21 +8,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from backbench.arrays import INTEGER, OBJECT, REAL, TEXT, TEXTS, Side, Table, _features, some, titles
+from backbench.arrays import _features, titles
+from backbench.arrays._tables import INTEGER, OBJECT, REAL, TEXT, TEXTS, Side, Table, some
 from backbench.arrays.bounds import Bounds
 from backbench.schema import ConfigError, refuse
 
 Names = tuple[str, ...]
 BATCH = 4096
 NUMBER = 8
-# Bytes of a text in Python beside its letters.
+# Bytes that a Python string takes besides its characters.
 TEXT_HEAD = 60
-# Bytes of a cell of bytes up to which it may be a name.
+# A value of type bytes may be a name up to this length.
 LONGEST_NAME = 4096
 PROBED = 64
 
 
 def table(path: Path, key: str | None, columns: Sequence[str] | None, bounds: Bounds) -> Table:
+    """The columns that are the features, from the header; the length of lists may take the first row."""
     with parquet.ParquetFile(path) as opened:
         schema, n = opened.schema_arrow, opened.metadata.num_rows
         twice = sorted({name for name in schema.names if schema.names.count(name) > 1}) if _has_twice(schema) else []
@@ -44,6 +46,7 @@ def table(path: Path, key: str | None, columns: Sequence[str] | None, bounds: Bo
 
 
 def values(path: Path, names: Names, bounds: Bounds) -> np.ndarray:
+    """The columns `names`, or the lists in the only one, as an array (n, d)."""
     with parquet.ParquetFile(path) as opened:
         _check(path, opened, names, bounds)
     read = parquet.read_table(path, columns=list(names), partitioning=None)
@@ -53,6 +56,7 @@ def values(path: Path, names: Names, bounds: Bounds) -> np.ndarray:
 
 
 def column(path: Path, name: str, bounds: Bounds, missing: bool = False) -> np.ndarray | None:
+    """The column `name` (n,), text as str; None if there is none."""
     with parquet.ParquetFile(path) as opened:
         kind = _leaf(opened.schema_arrow, name)
         if kind is None:
@@ -66,7 +70,10 @@ def column(path: Path, name: str, bounds: Bounds, missing: bool = False) -> np.n
 
 
 def beside(path: Path) -> dict[str, Side]:
-    """A field of text in a struct is ``struct.field``; lists of numbers, and bytes that are no text, are objects."""
+    """Every column by name; a field of text in a struct is ``struct.field``.
+
+    Lists of numbers, and bytes that are not text, count as objects.
+    """
     with parquet.ParquetFile(path) as opened:
         n = opened.metadata.num_rows
         return {
@@ -76,7 +83,7 @@ def beside(path: Path) -> dict[str, Side]:
 
 
 def _leaves(before: str, fields: Iterable[pa.Field]) -> Iterator[tuple[str, pa.DataType]]:
-    """The columns with their types; of a struct, the fields of text at any depth."""
+    """The columns with their types; for a struct, its fields of text at any depth."""
     for field in fields:
         name = before + field.name
         if pa.types.is_struct(field.type):
@@ -86,7 +93,7 @@ def _leaves(before: str, fields: Iterable[pa.Field]) -> Iterator[tuple[str, pa.D
 
 
 def _holds_names(opened: parquet.ParquetFile, name: str, n: int) -> bool:
-    """Whether the bytes of a column are short enough for names, and its first ones are text."""
+    """Whether the values of a column of bytes are short enough to be names, and the first few are text."""
     if _stored(opened, name) > n * LONGEST_NAME:
         return False
     for batch in opened.iter_batches(batch_size=PROBED, columns=[name]):
@@ -99,7 +106,7 @@ def _holds_names(opened: parquet.ParquetFile, name: str, n: int) -> bool:
 
 
 def _inner(part: pa.Array) -> pa.Array:
-    """The only field that was read of a struct."""
+    """The values of a column; for a struct, those of the only field that was read."""
     while pa.types.is_struct(part.type):
         part = part.field(0)
     return part
@@ -116,7 +123,7 @@ def _side(kind: pa.DataType) -> str:
 
 
 def index(schema: pa.Schema) -> list[str]:
-    """Titles of the columns that are the index of a pandas table."""
+    """Titles of the columns that are the index of a pandas DataFrame."""
     columns = (schema.pandas_metadata or {}).get("index_columns", [])
     return [name for name in columns if isinstance(name, str)]
 
@@ -126,7 +133,7 @@ def _has_twice(schema: pa.Schema) -> bool:
 
 
 def _kinds(schema: pa.Schema) -> dict[str, str]:
-    """What each column may be as a feature."""
+    """What each column could be as a feature."""
     return {name: _as_feature(schema.field(name).type) for name in schema.names}
 
 
@@ -139,7 +146,7 @@ def _as_feature(kind: pa.DataType) -> str:
 
 
 def _asked(path: Path, schema: pa.Schema, columns: Collection[str]) -> _features.Choice:
-    """The columns that are named, or that fit a pattern."""
+    """The columns that are named, or that match a pattern."""
     unknown = [name for name in columns if not titles.matching(name, schema.names)]
     if unknown or not columns:
         raise refuse(f"columns of {path}", (unknown or [""])[0], schema.names)
@@ -171,14 +178,14 @@ def _kind(kind: pa.DataType) -> str | None:
 
 
 def _leaf(schema: pa.Schema, name: str) -> pa.DataType | None:
-    """Type of a column, or of a field of text in a struct."""
+    """Type of a column, or of a field of text in a struct; None if there is none."""
     if name in schema.names:
         return schema.field(name).type
     return dict(_leaves("", schema)).get(name)
 
 
 def _columns(opened: parquet.ParquetFile, names: Collection[str]) -> list[parquet.ColumnChunkMetaData]:
-    """What the file says of the pieces of some columns."""
+    """Metadata of the chunks of some columns."""
     groups = [opened.metadata.row_group(number) for number in range(opened.metadata.num_row_groups)]
     paths = [opened.schema.column(place).path for place in range(len(opened.schema))]
     wanted = set(names)
@@ -187,7 +194,7 @@ def _columns(opened: parquet.ParquetFile, names: Collection[str]) -> list[parque
 
 
 def _outer(leaf: str, wanted: set[str]) -> bool:
-    """Whether a leaf lies in one of the columns: ``f.list.element`` in ``f``."""
+    """Whether a leaf belongs to one of the columns: ``f.list.element`` to ``f``."""
     ends = [place for place, character in enumerate(leaf) if character == "."]
     return any(leaf[:end] in wanted for end in ends)
 
@@ -197,7 +204,7 @@ def _stored(opened: parquet.ParquetFile, name: str) -> int:
 
 
 def _check(path: Path, opened: parquet.ParquetFile, names: Collection[str], bounds: Bounds) -> None:
-    """Refuse columns of more values or bytes than the bounds allow, by what the file says of them."""
+    """Refuse columns of more values or bytes than the bounds allow, judging by the metadata."""
     chunks = _columns(opened, names)
     count = max(sum(chunk.num_values for chunk in chunks), opened.metadata.num_rows * len(names))
     size = max(count * NUMBER, sum(chunk.total_uncompressed_size for chunk in chunks))
@@ -205,25 +212,26 @@ def _check(path: Path, opened: parquet.ParquetFile, names: Collection[str], boun
 
 
 def _texts(path: Path, name: str, missing: bool, bounds: Bounds) -> list[str]:
-    """A column of text; empty where there is none, if `missing` may be.
+    """A column of text; with `missing`, absent entries are empty instead of an error.
 
-    Equal texts are stored once in the file, and are counted as often as they stand before they are made.
+    Equal texts are stored once in the file. They are counted as often as they occur before the strings are made.
     """
-    found, size, none = [], 0, 0
+    entries: list[str] = []
+    size, absent = 0, 0
     with parquet.ParquetFile(path, read_dictionary=[name]) as opened:
         for batch in opened.iter_batches(batch_size=BATCH, columns=[name]):
             part = _inner(batch.column(0))
             size += _size(part)
             bounds.check(path, size, f"the text in {name}")
-            none += part.null_count
-            found += [_text(item, path, name) for item in part.to_pylist()]
+            absent += part.null_count
+            entries += [_text(item, path, name) for item in part.to_pylist()]
     if not missing:
-        _refuse_missing(path, name, none)
-    return found
+        _refuse_missing(path, name, absent)
+    return entries
 
 
 def _size(part: pa.Array) -> int:
-    """Bytes that a piece of a column takes as text."""
+    """Bytes that a chunk of a column takes as Python strings."""
     if not pa.types.is_dictionary(part.type):
         return part.nbytes + TEXT_HEAD * len(part)
     if not _is_text(part.type.value_type):
@@ -236,7 +244,7 @@ def _text(item: object, path: Path, name: str) -> str:
     try:
         return item.decode() if isinstance(item, bytes) else "" if item is None else str(item)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: the bytes in {name!r} are not all text in UTF-8.") from error
+        raise ConfigError(f"{path}: not all bytes in {name!r} are UTF-8 text.") from error
 
 
 def _refuse_missing(path: Path, name: str, count: int) -> None:
@@ -245,7 +253,7 @@ def _refuse_missing(path: Path, name: str, count: int) -> None:
 
 
 def _length(path: Path, opened: parquet.ParquetFile, name: str, bounds: Bounds) -> int:
-    """Length of the lists in a column: by its type, else that of the first one."""
+    """Length of the lists in a column: from its type, else from the first list."""
     kind = opened.schema_arrow.field(name).type
     if pa.types.is_fixed_size_list(kind):
         return kind.list_size
@@ -257,9 +265,9 @@ def _length(path: Path, opened: parquet.ParquetFile, name: str, bounds: Bounds) 
 
 
 def _rows(path: Path, lists: pa.Array) -> np.ndarray:
-    """Lists of one length as an array of two dimensions."""
+    """Lists of equal length d as an array (n, d)."""
     lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
     bad = np.flatnonzero(lengths != lengths[0])
     if lists.null_count or bad.size:
-        raise ConfigError(f"{path}: lists of other lengths than {lengths[0]:g} in row {some(bad.tolist())}.")
+        raise ConfigError(f"{path}: the lists do not all have {lengths[0]:g} numbers; see row {some(bad.tolist())}.")
     return lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1)

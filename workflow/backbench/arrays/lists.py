@@ -1,4 +1,4 @@
-"""One entry for each row (layer 0): file names, labels and parts of a split, in a table or beside it."""
+"""Entries for the rows (layer 0): file names, labels and split assignments, in a table's file or beside it."""
 
 import csv
 import io
@@ -20,19 +20,19 @@ FORMATS = (".txt", ".csv", ".npy")
 def find(
     path: Path, named: str | None, usual: Sequence[str], where: str, bounds: Bounds = arrays.ANY
 ) -> list[str] | None:
-    """The entries that `named` is the name or the file of; without it, those of the first of the `usual` names.
+    """The entries in the array or file `named`; if None, those under the first of the `usual` names.
 
     Parameters
     ----------
     path
-        The file of the table: names are looked up in it first.
+        The file of the table, where names are looked up first.
     where
         The option, for messages.
 
     Raises
     ------
     ConfigError
-        If `named` is neither in the table's file nor a list of its own.
+        If `named` is neither in the table's file nor a separate list.
     """
     for name in usual if named is None else (named,):
         inside = arrays.column(path, name, bounds)
@@ -42,7 +42,7 @@ def find(
 
 
 def beside(path: Path, named: str, usual: Sequence[str], where: str) -> list[str]:
-    """The entries of the list `named`, a file of its own beside that of the table."""
+    """The entries of the list `named`, a separate file."""
     if Path(named).suffix.lower() not in FORMATS:
         choices = f" (it holds {arrays.some(list(arrays.beside(path)))})" if arrays.beside(path) else ""
         raise refuse(where, named, f"a name in {path}, or a file whose name ends in {', '.join(FORMATS)}{choices}")
@@ -56,8 +56,7 @@ def beside(path: Path, named: str, usual: Sequence[str], where: str) -> list[str
 def read(path: Path, names: Sequence[str]) -> list[str] | None:
     """Entries of a ``.txt`` (a line each), ``.npy`` (text or whole numbers) or ``.csv`` file.
 
-    A ``.csv`` begins with a head line; the first of `names` in it, in any case, is the column, and None is given if it
-    has none.
+    A ``.csv`` begins with a header line. The first of `names` in it, in any case, is the column; None if there is none.
     """
     with arrays.damage(path):
         if path.suffix.lower() == ".npy":
@@ -68,8 +67,8 @@ def read(path: Path, names: Sequence[str]) -> list[str] | None:
     return content.removesuffix("\n").split("\n")
 
 
-def texts(found: "np.ndarray", path: Path) -> list[str]:
-    """Entries of an array as text; whole numbers are written as such.
+def texts(entries: "np.ndarray", path: Path) -> list[str]:
+    """The `entries` (n,) as text; whole numbers are written without a decimal point.
 
     Raises
     ------
@@ -78,18 +77,21 @@ def texts(found: "np.ndarray", path: Path) -> list[str]:
     """
     import numpy as np
 
-    if found.ndim != 1:
-        raise ConfigError(f"{path}: entries of the shape {found.shape}; allowed: one dimension, an entry for each row.")
-    if found.dtype.kind == "f" and np.isnan(found).any():
-        raise ConfigError(f"{path}: {np.isnan(found).sum()} of {len(found)} rows have no entry (NaN).")
-    if found.dtype.kind == "f" and np.isfinite(found).all() and np.array_equal(found, np.trunc(found)):
-        found = found.astype(np.int64)
-    if found.dtype.kind not in "USTiub":
-        raise ConfigError(f"{path}: entries of type {found.dtype}; allowed: text or whole numbers.")
-    return [item.decode() if isinstance(item, bytes) else str(item) for item in found.tolist()]
+    if entries.ndim != 1:
+        raise ConfigError(
+            f"{path}: entries of the shape {entries.shape}; allowed: one dimension, an entry for each row."
+        )
+    if entries.dtype.kind == "f" and np.isnan(entries).any():
+        raise ConfigError(f"{path}: {np.isnan(entries).sum()} of {len(entries)} rows have no entry (NaN).")
+    if entries.dtype.kind == "f" and np.isfinite(entries).all() and np.array_equal(entries, np.trunc(entries)):
+        entries = entries.astype(np.int64)
+    if entries.dtype.kind not in "USTiub":
+        raise ConfigError(f"{path}: entries of type {entries.dtype}; allowed: text or whole numbers.")
+    return [item.decode() if isinstance(item, bytes) else str(item) for item in entries.tolist()]
 
 
 def _array(path: Path) -> "np.ndarray":
+    """The entries (n,) of a ``.npy`` file; a single column (n, 1) counts as one dimension."""
     import numpy as np
 
     from backbench.arrays import _npy
@@ -109,5 +111,5 @@ def _column(path: Path, content: str, names: Sequence[str]) -> list[str] | None:
     place = head.index(named[0])
     odd = [number for number, row in enumerate(rows, 2) if len(row) != len(head)]
     if odd:
-        raise ConfigError(f"{path}: its header has {len(head)} columns; not so in row {arrays.some(odd)}.")
+        raise ConfigError(f"{path}: its header has {len(head)} columns, but row {arrays.some(odd)} does not.")
     return [row[place] for row in rows]

@@ -1,9 +1,9 @@
 """Which row of a table belongs to which image, by their names (layer 0, standard library only).
 
-One rule holds for all images: equal paths, a common folder before the names of the table, one path that ends in the
-other, base names; each with the extension as it is, then in any case, then without; last, the numbers that the base
-names are. A rule fits if it gives every image one row, and no row to two images. Where several rules fit, they have to
-give the same rows.
+The same rule applies to all images: equal paths; equal paths below a common folder of the table's names; one path that
+ends in the other; equal base names. Each is tried with extensions as they are, then in any case, then without them.
+Last, base names that are numbers are compared as numbers. A rule fits if it gives every image one row, and no row to
+two images. Where several rules fit, they must give the same rows.
 """
 
 import itertools
@@ -19,27 +19,29 @@ Places = list[int | None]
 
 @dataclass(frozen=True)
 class Match:
-    """The row of each image by one rule: None where there is none, -1 where several may be meant."""
+    """The row of each image by one rule: None where there is none, -1 where there are several candidates."""
 
     rows: Places
     rule: str
 
     @property
     def count(self) -> int:
-        """Images with one row."""
+        """Number of images with exactly one row."""
         return sum(row is not None and row != SEVERAL for row in self.rows)
 
     @property
     def several(self) -> int:
+        """Number of images with several candidate rows."""
         return sum(row == SEVERAL for row in self.rows)
 
     @property
     def fits(self) -> bool:
+        """Whether every image has exactly one row."""
         return self.count == len(self.rows)
 
 
 def match(names: Sequence[str], files: Sequence[str], rule: str | None = None) -> Match | None:
-    """The match of the first rule that fits; else that of the most images; None if no image has a row by any rule.
+    """The match by the first rule that fits, else by the one that matches most images; None if no rule matches any.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def match(names: Sequence[str], files: Sequence[str], rule: str | None = None) -
     files
         The relative paths of the images.
     rule
-        The only rule that is tried.
+        The only rule to try.
     """
     fitting: Match | None = None
     best: Match | None = None
@@ -71,7 +73,7 @@ def match(names: Sequence[str], files: Sequence[str], rule: str | None = None) -
 
 
 def agrees(names: Sequence[str], files: Sequence[str], rows: Sequence[int | None]) -> bool:
-    """Whether the base names in the given rows are those of the images, extensions aside, where there are any."""
+    """Whether the base names in the given rows, where there are any, are those of the images, ignoring extensions."""
     for name, row in zip(files, rows, strict=True):
         entry = "" if row is None else _base(normal(names[row]))
         if entry and _stem(_base(normal(name))) not in (entry, _stem(entry)):
@@ -80,7 +82,7 @@ def agrees(names: Sequence[str], files: Sequence[str], rows: Sequence[int | None
 
 
 def normal(name: str) -> str:
-    """A name with forward slashes, without blanks around it or ``./`` before it, in composed Unicode."""
+    """A name with forward slashes, without surrounding blanks or a leading ``./``, in composed Unicode."""
     text = unicodedata.normalize("NFC", name.strip()).replace("\\", "/")
     return str(PurePosixPath(text)) if "./" in text or "//" in text or text.endswith("/") else text
 
@@ -128,12 +130,12 @@ def _base(name: str) -> str:
 
 
 def _number(name: str) -> str:
-    """The whole number that a base name is, as it is written without zeros before it; empty if it is none."""
+    """The number that a base name consists of, without leading zeros; empty if it is not a whole number."""
     stem = _stem(_base(name))
     return str(int(stem)) if stem.isascii() and stem.isdecimal() and len(stem) < 30 else ""
 
 
-# What of the names of the table and of the images is compared; a table may leave the extensions out, or have its own.
+# What is compared of the names of the table and of the images: a table may omit extensions, or use others.
 FOLDS = (
     (_as_it_is, _as_it_is, ""),
     (_lower_extension, _lower_extension, ", extensions in any case"),
@@ -143,14 +145,14 @@ FOLDS = (
 
 
 def _common_folder(rows: Sequence[str]) -> str:
-    """The folder that all names lie in, with a slash; empty if there is none."""
+    """The folder that contains all names, with a trailing slash; empty if there is none."""
     first, last = (name.split("/")[:-1] for name in (min(rows, default=""), max(rows, default="")))
     shared = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     return "".join(f"{folder}/" for folder, _ in shared)
 
 
 def _equal(rows: Sequence[str], images: Sequence[str]) -> Places:
-    """The row with the same key; images of the same key have several, as they share their rows."""
+    """The row with the same key; images that share a key count as having several."""
     place: dict[str, int] = {}
     for row, key in enumerate(rows):
         place[key] = SEVERAL if key in place else row
@@ -160,16 +162,16 @@ def _equal(rows: Sequence[str], images: Sequence[str]) -> Places:
 
 
 def _ends(rows: Sequence[str], images: Sequence[str]) -> Places:
-    """The only row whose path ends in that of the image, or is its end."""
+    """The only row whose path ends in that of the image, or the other way round."""
     longer = {depth: _by_end(rows, depth) for depth in {name.count("/") for name in images}}
     whole = _by_end(rows, None)
-    places = [_one(longer[name.count("/")].get(name), *(whole.get(end) for end in _shorter(name))) for name in images]
+    places = [_only(longer[name.count("/")].get(name), *(whole.get(end) for end in _shorter(name))) for name in images]
     shared = {row for row, count in Counter(places).items() if count > 1 and row is not None}
     return [SEVERAL if row in shared else row for row in places]
 
 
 def _by_end(rows: Sequence[str], depth: int | None) -> dict[str, int]:
-    """Rows by the last parts of their paths, `depth` slashes in them, or by the whole path."""
+    """Rows by the end of their paths that has `depth` slashes; by the whole path for None."""
     place: dict[str, int] = {}
     for row, name in enumerate(rows):
         if depth is None:
@@ -190,13 +192,13 @@ def _shorter(name: str) -> Iterator[str]:
         yield name
 
 
-def _one(*rows: int | None) -> int | None:
-    """The only row, -1 for several."""
-    there = {row for row in rows if row is not None}
-    return there.pop() if len(there) == 1 else SEVERAL if there else None
+def _only(*rows: int | None) -> int | None:
+    """The only row; None for none, -1 for several."""
+    candidates = {row for row in rows if row is not None}
+    return candidates.pop() if len(candidates) == 1 else SEVERAL if candidates else None
 
 
 def _touched(names: Sequence[str], files: Sequence[str]) -> bool:
-    """Whether any base name stands on both sides, extensions aside."""
+    """Whether the table and the images have any base name in common, ignoring extensions."""
     stems = {_stem(_base(normal(name))) for name in files} - {""}
     return any(_base(normal(name)) in stems or _stem(_base(normal(name))) in stems for name in names)

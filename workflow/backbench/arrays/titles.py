@@ -1,7 +1,7 @@
 """What the titles of columns and arrays say about their content (layer 0, standard library only).
 
-A title is never that of a feature if one of its words names a label, a part of a split, a name, an index, a prediction
-or a place on a map. Titles that are equal but for one number (``e0`` to ``e511``) are a family.
+A title is never that of a feature if one of its words stands for a label, a split, a name, an index, a prediction or
+coordinates on a map. Titles that differ in one number alone (``e0`` to ``e511``) are a family.
 """
 
 import itertools
@@ -40,7 +40,7 @@ NEVER = frozenset(
         *("cluster", "clusters", "weight", "weights"),
     )
 )
-# These say so only where they are the whole title: x1 to x512 may well be features.
+# These count only as the whole title: x1 to x512 may well be features.
 WHOLE = frozenset(("x", "y", "z", "set", "long", "w", "h", "i", "n"))
 LISTED = 3
 NUMBERS = frozenset(("id", "ids", "index", "idx", "indices", "unnamed", "row", "rows", "number"))
@@ -53,18 +53,8 @@ LIKE_LABELS = frozenset(
 ABOUT_LABELS = frozenset(
     (
         *("score", "scores", "confidence", "conf", "prob", "probs", "proba", "probability", "probabilities", "loss"),
-        *(
-            "pred",
-            "preds",
-            "predicted",
-            "prediction",
-            "predictions",
-            "weight",
-            "weights",
-            "distance",
-            "count",
-            "counts",
-        ),
+        *("pred", "preds", "predicted", "prediction", "predictions", "weight", "weights", "distance"),
+        *("count", "counts"),
         *("source", "quality", "text", "description", "url", "path", "file", "time", "date", "by", "noise"),
     )
 )
@@ -76,40 +66,41 @@ def plain(title: str) -> str:
 
 
 def words(title: str) -> list[str]:
+    """The words and numbers of a title, in lower case: of ``classId2``, those are ``class``, ``id`` and ``2``."""
     return [word.lower() for word in WORD.findall(title)]
 
 
 def is_never_feature(title: str) -> bool:
-    """Whether a title says that its column is no feature."""
+    """Whether a title says that its column is not a feature."""
     return bool(NEVER.intersection(words(title))) or plain(title) in WHOLE or not plain(title)
 
 
 def is_label(title: str) -> bool:
-    """Whether a title is a usual one of labels."""
+    """Whether a title is a usual one for labels."""
     return plain(title) in LABELS
 
 
 def is_number_of_row(title: str) -> bool:
-    """Whether a title says that its numbers are those of rows or images."""
+    """Whether a title says that its column numbers the rows or images."""
     return not NUMBERS.isdisjoint(words(title))
 
 
 def is_like_label(title: str) -> bool:
-    """Whether a word of a title is one of labels, and none of it of predictions or of what is known about labels."""
+    """Whether a word of a title stands for labels, and none for predictions or for information about labels."""
     spelled = set(words(title))
     return not spelled.isdisjoint(LIKE_LABELS) and spelled.isdisjoint(ABOUT_LABELS)
 
 
-def is_part(title: str) -> bool:
-    """Whether a title is a usual one of the parts of a split."""
+def is_split(title: str) -> bool:
+    """Whether a title is a usual one for the column that assigns rows to splits."""
     return plain(title) in PARTS
 
 
 def usual(titles: Iterable[str], known: Sequence[str]) -> list[str]:
-    """Those of `titles` that are among the `known` ones, in the order of these; spelled alike comes first."""
+    """Those of `titles` that are among the `known` ones, in the order of the latter; exact spellings come first."""
     places = {name: place for place, name in enumerate(known)}
-    found = [title for title in titles if plain(title) in places]
-    return sorted(found, key=lambda title: (title not in places, places[plain(title)]))
+    matches = [title for title in titles if plain(title) in places]
+    return sorted(matches, key=lambda title: (title not in places, places[plain(title)]))
 
 
 @dataclass(frozen=True)
@@ -123,13 +114,13 @@ class Family:
 
     @property
     def missing(self) -> list[str]:
-        """The first few titles that would make the numbers consecutive."""
-        there = set(self.numbers)
-        gaps = (number for number in range(min(there), max(there)) if number not in there)
+        """The first few titles that are missing for the numbers to be consecutive."""
+        present = set(self.numbers)
+        gaps = (number for number in range(min(present), max(present)) if number not in present)
         return [f"{self.before}{number}{self.after}" for number in itertools.islice(gaps, LISTED + 1)]
 
     def holds(self, title: str) -> bool:
-        """Whether a title is one of the family but for its number."""
+        """Whether a title is one of the family, whatever its number."""
         match = NUMBER.match(title)
         return match is not None and (match[1], match[3]) == (self.before, self.after)
 
@@ -141,22 +132,22 @@ class Family:
 
 
 def families(titles: Iterable[str]) -> list[Family]:
-    """The families of two or more titles; titles of the same number (``e1`` and ``e01``) make none."""
+    """The families of two or more titles; titles with equal numbers (``e1`` and ``e01``) do not form one."""
     members: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for title in titles:
         match = NUMBER.match(title)
         if match:
             members.setdefault((match[1], match[3]), []).append((title, int(match[2])))
-    found = []
+    groups = []
     for (before, after), pairs in members.items():
         numbers = tuple(number for _, number in pairs)
         if len(pairs) > 1 and len(set(numbers)) == len(numbers):
-            found.append(Family(before, after, tuple(title for title, _ in pairs), numbers))
-    return found
+            groups.append(Family(before, after, tuple(title for title, _ in pairs), numbers))
+    return groups
 
 
 def pattern(chosen: Sequence[str], titles: Sequence[str]) -> str:
-    """What to type in ``columns=[...]`` to get the `chosen` ones of `titles`."""
+    """What to type in ``columns=[...]`` to select the `chosen` ones of `titles`."""
     if len(chosen) <= LISTED:
         return ",".join(_quoted(title) for title in chosen)
     rest, typed = list(chosen), []
@@ -170,7 +161,7 @@ def pattern(chosen: Sequence[str], titles: Sequence[str]) -> str:
 
 
 def matching(wildcard: str, titles: Sequence[str]) -> list[str]:
-    """The title that is spelled so, else all that fit a pattern with ``*``, ``?`` or ``[...]``."""
+    """The title that equals `wildcard`, else all that match it as a pattern with ``*``, ``?`` or ``[...]``."""
     return [wildcard] if wildcard in titles else [title for title in titles if fnmatchcase(title, wildcard)]
 
 

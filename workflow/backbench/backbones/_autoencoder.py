@@ -1,14 +1,14 @@
 """Autoencoders in PyTorch (layer 1; torch is imported at the top, so only ``fit`` of a plugin imports this).
 
-``forward`` maps images (n, c, h, w) in 0..1 to reconstructions before the output's activation, ``encode`` to codes. The
-dropout draws from the generator that a call is given; without one nothing is left out. The first weights are Glorot
-and Bengio's uniform ones ("Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010,
-equation 16), biases are zero.
+``forward`` maps images (n, c, h, w) in 0..1 to reconstructions before the activation of the output, ``encode`` maps
+them to codes. Dropout draws from the generator that is passed in; without one there is no dropout. The initial weights
+are Glorot and Bengio's uniform ones ("Understanding the difficulty of training deep feedforward neural networks",
+AISTATS 2010, equation 16), the biases are zero.
 """
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ KERNEL = 3
 class Dense(nn.Module):
     """Dense layers from the pixels to the code, and back through the same widths."""
 
-    # Rows of a batch that one core takes: with fewer, reading the weights would take the time.
+    # Rows of a batch per core: with fewer, reading the weights would dominate.
     slice_rows = 128
 
     def __init__(self, shape: Sequence[int], params: Any):
@@ -47,7 +47,7 @@ class Dense(nn.Module):
         x = self.encode(x, generator)
         for layer in self.decoder[:-1]:
             x = self.activation(layer(x))
-        return self.decoder[-1](x).unflatten(1, self.shape).permute(0, 3, 1, 2)
+        return self.decoder[-1](x).reshape(len(x), *self.shape).permute(0, 3, 1, 2)
 
 
 class Convolutional(nn.Module):
@@ -77,7 +77,7 @@ class Convolutional(nn.Module):
 
     def forward(self, x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         x = self.activation(self.from_code(self.encode(x, generator)))
-        x = x.unflatten(1, (-1, *self.sides[-1]))
+        x = x.reshape(len(x), -1, *self.sides[-1])
         for number, (layer, sides) in enumerate(zip(self.decoder, self.sides[-2::-1], strict=True), 1):
             x = layer(functional.interpolate(x, size=sides))
             x = x if number == len(self.decoder) else self.activation(x)
@@ -85,7 +85,7 @@ class Convolutional(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The half of an autoencoder that is used afterwards."""
+    """The half of an autoencoder that is used after the training."""
 
     def __init__(self, network: Dense | Convolutional):
         super().__init__()
@@ -95,8 +95,11 @@ class Encoder(nn.Module):
         return self.network.encode(x)
 
 
-def initialise(network: nn.Module, seed: int) -> nn.Module:
-    """Give a network its first weights, on the CPU and without PyTorch's global random state."""
+N = TypeVar("N", bound=nn.Module)
+
+
+def initialise(network: N, seed: int) -> N:
+    """Give a network its initial weights, on the CPU and without PyTorch's global random state."""
     network.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
     for weights in network.parameters():

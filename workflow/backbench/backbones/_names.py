@@ -18,7 +18,7 @@ WAYS = (
 
 @dataclass(frozen=True)
 class Column:
-    """An entry for each row, by title; `entries` is None for what cannot be read."""
+    """A column: its title and an entry for each row; `entries` is None if it cannot be read."""
 
     title: str
     entries: Sequence[str] | None
@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The title of the column of names, the row of each image, the rule that they match by, and all in words."""
+    """The title of the column of names, the row of each image, the rule by which they match, and a description."""
 
     title: str
     rows: Sequence[int | None]
@@ -42,27 +42,27 @@ class _Tried:
 
 
 def choose(columns: Sequence[Column], files: Sequence[str] | None, needed: int, path: Path) -> Chosen | None:
-    """The column whose entries name the images; None if there is no text that might.
+    """The column whose entries name the images; None if no text could.
 
     Parameters
     ----------
     files
-        Names of the images; None where they have none.
+        Names of the images; None if they have none.
     needed
-        The least number of images that have to have a row: fewer than there are where only some are drawn.
+        The number of images that must have a row: fewer than there are if only some are drawn.
 
     Raises
     ------
     ConfigError
-        If several match differently, one matches in part, or there is text that names no image.
+        If several match differently, one matches only in part, or there is text that names no image.
     """
     readable = [column for column in columns if column.entries is not None]
     text = [column for column in columns if column.kind != arrays.INTEGER]
     if files is None:
-        named = [column for column in text if not _is_no_name(column, ())]
-        if named:
+        maybe = [column for column in text if not _is_no_name(column, ())]
+        if maybe:
             raise ConfigError(
-                f"{path} has names, or text that may be names, in {_titles(named)}, but the images of this data set "
+                f"{path} has names, or text that may be names, in {_titles(maybe)}, but the images of this data set "
                 "have none: give backbone.align=order."
             )
         return None
@@ -93,7 +93,7 @@ def choose(columns: Sequence[Column], files: Sequence[str] | None, needed: int, 
 
 
 def asked(column: Column, files: Sequence[str] | None, needed: int, path: Path, rule: str | None) -> Chosen:
-    """The column or list that was asked for, compared by `rule` where it is known."""
+    """The column or list that the user asked for, compared by `rule` if it is known."""
     if files is None:
         raise ConfigError(f"{path} has names, but the images of this data set have none: give backbone.align=order.")
     match = matching.match(column.entries or (), files, rule)
@@ -104,7 +104,7 @@ def asked(column: Column, files: Sequence[str] | None, needed: int, path: Path, 
 
 
 def incomplete(column: Column, match: Match | None, files: Sequence[str], path: Path) -> ConfigError:
-    """The error for names that give no row to some images, or several."""
+    """The error for names by which some images have no row or several."""
     entries = [matching.normal(entry) for entry in column.entries or ()]
     places = [None] * len(files) if match is None else match.rows
     without = [name for name, row in zip(files, places, strict=True) if row is None or row == matching.SEVERAL]
@@ -131,13 +131,13 @@ def none_matches(columns: Sequence[Column], path: Path, files: Sequence[str] = (
     objects = f" {arrays.some(unread)} holds {why}." if unread else ""
     return ConfigError(
         f"{path} has text, but none of it names an image of this data set ({examples}).{images}{objects} Either it "
-        f"names the rows in another way, or it says something else: {WAYS}."
+        f"names the rows in another way, or it is not a name: {WAYS}."
     )
 
 
 def _is_no_name(column: Column, folders: set[str] | Sequence[str]) -> bool:
-    """Whether text is known to be labels or parts: by its title, as all its entries are folders, or are the same."""
-    if titles.is_label(column.title) or titles.is_part(column.title):
+    """Whether text is known to be labels or splits: by its title, or because its entries are folders, or all equal."""
+    if titles.is_label(column.title) or titles.is_split(column.title):
         return True
     if column.entries is None:
         return False
@@ -151,7 +151,7 @@ def _only(fitting: Sequence[_Tried], partial: Sequence[_Tried], files: Sequence[
     Raises
     ------
     ConfigError
-        If another gives other rows, or one that matches in part contradicts it.
+        If another column gives other rows, or one that matches in part contradicts it.
     """
     first = fitting[0]
     other = [candidate for candidate in fitting[1:] if candidate.match.rows != first.match.rows]
@@ -162,21 +162,21 @@ def _only(fitting: Sequence[_Tried], partial: Sequence[_Tried], files: Sequence[
     ]
     if other:
         raise ConfigError(
-            f"{path}: {first.column.title!r} and {other[0].column.title!r} both hold names of the images, and put "
-            f"them beside other rows; give backbone.names={first.column.title} or "
+            f"{path}: {first.column.title!r} and {other[0].column.title!r} both hold names of the images, but "
+            f"match them with different rows; give backbone.names={first.column.title} or "
             f"backbone.names={other[0].column.title}."
         )
     return _chosen(first.column, first.match)
 
 
 def _numbered(complete: Sequence[_Tried], path: Path) -> Chosen | None:
-    """None where whole numbers that match the names give the order of the images anyway."""
+    """None, because whole numbers that match the names repeat the order of the images; ConfigError if not."""
     for candidate in complete:
         title, rows = candidate.column.title, candidate.match.rows
         if rows != list(range(len(rows))):
             raise ConfigError(
-                f"{path}: the whole numbers in {title!r} are those of the images' names, in another order than the "
-                f"images; give backbone.names={title} to go by them, or backbone.align=order."
+                f"{path}: the whole numbers in {title!r} match the names of the images, but in another order; "
+                f"give backbone.names={title} to match by them, or backbone.align=order."
             )
     return None
 
@@ -187,5 +187,5 @@ def _titles(columns: Sequence[Column]) -> str:
 
 def _chosen(column: Column, match: Match) -> Chosen:
     some = "" if match.fits else f"; {match.count:,} of {len(match.rows):,} images have a row"
-    words = f"put beside the images by names in `{column.title}` ({match.rule}{some})"
+    words = f"matched to the images by names in `{column.title}` ({match.rule}{some})"
     return Chosen(column.title, match.rows, match.rule, words)

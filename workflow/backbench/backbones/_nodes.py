@@ -1,12 +1,12 @@
 """Any node of a torchvision model as a feature layer (layer 1; imports torch inside functions).
 
-Nodes are those of ``torchvision.models.feature_extraction.get_graph_node_names`` in evaluation mode. What a node gives
-becomes one vector per image by ``pool``:
+Nodes are those of ``torchvision.models.feature_extraction.get_graph_node_names`` in evaluation mode. ``pool`` turns the
+output of a node into one vector per image:
 
-- ``avg``, ``max``: over the places of a map, or over the tokens of a sequence (n, tokens, width). Images are square,
-  so the two equal sides of a map are its places: (n, channels, h, w), or (n, h, w, channels) inside of Swin.
+- ``avg``, ``max``: over the positions of a map, or over the tokens of a sequence (n, tokens, width). Images are square,
+  so the two equal sides of a map are its positions: (n, channels, h, w), or (n, h, w, channels) inside Swin.
 - ``flatten``: all values of an image, in order.
-- ``none``: the node gives vectors already.
+- ``none``: the output already is vectors.
 """
 
 import functools
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Pool = Literal["auto", "avg", "max", "flatten", "none"]
 Options = tuple[tuple[str, Any], ...]
+Shape = tuple[int, ...]
 BATCH = 3
 
 
@@ -31,17 +32,17 @@ def build(name: str, options: Options) -> "nn.Module":
 
 
 def cut(network: "nn.Module", node: str) -> "fx.GraphModule":
-    """The part of `network` that leads to `node`; it shares the parameters and gives ``{"out": values}``."""
+    """The part of `network` up to `node`; it shares the parameters and returns ``{"out": values}``."""
     from torch import fx
     from torchvision.models.feature_extraction import create_feature_extractor
 
     both = create_feature_extractor(network.eval(), {node: "out"}, suppress_diff_warning=True)
-    # Of the pair of graphs only that of evaluation: no auxiliary heads, and nothing that a mode could switch.
+    # Only the graph of evaluation: no auxiliary classifiers, and nothing that depends on the mode.
     return fx.GraphModule(both, both.eval_graph).eval()
 
 
-def pooled(network: "fx.GraphModule", shape: tuple[int, ...], pool: str) -> "nn.Module":
-    """The module from images to vectors; `shape` is that of the node for one image."""
+def pooled(network: "fx.GraphModule", shape: Shape, pool: str) -> "nn.Module":
+    """The module from images to vectors; `shape` is the output shape of the node for one image."""
     from torch import nn
 
     axes = _places(shape)
@@ -60,20 +61,20 @@ def pooled(network: "fx.GraphModule", shape: tuple[int, ...], pool: str) -> "nn.
     return Pooled().eval()
 
 
-def columns(shape: tuple[int, ...], pool: str) -> int:
-    """Number of features of a node whose values for one image have `shape`."""
+def columns(shape: Shape, pool: str) -> int:
+    """Number of features of a node whose output for one image has `shape`."""
     if pool in ("flatten", "none"):
         return math.prod(shape)
     return math.prod(side for axis, side in enumerate(shape, 1) if axis not in _places(shape))
 
 
-def settled(where: str, layer: str, dimensions: int, pool: str) -> str:
-    """`pool` for a layer whose values for one image have so many dimensions; ``auto`` becomes ``avg`` or ``none``.
+def settled(where: str, layer: str, dimensions: int, pool: Pool) -> Pool:
+    """`pool` for a layer whose output for one image has so many dimensions; ``auto`` becomes ``avg`` or ``none``.
 
     Raises
     ------
     ConfigError
-        If there is nothing to pool, or something that has to be.
+        If there is nothing to pool, or something that must be pooled.
     """
     if dimensions == 1:
         allowed: tuple[str, ...] = ("auto", "none")
@@ -84,7 +85,7 @@ def settled(where: str, layer: str, dimensions: int, pool: str) -> str:
     if pool not in allowed:
         gives = "vectors" if dimensions == 1 else f"{dimensions}-dimensional values for each image"
         raise ConfigError(
-            f"{where}.pool: received {pool!r}; allowed: {', '.join(allowed)}, for {layer!r} gives {gives}."
+            f"{where}.pool: received {pool!r}; allowed: {', '.join(allowed)}, because {layer!r} gives {gives}."
         )
     return pool if pool != "auto" else "none" if dimensions == 1 else "avg"
 
@@ -98,14 +99,14 @@ def names(name: str, options: Options) -> tuple[str, ...]:
 
 
 @functools.cache
-def shape(where: str, name: str, options: Options, node: str, size: int, known: tuple[str, ...] = ()) -> tuple:
-    """Shape of what `node` gives for one image of `size` pixels; nothing is computed.
+def shape(where: str, name: str, options: Options, node: str, size: int, known: tuple[str, ...] = ()) -> Shape:
+    """Output shape of `node` for one image of `size` pixels, found without computing anything.
 
     Raises
     ------
     ConfigError
-        If there is no such node (it names the nearest, and the `known` names), it gives no values per image, or the
-        model does not take images of this size.
+        If there is no such node (names the nearest, and the `known` names), it gives no values per image, or the model
+        does not accept images of this size.
     """
     import torch
 
@@ -113,31 +114,31 @@ def shape(where: str, name: str, options: Options, node: str, size: int, known: 
         raise refuse(f"{where}.layer", node, (*known, *names(name, options)))
     try:
         with torch.inference_mode():
-            found = cut(outline(name, options), node)(torch.empty(BATCH, 3, size, size, device="meta"))["out"]
+            output = cut(outline(name, options), node)(torch.empty(BATCH, 3, size, size, device="meta"))["out"]
     except (AssertionError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"{where}: {name} takes no images of {size} pixels: {error}") from error
-    if not isinstance(found, torch.Tensor) or found.ndim < 2 or len(found) != BATCH:
+        raise ConfigError(f"{where}: {name} does not accept images of {size} pixels: {error}") from error
+    if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != BATCH:
         raise ConfigError(f"{where}.layer: received {node!r}, which gives no values per image; allowed: other nodes.")
-    return tuple(found.shape[1:])
+    return tuple(output.shape[1:])
 
 
 def last_linear_input(name: str, options: Options) -> str | None:
-    """The node before the last fully connected layer, dropout left out: what classifiers call the features."""
-    from torch import nn
+    """The node before the last fully connected layer and its dropout: a classifier's features. None without one."""
+    from torch import fx, nn
 
     modules = dict(outline(name, options).named_modules())
     nodes = _named(name, options)
-    found = [node for node in nodes.values() if isinstance(modules.get(str(node.target)), nn.Linear)]
-    if not found:
+    linear = [node for node in nodes.values() if isinstance(modules.get(str(node.target)), nn.Linear)]
+    if not linear:
         return None
-    before = found[-1].args[0]
-    while isinstance(modules.get(str(before.target)), nn.Dropout):
+    before = linear[-1].args[0]
+    while isinstance(before, fx.Node) and isinstance(modules.get(str(before.target)), nn.Dropout):
         before = before.args[0]
     return next(word for word, node in nodes.items() if node is before)
 
 
 def _named(name: str, options: Options) -> "dict[str, fx.Node]":
-    """All nodes of a model by torchvision's names, in order: an extractor of all of them says which is which."""
+    """All nodes of a model by torchvision's names, in order, as an extractor of all of them maps them."""
     from torchvision.models.feature_extraction import create_feature_extractor
 
     every = {word: word for word in names(name, options)}
@@ -147,7 +148,7 @@ def _named(name: str, options: Options) -> "dict[str, fx.Node]":
 
 @functools.cache
 def outline(name: str, options: Options) -> "nn.Module":
-    """The model without storage for its parameters."""
+    """The model without memory for its parameters."""
     import torch
 
     try:
@@ -157,8 +158,8 @@ def outline(name: str, options: Options) -> "nn.Module":
         return build(name, options).to("meta")
 
 
-def _places(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Axes of a batch that are places of an image, given the shape for one image."""
+def _places(shape: Shape) -> tuple[int, ...]:
+    """Axes of a batch that are positions in an image, given the output shape for one image."""
     if len(shape) == 3:
         return (1, 2) if shape[0] == shape[1] != shape[2] else (2, 3)
     return (1,) if len(shape) == 2 else ()

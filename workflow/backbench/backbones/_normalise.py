@@ -1,9 +1,9 @@
-"""From float pixels 0..255 to what a network was trained on (layer 1; imports torch when asked for a function).
+"""From float pixels 0..255 to the input that a network was trained on (layer 1; imports torch inside functions).
 
-| name | what | who |
+| name | output | used by |
 | --- | --- | --- |
 | ``imagenet`` | 0..1, minus the ImageNet mean, over its deviation | torchvision, timm |
-| ``unit`` | 0..1 | systems that leave mean and deviation out |
+| ``unit`` | 0..1 | systems without mean and deviation |
 | ``caffe`` | BGR, 0..255 minus (103.939, 116.779, 123.68) | Oxford's VGG, Keras |
 | ``symmetric`` | x / 127.5 - 1 | TensorFlow's and Keras's Inception |
 | ``vgg_features`` | 0..255 minus (123, 117, 104) | torchvision's IMAGENET1K_FEATURES of VGG16 |
@@ -24,7 +24,7 @@ VGG_MEAN, VGG_DEVIATION = (0.48235, 0.45882, 0.40784), (1 / 255, 1 / 255, 1 / 25
 
 
 def named(name: str) -> "Normalise":
-    """The function of a name; it may work in place."""
+    """The normalisation of that name; it may work in place."""
     return FUNCTIONS[name]()
 
 
@@ -36,11 +36,14 @@ def standard(mean: Sequence[float], deviation: Sequence[float]) -> "Normalise":
 def _by_channel(
     function: "Callable[..., torch.Tensor]", *constants: Sequence[float], flips: bool = False
 ) -> "Normalise":
-    """The module that calls `function` with images and a constant for each channel, reversed first where it `flips`.
+    """The module that calls `function` with images and constants for each channel; `flips` reverses the channels first.
 
-    The constants go to the device with the module.
+    The constants move to the device with the module.
     """
     import torch
+    from torch.jit import _trace
+
+    is_tracing: Callable[[], bool] = _trace.is_tracing  # it has no annotations
 
     class Normalised(torch.nn.Module):
         def __init__(self) -> None:
@@ -51,9 +54,9 @@ def _by_channel(
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = x.flip(1) if flips else x
             rows = x.permute(0, 2, 3, 1)
-            if torch.jit.is_tracing() or torch.compiler.is_compiling() or not rows.is_contiguous():
+            if is_tracing() or torch.compiler.is_compiling() or not rows.is_contiguous():
                 return function(x, *(constant.view(-1, 1, 1) for constant in self.buffers()))
-            # In place, and a row of pixels at once: five times as quick on a core as three values at a time.
+            # In place, a row of pixels at a time: five times as fast on a core as three values at a time.
             function(rows.flatten(2), *(constant.repeat(rows.shape[2]) for constant in self.buffers()))
             return x
 

@@ -1,4 +1,4 @@
-"""Whether row i of a table without names may be image i, by what else the table holds (layer 1, no libraries)."""
+"""Whether row i of a table without names can be image i, judging by its other columns (layer 1, no libraries)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from backbench.schema import ConfigError
 
 
 def refuse_doubtful(path: Path, columns: Sequence[Column], files: Sequence[str] | None, n: int, bounds: Bounds) -> None:
-    """Raise ConfigError where the file itself says that row i is not image i.
+    """Raise ConfigError if the file itself indicates that row i is not image i.
 
     Parameters
     ----------
     columns
-        The text and the whole numbers beside the `n` rows, none of which names the images.
+        The columns of text and whole numbers beside the `n` rows, none of which names the images.
     files
-        Names of the images; None where they have none.
+        Names of the images; None if they have none.
     """
     numbers = [column for column in columns if column.kind == arrays.INTEGER and titles.is_number_of_row(column.title)]
     _refuse_shuffled(path, [column for column in numbers if not _matches(column, files)], n)
@@ -37,7 +37,7 @@ def refuse_doubtful(path: Path, columns: Sequence[Column], files: Sequence[str] 
 
 def _read(path: Path, names: Sequence[str], bounds: Bounds) -> list[Column]:
     entries = {name: arrays.column(path, name, bounds, missing=True) for name in names}
-    return [Column(name, lists.texts(held, path)) for name, held in entries.items() if held is not None]
+    return [Column(name, lists.texts(column, path)) for name, column in entries.items() if column is not None]
 
 
 def _refuse_shuffled(path: Path, columns: Sequence[Column], n: int) -> None:
@@ -45,7 +45,7 @@ def _refuse_shuffled(path: Path, columns: Sequence[Column], n: int) -> None:
         numbers = [int(entry) for entry in column.entries or ()]
         if numbers != sorted(numbers) and sorted(numbers) == list(range(min(numbers), min(numbers) + n)):
             raise ConfigError(
-                f"{path}: the whole numbers in {column.title!r} count the rows, and are not in order "
+                f"{path}: the whole numbers in {column.title!r} number the rows, but are not in order "
                 f"({arrays.some(numbers)}): the rows may have been shuffled. Sort them by {column.title!r}, if that is "
                 f"the order of the images; or {WAYS}."
             )
@@ -57,8 +57,8 @@ def _refuse_names_of_other_rows(path: Path, columns: Sequence[Column], files: Se
         match = matching.match(entries, files)
         if match is not None and match.count:
             raise ConfigError(
-                f"{path}: {column.title!r} names images, and has {len(entries)} entries for {n} rows. Give a name for "
-                f"each row; or {WAYS}."
+                f"{path}: {column.title!r} names images, but has {len(entries)} entries for {n} rows. Give one name "
+                f"per row; or {WAYS}."
             )
 
 
@@ -68,20 +68,20 @@ def _refuse_contradiction(path: Path, columns: Sequence[Column], files: Sequence
         entries = column.entries or ()
         if any(_contradicts(entries, [parts[place] for parts in folders]) for place in (0, -1)):
             raise ConfigError(
-                f"{path} names no images, and the entries of {column.title!r} are as many as the images in each "
-                "folder, in another order: the rows may have been shuffled. Add a column with the names of the images; "
-                f"or {WAYS}."
+                f"{path} does not name the images. The entries of {column.title!r} are as frequent as the images of "
+                "each folder, but in another order: the rows may have been shuffled. Add a column with the names of "
+                f"the images; or {WAYS}."
             )
 
 
 def _matches(column: Column, files: Sequence[str] | None) -> bool:
-    """Whether the entries are the names of the images: then their order has been compared."""
+    """Whether the entries are the names of the images, whose order has been compared already."""
     match = matching.match(column.entries or (), files or ())
     return match is not None and match.fits
 
 
 def _contradicts(labels: Sequence[str], folders: Sequence[str]) -> bool:
-    """Whether labels are as frequent as the folders are, and yet do not belong to them row by row."""
+    """Whether labels are as frequent as the folders, but do not correspond to them row by row."""
     counts, sizes = Counter(labels), Counter(folders)
     if len(labels) != len(folders) or len(sizes) < 2 or sorted(counts.values()) != sorted(sizes.values()):
         return False

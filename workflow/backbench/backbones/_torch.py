@@ -1,11 +1,11 @@
 """PyTorch, eager or compiled, on CPU cores or CUDA devices (layer 1; imported when a network is opened).
 
-Inference mode, channels_last (the layout in which uint8 images already lie), float32 without TF32 or autocast to the
-asked precision, deterministic cuDNN algorithms. The images are moved to the device as uint8 and normalised there.
+Inference mode, channels_last (the layout that uint8 images already have), float32 without TF32, or autocast to the
+requested precision, deterministic cuDNN algorithms. The images are moved to the device as uint8 and normalised there.
 
-On a CPU a call takes one core: batches beside each other use the others, which is quicker than cores that wait for each
-other after every layer, by far so on a busy machine, and makes the features independent of the number of threads. A
-CUDA device has two lanes: one stages its next batch in page-locked memory while the batch of the other is computed.
+On a CPU a call uses one core, and concurrent batches use the others. This is faster than cores that wait for each other
+after every layer, especially on a busy machine, and makes the features independent of the number of threads. A CUDA
+device has two lanes: one stages its next batch in page-locked memory while the batch of the other is computed.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from backbench.backbones import _engine
+from backbench.backbones._extractor import DeviceLost, Extractor, OutOfMemory
 from backbench.stage import Context
 
 LANES = 2
@@ -38,21 +38,21 @@ class Prepared(torch.nn.Module):
 
 def open(
     network: torch.nn.Module, normalise: Callable[[torch.Tensor], torch.Tensor], params: Any, context: Context
-) -> _engine.Extractor:
-    """The extractor of a network; the device ``cuda`` without a number is every one that there is."""
+) -> Extractor:
+    """The extractor of a network; the device ``cuda`` without a number means all of them."""
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     prepared, precision = Prepared(network, normalise), getattr(torch, params.precision)
     compiled = params.engine == "inductor"
     if context.device == "cpu":
         run = Run(prepared, torch.device("cpu"), precision, compiled)
-        return _engine.Extractor([run] * max(1, context.threads), "cpu")
+        return Extractor([run] * max(1, context.threads), "cpu")
     with translated():
-        # Each device has a network of its own.
+        # Each device has its own network.
         runs = [Run(copy.deepcopy(prepared), device, precision, compiled) for device in devices(context.device)]
         # Lanes of different devices alternate, so that the first batches go to all of them.
         lanes = [Lane(run) for _ in range(LANES) for run in runs]
-    return _engine.Extractor(lanes, context.device)
+    return Extractor(lanes, context.device)
 
 
 class Run:
@@ -60,24 +60,25 @@ class Run:
 
     def __init__(self, prepared: Prepared, device: torch.device, precision: torch.dtype, compiled: bool):
         self.device, self.precision, self.compiled = device, precision, compiled
-        module = prepared.to(device, memory_format=torch.channels_last)
-        self.module = _compile(module, device) if compiled else module
+        module = prepared.to(device).to(memory_format=torch.channels_last)
+        self.module: Callable[[torch.Tensor], torch.Tensor] = _compile(module, device) if compiled else module
         self.turn, self.sizes = threading.Lock(), set[int]()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        # PyTorch keeps this number for each thread; to set it again would empty the caches of its kernels.
+        """Features (n, d) float32 of images (n, h, w, c) uint8."""
+        # PyTorch stores this number per thread; setting it again would empty the caches of its kernels.
         if torch.get_num_threads() != 1:
             torch.set_num_threads(1)
         with translated():
-            # A copy, for the images may be a read-only map of a file, which a tensor must not share.
+            # A copy, because the images may be a read-only map of a file, which a tensor must not share.
             batch = torch.from_numpy(np.array(images, order="C"))
-            # The first call of a size compiles, which is not for two threads at once.
+            # The first call of a size compiles, which two threads must not do at once.
             with self.turn if self.compiled and len(batch) not in self.sizes else contextlib.nullcontext():
                 return self.features(batch).numpy()
 
     def features(self, batch: torch.Tensor) -> torch.Tensor:
-        """Features of a batch that lies on the device; on a CUDA device they may still be on their way."""
-        # Freezing wants gradients off and knows no inference mode.
+        """Features of a batch on the device; on a CUDA device they may not be computed yet."""
+        # Freezing needs gradients off, and does not work in inference mode.
         mode = torch.no_grad() if self.compiled else torch.inference_mode()
         with mode, torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
             rows = self.module(batch)
@@ -86,14 +87,16 @@ class Run:
 
 
 class Lane:
-    """One batch at a time on its way to a CUDA device and back, through page-locked memory of its own."""
+    """Takes one batch at a time to a CUDA device and back, through its own page-locked memory."""
 
     def __init__(self, run: Run):
         self.run = run
-        self.copying = torch.cuda.Stream(run.device)
+        stream: Callable[[torch.device], torch.cuda.Stream] = torch.cuda.Stream  # its constructor has no annotations
+        self.copying = stream(run.device)
         self.staged = self.landed = torch.empty(0)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Features (n, d) float32 of images (n, h, w, c) uint8."""
         with translated(), torch.cuda.device(self.run.device), torch.no_grad():
             self.staged = _room(self.staged, images.shape, torch.uint8)
             np.copyto(self.staged.numpy(), images)
@@ -103,7 +106,7 @@ class Lane:
     def _compute(self) -> None:
         with torch.cuda.stream(self.copying):
             batch = self.staged.to(self.run.device, non_blocking=True)
-        # In turn: of two batches whose kernels alternate, both are late.
+        # In turn: if the kernels of two batches alternate, both finish late.
         with self.run.turn:
             computing = torch.cuda.current_stream(self.run.device)
             computing.wait_stream(self.copying)
@@ -111,33 +114,34 @@ class Lane:
             self.landed = _room(self.landed, features.shape, torch.float32)
             self.landed.copy_(features, non_blocking=True)
             done = computing.record_event()
-        # `batch` is held until here: its memory belongs to the other stream, which would give it away.
+        # `batch` is held until here: its memory belongs to the other stream, which would reuse it.
         done.synchronize()
 
 
 def _room(buffer: torch.Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """Page-locked memory of a shape; `buffer` itself, or its beginning, where that is large enough."""
+    """Page-locked memory of a shape; `buffer` itself, or its beginning, if it is large enough."""
     if buffer.shape[1:] != shape[1:] or len(buffer) < shape[0]:
         return torch.empty(tuple(shape), dtype=dtype, pin_memory=torch.cuda.is_available())
     return buffer[: shape[0]]
 
 
 def devices(asked: str) -> list[torch.device]:
-    """The devices that a name means: ``cuda`` without a number is every one that there is."""
+    """The devices that a name means: ``cuda`` without a number means all of them."""
     device = torch.device(asked)
     numbers = range(torch.cuda.device_count()) if device.index is None else [device.index]
     return [torch.device(device.type, number) for number in numbers]
 
 
 def _compile(module: torch.nn.Module, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    # One core for each call, as above; frozen weights are laid out for the CPU's kernels ahead.
-    options = {"freezing": True, "cpp.threads": 1} if device.type == "cpu" else None
+    # One core per call, as above; frozen weights are laid out for the kernels of the CPU in advance.
+    on_cpu: dict[str, str | int | bool | Callable[..., Any]] = {"freezing": True, "cpp.threads": 1}
+    options = on_cpu if device.type == "cpu" else None
     return torch.compile(module, dynamic=False, options=options)
 
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Tell exhausted memory and a lost device from other errors."""
+    """Turn errors of exhausted memory and of a lost device into OutOfMemory and DeviceLost."""
     try:
         yield
     except RuntimeError as error:
@@ -150,7 +154,7 @@ def translated() -> Iterator[None]:
 def _kind(error: RuntimeError) -> type[RuntimeError] | None:
     text = str(error)
     if isinstance(error, torch.OutOfMemoryError) or any(words in text for words in NO_ROOM):
-        return _engine.OutOfMemory
+        return OutOfMemory
     accelerator = getattr(torch, "AcceleratorError", ())
     lost = isinstance(error, accelerator) or any(words in text for words in LOST)
-    return _engine.DeviceLost if lost else None
+    return DeviceLost if lost else None

@@ -1,8 +1,8 @@
 """What all torchvision backbones share (layer 1; imports torchvision inside functions only).
 
-A plugin is data: a :class:`Model` with the layers that have a name of their own, whose widths are then known without
-importing torch, and the files of its official weights. Every other node of the network is a layer too; its width is
-found by passing shapes through the model when a sweep is planned.
+A plugin is data: a :class:`Model` with the files of its official weights, and with named layers, whose widths are known
+without importing torch. Every other node of the network is a layer too; its width is found by passing shapes through
+the model when a sweep is planned.
 """
 
 import dataclasses
@@ -10,20 +10,21 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from backbench.backbones import Engine, Image, Precision, _engine, _hub, _nodes, _normalise, _weights
+from backbench.backbones._extractor import Extractor
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
 if TYPE_CHECKING:
-    import numpy as np
+    import torch
     from torch import fx, nn
 
-    Extract = Callable[[np.ndarray], np.ndarray]
+    State = Mapping[str, torch.Tensor]
 
 BATCH = 32
-# A path says where, not what: `identity` puts the digest of the file in its place. The seed counts for random weights.
+# `identity` replaces a path of weights by the digest of the file. The seed matters for random weights alone.
 UNHASHED = ("weights_seed",)
 VECTOR, TOKENS, MAP = 1, 2, 3
 
@@ -46,9 +47,12 @@ class Params:
     precision: Precision
 
 
+P = TypeVar("P", bound=Params)
+
+
 @dataclass(frozen=True)
 class Layer:
-    """A layer with a name: its node, the number of its channels, and the dimensions of its values for one image."""
+    """A named layer: its node, the number of its channels, and the dimensions of its output for one image."""
 
     node: str
     width: int
@@ -62,17 +66,17 @@ class Model:
     Parameters
     ----------
     name
-        The function that builds it in ``torchvision.models``.
+        Name of the function in ``torchvision.models`` that builds it.
     gflops
-        Multiplications and additions of one image at 224 pixels (Inception: 299), in 10^9, as torchvision gives them.
+        10^9 multiplications and additions for one image at 224 pixels (Inception: 299), as torchvision states them.
     layers
-        Layers with a name.
+        The named layers.
     weights
-        Official weights: the name in torchvision's enum, and the file.
+        Files of official weights, by their names in torchvision's enum.
     options
-        Arguments of that function, from the options.
+        Gives the arguments of the function that builds the model, from the options.
     adjust
-        Applied to the network once it is cut at the layer, with the options.
+        Applied to the network that ends at the layer, with the options.
     adapt
         Applied to the state dict of a file before it is loaded, with the options.
     """
@@ -81,17 +85,17 @@ class Model:
     gflops: float
     layers: Mapping[str, Layer]
     weights: Mapping[str, str]
-    options: Callable[[Params], Mapping[str, Any]] = lambda params: {}
-    adjust: Callable[["fx.GraphModule", Params], None] = lambda network, params: None
-    adapt: Callable[[dict, Params], dict] = lambda state, params: state
+    options: Callable[[Any], Mapping[str, Any]] = lambda params: {}
+    adjust: Callable[["fx.GraphModule", Any], None] = lambda network, params: None
+    adapt: Callable[["State", Params], "State"] = lambda state, params: state
 
-    def resolve(self, params: Params, device: str) -> Params:
-        """`params` with every ``auto`` replaced, and a known layer under its name.
+    def resolve(self, params: P, device: str) -> P:
+        """`params` with every ``auto`` replaced, and a node of a named layer replaced by the name.
 
         Raises
         ------
         ConfigError
-            If the layer does not exist, the pooling does not fit it, or the engine cannot be had.
+            If the layer does not exist, the pooling does not suit it, or the engine is not available.
         """
         self._check(params)
         params = _engine.resolve(params, device)
@@ -101,7 +105,7 @@ class Model:
         return dataclasses.replace(params, pool=pool)
 
     def cost(self, params: Params) -> float:
-        """What one image costs, in 10^9 multiplications and additions: for estimates of time."""
+        """10^9 multiplications and additions that one image takes."""
         return self.gflops * (params.image.size / (299 if self.name == "inception_v3" else 224)) ** 2
 
     def width(self, params: Params) -> int:
@@ -112,12 +116,12 @@ class Model:
         return _nodes.columns(self._shape(params), params.pool)
 
     def identity(self, params: Params) -> dict[str, Any]:
-        """The name of official weights (also where a path leads to them), ``random`` or ``file``, and digest or seed.
+        """The name of official weights (also if a path leads to them), ``random`` or ``file``, and the digest or seed.
 
         Raises
         ------
         ConfigError
-            If the file is not there, and could not be downloaded either.
+            If the file does not exist and cannot be downloaded.
         """
         self._check(params)
         if params.weights == "random":
@@ -125,19 +129,19 @@ class Model:
         if params.weights in self.weights:
             _hub.check(self._title(params), self._url(params))
             return {"weights": params.weights, "weights_sha256": _hub.prefix(self.weights[params.weights])}
-        found = _weights.digest(self._local(params))
+        sha256 = _weights.digest(self._local(params))
         for name, file in self.weights.items():
-            if found.startswith(_hub.prefix(file)):
+            if sha256.startswith(_hub.prefix(file)):
                 return {"weights": name, "weights_sha256": _hub.prefix(file)}
-        return {"weights": "file", "weights_sha256": found}
+        return {"weights": "file", "weights_sha256": sha256}
 
-    def open(self, params: Params, context: Context) -> "Extract":
+    def open(self, params: Params, context: Context) -> Extractor:
         """The function from uint8 RGB images (n, h, w, 3) to float32 (n, d).
 
         Raises
         ------
         ConfigError
-            If the weights cannot be had, or are not this network's; it names the keys.
+            If the weights are not available, or not those of this network; names the keys.
         """
         return _engine.open(self.network(params), _normalise.named(params.normalise), params, context)
 
@@ -153,12 +157,12 @@ class Model:
         return _nodes.pooled(part, self._shape(params), params.pool)
 
     def fits(self, params: Params) -> None:
-        """Refuse weights from a path that are not this network's, without making it: shapes are compared alone.
+        """Refuse weights from a path that are not those of this network, by comparing shapes alone.
 
         Raises
         ------
         ConfigError
-            It names the keys.
+            Names the keys.
         """
         path, whole = self._local(params), _nodes.outline(self.name, self._options(params))
         part = _nodes.cut(whole, self._node(params))
@@ -166,9 +170,9 @@ class Model:
         _weights.refuse_misfit(whole.state_dict(), state, path, set(part.state_dict()), what)
 
     def holds(self, state: Mapping[str, Any]) -> bool:
-        """Whether a state dict looks like that of this model: all of its tensors, and most of the model's."""
+        """Whether a state dict looks like one of this model: all its tensors match, and most of the model's exist."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # builders warn of options that come later
+            warnings.simplefilter("ignore")  # builders warn about options that are set later
             wanted = _nodes.outline(self.name, ()).state_dict()
         same = all(key in wanted and wanted[key].shape == value.shape for key, value in state.items())
         return same and 2 * len(state) > len(wanted)

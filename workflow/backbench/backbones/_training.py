@@ -1,15 +1,15 @@
 """Training of a network that reconstructs its input (layer 1; torch is imported at the top).
 
-One result whatever the number of threads: a batch is cut into slices, each slice's gradient is computed on one core,
-and the gradients are summed in the order of the slices; each array of weights is updated on one core. What is drawn
-depends on the seed and on the epoch, batch and slice alone. So a checkpoint needs no random state, and a training that
-was killed goes on with the bits of one that was not. On a GPU a batch is one slice.
+The result does not depend on the number of threads: a batch is cut into slices, the gradient of each slice is computed
+on one core, and the gradients are summed in the order of the slices; each array of weights is updated on one core.
+Random numbers depend on the seed, epoch, batch and slice alone. So a checkpoint needs no random state, and a training
+that was killed continues with the same bits as one that was not. On a GPU a batch is one slice.
 """
 
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from backbench import code, hashing, schema
 from backbench.backbones import _autoencoder, _checkpoint, _engine, _learning, _torch
+from backbench.backbones._extractor import Extractor
 from backbench.backbones._learning import Learning
 from backbench.schema import ConfigError
 from backbench.stage import Context
@@ -28,16 +29,19 @@ log = logging.getLogger(__name__)
 
 LEAST_SLICES = 2
 EVALUATION_ROWS = 512
-# A checkpoint is written after so many seconds, or so many times the seconds that the last one took.
+# A checkpoint is written after so many seconds, and at least so many times the seconds that the last one took.
 SAVE_SECONDS, SAVE_FACTOR = 10.0, 20.0
 CHECKPOINT = "training.pt"
 ORDER, DROPOUT = 0, 1
 PROBED = 64
 
 
+Network = _autoencoder.Dense | _autoencoder.Convolutional
+
+
 @dataclass(frozen=True)
 class _Plain:
-    """How the encoder is run afterwards."""
+    """The options by which the encoder is run after the training."""
 
     engine: str = "torch"
     precision: str = "float32"
@@ -45,7 +49,7 @@ class _Plain:
 
 @dataclass
 class _State:
-    """How far a training is: whole epochs, batches of the one under way, and its summed loss."""
+    """The progress of a training: completed epochs, batches of the current epoch, and its summed loss."""
 
     epoch: int = 0
     batch: int = 0
@@ -57,26 +61,27 @@ class _State:
 
 
 def fit(
-    network: Any,
+    network: Network,
     params: Learning,
     images: np.ndarray,
     rows: np.ndarray,
     validation_rows: np.ndarray,
     context: Context,
     plugin: str,
-) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, Any]]:
-    """Train `network`, or go on with a training that was broken off; its encoder as an extractor, and JSON about it.
+) -> tuple[Extractor, dict[str, Any]]:
+    """Train `network` or resume an interrupted training; returns its encoder as an extractor, and facts as JSON.
 
-    The extractor's `arrays` are :meth:`Training.reconstructions`.
+    `images` (n, h, w, c) uint8 are all of the data set, `rows` (r,) and `validation_rows` (s,) the splits. The `arrays`
+    of the extractor are :meth:`Training.reconstructions`.
 
     Raises
     ------
     ConfigError
         If there are too few rows, or the loss is no longer finite.
     DeviceLost, OutOfMemory
-        If the device answers no more or has no room; the checkpoint stays, and serves any device.
+        If the device stops responding or runs out of memory; the checkpoint stays, and can be used on any device.
     """
-    rows, validation_rows = _learning.parts(params, len(images), rows, validation_rows)
+    rows, validation_rows = _learning.split(params, len(images), rows, validation_rows)
     key = _key(params, images, rows, validation_rows, plugin)
     workers = 1 if _on_device(context) else max(1, context.threads)
     with (
@@ -94,11 +99,11 @@ def fit(
 
 
 class Training:
-    """A training that can be broken off at any time; see :func:`fit`."""
+    """A training that can be interrupted at any time; see :func:`fit`."""
 
     def __init__(
         self,
-        network: Any,
+        network: Network,
         params: Learning,
         images: np.ndarray,
         rows: np.ndarray,
@@ -107,10 +112,11 @@ class Training:
         key: str,
         pool: ThreadPoolExecutor,
     ):
+        """Prepare a training on `images` (n, h, w, c) uint8: `rows` (m,) to learn from, `validation_rows` (v,)."""
         self.params, self.images, self.rows, self.validation_rows = params, images, rows, validation_rows
         self.context, self.key, self.pool = context, key, pool
         self.device = torch.device(context.device)
-        self.network = _autoencoder.initialise(network, params.seed).to(self.device)
+        self.network: Network = _autoencoder.initialise(network, params.seed).to(self.device)
         self.weights = list(self.network.parameters())
         self.optimisers = [torch.optim.Adam([w], lr=params.learning_rate, fused=True) for w in self.weights]
         self.best = [w.detach().clone() for w in self.weights]
@@ -121,7 +127,7 @@ class Training:
         self._resume()
 
     def run(self) -> None:
-        """Train to the end; the network has the weights of the best epoch then."""
+        """Train to the end; then the network has the weights of the best epoch."""
         self.context.progress(self.state.epoch, self.params.epochs)
         while not self.state.done:
             self._epoch()
@@ -130,7 +136,7 @@ class Training:
                 weights.copy_(best)
 
     def info(self) -> dict[str, Any]:
-        """Epochs, the best one (from 1), the loss curves, the number of weights and the seconds of all attempts."""
+        """The epochs, the best one (from 1), the loss curves, the number of weights, the seconds of all attempts."""
         state = self.state
         return {
             "epochs": state.epoch,
@@ -141,15 +147,16 @@ class Training:
         }
 
     def reconstructions(self) -> dict[str, np.ndarray]:
-        """Some images that were not learnt from as the network gives them back: uint8 (m, h, w, c), and their rows."""
+        """Reconstructions (m, h, w, c) uint8 of images that were not learnt from, and their rows (m,) int32."""
         rows = _learning.shown(len(self.images), self.rows, self.validation_rows)
         return {"reconstructions": self.pool.submit(self._reconstructed, rows).result(), "reconstructed_rows": rows}
 
     def _reconstructed(self, rows: np.ndarray) -> np.ndarray:
+        """Reconstructions (m, h, w, c) uint8 of the images in `rows` (m,)."""
         with torch.no_grad():
             raw = self.network(self._input(rows))
-            found = raw.sigmoid() if self.params.output == "sigmoid" else raw
-            pixels = found.clamp(0, 1).mul(255).round().to(torch.uint8)
+            output = raw.sigmoid() if self.params.output == "sigmoid" else raw
+            pixels = output.clamp(0, 1).mul(255).round().to(torch.uint8)
         return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
 
     def _epoch(self) -> None:
@@ -164,7 +171,7 @@ class Training:
         self._close_epoch()
 
     def _step(self, rows: np.ndarray) -> float:
-        """One step of Adam; the mean loss of the batch before it."""
+        """One step of Adam on the images in `rows` (m,); returns the mean loss of the batch before it."""
         slices = np.array_split(rows, 1 if self.device.type != "cpu" else self._slices(len(rows)))
         results = list(self.pool.map(self._gradients, slices, range(len(slices)), [len(rows)] * len(slices)))
         loss = math.fsum(value for value, _ in results)
@@ -174,13 +181,15 @@ class Training:
                 f"received learning_rate = {self.params.learning_rate:g}; give a smaller backbone.learning_rate."
             )
         largest_first = sorted(range(len(self.weights)), key=lambda i: -self.weights[i].numel())
-        list(self.pool.map(self._update, largest_first, [[found[i] for _, found in results] for i in largest_first]))
+        gradients = [[of_slice[i] for _, of_slice in results] for i in largest_first]
+        list(self.pool.map(self._update, largest_first, gradients))
         return loss
 
     def _slices(self, count: int) -> int:
         return min(max(LEAST_SLICES, count // self.network.slice_rows), count)
 
     def _gradients(self, rows: np.ndarray, number: int, count: int) -> tuple[float, tuple[torch.Tensor, ...]]:
+        """Loss and gradients of the slice `rows` (m,), which is the one of that number in a batch of `count` images."""
         x = self._input(rows)
         generator = self._generator(self.device, DROPOUT, self.state.epoch, self.state.batch, number)
         loss = self._loss(self.network(x, generator), x) / (count * x[0].numel())
@@ -195,14 +204,14 @@ class Training:
         weights.grad = None
 
     def _input(self, rows: np.ndarray) -> torch.Tensor:
-        """Images (n, c, h, w) in 0..1; they lie in memory by rows, columns, colours."""
+        """The images in `rows` (m,) as float32 (m, c, h, w) in 0..1, with channels last in memory."""
         return torch.from_numpy(self.images[rows]).to(self.device).permute(0, 3, 1, 2).float().div_(255)
 
     def _loss(self, raw: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         if self.params.loss == "bce":
             return functional.binary_cross_entropy_with_logits(raw, x, reduction="sum")
-        found = raw.sigmoid() if self.params.output == "sigmoid" else raw
-        return functional.mse_loss(found, x, reduction="sum")
+        output = raw.sigmoid() if self.params.output == "sigmoid" else raw
+        return functional.mse_loss(output, x, reduction="sum")
 
     def _generator(self, device: Any, *place: int) -> torch.Generator:
         raw = np.random.SeedSequence((self.params.seed, *place)).generate_state(1, np.uint64)[0]
@@ -210,6 +219,7 @@ class Training:
 
     def _validation_loss(self) -> float:
         def block(rows: np.ndarray) -> float:
+            """Summed loss of the images in `rows` (m,)."""
             with torch.no_grad():
                 x = self._input(rows)
                 return self._loss(self.network(x), x).item()
@@ -233,7 +243,7 @@ class Training:
         self.context.progress(state.epoch, self.params.epochs)
 
     def _save(self) -> None:
-        """Make what is learnt survive a kill; at the end, the best weights are all that is needed."""
+        """Write a checkpoint, so that the training survives a kill; at the end, only the best weights are needed."""
         now = time.monotonic()
         self.state.seconds, self.counted = self.state.seconds + now - self.counted, now
         body = {"key": self.key, "state": vars(self.state), "best": self.best}
@@ -243,15 +253,16 @@ class Training:
         _checkpoint.write(self.context.scratch / CHECKPOINT, body)
         done = time.monotonic()
         self.save_at = done + max(SAVE_SECONDS, SAVE_FACTOR * (done - now))
-        self._say()
+        self._report()
 
-    def _say(self) -> None:
+    def _report(self) -> None:
+        """Log the progress of the training."""
         state, history = self.state, self.state.history
         done = state.epoch * self.batches + state.batch
-        left = (self.params.epochs * self.batches - done) * state.seconds / max(done, 1)
+        remaining = (self.params.epochs * self.batches - done) * state.seconds / max(done, 1)
         best = f"{history['validation_loss'][state.best_epoch - 1]:.6f}" if state.best_epoch else "none yet"
         last = f"{history['loss'][-1]:.6f}" if history["loss"] else "none yet"
-        end = "finished" if state.done else f"at most {left:.0f} s left"
+        end = "finished" if state.done else f"at most {remaining:.0f} s remaining"
         log.info(
             "epoch %d of %d, batch %d of %d: loss %s, best validation loss %s (epoch %d); %s",
             *(min(state.epoch + (state.batch > 0), self.params.epochs), self.params.epochs, state.batch, self.batches),
@@ -259,19 +270,19 @@ class Training:
         )
 
     def _resume(self) -> None:
-        """Go on with what an earlier attempt of the same key saved, if that can be read."""
+        """Continue from the checkpoint of an earlier attempt with the same key, if it can be read."""
         path = self.context.scratch / CHECKPOINT
         body = _checkpoint.read(path)
         if body.get("key") != self.key:
             return
         self.state = _State(**body["state"])
-        self.best = [found.to(self.device) for found in body["best"]]
+        self.best = [weights.to(self.device) for weights in body["best"]]
         with torch.no_grad():
-            for weights, found in zip(self.weights, body.get("weights", body["best"]), strict=True):
-                weights.copy_(found)
-        for optimiser, found in zip(self.optimisers, body.get("optimisers", ()), strict=False):
-            optimiser.load_state_dict(found)
-        log.info("going on after epoch %d, batch %d", self.state.epoch, self.state.batch)
+            for weights, saved in zip(self.weights, body.get("weights", body["best"]), strict=True):
+                weights.copy_(saved)
+        for optimiser, saved in zip(self.optimisers, body.get("optimisers", ()), strict=False):
+            optimiser.load_state_dict(saved)
+        log.info("resuming after epoch %d, batch %d", self.state.epoch, self.state.batch)
 
 
 def _on_device(context: Context) -> bool:
@@ -279,7 +290,11 @@ def _on_device(context: Context) -> bool:
 
 
 def _key(params: Learning, images: np.ndarray, rows: np.ndarray, validation_rows: np.ndarray, plugin: str) -> str:
-    """What a training depends on; of the images a few dozen, for the folder of a checkpoint is that of their hash."""
+    """Digest of everything that a training depends on.
+
+    Only a few dozen of the `images` (n, h, w, c) count, since the folder of a checkpoint is named by the hash of all.
+    The rows are `rows` (m,) and `validation_rows` (v,).
+    """
     probe = np.ascontiguousarray(images[:: max(1, len(images) // PROBED)])
     arrays: Iterable[np.ndarray] = (rows, validation_rows, probe)
     about = {"params": schema.canonical(params), "images": list(images.shape), "code": code.digest([plugin])}

@@ -1,7 +1,7 @@
 """Vision transformers of torchvision at any image size (layer 1; imports torchvision inside functions)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from backbench.schema import ConfigError
@@ -9,13 +9,13 @@ from backbench.schema import ConfigError
 if TYPE_CHECKING:
     import torch
 
-    State = dict[str, torch.Tensor]
+    State = Mapping[str, torch.Tensor]
 
 POSITIONS = "encoder.pos_embedding"
 
 
 def options(name: str, patch: int) -> Callable[[Any], dict[str, Any]]:
-    """The builder's arguments: the size of the images, a multiple of `patch`."""
+    """The function that gives the arguments of the builder: the size of the images, a multiple of `patch`."""
 
     def sized(params: Any) -> dict[str, Any]:
         size = params.image.size
@@ -27,15 +27,17 @@ def options(name: str, patch: int) -> Callable[[Any], dict[str, Any]]:
 
 
 def interpolated(patch: int) -> "Callable[[State, Any], State]":
-    """What gives a state dict position embeddings for images of another size, as torchvision interpolates them."""
+    """The function that interpolates the position embeddings of a state dict to the image size, as torchvision does."""
 
     def adapted(state: "State", params: Any) -> "State":
         from torchvision.models.vision_transformer import interpolate_embeddings
 
-        found = state.get(POSITIONS)
-        places = found.shape[1] - 1 if found is not None and found.ndim == 3 else 0
-        if places == (params.image.size // patch) ** 2 or places < 1 or math.isqrt(places) ** 2 != places:
+        positions = state.get(POSITIONS)
+        if positions is None or positions.ndim != 3:
             return state
-        return interpolate_embeddings(params.image.size, patch, {**state, POSITIONS: found.float()})
+        patches = positions.shape[1] - 1
+        if patches == (params.image.size // patch) ** 2 or patches < 1 or math.isqrt(patches) ** 2 != patches:
+            return state
+        return interpolate_embeddings(params.image.size, patch, {**state, POSITIONS: positions.float()})
 
     return adapted

@@ -1,4 +1,4 @@
-"""Files of weights: finding them, their digest, and loading them without running code that is in them (layer 1)."""
+"""Files of weights: where they are, their digest, and loading them without running code that they contain (layer 1)."""
 
 import functools
 import importlib.util
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
     State = Mapping[str, torch.Tensor]
 
-# Where training scripts keep the state dict beside the optimiser's, and what DataParallel puts before every name.
+# Keys under which training scripts store the state dict, and the prefix that DataParallel gives to every name.
 NESTS, PARALLEL = ("state_dict_ema", "model_ema", "state_dict", "model"), "module."
-# Counted while training only; old files do not have it.
+# Used in training only; old files do not have it.
 NOT_USED = "num_batches_tracked"
 
 
 def packaged(package: str, file: str) -> Path | None:
     """Path of a file inside an installed package, whether or not it exists; None without the package."""
-    found = importlib.util.find_spec(package)
-    return Path(found.origin).parent / file if found and found.origin else None
+    spec = importlib.util.find_spec(package)
+    return Path(spec.origin).parent / file if spec and spec.origin else None
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file of weights; computed once per process unless its size or modification time changes.
+    """SHA-256 of a file of weights, computed again only if its size or modification time changes.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def digest(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"weights: cannot read {path} ({error.strerror}).") from error
     if not path.is_file():
-        raise ConfigError(f"weights: {path} is no file.")
+        raise ConfigError(f"weights: {path} is not a file.")
     return _digest(path, about.st_size, about.st_mtime_ns)
 
 
@@ -50,12 +50,12 @@ def _digest(path: Path, size: int, mtime_ns: int) -> str:
 
 
 def local(where: str, weights: str, words: Collection[str]) -> Path:
-    """The file that `weights` is the path of.
+    """The file at the path `weights`.
 
     Raises
     ------
     ConfigError
-        If there is none; it names the `words` that are allowed besides.
+        If there is none; names the `words` that are allowed instead.
     """
     path = Path(weights).expanduser().absolute()
     if path.is_file():
@@ -67,60 +67,62 @@ def local(where: str, weights: str, words: Collection[str]) -> Path:
 
 
 def load(network: "torch.nn.Module", path: Path, needed: Collection[str] | None, what: str) -> None:
-    """Fill `network` with the state dict in a file; half-precision weights become those of the network.
+    """Load the state dict in a file into `network`, converted to its precision.
 
     Parameters
     ----------
     needed
-        Names without which it does not work; None for all. Others of the network may be missing.
+        Names that must be present; None for all of the network.
     what
         Name of the network, for the error.
 
     Raises
     ------
     ConfigError
-        If the file is not a state dict, or its names or shapes are not this network's; it lists them.
+        If the file is not a state dict, or its names or shapes are not those of the network; lists them.
     """
     fill(network, read(path), path, needed, what)
 
 
 def fill(network: "torch.nn.Module", state: "State", path: Path, needed: Collection[str] | None, what: str) -> None:
-    """As :func:`load`, from a state dict that was read from `path`."""
+    """As :func:`load`, for a state dict that was read from `path`."""
     refuse_misfit(network.state_dict(), state, path, needed, what)
     network.load_state_dict(state, strict=False)
 
 
 def refuse_misfit(wanted: "State", state: "State", path: Path, needed: Collection[str] | None, what: str) -> None:
-    """Refuse a state dict that is not that of a network, whose own is `wanted`; see :func:`load`."""
+    """Raise ConfigError if a state dict does not match `wanted`, that of the network; see :func:`load`."""
     complaints = _complaints(wanted, state, set(wanted) if needed is None else needed)
     if complaints:
-        raise ConfigError(f"{path} holds no {what}: {'; '.join(complaints)}.")
+        raise ConfigError(f"{path} does not hold the weights of {what}: {'; '.join(complaints)}.")
 
 
 def read(path: Path) -> "State":
-    """The state dict in a PyTorch or .safetensors file, out of the usual nests of training scripts.
+    """The state dict in a PyTorch or .safetensors file, also from within the checkpoint of a training script.
 
     Raises
     ------
     ConfigError
-        If it cannot be read without running code, or holds something else.
+        If the file cannot be read without running code, or holds something else.
     """
     import torch
 
     try:
-        found = _read(path)
+        content = _read(path)
     except ImportError as error:
         raise ConfigError(f"{path} needs the package safetensors; pip install safetensors.") from error
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint; all mean the same here
-        # Not torch's own text: it advises to load the file in a way that runs code.
+    except (
+        Exception
+    ) as error:  # torch raises many kinds for a file that is not a checkpoint; here they all mean the same
+        # Not torch's message, which advises loading the file in a way that runs code.
         raise ConfigError(
             f"{path} cannot be read as PyTorch weights without running code in it ({type(error).__name__}); give a "
             "state dict, saved with torch.save(model.state_dict(), PATH) or as .safetensors."
         ) from error
-    state = _unnested(found)
+    state = _unnested(content)
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ConfigError(
-            f"{path} is not a state dict (a mapping of names to tensors); it holds {type(found).__name__}."
+            f"{path} is not a state dict (a mapping of names to tensors); it holds {type(content).__name__}."
         )
     if state and all(name.startswith(PARALLEL) for name in state):
         return {name.removeprefix(PARALLEL): value for name, value in state.items()}
@@ -137,28 +139,29 @@ def _read(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _unnested(found: Any) -> Any:
-    if not isinstance(found, Mapping):
-        return found
-    return next((found[name] for name in NESTS if isinstance(found.get(name), Mapping)), found)
+def _unnested(content: Any) -> Any:
+    """The state dict within a checkpoint; anything else as it is."""
+    if not isinstance(content, Mapping):
+        return content
+    return next((content[name] for name in NESTS if isinstance(content.get(name), Mapping)), content)
 
 
-def _complaints(wanted: "State", found: "State", needed: Collection[str]) -> list[str]:
+def _complaints(wanted: "State", state: "State", needed: Collection[str]) -> list[str]:
     shapes = [
-        f"{key} {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"
+        f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
         for key in wanted
-        if key in found and found[key].shape != wanted[key].shape
+        if key in state and state[key].shape != wanted[key].shape
     ]
     groups = {
-        "missing keys": [key for key in wanted if key in needed and key not in found and not key.endswith(NOT_USED)],
-        "unexpected keys": [key for key in found if key not in wanted],
+        "missing keys": [key for key in wanted if key in needed and key not in state and not key.endswith(NOT_USED)],
+        "unexpected keys": [key for key in state if key not in wanted],
         "other shapes": shapes,
     }
     return [f"{what} ({len(items)}): {_some(items)}" for what, items in groups.items() if items]
 
 
 def brief(error: Exception) -> str:
-    """A library's own complaint about a state dict on one line, a few names of each kind."""
+    """The message of a library about a state dict on one line, with a few names of each kind."""
     text = " ".join(str(error).split()).rstrip(".")
     return re.sub(r'((?:"[^"]+", ){5})(?:"[^"]+"(?:, )?)+', r"\1...", text)[:1500]
 

@@ -4,11 +4,12 @@ Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural netwo
 end; 784-2000-1000-500-10 is the network that was published for Fashion-MNIST. The decoder mirrors the encoder.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 from backbench.backbones import _learning
+from backbench.backbones._extractor import Extractor
 from backbench.backbones._learning import Learning
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 
 BATCH = 512
 ENGINE = "torch"
+# 10^9 operations of float32 a second that one core makes in the training.
+CORE_GFLOPS = 80.0
 WHERE = "backbone(autoencoder)"
 
 
 @dataclass(frozen=True)
 class Params(Learning):
-    """Options. `widths` are the layers after the pixels, the last one the code."""
+    """Options. `widths` are those of the layers after the pixels; the last layer is the code."""
 
     widths: tuple[Annotated[int, Range(low=1)], ...]
 
@@ -31,7 +34,9 @@ class Params(Learning):
 def width(params: Params) -> int:
     """Width of the code."""
     if not params.widths:
-        raise ConfigError(f"{WHERE}.widths: received an empty list; allowed: one width or more, the last the code's.")
+        raise ConfigError(
+            f"{WHERE}.widths: received an empty list; allowed: one or more widths, the last for the code."
+        )
     return params.widths[-1]
 
 
@@ -41,10 +46,23 @@ def identity(params: Params) -> dict[str, Any]:
     return {}
 
 
+def layers(params: Params) -> list[tuple[int, int]]:
+    """(multiplications for an image, weights) of each layer; the decoder mirrors the encoder."""
+    widths = [_learning.values(params.image), *params.widths]
+    return [(inputs * outputs, inputs * outputs) for inputs, outputs in pairwise(widths)] * 2
+
+
+def gflops(params: Params) -> float:
+    """10^9 multiplications and additions that the code of one image takes."""
+    return _learning.gflops(layers(params))
+
+
 def fit(
     params: Params, images: "np.ndarray", rows: "np.ndarray", validation_rows: "np.ndarray", context: Context
-) -> tuple[Callable[["np.ndarray"], "np.ndarray"], dict[str, Any]]:
-    """Train on uint8 images (n, h, w, c); the function from images to float32 codes, and how the training went.
+) -> tuple[Extractor, dict[str, Any]]:
+    """Train on the images (n, h, w, c) uint8; returns the function to codes (n, d) float32, and facts as JSON.
+
+    `rows` (r,) and `validation_rows` (s,) are the training and validation splits.
 
     Raises
     ------

@@ -5,11 +5,12 @@ Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extr
 sides by repetition before each convolution (Odena et al., "Deconvolution and checkerboard artifacts", 2016).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 from backbench.backbones import _learning
+from backbench.backbones._extractor import Extractor
 from backbench.backbones._learning import Learning
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
@@ -19,14 +20,17 @@ if TYPE_CHECKING:
 
 BATCH = 128
 ENGINE = "torch"
+# 10^9 operations of float32 a second that one core makes in the training: convolutions with few channels are slow.
+CORE_GFLOPS = 25.0
+KERNEL = 3 * 3
 WHERE = "backbone(conv_autoencoder)"
 
 
 @dataclass(frozen=True)
 class Params(Learning):
-    """Options. Each of `channels` is a convolution and a pooling that halves the sides (odd ones are rounded down).
+    """Options. Each of `channels` is a convolution and a pooling that halves the sides (rounding down).
 
-    `dropout` is the share of activations left out after each pooling while training.
+    `dropout` is the share of activations that are dropped after each pooling in training.
     """
 
     channels: tuple[Annotated[int, Range(low=1)], ...]
@@ -51,10 +55,26 @@ def identity(params: Params) -> dict[str, Any]:
     return {}
 
 
+def layers(params: Params) -> list[tuple[int, int]]:
+    """(multiplications for an image, weights) of each layer; the decoder mirrors the encoder."""
+    channels, size = [_learning.values(params.image) // params.image.size**2, *params.channels], params.image.size
+    kernels = [KERNEL * inputs * outputs for inputs, outputs in pairwise(channels)]
+    convolutions = [(kernel * (size >> level) ** 2, kernel) for level, kernel in enumerate(kernels)]
+    dense = channels[-1] * (size >> len(kernels)) ** 2 * params.code_width
+    return [*convolutions, (dense, dense)] * 2
+
+
+def gflops(params: Params) -> float:
+    """10^9 multiplications and additions that the code of one image takes."""
+    return _learning.gflops(layers(params))
+
+
 def fit(
     params: Params, images: "np.ndarray", rows: "np.ndarray", validation_rows: "np.ndarray", context: Context
-) -> tuple[Callable[["np.ndarray"], "np.ndarray"], dict[str, Any]]:
-    """Train on uint8 images (n, h, w, c); the function from images to float32 codes, and how the training went.
+) -> tuple[Extractor, dict[str, Any]]:
+    """Train on the images (n, h, w, c) uint8; returns the function to codes (n, d) float32, and facts as JSON.
+
+    `rows` (r,) and `validation_rows` (s,) are the training and validation splits.
 
     Raises
     ------

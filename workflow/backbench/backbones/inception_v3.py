@@ -1,11 +1,11 @@
 """Inception-v3 (layer 1): 2,048 features from the global average pool.
 
 Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for Computer Vision", CVPR 2016;
-torchvision's model and weights (ImageNet-1k, ported from TensorFlow). The network wants pixels in -1..1. With
-``normalise: imagenet`` torchvision's own ``transform_input`` makes them from normalised ones, as its official weights
-expect; with ``symmetric`` they come directly, and the two agree.
+torchvision's model and weights (ImageNet-1k, ported from TensorFlow). The network expects pixels in -1..1. With
+``normalise: imagenet`` torchvision's ``transform_input`` converts normalised pixels to that range, as its official
+weights expect; ``symmetric`` gives the same pixels directly.
 
-Keras leaves the padding out of its average pools: weights from there want ``average_pool: keras`` and ``normalise:
+Keras excludes the padding from its average pools: weights from Keras need ``average_pool: keras`` and ``normalise:
 symmetric``.
 """
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params(_torchvision.Params):
-    """Options: those of every torchvision backbone, and whether the padding counts in an average."""
+    """Options: those of every torchvision backbone, and whether padding counts in an average."""
 
     average_pool: Literal["torchvision", "keras"]
 
 
 def _options(params: Params) -> dict[str, Any]:
-    # Its own initialisation takes seconds, and weights from a file replace it.
+    # torchvision's initialisation takes seconds, and weights from a file replace it.
     from_file = params.weights != "random"
     return {
         "aux_logits": True,
@@ -60,4 +60,4 @@ MODEL = Model(
 )
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
-cost, fits = MODEL.cost, MODEL.fits
+gflops, fits = MODEL.cost, MODEL.fits

@@ -1,4 +1,4 @@
-"""The image tower of any CLIP-like model of open_clip (layer 1), with the transform of its weights.
+"""The image encoder of any CLIP-like model of open_clip (layer 1), with the transform of its weights.
 
 Ilharco et al., "OpenCLIP", github.com/mlfoundations/open_clip; Radford et al., "Learning Transferable Visual Models
 From Natural Language Supervision", ICML 2021. The features are the image embedding of ``encode_image``, not normalised:
@@ -7,22 +7,21 @@ the chain ``l2`` does that. Needs the extra ``open_clip``; planning imports it.
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from backbench.backbones import Engine, Image, Precision, _engine, _huggingface, _own, _weights
+from backbench.backbones import Engine, Image, Precision, _engine, _external, _huggingface, _weights
+from backbench.backbones._extractor import Extractor
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import nn
 
 BATCH, ENGINE, UNHASHED = 32, "torch", ("weights_seed",)
 PRETRAINED = "pretrained"
-# Where a repository of the hub does not name the file of its weights.
+# The file of weights where a repository of the hub does not name it, and its variant as safetensors.
 FILE = "open_clip_pytorch_model.bin"
 SAFE = "open_clip_model.safetensors"
 
@@ -31,12 +30,12 @@ SAFE = "open_clip_model.safetensors"
 class Params:
     """Options. `pretrained` is open_clip's tag of weights; `weights` is ``pretrained``, ``random`` or a path.
 
-    The tag says how images are prepared also where the weights come from a path.
+    The tag determines how images are prepared, even if the weights come from a path.
     """
 
     model: str
     pretrained: str
-    image: _own.Own
+    image: _external.ImageOptions
     mean: tuple[float, ...] | None
     deviation: tuple[float, ...] | None
     weights: str
@@ -46,7 +45,7 @@ class Params:
 
 
 def resolve(params: Params, device: str) -> Params:
-    """`params` with the transform of the weights in place of every null.
+    """`params` with every null replaced by the value of the weights' transform.
 
     Raises
     ------
@@ -54,12 +53,12 @@ def resolve(params: Params, device: str) -> Params:
         If open_clip is not installed, or has no such model or weights.
     """
     _huggingface.require("open_clip", "open_clip")
-    way = _transform(params.model, params.pretrained)
+    transform = _transform(params.model, params.pretrained)
     return dataclasses.replace(
         _engine.resolve(params, device),
-        image=_own.settled(params.image, lambda size: _image(params, size)),
-        mean=_own.three("backbone(open_clip).mean", params.mean or way["mean"]),
-        deviation=_own.three("backbone(open_clip).deviation", params.deviation or way["std"]),
+        image=_external.settled(params.image, lambda size: _image(params, size)),
+        mean=_external.three("backbone(open_clip).mean", params.mean or transform["mean"]),
+        deviation=_external.three("backbone(open_clip).deviation", params.deviation or transform["std"]),
     )
 
 
@@ -68,44 +67,55 @@ def width(params: Params) -> int:
     return _config(params.model)["embed_dim"]
 
 
+def gflops(params: Params) -> float:
+    """10^9 multiplications and additions that one image takes, of which open_clip says nothing."""
+    return _external.GFLOPS
+
+
 def identity(params: Params) -> dict[str, Any]:
-    """The digest of the weights, wherever they are, or the seed of random ones.
+    """The digest of the weights, wherever their file is, or the seed of random ones.
 
     Raises
     ------
     ConfigError
-        If the file is neither there nor in the cache, and cannot be downloaded.
+        If the file does not exist, is not in the cache, and cannot be downloaded.
     """
-    return _own.identity(params, _file)
+    return _external.identity(params, _file)
 
 
 def fits(params: Params) -> None:
-    """Refuse weights that are not this model's, as open_clip's own loader does; ConfigError with its list."""
+    """Raise ConfigError, with open_clip's list of keys, for weights that are not those of this model."""
     network(params)
 
 
-def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray]":
+def open(params: Params, context: Context) -> Extractor:
     """The function from uint8 RGB images (n, h, w, 3) to float32 (n, d).
 
     Raises
     ------
     ConfigError
-        If the weights are not this model's; it has open_clip's list of what is missing.
+        If the weights are not those of this model; gives open_clip's list of missing keys.
     """
-    return _own.open(network(params), params, context)
+    return _external.open(network(params), params, context)
 
 
 def network(params: Params) -> "nn.Module":
-    """The image tower with its weights, in evaluation mode."""
+    """The image encoder with its weights, in evaluation mode."""
     import torch
 
-    path = None if params.weights == _own.RANDOM else _file(params)
+    path = None if params.weights == _external.RANDOM else _file(params)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(params.weights_seed)
         try:
             return _tower(_create(params, path))
-        except Exception as error:  # a wrong file shows in many ways, from unpickling to the text tower's library
-            where = f"{path} holds no {params.model}" if path else f"backbone(open_clip).model: {params.model} fails"
+        except (
+            Exception
+        ) as error:  # a wrong file causes many kinds of errors, from unpickling to the library of the text encoder
+            where = (
+                f"{path} does not hold the weights of {params.model}"
+                if path
+                else f"backbone(open_clip).model: {params.model} fails"
+            )
             raise ConfigError(f"{where}: {type(error).__name__}: {_weights.brief(error)}.") from error
 
 
@@ -122,16 +132,17 @@ def _create(params: Params, path: Path | None) -> "nn.Module":
 
 
 def _tower(model: "nn.Module") -> "nn.Module":
+    """The image encoder of a model, as a module that gives features alone."""
     from torch import nn
 
     class Tower(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.visual = model.visual
+            self.visual: Any = model.visual
 
         def forward(self, x: Any) -> Any:
-            found = self.visual(x)  # CoCa's gives its tokens too
-            return found[0] if isinstance(found, tuple) else found
+            output = self.visual(x)  # that of CoCa gives its tokens too
+            return output[0] if isinstance(output, tuple) else output
 
     return Tower().eval()
 
@@ -150,14 +161,14 @@ def _tag(model: str, pretrained: str) -> dict[str, Any]:
     import open_clip
 
     known = open_clip.list_pretrained_tags_by_model(model)
-    found = open_clip.get_pretrained_cfg(model, pretrained)
-    if known and not found:
+    config = open_clip.get_pretrained_cfg(model, pretrained)
+    if known and not config:
         raise refuse("backbone(open_clip).pretrained", pretrained, known)
-    return found or {}
+    return config or {}
 
 
 def _transform(model: str, pretrained: str) -> dict[str, Any]:
-    """open_clip's own merging: its defaults, then those of the weights, and the size of the model."""
+    """The transform as open_clip merges it: its defaults, then those of the weights, and the size of the model."""
     from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
     size = _config(model)["vision_cfg"].get("image_size", PreprocessCfg.size)
@@ -165,22 +176,22 @@ def _transform(model: str, pretrained: str) -> dict[str, Any]:
 
 
 def _image(params: Params, size: int | None) -> Image:
-    way = _transform(params.model, params.pretrained)
-    sides = way["size"] if isinstance(way["size"], (tuple, list)) else (way["size"],) * 2
-    if sides[0] != sides[1] or way["resize_mode"] == "longest":
+    transform = _transform(params.model, params.pretrained)
+    sides = transform["size"] if isinstance(transform["size"], (tuple, list)) else (transform["size"],) * 2
+    if sides[0] != sides[1] or transform["resize_mode"] == "longest":
         raise ConfigError(
-            f"backbone(open_clip).image: {params.model} wants {sides}, resize_mode {way['resize_mode']!r}, not "
-            "offered here; give size, resize and interpolation to prepare images in another way."
+            f"backbone(open_clip).image: {params.model} wants {sides}, resize_mode {transform['resize_mode']!r}, which "
+            "is not supported; give size, resize and interpolation to prepare images in another way."
         )
     size = size or sides[0]
-    if way["resize_mode"] == "squash":
-        return Image(size, "RGB", "squash", way["interpolation"])
-    return Image(size, "RGB", "crop", way["interpolation"], size)
+    if transform["resize_mode"] == "squash":
+        return Image(size, "RGB", "squash", transform["interpolation"])
+    return Image(size, "RGB", "crop", transform["interpolation"], size)
 
 
 def _file(params: Params) -> Path:
     if params.weights != PRETRAINED:
-        return _weights.local("backbone(open_clip)", params.weights, (PRETRAINED, _own.RANDOM))
+        return _weights.local("backbone(open_clip)", params.weights, (PRETRAINED, _external.RANDOM))
     place = _tag(params.model, params.pretrained).get("hf_hub")
     if not place:
         raise ConfigError(f"backbone(open_clip).weights: {params.model} has no weights on the hub; allowed: a path.")
@@ -189,7 +200,7 @@ def _file(params: Params) -> Path:
 
 
 def _names(name: str) -> tuple[str, ...]:
-    """The file as safetensors, where the hub has it, else as it is named."""
+    """Names under which the hub may have the file: as safetensors, then as given."""
     if not name or name == FILE:
         return SAFE, FILE
     stem, dot, ending = name.rpartition(".")

@@ -26,4 +26,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
-cost, fits = MODEL.cost, MODEL.fits
+gflops, fits = MODEL.cost, MODEL.fits

@@ -1,4 +1,4 @@
-"""Any model of timm by name (layer 1), with the transform and the weights that its name stands for.
+"""Any model of timm by name (layer 1), with the transform and weights that belong to the name.
 
 Wightman, "PyTorch Image Models", github.com/huggingface/pytorch-image-models. The features are those of the model
 without its classifier, ``timm.create_model(name, num_classes=0)``. Needs the extra ``timm``; planning imports it.
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from backbench.backbones import Engine, Image, Precision, _engine, _hub, _huggingface, _own, _weights
+from backbench.backbones import Engine, Image, Precision, _engine, _external, _hub, _huggingface, _weights
+from backbench.backbones._extractor import Extractor
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import nn
 
 BATCH, ENGINE, UNHASHED = 32, "torch", ("weights_seed",)
@@ -27,10 +27,10 @@ FILES = ("model.safetensors", "pytorch_model.bin")
 
 @dataclass(frozen=True)
 class Params:
-    """Options. `weights` is ``pretrained``, ``random`` (from `weights_seed`) or a path; null: the model's own."""
+    """Options. `weights` is ``pretrained``, ``random`` (from `weights_seed`) or a path; null: the model's value."""
 
     model: str
-    image: _own.Own
+    image: _external.ImageOptions
     mean: tuple[float, ...] | None
     deviation: tuple[float, ...] | None
     weights: str
@@ -40,82 +40,88 @@ class Params:
 
 
 def resolve(params: Params, device: str) -> Params:
-    """`params` with the model's full name (architecture.tag) and its own transform in place of every null.
+    """`params` with the full name of the model (architecture.tag), and every null replaced from its transform.
 
     Raises
     ------
     ConfigError
-        If timm is not installed, has no such model, or its transform cannot be had from the options of an image.
+        If timm is not installed or has no such model, or its transform is not supported.
     """
     _huggingface.require("timm", "timm")
     name, config = _config(params.model)
     return dataclasses.replace(
         _engine.resolve(params, device),
         model=name,
-        image=_own.settled(params.image, lambda size: _image(name, size)),
-        mean=_own.three("backbone(timm).mean", params.mean or config["mean"]),
-        deviation=_own.three("backbone(timm).deviation", params.deviation or config["std"]),
+        image=_external.settled(params.image, lambda size: _image(name, size)),
+        mean=_external.three("backbone(timm).mean", params.mean or config["mean"]),
+        deviation=_external.three("backbone(timm).deviation", params.deviation or config["std"]),
     )
 
 
 def width(params: Params) -> int:
     """Number of features."""
-    return _width(params.model, params.image.size)
+    return _width(params.model, _external.side(params.image))
+
+
+def gflops(params: Params) -> float:
+    """10^9 multiplications and additions that one image takes, of which timm says nothing."""
+    return _external.GFLOPS
 
 
 def identity(params: Params) -> dict[str, Any]:
-    """The digest of the weights, wherever they are, or the seed of random ones.
+    """The digest of the weights, wherever their file is, or the seed of random ones.
 
     Raises
     ------
     ConfigError
-        If the file is neither there nor in the cache, and cannot be downloaded.
+        If the file does not exist, is not in the cache, and cannot be downloaded.
     """
-    return _own.identity(params, _file)
+    return _external.identity(params, _file)
 
 
 def fits(params: Params) -> None:
-    """Refuse weights that are not this model's, as timm's own loader does; ConfigError with its list."""
+    """Raise ConfigError, with timm's list of keys, for weights that are not those of this model."""
     network(params)
 
 
-def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray]":
+def open(params: Params, context: Context) -> Extractor:
     """The function from uint8 RGB images (n, h, w, 3) to float32 (n, d).
 
     Raises
     ------
     ConfigError
-        If the weights are not this model's; it has timm's list of what is missing.
+        If the weights are not those of this model; gives timm's list of missing keys.
     """
-    return _own.open(network(params), params, context)
+    return _external.open(network(params), params, context)
 
 
 def network(params: Params) -> "nn.Module":
     """The model without its classifier, with its weights, in evaluation mode."""
     import torch
 
-    if params.weights != _own.RANDOM:
+    if params.weights != _external.RANDOM:
         return _loaded(params, _file(params)).eval()
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(params.weights_seed)
-        return _create(params.model, params.image.size, num_classes=0).eval()
+        return _create(params.model, _external.side(params.image), num_classes=0).eval()
 
 
 def _loaded(params: Params, path: Path) -> "nn.Module":
-    """The model filled by timm, which knows how to convert old and foreign files; nothing may be missing."""
-    state, size = _weights.read(path), params.image.size
+    """The model with weights loaded by timm, which converts old and foreign files; no key may be missing."""
+    state, size = _weights.read(path), _external.side(params.image)
     try:
-        # As a classifier, since timm lets parameters be missing where it drops the classifier itself.
-        found = _create(params.model, size, pretrained=True, pretrained_cfg_overlay={"state_dict": dict(state)})
-        found.reset_classifier(0)
-        return found
+        # As a classifier, because timm tolerates missing parameters when it drops the classifier itself.
+        model: Any = _create(params.model, size, pretrained=True, pretrained_cfg_overlay={"state_dict": dict(state)})
+        model.reset_classifier(0)
+        return model
     except (RuntimeError, KeyError, ValueError) as error:
         first = error
     try:
         overlay = {"state_dict": _headless(params.model, state), "num_classes": 0}
         return _create(params.model, size, pretrained=True, pretrained_cfg_overlay=overlay)
     except (RuntimeError, KeyError, ValueError):
-        raise ConfigError(f"{path} holds no {params.model}: {_weights.brief(first)}.") from first
+        complaint = _weights.brief(first)
+        raise ConfigError(f"{path} does not hold the weights of {params.model}: {complaint}.") from first
 
 
 def _headless(model: str, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,10 +146,10 @@ def _width(model: str, size: int) -> int:
     try:
         with torch.device("meta"), torch.inference_mode():
             shape = _create(model, size, num_classes=0).eval()(torch.empty(1, 3, size, size)).shape
-    except (AssertionError, NotImplementedError, RuntimeError):  # not every model can do without storage
+    except (AssertionError, NotImplementedError, RuntimeError):  # some models need memory for their parameters
         shape = _shape(model, size)
     if len(shape) != 2:
-        raise ConfigError(f"backbone(timm).model: {model} gives no vectors but {tuple(shape[1:])} for each image.")
+        raise ConfigError(f"backbone(timm).model: {model} gives {tuple(shape[1:])} values per image, not a vector.")
     return shape[1]
 
 
@@ -154,36 +160,41 @@ def _shape(model: str, size: int) -> tuple[int, ...]:
         with torch.inference_mode():
             return tuple(_create(model, size, num_classes=0).eval()(torch.zeros(1, 3, size, size)).shape)
     except (AssertionError, RuntimeError) as error:
-        raise ConfigError(f"backbone(timm).image.size: {model} takes no images of {size} pixels: {error}") from error
+        raise ConfigError(
+            f"backbone(timm).image.size: {model} does not accept images of {size} pixels: {error}"
+        ) from error
 
 
 @functools.cache
 def _config(model: str) -> tuple[str, dict[str, Any]]:
-    """Full name of a model and what timm knows of its weights, transform included."""
+    """Full name of a model, and timm's configuration of its weights and transform."""
     import timm
+    from timm.data import config as data
 
     name, _, tag = model.partition(".")
     if not timm.is_model(name):
         raise refuse("backbone(timm).model", model, timm.list_models(pretrained=True))
     try:
-        found = timm.get_pretrained_cfg(model, allow_unregistered=False)
+        config = timm.get_pretrained_cfg(model, allow_unregistered=False)
     except RuntimeError as error:
         raise refuse("backbone(timm).model", model, timm.list_pretrained(f"{name}.*") or [name]) from error
-    known = found.to_dict()
-    tag = tag or known.get("tag")
-    transform = timm.data.resolve_data_config(pretrained_cfg=known)
+    about: Any = config  # its class has no complete annotations
+    known: dict[str, Any] = about.to_dict()
+    tag = tag or known.get("tag", "")
+    resolved: Callable[..., dict[str, Any]] = data.resolve_data_config  # it has no complete annotations
+    transform = resolved(pretrained_cfg=known)
     return f"{name}.{tag}" if tag else name, {**known, **transform}
 
 
 def _image(model: str, size: int | None) -> Image:
-    """timm's evaluation transform: the shorter side to size / crop_pct, then the centre; or both sides to the size."""
+    """timm's evaluation transform: the shorter side to size / crop_pct, then the centre; or both sides to `size`."""
     config = _config(model)[1]
-    _, height, own = config["input_size"]
-    mode, part, size = config["crop_mode"], config["crop_pct"], size or own
-    if height != own or mode not in ("center", "squash") or (mode == "squash" and part != 1):
+    _, height, width = config["input_size"]
+    mode, part, size = config["crop_mode"], config["crop_pct"], size or width
+    if height != width or mode not in ("center", "squash") or (mode == "squash" and part != 1):
         raise ConfigError(
-            f"backbone(timm).image: {model} wants {height} x {own} pixels, crop_mode {mode!r} with crop_pct {part}, "
-            "which is not offered; give size, resize and interpolation to prepare images in another way."
+            f"backbone(timm).image: {model} wants {height} x {width} pixels, crop_mode {mode!r} with crop_pct {part}, "
+            "which is not supported; give size, resize and interpolation to prepare images in another way."
         )
     if mode == "squash":
         return Image(size, "RGB", "squash", config["interpolation"])
@@ -192,7 +203,7 @@ def _image(model: str, size: int | None) -> Image:
 
 def _file(params: Params) -> Path:
     if params.weights != PRETRAINED:
-        return _weights.local("backbone(timm)", params.weights, (PRETRAINED, _own.RANDOM))
+        return _weights.local("backbone(timm)", params.weights, (PRETRAINED, _external.RANDOM))
     config = _config(params.model)[1]
     if config.get("hf_hub_id"):
         names = (config["hf_hub_filename"],) if config.get("hf_hub_filename") else FILES

@@ -1,32 +1,30 @@
-"""Any classification model of torchvision by name (layer 1), prepared as its own weights want it.
+"""Any classification model of torchvision by name (layer 1), with images prepared as its weights expect.
 
-``backbone=torchvision backbone.model=regnet_y_400mf``: the features are what its last fully connected layer receives,
-or any node. Planning imports torchvision; the models that have a plugin of their own are quicker to plan.
+``backbone=torchvision backbone.model=regnet_y_400mf``: the features are the input of its last fully connected layer, or
+any node. Planning imports torchvision; the models that have their own plugin are faster to plan.
 """
 
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
-from backbench.backbones import Engine, Image, Precision, _nodes, _normalise, _torchvision, _vit
-from backbench.backbones._own import Own, settled
+from backbench.backbones import Engine, Image, Precision, _external, _nodes, _normalise, _torchvision, _vit
+from backbench.backbones._extractor import Extractor
 from backbench.backbones._torchvision import Model
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
 
-if TYPE_CHECKING:
-    import numpy as np
-
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 DEFAULT = "DEFAULT"
-# How torchvision prepares images where a model has no official weights.
+# How torchvision prepares images for a model without official weights.
 SIZE, SHORTER = 224, 256
-# These need options of their own.
+Interpolation = Literal["bilinear", "bicubic", "nearest"]
+# Models with their own options.
 PLUGINS = ("inception_v3",)
-# Means and deviations of torchvision's weights, and what they are called here.
-NORMALISATIONS = {
+# Names for the means and deviations of torchvision's weights.
+NORMALISATIONS: dict[tuple[tuple[float, ...], tuple[float, ...]], _normalise.Name] = {
     (_normalise.IMAGENET_MEAN, _normalise.IMAGENET_DEVIATION): "imagenet",
     ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)): "symmetric",
     (_normalise.VGG_MEAN, _normalise.VGG_DEVIATION): "vgg_features",
@@ -35,10 +33,10 @@ NORMALISATIONS = {
 
 @dataclass(frozen=True)
 class Params:
-    """Options: as those of every torchvision backbone; ``auto``, null and ``DEFAULT`` mean the model's own."""
+    """Options of every torchvision backbone, in which ``auto``, null and ``DEFAULT`` mean the value of the model."""
 
     model: str
-    image: Own
+    image: _external.ImageOptions
     layer: str
     pool: _nodes.Pool
     normalise: _normalise.Name | Literal["auto"]
@@ -56,35 +54,59 @@ def resolve(params: Params, device: str) -> Params:
     ConfigError
         If there is no such model, or it has no such layer.
     """
-    model = _model(params.model)
     if params.weights == DEFAULT:
         params = dataclasses.replace(params, weights=_default(params.model))
-    image = settled(params.image, lambda size: _image(params.model, params.weights, size))
-    normalise = _normalisation(params.model, params.weights) if params.normalise == "auto" else params.normalise
-    params = dataclasses.replace(params, image=image, normalise=normalise)
-    if params.layer == "auto":
-        params = dataclasses.replace(params, layer=_features(model, params))
-    return model.resolve(params, device)
+    model, options = _model(params.model), _settled(params)
+    if options.layer == "auto":
+        options = dataclasses.replace(options, layer=_features(model, options))
+    options = model.resolve(options, device)
+    return dataclasses.replace(
+        params,
+        image=options.image,
+        layer=options.layer,
+        pool=options.pool,
+        normalise=options.normalise,
+        engine=options.engine,
+    )
 
 
 def width(params: Params) -> int:
     """Number of features."""
-    return _model(params.model).width(params)
+    return _model(params.model).width(_settled(params))
+
+
+def gflops(params: Params) -> float:
+    """10^9 multiplications and additions that are assumed for one image."""
+    return _external.GFLOPS
 
 
 def identity(params: Params) -> dict[str, Any]:
-    """The name of official weights, ``random`` or ``file``, and their digest or seed; ConfigError where absent."""
-    return _model(params.model).identity(params)
+    """The name of official weights, ``random`` or ``file``, and their digest or seed; ConfigError if not available."""
+    return _model(params.model).identity(_settled(params))
 
 
 def fits(params: Params) -> None:
-    """Refuse weights from a path that are not the model's; ConfigError with the keys."""
-    _model(params.model).fits(params)
+    """Raise ConfigError, with the keys, for weights from a path that are not those of the model."""
+    _model(params.model).fits(_settled(params))
 
 
-def open(params: Params, context: Context) -> "Callable[[np.ndarray], np.ndarray]":
+def open(params: Params, context: Context) -> Extractor:
     """The function from uint8 RGB images (n, h, w, 3) to float32 (n, d)."""
-    return _model(params.model).open(params, context)
+    return _model(params.model).open(_settled(params), context)
+
+
+def _settled(params: Params) -> _torchvision.Params:
+    """The options as those of any torchvision backbone, with the values of the model for its images."""
+    return _torchvision.Params(
+        image=_external.settled(params.image, lambda size: _image(params.model, params.weights, size)),
+        layer=params.layer,
+        pool=params.pool,
+        normalise=_normalisation(params.model, params.weights) if params.normalise == "auto" else params.normalise,
+        weights=params.weights,
+        weights_seed=params.weights_seed,
+        engine=params.engine,
+        precision=params.precision,
+    )
 
 
 @functools.cache
@@ -92,7 +114,7 @@ def _model(name: str) -> Model:
     from torchvision import models
 
     if name in PLUGINS:
-        raise ConfigError(f"backbone(torchvision).model: {name} has options of its own; use backbone={name}.")
+        raise ConfigError(f"backbone(torchvision).model: {name} has its own options; use backbone={name}.")
     known = models.list_models(module=models)
     if name not in known:
         raise refuse("backbone(torchvision).model", name, [word for word in known if word not in PLUGINS])
@@ -100,8 +122,13 @@ def _model(name: str) -> Model:
     return Model(name, 0.0, {}, weights, **_special(name))
 
 
-def _special(name: str) -> Mapping[str, Any]:
-    """What the builders of some models want to know."""
+class _Special(TypedDict, total=False):
+    options: Callable[[Any], Mapping[str, Any]]
+    adapt: Callable[["_torchvision.State", Any], "_torchvision.State"]
+
+
+def _special(name: str) -> _Special:
+    """The functions that the builders of some models need."""
     if name.startswith("vit_"):
         patch = int(name.rsplit("_", 1)[-1])
         return {"options": _vit.options(name, patch), "adapt": _vit.interpolated(patch)}
@@ -110,8 +137,8 @@ def _special(name: str) -> Mapping[str, Any]:
     return {}
 
 
-def _googlenet(params: Params) -> dict[str, Any]:
-    # Its official weights have auxiliary heads, and expect torchvision to undo the ImageNet normalisation.
+def _googlenet(params: _torchvision.Params) -> dict[str, Any]:
+    # Its official weights have auxiliary classifiers, and expect torchvision to undo the ImageNet normalisation.
     return {"aux_logits": True, "init_weights": False, "transform_input": params.normalise == "imagenet"}
 
 
@@ -125,7 +152,7 @@ def _default(name: str) -> str:
 
 
 def _transforms(name: str, weights: str) -> Any:
-    """The preprocessing of official weights; of others, that of the default ones; None where there are none."""
+    """The preprocessing of official weights, for other weights that of the default ones; None if there are none."""
     from torchvision import models
 
     entries = models.get_model_weights(name)
@@ -135,27 +162,31 @@ def _transforms(name: str, weights: str) -> Any:
 
 
 def _image(name: str, weights: str, size: int | None) -> Image:
-    way = _transforms(name, weights)
-    own, shorter = (way.crop_size[0], way.resize_size[0]) if way else (SIZE, SHORTER)
-    size = size or own
-    interpolation = way.interpolation.value if way else "bilinear"
-    return Image(size, "RGB", "crop", interpolation, round(shorter * size / own))
+    transforms = _transforms(name, weights)
+    usual, shorter = (transforms.crop_size[0], transforms.resize_size[0]) if transforms else (SIZE, SHORTER)
+    size = size or usual
+    interpolation: Interpolation = transforms.interpolation.value if transforms else "bilinear"
+    return Image(size, "RGB", "crop", interpolation, round(shorter * size / usual))
 
 
-def _normalisation(name: str, weights: str) -> str:
-    way = _transforms(name, weights)
-    key = (tuple(way.mean), tuple(way.std)) if way else (_normalise.IMAGENET_MEAN, _normalise.IMAGENET_DEVIATION)
+def _normalisation(name: str, weights: str) -> _normalise.Name:
+    transforms = _transforms(name, weights)
+    key = (
+        (tuple(transforms.mean), tuple(transforms.std))
+        if transforms
+        else (_normalise.IMAGENET_MEAN, _normalise.IMAGENET_DEVIATION)
+    )
     if key not in NORMALISATIONS:
-        raise ConfigError(f"backbone(torchvision).normalise: {name} wants {key}; say which of the names is meant.")
+        raise ConfigError(f"backbone(torchvision).normalise: {name} wants {key}; choose one of the names.")
     return NORMALISATIONS[key]
 
 
-def _features(model: Model, params: Params) -> str:
+def _features(model: Model, params: _torchvision.Params) -> str:
     options = tuple(sorted(model.options(params).items()))
-    found = _nodes.last_linear_input(model.name, options)
-    if found is None:
+    node = _nodes.last_linear_input(model.name, options)
+    if node is None:
         nodes = ", ".join(_nodes.names(model.name, options)[-8:])
         raise ConfigError(
             f"backbone(torchvision).layer: {model.name} has no fully connected layer; name a node, such as {nodes}."
         )
-    return found
+    return node

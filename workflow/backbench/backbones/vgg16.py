@@ -2,8 +2,8 @@
 
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015; torchvision's
 model and weights. ``fc1`` and ``fc2`` are the outputs of the two hidden layers after their ReLU, as Keras names them;
-``features`` is the last map of the convolutions, whose average is Keras's VGG16 without its top. Weights that were
-ported from Oxford or Keras want ``normalise: caffe``; IMAGENET1K_FEATURES has convolutions only and wants
+``features`` is the last map of the convolutions, whose average is the output of Keras's VGG16 without its top. Weights
+ported from Oxford or Keras need ``normalise: caffe``; IMAGENET1K_FEATURES has convolutions only and needs
 ``vgg_features``.
 """
 
@@ -27,4 +27,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
-cost, fits = MODEL.cost, MODEL.fits
+gflops, fits = MODEL.cost, MODEL.fits

@@ -1,9 +1,9 @@
 """ViT-B/16 (layer 1): 768 features of the class token.
 
 Dosovitskiy et al., "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale", ICLR 2021;
-torchvision's model and weights (ImageNet-1k; SWAG: Singh et al., CVPR 2022, whose E2E weights want 384 pixels, and both
-want bicubic interpolation). ``tokens`` is the whole sequence, the class token first. For images of another size than
-that of the weights the position embeddings are interpolated, as torchvision's ``interpolate_embeddings`` does.
+torchvision's model and weights (ImageNet-1k; SWAG: Singh et al., CVPR 2022, whose E2E weights need 384 pixels, and both
+need bicubic interpolation). ``tokens`` is the whole sequence, the class token first. For images of a different size
+than the weights, position embeddings are interpolated, as torchvision's ``interpolate_embeddings`` does.
 """
 
 from backbench.backbones import _torchvision, _vit
@@ -29,4 +29,4 @@ MODEL = Model(
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 Params = _torchvision.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
-cost, fits = MODEL.cost, MODEL.fits
+gflops, fits = MODEL.cost, MODEL.fits

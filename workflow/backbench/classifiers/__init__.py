@@ -15,13 +15,17 @@ A plugin module holds
 ``neighbours(params, n_train)``
     what it will ask `near` for, (metric, count) or None; optional
 ``predict(shared, train_x, train_y, queries, task)``
-    classes (len(queries),) and plain information; the queries are the validation rows, then the test rows
+    a `Prediction`; the queries are the validation rows, then the test rows
 
 Imports layer 0 and `metrics`; scikit-learn and scipy inside functions alone.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MB = 1 << 20
 
@@ -32,6 +36,30 @@ class Task:
 
     params: Any
     seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of the queries, and plain information on the fit.
+
+    `classes` are (queries,) int64. `probabilities` and `decision`, where the classifier has them, are float
+    (queries, trained classes), the classes of the training rows in ascending order. Probabilities are those of
+    scikit-learn's ``predict_proba``; `decision` scores are for classifiers without, the higher the better, also of two
+    classes a column for each. The class with the highest value is the predicted one but for ties, rounding, and votes
+    (support vector machines).
+    """
+
+    classes: "np.ndarray"
+    info: Mapping[str, Any] = field(default_factory=dict)
+    probabilities: "np.ndarray | None" = None
+    decision: "np.ndarray | None" = None
+
+
+def by_probabilities(model: Any, queries: "np.ndarray", info: Mapping[str, Any] | None = None) -> Prediction:
+    """What a fitted classifier of scikit-learn says of queries (queries, d), of which it may not be given none."""
+    if not len(queries):
+        return Prediction(model.classes_[:0].astype("int64"), info or {})
+    return Prediction(model.predict(queries).astype("int64"), info or {}, model.predict_proba(queries))
 
 
 def too_few_classes(classes: int) -> list[str]:

@@ -3,15 +3,11 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from backbench import classifiers, threads
+from backbench.classifiers import Prediction
 
-if TYPE_CHECKING:
-    import numpy as np
-
-Answer = tuple["np.ndarray", dict[str, Any]]
-Make = Callable[[classifiers.Task, Collection[int]], dict[int, Answer]]
+Make = Callable[[classifiers.Task, Collection[int]], dict[int, Prediction]]
 
 
 class Prefixes:
@@ -43,13 +39,13 @@ class Prefixes:
         for _ in threads.as_done(self.attempt, self.ahead()):
             pass
 
-    def attempt(self, task: classifiers.Task) -> tuple[dict[int, Answer], Exception | None]:
+    def attempt(self, task: classifiers.Task) -> tuple[dict[int, Prediction], Exception | None]:
         """The answers of the member's kind by size, or the error that making it raised."""
         kind = self._kind(task)
         sizes = {self._size(member) for member in self._asked[kind]}
         return self._once.attempt(kind, partial(self._make, self._asked[kind][0], sizes))
 
-    def answer(self, task: classifiers.Task) -> Answer:
+    def answer(self, task: classifiers.Task) -> Prediction:
         """What the member answers; raises the error that making its kind raised."""
         found, error = self.attempt(task)
         if error is not None:

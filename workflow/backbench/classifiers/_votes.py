@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from backbench.classifiers import Prediction
+
 
 def equal(lengths: np.ndarray) -> np.ndarray:
     """Each neighbour counts the same."""
@@ -15,10 +17,18 @@ def inverse(lengths: np.ndarray) -> np.ndarray:
     return np.where(zero.any(axis=1, keepdims=True), zero.astype(np.float64), inverse)
 
 
-def count(votes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The class with the most weight among the votes (queries, k), the first class among equals."""
+def prediction(votes: np.ndarray, weights: np.ndarray, trained: np.ndarray) -> Prediction:
+    """The class with the most weight among the votes (queries, k), the first among equals, and each class's share.
+
+    `trained` are all classes (classes,) that a vote can be for, ascending.
+    """
+    if not len(votes):
+        return Prediction(votes[:, 0])
     names, codes = np.unique(votes, return_inverse=True)
     rows = np.arange(len(votes))[:, None] * max(len(names), 1)
     flat = (rows + codes.reshape(votes.shape)).ravel()
     ballots = np.bincount(flat, weights=weights.ravel(), minlength=len(votes) * len(names))
-    return names[ballots.reshape(len(votes), len(names)).argmax(axis=1)] if len(votes) else votes[:, 0]
+    ballots = ballots.reshape(len(votes), len(names))
+    probabilities = np.zeros((len(votes), len(trained)))
+    probabilities[:, np.searchsorted(trained, names)] = ballots / ballots.sum(axis=1, keepdims=True)
+    return Prediction(names[ballots.argmax(axis=1)], probabilities=probabilities)

@@ -7,7 +7,7 @@ first of the larger one.
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from backbench import classifiers
 from backbench.schema import Range
@@ -15,7 +15,7 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
-    from backbench.classifiers._prefixes import Answer, Prefixes
+    from backbench.classifiers._prefixes import Prefixes
     from backbench.metrics.near import Near
 
 # The seed changes nothing unless columns are drawn, so it is an option (`random_state`) and no axis.
@@ -76,19 +76,32 @@ def prepare(
 
 def predict(
     shared: "Prefixes", train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
-) -> tuple["np.ndarray", dict[str, Any]]:
+) -> classifiers.Prediction:
     return shared.answer(task)
 
 
 def _answers(
     rows: "np.ndarray", train_y: "np.ndarray", asked: "np.ndarray", task: classifiers.Task, sizes: Collection[int]
-) -> "dict[int, Answer]":
+) -> dict[int, classifiers.Prediction]:
     """Answers of the first trees of one model, for each number of iterations in `sizes`."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     options = {**asdict(task.params), "max_iter": max(sizes)}
     model = HistGradientBoostingClassifier(**options, early_stopping=False).fit(rows, train_y)
     if not len(asked):
-        return dict.fromkeys(sizes, (train_y[:0].astype("int64"), {}))
-    stages = enumerate(model.staged_predict(asked), 1)
-    return {size: (found.astype("int64"), {}) for size, found in stages if size in sizes}
+        return dict.fromkeys(sizes, classifiers.Prediction(train_y[:0].astype("int64")))
+    stages = enumerate(model.staged_decision_function(asked), 1)
+    return {size: _prediction(model.classes_, scores) for size, scores in stages if size in sizes}
+
+
+def _prediction(names: "np.ndarray", scores: "np.ndarray") -> classifiers.Prediction:
+    """Classes and probabilities by raw scores (queries, classes); of two classes they are (queries,)."""
+    import numpy as np
+    from scipy.special import expit, softmax
+
+    if scores.ndim == 1:
+        second = expit(scores)
+        codes, probabilities = (scores > 0).astype(int), np.column_stack([1 - second, second])
+    else:
+        codes, probabilities = scores.argmax(axis=1), softmax(scores, axis=1)
+    return classifiers.Prediction(names[codes].astype(np.int64), probabilities=probabilities)

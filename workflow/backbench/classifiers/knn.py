@@ -7,7 +7,7 @@ rows are equally far at the last place, the one with the lower index counts; sci
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench import classifiers
 from backbench.schema import Range
@@ -66,7 +66,9 @@ def prepare(
 
 def predict(
     shared: "Near", train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
-) -> tuple["np.ndarray", dict[str, Any]]:
+) -> classifiers.Prediction:
+    import numpy as np
+
     from backbench.classifiers import _votes
 
     options = task.params
@@ -75,4 +77,4 @@ def predict(
         raise ValueError(reasons[0])
     rows, lengths = shared.nearest(options.metric, options.n_neighbors)
     weights = _votes.inverse(lengths) if options.weights == "distance" else _votes.equal(lengths)
-    return _votes.count(train_y[rows], weights), {}
+    return _votes.prediction(train_y[rows], weights, np.unique(train_y))

@@ -6,7 +6,7 @@ answers every number, and the solvers lsqr and eigen agree.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench import classifiers, threads
 from backbench.schema import Range
@@ -63,13 +63,16 @@ class Scatter:
         """Eigenvalues of the shrunk scatter."""
         return (1.0 - shrinkage) * self.values + shrinkage * self.values.mean()
 
-    def predict(self, asked: "np.ndarray", shrinkage: float) -> "np.ndarray":
-        """The class with the highest log posterior."""
+    def predict(self, asked: "np.ndarray", shrinkage: float) -> classifiers.Prediction:
+        """The class with the highest log posterior of each row of `asked` (queries, d), and the posteriors."""
         import numpy as np
+        from scipy.special import softmax
 
         slopes = (self.means @ self.vectors / self.shrunk(shrinkage)) @ self.vectors.T
         offsets = np.log(self.priors) - 0.5 * (self.means * slopes).sum(axis=1)
-        return self.names[(asked @ slopes.T + offsets).argmax(axis=1)]
+        scores = asked @ slopes.T + offsets
+        probabilities = softmax(scores, axis=1) if len(asked) else None
+        return classifiers.Prediction(self.names[scores.argmax(axis=1)].astype(np.int64), probabilities=probabilities)
 
 
 @dataclass(frozen=True)
@@ -96,18 +99,16 @@ def prepare(
 
 def predict(
     shared: Shared, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
-) -> tuple["np.ndarray", dict[str, Any]]:
+) -> classifiers.Prediction:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     options = task.params
     if options.solver != "lsqr":
         _refuse_without_spread(train_x, train_y)
     if options.solver != "svd" and _shrinks(options.shrinkage) and _regular(shared.scatter(train_y), options.shrinkage):
-        found = shared.scatter(train_y).predict(shared.asked, options.shrinkage)
-    else:
-        model = LinearDiscriminantAnalysis(**asdict(options)).fit(shared.rows, train_y)
-        found = model.predict(shared.asked) if len(queries) else train_y[:0]
-    return found.astype("int64"), {}
+        return shared.scatter(train_y).predict(shared.asked, options.shrinkage)
+    model = LinearDiscriminantAnalysis(**asdict(options)).fit(shared.rows, train_y)
+    return classifiers.by_probabilities(model, shared.asked)
 
 
 def _refuse_without_spread(rows: "np.ndarray", train_y: "np.ndarray") -> None:

@@ -5,7 +5,7 @@ Equals `sklearn.linear_model.LogisticRegression` on float64 rows.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from backbench import classifiers, threads
 from backbench.schema import Range
@@ -52,12 +52,11 @@ def prepare(
 
 def predict(
     shared: threads.Once, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
-) -> tuple["np.ndarray", dict[str, Any]]:
+) -> classifiers.Prediction:
     from sklearn.linear_model import LogisticRegression
 
     rows, asked = shared.get("rows", lambda: (train_x.astype("float64"), queries.astype("float64")))
     options = task.params
     model = LogisticRegression(C=options.C, max_iter=options.max_iter, tol=options.tol, solver="lbfgs")
     model.fit(rows, train_y)
-    found = model.predict(asked) if len(asked) else train_y[:0]
-    return found.astype("int64"), {"n_iter": int(model.n_iter_.max())}
+    return classifiers.by_probabilities(model, asked, {"n_iter": int(model.n_iter_.max())})

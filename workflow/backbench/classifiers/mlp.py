@@ -8,7 +8,7 @@ falls is no failure; `loss`, its mean over the last epoch, tells.
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench import classifiers
 from backbench.schema import Range
@@ -16,7 +16,7 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
-    from backbench.classifiers._prefixes import Answer, Prefixes
+    from backbench.classifiers._prefixes import Prefixes
     from backbench.metrics.near import Near
 
 AXES = frozenset({"seed"})
@@ -66,13 +66,13 @@ def prepare(
 
 def predict(
     shared: "Prefixes", train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
-) -> tuple["np.ndarray", dict[str, Any]]:
+) -> classifiers.Prediction:
     return shared.answer(task)
 
 
 def _answers(
     train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task, sizes: Collection[int]
-) -> "dict[int, Answer]":
+) -> dict[int, classifiers.Prediction]:
     """Answers of one network after each number of epochs in `sizes`."""
     import numpy as np
     from sklearn.neural_network import MLPClassifier
@@ -85,6 +85,5 @@ def _answers(
     for epoch in range(1, max(sizes) + 1):
         model.partial_fit(train_x, train_y, classes=names)
         if epoch in sizes:
-            answers = model.predict(queries) if len(queries) else train_y[:0]
-            found[epoch] = answers.astype(np.int64), {"loss": float(model.loss_)}
+            found[epoch] = classifiers.by_probabilities(model, queries, {"loss": float(model.loss_)})
     return found

@@ -7,7 +7,7 @@ shrunken centroids are NaN; here such a column stays as it is.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench import classifiers, threads
 from backbench.schema import Range
@@ -76,9 +76,9 @@ def prepare(
 
 def predict(
     shared: threads.Once, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
-) -> tuple["np.ndarray", dict[str, Any]]:
+) -> classifiers.Prediction:
     import numpy as np
-    from sklearn.metrics import pairwise_distances_argmin
+    from sklearn.metrics import pairwise_distances, pairwise_distances_argmin
 
     from backbench.metrics import distances
 
@@ -86,12 +86,16 @@ def predict(
     found = shared.get(metric, partial(_centroids, train_x, train_y, metric))
     centres = found.shrunken(task.params.shrink_threshold)
 
-    def nearest(span: tuple[int, int]) -> "np.ndarray":
-        return pairwise_distances_argmin(queries[slice(*span)].astype(np.float64), centres, metric=metric)
+    def nearest(span: tuple[int, int]) -> tuple["np.ndarray", "np.ndarray"]:
+        rows = queries[slice(*span)].astype(np.float64)
+        places = pairwise_distances_argmin(rows, centres, metric=metric)
+        return places, pairwise_distances(rows, centres, metric=metric).astype(np.float32)
 
-    spans = distances.spans(*queries.shape)
-    places = [*threads.in_order(nearest, spans), np.empty(0, dtype=np.int64)]
-    return found.names[np.concatenate(places)].astype(np.int64), {}
+    blocks = [*threads.in_order(nearest, distances.spans(*queries.shape))]
+    if not blocks:
+        return classifiers.Prediction(train_y[:0].astype(np.int64))
+    places, lengths = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return classifiers.Prediction(found.names[places].astype(np.int64), decision=-lengths)
 
 
 def _centroids(train_x: "np.ndarray", train_y: "np.ndarray", metric: str) -> Centroids:

@@ -15,7 +15,7 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
-    from backbench.classifiers._prefixes import Answer, Prefixes
+    from backbench.classifiers._prefixes import Prefixes
     from backbench.metrics.near import Near
 
 AXES = frozenset({"seed"})
@@ -63,36 +63,42 @@ def prepare(
 
 def predict(
     shared: "Prefixes", train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
-) -> tuple["np.ndarray", dict[str, Any]]:
+) -> classifiers.Prediction:
     return shared.answer(task)
 
 
 def _answers(
     train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task, sizes: Collection[int]
-) -> "dict[int, Answer]":
+) -> dict[int, classifiers.Prediction]:
     """Answers of the first trees of one forest, for each number of trees in `sizes`."""
     import numpy as np
 
     forest = _grow(train_x, train_y, task, max(sizes))
     starts = range(0, len(queries), ROWS)
     parts = [*threads.in_order(lambda start: _votes(forest, queries[start : start + ROWS], sizes), starts)]
-    empty = np.empty(0, dtype=np.int64)
     depths = np.maximum.accumulate([tree.get_depth() for tree in forest.estimators_])
-    return {
-        size: (np.concatenate([empty, *(part[size] for part in parts)]), {"deepest_tree": int(depths[size - 1])})
-        for size in sizes
-    }
+    answers = {}
+    for size in sizes:
+        info = {"deepest_tree": int(depths[size - 1])}
+        if parts:
+            shares = np.concatenate([part[size] for part in parts])
+            answers[size] = classifiers.Prediction(
+                forest.classes_[shares.argmax(axis=1)].astype(np.int64), info, shares
+            )
+        else:
+            answers[size] = classifiers.Prediction(train_y[:0].astype(np.int64), info)
+    return answers
 
 
 def _votes(forest: Any, queries: "np.ndarray", sizes: Collection[int]) -> "dict[int, np.ndarray]":
-    """The class of the highest mean share among the first trees; the sum is in the order of the trees."""
+    """Mean shares (queries, classes) by the number of first trees; the sum is in the order of the trees."""
     import numpy as np
 
     total, found = np.zeros((len(queries), len(forest.classes_))), {}
     for size, tree in enumerate(forest.estimators_, 1):
         total += tree.predict_proba(queries, check_input=False)
         if size in sizes:
-            found[size] = forest.classes_[(total / size).argmax(axis=1)].astype(np.int64)
+            found[size] = total / size
     return found
 
 

@@ -5,9 +5,9 @@ as fast, whose entries differ in the sixteenth digit.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench import classifiers, threads
 from backbench.schema import Range
@@ -73,7 +73,7 @@ def prepare(
 
 def predict(
     shared: Shared, train_x: "np.ndarray", train_y: "np.ndarray", queries: "np.ndarray", task: classifiers.Task
-) -> tuple["np.ndarray", dict[str, Any]]:
+) -> classifiers.Prediction:
     options = task.params
     return shared.answers.get(options, partial(_fit, shared.rows, shared.asked, train_y, options, options.kernel))
 
@@ -93,8 +93,10 @@ def _answer(shared: Shared, train_y: "np.ndarray", alike: Sequence[Params]) -> N
 
 def _fit(
     rows: "np.ndarray", asked: "np.ndarray", train_y: "np.ndarray", params: Params, kernel: str
-) -> tuple["np.ndarray", dict[str, Any]]:
+) -> classifiers.Prediction:
     from sklearn.svm import SVC
+
+    from backbench.classifiers import _pairs
 
     model = SVC(
         kernel=kernel,
@@ -103,9 +105,12 @@ def _fit(
         tol=params.tol,
         shrinking=params.shrinking,
         cache_size=CACHE_MB,
+        decision_function_shape="ovo",
     ).fit(rows, train_y)
-    found = model.predict(asked) if len(asked) else train_y[:0]
-    return found.astype("int64"), {"support_vectors": int(model.n_support_.sum())}
+    info = {"support_vectors": int(model.n_support_.sum())}
+    if not len(asked):
+        return classifiers.Prediction(train_y[:0].astype("int64"), info)
+    return replace(_pairs.prediction(model, asked), info=info)
 
 
 def _both(rows: "np.ndarray", asked: "np.ndarray", params: Params) -> tuple["np.ndarray", "np.ndarray"]:

@@ -202,12 +202,13 @@ def warn(rows: Sequence[Row]) -> None:
     if len(versions) > 1:
         names = {name for group in versions for name, _ in set(group) - set.intersection(*map(set, versions))}
         say(f"warning: these rows come from different versions of {', '.join(sorted(names))}")
-    if any(_older(row) for row in rows):
+    if any(fits for fits, _ in (row.older for row in rows)):
         say("warning: some rows were made by other code than the plan's; `backbench sweep` brings them up to date")
-
-
-def _older(row: Row) -> bool:
-    return any(row.plan.stages[row.run.stages[head]].code != record["code"] for head, record in row.heads.items())
+    elif any(scores for _, scores in (row.older for row in rows)):
+        say(
+            "warning: the metrics of some rows were computed by other code than the plan's; `backbench sweep` computes "
+            "them again, without fitting anything"
+        )
 
 
 def cell(value: object) -> str:

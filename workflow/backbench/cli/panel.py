@@ -12,10 +12,12 @@ from typing import Any
 from backbench import hashing, paths
 from backbench.cli.plan import announce, say
 from backbench.pictures import drawing
+from backbench.stage import SCORES
 from backbench.store import FAILED, Store
+from backbench.sweep.cost import training
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.run.status import Status
-from backbench.sweep.time import launches, training
+from backbench.sweep.time import launches
 from backbench.wording import duration
 
 POLL_SECONDS = 0.5
@@ -39,6 +41,7 @@ class Progress:
     shards: int
     announced: float = 0.0
     after: float = 0.0
+    unscored: frozenset[str] = frozenset()
     done: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     finished: float = 0.0
@@ -48,7 +51,7 @@ class Progress:
         for member, path in list(self.waiting.items()):
             if _changed(path) < self.since:
                 continue
-            record = store.read(self.plan.stages[member].kind, member)
+            record = store.read(path.parent.parent.name, member)
             if record:
                 (self.failed if record["status"] == FAILED else self.done).add(member)
                 del self.waiting[member]
@@ -56,7 +59,11 @@ class Progress:
     @property
     def shards_done(self) -> int:
         """Shards of which no member is waiting any more."""
-        return self.shards - len({self.plan.shard_of(member).id for member in self.waiting})
+        return self.shards - len({self._shard(member) for member in self.waiting})
+
+    def _shard(self, member: str) -> str:
+        owner = self.plan.scoring_of if member in self.unscored else self.plan.shard_of
+        return owner(member).id
 
     @property
     def runs_done(self) -> int:
@@ -83,11 +90,11 @@ def watch(process: subprocess.Popen, plan: Plan, found: Status, expected: Mappin
     """Show progress until `process` ends."""
     store = Store(paths.store())
     waiting = {member: store.path(plan.stages[member].kind, member) for member in found.needed}
-    shards = sum(found.pending(shard) for shard in plan.shards.values())
+    waiting |= {member: store.path(SCORES, member) for member in found.unscored}
+    shards = sum(found.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
     announced = announce(plan, found, cores)
-    progress = Progress(
-        plan, waiting, expected, time.time() - 1, shards, announced.seconds, announced.drawing + launches.after(plan)
-    )
+    after = announced.drawing + launches.after(plan)
+    progress = Progress(plan, waiting, expected, time.time() - 1, shards, announced.seconds, after, found.unscored)
     (_live if sys.stderr.isatty() else _plain)(process, progress, store)
 
 

@@ -8,13 +8,14 @@ from collections import Counter
 from backbench import hashing, launching, machine, paths, planning
 from backbench.pictures import drawing, forecast
 from backbench.stage import KINDS, RECIPE
-from backbench.store import Store
+from backbench.store import FAILED, Store
+from backbench.sweep.grid import HEADS
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import HEADS
 from backbench.sweep.results import ledger
 from backbench.sweep.run import status
-from backbench.sweep.run.status import CURRENT, FAILED, STALE, Status
+from backbench.sweep.run.status import CURRENT, STALE, Status
 from backbench.sweep.time import launches
+from backbench.sweep.time.estimate import Expectation
 from backbench.sweep.time.launches import Announced
 from backbench.wording import counted
 
@@ -44,7 +45,10 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> Announce
     say(_table(plan, found))
     for member, (known, rows) in found.known.items():
         say(f"  features of {plan.stages[member].family}: {known:,} of {rows:,} images known, the others are computed")
-    pending = sum(found.pending(shard) for shard in plan.shards.values())
+    rescored = launches.rescored(Expectation(plan, found, n_cores))
+    if rescored:
+        say(f"  {rescored}")
+    pending = sum(found.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
     announced = announce(plan, found, n_cores)
     say(f"shards to compute: {pending} of {len(plan.shards)}; time: {announced.text}")
     for line in announced.longest:
@@ -55,7 +59,7 @@ def describe(planned: planning.Planned, found: Status, n_cores: int) -> Announce
 
 def announce(plan: Plan, found: Status, n_cores: int) -> Announced:
     """How long a launch will take, its pictures among it."""
-    due = drawing.wanted(plan) and (found.needed or launching.undrawn(plan))
+    due = drawing.wanted(plan) and (found.due or launching.undrawn(plan))
     drawn = forecast.of_sweep(plan) if due else forecast.Forecast()
     return launches.announce(plan, found, n_cores, drawn.pictures, drawn.seconds)
 
@@ -71,8 +75,22 @@ def _table(plan: Plan, found: Status) -> str:
         states = Counter(found.states[member] for member in members)
         pending = sum(member in found.needed for member in members)
         cells = (len(members), states[CURRENT], pending, states[FAILED], states[STALE])
-        lines.append(f"  {kind:<16}{cells[0]:>7}{cells[1]:>7}{cells[2]:>9}{cells[3]:>15}{cells[4]:>12}")
+        lines.append(_table_line(kind, *cells))
+    if found.scores:
+        lines.append(_scores_line(plan, found))
     return "\n".join(lines)
+
+
+def _scores_line(plan: Plan, found: Status) -> str:
+    """The scores of the fits, which are stored apart from them."""
+    fits = [key for key, stage in plan.stages.items() if stage.kind in HEADS]
+    states = Counter(found.scores[fit] for fit in fits if fit in found.scores)
+    pending = sum(fit in found.needed or found.scores.get(fit) != CURRENT for fit in fits)
+    return _table_line("scores", len(fits), states[CURRENT], pending, states[FAILED], states[STALE])
+
+
+def _table_line(kind: str, total: int, done: int, pending: int, failed: int, older: int) -> str:
+    return f"  {kind:<16}{total:>7}{done:>7}{pending:>9}{failed:>15}{older:>12}"
 
 
 def cores(asked: str) -> int:

@@ -44,8 +44,8 @@ ELSEWHERE = ("--workflow-profile", "--executor", "-e", "--resources", "--res")
 class Swept:
     """A sweep whose jobs have ended, joined. `failed` is 1 where Snakemake ended with an error, else 0.
 
-    `computed` counts the stage results that were missing at the start, and `announced` says how long the launch was to
-    take; `started` is on the clock of `time.monotonic`.
+    `computed` counts the results and scores that were missing at the start, and `announced` says how long the launch
+    was to take; `started` is on the clock of `time.monotonic`.
     """
 
     plan: Plan
@@ -109,14 +109,15 @@ def compute(planned: planning.Planned, args: argparse.Namespace, started: float)
     """Describe a plan, compute what is missing, join what there is and write its report."""
     plan, fresh = planned.plan, not planned.plan.path.exists()
     found, announced = _prepared(planned, args)
-    due = bool(found.needed) or launching.undrawn(plan)
+    due = found.due or launching.undrawn(plan)
     if due:
         launches.keep(plan, announced)
     failed = _compute(planned, found, args) if due else 0
     if failed and fresh and not _begun(plan, started):
         plan.path.unlink(missing_ok=True)
     store = Store(paths.store())
-    return Swept(plan, store, *_joined(plan, store), failed, len(found.needed), announced, started)
+    missing = len(found.needed) + len(found.unscored)
+    return Swept(plan, store, *_joined(plan, store), failed, missing, announced, started)
 
 
 def _prepared(planned: planning.Planned, args: argparse.Namespace) -> tuple[Status, Announced]:
@@ -124,8 +125,9 @@ def _prepared(planned: planning.Planned, args: argparse.Namespace) -> tuple[Stat
     plan, store, n_cores = planned.plan, Store(paths.store()), cores(args.cores)
     save(plan)
     if args.accept_code:
-        kept = status.accept_code(plan, store, status.inspect(plan, store))
-        say(f"kept {kept} results of older code, and recorded that")
+        results, scores = status.accept_code(plan, store, status.inspect(plan, store))
+        more = f" and the scores of {counted(scores, 'fit')}" if scores else ""
+        say(f"kept {results} results{more} of older code, and recorded that")
     state = planning.with_known(planned, launching.prepare(plan), store)
     return state, describe(planned, state, n_cores)
 
@@ -133,7 +135,8 @@ def _prepared(planned: planning.Planned, args: argparse.Namespace) -> tuple[Stat
 def _begun(plan: Plan, started: float) -> bool:
     """Whether a job of this launch has begun; `started` is on the clock of `time.monotonic`."""
     since = time.time() - (time.monotonic() - started) - 1
-    logs = (shard.log for shard in plan.shards.values() if shard.log.exists())
+    shards = (*plan.shards.values(), *plan.scoring.values())
+    logs = (shard.log for shard in shards if shard.log.exists())
     return any(log.stat().st_mtime >= since for log in logs)
 
 
@@ -188,7 +191,7 @@ def _elsewhere(options: list[str]) -> bool:
 
 def _explain(plan: Plan, launched: float) -> None:
     """The last words of the jobs of this launch that left no receipt."""
-    for shard in plan.shards.values():
+    for shard in (*plan.shards.values(), *plan.scoring.values()):
         if not shard.receipt.exists() and shard.log.exists() and shard.log.stat().st_mtime >= launched:
             words = shard.log.read_text(errors="replace").strip().splitlines()[-TAIL_LINES:]
             if words:
@@ -199,7 +202,7 @@ def _joined(plan: Plan, store: Store) -> tuple[ledger.Records, SweepAnswer]:
     """Join what there is and answer from it; Snakemake joined it where all went well, and nothing is written twice."""
     records = ledger.read_records(plan, store)
     states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
-    if not ledger.joined(plan, states):
+    if not ledger.joined(plan, states, status.scores_of(plan, records, states, store)):
         ledger.join(plan, records)
     answer = SweepAnswer(plan, ledger.rows(plan, records), store, panel.counting("resampling images"))
     answer.write()
@@ -238,7 +241,7 @@ def tell_counts(rows: Sequence[ledger.Row]) -> None:
 
 def _pages(plan: Plan) -> list[str]:
     """Where the pictures and the report are, and which pictures could not be drawn."""
-    said, page = drawing.told(plan), launching.page(plan)
+    said, page = drawing.outcome(plan), launching.page(plan)
     failed = list(said.get("failed", {}).items())[:TAIL_LINES]
     lines = [f"warning: {name} could not be drawn: {reason}" for name, reason in failed]
     drawn = f"pictures: {said['drawn']} in {shown(drawing.published(plan))}" if said.get("drawn") else ""

@@ -1,4 +1,4 @@
-"""One request: its overrides taken apart, then the product of its axes."""
+"""One request: its overrides in their parts, then the product of its axes."""
 
 import itertools
 import math
@@ -55,12 +55,12 @@ class Expansion:
 
     def __init__(self, overrides: Sequence[str]):
         self.groups = grammar.all_groups()
-        self.composed: dict[tuple[str, ...], dict] = {}
+        self.composed: dict[tuple[str, ...], dict[str, Any]] = {}
         self.notices: list[str] = []
         self.given = self._last(grammar.parse(overrides))
         for override in self.given:
             self._check(override)
-        self.fixed = [o.input_line for o in self.given if self._is_structural(o)]
+        self.fixed = [grammar.line_of(o) for o in self.given if self._is_structural(o)]
         self.base = self._compose(self.fixed)
         self.named = frozenset(grammar.key_of(override) for override in self.given)
         self.meant: dict[str, set[str]] = {}
@@ -80,9 +80,9 @@ class Expansion:
         last: dict[str, Override] = {}
         for override in overrides:
             earlier = last.get(grammar.key_of(override))
-            if earlier is not None and earlier.input_line != override.input_line:
+            if earlier is not None and grammar.line_of(earlier) != grammar.line_of(override):
                 self.notices.append(
-                    f"{mistakes.short(override.input_line)} replaces {mistakes.short(earlier.input_line)}: "
+                    f"{mistakes.short(grammar.line_of(override))} replaces {mistakes.short(grammar.line_of(earlier))}: "
                     "the last value given for a key is used"
                 )
             last[grammar.key_of(override)] = override
@@ -96,17 +96,17 @@ class Expansion:
         name, key = override.key_or_group, grammar.key_of(override)
         root = name.split(".")[0]
         if override.is_sweep_override() and root in ("experiment", "exclude", *SETTINGS):
-            raise ConfigError(f"{override.input_line}: {root} has one value in a sweep; start a sweep for each.")
+            raise ConfigError(f"{grammar.line_of(override)}: {root} has one value in a sweep; start a sweep for each.")
         if root == "sweep" and not self._is_structural(override):
             raise ConfigError(
-                f"{override.input_line}: give an axis by its own key (k=2,5), in place of the experiment's."
+                f"{grammar.line_of(override)}: give an axis by its own key (k=2,5), in place of the experiment's."
             )
         if name in self.groups:
             for text in self._choices(override):
                 if text not in self.groups[name]:
-                    raise mistakes.unknown(key, text, self.groups[name], override.input_line)
+                    raise mistakes.unknown(key, text, self.groups[name], grammar.line_of(override))
         elif "." not in name and not override.is_add() and name not in names.root_keys():
-            line = override.input_line
+            line = grammar.line_of(override)
             raise mistakes.misplaced(key, line) or mistakes.unknown("override", key, names.keys(), line)
 
     def _choices(self, override: Override) -> list[str]:
@@ -121,7 +121,7 @@ class Expansion:
         if override.is_sweep_override():
             if override.is_add():
                 raise ConfigError(
-                    f"{override.input_line}: a sweep over an added key is not possible; put it into conf/."
+                    f"{grammar.line_of(override)}: a sweep over an added key is not possible; put it into conf/."
                 )
             return False
         return override.key_or_group in self.groups or override.is_add() or override.is_delete()
@@ -139,12 +139,14 @@ class Expansion:
 
     def _meant(self, asked: Sequence[Override]) -> dict[str, set[str]]:
         """The options of each group that the experiment chose, for which alone its values of their keys are meant."""
-        experiment = self._compose([o.input_line for o in self.given if grammar.key_of(o) == "experiment"])
-        found = {name: {node["name"]} for name, node in experiment.items() if isinstance(node, dict) and "name" in node}
+        experiment = self._compose([grammar.line_of(o) for o in self.given if grammar.key_of(o) == "experiment"])
+        options = {
+            name: {node["name"]} for name, node in experiment.items() if isinstance(node, dict) and "name" in node
+        }
         for override in asked:
-            if override.key_or_group in found:
-                found[override.key_or_group] = set(self._choices(override))
-        return found
+            if override.key_or_group in options:
+                options[override.key_or_group] = set(self._choices(override))
+        return options
 
     def _applies(self, key: str, config: Mapping[str, Any]) -> bool:
         """Whether a value belongs to a combination of options: what the command line names, wherever there is such a
@@ -161,12 +163,14 @@ class Expansion:
             return _Axis(grammar.key_of(override), group, (override.get_value_element_as_str(),), (value,))
         texts = tuple(self._texts(override))
         if not texts:
-            raise ConfigError(f"{override.input_line}: this sweep has no values.")
+            raise ConfigError(f"{grammar.line_of(override)}: this sweep has no values.")
         return _Axis(grammar.key_of(override), group, texts, texts if group else tuple(grammar.sweep_values(override)))
 
     def _texts(self, override: Override) -> Iterator[str]:
         if isinstance(override._value, IntervalSweep):
-            raise ConfigError(f"{override.input_line}: an interval has no list of values; use range() or choice().")
+            raise ConfigError(
+                f"{grammar.line_of(override)}: an interval has no list of values; use range() or choice()."
+            )
         texts = override.sweep_string_iterator()
         return (text for text in texts if text != "none") if isinstance(override._value, Glob) else texts
 
@@ -205,40 +209,40 @@ class Expansion:
         if cells and not kept:
             raise ConfigError("exclude: nothing is left of the grid; exclude=[] takes all of it.")
         if len(kept) < len(cells):
-            self.notices.append(f"{len(cells) - len(kept)} of {len(cells)} cells are left out (exclude)")
+            self.notices.append(f"{len(cells) - len(kept)} of {len(cells)} combinations are left out (exclude)")
         return kept
 
     def _check_excluded(self, patterns: Any, cells: list[Cell]) -> None:
         """Refuse what no cell can have. An experiment's entries may be of options that the command line replaced."""
         if not isinstance(patterns, list) or not all(isinstance(pattern, dict) for pattern in patterns):
             raise refuse("exclude", patterns, "a list of mappings such as [{backbone.name: pixels, k: 10}]")
-        own = "exclude" in self.named
+        typed = "exclude" in self.named
         for key in {key for pattern in patterns for key in pattern} - set(self.groups):
-            if (own or not self._replaced(key)) and not any(nodes.has(cell.config, key) for cell in cells):
+            if (typed or not self._replaced(key)) and not any(nodes.has(cell.config, key) for cell in cells):
                 raise refuse("exclude", key, nodes.beside(key, set(nodes.flat_keys(cells[0].config))))
-        for pattern in patterns if own else ():
+        for pattern in patterns if typed else ():
             if not any(self._described(cell, pattern) for cell in cells):
-                said = ", ".join(f"{key}={value}" for key, value in pattern.items())
-                raise ConfigError(f"exclude: no cell of the grid has {said}; `backbench plan --list` names all.")
+                values = ", ".join(f"{key}={value}" for key, value in pattern.items())
+                raise ConfigError(f"exclude: no combination has {values}; `backbench plan --list` names all.")
 
     def _described(self, cell: Cell, pattern: Mapping[str, Any]) -> bool:
         """Whether a cell has every value of a pattern, or one of its list of values; groups that are axes by the names
         of their options (chain: l2), everything else by its dotted key."""
         chosen = dict(text.split("=", 1) for text in cell.overrides)
-        own = {key: chosen.get(key) if key in self.groups else nodes.at(cell.config, key.split(".")) for key in pattern}
-        return all(own[key] in (want if isinstance(want, list) else [want]) for key, want in pattern.items())
+        has = {key: chosen.get(key) if key in self.groups else nodes.at(cell.config, key.split(".")) for key in pattern}
+        return all(has[key] in (want if isinstance(want, list) else [want]) for key, want in pattern.items())
 
     def _report(self, applied: Mapping[str, set[bool]], known: set[str]) -> None:
-        for key, found in applied.items():
-            if True not in found:
+        for key, applies in applied.items():
+            if True not in applies:
                 if key in self.named or not self._replaced(key):
                     raise self._unknown(key, known)
                 self.notices.append(f"{key} of the experiment belongs to none of these options and is left out")
-            elif False in found and key in self.named:
+            elif False in applies and key in self.named:
                 self.notices.append(f"{key} applies only to the options that have it")
 
     def _unknown(self, key: str, known: set[str]) -> ConfigError:
-        line = next((override.input_line for override in self.given if grammar.key_of(override) == key), "")
+        line = next((grammar.line_of(override) for override in self.given if grammar.key_of(override) == key), "")
         misplaced = None if names.is_key(key) else mistakes.misplaced(key, line)
         return misplaced or mistakes.unknown("override", key, nodes.beside(key, known), line)
 
@@ -246,36 +250,38 @@ class Expansion:
         """Whether the command line put other options in the place of those that the experiment names the key for."""
         return key.split(".")[0] in self.named
 
-    def _first(self, groups: list[_Axis]) -> dict:
+    def _first(self, groups: list[_Axis]) -> dict[str, Any]:
         return self._compose([*self.fixed, *(f"{axis.key}={axis.texts[0]}" for axis in groups)])
 
-    def _fragments(self, axis: _Axis, groups: list[_Axis]) -> list[dict[tuple, Any]]:
+    def _fragments(self, axis: _Axis, groups: list[_Axis]) -> list[dict[nodes.Path, Any]]:
         """What each option of a group changes against the first options of all groups: path -> value."""
         first = self._first(groups)
         options = ({**{other.key: other.texts[0] for other in groups}, axis.key: text} for text in axis.texts)
         lines = ([f"{key}={text}" for key, text in option.items()] for option in options)
         return [dict(nodes.difference(first, self._compose([*self.fixed, *line]))) for line in lines]
 
-    def _separable(self, fragments: Mapping[str, list[dict]], groups: list[_Axis]) -> bool:
+    def _separable(self, fragments: Mapping[str, list[dict[nodes.Path, Any]]], groups: list[_Axis]) -> bool:
         """Whether no two groups touch one path, no choice hangs on another, and Hydra agrees on the farthest cell."""
         if grammar.defaults_refer():
             return False
         touched = [{path for option in options for path in option} for options in fragments.values()]
-        for one, other in itertools.combinations(touched, 2):
-            if any(nodes.overlap(a, b) for a in one for b in other):
+        for paths, others in itertools.combinations(touched, 2):
+            if any(nodes.overlap(path, other) for path in paths for other in others):
                 return False
         last = [(axis, len(axis.texts) - 1) for axis in groups]
         chosen = [f"{axis.key}={axis.texts[i]}" for axis, i in last]
         return _merge(self._first(groups), fragments, last) == self._compose([*self.fixed, *chosen])
 
-    def _compose(self, overrides: Iterable[str]) -> dict:
+    def _compose(self, overrides: Iterable[str]) -> dict[str, Any]:
         key = tuple(overrides)
         if key not in self.composed:
             self.composed[key] = grammar.compose_one(key, resolve=False)
         return self.composed[key]
 
 
-def _merge(first: dict, fragments: Mapping[str, list[dict]], picks: Iterable[tuple[_Axis, int]]) -> dict:
+def _merge(
+    first: dict[str, Any], fragments: Mapping[str, list[dict[nodes.Path, Any]]], picks: Iterable[tuple[_Axis, int]]
+) -> dict[str, Any]:
     config = first
     for axis, i in picks:
         for path, value in fragments[axis.key][i].items():
@@ -283,7 +289,7 @@ def _merge(first: dict, fragments: Mapping[str, list[dict]], picks: Iterable[tup
     return config
 
 
-def _spread(config: dict, chosen: list[str], values: list[_Axis]) -> Iterator[Cell]:
+def _spread(config: dict[str, Any], chosen: list[str], values: list[_Axis]) -> Iterator[Cell]:
     """The cells of one combination of files: the product of the value axes that apply to it."""
     plain: set[int] = set()
     interpolation.literal(config, plain)

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose as hydra_compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backbench import paths
@@ -34,9 +34,14 @@ def compose_one(overrides: Sequence[str], resolve: bool = True) -> dict[str, Any
     """One configuration exactly as Hydra composes it (within an initialised Hydra)."""
     try:
         config = hydra_compose(ROOT, overrides=list(overrides))
-        return OmegaConf.to_container(config, resolve=resolve)
+        return mapping(config, resolve)
     except (HydraException, OmegaConfBaseException, RecursionError) as error:
         raise ConfigError(f"{mistakes.short(' '.join(overrides))}: {said(error)}") from error
+
+
+def mapping(config: DictConfig, resolve: bool) -> dict[str, Any]:
+    """A configuration as a plain mapping."""
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=resolve))  # of a DictConfig it is one
 
 
 def said(error: Exception) -> str:
@@ -107,6 +112,11 @@ def _swept(override: str) -> bool:
 def sweep_values(override: Override) -> Iterator[Any]:
     """The values of a sweep, typed."""
     return (Override._convert_value(value) for value in override.sweep_iterator())
+
+
+def line_of(override: Override) -> str:
+    """An override as it was typed."""
+    return override.input_line or ""
 
 
 def key_of(override: Override) -> str:

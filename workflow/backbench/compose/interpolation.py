@@ -13,22 +13,22 @@ from backbench.schema import ConfigError
 REFERENCE = re.compile(r"^\$\{([A-Za-z_][\w.]*)\}$")
 
 
-def literal(node: dict, found: set[int]) -> bool:
-    """Collect in `found` the identity of every mapping of `node` that holds no interpolation; says if `node` is one."""
-    inner = [literal(item, found) if isinstance(item, dict) else "${" not in str(item) for item in node.values()]
+def literal(node: dict[str, Any], plain: set[int]) -> bool:
+    """Add to `plain` the identity of every mapping of `node` without an interpolation; say whether `node` is one."""
+    inner = [literal(item, plain) if isinstance(item, dict) else "${" not in str(item) for item in node.values()]
     if all(inner):
-        found.add(id(node))
+        plain.add(id(node))
     return all(inner)
 
 
-def resolve(config: dict, plain: Collection[int]) -> dict:
+def resolve(config: dict[str, Any], plain: Collection[int]) -> dict[str, Any]:
     """`config` with its interpolations resolved; plain references are looked up here, all else by OmegaConf."""
     try:
         return _resolved(config, config, plain)
     except _NeedsOmegaConf:
         pass
     try:
-        return OmegaConf.to_container(OmegaConf.create(config), resolve=True)
+        return grammar.mapping(OmegaConf.create(config), resolve=True)
     except (OmegaConfBaseException, RecursionError) as error:
         raise ConfigError(f"an interpolation cannot be resolved: {grammar.said(error)}") from error
 
@@ -37,7 +37,7 @@ class _NeedsOmegaConf(Exception):
     """An interpolation that is more than a reference to another key."""
 
 
-def _resolved(node: Any, root: dict, plain: Collection[int], trail: tuple[str, ...] = ()) -> Any:
+def _resolved(node: Any, root: dict[str, Any], plain: Collection[int], trail: tuple[str, ...] = ()) -> Any:
     if isinstance(node, dict):
         if id(node) in plain:
             return node
@@ -52,7 +52,7 @@ def _resolved(node: Any, root: dict, plain: Collection[int], trail: tuple[str, .
     return node
 
 
-def _referenced(text: str, root: dict) -> Any:
+def _referenced(text: str, root: dict[str, Any]) -> Any:
     match = REFERENCE.match(text)
     if not match or not nodes.has(root, match[1]):
         raise _NeedsOmegaConf(text)

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -43,8 +44,8 @@ def with_option(word: str) -> list[str]:
 
 def ending_in(key: str) -> list[str]:
     """The dotted keys of all groups that end in `key`: ``dataset.root`` for ``root``."""
-    found = (f"{group}.{dotted}" for group, dotted in _dotted(paths.conf()))
-    return sorted({dotted for dotted in found if dotted.endswith(f".{key}")})
+    everywhere = (f"{group}.{dotted}" for group, dotted in _dotted(paths.conf()))
+    return sorted({dotted for dotted in everywhere if dotted.endswith(f".{key}")})
 
 
 @functools.cache
@@ -55,7 +56,7 @@ def _dotted(conf: Path) -> tuple[tuple[str, str], ...]:
 def _pairs(conf: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(conf.glob("*/*.yaml")):
         try:
-            tree = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+            tree: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
         except (OmegaConfBaseException, YAMLError, OSError):
             continue
         if path.parent.name != "experiment" and isinstance(tree, dict):

@@ -5,6 +5,8 @@ from typing import Any
 
 DELETED = object()
 
+Path = tuple[str, ...]
+
 
 def has(config: Any, dotted: str) -> bool:
     """Whether a dotted key is there."""
@@ -22,7 +24,7 @@ def at(config: Any, path: Iterable[str]) -> Any:
     return config
 
 
-def put(config: dict, path: tuple[str, ...], value: Any) -> dict:
+def put(config: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     """A copy of `config` with one path set; what is not on the path is shared."""
     key, *rest = path
     copy = dict(config)
@@ -35,7 +37,7 @@ def put(config: dict, path: tuple[str, ...], value: Any) -> dict:
     return copy
 
 
-def merge_in(config: dict, path: tuple[str, ...], value: Any) -> dict:
+def merge_in(config: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     """`config` with a value set; a mapping is merged into the one that is there, as Hydra does."""
     if not isinstance(value, dict) or not isinstance(at(config, path), dict):
         return put(config, path, value)
@@ -51,12 +53,12 @@ def without(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
 
 def flat_keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
     """All dotted keys of a tree."""
-    found = []
+    keys = []
     for key, value in config.items():
-        found.append(prefix + key)
+        keys.append(prefix + key)
         if isinstance(value, dict):
-            found.extend(flat_keys(value, f"{prefix}{key}."))
-    return found
+            keys.extend(flat_keys(value, f"{prefix}{key}."))
+    return keys
 
 
 def beside(key: str, known: Iterable[str]) -> list[str]:
@@ -64,13 +66,13 @@ def beside(key: str, known: Iterable[str]) -> list[str]:
     place = key
     while place:
         place = place.rpartition(".")[0]
-        found = sorted(other for other in known if other.rpartition(".")[0] == place and other != "sweep")
-        if found:
-            return found
+        neighbours = sorted(other for other in known if other.rpartition(".")[0] == place and other != "sweep")
+        if neighbours:
+            return neighbours
     return []
 
 
-def difference(old: Any, new: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
+def difference(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """The paths at which two trees differ, and what `new` has there (`DELETED` where it has nothing)."""
     if isinstance(old, dict) and isinstance(new, dict) and (path == () or (old and new)):
         for key in old.keys() | new.keys():
@@ -79,6 +81,6 @@ def difference(old: Any, new: Any, path: tuple = ()) -> Iterator[tuple[tuple, An
         yield path, new
 
 
-def overlap(one: tuple, other: tuple) -> bool:
-    """Whether one path lies within the other."""
-    return one[: len(other)] == other[: len(one)]
+def overlap(path: Path, other: Path) -> bool:
+    """Whether one of two paths lies within the other."""
+    return path[: len(other)] == other[: len(path)]

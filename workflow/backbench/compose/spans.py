@@ -28,8 +28,8 @@ def fault(piece: str) -> tuple[str, str] | None:
     >>> fault("2-15")
     ('is no number', '2..15')
     """
-    if RANGE.fullmatch(piece):
-        return _of_range(*RANGE.fullmatch(piece).groups())
+    if match := RANGE.fullmatch(piece):
+        return _of_range(match[1], match[2])
     if match := MEANT.fullmatch(piece):
         return "is not a number", "..".join(
             sorted(match.groups(), key=int) if _short(*match.groups()) else match.groups()

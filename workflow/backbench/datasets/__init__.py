@@ -1,22 +1,24 @@
 """Dataset plugins (layer 1): where a collection of images and its labels come from.
 
-A plugin module has ``Params``, ``UNHASHED`` (the names of options that are paths), ``describe(params)`` for planning,
-``fingerprint(params, reading)`` and ``load(params, context)``.
+A plugin is a module that satisfies :class:`Plugin`; :func:`plugin` loads one by name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
 
+from backbench import plugins
 from backbench.schema import Range
 
 if TYPE_CHECKING:
     import numpy as np
 
     from backbench.images.policy import Image
+    from backbench.stage import Context
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+# The names of the splits, in the order of their codes.
 PARTS = ("train", "validation", "test")
 Share = Annotated[float, Range(low=0.0, high=1.0)]
 NO_TEST_SHARE = 0.2
@@ -24,12 +26,12 @@ NO_TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Split:
-    """How a collection is divided, always stratified by class.
+    """How a collection is divided into training, validation and test splits, always stratified by class.
 
-    ``auto`` is ``given`` for a collection that brings its own parts, else ``random``; planning settles it before
-    anything is hashed. ``given`` keeps the collection's own parts; where it has no validation part, the fraction
-    `validation` of its training part is drawn. ``random`` draws the fractions `validation` and `test` of everything.
-    With ``given``, `test` has no effect and therefore always the same value, so that it makes no difference to a hash.
+    ``auto`` becomes ``given`` for a collection that brings its own splits, else ``random``; planning decides that
+    before anything is hashed. ``given`` keeps the collection's own splits; if it has no validation split, the fraction
+    `validation` of its training split is drawn. ``random`` draws the fractions `validation` and `test` of all images.
+    With ``given``, `test` has no effect; it is set to a fixed value so that it does not change the hash.
     """
 
     source: Literal["auto", "given", "random"]
@@ -37,7 +39,7 @@ class Split:
     test: Share
 
     def settled(self, given: bool) -> "Split":
-        """The same with ``auto`` resolved for a collection that brings its own parts, or does not."""
+        """The same with ``auto`` resolved; `given` says whether the collection brings its own splits."""
         return replace(self, source="given" if given else "random") if self.source == "auto" else self
 
     def __post_init__(self) -> None:
@@ -52,8 +54,8 @@ UNREAD = bytes(32)
 class Reading:
     """How the files of a collection are read for the first time.
 
-    `progress` is told how many are done of those that have to be read. The pixels that `policies` make of each are kept
-    below `store`, so that no file has to be decoded for the features again.
+    `progress` is called with the number of files read so far and the number to read. The pixels that each of `policies`
+    prepares are cached below `store`, so that no file has to be decoded again for the features.
     """
 
     progress: Callable[[int, int], None] = lambda done, total: None
@@ -63,15 +65,15 @@ class Reading:
 
 @dataclass(frozen=True)
 class Description:
-    """What planning knows about a collection; `digest` is None while nobody has fingerprinted it.
+    """What planning knows about a collection; `digest` is None until it has been fingerprinted.
 
-    `counts` are the images of the training, validation and test part; `classes` is None without labels. A collection
-    of embeddings alone has no `images`, and `width` is their number of columns. `notice` is what the user should know.
-    `understood` says in sentences what the collection is taken for, `given` whether it brings its own split. `files`
-    are the names of its images in its own order, before any draw. Of files, `root` is the folder where they are now,
-    `excluded` gives the reason of each file there that is no image of the collection, and `keys` are the digests that
-    the images are known by (see ``images.reading.key_of``); ``UNREAD`` stands for each of the `unread` ones.
-    `older` says that a version read them that told files by the digest of their pixels.
+    `counts` are the numbers of training, validation and test images; `classes` is None without labels. A collection of
+    embeddings has no `images`, and `width` is its number of columns. `notice` is something the user should know.
+    `understood` says in sentences how the collection was understood, `given` whether it brings its own splits. `files`
+    are the names of all images in the collection's own order, before any draw. For files, `root` is the folder where
+    they are now, `excluded` maps each file there that is not an image of the collection to the reason, and `keys` are
+    the digests that identify the images (see ``images.reading.key_of``), with ``UNREAD`` for each of the `unread` ones.
+    `older` says that they were last read by a version that identified files by the digest of their pixels.
     """
 
     n: int
@@ -95,13 +97,14 @@ class Description:
 class Collection:
     """A loaded collection: the drawn images in their final order, as pixels, as files under `root`, or as embeddings.
 
-    `split` holds 0, 1, 2 for training, validation and test; `digest` is the content digest of the whole source; `rows`
-    (n,) int64 are the places of the drawn images in the source's own order, which has `total`; both are always set. Of
-    files, `file_digests` (n, 32) are the SHA-256 of their bytes, `contents` (n, 32) are equal for images of equal
-    pixels, `phashes` (n,) uint64 are the perceptual hashes (0: too little structure for one), `spreads` (n,) float32
-    the deviation of the grey values of those without structure, `sizes` (n, 2) int32 width and height, `modes` the
-    colour modes as stored.
-    `embeddings` (n, d) float32 are those of a collection without images; `info` is plain JSON for the record.
+    `split` (n,) uint8 holds 0, 1, 2 for training, validation and test, `labels` (n,) int64 the classes; `pixels` are
+    (n, h, w) or (n, h, w, c) uint8. `digest` is the content digest of the whole source. `rows` (n,) int64 are the
+    positions of the drawn images in the source, which has `total`; both are always set. For files, `file_digests`
+    (n, 32) uint8 are the SHA-256 of their bytes, `contents` (n, 32) uint8 are equal for images of equal pixels,
+    `phashes` (n,) uint64 are the perceptual hashes (0: not enough structure for one), `spreads` (n,) float32 the
+    standard deviations of the grey values of images without structure (else NaN), `sizes` (n, 2) int32 width and
+    height, `modes` the colour modes as stored. `embeddings` (n, d) float32 are those of a collection without images;
+    `info` is plain JSON for the record.
     """
 
     digest: str
@@ -121,3 +124,41 @@ class Collection:
     sizes: "np.ndarray | None" = None
     modes: Sequence[str] | None = None
     embeddings: "np.ndarray | None" = None
+
+
+@runtime_checkable
+class Plugin(Protocol):
+    """What a module in this package offers. `params` is an instance of its own ``Params``."""
+
+    @property
+    def Params(self) -> type[Any]:
+        """A frozen dataclass of the options; it has at least ``digest``, ``sample``, ``seed`` and ``split``."""
+
+    @property
+    def UNHASHED(self) -> tuple[str, ...]:
+        """The options that only say where the data is, and stay out of the hash."""
+
+    def describe(self, params: Any) -> Description:
+        """What planning needs to know; cheap, and fetches nothing."""
+
+    def fingerprint(self, params: Any, reading: Reading) -> str:
+        """The digest of the content; may fetch and read everything."""
+
+    def load(self, params: Any, context: "Context") -> Collection:
+        """The drawn and divided collection, checked against the digest in `params`."""
+
+
+def plugin(name: str) -> Plugin:
+    """The dataset plugin `name`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such plugin; it lists those that exist.
+    TypeError
+        If the module does not satisfy :class:`Plugin`.
+    """
+    module = plugins.load("dataset", name)
+    if not isinstance(module, Plugin):
+        raise TypeError(f"{module.__name__} is not a dataset plugin; see backbench.datasets.Plugin.")
+    return module

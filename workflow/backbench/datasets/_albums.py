@@ -1,13 +1,13 @@
-"""Folders that sort photographs and say nothing of what they show (layer 1, standard library only).
+"""Folders that sort photographs without saying what they show (layer 1, standard library only).
 
-Dates and camera folders are no classes. Folders of a phone, some years among other names, and numbered pieces of
-one collection may be either, and are refused.
+Dates and camera folders are not classes. The folders of a phone, years among other names, and numbered pieces of one
+collection may or may not be classes, so they are refused.
 """
 
 import re
 from collections.abc import Sequence
 
-from backbench.datasets import TEST, TRAIN, _parts
+from backbench.datasets import TEST, TRAIN, _split_names
 from backbench.datasets._folders import Level
 from backbench.datasets._listing import Listing
 from backbench.datasets._readings import AS_CLASSES, IMAGE_WORDS, WITHOUT_CLASSES, two_ways, typed, unlabelled
@@ -22,9 +22,9 @@ YEAR_FIRST = rf"{YEAR}(?:[-_. ]?{MONTH}(?:[-_. ]?{DAY})?|[-_. ]+{NAMED_MONTH})?"
 DAY_FIRST = rf"{DAY}[-_. ](?:{MONTH}|{MONTH_NAME})[-_. ]{YEAR}"
 DATE = re.compile(rf"(?:photos from )?(?:{YEAR_FIRST}|{DAY_FIRST}|{NAMED_MONTH})(?:[-_. ]+\D.*)?", re.IGNORECASE)
 BARE_DATE = re.compile(rf"{YEAR_FIRST}|{DAY_FIRST}|{NAMED_MONTH}|{MONTH}(?:[-_. ]{DAY})?|{DAY}", re.IGNORECASE)
-# A year among other names; months may be the names of people.
+# Certainly a date, also among other names; months may be the names of people.
 SURE_DATE = re.compile(rf"(?:photos from )?{YEAR_FIRST}|{DAY_FIRST}", re.IGNORECASE)
-# As the standard for the file systems of cameras names them: a number and five letters.
+# Named by the file system standard of cameras: a number and five letters.
 CAMERA = re.compile(
     r"dcim|\d{3}(?:apple|canon|nikon|nd\d{3}|ncd\d\d|msdcf|_pana|olymp|gopro|media|_fuji|casio|photo|sscam|andro|pentx|ricoh|sigma"
     r"|leica|hasbl|g?drive|eos\w\w|_\d{4})",
@@ -46,7 +46,7 @@ DATES = ("dates, not classes", WITHOUT_CLASSES)
 
 
 def dates(level: Level) -> Listing | None:
-    """Years, days and camera folders, which say when or with what a picture was taken and not what it shows."""
+    """Years, days and camera folders: they say when or with what a picture was taken, not what it shows."""
     names = list(level.folders)
     inner = {name for path in level.paths for name in path.parts[level.depth : -1]}
     if all(map(CAMERA.fullmatch, names)):
@@ -62,7 +62,7 @@ def dates(level: Level) -> Listing | None:
 
 
 def phone(level: Level) -> Listing | None:
-    """Folders that a phone and its apps make."""
+    """Folders that a phone and its apps create."""
     named = [name for name in level.folders if PHONE.fullmatch(name) or CAMERA.fullmatch(name)]
     if len(named) < 2:
         return None
@@ -70,18 +70,21 @@ def phone(level: Level) -> Listing | None:
 
 
 def pieces(level: Level) -> Listing | None:
-    """Folders that differ in a number alone, as the pieces or folds of one collection, and parts that are no split."""
+    """Folders that differ only in a number, such as pieces or folds of one collection, and names that are all of one
+    split."""
     names = sorted(level.folders)
-    if len(names) < 2 or not (_are_numbered(names) or all(_parts.of_name(name) is not None for name in names)):
+    if len(names) < 2 or not (_are_numbered(names) or all(_split_names.of_name(name) is not None for name in names)):
         return None
     inner = any(inner for _, inner in level.within.values())
-    classes = [("pieces of one collection, with classes in them", typed(dict.fromkeys(names, TRAIN)))] if inner else []
-    parts = ("parts of a split, for example", typed({**dict.fromkeys(names[:-1], TRAIN), names[-1]: TEST}))
-    raise two_ways(level, ("pieces of one collection, without classes", WITHOUT_CLASSES), *classes, parts, AS_CLASSES)
+    classes = (
+        [("pieces of one collection, each with class folders", typed(dict.fromkeys(names, TRAIN)))] if inner else []
+    )
+    splits = ("training and test splits, for example", typed({**dict.fromkeys(names[:-1], TRAIN), names[-1]: TEST}))
+    raise two_ways(level, ("pieces of one collection, without classes", WITHOUT_CLASSES), *classes, splits, AS_CLASSES)
 
 
 def shards(level: Level) -> Listing | None:
-    """Folders by the first digits of the identifiers that their files are called by, as programs keep photographs."""
+    """Folders named after the first digits of the identifiers of their files, as photo programs store them."""
     if len(level.folders) < 2 or not all(map(SHARD.fullmatch, level.folders)):
         return None
     for name, paths in level.folders.items():

@@ -1,46 +1,46 @@
 """Which images of a collection have equal pixels, though their files differ (layer 1).
 
-Small images are decoded whole when they are read, so that the digest of their pixels tells. A photograph that was
-decoded at a scale is decoded whole, once, where another one may be the same: they have the same size and sketch, or
-one of them is of a format that has no scales and both agree in size and perceptual hash.
+Small images are decoded at full size when they are read, so the digest of their pixels decides. A photograph that was
+decoded at a reduced scale is decoded at full size, once, if another image may be the same: if both have the same size
+and sketch, or if the other is of a format without scales and both agree in size and perceptual hash.
 """
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from backbench.datasets._registry import Found
+from backbench.datasets._registry import Facts
 from backbench.images import reading
 from backbench.images.bounds import Unreadable
 from backbench.images.phash import NO_STRUCTURE
 
-# Bits of the perceptual hash that may differ between a photograph at a scale and the same pixels at full size: up to 8
-# were seen of pictures with little contrast. Where one of the two has no structure, any number may.
+# Bits of the perceptual hash that may differ between a photograph at a reduced scale and the same pixels at full size:
+# up to 8 were seen, in pictures with little contrast. If one of the two has no structure, any number may differ.
 NEAR = 12
 
 
-def key(facts: Found) -> str:
+def key(facts: Facts) -> str:
     """The same text for images of equal pixels."""
     if facts["reduction"] == 1:
         return facts["pixels"]
     return facts.get("whole") or facts["sha256"]
 
 
-def unconfirmed(files: Mapping[str, Found]) -> set[str]:
-    """The files that have to be decoded whole before their keys tell; an empty set where none has to."""
+def unconfirmed(files: Mapping[str, Facts]) -> set[str]:
+    """The files that have to be decoded at full size before their keys can be compared."""
     readable = {path: facts for path, facts in files.items() if "phash" in facts}
     reduced = {path: facts for path, facts in readable.items() if facts["reduction"] > 1}
     candidates = {*_equal_at_scale(reduced), *_in_two_formats(readable, reduced)}
     return {path for path in candidates if "whole" not in reduced[path]}
 
 
-def confirmed(root: Path, files: Mapping[str, Found], bits: int | None) -> dict[str, Found]:
-    """The files that had to be decoded whole, with the digest of all their pixels.
+def confirmed(root: Path, files: Mapping[str, Facts], bits: int | None) -> dict[str, Facts]:
+    """The files that had to be decoded at full size, with the digest of all their pixels.
 
-    A file that has changed meanwhile keeps the key of its bytes: whoever reads it next finds that out. One that the
-    machine could not read now is tried again the next time.
+    A file that has changed in the meantime keeps its digest of bytes as key; the next reader notices the change. A file
+    that could not be read for want of memory or another resource is tried again the next time.
     """
     digests: dict[str, str | None] = {}
-    more: dict[str, Found] = {}
+    more: dict[str, Facts] = {}
     for path in sorted(unconfirmed(files)):
         facts = files[path]
         if facts["sha256"] not in digests:
@@ -51,7 +51,7 @@ def confirmed(root: Path, files: Mapping[str, Found], bits: int | None) -> dict[
 
 
 def _whole(path: Path, sha256: str, bits: int | None) -> str | None:
-    """The digest of all pixels, or of the bytes of a file that has changed; None where the machine could not say."""
+    """The digest of all pixels, or that of the bytes of a file that has changed; None if it could not be read now."""
     try:
         return reading.whole_digest(path, sha256, bits) or sha256
     except Unreadable:
@@ -60,9 +60,9 @@ def _whole(path: Path, sha256: str, bits: int | None) -> str | None:
         return None
 
 
-def _equal_at_scale(reduced: Mapping[str, Found]) -> Iterator[str]:
-    """Photographs with the size and the sketch of one of other bytes."""
-    groups: dict[tuple, dict[str, list[str]]] = {}
+def _equal_at_scale(reduced: Mapping[str, Facts]) -> Iterator[str]:
+    """Photographs with the size and the sketch of one that has other bytes."""
+    groups: dict[tuple[str | int, ...], dict[str, list[str]]] = {}
     for path, facts in reduced.items():
         place = (facts["pixels"], *facts["sides"])
         groups.setdefault(place, {}).setdefault(facts["sha256"], []).append(path)
@@ -71,8 +71,8 @@ def _equal_at_scale(reduced: Mapping[str, Found]) -> Iterator[str]:
             yield from (path for paths in by_bytes.values() for path in paths)
 
 
-def _in_two_formats(readable: Mapping[str, Found], reduced: Mapping[str, Found]) -> Iterator[str]:
-    """Photographs at a scale that look like an image of the same size that was decoded whole."""
+def _in_two_formats(readable: Mapping[str, Facts], reduced: Mapping[str, Facts]) -> Iterator[str]:
+    """Photographs at a reduced scale that look like an image of the same size that was decoded at full size."""
     sizes = {tuple(facts["sides"]) for facts in reduced.values()}
     whole: dict[tuple[int, int], list[int]] = {}
     for path, facts in readable.items():

@@ -1,9 +1,9 @@
 """Archives, unpacked once (layer 1): ``downloads/archives/<first 12 digits of the checksum>/``.
 
-Beside the ``files`` lies a marker with the whole checksum, the links that were left out and what was understood. The
-folder appears whole, by one rename; a lock of the operating system keeps a second process from doing the same work, and
-what a killed one left behind is cleared by the next. A downloaded archive is removed when its files are there; a given
-one is never touched.
+Beside the folder ``files`` is a marker with the whole checksum, the links that were left out, and notes for the user.
+The folder appears complete, by one rename. A lock of the operating system keeps a second process from doing the same
+work, and what a killed process left behind is removed by the next one. A downloaded archive is removed after
+unpacking; an archive of the user's is never touched.
 """
 
 import json
@@ -26,21 +26,21 @@ from backbench.schema import ConfigError, nearest
 log = logging.getLogger(__name__)
 
 FILES, MARKER = "files", "unpacked.json"
-FORMAT = 2  # 1 left out all links, and read all names without a stated encoding as cp437
+FORMAT = 2  # format 1 left out all links, and read all names without a stated encoding as cp437
 Fill = Callable[[Path], Unpacked]
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The files of an archive, the links in it that were left out, each with its reason, and what was understood."""
+    """The files of an archive, the links that were left out with the reason of each, and notes for the user."""
 
     folder: Path
     skipped: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
 
-def found(known: str, downloads: Path) -> Tree | None:
-    """What was unpacked from the archive with the checksum `known` (``sha256:...``, ``md5:...``), if it is there."""
+def existing(known: str, downloads: Path) -> Tree | None:
+    """What was unpacked earlier from the archive with the checksum `known` (``sha256:...``, ``md5:...``), or None."""
     place = _place(known, downloads)
     try:
         marker = json.loads((place / MARKER).read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def from_file(archive: Path, known: str, downloads: Path, limits: Limits) -> Tre
 
 
 def from_url(url: str, known: str, downloads: Path, limits: Limits) -> Tree:
-    """The files of the archive behind an address, fetched where needed.
+    """The files of the archive at an address, fetched if needed.
 
     Raises
     ------
@@ -69,29 +69,29 @@ def from_url(url: str, known: str, downloads: Path, limits: Limits) -> Tree:
         try:
             _download.fetch(url, known, target, limits.size)
         except _fetch.FetchError as error:
-            raise ConfigError(f"{error}. Or fetch it yourself, and give dataset.archive=PATH.") from error
+            raise ConfigError(f"{error}. Alternatively, download it yourself and give dataset.archive=PATH.") from error
         return _unpack.unpack(target, folder, limits)
 
     target = _place(known, downloads).with_suffix(".archive")
-    there = tree(known, downloads, fill)
+    unpacked = tree(known, downloads, fill)
     target.unlink(missing_ok=True)
-    return there
+    return unpacked
 
 
 def tree(known: str, downloads: Path, fill: Fill) -> Tree:
-    """What `fill` writes into the folder that it is given, kept under the checksum `known`."""
+    """What `fill` writes into the folder that it is given, stored under the checksum `known`."""
     place = _place(known, downloads)
     make_folder(place.parent)
     with filelock.FileLock(place.with_suffix(".lock"), mode=0o664):
-        there = found(known, downloads)
-        if there is None:
+        unpacked = existing(known, downloads)
+        if unpacked is None:
             _clear(place)
             log.info("unpacking into %s", place)
             _fetch.into(place, lambda work: _filled(work, known, fill))
-            there = found(known, downloads)
-    if there is None:
-        raise ConfigError(f"{place} is not what was unpacked; remove it and try again.")
-    return there
+            unpacked = existing(known, downloads)
+    if unpacked is None:
+        raise ConfigError(f"{place} does not hold what was unpacked; remove it and try again.")
+    return unpacked
 
 
 def checksum(archive: Path, given: str | None, where: str = "dataset.archive") -> str:
@@ -111,7 +111,7 @@ def checksum(archive: Path, given: str | None, where: str = "dataset.archive") -
 
 
 def enter(folder: Path) -> Path:
-    """The first folder on the way down that holds more than one other folder, or images."""
+    """The first folder on the way down that holds images, or more than one folder."""
     return folder / _folders.wrapper(_listing.walk(folder)[0], folder)
 
 
@@ -125,12 +125,12 @@ def holding(folder: Path, fits: Callable[[Path], bool]) -> Path | None:
 
 
 def choose(tree_root: Path, wanted: str | None) -> Path:
-    """The folder `wanted` of an archive, or the one that :func:`enter` finds.
+    """The folder `wanted` of an archive, or else the one that :func:`enter` finds.
 
     Raises
     ------
     ConfigError
-        If there is none of that name; it lists those that are there.
+        If there is no folder of that name; it lists those that exist.
     """
     entered = enter(tree_root)
     if wanted is None:
@@ -140,10 +140,12 @@ def choose(tree_root: Path, wanted: str | None) -> Path:
     for place in (tree_root / wanted, entered / wanted):
         if place.is_dir():
             return place
-    there = sorted(str(item.relative_to(tree_root)) for item in entered.iterdir() if item.is_dir())
-    near = nearest(wanted, there)
+    folders = sorted(str(item.relative_to(tree_root)) for item in entered.iterdir() if item.is_dir())
+    near = nearest(wanted, folders)
     hint = f" Did you mean {near}?" if near else ""
-    raise ConfigError(f"dataset.folder: the archive has no folder {wanted!r}; allowed: {', '.join(there[:24])}.{hint}")
+    raise ConfigError(
+        f"dataset.folder: the archive has no folder {wanted!r}; allowed: {', '.join(folders[:24])}.{hint}"
+    )
 
 
 def _place(known: str, downloads: Path) -> Path:
@@ -160,7 +162,7 @@ def _filled(work: Path, known: str, fill: Fill) -> None:
 
 
 def _is_outdated(marker: Mapping[str, Any], files: Path) -> bool:
-    """Whether what older code unpacked could differ today: it has links, or names that may be another code page's."""
+    """Whether today's code could unpack it differently: it has links, or names that may be of another code page."""
     return marker.get("format", 1) < FORMAT and (bool(marker["skipped"]) or any(map(_may_be_garbled, _names(files))))
 
 
@@ -178,14 +180,15 @@ def _may_be_garbled(name: str) -> bool:
 
 
 def _clear(place: Path) -> None:
-    """Remove what a killed process left behind; the lock says that there is no other."""
-    for left in (place, *place.parent.glob(f".{place.name}-*")):
-        shutil.rmtree(left, ignore_errors=True)
+    """Remove what a killed process left behind; the lock guarantees that no other is at work."""
+    for folder in (place, *place.parent.glob(f".{place.name}-*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remembered(archive: Path) -> str:
-    archive, about = archive.absolute(), archive.stat()
-    stamp = [str(archive), about.st_size, about.st_mtime_ns]
+    """SHA-256 of a file, from memory if its path, size and modification time are the same."""
+    archive, status = archive.absolute(), archive.stat()
+    stamp = [str(archive), status.st_size, status.st_mtime_ns]
     memory = paths.results() / "fingerprints" / "archives" / f"{hashing.short(hashing.digest(str(archive)))}.json"
     try:
         known = json.loads(memory.read_text(encoding="utf-8"))

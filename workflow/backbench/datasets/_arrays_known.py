@@ -1,4 +1,4 @@
-"""Known collections that come as arrays of pixels (layer 1): official counts, decoded content, a digest over it."""
+"""Known collections that come as arrays of pixels (layer 1): official counts, decoded pixels and their digest."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from backbench import hashing, paths
-from backbench.datasets import Collection, Description, Reading, Split, _known, _split
+from backbench.datasets import PARTS, Collection, Description, Reading, Split, _known, _split
 from backbench.datasets._known import Known
 from backbench.datasets._mnist_like import content_digest
 from backbench.files import write_text
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Params:
     """Options of every known collection of arrays. `root` is a folder, `archive` an archive that holds it.
 
-    `digest` is over the decoded pixels and labels; planning fills it in, and given by hand, it pins the content.
+    `digest` covers the decoded pixels and labels; planning fills it in, and given by hand, it pins the content.
     """
 
     root: str | None
@@ -35,9 +35,9 @@ class Params:
 
 @dataclass(frozen=True)
 class ArrayCollection:
-    """One collection: its classes, the official images of each class by part, and how its folder is decoded.
+    """One collection: its classes, the official number of images per class in each split, and how it is decoded.
 
-    `decode` gives pixels (n, h, w, c) uint8 and labels (n,) int64 of one part; `files` lists what it reads.
+    `decode` gives pixels (n, h, w, c) uint8 and labels (n,) int64 of one split; `files` lists what it reads.
     """
 
     known: Known
@@ -53,7 +53,7 @@ class ArrayCollection:
         return Description(sum(counts), len(self.names), params.digest or self._remembered(params), counts)
 
     def fingerprint(self, params: Params, reading: Reading) -> str:
-        """The pinned digest, else that of the content, which is fetched and decoded unless it is as it was."""
+        """The pinned digest, else that of the content, which is fetched and decoded unless it has not changed."""
         n = sum(self.per_class.values()) * len(self.names)
         digest = params.digest or self._remembered(params)
         if digest is None:
@@ -65,7 +65,7 @@ class ArrayCollection:
         return digest
 
     def load(self, params: Params, context: Context) -> Collection:
-        """Fetch where needed, decode, verify, draw and split.
+        """Fetch if needed, decode, verify, draw and split.
 
         Raises
         ------
@@ -77,9 +77,10 @@ class ArrayCollection:
         folder = _known.fetch(self.known, params.root, params.archive, context.downloads).folder
         pixels, labels, parts = self._decoded(folder)
         digest = content_digest(pixels, labels)
-        if params.digest not in (None, digest):
+        if params.digest is not None and params.digest != digest:
             raise ConfigError(
-                f"{folder}: content {hashing.short(digest)}, not {hashing.short(params.digest)} as planned or pinned."
+                f"{folder}: its content is {hashing.short(digest)}, not {hashing.short(params.digest)} as planned or "
+                "pinned."
             )
         rows, split = _split.sample_and_split(parts, labels, len(labels), params.sample, params.seed, params.split)
         return Collection(
@@ -94,21 +95,22 @@ class ArrayCollection:
         )
 
     def _decoded(self, folder: Path) -> tuple["np.ndarray", "np.ndarray", "np.ndarray"]:
-        """Pixels, labels and parts of all images, held against the official counts."""
+        """Pixels (n, h, w, c), labels (n,) and splits (n,) uint8 of all images, checked against the official counts."""
         import numpy as np
 
         pixels, labels = zip(*(self.decode(folder, part) for part in self.per_class), strict=True)
-        for (part, n), found in zip(self.per_class.items(), labels, strict=True):
-            counts = np.bincount(found, minlength=len(self.names)).tolist()
+        for (part, n), labels_of_part in zip(self.per_class.items(), labels, strict=True):
+            counts = np.bincount(labels_of_part, minlength=len(self.names)).tolist()
             if counts != [n] * len(self.names):
                 raise ConfigError(
-                    f"{folder} is not {self.known.title} as it is published: part {part} has {counts} images by class."
+                    f"{folder} is not {self.known.title} as published: the {PARTS[part]} split has {counts} images by "
+                    "class."
                 )
-        parts = np.repeat(list(self.per_class), [len(found) for found in labels]).astype(np.uint8)
+        parts = np.repeat(list(self.per_class), [len(labels_of_part) for labels_of_part in labels]).astype(np.uint8)
         return np.concatenate(pixels), np.concatenate(labels), parts
 
     def _remembered(self, params: Params) -> str | None:
-        """The digest of files that have not changed since it was taken."""
+        """The digest of the content, if the files have not changed since it was computed."""
         place = _known.find(self.known, params.root, params.archive, paths.downloads())
         if place is None:
             return None
@@ -119,7 +121,7 @@ class ArrayCollection:
             return None
 
     def _stamps(self, folder: Path) -> list[Any]:
-        return [[path.name, (about := path.stat()).st_size, about.st_mtime_ns] for path in self.files(folder)]
+        return [[path.name, (status := path.stat()).st_size, status.st_mtime_ns] for path in self.files(folder)]
 
 
 def _memory(folder: Path) -> Path:

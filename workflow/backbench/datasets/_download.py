@@ -1,18 +1,22 @@
-"""Downloads that go on where they broke off (layer 1): pooch, with a downloader of our own.
+"""Downloads that resume after an interruption (layer 1): pooch, with a downloader of our own.
 
-Source: pooch (https://www.fatiando.org/pooch) names, checks and renames the file. Its own downloader starts every time
-anew; :class:`Resuming` keeps what came in a ``.part`` file and asks the server for the rest (RFC 9110, section 14).
+Source: pooch (https://www.fatiando.org/pooch) names, checks and renames the file. Its own downloader always starts from
+the beginning; :class:`Resuming` keeps what has arrived in a ``.part`` file and asks the server for the rest (RFC 9110,
+section 14).
 """
 
 import logging
 import time
 import urllib.parse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backbench.datasets._fetch import STALL_SECONDS, FetchError
 from backbench.files import make_folder
 from backbench.schema import ConfigError, refuse
+
+if TYPE_CHECKING:
+    from requests import Response
 
 log = logging.getLogger(__name__)
 
@@ -23,23 +27,23 @@ MIB = 1 << 20
 
 
 class _Broken(OSError):
-    """A transfer that broke off and can go on."""
+    """A transfer that was interrupted and can be resumed."""
 
 
 def fetch(url: str, known: str, target: Path, most: int | None = None) -> Path:
-    """The file behind `url` at `target`, whole and checked, fetched unless it is there.
+    """The file at `url`, stored as `target` and checked; fetched unless it is there already.
 
     Parameters
     ----------
     known
         ``sha256:...`` or ``md5:...`` of the file, as pooch writes it.
     most
-        The most bytes that are accepted.
+        The largest number of bytes that is accepted.
 
     Raises
     ------
     ConfigError
-        If the address is none of http or https, or the file has another checksum (which is in the message).
+        If the address is not of http or https, or the file has another checksum (which the message gives).
     FetchError
         If the server cannot be reached, refuses, or stalls.
     """
@@ -51,17 +55,17 @@ def fetch(url: str, known: str, target: Path, most: int | None = None) -> Path:
     except _Differs as error:
         if not first.resumed:
             raise
-        log.warning("%s; what was there already may be of another version: fetching all of it", error)
+        log.warning("%s; the first part may be of another version: fetching the whole file again", error)
         return _retrieve(url, known, target, Resuming(first.part, most))
 
 
 def check_address(url: str) -> None:
-    """Refuse what is no address of a web server.
+    """Refuse what is not the address of a file on a web server.
 
     Raises
     ------
     ConfigError
-        With a hint to ``dataset.archive`` for a file.
+        It points to ``dataset.archive`` for a local file.
     """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "file" or not parts.scheme:
@@ -71,7 +75,7 @@ def check_address(url: str) -> None:
 
 
 def shown(url: str) -> str:
-    """An address without a user's name and password, for logs and records."""
+    """An address without user name and password, for logs and records."""
     parts = urllib.parse.urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
@@ -89,7 +93,7 @@ def _retrieve(url: str, known: str, target: Path, downloader: "Resuming") -> Pat
     except ValueError as error:
         if isinstance(error, ConfigError):
             raise
-        raise _Differs(f"{shown(url)}: its checksum is {downloader.found(known)}, not {known}.") from error
+        raise _Differs(f"{shown(url)}: its checksum is {downloader.checksum(known)}, not {known}.") from error
 
 
 class Resuming:
@@ -100,7 +104,7 @@ class Resuming:
         self.resumed = False
         self._checksums: dict[str, str] = {}
 
-    def __call__(self, url: str, output_file: Any, pooch: Any, check_only: bool = False) -> None:
+    def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
         left = ATTEMPTS
         while True:
             before = self._size()
@@ -111,13 +115,13 @@ class Resuming:
                 left = ATTEMPTS if self._size() > before else left - 1
                 if not left:
                     raise FetchError(f"{shown(url)}: {error}") from error
-                log.warning("%s broke off at %s (%s); going on", shown(url), _mib(self._size()), error)
+                log.warning("%s: interrupted at %s (%s); resuming", shown(url), _mib(self._size()), error)
                 time.sleep(PAUSE_SECONDS * 2 ** (ATTEMPTS - left - 1) if left < ATTEMPTS else PAUSE_SECONDS)
         self._checksums = _checksums(self.part)
         self.part.replace(output_file)
 
-    def found(self, known: str) -> str:
-        """The checksum of what came, of the kind of `known`."""
+    def checksum(self, known: str) -> str:
+        """The checksum of the downloaded file, of the kind of `known`."""
         kind = known.partition(":")[0]
         return f"{kind}:{self._checksums.get(kind, 'unknown')}"
 
@@ -125,77 +129,80 @@ class Resuming:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _rest(self, url: str) -> None:
-        """One request for what is missing."""
+        """One request for the missing bytes."""
         import requests
         import urllib3
 
         have = self._size()
-        # Without identity, a server may pack the archive once more, and ranges would count packed bytes.
+        # Without identity, a server may compress the archive again, and ranges would count compressed bytes.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         try:
-            with requests.get(url, headers=headers, stream=True, timeout=STALL_SECONDS) as answer:
-                self._take(answer, have)
+            with requests.get(url, headers=headers, stream=True, timeout=STALL_SECONDS) as response:
+                self._take(response, have)
         except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
             raise _Broken(_plainly(error)) from error
         except requests.RequestException as error:
             raise FetchError(f"{shown(url)}: {_plainly(error)}") from error
 
-    def _take(self, answer: Any, have: int) -> None:
-        if answer.status_code == 416:  # nothing is missing, or the part is longer than the file
-            if answer.headers.get("Content-Range", "") == f"bytes */{have}":
+    def _take(self, response: "Response", have: int) -> None:
+        if response.status_code == 416:  # nothing is missing, or the partial file is longer than the file
+            if response.headers.get("Content-Range", "") == f"bytes */{have}":
                 return
             self.part.unlink()
-            raise _Broken("the server has another file than before")
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise _Broken(f"the server says {answer.status_code} {answer.reason}")
-        if answer.status_code not in (200, 206):
-            raise FetchError(f"{shown(answer.url)}: the server says {answer.status_code} {answer.reason}")
-        start = have if _continues(answer, have) else 0
+            raise _Broken("the server has a different file than before")
+        if response.status_code >= 500 or response.status_code == 429:
+            raise _Broken(f"the server answers {response.status_code} {response.reason}")
+        if response.status_code not in (200, 206):
+            raise FetchError(f"{shown(response.url)}: the server answers {response.status_code} {response.reason}")
+        start = have if _continues(response, have) else 0
+        if response.status_code == 206 and start < have:
+            self.part.unlink()
+            raise _Broken("the server sent another range than requested")
         self.resumed = self.resumed or start > 0
-        self._append(answer, start)
+        self._append(response, start)
 
-    def _append(self, answer: Any, start: int) -> None:
-        length = answer.headers.get("Content-Length", "")
+    def _append(self, response: "Response", start: int) -> None:
+        length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdecimal() else None
-        meter = _Meter(shown(answer.url), start, total)
+        meter = _Meter(shown(response.url), start, total)
         with self.part.open("r+b" if start else "wb") as handle:
             handle.seek(start)
             handle.truncate()
-            for chunk in answer.raw.stream(CHUNK, decode_content=False):
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
                 handle.write(chunk)
                 meter.add(len(chunk))
                 if self.most is not None and meter.done > self.most:
                     raise ConfigError(f"{meter.name} is larger than {self.most:,} bytes; raise dataset.max_gb.")
         if total is not None and meter.done < total:
-            raise _Broken(f"{_mib(meter.done)} of {_mib(total)} came")
+            raise _Broken(f"{_mib(meter.done)} of {_mib(total)} arrived")
 
 
-def _continues(answer: Any, have: int) -> bool:
-    """Whether the answer starts where the part ends; a server without ranges sends everything."""
-    return answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+def _continues(response: "Response", have: int) -> bool:
+    """Whether the response starts where the partial file ends; a server without ranges sends everything."""
+    return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
 
 
 class _Meter:
-    """Progress of a transfer, in the log every few seconds."""
+    """The progress of a transfer, logged every few seconds."""
 
     def __init__(self, name: str, start: int, total: int | None):
         self.name, self.done, self.total = name, start, total
         self._start, self._began = start, time.monotonic()
-        self._said = self._began
+        self._logged = self._began
 
     def add(self, count: int) -> None:
         self.done += count
         now = time.monotonic()
-        if now - self._said >= REPORT_SECONDS:
-            self._said = now
+        if now - self._logged >= REPORT_SECONDS:
+            self._logged = now
             log.info("%s: %s", self.name, self.line(now - self._began))
 
     def line(self, seconds: float) -> str:
         rate = (self.done - self._start) / max(seconds, 1e-9)
         if self.total is None or not rate:
             return f"{_mib(self.done)}, {_mib(rate)}/s"
-        left = (self.total - self.done) / rate
-        return f"{_mib(self.done)} of {_mib(self.total)}, {_mib(rate)}/s, {left:.0f} s left"
+        remaining = (self.total - self.done) / rate
+        return f"{_mib(self.done)} of {_mib(self.total)}, {_mib(rate)}/s, {remaining:.0f} s remaining"
 
 
 def _mib(count: float) -> str:
@@ -209,7 +216,7 @@ def _checksums(path: Path) -> dict[str, str]:
 
 
 def _plainly(error: BaseException) -> str:
-    """The innermost reason: requests wraps urllib3, which wraps the socket's."""
+    """The innermost reason: requests wraps an error of urllib3, which wraps one of the socket."""
     while (inner := getattr(error, "reason", None) or (error.args[0] if error.args else None)) is not None:
         if not isinstance(inner, BaseException):
             break

@@ -1,4 +1,4 @@
-"""Fetching of original files into the download folder (layer 1): whole or not at all.
+"""Fetching original files into the download folder (layer 1): completely or not at all.
 
 Each function takes the folder to fill; :func:`into` gives it a temporary one and renames it when it is complete.
 """
@@ -24,17 +24,17 @@ APT_SECONDS = 600
 
 
 class FetchError(RuntimeError):
-    """A source that did not give the files; the message says why in one line."""
+    """A source that did not deliver the files; the message says why in one line."""
 
 
 def into(target: Path, fill: Callable[[Path], None]) -> Path:
-    """Let `fill` work in a temporary folder beside `target`, and rename it to `target` when it has returned."""
+    """Let `fill` work in a temporary folder beside `target`, and rename that to `target` when it has returned."""
     make_folder(target.parent)
     work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:
         fill(work)
         work.chmod(0o755)
-        with contextlib.suppress(OSError):  # another process was first: its folder is as good
+        with contextlib.suppress(OSError):  # another process was first; its folder is just as good
             work.rename(target)
         if not target.is_dir():
             raise FetchError(f"cannot make {target}")
@@ -43,13 +43,8 @@ def into(target: Path, fill: Callable[[Path], None]) -> Path:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def torchvision_fashion_mnist(folder: Path) -> None:
-    """The raw files of Fashion-MNIST from torchvision's mirrors; see :func:`torchvision_mnist`."""
-    torchvision_mnist("FashionMNIST", folder)
-
-
 def torchvision_mnist(name: str, folder: Path) -> None:
-    """The raw files of torchvision's class `name` (MNIST or one of its kind) from its mirrors.
+    """The raw files of torchvision's dataset class `name` (MNIST or similar) from its mirrors.
 
     Raises
     ------
@@ -73,18 +68,18 @@ def torchvision_mnist(name: str, folder: Path) -> None:
 
 
 def debian_package(name: str, files: str, folder: Path) -> None:
-    """The files under ``files`` of a Debian package, without root: apt keeps a state of its own in `folder`.
+    """The files under `files` of a Debian package, without root rights: apt keeps its state in `folder`.
 
     Raises
     ------
     FetchError
-        If this is no Debian-like system, or apt cannot get the package.
+        If this is not a Debian-like system, or apt cannot get the package.
     """
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise FetchError("no apt-get and dpkg-deb on this system")
     state = folder / "apt"
-    for part in ("lists/partial", "cache/archives/partial"):
-        (state / part).mkdir(parents=True)
+    for below in ("lists/partial", "cache/archives/partial"):
+        (state / below).mkdir(parents=True)
     options = _apt_options(state)
     _command(["apt-get", *options, "update"], state)
     _command(["apt-get", *options, "download", name], state)
@@ -123,7 +118,7 @@ def _command(words: list[str], folder: Path) -> None:
 
 
 def probe(addresses: Sequence[str], what: str = "torchvision's mirrors") -> None:
-    """Ask the first of `addresses` that answers within a few seconds, so that no network is told at once.
+    """Check that one of `addresses` answers within a few seconds, so that a missing network is noticed at once.
 
     Raises
     ------
@@ -137,7 +132,7 @@ def probe(addresses: Sequence[str], what: str = "torchvision's mirrors") -> None
             urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
             return
         except urllib.error.HTTPError:
-            return  # the server is there; the folder itself need not be readable
+            return  # the server answers; the folder itself need not be readable
         except OSError as error:
             reasons.append(f"{address}: {error}")
     raise FetchError(f"{what} cannot be reached ({'; '.join(reasons)})")
@@ -145,12 +140,12 @@ def probe(addresses: Sequence[str], what: str = "torchvision's mirrors") -> None
 
 @contextlib.contextmanager
 def _stalls_after(seconds: float) -> Iterator[None]:
-    """A limit on every wait of a socket, and no progress bars, while torchvision downloads."""
-    before, quiet = socket.getdefaulttimeout(), os.environ.get("TQDM_DISABLE")
+    """A time limit on every wait of a socket, and no progress bars, while torchvision downloads."""
+    timeout, quiet = socket.getdefaulttimeout(), os.environ.get("TQDM_DISABLE")
     socket.setdefaulttimeout(seconds)
     os.environ["TQDM_DISABLE"] = "1"
     try:
         yield
     finally:
-        socket.setdefaulttimeout(before)
+        socket.setdefaulttimeout(timeout)
         os.environ.pop("TQDM_DISABLE") if quiet is None else os.environ.update(TQDM_DISABLE=quiet)

@@ -1,13 +1,12 @@
 """What every collection of image files shares (layer 1): a folder, an unpacked archive, a known collection.
 
-A plugin gives a :class:`Source`, where the files lie and how they are listed, and its ``Params``, which have
-``digest``, ``sample``, ``seed``, ``split``, ``unreadable``, ``classes`` and the policies of ``_gate``. The content goes
-into the hash, the path does not.
+A plugin provides a :class:`Source`, which says where the files are and how they are listed, and its options, which are
+:class:`FileParams`. The content goes into the hash, the path does not.
 
-Every file is read once (see ``images.reading``) and the digest is over the relative paths, classes and bytes of those
-that are readable. It is kept in ``results/fingerprints`` and renewed only for files whose size or times differ.
-A file that cannot be decoded whole is left out and recorded with its reason (``unreadable: exclude``), or stops the
-sweep (``unreadable: fail``); it is never repaired. What the policies leave out then is recorded in the same place.
+Every file is read once (see ``images.reading``). The digest covers the relative paths, classes and bytes of readable
+files; what is known of each file is cached in ``results/fingerprints`` and renewed only if its size or times differ. A
+file that cannot be decoded completely is left out and recorded with the reason (``unreadable: exclude``), or stops the
+sweep (``unreadable: fail``); it is never repaired. What the policies leave out afterwards is recorded there too.
 """
 
 import logging
@@ -33,6 +32,8 @@ from backbench.datasets import (
 )
 from backbench.datasets._fingerprint import Audit, Seen
 from backbench.datasets._listing import Entry, Listing
+from backbench.datasets._params import FileParams, FolderParams
+from backbench.datasets._printable import printable
 from backbench.images import depths, reading
 from backbench.schema import ConfigError
 from backbench.stage import Context
@@ -43,25 +44,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHOWN = 3
-OWN_PARTS = (
-    "the collection has its own split, but it is mixed and split anew; dataset.split.source=given keeps its split"
+MIXED = (
+    "the collection brings its own splits, but its images are mixed and split again; "
+    "dataset.split.source=given keeps its splits"
 )
-# Reasons why a file is no part of a collection, though nothing is wrong with it.
-PASSED_OVER = _listing.PASSED_OVER | {_pattern.NO_MATCH, _table.UNNAMED, _table.OTHER_PART}
+# Reasons why a file does not belong to a collection, though nothing is wrong with it; the last ones are those of older
+# records.
+PASSED_OVER = frozenset(
+    {*_listing.PASSED_OVER, _pattern.NO_MATCH, _table.UNNAMED, _table.OTHER_SPLIT}
+    | {"outside the parts of the split", "its part in the table is none of train, validation and test"}
+)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the files of a collection lie, and the function that lists them."""
+    """Where the files of a collection are, and the function that lists them."""
 
     root: Path
     listing: Callable[[], Listing]
 
 
-def describe(source: Source, params: Any) -> Description:
-    """What planning needs, from a listing; `digest` is None while the files are not fingerprinted as they are now.
+def describe(source: Source, params: FileParams) -> Description:
+    """What planning needs, from a listing; `digest` is None until the files are fingerprinted as they are now.
 
-    Until then, the counts take every file for an image.
+    Until then, the counts assume that every file is an image.
     """
     listing = _listed(source, params)
     root = source.root / listing.below
@@ -83,25 +89,26 @@ def describe(source: Source, params: Any) -> Description:
     )
 
 
-def fingerprint(source: Source, params: Any, how: Reading) -> str:
-    """Digest of the content; reads what is not known yet.
+def fingerprint(source: Source, params: FileParams, how: Reading) -> str:
+    """The digest of the content; reads the files that are not known yet.
 
     Raises
     ------
     ConfigError
-        If there is no image, the collection has what a policy refuses, or cannot be drawn and divided as asked.
+        If there is no image, a policy refuses something, or the collection cannot be drawn and divided as asked.
     """
     listing = _listed(source, params)
     root = source.root / listing.below
     audit = _fingerprint.take(root, listing, how, _bits(params))
     chosen = _checked(audit, params, root)
-    if without := lost(chosen.excluded):
-        log.warning("%d files left out: %s", len(without), some(without))
-    return _audited(audit, chosen, params).digest
+    if left_out := lost(chosen.excluded):
+        log.warning("%d files left out: %s", len(left_out), some(left_out))
+    _audited(audit, chosen, params)
+    return audit.digest
 
 
-def load(source: Source, params: Any, context: Context) -> Collection:
-    """List, verify against the digest of the plan, leave out, draw and split.
+def load(source: Source, params: FileParams, context: Context) -> Collection:
+    """List, verify against the planned digest, leave out, draw and split.
 
     Raises
     ------
@@ -116,12 +123,12 @@ def load(source: Source, params: Any, context: Context) -> Collection:
 
 def some(reasons: Mapping[str, str]) -> str:
     """The first few files of `reasons`, each with its reason."""
-    shown = [f"{_gate.shown(path)} ({_gate.shown(reason)})" for path, reason in list(reasons.items())[:SHOWN]]
-    return ", ".join(shown) + (", ..." if len(reasons) > SHOWN else "")
+    named = [f"{printable(path)} ({printable(reason)})" for path, reason in list(reasons.items())[:SHOWN]]
+    return ", ".join(named) + (", ..." if len(reasons) > SHOWN else "")
 
 
 def lost(excluded: Mapping[str, str] | None) -> dict[str, str]:
-    """Those of the left-out files with which something is wrong, or which a policy left out."""
+    """Those of the left-out files that have something wrong with them, or that a policy left out."""
     return {path: reason for path, reason in (excluded or {}).items() if not passed_over(reason)}
 
 
@@ -130,38 +137,38 @@ def passed_over(reason: str) -> bool:
     return reason in PASSED_OVER or reason.startswith(_listing.LINKS)
 
 
-def _bits(params: Any) -> int | None:
-    """How many bits of 16 count; known collections have no such option."""
-    return getattr(params, "bits", None)
+def _bits(params: FileParams) -> int | None:
+    """How many bits of 16 count (None: all); known collections have no such option."""
+    return params.bits if isinstance(params, FolderParams) else None
 
 
-def _listed(source: Source, params: Any) -> Listing:
-    return _classes.of_listing(source.listing(), params.classes, source.root)
+def _listed(source: Source, params: FileParams) -> Listing:
+    return _classes.of_listing(source.listing(), params.class_names, source.root)
 
 
-def _checked(audit: Audit, params: Any, root: Path) -> _gate.Chosen:
+def _checked(audit: Audit, params: FileParams, root: Path) -> _gate.Chosen:
     unreadable = lost(audit.excluded)
     if unreadable and params.unreadable == "fail":
         files = "1 unreadable file" if len(unreadable) == 1 else f"{len(unreadable):,} unreadable files"
         raise ConfigError(
-            f"{root}: {files}: {some(unreadable)}. Repair or remove these files, or leave them out, recorded: "
+            f"{root}: {files}: {some(unreadable)}. Repair or remove these files, or leave them out (this is recorded): "
             "dataset.unreadable=exclude."
         )
     if not audit.readable:
         raise ConfigError(f"{root} holds no readable image: {some(audit.excluded)}.")
-    if params.digest not in (None, audit.digest):
+    if params.digest is not None and params.digest != audit.digest:
         raise ConfigError(
             f"{root}: its content is {audit.digest[:12]}, not {params.digest[:12]} as planned or pinned; "
             "plan again, or put the files back."
         )
     _check_given(audit.given, params)
     chosen = _gate.choose(audit, params, root)
-    _classes.check_left(params.classes, (seen.entry.label for seen in chosen.kept), root)
+    _classes.check_remaining(params.class_names, (seen.entry.label for seen in chosen.kept), root)
     _gate.check_leaks(chosen.kept, params, lambda: _drawn(chosen.kept, params), root)
     return chosen
 
 
-def _check_given(given: bool, params: Any) -> None:
+def _check_given(given: bool, params: FileParams) -> None:
     if params.split.source == "given" and not given:
         raise ConfigError(
             "dataset.split.source: given needs train and test folders at the top of dataset.root, or a column split in "
@@ -169,29 +176,29 @@ def _check_given(given: bool, params: Any) -> None:
         )
 
 
-def _audited(audit: Audit, chosen: _gate.Chosen, params: Any) -> Description:
+def _audited(audit: Audit, chosen: _gate.Chosen, params: FileParams) -> Description:
     description = _description([seen.entry for seen in chosen.kept], audit.digest, params, audit.given)
     return replace(description, keys=[_key(seen, params) for seen in chosen.kept])
 
 
-def _key(seen: Seen, params: Any) -> bytes:
+def _key(seen: Seen, params: FileParams) -> bytes:
     return reading.key_of(bytes.fromhex(seen.sha256), _bits(params), seen.entry.path)
 
 
-def _description(entries: Sequence[Entry], digest: str | None, params: Any, given: bool) -> Description:
+def _description(entries: Sequence[Entry], digest: str | None, params: FileParams, given: bool) -> Description:
     _check_given(given, params)
     split = params.split.settled(given)
     names = _names(entries)
-    label = {name: number for number, name in enumerate(names)} if names else {None: 0}
-    sizes = Counter((entry.part, label[entry.label]) for entry in entries)
+    number = {name: position for position, name in enumerate(names)}
+    sizes = Counter((entry.part, 0 if entry.label is None else number[entry.label]) for entry in entries)
     counts = _split.counts(sizes, params.sample, split)
-    notice = OWN_PARTS if given and split.source == "random" else None
+    notice = MIXED if given and split.source == "random" else None
     classes, files = len(names) if names else None, [entry.path for entry in entries]
     return Description(sum(counts), classes, digest, counts, notice=notice, given=given, files=files)
 
 
 def _sentence(root: Path, listing: Listing) -> str:
-    """What a collection is taken for, before any of its images is read."""
+    """How a collection was understood, before any of its images is read."""
     count = len(listing.entries)
     words = [f"{root}: {count:,} image{'' if count == 1 else 's'}", *listing.understood]
     if listing.left_out:
@@ -204,14 +211,17 @@ def _names(entries: Sequence[Entry]) -> list[str]:
 
 
 def _labels(entries: Sequence[Entry]) -> "np.ndarray | None":
+    """The class (n,) int64 of each entry; None without labels, which all entries have or none."""
     import numpy as np
 
     number = {name: position for position, name in enumerate(_names(entries))}
-    return np.array([number[entry.label] for entry in entries], np.int64) if number else None
+    labels = [number[entry.label] for entry in entries if entry.label is not None]
+    assert len(labels) in (0, len(entries)), "a listing labels all entries or none"
+    return np.array(labels, np.int64) if number else None
 
 
-def _drawn(seen: Sequence[Seen], params: Any) -> tuple["np.ndarray", "np.ndarray"]:
-    """The places in `seen` of the images that are drawn, and the part of each."""
+def _drawn(seen: Sequence[Seen], params: FileParams) -> tuple["np.ndarray", "np.ndarray"]:
+    """The positions (m,) in `seen` of the drawn images, and their splits (m,) uint8."""
     import numpy as np
 
     entries = [image.entry for image in seen]
@@ -220,12 +230,12 @@ def _drawn(seen: Sequence[Seen], params: Any) -> tuple["np.ndarray", "np.ndarray
     return _split.sample_and_split(parts, _labels(entries), len(entries), params.sample, params.seed, split)
 
 
-def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: Any) -> Collection:
+def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: FileParams) -> Collection:
     import numpy as np
 
     rows, split = _drawn(chosen.kept, params)
     labels, drawn = _labels([image.entry for image in chosen.kept]), [chosen.kept[row] for row in rows]
-    names = [_gate.shown(name) for name in _names([image.entry for image in chosen.kept])]
+    names = [printable(name) for name in _names([image.entry for image in chosen.kept])]
     digests, contents = _digests([image.sha256 for image in drawn]), _digests([image.content for image in drawn])
     return Collection(
         digest=audit.digest,
@@ -258,8 +268,8 @@ def _digests(texts: Sequence[str]) -> "np.ndarray":
     return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, 32)
 
 
-def _stored(drawn: Sequence[Seen], params: Any) -> dict[str, Any]:
-    """What is known of 16-bit images, and the bits that they were read by; nothing where there are none."""
+def _stored(drawn: Sequence[Seen], params: FileParams) -> dict[str, Any]:
+    """What is known of 16-bit images, and the number of bits that counted; nothing without such images."""
     depth = depths.about((image.mode, image.peak) for image in drawn)
     bits = {} if _bits(params) is None else {"bits": _bits(params)}
     return {**bits, **({"depth": depth} if depth else {})}
@@ -267,5 +277,5 @@ def _stored(drawn: Sequence[Seen], params: Any) -> dict[str, Any]:
 
 def _modes(drawn: Sequence[Seen]) -> list[list[Any]]:
     """How many images are stored in each colour mode and format, the most frequent first."""
-    found = Counter((one.mode, one.format) for one in drawn)
-    return [[mode, kind, count] for (mode, kind), count in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
+    counts = Counter((image.mode, image.format) for image in drawn)
+    return [[mode, kind, count] for (mode, kind), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]

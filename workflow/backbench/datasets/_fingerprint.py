@@ -1,12 +1,12 @@
 """The content fingerprint of a collection of image files (layer 1).
 
-The digest is over the relative path, class and bytes of every readable file, in the order of the paths: it does not
-change with times, owners, the folder's own place or the libraries that decode. What is known of a file is kept in a
-JSON file per folder, and a file is read again only if its size or its times (in nanoseconds) have changed, the decoder
-has, or the number of bits that count in its samples. A file that was moved, renamed or copied is known by its bytes.
+The digest covers the relative path, class and bytes of every readable file, in the order of the paths: it does not
+change with times, owners, the place of the folder or the decoding libraries. What is known of a file is cached in one
+JSON file per folder. A file is read again only if its size or times (in nanoseconds), the decoder, or the number of
+bits that count in its samples have changed. A file that was moved, renamed or copied is recognised by its bytes.
 
-Whatever happens while a file is read is its reason and stops nobody, but for the errors of the machine. A file that
-there was not enough memory for is left out as well, and is looked at again the next time.
+Whatever goes wrong while a file is read becomes the reason why it is left out; only errors of the machine stop the
+reading. A file for which there was not enough memory is left out too, and tried again the next time.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from backbench.datasets import PARTS, UNREAD, Reading, _alike, _keeping, _registry
+from backbench.datasets import PARTS, UNREAD, Reading, _alike, _pixel_caching, _registry
 from backbench.datasets._listing import Entry, Listing
-from backbench.datasets._registry import Found
+from backbench.datasets._registry import Facts
 from backbench.images.reading import Look, Reader, key_of
 
 
@@ -26,7 +26,7 @@ class Seen(NamedTuple):
     """A readable file: SHA-256 of its bytes, perceptual hash, width and height, and how it is stored.
 
     `peak` is the largest value of a 16-bit image that does not say how many bits count (see ``decoding.Decoded``);
-    `content` is the same for images of equal pixels, however they are stored; `spread` is the standard deviation of the
+    `content` is equal for images of equal pixels, however they are stored; `spread` is the standard deviation of the
     grey values of an image without structure.
     """
 
@@ -45,7 +45,7 @@ class Seen(NamedTuple):
 class Audit:
     """What the files of a collection hold: those that are `readable`, and those `excluded` with the reason of each.
 
-    `given` says whether the collection brings its own split.
+    `given` says whether the collection brings its own splits.
     """
 
     digest: str
@@ -55,25 +55,25 @@ class Audit:
 
 
 def take(root: Path, listing: Listing, reading: Reading | None = None, bits: int | None = None) -> Audit:
-    """Read what is new in a collection and give its audit; an interrupted call goes on where it was.
+    """Read what is new in a collection and give its audit; after an interruption, the next call resumes.
 
     Parameters
     ----------
     reading
-        What is to be kept of the files that are read, and who is told how far it is.
+        Where progress is reported, and which pixels are cached.
     bits
-        How many of 16 bits count where a file does not say (None: all).
+        How many of 16 bits count in files that do not say so (None: all).
     """
     reading, known = reading or Reading(), _registry.read(root)
     is_known = {entry.path: _is_known(root, entry, known, bits) for entry in listing.entries}
     files = {path: known[path] for path, fresh in is_known.items() if fresh}
     waiting = [path for path, fresh in is_known.items() if not fresh]
     done = 0
-    with _keeping.Keeper(reading, bits, len(waiting)) as keeper, _registry.Journal(root) as journal:
-        reader = Reader(keeper.policies, bits, _recall(bits))
+    with _pixel_caching.PixelCaching(reading, bits, len(waiting)) as caching, _registry.Journal(root) as journal:
+        reader = Reader(caching.policies, bits, _recall(bits))
         for looks in reader.each([Path(root, path) for path in waiting]):
             block = dict(zip(waiting[done : done + len(looks)], looks, strict=True))
-            files |= _noted(block, keeper, journal)
+            files |= _noted(block, caching, journal)
             done += len(looks)
             reading.progress(done, len(waiting))
     files |= _alike.confirmed(root, files, bits)
@@ -83,7 +83,7 @@ def take(root: Path, listing: Listing, reading: Reading | None = None, bits: int
 
 
 def recall(root: Path, listing: Listing, bits: int | None = None) -> Audit | None:
-    """The audit of a collection if nothing in it has changed since it was taken, without opening an image."""
+    """The audit of a collection, without opening an image; None if anything has changed since it was taken."""
     known = _registry.read(root)
     if not all(_is_known(root, entry, known, bits) for entry in listing.entries):
         return None
@@ -92,7 +92,7 @@ def recall(root: Path, listing: Listing, bits: int | None = None) -> Audit | Non
 
 
 def known(root: Path, listing: Listing, bits: int | None = None) -> list[bytes]:
-    """What each image is known by, ``UNREAD`` for a file that has not been read as it is now."""
+    """The key of each image, ``UNREAD`` for a file that has not been read as it is now."""
     files, keys = _registry.read(root), []
     for entry in listing.entries:
         if not _is_known(root, entry, files, bits):
@@ -102,19 +102,21 @@ def known(root: Path, listing: Listing, bits: int | None = None) -> list[bytes]:
     return keys
 
 
-def _noted(block: Mapping[str, Look], keeper: _keeping.Keeper, journal: _registry.Journal) -> dict[str, Found]:
-    """Keep the pixels of a block, then what is known of its files: a kill between the two reads them again."""
-    keeper.keep(block)
+def _noted(
+    block: Mapping[str, Look], caching: _pixel_caching.PixelCaching, journal: _registry.Journal
+) -> dict[str, Facts]:
+    """Cache the pixels of a block, then note its facts: after a kill between the two, the block is read again."""
+    caching.write(block)
     facts = {path: dict(look.facts) for path, look in block.items()}
     journal.note(facts)
     return facts
 
 
-def _recall(bits: int | None) -> Callable[[str], Found | None]:
-    """What is known of a file wherever it lay before, by the digest of its bytes."""
-    everywhere: dict[str, Found] | None = None
+def _recall(bits: int | None) -> Callable[[str], Facts | None]:
+    """What is known of a file by the digest of its bytes, wherever it was read before."""
+    everywhere: dict[str, Facts] | None = None
 
-    def recalled(digest: str) -> Found | None:
+    def recalled(digest: str) -> Facts | None:
         nonlocal everywhere
         everywhere = _registry.by_digest() if everywhere is None else everywhere
         facts = everywhere.get(digest)
@@ -123,17 +125,17 @@ def _recall(bits: int | None) -> Callable[[str], Found | None]:
     return recalled
 
 
-def _is_known(root: Path, entry: Entry, known: Mapping[str, Found], bits: int | None) -> bool:
-    """Whether a file is as it was when it was read with `bits`."""
+def _is_known(root: Path, entry: Entry, known: Mapping[str, Facts], bits: int | None) -> bool:
+    """Whether a file was read with `bits` and has not changed since."""
     return _of_bits(known.get(entry.path, {}), bits) and _registry.fresh(root, entry.path, known)
 
 
-def _of_bits(facts: Found, bits: int | None) -> bool:
-    """Whether a file would be read alike with `bits`; only what has a peak depends on them, or cannot be read."""
+def _of_bits(facts: Facts, bits: int | None) -> bool:
+    """Whether a file would read the same with `bits`; only one that has a peak, or is unreadable, depends on them."""
     return facts.get("bits") == bits or ("phash" in facts and facts.get("peak") is None)
 
 
-def _audit(listing: Listing, files: Mapping[str, Found]) -> Audit:
+def _audit(listing: Listing, files: Mapping[str, Facts]) -> Audit:
     encode = json.JSONEncoder(separators=(",", ":")).encode
     excluded, readable, total = dict(listing.left_out), [], hashlib.sha256()
     for entry in listing.entries:
@@ -147,7 +149,7 @@ def _audit(listing: Listing, files: Mapping[str, Found]) -> Audit:
     return Audit(total.hexdigest(), listing.given, readable, excluded)
 
 
-def _seen(entry: Entry, facts: Found) -> Seen:
+def _seen(entry: Entry, facts: Facts) -> Seen:
     width, height = facts["sides"]
     stored = facts["mode"], facts["format"], facts.get("peak")
     alike = _alike.key(facts), facts.get("spread")

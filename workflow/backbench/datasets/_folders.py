@@ -1,4 +1,4 @@
-"""The folders of a collection as a tree of paths (layer 1, standard library only), and what a user says of them."""
+"""The folders of a collection as a tree of paths (layer 1, standard library only), and what the user says of them."""
 
 import os
 from collections import Counter
@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from backbench.datasets import PARTS, _names, _parts
+from backbench.datasets import _names, _split_names
 from backbench.schema import ConfigError
 
-# Folders may have names that read as numbers.
+# YAML reads some folder names as numbers.
 Names = tuple[str | int, ...] | None
 Labels = Literal["auto", "folders", "none"]
 Loose = Literal["fail", "exclude"]
@@ -21,32 +21,37 @@ SHOWN = 4
 
 @dataclass(frozen=True)
 class Parts:
-    """Folders that are the parts of a split, by name; null: told by their names."""
+    """The folders of each split, by name; null: recognised by their names."""
 
     train: Names = None
     validation: Names = None
     test: Names = None
 
     def folders(self) -> dict[str, int]:
-        """The part of each folder that is named.
+        """The split of each folder that is named.
 
         Raises
         ------
         ConfigError
-            If one is named twice.
+            If a folder is named twice.
         """
-        names = Counter(str(name) for key in PARTS for name in getattr(self, key) or ())
-        twice = sorted(name for name, count in names.items() if count > 1)
-        if twice:
-            raise ConfigError(f"dataset.parts: received {some(twice)} twice; name each folder in one part, once.")
-        return {str(name): part for part, key in enumerate(PARTS) for name in getattr(self, key) or ()}
+        named = [(str(name), part) for part, names in enumerate(self._in_order()) for name in names or ()]
+        counts = Counter(name for name, _ in named)
+        repeated = sorted(name for name, count in counts.items() if count > 1)
+        if repeated:
+            raise ConfigError(f"dataset.parts: received {some(repeated)} twice; name each folder once, in one split.")
+        return dict(named)
+
+    def _in_order(self) -> tuple[Names, Names, Names]:
+        return self.train, self.validation, self.test
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a user says of the folders: what their names are, which are parts, what becomes of images beside them.
+    """What the user says about the folders: what their names mean, which are splits, and what to do with images
+    beside them.
 
-    `unpacked` is where the archive that they come from is unpacked; None if they come from none.
+    `unpacked` is where the archive that they come from was unpacked; None without an archive.
     """
 
     labels: Labels = "auto"
@@ -59,7 +64,7 @@ class Asked:
 class Level:
     """The folders in one folder, each with the paths in it, and the files beside them.
 
-    Paths are those from `root`, which was asked for; `wrapper` is the way from there to this level.
+    Paths are relative to `root`, the folder that the user gave; `wrapper` is the path from there to this level.
     """
 
     root: Path
@@ -81,12 +86,12 @@ class Level:
 
     @cached_property
     def loose(self) -> list[PurePosixPath]:
-        """Images beside the folders, and beside those that wrap them."""
+        """Images beside the folders, and beside the folders that wrap them."""
         return [path for depth in range(self.depth + 1) for path in images(self.paths, depth, self.root)]
 
     @cached_property
     def no_images(self) -> list[PurePosixPath]:
-        """Files beside the folders, and beside those that wrap them, that are no images."""
+        """Files beside the folders, and beside the folders that wrap them, that are not images."""
         loose = set(self.loose)
         return [path for path in self.paths if len(path.parts) <= self.depth + 1 and path not in loose]
 
@@ -95,19 +100,19 @@ class Level:
         return folders(self.folders[name], self.depth + 1)
 
     def direct(self, name: str) -> list[PurePosixPath]:
-        """The images right in one of the folders."""
+        """The images directly in one of the folders."""
         return images(self.folders[name], self.depth + 1, self.root)
 
     @cached_property
     def within(self) -> dict[str, tuple[PurePosixPath, dict[str, list[PurePosixPath]]]]:
-        """For each folder, the way into it through those that only wrap others, and the folders there."""
+        """For each folder, the path into it through folders that only wrap others, and the folders there."""
         return {name: self._inside(name) for name in sorted(self.folders)}
 
     @cached_property
     def parts_in_classes(self) -> dict[str, int]:
-        """The parts of a split that every one of the folders holds right in it; empty if they do not."""
+        """The splits that every one of the folders holds directly, by folder name; empty if one does not."""
         inner = {name: set(self.inner(name)) for name in self.folders}
-        parts = _parts.of_names(sorted(set().union(*inner.values())))
+        parts = _split_names.of_names(sorted(set().union(*inner.values())))
         if all(names & set(parts) and not self.direct(name) for name, names in inner.items()):
             return parts
         return {}
@@ -119,12 +124,12 @@ class Level:
         return way, inside
 
     def deep(self, name: str) -> bool:
-        """Whether one of the folders holds two folders or more, and no image beside them."""
+        """Whether one of the folders holds at least two folders, and no image beside them."""
         return len(self.inner(name)) > 1 and not self.direct(name)
 
 
 def first_level(paths: Paths, root: Path, asked: Asked) -> Level:
-    """The first level with more than one folder; where there is none, or a user names folders there, the root."""
+    """The first level with more than one folder; the root if there is none, or if the user names folders there."""
     top = folders(paths, 0)
     named = asked.parts.folders()
     way = PurePosixPath()
@@ -134,7 +139,7 @@ def first_level(paths: Paths, root: Path, asked: Asked) -> Level:
 
 
 def wrapper(paths: Paths, root: Path, past_images: bool = False) -> PurePosixPath:
-    """The way from `root` through folders that only wrap another one, or have images beside it if `past_images`."""
+    """The path from `root` through folders that only wrap another one, even beside images if `past_images`."""
     way = PurePosixPath()
     while len(inside := folders(paths, len(way.parts))) == 1:
         if not past_images and images(paths, len(way.parts), root):
@@ -154,12 +159,12 @@ def folders(paths: Paths, depth: int) -> dict[str, list[PurePosixPath]]:
 
 
 def images(paths: Paths, depth: int, root: Path) -> list[PurePosixPath]:
-    """The images right at a depth."""
+    """The images directly at a depth."""
     return [path for path in paths if len(path.parts) == depth + 1 and _names.is_image(root / path)]
 
 
 def relative(path: str, way: PurePosixPath) -> str:
-    """A path from the root as one from the folder `way`; what lies elsewhere begins with ``..``."""
+    """A path from the root as a path from the folder `way`; it begins with ``..`` if it is outside that folder."""
     if not way.parts:
         return path
     return os.path.relpath(path, way) + ("/" if path.endswith("/") else "")

@@ -1,4 +1,4 @@
-"""Archives that are not read (layer 1, standard library only): what they are, and what to do instead."""
+"""Archives that cannot be read (layer 1, standard library only): what they are, and what to do instead."""
 
 import re
 import struct
@@ -39,7 +39,7 @@ DIRECTORY_END, DIRECTORY_END_64, SPANNED = b"PK\5\6", b"PK\6\7", b"PK\7\x08"
 
 
 def unknown(archive: Path, head: bytes) -> str:
-    """What to say of a file that begins with `head`, which is that of no archive that is read."""
+    """The message for a file that begins with `head`, which no supported archive does."""
     text = f"{archive} is not an archive of a known kind; allowed: {KINDS}."
     for magic, (kind, tool) in OTHERS.items():
         if head.startswith(magic):
@@ -48,25 +48,25 @@ def unknown(archive: Path, head: bytes) -> str:
 
 
 def no_tar(archive: Path, packer: str) -> str:
-    """What to say of a file that was packed by itself."""
+    """The message for a single compressed file."""
     return (
         f"{archive} is packed with {packer} and holds no tar archive, or one that is damaged at its start. If it is a "
-        f"single file, unpack it and give that; images go into a folder or an archive ({KINDS})."
+        f"single file, unpack it and give that one; images have to be in a folder or an archive ({KINDS})."
     )
 
 
 def volume(archive: Path) -> str | None:
-    """What to say of an archive that is one of several files, None if it seems to be whole."""
+    """The message for one volume of an archive in several files, None if the archive seems to be complete."""
     if VOLUME.fullmatch(archive.suffix) is None and not _is_spanned(archive):
         return None
     return (
-        f"{archive} is one volume of an archive in several files, which cannot be read as it is; unpack all of it with "
+        f"{archive} is one volume of an archive in several files, which cannot be read alone; unpack all of them with "
         f"7-Zip {WAY_OUT}."
     )
 
 
 def refusal(archive: Path, infos: Sequence[zipfile.ZipInfo]) -> str | None:
-    """What to say of a zip whose files are encrypted or packed in a way that Python cannot read, None if none is."""
+    """The message for a zip with files that are encrypted or packed in a way that Python cannot read, else None."""
     for info in infos:
         if info.flag_bits & 0x1 or info.compress_type == AES:
             return f"{archive} is encrypted; unpack it yourself and give dataset=folder dataset.root=."
@@ -81,12 +81,12 @@ def refusal(archive: Path, infos: Sequence[zipfile.ZipInfo]) -> str | None:
 
 
 def unreadable(archive: Path, reason: str) -> str:
-    """What to say of a zip that is whole and yet cannot be read."""
+    """The message for a zip that is complete and yet cannot be read."""
     return f"{archive} is packed in a way that Python cannot read ({reason}); unpack it with 7-Zip or unzip {WAY_OUT}."
 
 
 def _is_spanned(archive: Path) -> bool:
-    """Whether a zip says that it goes over several disks."""
+    """Whether a zip says that it spans several disks."""
     with archive.open("rb") as handle:
         head = handle.read(4)
         handle.seek(max(archive.stat().st_size - 66_000, 0))

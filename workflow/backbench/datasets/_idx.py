@@ -1,4 +1,4 @@
-"""Reader of the IDX files that MNIST-like collections come in (layer 1).
+"""Reader for the IDX files of MNIST-like collections (layer 1).
 
 Format: http://yann.lecun.com/exdb/mnist: two zero bytes, a type byte, the number of dimensions, each dimension as a
 big-endian 32-bit number, then the elements.
@@ -18,13 +18,13 @@ UNSIGNED_BYTE = 0x08
 
 
 class IdxError(ValueError):
-    """A file that is not the IDX array that it should be."""
+    """A file that does not hold the expected IDX array."""
 
 
 def read(path: Path, shape: tuple[int, ...]) -> "np.ndarray":
-    """The uint8 array of `shape` in an IDX file, gzipped if its name ends in ``.gz``.
+    """The array (d1, ..., dm) uint8 of `shape` in an IDX file, gzipped if its name ends in ``.gz``.
 
-    No more than the expected bytes are ever unpacked, whatever the file claims.
+    Never more than the expected number of bytes is unpacked, whatever the file claims.
 
     Raises
     ------
@@ -45,9 +45,9 @@ def read(path: Path, shape: tuple[int, ...]) -> "np.ndarray":
     zeros, kind, dimensions = struct.unpack(">HBB", data[:4])
     if (zeros, kind, dimensions) != (0, UNSIGNED_BYTE, len(shape)):
         raise IdxError(f"{path} does not start as an IDX file of {len(shape)} dimensions: {data[:4].hex()}")
-    found = struct.unpack(f">{dimensions}I", data[4:head])
-    if found != shape:
-        raise IdxError(f"{path} holds an array of {found}, not of {shape}")
+    stated = struct.unpack(f">{dimensions}I", data[4:head])
+    if stated != shape:
+        raise IdxError(f"{path} holds an array of shape {stated}, not {shape}")
     if len(data) != size:
         raise IdxError(f"{path} holds {'more' if len(data) > size else 'fewer'} bytes than its header says")
     return np.frombuffer(data, np.uint8, offset=head).reshape(shape)

@@ -1,8 +1,8 @@
-"""What a request found where it looked (layer 1): one JSON file per folder and list of what was left out there.
+"""Where a request read its images, and which files it left out (layer 1): one JSON file per intake.
 
-Results are shared by the content of the readable images, wherever those lie and whatever lies beside them. The folder
-and the files that were left out belong to the request: a plan names its intake by the digest of it, and the audit and
-the records of the runs speak of that one.
+Results are shared by all requests whose readable images have the same content, wherever they are. The folder and the
+files that were left out belong to the request: a plan refers to its intake by digest, and the audit and the records of
+the runs describe that intake.
 """
 
 import functools
@@ -16,7 +16,7 @@ from backbench.files import write_text
 
 
 def keep(root: Path, excluded: Mapping[str, str]) -> str:
-    """Write an intake, unless it is there; returns its digest."""
+    """Write an intake unless it exists, and return its digest."""
     body = {"root": str(root), "excluded": dict(excluded)}
     digest = hashing.digest(body)
     if not _path(digest).exists():
@@ -26,7 +26,7 @@ def keep(root: Path, excluded: Mapping[str, str]) -> str:
 
 @functools.lru_cache(maxsize=64)
 def read(digest: str) -> Mapping[str, Any]:
-    """``root`` and ``excluded`` of an intake; empty if it is gone."""
+    """``root`` and ``excluded`` of an intake; empty if it no longer exists."""
     try:
         return json.loads(_path(digest).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -34,7 +34,7 @@ def read(digest: str) -> Mapping[str, Any]:
 
 
 def asked(record: Mapping[str, Any], about: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record of a dataset with the folder and the left-out files of the request that `about` belongs to."""
+    """The record of a dataset, with the folder and left-out files of the intake that `about` names, if it names one."""
     if "intake" not in about:
         return record
     return {**record, "info": {**record["info"], **read(about["intake"])}}

@@ -1,8 +1,8 @@
 """Where a known collection's official files are (layer 1): given, fetched before, or fetched now.
 
-The addresses and MD5 sums are those of torchvision's dataset classes; a test holds them against torchvision. They stand
-here because planning must not import torch, and because torchvision's own download neither goes on where it broke off
-nor unpacks with care.
+The addresses and MD5 sums are those of torchvision's dataset classes, which a test compares. They are repeated here
+because planning must not import torch, and because torchvision's own download can neither resume nor guard against
+hostile archives.
 """
 
 import hashlib
@@ -38,10 +38,10 @@ class Original:
 
 @dataclass(frozen=True)
 class Known:
-    """A collection that everyone has the same copy of.
+    """A collection of which everyone has the same copy.
 
-    `folder` is its own folder in torchvision's layout. `fits` tells that folder by what it holds, which `holds` says in
-    words. `inner` are archives within the archive.
+    `folder` is its folder in torchvision's layout. `fits` recognises that folder by its content, which `holds`
+    describes for messages. `inner` are archives within the archive.
     """
 
     title: str
@@ -54,36 +54,36 @@ class Known:
 
 @dataclass(frozen=True)
 class Place:
-    """The collection's own folder, and the links that were passed over when it was unpacked."""
+    """The folder of the collection, and the links that were left out when it was unpacked."""
 
     folder: Path
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def find(known: Known, root: str | None, archive: str | None, downloads: Path) -> Place | None:
-    """Where the files are, if they are here; nothing is fetched or unpacked.
+    """Where the files are on this machine, or None; nothing is fetched or unpacked.
 
     Raises
     ------
     ConfigError
-        If `root` or `archive` is given and is not there or not this collection.
+        If `root` or `archive` is given and does not exist or is not this collection.
     """
     if root is not None:
         return _in_root(known, Path(root).expanduser().absolute())
     if archive is not None:
-        tree = _archives.found(_archives.checksum(Path(archive).expanduser(), None), downloads)
+        tree = _archives.existing(_archives.checksum(Path(archive).expanduser(), None), downloads)
     else:
-        tree = _archives.found(f"md5:{known.originals[0].md5}", downloads)
+        tree = _archives.existing(f"md5:{known.originals[0].md5}", downloads)
     return None if tree is None else _in_tree(known, tree, archive)
 
 
 def fetch(known: Known, root: str | None, archive: str | None, downloads: Path) -> Place:
-    """Where the files are, fetched and unpacked where needed.
+    """Where the files are, fetched and unpacked if needed.
 
     Raises
     ------
     ConfigError
-        If they cannot be had; it says what was looked for, where, and how to supply it.
+        If they cannot be had; it says what was sought, where, and how to supply it.
     """
     if (place := find(known, root, archive, downloads)) is not None:
         return place
@@ -91,7 +91,8 @@ def fetch(known: Known, root: str | None, archive: str | None, downloads: Path) 
         path = Path(archive).expanduser().absolute()
         tree = _archives.tree(_archives.checksum(path, None), downloads, lambda work: _from_given(known, path, work))
     else:
-        tree = _archives.tree(f"md5:{known.originals[0].md5}", downloads, lambda w: _from_web(known, downloads, w))
+        md5 = f"md5:{known.originals[0].md5}"
+        tree = _archives.tree(md5, downloads, lambda work: _from_web(known, downloads, work))
         _drop_downloads(known, downloads)
     return _in_tree(known, tree, archive)
 
@@ -102,14 +103,14 @@ def verify(path: Path, md5: str) -> None:
     Raises
     ------
     ConfigError
-        If it is absent or another.
+        If it is missing or a different file.
     """
     if not path.is_file():
         raise ConfigError(f"{path} is missing.")
     with path.open("rb") as handle:
-        found = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != md5:
-        raise ConfigError(f"{path} is not the official file: its MD5 is {found}, not {md5}.")
+        actual = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if actual != md5:
+        raise ConfigError(f"{path} is not the official file: its MD5 is {actual}, not {md5}.")
 
 
 def _in_root(known: Known, root: Path) -> Place:
@@ -131,7 +132,7 @@ def _in_tree(known: Known, tree: Tree, archive: str | None) -> Place:
 
 
 def _from_given(known: Known, archive: Path, work: Path) -> Unpacked:
-    """Unpack an archive that the user has; what else is needed is taken from beside it."""
+    """Unpack an archive of the user's; the other official files are taken from the same folder if they are there."""
     unpacked = _unpack.unpack(archive, work, LIMITS)
     for original in known.originals:
         beside = archive.with_name(original.name)
@@ -184,9 +185,9 @@ def _drop_downloads(known: Known, downloads: Path) -> None:
 
 
 def _supply(known: Known) -> str:
-    """How a user gets the files where this machine cannot."""
+    """How the user can supply the files if this machine cannot fetch them."""
     files = ", ".join(f"{original.url} (MD5 {original.md5})" for original in known.originals)
-    beside = " with the others beside it" if len(known.originals) > 1 else ""
+    beside = " (with the others in the same folder)" if len(known.originals) > 1 else ""
     return (
         f"Download {files} elsewhere and give dataset.archive=PATH of {known.originals[0].name}{beside}, "
         f"or unpack it and give dataset.root=FOLDER that holds {known.folder}."

@@ -1,89 +1,77 @@
-"""Known collections of image files (layer 1): official counts for planning, a listing with labels and parts."""
+"""Known collections of image files (layer 1): official counts for planning, a listing with labels and splits."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Generic, TypeVar
 
 from backbench import paths
-from backbench.datasets import Collection, Description, Reading, Split, _classes, _files, _gate, _known, _split
+from backbench.datasets import PARTS, Collection, Description, Reading, _classes, _files, _known, _split
+from backbench.datasets._classes import Sizes
 from backbench.datasets._known import Known, Place
 from backbench.datasets._listing import Listing
-from backbench.schema import ConfigError, Range
+from backbench.datasets._params import FileParams
+from backbench.schema import ConfigError
 from backbench.stage import Context
 
 SHOWN = 3
-Sizes = Mapping[tuple[int, str], int]  # images by (part, class)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
-    """Options of every known collection of files. `root` is a folder, `archive` an archive that holds it.
-
-    `digest` is filled in by planning from the fingerprint; given by hand, it pins the content.
-    """
+class Params(FileParams):
+    """Options of every known collection of files. `root` is a folder, `archive` an archive that holds it."""
 
     root: str | None
     archive: str | None
-    digest: str | None
-    sample: Annotated[int | None, Range(low=1)]
-    seed: Annotated[int, Range(low=0)]
-    split: Split
-    unreadable: Literal["exclude", "fail"]
-    duplicates: Literal["keep", "exclude", "fail"] = "keep"
-    near_duplicates: Literal["keep", "exclude", "fail"] = "keep"
-    near_distance: Annotated[int, Range(low=0, high=16)] = _gate.NEAR_DISTANCE
-    leaks: Literal["keep", "fail"] = "keep"
-    classes: _classes.Names = None
 
-    def __post_init__(self) -> None:
-        _gate.settle(self)
-        _classes.settle(self)
+
+P = TypeVar("P", bound=Params)
 
 
 @dataclass(frozen=True)
-class FileCollection:
-    """One collection: where it is had, what it officially holds, and how its folder is listed.
+class FileCollection(Generic[P]):
+    """One collection: where it comes from, what it officially holds, and how its folder is listed.
 
-    `given` says whether it brings its own split; `exact`, whether `sizes` is known by class, or else only by part;
-    `named`, whether the classes in `sizes` have their names, or else the files alone tell these.
+    `sizes` and `listing` are given the options. `given` says whether it brings its own splits; `exact`, whether `sizes`
+    is right for each class, or only for each split; `named`, whether `sizes` has the names of the classes, or only
+    stand-ins because the names are in the files.
     """
 
     known: Known
-    sizes: Callable[[Any], Sizes]
-    listing: Callable[[Path, Any], Listing]
+    sizes: Callable[[P], Sizes]
+    listing: Callable[[Path, P], Listing]
     given: bool
     exact: bool = True
     named: bool = True
 
-    def describe(self, params: Any) -> Description:
-        """What planning needs: from the files if they are here, else the official counts."""
+    def describe(self, params: P) -> Description:
+        """What planning needs: from the files if they are on this machine, else from the official counts."""
         self._check_split(params)
         place = _known.find(self.known, params.root, params.archive, paths.downloads())
         if place is not None:
             return _files.describe(self._source(place, params), params)
-        sizes = _classes.of_sizes(self.sizes(params), params.classes, self.named)
+        sizes = _classes.of_sizes(self.sizes(params), params.class_names, self.named)
         number = {name: position for position, name in enumerate(sorted({name for _, name in sizes}))}
-        cells = {(part, number[name]): count for (part, name), count in sizes.items()}
-        counts = _split.counts(cells, params.sample, params.split)
+        by_number = {(part, number[name]): count for (part, name), count in sizes.items()}
+        counts = _split.counts(by_number, params.sample, params.split)
         return Description(sum(counts), len(number), params.digest, counts)
 
-    def fingerprint(self, params: Any, reading: Reading) -> str:
-        """Digest of the decoded content; fetches where needed."""
+    def fingerprint(self, params: P, reading: Reading) -> str:
+        """The digest of the content, which is fetched if needed."""
         self._check_split(params)
         place = _known.fetch(self.known, params.root, params.archive, paths.downloads())
         return _files.fingerprint(self._source(place, params), params, reading)
 
-    def load(self, params: Any, context: Context) -> Collection:
-        """Fetch where needed, verify against the digest of the plan, draw and split."""
+    def load(self, params: P, context: Context) -> Collection:
+        """Fetch if needed, verify against the planned digest, draw and split."""
         place = _known.fetch(self.known, params.root, params.archive, context.downloads)
         return _files.load(self._source(place, params), params, context)
 
-    def _source(self, place: Place, params: Any) -> _files.Source:
+    def _source(self, place: Place, params: P) -> _files.Source:
         return _files.Source(place.folder, lambda: self._listed(place, params))
 
-    def _listed(self, place: Place, params: Any) -> Listing:
+    def _listed(self, place: Place, params: P) -> Listing:
         listing = self.listing(place.folder, params)
         missing = [entry.path for entry in listing.entries if not (place.folder / entry.path).is_file()]
         if missing:
@@ -91,31 +79,28 @@ class FileCollection:
         self._check(listing, place.folder, params)
         return replace(listing, left_out={**place.skipped, **listing.left_out})
 
-    def _check(self, listing: Listing, folder: Path, params: Any) -> None:
-        """Hold the counts against the official ones."""
-        key = (lambda cell: cell) if self.exact else (lambda cell: cell[0])
-        found, wanted = Counter(), Counter()
-        for entry in listing.entries:
-            found[key((entry.part, entry.label))] += 1
-        for cell, count in self.sizes(params).items():
-            wanted[key(cell)] += count
-        wrong = [cell for cell in wanted | found if wanted[cell] != found[cell]]
+    def _check(self, listing: Listing, folder: Path, params: P) -> None:
+        """Compare the counts with the official ones, by class or by split."""
+        actual = Counter((entry.part, (entry.label or "") if self.exact else "") for entry in listing.entries)
+        official: Counter[tuple[int, str]] = Counter()
+        for (part, name), count in self.sizes(params).items():
+            official[part, name if self.exact else ""] += count
+        wrong = sorted(key for key in official | actual if official[key] != actual[key])
         if wrong:
-            first = sorted(wrong)[0]
-            name = first[1] if self.exact else f"part {first}"
+            part, name = wrong[0]
             raise ConfigError(
-                f"{folder} is not {self.known.title} as it is published: {len(wrong)} counts differ, "
-                f"{name} has {found[first]} images, not {wanted[first]}. For a collection of your own use "
-                f"dataset=folder dataset.root={folder}."
+                f"{folder} is not {self.known.title} as published: {len(wrong)} counts differ, "
+                f"{name or f'the {PARTS[part]} split'} has {actual[wrong[0]]} images, not {official[wrong[0]]}. For a "
+                f"collection of your own use dataset=folder dataset.root={folder}."
             )
 
-    def _check_split(self, params: Any) -> None:
+    def _check_split(self, params: P) -> None:
         if params.split.source == "given" and not self.given:
             raise ConfigError(f"dataset.split.source: {self.known.title} has no official split; use random.")
 
 
 def even(counts: Mapping[int, int], names: Sequence[str]) -> Sizes:
-    """Sizes of `counts` images by part that are spread over `names` as evenly as can be."""
+    """Sizes if the `counts` of images by split were divided as evenly as possible among the classes `names`."""
     return {
         (part, name): count // len(names) + (position < count % len(names))
         for part, count in counts.items()

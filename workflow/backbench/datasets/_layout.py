@@ -1,16 +1,16 @@
-"""What the folders of a collection mean (layer 1, standard library only): classes, parts of a split, or neither.
+"""What the folders of a collection mean (layer 1, standard library only): classes, splits, or neither.
 
 A folder is read as its owner means it, or refused with every reading and what to type for each. Folders that only wrap
 others are entered; then the rules are tried in the order of :data:`RULES`, and the first that applies decides:
 
-- images alone: no classes;
-- ``train/cat``, ``val/cat`` (names as in ``_parts``): parts of a split, each with its classes;
-- ``images`` and ``masks``: can mean two things, and are refused;
-- ``cat/train``, ``cat/test``: classes, each with the parts of a split;
-- ``2023/05``, ``100CANON``: dates and camera folders, which are no classes;
-- what can mean two things is refused (see ``_albums`` and ``_nested``): ``a/cat``, ``b/cat``; ``train/cat`` beside
+- only images: no classes;
+- ``train/cat``, ``val/cat`` (names as in ``_split_names``): splits, each with classes;
+- ``images`` and ``masks``: ambiguous, refused;
+- ``cat/train``, ``cat/test``: classes, each with splits;
+- ``2023/05``, ``100CANON``: dates and camera folders, which are not classes;
+- other ambiguous folders are refused (see ``_albums`` and ``_nested``): ``a/cat``, ``b/cat``; ``train/cat`` beside
   ``docs``; ``part_1``, ``part_2``; ``Camera``, ``Screenshots``; a collection beside a copy of it;
-- all else: a class for each folder.
+- everything else: a class for each folder.
 
 The options ``labels``, ``parts`` and ``loose`` say which reading is meant.
 """
@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from backbench.datasets import TRAIN, _albums, _listing, _nested, _part_checks, _parts
+from backbench.datasets import TRAIN, _albums, _listing, _nested, _split_checks, _split_names
 from backbench.datasets._folders import Asked, Level, Paths, first_level, folders, images, relative, some
 from backbench.datasets._listing import BESIDE, Entry, Listing
 from backbench.datasets._readings import (
@@ -46,7 +46,7 @@ def read(root: Path, asked: Asked | None = None) -> Listing:
     Raises
     ------
     ConfigError
-        If it is no folder, holds no image, or can be read in two ways.
+        If it is not a folder, holds no image, or is ambiguous.
     """
     paths, without = _listing.walk(root)
     listing = understand(paths, root, asked or Asked())
@@ -58,7 +58,7 @@ def read(root: Path, asked: Asked | None = None) -> Listing:
 def understand(paths: Paths, root: Path, asked: Asked) -> Listing:
     """What the files at `paths` below `root` mean; see :func:`read`."""
     if asked.labels == "none" and not asked.parts.folders():
-        return listed([Entry(str(path), None, TRAIN) for path in paths], {}, ("no classes, as asked",))
+        return listed([Entry(str(path), None, TRAIN) for path in paths], {}, ("no classes (dataset.labels=none)",))
     level = first_level(paths, root, asked)
     listings = (rule(level) for rule in RULES)
     listing = next(listing for listing in listings if listing is not None)
@@ -66,39 +66,40 @@ def understand(paths: Paths, root: Path, asked: Asked) -> Listing:
 
 
 def _flat(level: Level) -> Listing | None:
-    """Images alone."""
+    """Only images."""
     if level.folders:
         return None
     return listed([Entry(str(path), None, TRAIN) for path in level.paths], {}, ("no classes",))
 
 
-def _told(level: Level) -> Listing | None:
-    """The parts that the user names."""
+def _user_splits(level: Level) -> Listing | None:
+    """The splits that the user names."""
     named = level.asked.parts.folders()
     if not named:
         return None
     unknown = sorted(set(named) - set(level.folders))
     if unknown:
-        there = some(sorted(level.folders))
-        raise ConfigError(f"dataset.parts: received {some(unknown)}; allowed: the folders of {level.place}, {there}.")
+        allowed = some(sorted(level.folders))
+        raise ConfigError(f"dataset.parts: received {some(unknown)}; allowed: the folders of {level.place}, {allowed}.")
     if TRAIN not in named.values():
-        raise ConfigError("dataset.parts: no folder is the training part; give 'dataset.parts.train=[NAME]'.")
-    return _with_parts(level, named, apart=True)
+        raise ConfigError("dataset.parts: no folder is the training split; give 'dataset.parts.train=[NAME]'.")
+    return _with_splits(level, named, apart=True)
 
 
-def _told_classes(level: Level) -> Listing | None:
+def _user_classes(level: Level) -> Listing | None:
+    """A class for each folder, if the user says so."""
     return as_classes(level) if level.asked.labels == "folders" else None
 
 
-def _named_parts(level: Level) -> Listing | None:
-    """Folders whose names are those of parts; other folders beside them are passed over."""
-    parts = _parts.of_names(level.folders)
+def _named_splits(level: Level) -> Listing | None:
+    """Folders that are named after splits; other folders beside them are left out."""
+    parts = _split_names.of_names(level.folders)
     if not parts:
         return None
-    doubtful = len(parts) > len(set(parts.values())) or len(parts) < len(level.folders) or _parts.differ(parts)
+    doubtful = len(parts) > len(set(parts.values())) or len(parts) < len(level.folders) or _split_names.differ(parts)
     if doubtful and not any(map(level.inner, parts)):
-        raise two_ways(level, ("parts of a split, without classes", typed(parts)), AS_CLASSES)
-    listing = _with_parts(level, parts)
+        raise two_ways(level, ("splits, without classes", typed(parts)), AS_CLASSES)
+    listing = _with_splits(level, parts)
     if annotated_words({entry.label or "" for entry in listing.entries}):
         raise two_ways(
             level,
@@ -109,7 +110,7 @@ def _named_parts(level: Level) -> Listing | None:
 
 
 def _annotated(level: Level) -> Listing | None:
-    """Images and what belongs to each of them, as segmentation has them."""
+    """Folders of images and of their annotations, as for segmentation."""
     pictures = annotated_words(level.folders)
     if not pictures:
         return None
@@ -120,12 +121,13 @@ def _annotated(level: Level) -> Listing | None:
     raise two_ways(level, *alone, AS_CLASSES)
 
 
-def _parts_in_classes(level: Level) -> Listing | None:
-    """Classes that each hold the parts of a split."""
+def _splits_in_classes(level: Level) -> Listing | None:
+    """Classes that each hold the splits."""
     parts = level.parts_in_classes
     if not parts:
         return None
-    used, counts = _parts.reported(parts.values()), Counter()
+    used = _split_names.reported(parts.values())
+    counts: Counter[int] = Counter()
     entries, left_out = [], beside(level)
     for name, paths in level.folders.items():
         for path in paths:
@@ -135,11 +137,11 @@ def _parts_in_classes(level: Level) -> Listing | None:
             else:
                 counts[part] += 1
                 entries.append(Entry(str(path), name, used[part]))
-    return listed(entries, left_out, (_parts.sentence(counts), class_words(entries)), given=True)
+    return listed(entries, left_out, (_split_names.sentence(counts), class_words(entries)), given=True)
 
 
 def _alone(level: Level) -> Listing | None:
-    """One folder that is called after what all images are, which is no class."""
+    """A single folder with a general name such as ``images``, which is not a class."""
     name, *others = level.folders
     way, inner = level.within[name]
     if others or len(inner) > 1 or not any(map(_is_no_class, (name, way.name))):
@@ -148,21 +150,21 @@ def _alone(level: Level) -> Listing | None:
 
 
 def _is_no_class(name: str) -> bool:
-    return _parts.of_name(name) is not None or letters(name) in IMAGE_WORDS
+    return _split_names.of_name(name) is not None or letters(name) in IMAGE_WORDS
 
 
 RULES: tuple[Callable[[Level], Listing | None], ...] = (
-    *(_flat, _told, _told_classes, _named_parts, _annotated, _nested.splits, _parts_in_classes),
-    *(_albums.dates, _albums.phone, _nested.again, _nested.alike, _nested.lone_part, _albums.pieces, _albums.shards),
+    *(_flat, _user_splits, _user_classes, _named_splits, _annotated, _nested.splits, _splits_in_classes),
+    *(_albums.dates, _albums.phone, _nested.again, _nested.alike, _nested.lone_split, _albums.pieces, _albums.shards),
     *(_nested.workplace, _alone, as_classes),
 )
 
 
-def _with_parts(level: Level, parts: Mapping[str, int], apart: bool = False) -> Listing:
-    """The entries of folders that are parts of a split; other folders are passed over."""
-    left_out, used = beside(level), _parts.reported(parts.values())
-    inside = {name: _part(level, name, used[part]) for name, part in parts.items()}
-    _part_checks.check(level, inside, parts, sure=apart)
+def _with_splits(level: Level, parts: Mapping[str, int], apart: bool = False) -> Listing:
+    """The entries of folders that are splits; other folders are left out."""
+    left_out, used = beside(level), _split_names.reported(parts.values())
+    inside = {name: _split(level, name, used[part]) for name, part in parts.items()}
+    _split_checks.check(level, inside, parts, sure=apart)
     for name in set(level.folders) - set(parts):
         left_out |= dict.fromkeys(map(str, level.folders[name]), BESIDE)
     counts: Counter[int] = Counter()
@@ -171,21 +173,21 @@ def _with_parts(level: Level, parts: Mapping[str, int], apart: bool = False) -> 
         left_out |= listing.left_out
     entries = [entry for listing in inside.values() for entry in listing.entries]
     given = len(counts) > 1
-    sentences = [_parts.sentence(counts)] if given else []
-    folders_of = _parts.several(parts) if given else ()
-    words = (*sentences, *folders_of, class_words(entries), *_part_checks.strangers(inside, parts))
+    sentences = [_split_names.sentence(counts)] if given else []
+    folders_of = _split_names.several(parts) if given else ()
+    words = (*sentences, *folders_of, class_words(entries), *_split_checks.strangers(inside, parts))
     return listed(entries, left_out, words, given, apart)
 
 
-def _part(level: Level, name: str, part: int) -> Listing:
-    """The entries of one part: classes, or images alone, perhaps wrapped once more."""
+def _split(level: Level, name: str, part: int) -> Listing:
+    """The entries of one split: classes, or only images, perhaps wrapped in another folder."""
     paths, depth, last = level.folders[name], level.depth + 1, name
     if level.asked.labels == "none":
         return Listing([Entry(str(path), None, part) for path in paths], True)
     while len(inside := folders(paths, depth)) == 1 and not images(paths, depth, level.root):
         only = next(iter(inside))
-        part_again = _parts.of_name(only) is not None and _parts.of_name(only) == _parts.of_name(last)
-        same = only == last or part_again or letters(only) in IMAGE_WORDS
+        same_split = _split_names.of_name(only) is not None and _split_names.of_name(only) == _split_names.of_name(last)
+        same = only == last or same_split or letters(only) in IMAGE_WORDS
         if not same and len(folders(paths, depth + 1)) < 2:
             break
         depth, last = depth + 1, only
@@ -197,10 +199,10 @@ def _part(level: Level, name: str, part: int) -> Listing:
 
 
 def _from(way: PurePosixPath, listing: Listing) -> Listing:
-    """A listing with its paths from the folder that the wrappers lead to."""
+    """A listing with its paths relative to the folder that the wrappers lead to."""
     if not way.parts:
         return listing
     entries = [entry._replace(path=entry.path[len(str(way)) + 1 :]) for entry in listing.entries]
     left_out = {relative(path, way): why for path, why in listing.left_out.items()}
-    words = (f"read from {way}, the one folder with images", *listing.understood)
+    words = (f"read from {way}, the only folder with images", *listing.understood)
     return replace(listing, entries=entries, left_out=left_out, understood=words, below=str(way))

@@ -1,9 +1,9 @@
 """Links within an archive (layer 1, standard library only): which file or folder each of them names.
 
-A symbolic link counts from its own folder, a hard link from the root of the archive, whichever entry comes first.
-All of it is decided by names. On the disk there is never a link, so none can be followed there; what a link names is
-looked up among the entries that were written and the other links. A path that leaves the archive on its way is
-outside, even if it comes back.
+The target of a symbolic link is relative to its own folder, that of a hard link to the root of the archive, in any
+order of the entries. Everything is decided by names: no link is ever made on the disk, so none can be followed there.
+Targets are looked up among the entries that were written and the other links. A path that leaves the archive on its way
+counts as outside, even if it comes back.
 """
 
 import os
@@ -23,26 +23,26 @@ NO_NAME = "is not a file name"
 
 
 class Link(NamedTuple):
-    """What an entry of an archive says that it is another name of."""
+    """The target of a link, as the archive states it."""
 
     target: str
     hard: bool
 
 
 class Broken(NamedTuple):
-    """Why a link names no file of the archive."""
+    """Why a link does not lead to a file of the archive."""
 
     why: str
 
 
 class Unresolved(NamedTuple):
-    """The link that has to be resolved first."""
+    """Another link that has to be resolved first."""
 
     path: str
 
 
 class Copy(NamedTuple):
-    """One thing to make at `path`: a file equal to `source`, a folder (no source), or nothing, for a `reason`."""
+    """What to create at `path`: a file equal to `source`, a folder (no source), or nothing, for a `reason`."""
 
     path: str
     source: str | None = None
@@ -50,7 +50,7 @@ class Copy(NamedTuple):
 
 
 class Twice(Exception):
-    """Two entries of one name; the arguments are the name and what each of them is."""
+    """Two entries of the same name; the arguments are the name and what each of them is."""
 
 
 class Links:
@@ -75,7 +75,7 @@ class Links:
         Raises
         ------
         Twice
-            If another link has this name.
+            If a different link has this name.
         """
         if self._links.setdefault(path, link) != link:
             raise Twice(path, "a link", "another link")
@@ -93,11 +93,11 @@ class Links:
         Raises
         ------
         Twice
-            If a file has the name of a link, or of a folder of links, or a folder that of a link that leads somewhere.
+            If a file has the name of a link or of a folder of links, or a folder the name of a link that is not broken.
         """
         for path, link in list(self._links.items()):
             if self._kind(path) == "file":
-                if not (link.hard and _plain(link.target) == path):  # tar names a file so that it was given twice
+                if not (link.hard and _plain(link.target) == path):  # tar marks a file that was packed twice so
                     raise Twice(path, "a link", "a file")
                 del self._links[path]
         for path in self._children:
@@ -111,9 +111,9 @@ class Links:
                 raise Twice(path, "a link", "a folder")
 
     def copies(self) -> Iterator[Copy]:
-        """What has to be made, or left out; the same again while and after it is made.
+        """What has to be created or left out; the same sequence before, during and after its creation.
 
-        A link to a folder gives all that is in the folder, as if the link were followed there.
+        A link to a folder gives everything in that folder, as if the link were followed.
         """
         for path in self._links:
             yield from self._expand(path)
@@ -143,8 +143,8 @@ class Links:
         return f"is a {'hard ' if hard else ''}link to {shown!r}, which {why}"
 
     def _resolve(self, path: str) -> None:
-        """Follow a link, and first those that it depends on, without recursion: chains may be of any length."""
-        waiting = {} if path in self._places else {path: None}
+        """Follow a link after those that it depends on, without recursion: chains may have any length."""
+        waiting: dict[str, None] = {} if path in self._places else {path: None}
         while waiting:
             last = next(reversed(waiting))
             place = self._follow(last)
@@ -155,6 +155,7 @@ class Links:
             waiting.popitem()
 
     def _follow(self, path: str) -> str | Broken | Unresolved:
+        """Where a link leads, as far as the links on its way are resolved."""
         target, hard = self._links[path]
         if not target or len(target) > LONGEST or "\0" in target:
             return Broken(NO_NAME)
@@ -168,24 +169,24 @@ class Links:
                     return Broken(OUTSIDE)
                 place = _split(place)[0]
                 continue
-            place = self._exact(place, part)
-            if place is None:
+            entry = self._exact(place, part)
+            if entry is None:
                 return Broken(MISSING)
+            place = entry
             other = self._links.get(place)
             if other is None:
                 continue
             if hard and number == len(parts) and not other.hard:  # the same symbolic link, in another folder
                 self._links[path] = other
                 return self._follow(path)
-            if place not in self._places:
-                return Unresolved(place)
-            place = self._places[place]
-            if isinstance(place, Broken):
-                return place
+            resolved = self._places.get(place, Unresolved(place))
+            if not isinstance(resolved, str):
+                return resolved
+            place = resolved
         return place
 
     def _exact(self, folder: str, name: str) -> str | None:
-        """The entry `name` of a folder, or the only one that differs in case alone."""
+        """The entry `name` of a folder, or the only one that differs just in case."""
         path = _join(folder, name)
         if path in self._links or path in self._children or self._kind(path):
             return path
@@ -207,7 +208,7 @@ class Links:
         return place in self._children or self._kind(place) == "folder"
 
     def _kind(self, path: str) -> Literal["file", "folder"] | None:
-        """What was written there, if anything was."""
+        """What was written at a path, if anything."""
         try:
             mode = os.lstat(f"{self._folder}/{path}").st_mode
         except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""Collections in the four files of MNIST (layer 1): found, fetched, verified, drawn and split.
+"""Collections in the four files of MNIST (layer 1): found or fetched, verified, drawn and split.
 
-The archives of the mirrors and of packages differ in their bytes, so the decoded arrays are verified: ``digest`` is
-over the pixels and labels of the training part followed by those of the test part.
+The archives of mirrors and packages differ in their bytes, so the decoded arrays are verified: ``digest`` covers the
+pixels and labels of the training split followed by those of the test split.
 """
 
 import logging
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from backbench import hashing
-from backbench.datasets import TEST, TRAIN, Collection, Description, Split, _archives, _fetch, _idx, _split
+from backbench.datasets import TEST, TRAIN, Collection, Description, Reading, Split, _archives, _fetch, _idx, _split
 from backbench.datasets._unpack import Limits
 from backbench.schema import ConfigError, Range
+from backbench.stage import Context
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +29,10 @@ LIMITS = Limits(1000, 1 << 30)
 
 @dataclass(frozen=True)
 class Params:
-    """Options. `root` is a folder, `archive` an archive, that holds the four files; `n` and `digest` pin the content.
+    """Options. `root` is a folder, `archive` an archive that holds the four files; `n` and `digest` pin the content.
 
-    `sample` is the number of images drawn by class and official part (null for all); `seed` is that of the draw and
-    of the split.
+    `sample` is the number of images to draw, stratified by class and official split (null for all); `seed` is that of
+    the draw and of the split.
     """
 
     root: str | None
@@ -45,10 +46,10 @@ class Params:
 
 @dataclass(frozen=True)
 class MnistLike:
-    """One collection: its classes, its official counts by part and class, and where its files may come from.
+    """One collection: its classes, its official counts by split and class, and where its files may come from.
 
-    `stem` is its name here, `title` that for people, `folder` torchvision's. `places` are folders where the files may
-    lie already; each of `sources` fills a folder with them. `hint` ends the error if none has them.
+    `stem` is its name here, `title` its name for people, `folder` torchvision's name. `places` are folders where the
+    files may already be; each of `sources` fills a folder with them. `hint` ends the error message if none has them.
     """
 
     stem: str
@@ -64,22 +65,28 @@ class MnistLike:
         """What planning needs, without reading a file."""
         sizes = {(part, label): n for part, counts in self.sizes.items() for label, n in enumerate(counts)}
         if params.n != sum(sizes.values()):
-            whole = sum(sizes.values())
-            raise ConfigError(f"dataset({self.stem}).n: received {params.n}; the collection has {whole}.")
+            raise ConfigError(
+                f"dataset({self.stem}).n: received {params.n}; the collection has {sum(sizes.values())} images."
+            )
         counts = _split.counts(sizes, params.sample, params.split)
         return Description(sum(counts), len(self.names), params.digest, counts)
 
-    def load(self, params: Params, downloads: Path) -> Collection:
-        """Fetch where needed, decode, verify, draw and split.
+    def fingerprint(self, params: Params, reading: Reading) -> str:
+        """The pinned digest."""
+        reading.progress(params.n, params.n)
+        return params.digest
+
+    def load(self, params: Params, context: Context) -> Collection:
+        """Fetch if needed, decode, verify, draw and split.
 
         Raises
         ------
         ConfigError
-            If no source has the files, or what was found is not the collection that `digest` names.
+            If no source has the files, or they are not the collection that `digest` names.
         """
         import numpy as np
 
-        pixels, labels, place = self._verified(params, downloads)
+        pixels, labels, place = self._verified(params, context.downloads)
         parts = np.repeat(list(self.sizes), [sum(counts) for counts in self.sizes.values()]).astype(np.uint8)
         rows, split = _split.sample_and_split(parts, labels, len(labels), params.sample, params.seed, params.split)
         return Collection(
@@ -94,7 +101,7 @@ class MnistLike:
         )
 
     def _verified(self, params: Params, downloads: Path) -> tuple["np.ndarray", "np.ndarray", Path]:
-        """Pixels and labels from the first source that gives the pinned content."""
+        """Pixels (n, 28, 28) uint8, labels (n,) int64 and folder of the first source that has the pinned content."""
         tried: list[str] = []
         cache = downloads / self.stem
         for place in self._places(params, downloads, tried):
@@ -103,17 +110,17 @@ class MnistLike:
             except _idx.IdxError as error:
                 tried.append(str(error))
             else:
-                found = content_digest(pixels, labels)
-                if found == params.digest:
+                digest = content_digest(pixels, labels)
+                if digest == params.digest:
                     return pixels, labels, place
-                tried.append(f"{place}: content {hashing.short(found)}, not the pinned {hashing.short(params.digest)}")
+                tried.append(f"{place}: content {hashing.short(digest)}, not the pinned {hashing.short(params.digest)}")
             log.warning("%s", tried[-1])
             if place == cache:
                 shutil.rmtree(place)
         raise self._absent(tried)
 
     def _places(self, params: Params, downloads: Path, tried: list[str]) -> Iterator[Path]:
-        """Folders that hold the four files, the cheapest source first; what has none is noted in `tried`."""
+        """Folders that hold the four files, the cheapest source first; failures are noted in `tried`."""
         given = params.root is not None or params.archive is not None
         for place in self._given(params, downloads) if given else [downloads / self.stem, *self.places]:
             if _complete(place):
@@ -136,16 +143,14 @@ class MnistLike:
         return [_archives.holding(tree, _complete) or tree]
 
     def _decode(self, place: Path) -> tuple["np.ndarray", "np.ndarray"]:
+        """Pixels (n, 28, 28) uint8 and labels (n,) int64 of all splits."""
         import numpy as np
 
         pixels, labels = [], []
         for part, counts in self.sizes.items():
             n = sum(counts)
-            for kind, shape, found in (("images", (n, SIDE, SIDE), pixels), ("labels", (n,), labels)):
-                path = _file(place, part, kind)
-                if path is None:
-                    raise _idx.IdxError(f"{place} lacks {FILES[part]}-{kind}-idx*-ubyte[.gz]")
-                found.append(_idx.read(path, shape))
+            pixels.append(_read(place, part, "images", (n, SIDE, SIDE)))
+            labels.append(_read(place, part, "labels", (n,)))
         return np.concatenate(pixels), np.concatenate(labels).astype(np.int64)
 
     def _absent(self, tried: Sequence[str]) -> ConfigError:
@@ -157,8 +162,16 @@ class MnistLike:
 
 
 def content_digest(pixels: "np.ndarray", labels: "np.ndarray") -> str:
-    """Digest of a decoded collection: training part, then test part."""
+    """The digest of decoded `pixels` (n, ...) uint8 and `labels` (n,) int64: training split, then test split."""
     return hashing.digest({"pixels": hashing.array_digest(pixels), "labels": hashing.array_digest(labels)})
+
+
+def _read(place: Path, part: int, kind: str, shape: tuple[int, ...]) -> "np.ndarray":
+    """The array (d1, ..., dm) uint8 of `shape` in one of the four files."""
+    path = _file(place, part, kind)
+    if path is None:
+        raise _idx.IdxError(f"{place} lacks {FILES[part]}-{kind}-idx*-ubyte[.gz]")
+    return _idx.read(path, shape)
 
 
 def _complete(place: Path) -> bool:
@@ -167,6 +180,6 @@ def _complete(place: Path) -> bool:
 
 def _file(place: Path, part: int, kind: str) -> Path | None:
     stem = f"{FILES[part]}-{kind}-idx{3 if kind == 'images' else 1}-ubyte"
-    # The last two are what some packages make of the names.
+    # Some packages change the names into the last two.
     names = (f"{stem}.gz", stem, f"{stem.replace('-idx', '.idx')}.gz", stem.replace("-idx", ".idx"))
     return next((place / name for name in names if (place / name).is_file()), None)

@@ -1,7 +1,7 @@
 """What the name of a file tells before it is opened (layer 1, standard library only).
 
-System files, videos, audio and documents that lie among photographs are passed over by name and counted. Other
-names that begin with a dot are hidden, and are not looked at. All other files are taken for images until they are read.
+System files, videos, audio and documents among photographs are passed over because of their names, and counted. Other
+names that begin with a dot are hidden and ignored. All other files are treated as images until they are read.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ VIDEO, AUDIO = "a video", "an audio file"
 DOCUMENT = "a document"
 PACKED = "an archive"
 
-# Folders and files that operating systems, file managers, cameras and network storage leave, in lower case.
+# Folders and files that operating systems, file managers, cameras and network storage create, in lower case.
 SYSTEM_FOLDERS = frozenset(
     {
         "__macosx",
@@ -45,7 +45,7 @@ SYSTEM_FILES = frozenset(
 )
 
 
-# Texts that have no suffix.
+# Texts without a suffix.
 TEXTS = frozenset(
     {"readme", "license", "licence", "copying", "copyright", "notice", "authors", "contributors", "citation"}
     | {"changelog", "changes", "makefile", "dockerfile", "todo", "version", "checksums", "md5sums", "sha256sums"}
@@ -65,7 +65,7 @@ KINDS = {
     **_kind(DOCUMENT, "pdf doc docx odt xls xlsx ods ppt pptx odp tex bib key pages numbers"),
     **_kind(DOCUMENT, "py pyc ipynb m r sh bat ps1 c h cpp java mat npy npz h5 hdf5 pkl pickle parquet feather arrow"),
     **_kind(DOCUMENT, "pt pth ckpt onnx safetensors db sqlite sqlite3 db-shm db-wal tfrecord tfrec lmdb cache"),
-    # World files of maps, and what raw converters keep beside a picture.
+    # World files of maps, and side files of raw converters.
     **_kind(DOCUMENT, "tfw jgw pgw wld prj ovr pp3 dop arp nksc on1 acr lrcat"),
     **_kind(DOCUMENT, "md5 sha1 sha256 sum xmp aae thm gpx kml url lnk torrent part crdownload tmp bak lock"),
     **_kind(PACKED, "zip tar gz tgz bz2 xz 7z rar zst"),
@@ -85,12 +85,12 @@ SIGNATURES = (
 
 
 def hidden(name: str, folder: bool) -> bool:
-    """Whether a file or folder of this name is hidden, and not one that systems leave among photographs."""
+    """Whether a file or folder of this name is hidden, and not a system folder among photographs."""
     return name.startswith(".") and not (folder and name.lower() in SYSTEM_FOLDERS)
 
 
 def passed_over(name: str, folder: bool) -> str | None:
-    """Why a file or folder of this name is no image and holds none; None if it may."""
+    """Why a file or folder of this name is not an image and holds none; None if it may."""
     lower = name.lower()
     if lower in TEXTS and not folder:
         return DOCUMENT

@@ -1,8 +1,8 @@
-"""Folders that hold a collection of their own, beside others (layer 1, standard library only): all are refused."""
+"""Folders that hold a collection of their own beside others (layer 1, standard library only): all are refused."""
 
 from collections.abc import Iterator
 
-from backbench.datasets import PARTS, TRAIN, _parts
+from backbench.datasets import PARTS, TRAIN, _split_names
 from backbench.datasets._folders import Level, images, some
 from backbench.datasets._listing import Listing
 from backbench.datasets._readings import AS_CLASSES, IMAGE_WORDS, letters, two_ways, typed, typed_classes, typed_root
@@ -10,7 +10,7 @@ from backbench.datasets._readings import AS_CLASSES, IMAGE_WORDS, letters, two_w
 UNLABELLED_WORDS = frozenset(
     {"unlabeled", "unlabelled", "unsup", "unsupervised", "extra", "pred", "predict", "prediction", "predictions"}
 )
-# What lies beside the classes of a collection that someone works on.
+# Folders beside the classes of a collection that someone works on.
 BESIDE_WORDS = frozenset(
     {"doc", "docs", "documentation", "figure", "figures", "figs", "asset", "assets", "notebooks", "src", "source"}
     | {"scripts", "code", "results", "logs", "runs", "readme"}
@@ -19,15 +19,15 @@ DATA_WORDS = frozenset({"data", "dataset", "classes", "originals", "masters", *I
 
 
 def splits(level: Level) -> Listing | None:
-    """Folders of which one holds the parts of a split, or all, each with the same classes in them."""
-    holding = [name for name, (_, inner) in level.within.items() if _parts.of_names(inner)]
-    if not holding or len(level.folders) < 2 or (level.parts_in_classes and not _same_in_parts(level)):
+    """Folders of which one holds splits; or all do, each with the same classes."""
+    holding = [name for name, (_, inner) in level.within.items() if _split_names.of_names(inner)]
+    if not holding or len(level.folders) < 2 or (level.parts_in_classes and not _same_in_splits(level)):
         return None
     raise two_ways(level, *_alone(level, holding), AS_CLASSES)
 
 
 def again(level: Level) -> Listing | None:
-    """Classes, and beside them a folder that holds folders of the same names once more."""
+    """Classes, and beside them a folder that holds folders of the same names."""
     for name in sorted(level.folders):
         way, inner = level.within[name]
         same = sorted(set(inner) & set(level.folders) - {name})
@@ -35,13 +35,13 @@ def again(level: Level) -> Listing | None:
             others = sorted(set(level.folders) - {name})
             classes = typed_classes(others)
             readings = [(f"the classes {some(others)}, without {name}", classes)] if classes else []
-            alone = (f"only {name} (it holds {some(same)} too)", typed_root(level, level.root / way))
+            alone = (f"only {name} (which holds {some(same)} too)", typed_root(level, level.root / way))
             raise two_ways(level, *readings, alone, AS_CLASSES)
     return None
 
 
 def alike(level: Level) -> Listing | None:
-    """Folders that hold the same folders, with names that tell no parts."""
+    """Folders that hold the same folders, and are not named after splits."""
     deep = {name: set(inner) for name, (_, inner) in level.within.items() if _is_deep(level, name)}
     for name in deep:
         names = [other for other in deep if len(deep[name] & deep[other]) > 1]
@@ -49,16 +49,16 @@ def alike(level: Level) -> Listing | None:
             shared = sorted(set.intersection(*(deep[name] & deep[other] for other in names))) or sorted(deep[name])
             raise two_ways(
                 level,
-                ("parts of a split, for example", typed({names[0]: TRAIN, names[1]: len(PARTS) - 1})),
-                (f"the classes {some(shared)}, in several folders", typed(dict.fromkeys(names, TRAIN))),
+                ("training and test splits, for example", typed({names[0]: TRAIN, names[1]: len(PARTS) - 1})),
+                (f"the classes {some(shared)}, each in several folders", typed(dict.fromkeys(names, TRAIN))),
                 AS_CLASSES,
             )
     return None
 
 
-def lone_part(level: Level) -> Listing | None:
-    """One part of a split with classes, or one beside unlabelled images."""
-    named = [name for name in level.folders if _parts.of_name(name) is not None]
+def lone_split(level: Level) -> Listing | None:
+    """A single split with classes, or one beside unlabelled images."""
+    named = [name for name in level.folders if _split_names.of_name(name) is not None]
     others = sorted(set(level.folders) - set(named))
     without = any(letters(name) in UNLABELLED_WORDS for name in others)
     if not named or not others or not (without or any(map(level.deep, named))):
@@ -67,7 +67,7 @@ def lone_part(level: Level) -> Listing | None:
 
 
 def workplace(level: Level) -> Listing | None:
-    """A folder of data beside others, or folders of classes beside those of who works on them."""
+    """A folder of data beside others, or classes beside folders of scripts, documents or results."""
     data = [name for name in sorted(level.folders) if letters(name) in DATA_WORDS and _is_deep(level, name)]
     if data and len(level.folders) > 1:
         raise two_ways(level, *_alone(level, data), AS_CLASSES)
@@ -88,13 +88,13 @@ def _alone(level: Level, names: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_deep(level: Level, name: str) -> bool:
-    """Whether one of the folders, or what it only wraps, holds two folders or more, and no image beside them."""
+    """Whether one of the folders, or what it only wraps, holds at least two folders, and no image beside them."""
     way, inner = level.within[name]
     return len(inner) > 1 and not images(level.folders[name], len(way.parts), level.root)
 
 
-def _same_in_parts(level: Level) -> bool:
-    """Whether two classes or more lie in the parts of every folder, as in folds and domains."""
-    place = level.depth + 2
-    classes = [{path.parts[place] for path in paths if len(path.parts) > place + 1} for paths in level.folders.values()]
+def _same_in_splits(level: Level) -> bool:
+    """Whether at least two classes are in the splits of every folder, as in folds and domains."""
+    depth = level.depth + 2
+    classes = [{path.parts[depth] for path in paths if len(path.parts) > depth + 1} for paths in level.folders.values()]
     return len(classes) > 1 and len(set.intersection(*classes)) > 1

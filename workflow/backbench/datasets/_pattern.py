@@ -1,8 +1,8 @@
 """Classes from the names of files (layer 1, standard library only): ``dataset.label_pattern=REGEX``.
 
-The regular expression has a group named ``label`` and is searched for in the name of a file, or, if it holds a slash,
-in the path below the root. Folders at the top, or in those that only wrap others, whose
-names are those of parts stay the parts of a given split.
+The regular expression has a group named ``label``. It is searched for in the name of each file or, if it contains a
+slash, in the path below the root. Folders named after splits, at the top or in folders that only wrap others, remain
+the collection's own splits.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from backbench.datasets import TRAIN, _folders, _listing, _parts
+from backbench.datasets import TRAIN, _folders, _listing, _split_names
 from backbench.datasets._listing import Entry, Listing
 from backbench.schema import ConfigError
 
@@ -27,11 +27,12 @@ def read(root: Path, pattern: str) -> Listing:
         If the pattern is not a regular expression with a group ``label``, or matches nothing.
     """
     expression = _compiled(pattern)
-    paths, without = _listing.walk(root)
+    paths, skipped = _listing.walk(root)
     depth = len(_folders.wrapper(paths, root).parts)
-    parts = _parts.of_names(_folders.folders(paths, depth))
-    used, counts = _parts.reported(parts.values()), Counter()
-    entries, left_out = [], dict(without)
+    parts = _split_names.of_names(_folders.folders(paths, depth))
+    used = _split_names.reported(parts.values())
+    counts: Counter[int] = Counter()
+    entries, left_out = [], dict(skipped)
     for path in paths:
         label, part = _label(expression, path), parts.get(path.parts[depth]) if parts else TRAIN
         if label and part is not None:
@@ -41,12 +42,12 @@ def read(root: Path, pattern: str) -> Listing:
             left_out[str(path)] = _listing.BESIDE if label else NO_MATCH
     if not entries:
         raise ConfigError(f"dataset.label_pattern: {pattern!r} matches none of the {len(paths)} files of {root}.")
-    classes = f"{len({entry.label for entry in entries}):,} classes from the names of files (label_pattern)"
-    words = (_parts.sentence(counts), classes) if parts else (classes,)
+    classes = f"{len({entry.label for entry in entries}):,} classes from file names (label_pattern)"
+    words = (_split_names.sentence(counts), classes) if parts else (classes,)
     return replace(_listing.ordered(entries, bool(parts), left_out), understood=words)
 
 
-def _compiled(pattern: str) -> re.Pattern:
+def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         expression = re.compile(pattern)
     except re.error as error:
@@ -58,6 +59,6 @@ def _compiled(pattern: str) -> re.Pattern:
     return expression
 
 
-def _label(expression: re.Pattern, path: PurePosixPath) -> str | None:
-    found = expression.search(str(path) if "/" in expression.pattern else path.name)
-    return found and found["label"]
+def _label(expression: re.Pattern[str], path: PurePosixPath) -> str | None:
+    match = expression.search(str(path) if "/" in expression.pattern else path.name)
+    return None if match is None else match["label"]

@@ -1,4 +1,4 @@
-"""What a level of folders may be read as (layer 1, standard library only): a listing, or a refusal."""
+"""How a level of folders may be read (layer 1, standard library only): as a listing, or as a refusal."""
 
 import re
 import shlex
@@ -26,12 +26,12 @@ NAMED = 12
 
 
 def letters(name: str) -> str:
-    """The letters of a name, small."""
+    """The letters of a name in lower case."""
     return re.sub(r"[^a-z]", "", name.lower())
 
 
 def annotated_words(names: Iterable[str]) -> list[str]:
-    """The names that stand for images, where others stand for annotations of them."""
+    """The names that mean images, if others mean annotations of them."""
     words = {name: letters(name) for name in names}
     pictures = sorted(name for name, word in words.items() if word in IMAGE_WORDS)
     return pictures if any(word in ANNOTATION_WORDS for word in words.values()) else []
@@ -39,9 +39,9 @@ def annotated_words(names: Iterable[str]) -> list[str]:
 
 def two_ways(level: Level, *readings: tuple[str, str]) -> ConfigError:
     """A refusal with every reading and what to type for it."""
-    lines = [f"  {reading}: {typed}" for reading, typed in readings]
-    held = some(sorted(level.folders))
-    return ConfigError("\n".join([f"dataset.root: {level.place} holds {held}, which can mean:", *lines]))
+    lines = [f"  {reading}: {options}" for reading, options in readings]
+    names = some(sorted(level.folders))
+    return ConfigError("\n".join([f"dataset.root: {level.place} holds {names}, which can mean:", *lines]))
 
 
 def typed_root(level: Level, place: Path) -> str:
@@ -53,13 +53,13 @@ def typed_root(level: Level, place: Path) -> str:
 
 
 def typed(parts: Mapping[str, int]) -> str:
-    """What to type for parts."""
-    named = {part: ",".join(name for name, of in parts.items() if of == part) for part in range(len(PARTS))}
+    """What to type for splits."""
+    named = {part: ",".join(name for name, other in parts.items() if other == part) for part in range(len(PARTS))}
     return " ".join(_quoted(f"dataset.parts.{PARTS[part]}=[{names}]") for part, names in named.items() if names)
 
 
 def typed_classes(names: Sequence[str]) -> str | None:
-    """What to type for some of the folders as classes; None where that would be a long list."""
+    """What to type for some of the folders as classes; None if that would be a long list."""
     if len(names) > NAMED:
         return None
     listed_names = ",".join(names)
@@ -72,7 +72,7 @@ def beside(level: Level) -> dict[str, str]:
     Raises
     ------
     ConfigError
-        If there are images among them, and nobody said what becomes of them.
+        If there are images among them, and the user did not say what to do with them.
     """
     count = len(level.loose)
     if count and level.asked.loose == "fail":
@@ -80,8 +80,8 @@ def beside(level: Level) -> dict[str, str]:
         folders = "folder" if len(level.folders) == 1 else "folders"
         raise ConfigError(
             f"dataset.root: {level.place} holds {images} beside the {folders} {some(sorted(level.folders))}: "
-            f"{some([path.name for path in level.loose])}. To leave {them} out and record that: dataset.loose=exclude. "
-            f"To take all images without classes: dataset.labels=none. Or move {them} into the folder of {their} class."
+            f"{some([path.name for path in level.loose])}. To leave {them} out (recorded): dataset.loose=exclude. "
+            f"To use all images without classes: dataset.labels=none. Or move {them} into the folder of {their} class."
         )
     reasons = {**dict.fromkeys(level.no_images, NO_IMAGE), **dict.fromkeys(level.loose, STRAY)}
     return {str(path): why for path, why in reasons.items()}
@@ -103,19 +103,20 @@ def unlabelled(level: Level, words: str) -> Listing:
     return listed(entries, reasons, (f"{words} (dataset.labels=folders makes each of them a class)",))
 
 
-def twins(names: Iterable[str | None]) -> list[str]:
-    """The names that differ from another one in capitals or blanks alone."""
-    named = {name for name in names if name is not None}
-    folded = Counter(name.casefold().strip() for name in named)
-    return sorted(name for name in named if folded[name.casefold().strip()] > 1)
+def spelled_alike(names: Iterable[str]) -> list[str]:
+    """The names that differ from another one only in case or blanks."""
+    distinct = set(names)
+    folded = Counter(name.casefold().strip() for name in distinct)
+    return sorted(name for name in distinct if folded[name.casefold().strip()] > 1)
 
 
 def class_words(entries: Sequence[Entry]) -> str:
+    """The number of classes, in words."""
     names = {entry.label for entry in entries if entry.label is not None}
     if not names:
         return "no classes"
-    alike = twins(names)
-    differ = f" (some differ only in upper and lower case or blanks: {some(alike)})" if alike else ""
+    alike = spelled_alike(names)
+    differ = f" (some differ only in case or blanks: {some(alike)})" if alike else ""
     return f"{len(names):,} class{'' if len(names) == 1 else 'es'} from folder names{differ}"
 
 
@@ -126,9 +127,10 @@ def listed(
     given: bool = False,
     apart: bool = False,
 ) -> Listing:
+    """A listing in the order of the paths, with what was understood."""
     return replace(_listing.ordered(entries, given, left_out, apart), understood=understood)
 
 
 def _quoted(word: str) -> str:
-    """A word of the command line as one has to type it."""
+    """A word of the command line, quoted for the shell if needed."""
     return word if PLAIN.fullmatch(word) else shlex.quote(word)

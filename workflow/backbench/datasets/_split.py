@@ -1,11 +1,11 @@
 """Stratified draws and splits (layer 1).
 
-Numbers are whole by the largest remainder, ties going to the cell that sorts first, in exact integer arithmetic; so
-planning knows every count without reading an image. Which rows are taken depends on the seed, the cell and the rows'
-order in the collection alone: rows are ranked by raw PCG64 output, which NumPy promises never to change. A smaller
-sample of the same seed is a subset of a larger one.
+Counts are rounded by the largest remainder in exact integer arithmetic, and ties go to the stratum that sorts first, so
+that planning knows every count without reading an image. Which rows are taken depends only on the seed, the stratum and
+the order of the rows in the collection: rows are ranked by raw PCG64 output, which NumPy promises never to change. A
+smaller sample with the same seed is a subset of a larger one.
 
-A class that is too small to be shared out stays in the training part: every class keeps at least one training image.
+A class that is too small to be divided stays in the training split: every class keeps at least one training image.
 """
 
 import math
@@ -19,21 +19,21 @@ from backbench.schema import ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
-Cell = tuple[int, int]  # (part, class)
+Stratum = tuple[int, int]  # (split, class)
 DRAW, DIVIDE = 0, 1
 
 
 def allocate(sizes: Sequence[int], total: int, caps: Sequence[int] | None = None) -> list[int]:
-    """Share `total` out in proportion to `sizes` by the largest remainder, no share above its cap.
+    """Divide `total` in proportion to `sizes` by the largest remainder, with no share above its cap.
 
     The shares sum to `total`, or to the sum of the caps where that is less.
     """
     whole, caps = sum(sizes), list(sizes if caps is None else caps)
     if whole == 0:
         return [0] * len(sizes)
-    parts = [divmod(size * total, whole) for size in sizes]
-    shares = [min(quota, cap) for (quota, _), cap in zip(parts, caps, strict=True)]
-    order = sorted(range(len(sizes)), key=lambda i: (-parts[i][1], i))
+    quotients = [divmod(size * total, whole) for size in sizes]
+    shares = [min(quota, cap) for (quota, _), cap in zip(quotients, caps, strict=True)]
+    order = sorted(range(len(sizes)), key=lambda i: (-quotients[i][1], i))
     while sum(shares) < total and any(shares[i] < caps[i] for i in order):
         for i in order:
             if shares[i] < caps[i] and sum(shares) < total:
@@ -41,84 +41,87 @@ def allocate(sizes: Sequence[int], total: int, caps: Sequence[int] | None = None
     return shares
 
 
-def counts(sizes: Mapping[Cell, int], sample: int | None, split: Split) -> tuple[int, int, int]:
-    """Images of the training, validation and test part that a draw and split will give.
+def counts(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tuple[int, int, int]:
+    """The numbers of training, validation and test images that a draw and split will give.
 
     Raises
     ------
     ConfigError
-        If the sample is larger than the collection, the fractions leave nothing to train on, or a given split is
-        asked for that is not there.
+        If the sample is larger than the collection, or nothing is left to train on.
     """
-    divided = _divided(_drawn(_cells(sizes, split), sample), split)
-    train, validation, test = (sum(cell[part] for cell in divided.values()) for part in range(len(PARTS)))
+    divided = _divided(_drawn(_strata(sizes, split), sample), split)
+    train, validation, test = (sum(shares[part] for shares in divided.values()) for part in range(len(PARTS)))
     return train, validation, test
 
 
 def sample_and_split(
     parts: "np.ndarray | None", labels: "np.ndarray | None", n: int, sample: int | None, seed: int, split: Split
 ) -> tuple["np.ndarray", "np.ndarray"]:
-    """Rows of the collection that are drawn, ascending, and the part of each (0, 1, 2; uint8)."""
+    """The drawn rows (m,) int64 of a collection, ascending, and the split (m,) uint8 of each.
+
+    `parts` (n,) are the splits that the collection brings, if any, and `labels` (n,) its classes, if any.
+    """
     import numpy as np
 
     parts = np.zeros(n, np.uint8) if parts is None or split.source == "random" else parts
     labels = np.zeros(n, np.int64) if labels is None else labels
     sizes = Counter(zip(parts.tolist(), labels.tolist(), strict=True))
-    taken = _drawn(_cells(sizes, split), sample)
-    result = np.full(n, len(PARTS), np.uint8)
-    for cell, shares in _divided(taken, split).items():
-        rows = np.flatnonzero((parts == cell[0]) & (labels == cell[1]))
-        rows = np.sort(_ranked(rows, (seed, DRAW, *cell))[: taken[cell]])
-        rows = _ranked(rows, (seed, DIVIDE, *cell))
-        result[rows] = np.repeat([TEST, VALIDATION, TRAIN], [shares[TEST], shares[VALIDATION], shares[TRAIN]])
-    kept = np.flatnonzero(result < len(PARTS))
-    return kept, result[kept]
+    taken = _drawn(_strata(sizes, split), sample)
+    split_of = np.full(n, len(PARTS), np.uint8)
+    for stratum, shares in _divided(taken, split).items():
+        rows = np.flatnonzero((parts == stratum[0]) & (labels == stratum[1]))
+        rows = np.sort(_ranked(rows, (seed, DRAW, *stratum))[: taken[stratum]])
+        rows = _ranked(rows, (seed, DIVIDE, *stratum))
+        split_of[rows] = np.repeat([TEST, VALIDATION, TRAIN], [shares[TEST], shares[VALIDATION], shares[TRAIN]])
+    kept = np.flatnonzero(split_of < len(PARTS))
+    return kept, split_of[kept]
 
 
-def _cells(sizes: Mapping[Cell, int], split: Split) -> dict[Cell, int]:
+def _strata(sizes: Mapping[Stratum, int], split: Split) -> dict[Stratum, int]:
+    """The strata in order; those of the training split alone unless the given splits are kept."""
     if split.source == "given":
         return dict(sorted(sizes.items()))
-    merged: Counter = Counter()
+    merged: Counter[Stratum] = Counter()
     for (_, label), size in sorted(sizes.items()):
         merged[TRAIN, label] += size
     return dict(sorted(merged.items()))
 
 
-def _drawn(cells: Mapping[Cell, int], sample: int | None) -> dict[Cell, int]:
-    n = sum(cells.values())
+def _drawn(strata: Mapping[Stratum, int], sample: int | None) -> dict[Stratum, int]:
+    """How many images are drawn from each stratum."""
+    n = sum(strata.values())
     if sample is None:
-        return dict(cells)
+        return dict(strata)
     if not 1 <= sample <= n:
-        raise ConfigError(
-            f"dataset.sample: received {sample}; allowed: 1 to {n} (the images there are), or null for all."
-        )
-    return dict(zip(cells, allocate(list(cells.values()), sample), strict=True))
+        raise ConfigError(f"dataset.sample: received {sample}; allowed: 1 to {n} (all images), or null for all.")
+    return dict(zip(strata, allocate(list(strata.values()), sample), strict=True))
 
 
-def _divided(cells: Mapping[Cell, int], split: Split) -> dict[Cell, list[int]]:
-    """Training, validation and test images of each cell."""
-    found = {cell: [size if part == cell[0] else 0 for part in range(len(PARTS))] for cell, size in cells.items()}
+def _divided(strata: Mapping[Stratum, int], split: Split) -> dict[Stratum, list[int]]:
+    """The numbers of training, validation and test images of each stratum."""
+    divided = {key: [size if part == key[0] else 0 for part in range(len(PARTS))] for key, size in strata.items()}
     test = split.test if split.source == "random" else 0.0
-    has_validation = any(part == VALIDATION and size for (part, _), size in cells.items())
+    has_validation = any(part == VALIDATION and size for (part, _), size in strata.items())
     validation = 0.0 if has_validation else split.validation
     if test + validation >= 1:
         raise ConfigError(
             f"dataset.split: validation {validation:g} and test {test:g} leave nothing to train on; "
-            "their sum is to be below 1."
+            "their sum has to be below 1."
         )
-    whole = [size if part == TRAIN else 0 for (part, _), size in cells.items()]
+    whole = [size if part == TRAIN else 0 for (part, _), size in strata.items()]
     for part, share in ((TEST, test), (VALIDATION, validation)):
-        caps = [max(shares[TRAIN] - 1, 0) for shares in found.values()]
+        caps = [max(shares[TRAIN] - 1, 0) for shares in divided.values()]
         moved = allocate(whole, math.floor(share * sum(whole) + 0.5), caps)
-        for shares, count in zip(found.values(), moved, strict=True):
+        for shares, count in zip(divided.values(), moved, strict=True):
             shares[TRAIN] -= count
             shares[part] += count
-    if not any(shares[TRAIN] for shares in found.values()):
-        raise ConfigError("dataset.split: the training part is empty; draw a larger dataset.sample.")
-    return found
+    if not any(shares[TRAIN] for shares in divided.values()):
+        raise ConfigError("dataset.split: the training split is empty; draw a larger dataset.sample.")
+    return divided
 
 
 def _ranked(rows: "np.ndarray", key: tuple[int, ...]) -> "np.ndarray":
+    """The same `rows` (n,) in an order (n,) that only `key` decides."""
     import numpy as np
 
     raw = np.random.PCG64(np.random.SeedSequence(key)).random_raw(len(rows))

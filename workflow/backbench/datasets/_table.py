@@ -1,10 +1,10 @@
-"""Files, classes and parts from a table (layer 1, standard library only): ``dataset.csv=PATH``.
+"""Files, classes and splits from a table (layer 1, standard library only): ``dataset.csv=PATH``.
 
 The table has a header with the columns ``path`` and ``label``, and perhaps ``split`` (train, validation or test, which
-``split.source=given`` keeps), or other titles that people use for them (``_table_titles``, ``_table_parts``), or those
-that ``dataset.columns`` names. A path is relative to the root or to the table, or as another machine wrote it
-(``_table_paths``); the images that count are those of the table, and one that is not there is recorded with the
-unreadable ones. Where no row has a label, the collection has none.
+``split.source=given`` keeps), or other usual titles for them (``_table_titles``, ``_table_splits``), or those that
+``dataset.columns`` names. A path is relative to the root or to the table, or as another machine wrote it
+(``_table_paths``). The collection has the images that the table names; one that does not exist is recorded with the
+unreadable ones. If no row has a label, the collection has none.
 """
 
 import unicodedata
@@ -14,23 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from backbench.datasets import _listing, _parts, _table_parts, _table_paths, _table_rows, _table_titles
-from backbench.datasets._gate import shown
+from backbench.datasets import _listing, _split_names, _table_paths, _table_rows, _table_splits, _table_titles
 from backbench.datasets._listing import Entry, Listing
-from backbench.datasets._table_parts import Parting
+from backbench.datasets._printable import printable
 from backbench.datasets._table_paths import Ground, Located
 from backbench.datasets._table_rows import Table
-from backbench.datasets._table_titles import NUMERAL, Columns, settle
+from backbench.datasets._table_splits import RowSplits
+from backbench.datasets._table_titles import NUMERAL, Columns
 from backbench.schema import ConfigError
 
-__all__ = ["OTHER_PART", "UNNAMED", "Columns", "read", "settle"]
-
 UNNAMED, TABLES = "not in the table", (".csv", ".tsv", ".txt")
-OTHER_PART = "its part in the table is none of train, validation and test"
-# What pandas, R and databases write for a missing value; "none" and "NA" are names that classes have.
+OTHER_SPLIT = "its split in the table is none of train, validation and test"
+# What pandas, R and databases write for a missing value. "none" and "NA" are not here: classes have such names.
 MISSING = frozenset({"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"})
 SHOWN = 3
-MEASURED = 10  # rows from which on numbers that hardly repeat are no classes
+MEASURED = 10  # from this many rows on, numbers that hardly repeat are not classes
 
 
 class Labels(NamedTuple):
@@ -46,8 +44,8 @@ def read(root: Path, table: Path, columns: Columns | None = None) -> Listing:
     Raises
     ------
     ConfigError
-        If there is no such table, it lacks a column or rows, names no file, names one twice or one that is not below
-        the root, has rows with and without a label, or with and without a part, or can be read in two ways.
+        If there is no such table, it lacks a column or rows, names no file, names a file twice or one that is not below
+        the root, has a label or split only in some rows, or is ambiguous.
     """
     columns = columns or Columns()
     rows = _table_rows.read(table)
@@ -55,24 +53,24 @@ def read(root: Path, table: Path, columns: Columns | None = None) -> Listing:
     place, files = _table_titles.path_column(rows, ground, columns.path)
     paths = _paths(rows, place, files, ground)
     label, notes = _table_titles.label_column(rows, place, columns.label)
-    parting = _table_parts.parting(rows, columns.split, (place, label), paths)
-    labels = _labels(rows, label, parting)
-    used = _parts.reported(part for part in parting.parts if part is not None) if parting.given else {}
+    splits = _table_splits.of_rows(rows, columns.split, (place, label), paths)
+    labels = _labels(rows, label, splits)
+    used = _split_names.reported(part for part in splits.parts if part is not None) if splits.given else {}
     entries = [
         Entry(path, text, used.get(part, part))
-        for path, text, part in zip(paths, labels.labels, parting.parts, strict=True)
+        for path, text, part in zip(paths, labels.labels, splits.parts, strict=True)
         if part is not None
     ]
     unnamed = _unnamed(ground, paths)
-    other = {path: OTHER_PART for path, part in zip(paths, parting.parts, strict=True) if part is None}
-    listing = _listing.ordered(entries, parting.given, {**unnamed, **other}, apart=parting.apart)
+    other = {path: OTHER_SPLIT for path, part in zip(paths, splits.parts, strict=True) if part is None}
+    listing = _listing.ordered(entries, splits.given, {**unnamed, **other}, apart=splits.apart)
     sentences = (
-        _summary(rows, (label, place), files, parting, len(unnamed)),
+        _summary(rows, (label, place), files, splits, len(unnamed)),
         *_absent(rows, place, files),
         *rows.notes,
         *notes,
         *labels.notes,
-        *parting.notes,
+        *splits.notes,
     )
     return replace(listing, understood=(*listing.understood, *sentences))
 
@@ -84,12 +82,12 @@ def _unnamed(ground: Ground, paths: Iterable[str]) -> Mapping[str, str]:
 
 
 def _paths(table: Table, place: int, files: Located, ground: Ground) -> list[str]:
-    """The path below the root of each row, those of files that are not there too.
+    """The path below the root in each row, including those of missing files.
 
     Raises
     ------
     ConfigError
-        If one is not below the root, or stands there twice.
+        If a path is not below the root, or occurs twice.
     """
     lines: dict[str, int] = {}
     paths = []
@@ -98,26 +96,26 @@ def _paths(table: Table, place: int, files: Located, ground: Ground) -> list[str
         path = files.paths[row] or "/".join(_table_paths.spelled(text))
         if path in lines:
             raise ConfigError(
-                f"{table.where(row)}: {path!r} is there twice; it is also in line {lines[path]}. Leave "
-                "one of the two rows out."
+                f"{table.where(row)}: {path!r} occurs twice; it is also in line {lines[path]}. Remove "
+                "one of the two rows."
             )
         lines[path] = table.rows[row].line
         paths.append(path)
     return paths
 
 
-def _labels(table: Table, place: int | None, parting: Parting) -> Labels:
-    """The labels of the rows that count.
+def _labels(table: Table, place: int | None, splits: RowSplits) -> Labels:
+    """The labels of the rows that are used.
 
     Raises
     ------
     ConfigError
-        If some rows have one and others do not.
+        If only some rows have one.
     """
     if place is None:
         return Labels([None] * len(table.rows))
     texts = [cell.strip() for cell in table.column(place)]
-    rows = [row for row, part in enumerate(parting.parts) if part is not None]
+    rows = [row for row, part in enumerate(splits.parts) if part is not None]
     broken = next((row for row in rows if len(texts[row].splitlines()) > 1), None)
     if broken is not None:
         raise ConfigError(
@@ -129,8 +127,8 @@ def _labels(table: Table, place: int | None, parting: Parting) -> Labels:
         received = f"received {text!r}, which stands for a missing value" if text else f"no {title}"
         others = f" ({len(missing) - 1} more such rows)" if len(missing) > 1 else ""
         raise ConfigError(
-            f"{table.where(missing[0])}: {received}, while other rows have one{others}. Give each row a label or leave "
-            f"it out{'; a class of that name needs another one, such as no_finding' if text else ''}."
+            f"{table.where(missing[0])}: {received}, while other rows have one{others}. Give each row a label or "
+            f"remove it{'; a class of that name needs another name, such as no_finding' if text else ''}."
         )
     if missing:
         return Labels([None] * len(texts), [f"column `{table.titles[place]}` is empty: the images have no labels"])
@@ -144,7 +142,7 @@ def _labels(table: Table, place: int | None, parting: Parting) -> Labels:
 
 
 def _refuse_measurements(table: Table, place: int, labels: Iterable[str], count: int) -> None:
-    """Raise ConfigError for numbers with a fraction of which nearly every row has its own: they name no classes."""
+    """Raise ConfigError for decimal numbers that differ in nearly every row: they are not classes."""
     values = list(labels)
     if (
         count >= MEASURED
@@ -155,7 +153,7 @@ def _refuse_measurements(table: Table, place: int, labels: Iterable[str], count:
         title, some = table.titles[place], ", ".join(sorted(values)[:SHOWN])
         raise ConfigError(
             f"dataset.csv: {table.path}: column {title!r} holds measurements ({some}, ...; {len(values)} values in "
-            f"{count} rows), and a label is the name of a class. Give dataset.columns.label=TITLE of another column; "
+            f"{count} rows), but a label is the name of a class. Give dataset.columns.label=TITLE of another column, "
             "or dataset.columns.label=none for images without labels."
         )
 
@@ -165,7 +163,7 @@ def _is_whole(text: str) -> bool:
 
 
 def _alike(labels: Iterable[str]) -> list[str]:
-    """Classes that are spelled nearly alike, in a sentence."""
+    """A sentence about classes that are spelled nearly alike."""
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in sorted(labels):
         spellings["".join(unicodedata.normalize("NFKC", label).casefold().split())].append(label)
@@ -173,24 +171,28 @@ def _alike(labels: Iterable[str]) -> list[str]:
     return [f"classes that differ only in case or blanks: {'; '.join(alike[:SHOWN])}"] if alike else []
 
 
-def _summary(table: Table, places: tuple[int | None, int], files: Located, parting: Parting, unnamed: int) -> str:
+def _summary(table: Table, places: tuple[int | None, int], files: Located, splits: RowSplits, unnamed: int) -> str:
+    """How the table was understood."""
     label, path = (
         None if place is None else f"`{table.titles[place]}`" if table.titles[place] else "the column without a title"
         for place in places
     )
-    parts = [
+    columns = [
         f"labels from column {label}" if label else "no labels",
-        f"parts from {parting.source}" if parting.given else "",
+        f"splits from {splits.source}" if splits.given else "",
         f"paths from {path}" + (f" ({files.how})" if files.how else ""),
     ]
     rest = f"; files below the root that are not in it: {unnamed:,}" if unnamed else ""
-    split = f"; {_parts.sentence(parting.counts)}" if parting.given else ""
-    return f"{', '.join(filter(None, parts))} of {table.path.name} ({_rows(len(table.rows))}{rest}){split}"
+    split = f"; {_split_names.sentence(splits.counts)}" if splits.given else ""
+    return f"{', '.join(filter(None, columns))} of {table.path.name} ({_rows(len(table.rows))}{rest}){split}"
 
 
 def _absent(table: Table, place: int, files: Located) -> list[str]:
+    """A sentence about rows without a file."""
     rows = [row for row, path in enumerate(files.paths) if path is None]
-    named = ", ".join(f"{shown(table.rows[row].cells[place])} (line {table.rows[row].line})" for row in rows[:SHOWN])
+    named = ", ".join(
+        f"{printable(table.rows[row].cells[place])} (line {table.rows[row].line})" for row in rows[:SHOWN]
+    )
     more = ", ..." if len(rows) > SHOWN else ""
     return [f"{_rows(len(rows))} of {len(files.paths):,} without a file: {named}{more}"] if rows else []
 

@@ -1,9 +1,9 @@
 """The files that the paths of a table name (layer 1, standard library only), as this or another machine wrote them.
 
-The ways to read a path are tried in turn, and the first that gives a file for every row is taken for all rows: never
-one way for one row and another for the next. Where none does, it is the one that gives the most; once a way gives more
-than half of the files, no looser one counts, lest a row whose file is gone gets another of the same name. A way that
-puts two rows beside one file is none.
+The ways to read a path are tried in turn, and the first that gives a file for every row is used for all rows: never one
+way for one row and another for the next. If none does, the way that gives the most files is used; but once a way gives
+more than half of the files, no looser way is tried, so that a row whose file is missing does not get another file of
+the same name. A way that gives two rows the same file is rejected.
 """
 
 import os
@@ -22,27 +22,28 @@ from backbench.schema import ConfigError
 DEPTH = 32
 PROBED = 20
 PLAIN, SPELLED, DROPPED, ADDED, NAME = range(5)
-# What lies beside images and shares their names.
+# Files that have the same names as images but for the extension.
 BESIDE = frozenset({".csv", ".tsv", ".txt", ".json", ".xml", ".yaml", ".yml", ".md", ".html", ".pdf", ".npy", ".mat"})
 Spelled = tuple[str, ...]  # the folders and the name of a path
 
 
 class Located(NamedTuple):
-    """For each row the path of its file below the root, or None; and how it was found, if not as it stands."""
+    """For each row the path of its file below the root, or None; and how it was found, if not as written."""
 
     paths: Sequence[str | None]
     how: str = ""
 
     @property
-    def count(self) -> int:
+    def hits(self) -> int:
+        """The number of rows with a file."""
         return sum(path is not None for path in self.paths)
 
 
 class Way(NamedTuple):
     """A way to read a path, in words and as a function; the higher the rank, the looser it is.
 
-    The folders stay as they are (`PLAIN`, `SPELLED`), the first are left off (`DROPPED`), some before them are added
-    (`ADDED`), or the name alone counts (`NAME`). `PLAIN` ones may give two texts one file.
+    The folders stay as they are (`PLAIN`, `SPELLED`), the first are dropped (`DROPPED`), some are added before them
+    (`ADDED`), or only the file name counts (`NAME`). `PLAIN` ways may give two texts the same file.
     """
 
     how: str
@@ -52,7 +53,7 @@ class Way(NamedTuple):
 
 @dataclass(frozen=True)
 class Ground:
-    """Where files are looked for: the `files` below the root, and what is `beside` the table."""
+    """Where files are sought: among the `files` below the root, and `beside` the table."""
 
     root: Path
     beside: Path
@@ -79,10 +80,9 @@ class Ground:
         return _unique((tail, path) for stem, path in self._stems() for tail in _tails(fold(stem)))
 
     def at(self, base: Path, text: str) -> str | None:
-        """The path below the root of a file that is named from a folder."""
+        """The path below the root of the file that `text` names from the folder `base`."""
         full = os.path.normpath(posixpath.join(str(base), text))
-        below = full[len(self._start) :] if full.startswith(self._start) else None
-        if below in self.known:
+        if full.startswith(self._start) and (below := full[len(self._start) :]) in self.known:
             return below
         return self._below(full) if text and is_file(full) else None
 
@@ -97,7 +97,7 @@ class Ground:
         return str(self.root).rstrip("/") + "/"
 
     def _below(self, full: str) -> str | None:
-        """The path below the root of a file; the root may be a link to where the table says."""
+        """The path of a file below the root; the root may be a link to the folder that the table names."""
         if full.startswith(self._start):
             return full[len(self._start) :]
         path = Path(os.path.realpath(posixpath.dirname(full)), posixpath.basename(full))
@@ -117,7 +117,7 @@ def locate(texts: Sequence[str], ground: Ground, encoding: str = "utf-8") -> Loc
     Parameters
     ----------
     encoding
-        Of the table: names of files may be in it too.
+        That of the table; file names may have it too.
     """
     best, missing, loosest = Located([None] * len(texts)), list(texts[:0]), NAME
     for way in _ways(texts, ground, encoding):
@@ -126,18 +126,18 @@ def locate(texts: Sequence[str], ground: Ground, encoding: str = "utf-8") -> Loc
         attempt = Located([way.find(text) for text in texts], way.how)
         if way.rank > PLAIN and _clashes(texts, attempt.paths):
             continue
-        if attempt.count == len(texts):
+        if attempt.hits == len(texts):
             return attempt
-        if attempt.count > best.count:
+        if attempt.hits > best.hits:
             best = attempt
-        if 2 * best.count > len(texts) and not missing:
+        if 2 * best.hits > len(texts) and not missing:
             missing = [text for text, path in zip(texts, best.paths, strict=True) if path is None][:PROBED]
             loosest = max(way.rank, SPELLED)
     return best
 
 
 def check(text: str, file: str | None, ground: Ground, where: str) -> None:
-    """Refuse a path that leads out of the root, though `file` below the root has its name, or that is none.
+    """Refuse a text that is not a path, or that leads out of the root, even if `file` below the root has its name.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def check(text: str, file: str | None, ground: Ground, where: str) -> None:
     """
     plain = file is not None and ground.at(ground.root, text) == file
     if not plain and len(text.strip().splitlines()) > 1:
-        raise ConfigError(f"{where}: received a path of several lines, {text!r}; close the quote in each line.")
+        raise ConfigError(f"{where}: received a path of several lines, {text!r}; close the quotes in each line.")
     outside = None if plain else ground.outside(text)
     if outside or not spelled(text) or (file is None and ".." in spelled(text)):
         hint = f" It is {outside}: give a dataset.root above it, or a table of other files." if outside else ""
@@ -156,21 +156,22 @@ def check(text: str, file: str | None, ground: Ground, where: str) -> None:
 
 
 def spelled(text: str) -> Spelled:
-    """The folders and the name of a path: of either slash, without blanks or quotes around it."""
+    """The folders and the name of a path with slashes of either kind, without blanks or quotes around it."""
     return tuple(part for part in _slashed(text).split("/") if part not in ("", "."))
 
 
 def fold(path: str) -> str:
-    """A path as a file system writes it that tells neither cases nor forms of accents apart."""
+    """A path without differences in case or in the Unicode form of accents, which some file systems ignore."""
     return unicodedata.normalize("NFC", path).casefold()
 
 
 def is_file(full: str) -> bool:
-    """Whether something is there that is no folder; a link to nothing counts, for its reason will be recorded."""
+    """Whether something exists that is not a folder; a broken link counts, since its reason will be recorded."""
     return os.path.lexists(full) and not os.path.isdir(full)  # noqa: PTH112 (as in _fingerprint, for speed)
 
 
 def _slashed(text: str) -> str:
+    """A path with forward slashes, without blanks, quotes or ``file:`` around it."""
     bare = text.strip()
     if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'`":
         bare = bare[1:-1].strip()
@@ -195,25 +196,31 @@ def _as_bytes(text: str, encoding: str) -> str:
         return text
 
 
+def _at(ground: Ground, base: Path, respell: Callable[[str], str], text: str) -> str | None:
+    return ground.at(base, respell(text))
+
+
 def _respelled(texts: Sequence[str], ground: Ground, respell: Callable[[str], str], how: str) -> Iterator[Way]:
+    """The ways to read paths after `respell`: plainly, then with folders, case or extensions that differ."""
     for base in (ground.root, ground.beside):
-        yield Way(how, lambda text, base=base: ground.at(base, respell(text)), PLAIN)
+        yield Way(how, partial(_at, ground, base, respell), PLAIN)
     paths = [spelled(respell(text)) for text in texts]
     shortest = min(map(len, paths), default=0)
     looser = [ADDED if level == 0 or level + 1 < shortest else NAME for level in range(_depth(paths))]
-    for index, key, manner in (
+    keys: tuple[tuple[str, Callable[[str], str], str], ...] = (
         ("known", str, ""),
-        ("folded", fold, "whatever their case"),
-        ("stems", fold, "with the extension that they lack"),
-        ("tails", fold, "with the folders that they lack"),
-        ("stem_tails", fold, "with the folders and the extension that they lack"),
-    ):
+        ("folded", fold, "ignoring case"),
+        ("stems", fold, "with the missing extension added"),
+        ("tails", fold, "with the missing folders added"),
+        ("stem_tails", fold, "with the missing folders and extension added"),
+    )
+    for index, key, manner in keys:
         find, added = partial(_find, getattr(ground, index), respell, key), "tails" in index
         for level in range(_depth(paths)):
             rank = looser[level] if added else DROPPED if level else SPELLED
             yield Way(_joined(how, _dropped(paths, level), manner), partial(find, slice(level, None)), rank)
         if added:
-            yield Way(_joined(how, "by the names of the files alone"), partial(find, slice(-1, None)), NAME)
+            yield Way(_joined(how, "by file name only"), partial(find, slice(-1, None)), NAME)
         else:
             levels = [slice(level, None) for level in range(_depth(paths))]
             manners = (how, "without those of their first folders that are not below the root", manner)
@@ -223,17 +230,17 @@ def _respelled(texts: Sequence[str], ground: Ground, respell: Callable[[str], st
 def _find(
     files: Mapping[str, str | None], respell: Callable[[str], str], key: Callable[[str], str], kept: slice, text: str
 ) -> str | None:
-    """The file of some of the folders of a path and its name."""
+    """The file with the `kept` part of a path: its name and some of its folders."""
     return files.get(key("/".join(spelled(respell(text))[kept])))
 
 
 def _first(find: Callable[[slice, str], str | None], levels: Sequence[slice], text: str) -> str | None:
-    """The file of a path without as few of its first folders as possible."""
+    """The file of a path without its first folders, as few of them as possible."""
     return next((path for level in levels if (path := find(level, text)) is not None), None)
 
 
 def _clashes(texts: Sequence[str], paths: Sequence[str | None]) -> bool:
-    """Whether two texts have one file."""
+    """Whether two different texts have the same file."""
     pairs = {pair for pair in zip(texts, paths, strict=True) if pair[1] is not None}
     return len({path for _, path in pairs}) < len(pairs)
 
@@ -243,7 +250,7 @@ def _joined(*manners: str) -> str:
 
 
 def _dropped(paths: Sequence[Spelled], level: int) -> str:
-    """The folders that are left off, in words."""
+    """The folders that are dropped, in words."""
     if not level:
         return ""
     example = next("/".join(path[:level]) for path in paths if len(path) > level)
@@ -261,7 +268,7 @@ def _tails(path: str) -> Iterator[str]:
 
 
 def _unique(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str | None]:
-    """Paths by a key that only one of them has; None for a key of several."""
+    """Paths by a key that only one of them has; None for a key that several have."""
     paths: dict[str, str | None] = {}
     for key, path in pairs:
         paths[key] = None if key in paths and paths[key] != path else path

@@ -1,9 +1,9 @@
 """The rows of a table of text (layer 1, standard library only): its encoding, separator, quotes and cells.
 
-UTF-8 and UTF-16 are read, and Windows-1252 where a file is not UTF-8, which is announced. Columns are separated by
-commas, semicolons, tabs or bars: by whichever separates the header, or the line ``sep=;`` of Excel says. A row with
-another number of cells than the header is refused, since nobody knows which of its cells is which; empty cells at its
-end do not count.
+UTF-8 and UTF-16 are read, and Windows-1252 if a file is not UTF-8, which is reported to the user. Columns are separated
+by commas, semicolons, tabs or bars: by whichever separates the header, or by the one in Excel's line ``sep=;``. A row
+with another number of cells than the header is refused, since nobody knows which of its cells is which; empty cells at
+its end do not count.
 """
 
 import codecs
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from backbench.datasets._gate import shown
+from backbench.datasets._printable import printable
 from backbench.schema import ConfigError
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -40,7 +40,7 @@ SHOWN = 3
 
 
 class Unbalanced(csv.Error):
-    """Quotes that do not close, in the row that begins in a line."""
+    """Quotes that are not closed, in the row that begins in `line`."""
 
     def __init__(self, line: int, reason: csv.Error):
         super().__init__(str(reason))
@@ -56,7 +56,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table with at least one row; `encoding` is that of its bytes, `notes` what its reader should know."""
+    """A table with at least one row; `encoding` is that of its bytes, `notes` are for the user."""
 
     path: Path
     titles: tuple[str, ...]
@@ -69,7 +69,7 @@ class Table:
         return _where(self.path, self.rows[row].line)
 
     def column(self, place: int) -> list[str]:
-        """The cells below a title, as they are written."""
+        """The cells of a column, as they are written."""
         return [row.cells[place] for row in self.rows]
 
 
@@ -79,7 +79,7 @@ def read(path: Path) -> Table:
     Raises
     ------
     ConfigError
-        If there is no such file, it is no table of text, its quotes are not balanced, it has no rows, or a row has
+        If there is no such file, it is not a table of text, its quotes are not balanced, it has no rows, or a row has
         more or fewer cells than the header.
     """
     text, encoding = _text(path)
@@ -101,7 +101,7 @@ def read(path: Path) -> Table:
     whole = [Row(line, (*cells, *[""] * len(titles))[: len(titles)]) for line, cells in rows]
     if len(rows) < len(below):
         lines = ", ".join(str(row.line) for row in below if row not in rows)
-        notes = (*notes, f"the header is repeated in line {lines} and passed over there")
+        notes = (*notes, f"the header is repeated in line {lines} and ignored there")
     return Table(path, titles, whole, encoding, notes)
 
 
@@ -116,7 +116,7 @@ def _where(path: Path, line: int) -> str:
 
 
 def _line(titles: Sequence[str]) -> str:
-    return repr(shown(",".join(titles)))
+    return repr(printable(",".join(titles)))
 
 
 def _text(path: Path) -> tuple[str, str]:
@@ -127,7 +127,7 @@ def _text(path: Path) -> tuple[str, str]:
         raise ConfigError(f"dataset.csv: {path}: {error.strerror}; give a table with a header path,label.") from error
     for magic, kind in OTHER_FILES.items():
         if content.startswith(magic):
-            raise ConfigError(f"dataset.csv: {path} is not a text file. It is {kind}, and give that file.")
+            raise ConfigError(f"dataset.csv: {path} is not a text file but {kind}, and give the result.")
     encoding = next((encoding for mark, encoding in MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -143,7 +143,7 @@ def _text(path: Path) -> tuple[str, str]:
 
 
 def _legacy(content: bytes, path: Path, error: UnicodeDecodeError) -> str:
-    """The text of bytes that are not UTF-8; lines in UTF-8 among others could be read in two ways."""
+    """The text of bytes that are not UTF-8; refused if some lines are UTF-8, since the others are then unclear."""
     rows = re.split(ENDS.pattern.encode(), content)
     line = len(re.split(ENDS.pattern.encode(), content[: error.start]))
     other = next((number for number, row in enumerate(rows, 1) if _is_multibyte(row)), None)
@@ -169,7 +169,7 @@ def _announced(path: Path, text: str) -> str:
 
 
 def _separated(text: str, path: Path) -> tuple[str, str]:
-    """The text without the line of Excel that names the separator, and the separator."""
+    """The text without Excel's line that names the separator, and the separator."""
     stated = EXCEL.match(text)
     if stated:
         return text[stated.end() :], stated[1]
@@ -188,7 +188,7 @@ def _separated(text: str, path: Path) -> tuple[str, str]:
 
 
 def _width(text: str, separator: str) -> int:
-    """The number of titles for a separator, 0 where the quotes do not agree with it."""
+    """The number of titles for a separator, 0 if the quotes do not agree with it."""
     try:
         return len(next((cells for _, cells in _raw(text, separator) if any(cells)), ()))
     except csv.Error:
@@ -203,7 +203,7 @@ def _is_even(text: str, separator: str) -> bool:
 
 
 def _raw(text: str, separator: str) -> Iterator[Row]:
-    """Each row with its first line; a blank between separator and quote does not make the quote a letter."""
+    """Each row with its first line; a quote after a separator and a blank still opens a cell."""
     spaced = re.search(rf'(?:^|{re.escape(separator)}) +"', text, re.MULTILINE) is not None
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=spaced)
@@ -227,7 +227,7 @@ def _records(text: str, separator: str, path: Path) -> Iterator[Row]:
 
 
 def _refuse_ragged(path: Path, titles: Sequence[str], rows: Sequence[Row], separator: str) -> None:
-    """Rows whose cells cannot be told apart; empty cells at the end of a row or of the header do no harm."""
+    """Refuse rows with more or fewer cells than titles, empty ones at the end of a row or of the header aside."""
     odd = [
         row for row in rows if any(cell.strip() for cell in row.cells[len(titles) :]) or any(titles[len(row.cells) :])
     ]
@@ -243,11 +243,11 @@ def _refuse_ragged(path: Path, titles: Sequence[str], rows: Sequence[Row], separ
     joined = separator.join(cells)
     message = (
         f"{_where(path, line)}: {len(cells)} cells, while the header has {len(titles)} "
-        f"({', '.join(map(shown, titles))}); received {shown(joined)!r}{others}. "
+        f"({', '.join(map(printable, titles))}); received {printable(joined)!r}{others}. "
     )
     if len(cells) > len(titles):
         last = separator.join(cells[len(titles) - 1 :]).strip().replace('"', '""')
         quoted = separator.join([*cells[: len(titles) - 1], f'"{last}"'])
         name = SEPARATORS.get(separator, repr(separator))
-        raise ConfigError(f"{message}Quote the cell that holds a {name}, for example: {shown(quoted)}")
+        raise ConfigError(f"{message}Quote the cell that holds a {name}, for example: {printable(quoted)}")
     raise ConfigError(f"{message}Fill in the row; an empty cell still needs its separator.{comment_hint(cells)}")

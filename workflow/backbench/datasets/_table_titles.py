@@ -1,16 +1,15 @@
 """Which columns of a table hold the paths and the labels (layer 1, standard library only).
 
-A title counts whatever its case, blanks, hyphens and underscores. ``path`` and ``label`` come before all others, then
-the titles that people use; a column with another title holds the paths if its cells alone name the files. What
-``dataset.columns`` says comes before everything.
+Case, blanks, hyphens and underscores in titles are ignored. ``path`` and ``label`` come before all others, then other
+usual titles; a column with another title holds the paths if it is the only one whose cells name files. The option
+``dataset.columns`` comes before everything.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
-from backbench.datasets._gate import shown
+from backbench.datasets._printable import printable
 from backbench.datasets._table_paths import Ground, Located, check, locate, spelled
 from backbench.datasets._table_rows import Table, comment_hint
 from backbench.schema import ConfigError, refuse
@@ -56,28 +55,16 @@ Title = str | int | None
 
 @dataclass(frozen=True)
 class Columns:
-    """Titles of the columns of a table; None finds them, and ``none`` says that there is none."""
+    """Titles of the columns of a table; None searches for them, and ``none`` says that there is no such column."""
 
     path: Title = None
     label: Title = None
     split: Title = None
 
-
-def settle(params: Any) -> None:
-    """Refuse titles of a table where there is no table (``__post_init__``).
-
-    Raises
-    ------
-    ConfigError
-        Naming them.
-    """
-    asked = params.columns or Columns()
-    titles = {field.name: getattr(asked, field.name) for field in fields(Columns)}
-    given = [f"{name}={title}" for name, title in titles.items() if title is not None]
-    if given and params.csv is None:
-        raise ConfigError(
-            f"dataset.columns: received {', '.join(given)}; these are columns of a table: give dataset.csv=PATH too."
-        )
+    def given(self) -> dict[str, str | int]:
+        """The titles that the user gives."""
+        titles = {"path": self.path, "label": self.label, "split": self.split}
+        return {name: title for name, title in titles.items() if title is not None}
 
 
 def bare(title: str) -> str:
@@ -86,14 +73,14 @@ def bare(title: str) -> str:
 
 
 def asked_for(table: Table, option: str, title: Title) -> int | None:
-    """The place of a column that ``dataset.columns`` names; None for ``none``.
+    """The position of a column that ``dataset.columns`` names; None for ``none``.
 
     Raises
     ------
     ConfigError
-        If there is no such column, or two.
+        If there is no such column, or more than one.
     """
-    for same in (str, lambda text: text.casefold(), bare):
+    for same in (str, str.casefold, bare):
         places = [place for place, known in enumerate(table.titles) if same(known) == same(str(title))]
         if len(places) == 1:
             return places[0]
@@ -110,16 +97,17 @@ def path_column(table: Table, ground: Ground, title: Title) -> tuple[int, Locate
     Raises
     ------
     ConfigError
-        If no column names a file, or several name other files each.
+        If no column names a file, or several columns name different files.
     """
     if title is not None:
         place = asked_for(table, "path", title)
+        assert place is not None, "only other columns can be none"
         return place, _some(table, place, ground, _files(table, place, ground))
     usual = _usual(table, PATHS, "path")
-    hits = {place: files for place in usual if (files := _files(table, place, ground)).count}
+    hits = {place: files for place in usual if (files := _files(table, place, ground)).hits}
     if usual and usual[0] in hits and bare(table.titles[usual[0]]) == PATHS[0]:
         return usual[0], hits[usual[0]]
-    whole = {place: files for place, files in hits.items() if files.count == len(table.rows)}
+    whole = {place: files for place, files in hits.items() if files.hits == len(table.rows)}
     if not hits:
         whole = hits = _by_files(table, [place for place in range(len(table.titles)) if place not in usual], ground)
         _refuse_no_header(table, hits, ground)
@@ -134,12 +122,12 @@ def path_column(table: Table, ground: Ground, title: Title) -> tuple[int, Locate
 
 
 def label_column(table: Table, path: int, title: Title) -> tuple[int | None, list[str]]:
-    """The column of labels, and what to know about others.
+    """The column of labels, and notes for the user about others.
 
     Raises
     ------
     ConfigError
-        If there is none, or several divide the rows each in its own way.
+        If there is none, or several divide the rows differently.
     """
     if title is not None:
         return asked_for(table, "label", title), []
@@ -165,20 +153,20 @@ def label_column(table: Table, path: int, title: Title) -> tuple[int | None, lis
 
 
 def _usual(table: Table, known: Sequence[str], option: str) -> list[int]:
-    """The columns with usual titles, in the order of those.
+    """The columns with usual titles, the most usual first.
 
     Raises
     ------
     ConfigError
-        If two have the same.
+        If two have the same title.
     """
     titles = [bare(title) for title in table.titles]
-    twice = next((title for title in known if titles.count(title) > 1), None)
-    if twice is not None:
-        alike = [title for title in table.titles if bare(title) == twice]
+    repeated = next((title for title in known if titles.count(title) > 1), None)
+    if repeated is not None:
+        alike = [title for title in table.titles if bare(title) == repeated]
         raise ConfigError(
             f"dataset.csv: {table.path} has {len(alike)} columns for the {option}, {', '.join(map(repr, alike))}; "
-            f"rename all but one, or give dataset.columns.{option}= where the titles differ."
+            f"rename all but one, or give dataset.columns.{option}=TITLE if the titles differ."
         )
     return [titles.index(title) for title in known if title in titles]
 
@@ -188,62 +176,68 @@ def _files(table: Table, place: int, ground: Ground) -> Located:
 
 
 def _by_files(table: Table, places: Sequence[int], ground: Ground) -> dict[int, Located]:
-    """The columns whose cells all name files, another one in each row."""
+    """The columns whose cells all name files, a different one in each row."""
     hits = {}
     for place in places:
         cells = table.column(place)
         probe = cells[:PROBED]
-        if len(set(cells)) == len(cells) and locate(probe, ground, table.encoding).count == len(probe):
+        if len(set(cells)) == len(cells) and locate(probe, ground, table.encoding).hits == len(probe):
             files = _files(table, place, ground)
-            if files.count == len(cells):
+            if files.hits == len(cells):
                 hits[place] = files
     return hits
 
 
 def _some(table: Table, place: int, ground: Ground, files: Located) -> Located:
-    """The files, if there are any."""
-    if files.count:
+    """The files, if there are any.
+
+    Raises
+    ------
+    ConfigError
+        If there are none; it says where the first one was sought.
+    """
+    if files.hits:
         return files
     cells = table.column(place)
     for row, cell in enumerate(cells):
         check(cell, None, ground, table.where(row))
     named = ", ".join(
-        f"{shown(cell)!r} (line {row.line})" for cell, row in zip(cells[:EXAMPLES], table.rows, strict=False)
+        f"{printable(cell)!r} (line {row.line})" for cell, row in zip(cells[:EXAMPLES], table.rows, strict=False)
     )
     parts = spelled(cells[0])
-    tried = " and ".join(dict.fromkeys(shown(f"{base}/{'/'.join(parts)}") for base in (ground.root, ground.beside)))
+    tried = " and ".join(dict.fromkeys(printable(f"{base}/{'/'.join(parts)}") for base in (ground.root, ground.beside)))
     namesakes = [path for path in ground.files if path.rsplit("/", 1)[-1] == parts[-1]]
-    twice = (
-        f" {len(namesakes)} files have its name: {', '.join(map(shown, namesakes[:EXAMPLES]))}." if namesakes else ""
-    )
+    have = "1 file has" if len(namesakes) == 1 else f"{len(namesakes):,} files have"
+    first = ", ".join(map(printable, namesakes[:EXAMPLES]))
+    same_name = f" {have} its name: {first}." if namesakes else ""
     raise ConfigError(
-        f"dataset.csv: {table.path}: none of its {len(cells)} rows names a file that is there. Column "
-        f"{shown(table.titles[place])!r} holds {named}; the first was looked for as {tried}.{twice} Allowed: files "
+        f"dataset.csv: {table.path}: none of its {len(cells)} rows names an existing file. Column "
+        f"{printable(table.titles[place])!r} holds {named}; the first was sought as {tried}.{same_name} Allowed: files "
         f"below dataset.root ({ground.root}). Give dataset.root=PATH, the folder where the paths begin, or "
         f"dataset.columns.path=TITLE, if the paths are in another column: {_titles(table, but=place)}."
     )
 
 
 def _refuse_no_header(table: Table, hits: Mapping[int, Located], ground: Ground) -> None:
-    """A title that is the name of a file is a row."""
+    """Refuse a table whose first line names a file: it is a row, not a header."""
     for place in hits:
         title = table.titles[place]
-        if title and locate([title], ground, table.encoding).count:
+        if title and locate([title], ground, table.encoding).hits:
             raise ConfigError(
-                f"dataset.csv: {table.path} has no header: its first line names a file, {shown(title)!r}. Put a line "
-                "with titles above it, such as path,label"
+                f"dataset.csv: {table.path} has no header: its first line names a file, {printable(title)!r}. Put a "
+                "line with titles above it, such as path,label"
             )
 
 
 def _same(table: Table, first: int, second: int) -> bool:
-    """Whether two columns divide the rows alike."""
+    """Whether two columns divide the rows in the same way."""
     pairs = {(row.cells[first].strip(), row.cells[second].strip()) for row in table.rows}
     return len(pairs) == len({pair[0] for pair in pairs}) == len({pair[1] for pair in pairs})
 
 
 def _examples(table: Table, place: int) -> str:
     distinct = list(dict.fromkeys(cell.strip() for cell in table.column(place)))
-    some = ", ".join(map(shown, distinct[:EXAMPLES]))
+    some = ", ".join(map(printable, distinct[:EXAMPLES]))
     return f"{len(distinct)} values: {some}{', ...' if len(distinct) > EXAMPLES else ''}"
 
 
@@ -254,7 +248,7 @@ def _several(table: Table, option: str, readings: Mapping[int, str]) -> ConfigEr
 
 
 def _none(table: Table, option: str, path: int | None) -> ConfigError:
-    header = shown(",".join(table.titles))
+    header = printable(",".join(table.titles))
     listed = _titles(table, but=path)
     ways = [
         *([f"dataset.columns.{option}=TITLE, if it is one of {listed}"] if listed else []),
@@ -269,5 +263,5 @@ def _none(table: Table, option: str, path: int | None) -> ConfigError:
 
 
 def _titles(table: Table, but: int | None = None) -> str:
-    listed = [shown(title) for place, title in enumerate(table.titles) if title and place != but]
+    listed = [printable(title) for place, title in enumerate(table.titles) if title and place != but]
     return ", ".join(listed[:LISTED]) + (f" and {len(listed) - LISTED} more" if len(listed) > LISTED else "")

@@ -1,9 +1,9 @@
-"""Unpacking of foreign archives (layer 1, standard library only): .zip, .tar, .tar.gz, .tar.bz2, .tar.xz.
+"""Unpacking foreign archives (layer 1, standard library only): .zip, .tar, .tar.gz, .tar.bz2, .tar.xz.
 
 Nothing is ever written outside the folder: absolute paths and ``..`` are refused, and so are devices. No link is made
-on the disk, so that no file can be written through one. A link within the archive becomes a copy of what it names,
-once all files are there (see ``_links``); any other is left out and recorded. What counts against the limits is what is
-really written, not what a header says, and a copy counts in full. Archives inside an archive stay as they are.
+on the disk, so no file can be written through one. A link within the archive becomes a copy of its target once all
+files are written (see ``_links``); any other link is left out and recorded. The limits apply to what is really written,
+not to what headers say, and a copy counts in full. Archives inside an archive stay as they are.
 """
 
 import errno
@@ -22,22 +22,22 @@ from backbench.datasets import _formats
 from backbench.datasets._entries import CHUNK, Entry, UnpackError, entries
 from backbench.datasets._links import DRIVE, Copy, Links, Twice
 
-RATIO, RATIO_FLOOR = 200, 256 << 20  # photographs shrink by a few per cent; small archives may do as they like
-ENTRIES_FLOOR = 1_000_000  # of copies of folders, the same
-RESERVE = 64 << 20  # of the disk, which others use too
+RATIO, RATIO_FLOOR = 200, 256 << 20  # photographs shrink by a few per cent; small archives are exempt
+ENTRIES_FLOOR = 1_000_000  # the same for the number of files after folders are copied
+RESERVE = 64 << 20  # bytes of the disk that are left to others
 GIB = 1 << 30
-PARTLY_WRITTEN = {
+BAD_NAMES = {
     errno.ENAMETOOLONG: "has a name that is too long",
     errno.EILSEQ: "has a name that is not allowed here",
 }
 
-# What the readers of the standard library raise for damaged data, besides OSError without an error number.
+# What the standard library raises for damaged data, besides OSError without an error number.
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, UnicodeError, ValueError)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that may be unpacked: entries, and bytes in all."""
+    """The most that may be unpacked: number of entries, and bytes in total."""
 
     entries: int
     size: int
@@ -52,7 +52,7 @@ class Limits:
 class Unpacked:
     """What was written: entries and bytes.
 
-    `skipped` holds the links that were left out, each with its reason; `notes` says in sentences what was understood.
+    `skipped` holds the links that were left out, each with its reason; `notes` are sentences for the user.
     """
 
     entries: int = 0
@@ -67,7 +67,7 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
     Raises
     ------
     UnpackError
-        If it is damaged, encrypted, no archive, above the limits, or has an entry that must not be written.
+        If it is damaged, encrypted, not an archive, above the limits, or has an entry that must not be written.
     OSError
         If the disk is full or the archive cannot be read.
     """
@@ -85,7 +85,7 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
     except DAMAGED as error:
         raise UnpackError(_damage(archive, error)) from error
     except OSError as error:
-        # A zip whose headers lie about places makes its reader seek before the start of the file.
+        # A zip with wrong offsets in its headers makes the reader seek before the start of the file.
         if error.errno is not None and not (error.errno == errno.EINVAL and error.filename is None):
             raise
         raise UnpackError(_damage(archive, error)) from error
@@ -93,19 +93,19 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
 
 
 def _most(archive: Path, folder: Path, limits: Limits) -> tuple[int, str]:
-    """The most bytes that may be written, and what to say beyond that."""
+    """The most bytes that may be written, and the message if there are more."""
     bomb = max(RATIO * archive.stat().st_size, RATIO_FLOOR)
     room = max(shutil.disk_usage(folder).free - RESERVE, 0)
     return min(
         (limits.size, f"{archive} unpacks to more than {limits.size / GIB:g} GiB; raise dataset.max_gb."),
         (bomb, f"{archive} is a decompression bomb: it unpacks to more than {bomb:,} bytes."),
-        (room, f"{archive} does not fit: it unpacks to more than the {room / GIB:.1f} GiB that {folder} has room for."),
+        (room, f"{archive} does not fit: it unpacks to more than the {room / GIB:.1f} GiB that are free in {folder}."),
     )
 
 
 @dataclass
 class _Job:
-    """One archive on its way into a folder; `most` are the bytes that may be written, and what to say beyond."""
+    """The unpacking of one archive; `most` are the bytes that may be written, and the message if there are more."""
 
     archive: Path
     folder: Path
@@ -119,7 +119,7 @@ class _Job:
         self._count_entry()
         path = _inside(self.archive, entry.name)
         if entry.kind == "other":
-            raise UnpackError(f"{self.archive}: {entry.name!r} is a device or pipe; no collection of images has one.")
+            raise UnpackError(f"{self.archive}: {entry.name!r} is a device or pipe, which no collection of images has.")
         with _refusing(self.archive, entry.name):
             if entry.link is not None:
                 self.links.add("/".join(path.parts), entry.link)
@@ -129,12 +129,12 @@ class _Job:
                 _write(entry, self.folder.joinpath(*path.parts), self.unpacked, self.most)
 
     def settle(self) -> None:
-        """Resolve the links, now that all files are there."""
+        """Resolve the links, now that all files are written."""
         with _refusing(self.archive, ""):
             self.links.settle()
 
     def count_copies(self) -> None:
-        """Hold the copies against the limits before one of them is made."""
+        """Check the copies against the limits before the first one is made."""
         bomb = max(RATIO * self.unpacked.entries, ENTRIES_FLOOR)
         for copy in self.links.copies():
             if copy.path not in self.links:  # a link was counted when it was read
@@ -145,7 +145,7 @@ class _Job:
                 _count_bytes((self.folder / copy.source).stat().st_size, self.unpacked, self.most)
 
     def make_copies(self) -> None:
-        """Write the copies; record the links that have none."""
+        """Write the copies; record the links without one."""
         followed, files = 0, 0
         for copy in self.links.copies():
             if copy.reason is not None:
@@ -169,11 +169,11 @@ def _count_bytes(size: int, unpacked: Unpacked, most: tuple[int, str]) -> None:
 
 
 def _notes(followed: int, files: int, skipped: Mapping[str, str]) -> Iterator[str]:
-    """What became of the links of an archive."""
+    """Sentences about the links of an archive."""
     if followed:
         of_files = f" ({files:,} files)" if files != followed else ""
         links = "1 link within the archive is" if followed == 1 else f"{followed:,} links within the archive are"
-        copies = "a copy of what it names" if followed == 1 else "copies of what they name"
+        copies = "a copy of its target" if followed == 1 else "copies of their targets"
         yield f"{links} unpacked as {copies}{of_files}"
     if skipped:
         path, reason = next(iter(skipped.items()))
@@ -183,7 +183,7 @@ def _notes(followed: int, files: int, skipped: Mapping[str, str]) -> Iterator[st
 
 @contextmanager
 def _refusing(archive: Path, name: str) -> Iterator[None]:
-    """Say of an entry that cannot be written why that is."""
+    """Turn the errors of an entry that cannot be written into messages."""
     try:
         yield
     except Twice as error:
@@ -192,9 +192,10 @@ def _refusing(archive: Path, name: str) -> Iterator[None]:
     except (FileExistsError, NotADirectoryError):
         raise UnpackError(f"{archive} holds {name!r} twice, or names that differ only in case.") from None
     except OSError as error:
-        if error.errno not in PARTLY_WRITTEN:
+        reason = None if error.errno is None else BAD_NAMES.get(error.errno)
+        if reason is None:
             raise
-        raise UnpackError(f"{archive}: {name!r} {PARTLY_WRITTEN[error.errno]}.") from None
+        raise UnpackError(f"{archive}: {name!r} {reason}.") from None
 
 
 def _write(entry: Entry, target: Path, unpacked: Unpacked, most: tuple[int, str]) -> None:
@@ -206,7 +207,7 @@ def _write(entry: Entry, target: Path, unpacked: Unpacked, most: tuple[int, str]
 
 
 def _make(copy: Copy, folder: Path) -> None:
-    """Write one copy: as a second name of the same file, which nobody writes to, or in full where that cannot be."""
+    """Write one copy: as a hard link to the file, which nobody writes to, or in full if that is impossible."""
     target = folder / copy.path
     if copy.source is None:
         target.mkdir(parents=True, exist_ok=True)

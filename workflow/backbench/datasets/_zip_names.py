@@ -1,8 +1,8 @@
 """The names of files in a zip (layer 1, standard library only), which often does not say how they are encoded.
 
-A name is what the archive declares it to be: UTF-8 by its flag, or in the field for a Unicode path of Info-ZIP. Other
-names are UTF-8 where their bytes are. The rest of an archive is taken for Shift-JIS (cp932) if that makes Japanese of
-all of them and cp437 does not make words of Western letters; else for cp437, as the format has it.
+A name has the encoding that the archive declares: UTF-8 by its flag, or the Unicode path field of Info-ZIP. Other names
+are read as UTF-8 if their bytes are valid UTF-8. The remaining names of an archive are read as Shift-JIS (cp932) if
+that makes all of them Japanese and no Western code page makes words of them; otherwise as cp437, as the format says.
 """
 
 import re
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 UTF8_FLAG, UNICODE_PATH = 0x800, 0x7075
 TITLES = {"utf-8": "UTF-8", "cp932": "Shift-JIS", "cp437": "cp437"}
-# The letters with an accent, for each code page of western Windows.
+# The accented letters of each Western code page.
 WESTERN = {
     "cp437": frozenset((bytes(range(0x80, 0x9B)) + bytes(range(0xA0, 0xA8)) + b"\xe1\xf8").decode("cp437")),
     "cp1252": frozenset(bytes([0x8A, 0x8C, 0x8E, 0x9A, 0x9C, 0x9E, *range(0xC0, 0x100)]).decode("cp1252")),
@@ -43,27 +43,27 @@ class Names:
         return _unicode_path(info.extra, raw) or self.decode(raw)
 
     def decode(self, raw: bytes) -> str:
-        """Other text in the encoding of the names, such as what a link names."""
+        """Other text in the encoding of the names, such as the target of a link."""
         return raw.decode("utf-8" if _is_utf8(raw) else self._encoding, "surrogateescape")
 
     def notes(self) -> Iterator[str]:
-        """What was decided, in a sentence for each encoding."""
+        """A sentence about each encoding that was guessed."""
         encodings = ["utf-8" if _is_utf8(raw) else self._encoding for raw in self._undeclared]
         for encoding in dict.fromkeys(encodings):
             raws = [raw for raw, known in zip(self._undeclared, encodings, strict=True) if known == encoding]
-            names = f"{len(raws):,} names" if len(raws) > 1 else "1 name"
-            note = f"{names} in the archive without a stated encoding: read as {TITLES[encoding]}, as in "
+            count = f"{len(raws):,} names" if len(raws) > 1 else "1 name"
+            note = f"{count} in the archive without a stated encoding: read as {TITLES[encoding]}, as in "
             yield f"{note}{self.decode(raws[0])!r}" + ("" if encoding == "utf-8" else OTHERWISE)
 
 
 def legacy_encoding(raws: Sequence[bytes]) -> str:
-    """``cp932`` or ``cp437`` for the names of an archive that are no UTF-8."""
+    """``cp932`` or ``cp437`` for the names of an archive that are not UTF-8."""
     western = any(_is_western(raws, encoding) for encoding in WESTERN)
     return "cp932" if raws and _is_japanese(raws) and not western else "cp437"
 
 
 def _undeclared(info: zipfile.ZipInfo) -> bytes | None:
-    """The bytes of a name that needs an encoding and has none."""
+    """The bytes of a name that is not ASCII and has no declared encoding."""
     if info.flag_bits & UTF8_FLAG or info.orig_filename.isascii():
         return None
     raw = info.orig_filename.encode("cp437")
@@ -71,7 +71,7 @@ def _undeclared(info: zipfile.ZipInfo) -> bytes | None:
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str | None:
-    """The field 0x7075: version 1, the CRC of the name that it is for, and the name in UTF-8."""
+    """The name in the field 0x7075: version 1, the CRC of the name that it replaces, and the name in UTF-8."""
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<HH", extra)
         body, extra = extra[4 : 4 + size], extra[4 + size :]
@@ -89,7 +89,7 @@ def _is_utf8(raw: bytes) -> bool:
 
 
 def _is_japanese(raws: Sequence[bytes]) -> bool:
-    """Whether cp932 makes kana and kanji of all names; more kana of half the width are what it makes of Chinese."""
+    """Whether all names are kana and kanji in cp932. Mostly half-width kana are a sign of Chinese names instead."""
     half, full = 0, 0
     for raw in raws:
         try:
@@ -104,9 +104,9 @@ def _is_japanese(raws: Sequence[bytes]) -> bool:
 
 
 def _is_western(raws: Sequence[bytes], encoding: str) -> bool:
-    """Whether a western code page makes words of all names, with accents on less than half of their letters.
+    """Whether all names are words in a Western code page, with accents on less than half of their letters.
 
-    Of Shift-JIS it makes an accent of every second letter at least, often with a capital letter behind it.
+    Shift-JIS read so has an accent on at least every second letter, often before a capital letter.
     """
     plain, accented = 0, 0
     for raw in raws:

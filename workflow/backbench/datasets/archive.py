@@ -1,38 +1,34 @@
 """A folder of images in an archive (layer 1): ``dataset=archive dataset.archive=PATH`` or ``dataset.url=ADDRESS``.
 
 The archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz; see ``_unpack``) is unpacked once into ``downloads/archives``, and
-what it holds is read as by the plugin ``folder``. Links within the archive become copies of their targets; links that
+its content is read as by the plugin ``folder``. Links within the archive become copies of their targets; links that
 point outside it are left out and recorded. File names in a zip that states no encoding are read as UTF-8, Shift-JIS or
-cp437, and the plan says which (see ``_zip_names``). Folders that only wrap others are entered; ``folder`` picks
-another one. From the web it needs the SHA-256 of the archive; a download that broke off goes on (see ``_download``).
-None of this is part of a hash: the digest is over the images and their labels, as that of the same folder would be.
+cp437, and the plan says which (see ``_zip_names``). Folders that only wrap others are entered; ``folder`` chooses
+another one. An archive on the web needs its SHA-256; an interrupted download is resumed (see ``_download``). None of
+this is part of a hash: the digest covers the images and their labels, as that of the same folder would.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated
 
 from backbench import paths
 from backbench.datasets import (
     Collection,
     Description,
     Reading,
-    Split,
     _archives,
-    _classes,
     _download,
     _files,
     _folders,
-    _gate,
     _listing,
-    _table,
 )
 from backbench.datasets import folder as folder_plugin
 from backbench.datasets._archives import Tree
-from backbench.datasets._gate import NEAR_DISTANCE
 from backbench.datasets._listing import Listing
+from backbench.datasets._params import FolderParams
 from backbench.datasets._unpack import Limits
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
@@ -42,10 +38,10 @@ SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
-    """Options: where the archive is, then those of the plugin ``folder``.
+class Params(FolderParams):
+    """Options: where the archive is, beside those of the plugin ``folder``.
 
-    `sha256` is that of the archive, needed for an address; `folder` is a path inside the archive. `max_files` and
+    `sha256` is that of the archive, required with an address; `folder` is a path inside the archive. `max_files` and
     `max_gb` limit what is unpacked (null: no limit). `csv` is a table inside the archive, or any other.
     """
 
@@ -55,28 +51,6 @@ class Params:
     folder: str | None
     max_files: Annotated[int | None, Range(low=1)]
     max_gb: Annotated[float | None, Range(above=0.0)]
-    digest: str | None
-    sample: Annotated[int | None, Range(low=1)]
-    seed: Annotated[int, Range(low=0)]
-    split: Split
-    unreadable: Literal["exclude", "fail"]
-    duplicates: Literal["keep", "exclude", "fail"] = "keep"
-    near_duplicates: Literal["keep", "exclude", "fail"] = "keep"
-    near_distance: Annotated[int, Range(low=0, high=16)] = NEAR_DISTANCE
-    leaks: Literal["keep", "fail"] = "keep"
-    csv: str | None = None
-    label_pattern: str | None = None
-    classes: _classes.Names = None
-    labels: _folders.Labels = "auto"
-    parts: _folders.Parts = field(default_factory=_folders.Parts)
-    loose: _folders.Loose = "fail"
-    columns: _table.Columns | None = None
-    bits: Annotated[int | None, Range(low=8, high=16)] = None
-
-    def __post_init__(self) -> None:
-        _gate.settle(self)
-        _classes.settle(self)
-        _table.settle(self)
 
 
 def describe(params: Params) -> Description:
@@ -87,7 +61,7 @@ def describe(params: Params) -> Description:
     ConfigError
         If the archive has not been fetched and unpacked yet.
     """
-    tree = _archives.found(_checksum(params), paths.downloads())
+    tree = _archives.existing(_checksum(params), paths.downloads())
     if tree is None:
         raise ConfigError(
             f"dataset(archive): {_where(params)} is not {'unpacked' if params.url is None else 'fetched'} yet, so its "
@@ -98,20 +72,22 @@ def describe(params: Params) -> Description:
 
 
 def fingerprint(params: Params, reading: Reading) -> str:
-    """Digest of the decoded content; fetches and unpacks what is not there yet."""
+    """The digest of the content; fetches and unpacks the archive if needed."""
     return _files.fingerprint(_source(_tree(params, paths.downloads()), params), params, reading)
 
 
 def load(params: Params, context: Context) -> Collection:
     """The drawn and divided images; see ``_files``."""
-    found = _files.load(_source(_tree(params, context.downloads), params), params, context)
-    return replace(found, info={**found.info, "archive": _where(params), "archive_checksum": _checksum(params)})
+    collection = _files.load(_source(_tree(params, context.downloads), params), params, context)
+    return replace(
+        collection, info={**collection.info, "archive": _where(params), "archive_checksum": _checksum(params)}
+    )
 
 
 def _tree(params: Params, downloads: Path) -> Tree:
     known, limits = _checksum(params), Limits.of(params.max_files, params.max_gb)
     if params.url is not None:
-        return _archives.found(known, downloads) or _archives.from_url(params.url, known, downloads, limits)
+        return _archives.existing(known, downloads) or _archives.from_url(params.url, known, downloads, limits)
     return _archives.from_file(_path(params), known, downloads, limits)
 
 
@@ -121,10 +97,12 @@ def _checksum(params: Params) -> str:
     Raises
     ------
     ConfigError
-        If there is no archive, two, or an address without a SHA-256.
+        If no archive is given, or two, or an address without a SHA-256.
     """
     if (params.url is None) == (params.archive is None):
-        raise ConfigError("dataset(archive): give either dataset.archive=PATH or dataset.url=ADDRESS dataset.sha256=.")
+        raise ConfigError(
+            "dataset(archive): give either dataset.archive=PATH, or dataset.url=ADDRESS and dataset.sha256=DIGITS."
+        )
     if params.sha256 is not None and not SHA256.fullmatch(params.sha256):
         raise refuse("dataset.sha256", params.sha256, "64 hex digits, as sha256sum prints them")
     if params.url is None:
@@ -132,8 +110,8 @@ def _checksum(params: Params) -> str:
     _download.check_address(params.url)
     if params.sha256 is None:
         raise ConfigError(
-            f"dataset.sha256: {_where(params)} needs one; without it, nobody knows whether the right bytes came. "
-            "Take it from the publisher, or from sha256sum on a copy that you trust."
+            f"dataset.sha256: {_where(params)} needs one; without it, nobody knows whether the right bytes arrived. "
+            "Take it from the publisher, or run sha256sum on a copy that you trust."
         )
     return f"sha256:{params.sha256.lower()}"
 
@@ -147,13 +125,13 @@ def _where(params: Params) -> str:
 
 
 def _source(tree: Tree, params: Params) -> _files.Source:
-    """What the plugin ``folder`` makes of the unpacked folder, with the links that were left out, and with what lies
-    around the folder that was entered, unless the user chose it."""
+    """What the plugin ``folder`` makes of the unpacked folder.
+
+    Its listing also records the links that were left out, and the files around the folder that was entered, unless the
+    user chose that folder.
+    """
     root = _archives.choose(tree.folder, params.folder)
-    shared = {
-        option.name: getattr(params, option.name) for option in fields(folder_plugin.Params) if option.name != "root"
-    }
-    source = folder_plugin.source(folder_plugin.Params(root=str(root), **shared), tree.folder)
+    source = folder_plugin.source(str(root), params, tree.folder)
     inside = PurePosixPath(root.relative_to(tree.folder).as_posix())
 
     def listing() -> Listing:
@@ -169,7 +147,7 @@ def _below(path: str, inside: PurePosixPath) -> bool:
 
 
 def _with(listing: Listing, passed_over: Mapping[str, str], inside: PurePosixPath) -> Listing:
-    """A listing with more that is left out, by paths in the archive; `inside` is the folder that was listed."""
+    """A listing with more files left out, given by paths in the archive; `inside` is the folder that was listed."""
     way = inside / listing.below
     more = {_folders.relative(path, way): why for path, why in passed_over.items()}
     return replace(listing, left_out=dict(sorted({**more, **listing.left_out}.items())))

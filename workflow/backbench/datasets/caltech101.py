@@ -1,9 +1,9 @@
-"""Caltech-101 (layer 1): 8,677 photographs of 101 categories, and 467 of anything (``BACKGROUND_Google``).
+"""Caltech-101 (layer 1): 8,677 photographs of 101 categories, and 467 others (``BACKGROUND_Google``).
 
 Source: Fei-Fei, Fergus and Perona, "Learning generative visual models from few training examples", CVPR Workshop 2004
 (CC BY 4.0). ``subset=51`` is the collection of a published clustering and retrieval system: the first 50 categories by
-name and ``BACKGROUND_Google``, 5,163 photographs; ``background=false`` leaves 4,696 in 50 folders, which the same
-authors also report on.
+name and ``BACKGROUND_Google``, 5,163 photographs. With ``background=false``, 4,696 in 50 folders remain, on which the
+same authors also report.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from backbench.datasets import TRAIN, _known_files, _listing
+from backbench.datasets._classes import Sizes
 from backbench.datasets._known import Known, Original
-from backbench.datasets._known_files import FileCollection, Sizes
+from backbench.datasets._known_files import FileCollection
 from backbench.datasets._listing import Entry, Listing
 from backbench.schema import ConfigError
 
@@ -43,7 +44,7 @@ OTHERS = """
 class Params(_known_files.Params):
     """Options. `subset` is all categories or the published 51 folders.
 
-    `background` says whether BACKGROUND_Google is a class; null: with the 51 folders, as published, else not.
+    `background` says whether BACKGROUND_Google is a class; null: only with the 51 folders, as published.
     """
 
     subset: Literal["all", 51]
@@ -60,7 +61,7 @@ def _counts(text: str) -> dict[str, int]:
 
 
 def _sizes(params: Params) -> Sizes:
-    """The official images of each category that is asked for."""
+    """The official number of images of each chosen category."""
     sizes = _counts(FIRST_50) | (_counts(OTHERS) if params.subset == "all" else {})
     if params.background:
         sizes[BACKGROUND] = BACKGROUND_IMAGES
@@ -69,15 +70,15 @@ def _sizes(params: Params) -> Sizes:
 
 def _list(folder: Path, params: Params) -> Listing:
     wanted = {name for _, name in _sizes(params)}
-    paths, without = _listing.walk(folder)
+    paths, skipped = _listing.walk(folder)
     missing = sorted(wanted - {path.parts[0] for path in paths})
     if missing:
-        hint = " Is this the published half? Then give dataset.subset=51." if params.subset == "all" else ""
+        hint = " If this is the published half, give dataset.subset=51." if params.subset == "all" else ""
         raise ConfigError(f"{folder} lacks {len(missing)} of the categories: {', '.join(missing[:5])}, ...{hint}")
     entries = [
         Entry(str(path), path.parts[0], TRAIN) for path in paths if path.parts[0] in wanted and path.suffix == ".jpg"
     ]
-    return _listing.ordered(entries, False, without)
+    return _listing.ordered(entries, False, skipped)
 
 
 def _fits(folder: Path) -> bool:

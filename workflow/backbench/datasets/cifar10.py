@@ -1,7 +1,7 @@
 """CIFAR-10 (layer 1): 60,000 colour images of 32 x 32 pixels, ten classes of 6,000.
 
 Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. The "python version" (pickles, read
-by an unpickler that knows NumPy's arrays and nothing else, after their MD5 is verified), or the "binary version".
+after their MD5 is verified, by an unpickler that accepts only NumPy arrays), or the "binary version".
 """
 
 import io
@@ -23,7 +23,7 @@ UNHASHED = ("root", "archive")
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SIDE = 32
 PER_BATCH = 10_000
-# Of the files of the python version.
+# MD5 sums of the files of the python version.
 MD5 = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
     "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
@@ -41,7 +41,7 @@ class Params(_arrays_known.Params):
 
 
 def _files(folder: Path) -> Sequence[Path]:
-    """The six files of the python version, or else those of the binary version."""
+    """The six files of the python version, or else of the binary version."""
     pickled = [folder / name for name in MD5]
     return pickled if pickled[0].is_file() else [folder / f"{name}.bin" for name in MD5]
 
@@ -51,6 +51,7 @@ def _fits(folder: Path) -> bool:
 
 
 def _decode(folder: Path, part: int) -> tuple["np.ndarray", "np.ndarray"]:
+    """Pixels (n, 32, 32, 3) uint8 and labels (n,) int64 of one split."""
     import numpy as np
 
     by_name = {path.stem: path for path in _files(folder)}
@@ -75,13 +76,13 @@ def _batch(path: Path) -> tuple["np.ndarray", "np.ndarray"]:
     return planes, labels
 
 
-def _check_size(path: Path, found: int, wanted: int) -> None:
-    if found != wanted:
-        raise ConfigError(f"{path} holds {found:,} bytes, not {wanted:,}.")
+def _check_size(path: Path, actual: int, expected: int) -> None:
+    if actual != expected:
+        raise ConfigError(f"{path} holds {actual:,} bytes, not {expected:,}.")
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Plain values and NumPy arrays, whose few names are looked up here and not by import."""
+    """Reads plain values and NumPy arrays only; their few names are resolved here, not by import."""
 
     def find_class(self, module: str, name: str) -> Any:
         import numpy as np
@@ -95,8 +96,8 @@ class _ArraysOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"a CIFAR-10 batch has no {module}.{name}")
 
 
-def _empty(kind: type, shape: tuple, code: Any) -> "np.ndarray":
-    """What NumPy's own ``_reconstruct`` does for a plain array; the state that follows gives shape and bytes."""
+def _empty(kind: type, shape: tuple[int, ...], code: object) -> "np.ndarray":
+    """An empty array (0,), as from NumPy's own ``_reconstruct``; the state that follows gives shape and bytes."""
     import numpy as np
 
     if kind is not np.ndarray:

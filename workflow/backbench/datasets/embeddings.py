@@ -1,10 +1,10 @@
-"""Embeddings and labels alone, without images (layer 1): ``dataset=embeddings dataset.path=FILE``.
+"""Embeddings and labels without images (layer 1): ``dataset=embeddings dataset.path=FILE``.
 
 One ``.npz`` with the arrays features, labels and perhaps names and split; or a table in any format that
-``backbench.arrays`` reads, with the labels beside it. Labels are text or whole numbers; the classes are their values,
-sorted. A file that has its own split keeps it unless ``split.source`` is ``random``; rows of other parts
-(unlabeled) are left out. The digest is over the numbers as float32, the labels, names and parts, whatever the files are
-called.
+``backbench.arrays`` reads, with the labels in it or beside it. Labels are text or whole numbers; the classes are their
+sorted values. If the file has its own splits, they are kept unless ``split.source`` is ``random``; rows of no split
+(such as unlabeled) are left out. The digest covers the numbers as float32, the labels, names and splits, whatever the
+files are called.
 """
 
 import functools
@@ -15,22 +15,26 @@ from typing import Annotated, Any
 
 from backbench import arrays, hashing
 from backbench.arrays.bounds import Bounds
-from backbench.datasets import TRAIN, Collection, Description, Reading, Split, _annotations, _parts, _split
-from backbench.datasets._annotations import WHERE, Beside
+from backbench.datasets import TRAIN, Collection, Description, Reading, Split, _annotations, _split, _split_names
+from backbench.datasets._annotations import Beside
+from backbench.datasets._side_columns import WHERE
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
 
 UNHASHED = ("path", "key", "columns", "labels", "names", "parts", "max_gb")
-MIXED = "the file has its own split, but its rows are mixed and split anew; dataset.split.source=given keeps its split"
+MIXED = (
+    "the file brings its own splits, but its rows are mixed and split again; "
+    "dataset.split.source=given keeps its splits"
+)
 
 
 @dataclass(frozen=True)
 class Params:
-    """Options. `key` and `columns` say which numbers of the file (``backbench.arrays.table``).
+    """Options. `key` and `columns` say which numbers of the file are used (``backbench.arrays.table``).
 
-    `labels`, `names` and `parts` are each an array or column of the file, or the path of a list of its own (``.txt``,
-    ``.csv``, ``.npy``); null takes one of the usual names where there is one, and ``none`` takes none. `digest` pins
-    the content. `max_gb` limits what is read of the file (null: no limit but memory).
+    `labels`, `names` and `parts` (the splits) are each an array or column of the file, or the path of a separate list
+    (``.txt``, ``.csv``, ``.npy``); null searches for the usual names, and ``none`` takes none. `digest` pins the
+    content. `max_gb` limits what is read of the file (null: no limit but memory).
     """
 
     path: str | None
@@ -70,16 +74,16 @@ def describe(params: Params) -> Description:
 
 
 def fingerprint(params: Params, reading: Reading) -> str:
-    """Digest of the content."""
+    """The digest of the content."""
     path = _path(params)
     about = _beside(params, path, _table(params, path))
-    found = _verified(params, path, about)
+    digest = _verified(params, path, about)
     reading.progress(about.n, about.n)
-    return found
+    return digest
 
 
 def load(params: Params, context: Context) -> Collection:
-    """Read, verify against the digest of the plan, draw and split.
+    """Read, verify against the planned digest, draw and split.
 
     Raises
     ------
@@ -126,12 +130,12 @@ def _table(params: Params, path: Path) -> arrays.Table:
 
 
 def _beside(params: Params, path: Path, table: arrays.Table) -> Beside:
-    """What there is beside the numbers.
+    """What the file holds beside the numbers.
 
     Raises
     ------
     ConfigError
-        If a column is asked for as a feature and is that of the labels, names or parts too.
+        If the user chooses a column as a feature that also holds the labels, names or splits.
     """
     asked = (params.labels, params.names, params.parts)
     about = _read(path, *arrays.stamp(path), asked, int(table.shape[0]), _bounds(params))
@@ -139,8 +143,8 @@ def _beside(params: Params, path: Path, table: arrays.Table) -> Beside:
     for option, title in about.titles.items():
         if title in taken:
             raise ConfigError(
-                f"{WHERE}: the column {title!r} is among dataset.columns, and gives the {option} too; leave it out of "
-                f"dataset.columns, or give dataset.{option}=COLUMN or dataset.{option}=none."
+                f"{WHERE}: the column {title!r} is among dataset.columns, but also gives the {_words(option)}; leave "
+                f"it out of dataset.columns, or give dataset.{option}=COLUMN or dataset.{option}=none."
             )
     return about
 
@@ -153,20 +157,21 @@ def _read(path: Path, size: int, mtime_ns: int, asked: tuple[str | None, ...], n
 def _settled(params: Params, about: Beside) -> Split:
     if params.split.source == "given" and about.parts is None:
         raise ConfigError(
-            f"{WHERE}.split.source: received 'given'; the file has no split: give dataset.parts=NAME, or use random."
+            f"{WHERE}.split.source: received 'given', but the file has no splits; give dataset.parts=NAME, or use "
+            "random."
         )
     return params.split.settled(about.given)
 
 
 def _sentence(path: Path, table: arrays.Table, about: Beside) -> str:
-    """What the file is taken for."""
+    """How the file was understood."""
     words = [_count(about.n, "row"), f"{_count(int(table.shape[1]), 'feature')} from {table.words}"]
     labels, names, parts = (about.titles[option] for option in ("labels", "names", "parts"))
     words.append("no labels" if labels is None else f"{_count(len(about.classes or ()), 'class')} from `{labels}`")
     words += [] if names is None else [f"names from `{names}`"]
-    words += [] if parts is None else [f"{_parts.sentence(Counter(about.parts))} from `{parts}`"]
+    words += [] if about.parts is None else [f"{_split_names.sentence(Counter(about.parts))} from `{parts}`"]
     words += (
-        [f"{sum(about.left_out.values()):,} rows of other parts are left out ({arrays.some(list(about.left_out))})"]
+        [f"{sum(about.left_out.values()):,} rows of no split are left out ({arrays.some(list(about.left_out))})"]
         if about.left_out
         else []
     )
@@ -175,18 +180,22 @@ def _sentence(path: Path, table: arrays.Table, about: Beside) -> str:
     return f"{path.name}: {'; '.join(words)}" + (f"; not used: {arrays.some(unused)}{hint}" if unused else "")
 
 
+def _words(option: str) -> str:
+    return "splits" if option == "parts" else option
+
+
 def _count(number: int, word: str) -> str:
     return f"{number:,} {word if number == 1 else 'classes' if word == 'class' else f'{word}s'}"
 
 
 def _unused(path: Path, table: arrays.Table, about: Beside) -> list[str]:
-    """Arrays and columns of the file that nothing is taken from."""
+    """Arrays and columns of the file that are not used."""
     taken = table.name if isinstance(table.name, tuple) else (table.name,)
     return [name for name in arrays.beside(path) if name not in {*taken, *about.titles.values()}]
 
 
 def _info(path: Path, table: arrays.Table, about: Beside) -> dict[str, Any]:
-    """What was taken from where, for the record."""
+    """Which columns were used for what, for the record."""
     return {
         "source": str(path),
         "features": int(table.shape[1]),
@@ -198,16 +207,17 @@ def _info(path: Path, table: arrays.Table, about: Beside) -> dict[str, Any]:
 
 
 def _verified(params: Params, path: Path, about: Beside) -> str:
+    """The digest of the content, which has to be the planned or pinned one."""
     values = _digest(path, *arrays.stamp(path), params.key, params.columns, _bounds(params))
     listed = {name: getattr(about, name) for name in ("classes", "labels", "names", "parts")}
     listed |= {} if about.rows is None else {"rows": about.rows}
-    found = hashing.digest({"values": values, **{name: value and list(value) for name, value in listed.items()}})
-    if params.digest not in (None, found):
+    digest = hashing.digest({"values": values, **{name: value and list(value) for name, value in listed.items()}})
+    if params.digest is not None and params.digest != digest:
         raise ConfigError(
-            f"{path}: its content is {hashing.short(found)}, not {hashing.short(params.digest)} as planned or pinned; "
+            f"{path}: its content is {hashing.short(digest)}, not {hashing.short(params.digest)} as planned or pinned; "
             "plan again, or put the file back."
         )
-    return found
+    return digest
 
 
 @functools.cache

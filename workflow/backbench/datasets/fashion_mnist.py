@@ -8,8 +8,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbench.datasets import TEST, TRAIN, Collection, Description, Reading, _fetch, _mnist_like
-from backbench.stage import Context
+from backbench.datasets import TEST, TRAIN, _fetch, _mnist_like
 
 UNHASHED = ("root", "archive")
 NAMES = (
@@ -33,7 +32,7 @@ COLLECTION = _mnist_like.MnistLike(
     names=NAMES,
     sizes={TRAIN: (6000,) * 10, TEST: (1000,) * 10},
     sources=(
-        _fetch.torchvision_fashion_mnist,
+        functools.partial(_fetch.torchvision_mnist, "FashionMNIST"),
         functools.partial(_fetch.debian_package, PACKAGE, PACKAGE_FILES),
     ),
     places=(Path("/") / PACKAGE_FILES,),
@@ -46,17 +45,4 @@ class Params(_mnist_like.Params):
     """Options; see ``_mnist_like``."""
 
 
-def describe(params: Params) -> Description:
-    """What planning needs, without reading a file."""
-    return COLLECTION.describe(params)
-
-
-def fingerprint(params: Params, reading: Reading) -> str:
-    """The pinned digest."""
-    reading.progress(params.n, params.n)
-    return params.digest
-
-
-def load(params: Params, context: Context) -> Collection:
-    """Fetch where needed, decode, verify against the digest, draw and split."""
-    return COLLECTION.load(params, context.downloads)
+describe, fingerprint, load = COLLECTION.describe, COLLECTION.fingerprint, COLLECTION.load

@@ -1,15 +1,16 @@
-"""Oxford 102 Flowers (layer 1): 8,189 photographs of 102 kinds, with official parts of 1,020, 1,020 and 6,149.
+"""Oxford 102 Flowers (layer 1): 8,189 photographs of 102 kinds, with official splits of 1,020, 1,020 and 6,149.
 
 Source: Nilsback and Zisserman, "Automated Flower Classification over a Large Number of Classes", ICVGIP 2008. Labels
-and parts are in two MATLAB files, verified and read by scipy.
+and splits are in two MATLAB files, which are verified and read by scipy.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from backbench.datasets import TEST, TRAIN, VALIDATION, _known_files, _listing
+from backbench.datasets._classes import Sizes
 from backbench.datasets._known import Known, Original, verify
-from backbench.datasets._known_files import FileCollection, Sizes
+from backbench.datasets._known_files import FileCollection
 from backbench.datasets._listing import Entry, Listing
 
 UNHASHED = ("root", "archive")
@@ -54,7 +55,7 @@ def names() -> list[str]:
 
 
 def _sizes(params: Params) -> Sizes:
-    """The official parts; the images of a kind are as even as can be, for they differ and do not matter to planning."""
+    """The official splits, divided evenly among the kinds: their real sizes differ, but do not matter to planning."""
     return _known_files.even(COUNTS, names())
 
 

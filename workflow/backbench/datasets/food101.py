@@ -1,4 +1,4 @@
-"""Food-101 (layer 1): 101,000 photographs of 101 dishes, 750 for training and 250 for testing of each.
+"""Food-101 (layer 1): 101,000 photographs of 101 dishes, each with 750 for training and 250 for testing.
 
 Source: Bossard, Guillaumin and Van Gool, "Food-101: Mining Discriminative Components with Random Forests", ECCV 2014.
 """
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backbench.datasets import TEST, TRAIN, _known_files, _listing
+from backbench.datasets._classes import Sizes
 from backbench.datasets._known import Known, Original
-from backbench.datasets._known_files import FileCollection, Sizes
+from backbench.datasets._known_files import FileCollection
 from backbench.datasets._listing import Entry, Listing
 from backbench.schema import ConfigError
 
@@ -32,8 +33,8 @@ def _list(folder: Path, params: Params) -> Listing:
     entries = [
         Entry(f"images/{name}.jpg", dish, part)
         for part, meta in META.items()
-        for dish, found in _read(folder / meta).items()
-        for name in found
+        for dish, names in _read(folder / meta).items()
+        for name in names
     ]
     return _listing.ordered(entries, True, {}, apart=True)
 
@@ -44,13 +45,13 @@ def _read(path: Path) -> dict[str, list[str]]:
     Raises
     ------
     ConfigError
-        If it is no such list, or a name leads elsewhere.
+        If it is not such a list, or a name leads out of the folder.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        names = [name for of_dish in found.values() for name in of_dish]
+        by_dish: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
+        names = [name for listed in by_dish.values() for name in listed]
         if all(name.count("/") == 1 and ".." not in name.split("/") for name in names):
-            return found
+            return by_dish
     except (OSError, ValueError, AttributeError, TypeError):
         pass
     raise ConfigError(f"{path} is not the official list of images.")

@@ -7,8 +7,7 @@ IEEE 86(11), 1998. From torchvision's mirrors; see ``_mnist_like``.
 import functools
 from dataclasses import dataclass
 
-from backbench.datasets import TEST, TRAIN, Collection, Description, Reading, _fetch, _mnist_like
-from backbench.stage import Context
+from backbench.datasets import TEST, TRAIN, _fetch, _mnist_like
 
 UNHASHED = ("root", "archive")
 COLLECTION = _mnist_like.MnistLike(
@@ -29,17 +28,4 @@ class Params(_mnist_like.Params):
     """Options; see ``_mnist_like``."""
 
 
-def describe(params: Params) -> Description:
-    """What planning needs, without reading a file."""
-    return COLLECTION.describe(params)
-
-
-def fingerprint(params: Params, reading: Reading) -> str:
-    """The pinned digest."""
-    reading.progress(params.n, params.n)
-    return params.digest
-
-
-def load(params: Params, context: Context) -> Collection:
-    """Fetch where needed, decode, verify against the digest, draw and split."""
-    return COLLECTION.load(params, context.downloads)
+describe, fingerprint, load = COLLECTION.describe, COLLECTION.fingerprint, COLLECTION.load

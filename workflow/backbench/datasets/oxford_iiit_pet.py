@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backbench.datasets import TEST, TRAIN, _known_files, _listing
+from backbench.datasets._classes import Sizes
 from backbench.datasets._known import Known, Original
-from backbench.datasets._known_files import FileCollection, Sizes
+from backbench.datasets._known_files import FileCollection
 from backbench.datasets._listing import Entry, Listing
 from backbench.schema import ConfigError
 
@@ -37,10 +38,10 @@ def _list(folder: Path, params: Params) -> Listing:
 
 def _read(path: Path, part: int) -> Iterator[Entry]:
     for line in path.read_text(encoding="utf-8").splitlines():
-        found = LINE.fullmatch(line.strip())
-        if found is None:
+        match = LINE.fullmatch(line.strip())
+        if match is None:
             raise ConfigError(f"{path} is not the official list of images: {line[:80]!r}.")
-        yield Entry(f"images/{found['image']}.jpg", found["breed"], part)
+        yield Entry(f"images/{match['image']}.jpg", match["breed"], part)
 
 
 def _fits(folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """STL-10 (layer 1): 13,000 labelled colour images of 96 x 96 pixels, ten classes of 1,300.
 
 Source: Coates, Lee and Ng, "An Analysis of Single Layer Networks in Unsupervised Feature Learning", AISTATS 2011. The
-official parts are 500 training and 800 test images a class; the 100,000 unlabelled images are not used.
+official splits have 500 training and 800 test images per class; the 100,000 unlabelled images are not used.
 """
 
 from collections.abc import Sequence
@@ -43,6 +43,7 @@ def _fits(folder: Path) -> bool:
 
 
 def _decode(folder: Path, part: int) -> tuple["np.ndarray", "np.ndarray"]:
+    """Pixels (n, 96, 96, 3) uint8 and labels (n,) int64 of one split."""
     import numpy as np
 
     images, numbers = (folder / f"{STEMS[part]}_{kind}.bin" for kind in "Xy")
@@ -51,7 +52,7 @@ def _decode(folder: Path, part: int) -> tuple["np.ndarray", "np.ndarray"]:
     labels, planes = np.fromfile(numbers, np.uint8), np.fromfile(images, np.uint8)
     if planes.size != len(labels) * 3 * SIDE * SIDE or not labels.size or labels.min() < 1:
         raise ConfigError(f"{images} holds {planes.size:,} bytes for {len(labels):,} labels.")
-    # Stored by column, from MATLAB.
+    # MATLAB stores images by column.
     pixels = planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 3, 2, 1)
     return np.ascontiguousarray(pixels), labels.astype(np.int64) - 1
 

@@ -18,7 +18,7 @@ from backbench.metrics import catalogue
 from backbench.metrics.catalogue import TEST as TEST_IMAGES
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store, StoreError
-from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.grid import HEADS
 from backbench.sweep.results import tables
 from backbench.sweep.results.ledger import Row
 

@@ -63,7 +63,8 @@ def metrics(row: Row, head: str, names: Iterable[str], images: Images) -> dict[s
     member = row.run.stages[head]
     stored = row.records[member].get("arrays", {})
     wanted = [name for name in names if name in row.metrics and catalogue.metric(name).resampled]
-    return _BY_HEAD[head](row, wanted, {name: _reader(images.store, head, member, name) for name in stored}, images)
+    arrays = {name: _reader(images.store, entry.get("kind", head), member, name) for name, entry in stored.items()}
+    return _BY_HEAD[head](row, wanted, arrays, images)
 
 
 def is_share(name: str) -> bool:
@@ -76,9 +77,9 @@ def labels(row: Row, images: Images) -> np.ndarray:
     return images.store.array("clustering", row.run.stages["clustering"], "labels")[_scored(row, images)]
 
 
-def _reader(store: Store, head: str, member: str, name: str) -> Callable[[], np.ndarray]:
+def _reader(store: Store, kind: str, member: str, name: str) -> Callable[[], np.ndarray]:
     """What reads an array, (n,) or (n, columns)."""
-    return lambda: store.array(head, member, name)
+    return lambda: store.array(kind, member, name)
 
 
 Arrays = Mapping[str, Callable[[], np.ndarray]]

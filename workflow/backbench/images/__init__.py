@@ -1,1 +1,1 @@
-"""Pictures as pixels (layer 1): from the bytes of a file to what a backbone is given."""
+"""Images as pixels (layer 1): from the bytes of a file to the input of a backbone."""

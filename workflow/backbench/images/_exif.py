@@ -1,12 +1,12 @@
-"""The orientation of a picture, from EXIF or XMP (layer 1).
+"""The orientation of an image, from EXIF or XMP (layer 1).
 
-Cameras, editors and phones write damaged EXIF data and values of a wrong type. They cost the orientation and never the
-picture: what cannot be understood means upright, as in a browser.
+Cameras, editors and phones write damaged EXIF data and values of the wrong type. These lose the orientation, never the
+image: anything that cannot be understood means upright, as in a browser.
 """
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 ORIENTATION = 0x0112
 UPRIGHT = 1
-# Left, top, right and bottom, in pixels from the top left corner.
+# Left, top, right and bottom, in pixels from the top left corner of the image.
 Box = tuple[float, float, float, float]
 XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
-# The values that swap the sides, and those after which the picture begins at the right or at the bottom.
+# The values that swap the sides, and those after which the image begins at the right or at the bottom.
 SWAPPED, FROM_RIGHT, FROM_BOTTOM = frozenset({5, 6, 7, 8}), frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
-# What the eight values ask for, by the names of ``PIL.Image.Transpose``.
+# What each value asks for, by the names of ``PIL.Image.Transpose``; 1 is upright.
 TURNS = {
     2: "FLIP_LEFT_RIGHT",
     3: "ROTATE_180",
@@ -32,28 +32,34 @@ TURNS = {
 
 
 def upright(opened: "Image.Image") -> tuple["Image.Image", int]:
-    """Load an opened file and turn its picture upright; gives the orientation it had, 1 to 8.
+    """Load an opened file and turn its image upright; also returns the orientation it had, 1 to 8.
 
-    HEIF is turned by its decoder, whatever its EXIF data say. Pillow turns TIFF as it loads, and loses the picture
-    over damaged tags; it gets empty ones, and the turn is made here.
+    HEIF is turned by its decoder, whatever its EXIF data say. Pillow turns TIFF while loading, and fails on damaged
+    tags; it is given empty ones instead, and the image is turned here.
     """
     from PIL import Image
 
     if opened.format == "HEIF":
         opened.load()
         return opened, UPRIGHT
-    if not hasattr(opened, "tag_v2"):
+    tags: Mapping[int, Any] | None = getattr(opened, "tag_v2", None)
+    if tags is None:
         opened.load()
         orientation = _orientation(opened, lambda: opened.getexif().get(ORIENTATION))
         return _turned(opened, orientation), orientation
-    orientation = _orientation(opened, lambda: opened.tag_v2.get(ORIENTATION))
-    opened.getexif = Image.Exif
+    orientation = _orientation(opened, lambda: tags.get(ORIENTATION))
+    setattr(opened, "getexif", Image.Exif)  # noqa: B010 (an assignment to a method is a type error)
     opened.load()
     return _turned(opened, orientation), orientation
 
 
+def whole_box(size: tuple[int, int]) -> Box:
+    """The box that is a whole image of `size`."""
+    return 0.0, 0.0, float(size[0]), float(size[1])
+
+
 def turned_box(extent: tuple[float, float], size: tuple[int, int], orientation: int) -> Box:
-    """Where the picture is in an upright image of `size`, if before the turn it began at the top left.
+    """Where the content is in an upright image of `size`, given that it began at the top left before the turn.
 
     `extent` is its width and height before the turn, in pixels.
     """
@@ -71,9 +77,9 @@ def _turned(image: "Image.Image", orientation: int) -> "Image.Image":
 
 
 def _orientation(opened: "Image.Image", stored: Callable[[], Any]) -> int:
-    """1 to 8: what EXIF says, else what XMP says."""
+    """The orientation, 1 to 8, from EXIF, else from XMP."""
     value = None
-    with contextlib.suppress(Exception):  # damaged EXIF data raise a dozen kinds
+    with contextlib.suppress(Exception):  # damaged EXIF data raise many kinds of errors
         value = stored()
     if value is not None:
         return int(value) if isinstance(value, (int, float)) and value in TURNS else UPRIGHT

@@ -1,9 +1,9 @@
-"""The ways to open a file of pixels (layer 1): Pillow, ``pillow-heif``, and a second way for what Pillow is strict of.
+"""The ways to open an image file (layer 1): Pillow, ``pillow-heif``, and a second attempt where Pillow is too strict.
 
-Pillow loses a whole picture over what is beside its pixels: a PNG file whose text is long or whose EXIF data have a
-wrong checksum, an AVIF file with damaged EXIF data, a JPEG file with a damaged index of further pictures, an animated
-WebP file with a damaged later frame. These are opened again without what is beside the pixels of the first picture,
-which themselves are never treated leniently.
+Pillow refuses a whole image for faults in its metadata: a PNG file with long texts or a wrong checksum of its EXIF
+data, an AVIF file with damaged EXIF data, a JPEG file with a damaged index of further images, an animated WebP file
+with a damaged later frame. These are opened again without anything but the pixels of the first image, which are never
+treated leniently.
 """
 
 import functools
@@ -28,13 +28,13 @@ BY_NAME = {".tga": "TGA"}
 PNG = b"\x89PNG\r\n\x1a\n"
 WEBP = b"WEBPVP8X"
 JPEG = b"\xff\xd8\xff"
-# Chunks of a PNG file that change its pixels; the others are dropped where they stand in the way.
+# Chunks of a PNG file that its pixels depend on, and further ones that are kept if they are intact.
 NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 KEPT = frozenset({b"eXIf", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"pHYs"})
 # The boxes of a HEIF file.
 BOXES = frozenset({b"ftyp", b"free", b"idat", b"mdat", b"meta", b"moov", b"skip", b"uuid"})
-# Grey TIFF files that Pillow can decode and does not know: by byte order, white-is-zero (0), format, order and number
-# of the bits. That white is zero is made good by ``depths``, as of the files that Pillow knows.
+# Grey TIFF files that Pillow can decode but does not list: by byte order, white-is-zero (0), format, bit order and
+# number of bits. ``depths`` inverts those where white is zero.
 GREY_TIFF = {
     (b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
     (b"II", 0, (1,), 1, (12,), ()): ("I;16", "I;12"),
@@ -44,7 +44,7 @@ Opener = Callable[[], "Image.Image"]
 
 
 def ways(content: Content, head: bytes) -> Iterator[Opener]:
-    """The functions that open a file, to be tried in their order until one gives the whole picture."""
+    """The functions that open a file, to be tried in order until one gives the whole image."""
     from PIL import Image
 
     if not kinds.is_heif(head):
@@ -64,9 +64,9 @@ def ways(content: Content, head: bytes) -> Iterator[Opener]:
 
 @functools.cache
 def formats() -> tuple[str, ...]:
-    """The formats that this build of Pillow reads; it looks its readers up on demand, so they are loaded first.
+    """The formats that this build of Pillow reads; its readers are loaded first, since it does so on demand.
 
-    What Pillow only warns of (damaged EXIF data, half a bomb) is refused here or harmless: it is kept off the terminal.
+    Pillow's warnings (damaged EXIF data, very large images) are silenced: what they are about is harmless or refused.
     """
     from PIL import Image, TiffImagePlugin
 
@@ -83,18 +83,19 @@ def _by_name(path: Path) -> tuple[str, ...]:
 
 
 def _heif(content: Content, without_exif: bool = False) -> "Image.Image":
-    """The primary picture of a HEIF file, which its decoder turns upright.
+    """The primary image of a HEIF file, which its decoder turns upright.
 
     Raises
     ------
     EOFError
-        If the file ends within one of its boxes, which the decoder passes over where the picture has ended before.
+        If the file ends within one of its boxes, which the decoder ignores after the end of the image.
     """
     from pillow_heif import HeifImageFile
 
     data = content.whole()
     _refuse_cut_boxes(data)
-    return HeifImageFile(io.BytesIO(_without_exif(data) if without_exif else data))
+    file: Callable[..., Image.Image] = HeifImageFile  # its constructor has no annotations
+    return file(io.BytesIO(_without_exif(data) if without_exif else data))
 
 
 def _refuse_cut_boxes(data: bytes) -> None:
@@ -103,7 +104,7 @@ def _refuse_cut_boxes(data: bytes) -> None:
         size, name = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
         if size == 1:
             size = int.from_bytes(data[place + 8 : place + 16], "big")
-        if size == 0 or name not in BOXES:  # to the end of the file, wherever that is; or what a phone appends
+        if size == 0 or name not in BOXES:  # a box up to the end of the file, or data that a phone has appended
             return
         place += max(size, 8)
     if place > len(data):
@@ -117,12 +118,12 @@ def _first_jpeg(content: Content) -> "Image.Image":
 
 
 def _without_exif(data: bytes) -> bytes:
-    """An AVIF or HEIF file whose EXIF data go by a name that nobody looks for."""
+    """An AVIF or HEIF file whose EXIF data are renamed, so that no reader looks at them."""
     return data.replace(b"Exif", b"none", 1)
 
 
 def _pixels_alone(data: bytes) -> bytes:
-    """A PNG file without texts, profiles, and what has a wrong checksum and is not needed for the pixels.
+    """A PNG file without texts, profiles, and chunks with a wrong checksum that the pixels do not need.
 
     Raises
     ------
@@ -145,12 +146,12 @@ def _pixels_alone(data: bytes) -> bytes:
 
 
 def _first_frame(data: bytes) -> bytes:
-    """The first frame of an animated WebP file as a file of its own.
+    """The first frame of an animated WebP file as a separate file.
 
     Raises
     ------
     EOFError
-        If there is none, or it is not as large as the animation.
+        If there is none, or it is smaller than the animation.
     """
     place, canvas = 12, data[24:30]
     while place + 8 <= len(data):

@@ -1,11 +1,11 @@
 """Camera raw files (layer 1), read by ``rawpy`` (LibRaw), which the extra ``raw`` installs.
 
-Most of them are TIFF files whose first page is a small preview, and Pillow would take that for the photograph. So a
-file with a raw suffix goes to LibRaw unless it starts as an ordinary picture, and so does what its content tells: CR2,
-CR3, RAF, ORF, RW2, X3F, DNG under the name of a TIFF file.
+Most of them are TIFF files whose first page is a small preview, which Pillow would take for the photograph. So a file
+with a raw suffix goes to LibRaw unless it starts like an ordinary image file. So do files that are raw by their
+content: CR2, CR3, RAF, ORF, RW2, X3F, and DNG under the name of a TIFF file.
 
-They are developed with fixed parameters: the white balance of the camera, sRGB, 8 bits, the full size, AHD
-demosaicing, LibRaw's gamma (BT.709), no brightening by content; upright, as the camera held it.
+They are developed with fixed parameters: the white balance of the camera, sRGB, 8 bits, full size, AHD demosaicing,
+LibRaw's gamma (BT.709), no automatic brightening; turned upright, as the camera recorded it.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ SUFFIXES = frozenset(
         *(".srf", ".srw", ".x3f"),
     }
 )
-# What no raw file starts with, whatever it is called.
+# No raw file starts with these, whatever its name.
 ORDINARY = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"8BPS", b"%PDF-")
 SIGNATURES = {
     "cr2": (8, b"CR\2\0"),
@@ -38,13 +38,13 @@ SIGNATURES = {
     "x3f": (0, b"FOVb"),
 }
 TIFF = (b"II*\0", b"MM\0*")
-# Tags of a TIFF file: the first page is a preview of pages in another directory; the version of DNG.
+# Tags of a TIFF file: whether the first page is a preview, where the other pages are, and the version of DNG.
 SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION = 254, 330, 50706
 PREVIEW = 1
 
 
 def kind(content: Content, head: bytes) -> str | None:
-    """The kind of a camera raw file, as its suffix without the dot; None for any other file."""
+    """The kind of a camera raw file, as a suffix without the dot; None for any other file."""
     by_content = next((name for name, (at, bytes_) in SIGNATURES.items() if head.startswith(bytes_, at)), None)
     suffix = content.path.suffix.lower()
     if suffix in SUFFIXES and not head.startswith(ORDINARY):
@@ -53,12 +53,12 @@ def kind(content: Content, head: bytes) -> str | None:
 
 
 def read(content: Content, kind: str, held: contextlib.ExitStack) -> "Image.Image":
-    """The developed photograph as 8-bit RGB, upright; its room in memory is held until `held` is closed.
+    """The developed photograph as 8-bit RGB, upright; its memory stays reserved until `held` is closed.
 
     Raises
     ------
     Unreadable
-        Without ``rawpy``, and for a file that LibRaw cannot read whole.
+        Without ``rawpy``, or if LibRaw cannot read the whole file.
     """
     about = f"a camera raw file (.{kind})"
     try:
@@ -78,7 +78,7 @@ def read(content: Content, kind: str, held: contextlib.ExitStack) -> "Image.Imag
 
 
 def version() -> str:
-    """The version of ``rawpy``, with which LibRaw comes, as part of what decoded pixels depend on."""
+    """The version of ``rawpy``, which bundles LibRaw: decoded pixels depend on it."""
     from importlib import metadata
 
     with contextlib.suppress(metadata.PackageNotFoundError):
@@ -107,7 +107,7 @@ def _in_tiff(content: Content) -> str | None:
     """``dng``, or ``tif`` for another raw file in TIFF, by the tags of the first page."""
     from PIL import TiffImagePlugin
 
-    with contextlib.suppress(Exception), content.open() as file:  # what is damaged is the TIFF reader's business
+    with contextlib.suppress(Exception), content.open() as file:  # damage is left to the TIFF reader
         tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
         file.seek(tags.next)
         tags.load(file)

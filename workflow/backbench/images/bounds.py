@@ -1,9 +1,9 @@
-"""What one image may cost (layer 1): bounds that are checked before its pixels are decoded.
+"""How large an image may be (layer 1): bounds that are checked before its pixels are decoded.
 
-An image has at most ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (89,478,485) and sides of at most ``SIDE``: the memory of a
-resize grows with the side as well (48 bytes for each pixel of it), so that few pixels in one row are no small image.
-Within these bounds an image takes at most 2 GiB while it is read (24 bytes for each pixel; JPEG 2000 needs most); how
-many are read at once depends on it (see ``room``).
+An image has at most ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (89,478,485) and sides of at most ``SIDE``. Sides are limited
+because resizing takes memory in proportion to them (48 bytes per pixel of a side), however few pixels there are. Within
+these bounds, reading an image takes at most 2 GiB (24 bytes per pixel; JPEG 2000 needs most), which limits how many are
+read at once (see ``room``).
 """
 
 from typing import TYPE_CHECKING
@@ -17,11 +17,11 @@ TILE_WIDTH, TILE_LENGTH = 322, 323
 
 
 class Unreadable(ValueError):
-    """A file that is not one whole image."""
+    """A file that is not a whole image."""
 
 
 def refuse_size(size: tuple[int, int]) -> None:
-    """Raise Unreadable for an image, or a tile of one, that is too large to be decoded."""
+    """Raise Unreadable for the size of an image or tile that is too large to be decoded."""
     from PIL import Image
 
     width, height = size
@@ -33,11 +33,11 @@ def refuse_size(size: tuple[int, int]) -> None:
 
 
 def refuse_tiles(opened: "Image.Image") -> None:
-    """Raise Unreadable for a TIFF file whose tiles are too large: they are decoded whole, however small the image."""
+    """Raise Unreadable for a TIFF file whose tiles are too large: tiles are decoded whole, even in a small image."""
     refuse_size(tile(opened))
 
 
 def tile(opened: "Image.Image") -> tuple[int, int]:
-    """Width and length of the tiles of a TIFF file; of any other file, nothing by nothing."""
+    """Width and length of the tiles of a TIFF file; (0, 0) for any other file."""
     tags = getattr(opened, "tag_v2", {})
     return (tags[TILE_WIDTH], tags[TILE_LENGTH]) if TILE_WIDTH in tags and TILE_LENGTH in tags else (0, 0)

@@ -1,9 +1,9 @@
-"""Prepared pixels on disk, by what they were made from (layer 1): written by whoever decodes, read by whoever extracts.
+"""Prepared pixels on disk, by the image files they were made from (layer 1): written when decoding, read by extraction.
 
-A cache is a folder for one policy. Every writer appends to a file of its own, a block of rows at a time, and commits
-the block by a line in the index beside it: what a kill leaves behind is not in the index. The checksum of a block is
-verified when it is first read; what fails the check counts as absent. Nothing depends on a cache: pixels that it lacks
-are prepared from the file again.
+A cache is a folder for one policy. Every writer appends to its own file, a block of rows at a time, and commits the
+block with a line in the index beside it: a block that was cut short by a kill is not in the index. The checksum of a
+block is verified when it is first read, and a damaged block counts as absent. Nothing depends on a cache: pixels that
+are missing are prepared again from the image file.
 """
 
 import contextlib
@@ -34,18 +34,18 @@ log = logging.getLogger(__name__)
 
 CHANNELS = {"RGB": 3, "L": 1}
 FOLDER, ROWS, INDEX = "pixels", ".rows", ".index"
-# Pixels of a sweep that was given up are dropped after a week.
+# Pixels of an abandoned sweep are dropped after a week.
 LEFT_SECONDS = 7 * 86400.0
 # Keys are SHA-256 digests.
 KEY_BYTES = 32
-# No room: of the disk, of the user's quota, of one file.
+# No space left: on the disk, in the user's quota, in a single file.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MODULES = ("backbench.images.preparing", "backbench.images.decoding")
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Rows that were committed together: where they are, and the CRC-32 of their bytes."""
+    """Rows that were committed together: their place in a file, and the CRC-32 of their bytes."""
 
     file: Path
     first: int
@@ -54,7 +54,7 @@ class _Block:
 
 
 class PixelCache:
-    """Prepared images (size, size, channels) uint8 of one policy by their keys, which are digests of 32 bytes.
+    """Prepared images (size, size, channels) uint8 of one policy by their keys, digests of 32 bytes.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class PixelCache:
 
     @cached_property
     def _places(self) -> Mapping[bytes, tuple[_Block, int]]:
-        """Block of each key, and its row there."""
+        """The block of each key, and its row in that block."""
         places: dict[bytes, tuple[_Block, int]] = {}
         for path in sorted(self.folder.glob(f"*{INDEX}")):
             for line in path.read_text(encoding="ascii", errors="replace").splitlines():
@@ -83,25 +83,27 @@ class PixelCache:
         return key in self._places
 
     def read(self, key: bytes) -> "np.ndarray | None":
-        """The pixels of a key; None where they are not there, or are damaged."""
+        """The pixels (size, size, channels) uint8 of a key; None if they are absent or damaged."""
         block, row = self._places.get(key, (None, 0))
         if block is None or not self._is_whole(block):
             return None
         return self._rows(block)[row]
 
     def release(self) -> None:
-        """Give back the memory that the pages of the mapped files take."""
+        """Release the memory taken by pages of the mapped files."""
         for rows in self._maps.values():
-            if isinstance(getattr(rows, "_mmap", None), mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-                rows._mmap.madvise(mmap.MADV_DONTNEED)
+            mapped = getattr(rows, "_mmap", None)
+            if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED)
 
     def _is_whole(self, block: _Block) -> bool:
         if block not in self._verified:
             rows = self._rows(block)
-            self._verified[block] = len(rows) == block.count and zlib.crc32(rows) == block.checksum
+            self._verified[block] = len(rows) == block.count and zlib.crc32(rows.data) == block.checksum
         return self._verified[block]
 
     def _rows(self, block: _Block) -> "np.ndarray":
+        """The images (n, size, size, channels) uint8 of a block; fewer if its file is incomplete."""
         import numpy as np
 
         if block.file not in self._maps:
@@ -115,8 +117,8 @@ class PixelCache:
 class Writer:
     """Appends blocks to a cache, from any thread (a context manager).
 
-    Files are made when there is something to write. Where there is no room for a block, neither it nor what follows is
-    kept: ``stopped`` says so.
+    Files are created when there is something to write. If there is no space for a block, neither it nor anything after
+    it is stored, and ``stopped`` is set.
     """
 
     def __init__(self, cache: PixelCache):
@@ -134,10 +136,11 @@ class Writer:
             except OSError as error:
                 if error.errno not in FULL:
                     raise
-                log.warning("%s is full: decoded images are not kept", self.cache.folder)
+                log.warning("%s is full: decoded images are no longer cached", self.cache.folder)
                 self.stopped = True
 
     def _append(self, keys: Sequence[bytes], rows: "np.ndarray") -> None:
+        """Write `rows` (n, size, size, channels) uint8, then the line of the index that commits them."""
         data, index = self._opened()
         data.write(rows.data)
         data.flush()
@@ -160,14 +163,14 @@ class Writer:
         self.close()
 
     def close(self) -> None:
-        """Close the files; what was committed stays."""
+        """Close the files; committed blocks stay."""
         for file in self._files or ():
-            with contextlib.suppress(OSError):  # of a disk that is full: what is left in the buffer is no whole block
+            with contextlib.suppress(OSError):  # the disk is full: what is left in the buffer is not a whole block
                 file.close()
 
 
 def drop(root: Path, policies: Iterable[Policy]) -> None:
-    """Remove the prepared pixels of some policies, and those that no sweep came back for within `LEFT_SECONDS`."""
+    """Remove the prepared pixels of some policies, and any that nothing was written to for `LEFT_SECONDS`."""
     folders = {PixelCache(root, policy).folder for policy in policies}
     since = time.time() - LEFT_SECONDS
     folders |= {folder for folder in (root / FOLDER).glob("*") if _written(folder) < since}
@@ -176,18 +179,18 @@ def drop(root: Path, policies: Iterable[Policy]) -> None:
 
 
 def _written(folder: Path) -> float:
-    """When a cache was written to last."""
+    """When a cache was last written to."""
     return max((path.stat().st_mtime for path in folder.glob("*")), default=folder.stat().st_mtime)
 
 
 def _identity(policy: Policy) -> str:
-    """What prepared pixels depend on besides the file."""
+    """Digest of what prepared pixels depend on besides the image file."""
     about = {"policy": schema.canonical(policy), "decoder": decoding.decoder_version(), "code": code.digest(MODULES)}
     return hashing.digest(about)
 
 
 def _parsed(line: str, rows: Path) -> tuple[_Block, list[bytes]]:
-    """A line of an index; without keys where it is cut short."""
+    """The block and keys of a line of an index; no keys if the line is incomplete."""
     try:
         entry: dict[str, Any] = json.loads(line)
         joined = bytes.fromhex(entry["keys"])

@@ -1,7 +1,7 @@
 """The bytes of a file, read once (layer 1): their digest, and what decoders open.
 
-Decoders and the digest work on the same bytes, so that both speak of the same picture even while something writes to
-the file. Files above ``HELD`` bytes are not held: their digest is streamed, and decoders open them by their path.
+Decoders and the digest work on the same bytes, so that both are of the same image even while something writes to the
+file. Files above ``HELD`` bytes are not held in memory: their digest is streamed, and decoders open them by their path.
 """
 
 import hashlib
@@ -13,28 +13,28 @@ from typing import BinaryIO
 
 from backbench.images.bounds import Unreadable
 
-# Bytes up to which a file is held in memory; photographs of 100 megapixels have about half as many.
+# The most bytes of a file that is held in memory; photographs of 100 megapixels take about half of it.
 HELD = 64 << 20
 ATTEMPTS = 2
 
-# What tells one state of a file from another: size, times of modification and of change, and the number of its inode,
-# for files of an archive may have the other three in common.
+# Identifies one state of a file: size, times of modification and of change, and inode number. The inode is needed
+# because files extracted from an archive may have the other three in common.
 Stamp = tuple[int, int, int, int]
 
 
 class Changed(OSError):
-    """A file that was written to while it was read, each time it was tried.
+    """A file that was written to while it was being read, at every attempt.
 
-    It says nothing of the picture and must not be remembered as a reason to leave the file out: the next reading may
-    find it whole.
+    This says nothing about the image, and must not be stored as a reason for leaving the file out: it may be whole the
+    next time.
     """
 
 
 @dataclass(frozen=True)
 class Content:
-    """A regular file that is not empty: where it is, the SHA-256 of its bytes in hexadecimal, and how many they are.
+    """A regular file that is not empty: its path, the SHA-256 of its bytes in hexadecimal, and its size in bytes.
 
-    `data` is None for a file of more than ``HELD`` bytes. `stamp` is its size and times when it was read.
+    `data` is None for a file of more than ``HELD`` bytes. `stamp` is its state when it was read.
     """
 
     path: Path
@@ -44,11 +44,11 @@ class Content:
     data: bytes | None = field(repr=False)
 
     def source(self) -> io.BytesIO | Path:
-        """What a decoder opens: the bytes without a copy, or the path of a file that is not held."""
+        """What a decoder opens: the bytes, without a copy, or the path of a file that is not held in memory."""
         return self.path if self.data is None else io.BytesIO(self.data)
 
     def open(self) -> BinaryIO:
-        """The bytes as a file, to be closed by the caller."""
+        """The bytes as a file object, to be closed by the caller."""
         return self.path.open("rb") if self.data is None else io.BytesIO(self.data)
 
     def head(self, count: int) -> bytes:
@@ -57,26 +57,26 @@ class Content:
             return file.read(count)
 
     def whole(self) -> bytes:
-        """All bytes, read from the file where they are not held."""
+        """All bytes, read from the file if they are not held in memory."""
         return self.path.read_bytes() if self.data is None else self.data
 
     def check(self) -> None:
-        """Raise Changed if a file that is not held is no longer the one that the digest is of."""
+        """Raise Changed if a file that is not held in memory has changed since its digest was computed."""
         if self.data is None and _stamp(self.path) != self.stamp:
             raise _changed(self.path)
 
 
 def read(path: Path) -> Content:
-    """The content of a file, which is read a second time if it changes meanwhile.
+    """The content of a file, which is read a second time if it changes during the first.
 
     Raises
     ------
     Unreadable
-        For what is no regular file (a pipe would wait for ever for its writer), and for an empty one.
+        If it is not a regular file (a pipe would wait for its writer for ever), or is empty.
     Changed
-        If it changes while it is read again.
+        If it changes during the second reading as well.
     OSError
-        If there is no such file, or it may not be read.
+        If it does not exist, or may not be read.
     """
     for _ in range(ATTEMPTS):
         before = _stamp(path)
@@ -98,4 +98,4 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _changed(path: Path) -> Changed:
-    return Changed(f"{path} was written to while it was read; launch again once nothing writes to it")
+    return Changed(f"{path} was changed while it was being read; launch again once nothing writes to it")

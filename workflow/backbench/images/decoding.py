@@ -1,22 +1,24 @@
-"""One strict way from an image file to 8-bit RGB (layer 1).
+"""The one way from an image file to 8-bit RGB, which is strict (layer 1).
 
-- Formats are told by content, not by the file's name, and are those that Pillow decodes by itself and whose truncation
-  it reports, HEIC and HEIF (``pillow-heif``), and camera raw files with the extra ``raw`` (see ``_raw``). Left out is
-  what needs another program (EPS, WMF), what holds numbers or films and not a picture (FITS, GRIB, HDF5, MPEG), PSD and
-  PCD (a stored preview, not the picture), PCX (its palette stands last: a truncated file passes for a grey one), ICNS
-  (a smaller icon stands in for one that is cut) and what has no signature; TGA has none, and counts only by its name.
-- The orientation is applied (see ``_exif``); of an animation or a multi-page file the first frame is taken, of an icon
-  the largest, of a HEIF file the primary picture.
-- Transparency is laid over white. 16-bit grey is scaled to 8 bits by the bits that count (see ``depths``); 16-bit
-  colour as Pillow reads it (its high byte). CMYK, YCbCr, Lab, HSV, palette and bilevel images are converted by Pillow,
-  without colour profiles.
+- Formats are recognised by content, not by file name. They are those that Pillow decodes by itself and whose truncation
+  it reports, HEIC and HEIF (``pillow-heif``), and camera raw files with the extra ``raw`` (see ``_raw``). Not
+  supported: formats that need another program (EPS, WMF); numbers and films (FITS, GRIB, HDF5, MPEG); PSD and PCD (they
+  store a preview, not the image); PCX (its palette comes last, so that a truncated file looks like a grey image); ICNS
+  (a smaller icon replaces a truncated one); and formats without a signature, except TGA, which is recognised by its
+  name.
+- The orientation is applied (see ``_exif``). The first frame of an animation or multi-page file is taken, the largest
+  image of an icon, the primary image of a HEIF file.
+- Transparency is blended with white. 16-bit grey is scaled to 8 bits according to the number of bits in use (see
+  ``depths``); 16-bit colour comes as Pillow reads it (its high byte). CMYK, YCbCr, Lab, HSV, palette and bilevel images
+  are converted by Pillow, without colour profiles.
 - A truncated file is an error, never padded with grey. So is one that is too large (see ``bounds``), and one whose
-  numbers have no known range (32-bit integers beyond 16 bits, floats). What the decoders themselves pass over, such as
-  a flipped bit within a JPEG, is not noticed.
-- The bytes of a file are read once (see ``content``). JPEG files may be decoded at a scale (see ``scaling``): a file
-  that is not whole is found at any.
-- JPEG is decoded by Pillow: ``simplejpeg`` gives the same pixels by the same library and saves a tenth of the time at a
-  scale, ``torchvision.io`` has no scale; neither tells as much of a file (see ``benchmarks/results/decoding.md``).
+  values have no known range (32-bit integers beyond 16 bits, floats). Damage that the decoders themselves do not
+  report, such as a flipped bit within a JPEG, goes unnoticed.
+- The bytes of a file are read once (see ``content``). JPEG files may be decoded at a reduced scale (see ``scaling``);
+  truncation is detected at any scale.
+- JPEG is decoded by Pillow. ``simplejpeg`` uses the same library for the same pixels and saves a tenth of the time at a
+  reduced scale; ``torchvision.io`` has no scales; neither reports as much about a file (see
+  ``benchmarks/results/decoding.md``).
 """
 
 import contextlib
@@ -29,17 +31,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbench.images import _exif, _opening, _raw, bounds, content, depths, kinds, room, scaling
-from backbench.images.bounds import Unreadable
-from backbench.images.content import Changed, Content
+from backbench.images.bounds import Unreadable as Unreadable
+from backbench.images.content import Changed as Changed
+from backbench.images.content import Content
 
 if TYPE_CHECKING:
     from PIL import Image
 
 LIBRARIES = ("jpg", "jpg_2000", "libtiff", "webp", "avif")
 RAW = "RAW"
-# Pixels that are converted or hashed at once, so that a large image is not held several times over.
+# Pixels that are converted or hashed at once, so that memory never holds several copies of a large image.
 BAND = room.BAND
-# What Pillow calls the bytes of a file in its messages.
+# How Pillow refers to the bytes of a file in its messages.
 NAMELESS = re.compile(r"<_io\.BytesIO object at 0x[0-9a-fA-F]+>")
 
 
@@ -47,11 +50,12 @@ NAMELESS = re.compile(r"<_io\.BytesIO object at 0x[0-9a-fA-F]+>")
 class Decoded:
     """An image as 8-bit RGB, upright, with the colour mode and the format that it is stored in.
 
-    `sides` are the width and height of the whole picture, upright; `image` has 1/`reduction` of them, rounded up, and
-    `box` is where the picture is in it (left, top, right, bottom, in its pixels): beyond may be a fraction of padding.
+    `sides` are the width and height of the whole image, upright. The sides of `image` are 1/`reduction` of them,
+    rounded up; `box` (left, top, right, bottom, in its pixels) is the part with content, outside of which may be a
+    fraction of a pixel of padding.
 
-    `peak` is the largest stored value of a 16-bit image in a format that does not say how many of its bits count; of
-    colour, whose high byte alone is read, the largest value with that byte. It is None for any other.
+    `peak` is the largest stored value of a 16-bit image in a format that does not say how many of its bits are used. Of
+    16-bit colour only the high byte is read, and `peak` is the largest value with that byte. Otherwise it is None.
     """
 
     image: "Image.Image"
@@ -64,8 +68,8 @@ class Decoded:
 
 
 def of_image(image: "Image.Image", format: str = "array") -> Decoded:
-    """A whole picture that is upright, as if it had been decoded here."""
-    return Decoded(image, image.mode, format, image.size, 1, (0.0, 0.0, *map(float, image.size)))
+    """A whole upright image, as if it had been decoded here."""
+    return Decoded(image, image.mode, format, image.size, 1, _exif.whole_box(image.size))
 
 
 def rgb(source: Path | Content, bits: int | None = None) -> "Image.Image":
@@ -74,20 +78,20 @@ def rgb(source: Path | Content, bits: int | None = None) -> "Image.Image":
 
 
 def decode(source: Path | Content, bits: int | None = None, least: int | None = None) -> Decoded:
-    """The image in a file; `bits` is how many of 16 bits count where the file does not say (None: all).
+    """The image in a file; `bits` is how many of 16 bits are used where the file does not say (None: all).
 
-    `least` is the shorter side that a JPEG file must keep where it is decoded at a scale (None: it is decoded whole).
+    `least` is the shorter side that must remain when a JPEG file is decoded at a scale (None: decode it whole).
 
     Raises
     ------
     Unreadable
-        With the reason, for anything but a whole image of a size that can be trusted.
+        With the reason, for anything but a whole image within the bounds.
     Changed
-        If the file is written to while it is read.
+        If the file is changed while it is being read.
     MemoryError
-        If this machine has not enough for it.
+        If this machine has too little for it.
     OSError
-        If there is no such file, or it may not be read.
+        If it does not exist, or may not be read.
     """
     with decode_each(source, bits, [least]) as (decoded,):
         return decoded
@@ -95,15 +99,15 @@ def decode(source: Path | Content, bits: int | None = None, least: int | None = 
 
 @contextlib.contextmanager
 def decode_each(source: Path | Content, bits: int | None, leasts: Sequence[int | None]) -> Iterator[list[Decoded]]:
-    """The image in a file for each of `leasts`, decoded once for each reduction that they come to.
+    """The image in a file for each of `leasts`, decoded once for each reduction that they call for.
 
-    Those of the same reduction are the same object. The room that they take (see ``room``) is held until the ``with``
-    block ends: resize them there, and keep none.
+    Those of the same reduction are the same object. Their memory is reserved (see ``room``) until the ``with`` block
+    ends: resize them inside, and keep none.
 
     Raises
     ------
     Unreadable, Changed, MemoryError, OSError
-        As of ``decode``, when the block is entered.
+        As ``decode`` does, when the block is entered.
     """
     file = source if isinstance(source, Content) else content.read(source)
     with contextlib.ExitStack() as held:
@@ -123,7 +127,7 @@ def _decoded_each(
             pictures = [of_image(_raw.read(file, kind, held), RAW)] * len(leasts)
     except (MemoryError, Unreadable, Changed):
         raise
-    except Exception as error:  # Pillow's decoders raise a dozen kinds for damaged data; all mean the same here
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged data; here they all mean the same
         if _of_the_system(error):
             raise
         raise Unreadable(_reason(error, file.path, head)) from error
@@ -132,7 +136,7 @@ def _decoded_each(
 
 
 def pixel_digest(image: "Image.Image") -> bytes:
-    """SHA-256 of the size and the pixels of a decoded image."""
+    """SHA-256 of the mode, size and pixels of a decoded image."""
     total = hashlib.sha256(f"{image.mode}{image.size}".encode("ascii"))
     for _, band in _bands(image):
         total.update(band.tobytes())
@@ -141,7 +145,7 @@ def pixel_digest(image: "Image.Image") -> bytes:
 
 @functools.cache
 def decoder_version() -> str:
-    """What the decoded pixels may depend on: Pillow, pillow-heif, rawpy, and the libraries that decode for them."""
+    """The versions that decoded pixels may depend on: Pillow, pillow-heif, rawpy, and the libraries they use."""
     import PIL
     import pillow_heif
     from PIL import features
@@ -154,7 +158,7 @@ def decoder_version() -> str:
 def _pictures(
     ways: Iterable[_opening.Opener], bits: int | None, leasts: Sequence[int | None], held: contextlib.ExitStack
 ) -> list[Decoded]:
-    """The pictures by the first way that gives them; if none does, the error of the first."""
+    """The images by the first way that succeeds; if none does, the error of the first is raised."""
     failure: Exception | None = None
     for way in ways:
         try:
@@ -166,13 +170,13 @@ def _pictures(
                 raise
             failure = failure or error
             held.close()
-    raise failure
+    raise failure or Unreadable("no reader is known for it")
 
 
 def _by(
     way: _opening.Opener, bits: int | None, leasts: Sequence[int | None], held: contextlib.ExitStack
 ) -> list[Decoded]:
-    """The picture that `way` opens for each of `leasts`; each reduction is opened anew."""
+    """The image that `way` opens for each of `leasts`; the file is opened again for each reduction."""
     with way() as opened:
         _refuse(opened)
         wanted = [scaling.reduction(opened, least) for least in leasts]
@@ -193,13 +197,13 @@ def _decoded(opened: "Image.Image", bits: int | None, factor: int) -> Decoded:
     depth, whole = depths.of(opened, bits), opened.size
     extent = scaling.draft(opened, factor)
     image, orientation = _exif.upright(opened)
-    bounds.refuse_size(image.size)  # an icon may hold another size than it says
+    bounds.refuse_size(image.size)  # an icon may have another size than it says
     peak = depths.peak(image, depth)
-    sides, box = image.size, (0.0, 0.0, *map(float, image.size))
+    sides, box = image.size, _exif.whole_box(image.size)
     if factor > 1:
         sides = whole[::-1] if orientation in _exif.SWAPPED else whole
         box = _exif.turned_box(extent, image.size, orientation)
-    return Decoded(_to_rgb(image, depth), opened.mode, opened.format, sides, factor, box, peak)
+    return Decoded(_to_rgb(image, depth), opened.mode, str(opened.format), sides, factor, box, peak)
 
 
 def _to_rgb(image: "Image.Image", depth: depths.Depth) -> "Image.Image":
@@ -208,7 +212,7 @@ def _to_rgb(image: "Image.Image", depth: depths.Depth) -> "Image.Image":
     if image.mode == "F":
         raise Unreadable("floating-point pixels have no known range")
     if image.mode == "RGB" and not image.readonly and not image.has_transparency_data:
-        return image  # what is mapped from a file is copied: it would change with the file
+        return image  # pixels that are mapped from a file are copied: they would change with the file
     rgb = Image.new("RGB", image.size)
     for top, band in _bands(image):
         rgb.paste(_band_to_rgb(band, depth), (0, top))
@@ -228,7 +232,7 @@ def _band_to_rgb(image: "Image.Image", depth: depths.Depth) -> "Image.Image":
 
 
 def _bands(image: "Image.Image") -> Iterator[tuple[int, "Image.Image"]]:
-    """An image in bands of rows from the top, each with its first row; a small one is a single band."""
+    """An image in bands of rows from the top, each with the number of its first row; a small image is one band."""
     rows = max(1, BAND // image.width)
     if image.height <= rows:
         yield 0, image
@@ -238,6 +242,7 @@ def _bands(image: "Image.Image") -> Iterator[tuple[int, "Image.Image"]]:
 
 
 def _of_the_system(error: Exception) -> bool:
+    """Whether an error comes from the operating system, not from the content of a file."""
     return isinstance(error, OSError) and error.errno is not None
 
 

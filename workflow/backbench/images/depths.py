@@ -1,10 +1,10 @@
-"""How many bits the samples of a picture have, and 16 bits made 8 (layer 1).
+"""How many bits the samples of an image use, and the scaling of 16 bits to 8 (layer 1).
 
-A PNG or TIFF file of 16-bit grey may hold the 10, 12 or 14 bits of a sensor and says so nowhere: read as 16 bits it is
-nearly black. `bits` of a collection says how many there are. TIFF files of 12 bits, and formats that state their range
-(PPM, JPEG 2000), speak for themselves. In a white-is-zero TIFF file the largest value is black.
+A PNG or TIFF file of 16-bit grey may hold the 10, 12 or 14 bits of a sensor without saying so: read as 16 bits, it is
+nearly black. The option `bits` of a collection says how many are used. TIFF files of 12 bits, and formats that state
+their range (PPM, JPEG 2000), need no option. In a white-is-zero TIFF file the largest value is black.
 
-Of 16-bit colour Pillow gives the high byte alone, so that `bits` cannot help there.
+Pillow gives only the high byte of 16-bit colour, so that `bits` cannot help there.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SIXTEEN = 16
-# Formats whose 16-bit samples may be fewer bits; the others state their range.
+# Formats whose 16-bit samples may use fewer bits without saying so; the others state their range.
 SILENT = frozenset({"PNG", "TIFF"})
 # Tags of a TIFF file, and the value of the second for white-is-zero.
 BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262
@@ -27,10 +27,10 @@ WHITE_IS_ZERO = 0
 
 @dataclass(frozen=True)
 class Depth:
-    """How the samples of a picture are stored: how many `bits` count, and whether white is zero.
+    """How the samples of an image are stored: how many `bits` are used, and whether white is zero.
 
-    `silent` means that nothing in the file says how many of its 16 bits count, `high_byte` that the decoder gives the
-    high bytes alone.
+    `silent` means that nothing in the file says how many of its 16 bits are used, `high_byte` that the decoder gives
+    the high bytes alone.
     """
 
     bits: int = SIXTEEN
@@ -40,7 +40,7 @@ class Depth:
 
 
 def of(opened: "Image.Image", bits: int | None) -> Depth:
-    """The depth of an opened file that is not loaded yet; `bits` is what the user says of those that are silent.
+    """The depth of an opened file that is not loaded yet; `bits` is what the user says about silent ones.
 
     Raises
     ------
@@ -65,19 +65,21 @@ def is_grey(image: "Image.Image") -> bool:
 
 
 def peak(image: "Image.Image", depth: Depth) -> int | None:
-    """The largest stored value of a picture that does not say how many bits count; of a high byte, the largest with it.
+    """The largest stored value of an image that does not say how many bits it uses; None for any other.
+
+    Where the decoder gives high bytes alone, it is the largest value with that byte.
 
     Raises
     ------
     Unreadable
-        If a value has more than the bits that count.
+        If a value has more bits than are used.
     """
     import numpy as np
 
     if depth.high_byte:
         bands = image.getextrema()
         colours = bands[: 1 if image.mode.startswith("L") else 3] if isinstance(bands[0], tuple) else (bands,)
-        return max(high for _, high in colours) * 256 + 255
+        return int(max(high for _, high in colours)) * 256 + 255
     if not is_grey(image):
         return None
     values = np.asarray(image)
@@ -90,7 +92,7 @@ def peak(image: "Image.Image", depth: Depth) -> int | None:
 
 
 def scaled(image: "Image.Image", depth: Depth) -> "Image.Image":
-    """Grey of `depth` as 8-bit grey: of 16 bits v / 257, rounded."""
+    """Grey of `depth` as 8-bit grey: v / 257 for 16 bits, rounded."""
     import numpy as np
     from PIL import Image
 
@@ -98,20 +100,21 @@ def scaled(image: "Image.Image", depth: Depth) -> "Image.Image":
 
 
 def _eight_bits(values: "np.ndarray", depth: Depth) -> "np.ndarray":
+    """Stored `values` (h, w) int64 as 8-bit grey (h, w) uint8."""
     top = (1 << depth.bits) - 1
     values = top - values if depth.white_is_zero else values
     return ((values * 510 + top) // (2 * top)).astype("uint8")
 
 
 def about(images: Iterable[tuple[str, int | None]]) -> dict[str, Any]:
-    """Of 16-bit images, given the stored mode and the peak of each image: their rows and the largest peak.
+    """The rows and the largest peak of 16-bit images, given the stored mode and the peak of each image.
 
-    ``grey`` and ``colour`` are apart, and absent where there is none.
+    ``grey`` and ``colour`` are separate, and absent if there are no such images.
     """
-    found: dict[str, Any] = {}
+    kinds: dict[str, Any] = {}
     for row, (mode, value) in enumerate(images):
         if value is not None:
-            kind = found.setdefault("grey" if mode.startswith("I") else "colour", {"peak": 0, "rows": []})
+            kind = kinds.setdefault("grey" if mode.startswith("I") else "colour", {"peak": 0, "rows": []})
             kind["peak"] = max(kind["peak"], value)
             kind["rows"].append(row)
-    return found
+    return kinds

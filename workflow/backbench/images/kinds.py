@@ -1,6 +1,6 @@
-"""What a file is by its first bytes (layer 1): which reader it needs, and what to call it where there is none.
+"""What a file is, by its first bytes (layer 1): which reader it needs, and what to call it if there is none.
 
-Collections from the web hold web pages and error messages under the names of pictures; a name says nothing.
+Names cannot be trusted: collections from the web contain web pages and error messages under the names of images.
 """
 
 import re
@@ -8,10 +8,10 @@ import re
 HEAD = 4096
 HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 AVIF = frozenset({b"avif", b"avis"})
-# Brands of any still picture in this container.
+# Brands of any still image in this container.
 STILL = frozenset({b"mif1", b"mif2", b"msf1", b"miaf"})
 UNREAD = "which is not read"
-# Offset, signature, and what such a file is.
+# Offset and signature, and what a file with them is.
 SIGNATURES = (
     (0, b"%PDF-", "a PDF document"),
     (0, b"%!PS", "a PostScript drawing"),
@@ -53,7 +53,7 @@ SIGNATURES = (
     (0, b"II*\0", "a TIFF file that is damaged, or of a kind that is not read"),
     (0, b"MM\0*", "a TIFF file that is damaged, or of a kind that is not read"),
 )
-# The start of a text, after blanks and in small letters.
+# Patterns for the start of a text, without leading blanks and in lower case.
 TEXTS = (
     (re.compile(rb"(<\?xml|<!--|<!doctype svg|<svg).{0,3000}?<svg|<svg", re.DOTALL), "a drawing (SVG), not pixels"),
     (re.compile(rb"(<!doctype html|<html|<head|<body)"), "a web page (HTML), saved instead of the picture"),
@@ -64,22 +64,23 @@ BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 def is_heif(head: bytes) -> bool:
-    """Whether a file is HEIF (.heic, .heif) and not AVIF, which is in the same container."""
+    """Whether a file is HEIF (.heic, .heif) and not AVIF, which uses the same container."""
     brands = _brands(head)
     return head[8:12] in HEIF if head[8:12] in HEIF | AVIF else bool(brands & HEIF) and not brands & AVIF
 
 
 def is_avif(head: bytes) -> bool:
+    """Whether a file is AVIF."""
     return bool(_brands(head) & AVIF)
 
 
 def is_still(head: bytes) -> bool:
-    """Whether a file holds a picture in the container of HEIF and AVIF, of either or another kind."""
+    """Whether a file is a still image in the container of HEIF and AVIF, of either kind or another."""
     return bool(_brands(head) & STILL)
 
 
 def name(head: bytes) -> str | None:
-    """What a file that no reader takes for a picture is, or None."""
+    """What a file is that no reader takes for an image; None if unknown."""
     if _brands(head) & (HEIF | AVIF | STILL):
         return "it starts as HEIF or AVIF, but is damaged at the start"
     for offset, signature, words in SIGNATURES:
@@ -94,7 +95,7 @@ def name(head: bytes) -> str | None:
 
 
 def _brands(head: bytes) -> set[bytes]:
-    """The major and the compatible brands of a file in an ISO container."""
+    """The major and compatible brands of a file in an ISO container."""
     if head[4:8] != b"ftyp":
         return set()
     length = min(max(int.from_bytes(head[:4], "big"), 16), len(head))

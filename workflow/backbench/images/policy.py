@@ -13,8 +13,8 @@ class Image:
     """How images are prepared: colour mode, then resize to a square of `size` pixels.
 
     ``crop`` with `shorter` is torchvision's ``Resize(shorter)`` and ``CenterCrop(size)``; without it, the largest
-    square of the middle is resized at once. ``decode: scaled`` decodes a large JPEG photograph at the DCT scale that
-    ``images.scaling`` says, ``full`` always whole; it is of no effect on collections that are arrays of pixels.
+    central square is resized in one step. ``decode: scaled`` decodes a large JPEG photograph at the DCT scale given by
+    ``images.scaling``, ``full`` always whole; it has no effect on collections that are arrays of pixels.
     """
 
     size: Side

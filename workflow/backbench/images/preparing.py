@@ -1,13 +1,13 @@
-"""From an image to the pixels that a backbone is given (layer 1).
+"""From an image to the pixels that a backbone gets (layer 1).
 
-Every image, of a file or of an array, goes through the same Pillow resize: first to the colour mode, then to the size.
-``squash`` resizes both sides; ``crop`` resizes the shorter side and cuts the centre square out, at once or, with
-`shorter`, in the two steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB by repetition.
+Every image, from a file or an array, is converted to the colour mode and then resized by Pillow. ``squash`` resizes
+both sides; ``crop`` resizes the shorter side and cuts out the central square, in one step or, with `shorter`, in the
+two steps of torchvision's ``Resize`` and ``CenterCrop``. Grey images become RGB by repetition.
 """
 
 from typing import TYPE_CHECKING
 
-from backbench.images._exif import Box
+from backbench.images._exif import Box, whole_box
 from backbench.images.decoding import Decoded
 from backbench.images.policy import Image as Policy
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-# Beyond so many pixels only what the crop keeps is resized; its colours may then differ by one from torchvision's.
+# Above so many pixels only the part inside the crop is resized; its values may then differ by one from torchvision's.
 WHOLE = 1 << 25
 
 
 def resize(picture: "Image.Image | Decoded", policy: Policy) -> "np.ndarray":
-    """One image as uint8 (size, size, channels).
+    """An image as uint8 (size, size, channels).
 
-    A picture that was decoded at a scale is resized from its exact extent, so that nothing moves against the whole one.
+    An image that was decoded at a scale is resized from its exact extent, so that nothing shifts against the whole one.
     """
     import numpy as np
     from PIL import Image
@@ -30,7 +30,7 @@ def resize(picture: "Image.Image | Decoded", policy: Policy) -> "np.ndarray":
     if isinstance(picture, Decoded):
         image, sides, box = picture.image, picture.sides, picture.box
     else:
-        image, sides, box = picture, picture.size, (0.0, 0.0, *map(float, picture.size))
+        image, sides, box = picture, picture.size, whole_box(picture.size)
     grey = image.mode == "L"
     image = image if grey or policy.mode == image.mode else image.convert(policy.mode)
     square, kernel = (policy.size, policy.size), getattr(Image.Resampling, policy.interpolation.upper())
@@ -52,10 +52,10 @@ def _centre_square(box: Box) -> Box:
 
 
 def _resize_and_crop(
-    image: "Image.Image", shorter: int, side: int, kernel: int, sides: tuple[int, int], box: Box
+    image: "Image.Image", shorter: int, side: int, kernel: "Image.Resampling", sides: tuple[int, int], box: Box
 ) -> "Image.Image":
-    """torchvision's ``Resize(shorter)`` and ``CenterCrop(side)`` of a picture of `sides`, rounded as there."""
-    scaled = tuple(int(shorter * length / min(sides)) for length in sides)
+    """torchvision's ``Resize(shorter)`` and ``CenterCrop(side)`` of an image of `sides`, with the same rounding."""
+    scaled = int(shorter * sides[0] / min(sides)), int(shorter * sides[1] / min(sides))
     left, top = (round((length - side) / 2) for length in scaled)
     crop = (left, top, left + side, top + side)
     if scaled == sides == image.size:
@@ -63,5 +63,5 @@ def _resize_and_crop(
     if scaled[0] * scaled[1] <= WHOLE:
         return image.resize(scaled, kernel, box=box).crop(crop)
     factors = [(box[at + 2] - box[at]) / scaled[at] for at in (0, 1)]
-    part = [min(box[at % 2] + factors[at % 2] * crop[at], box[at % 2 + 2]) for at in range(4)]
-    return image.resize((side, side), kernel, box=tuple(part))
+    edges = [min(box[at % 2] + factors[at % 2] * crop[at], box[at % 2 + 2]) for at in range(4)]
+    return image.resize((side, side), kernel, box=(edges[0], edges[1], edges[2], edges[3]))

@@ -1,9 +1,9 @@
-"""One pass over image files (layer 1): each is read once, and decoded once for each scale that is wanted.
+"""One pass over image files (layer 1): each is read once, and decoded once for each scale that is needed.
 
-From that one decoding come the identity of the file (SHA-256 of its bytes), what the audit needs to know (perceptual
-hash, size, colour mode, or the reason why it is no image) and the pixels that every backbone is given. Blocks of files
-are read by as many threads as there are cores, and handed out in order; what is in flight is bounded by `AHEAD` blocks
-and by the room that decoding may take (see ``room``), however many and however large the files are.
+This gives the identity of the file (SHA-256 of its bytes), the facts for the audit (perceptual hash, size, colour mode,
+or the reason why it is not an image) and the pixels for every backbone. Blocks of files are read by as many threads as
+there are cores, and returned in order. At most `AHEAD` blocks are read ahead, and decoding has a memory budget (see
+``room``), however many and however large the files are.
 """
 
 import errno
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import machine, threads
 from backbench.images import _opening, _raw, content, decoding, phash, preparing, scaling
+from backbench.images.bounds import Unreadable
 from backbench.images.policy import Image as Policy
 
 if TYPE_CHECKING:
@@ -25,18 +26,21 @@ if TYPE_CHECKING:
 BLOCK, AHEAD = 16, 2
 BY_NAME = _raw.SUFFIXES | set(_opening.BY_NAME)
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
-# Errors that say nothing about the file, so that they must not be remembered as the reason why it is left out.
+# Errors that say nothing about the file, and must not be stored as the reason for leaving it out.
 OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE})
 NO_MEMORY = "there was not enough memory to read it; it is tried again the next time"
 
-# What is known of a file, as plain JSON: its stamp and the ``sha256`` of its bytes; then the
-# ``reason`` why it is no image, or ``phash``, ``sides``, ``mode``, ``format``, ``peak``, ``pixels`` and ``reduction``.
+# What is known about a file, as plain JSON: its stamp and the ``sha256`` of its bytes; then the
+# ``reason`` why it is not an image, or ``phash``, ``sides``, ``mode``, ``format``, ``peak``, ``pixels``, ``reduction``.
 Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Look:
-    """What came of one file: its facts, and the prepared pixels of each policy; none where they are known by now."""
+    """The outcome of reading a file: its facts, and its prepared pixels (size, size, channels) uint8 for each policy.
+
+    `rows` is empty if the facts were known already.
+    """
 
     facts: Facts
     rows: "Sequence[np.ndarray]" = ()
@@ -48,11 +52,11 @@ class Reader:
     Parameters
     ----------
     policies
-        Ways to prepare an image; the pixels of each come with it.
+        Ways to prepare an image; the pixels are prepared in each of them.
     bits
-        How many of 16 bits count where a file does not say (None: all).
+        How many of 16 bits are used where a file does not say (None: all).
     recall
-        Facts of a file that has been seen elsewhere, by the digest of its bytes; None where there are none.
+        Facts of a file that has been read before, by the digest of its bytes; None if there are none.
     """
 
     def __init__(
@@ -66,39 +70,39 @@ class Reader:
         self.leasts = [scaling.AUDIT, *(scaling.least(policy) for policy in policies)]
 
     def each(self, paths: Sequence[Path]) -> Iterator[list[Look]]:
-        """A block of looks at a time, in the order of `paths`.
+        """Read all files, a block at a time, in the order of `paths`.
 
         Raises
         ------
         OSError
-            Where the machine cannot go on, as with too many open files. One bad file stops nobody.
+            If the machine cannot go on, as with too many open files. A bad file is no reason to stop.
         """
         blocks = (paths[first : first + BLOCK] for first in range(0, len(paths), BLOCK))
         with threads.beside(machine.cores()):
             yield from threads.in_order(lambda block: [self.look(path) for path in block], blocks, AHEAD)
 
     def look(self, path: Path) -> Look:
-        """Read one file; whatever is wrong with it is its reason."""
+        """Read a file; whatever is wrong with it becomes its reason."""
         known: dict[str, Any] = {}
         try:
             held = content.read(path)
             known = {**dict(zip(STAMP, held.stamp, strict=True)), "sha256": held.sha256, **self._of_bits}
-            # What goes by its name may have been something else under another one.
+            # A file that is recognised by its name may have been read as something else under another name.
             seen = None if goes_by_name(path.name) else self.recall(held.sha256)
             return self._decoded(held, known) if seen is None else Look({**seen, **known})
         except content.Changed as error:
             return Look({"reason": str(error)})
-        except MemoryError:  # perhaps the machine's: a file without a stamp is looked at again the next time
+        except MemoryError:  # perhaps the machine's fault: a file without a stamp is read again the next time
             return Look({"reason": NO_MEMORY})
         except OSError as error:
             if error.errno in OF_THE_MACHINE:
                 raise
-            if error.errno == errno.EIO:  # a share that was away for a moment gives it too
+            if error.errno == errno.EIO:  # a network share that is briefly unavailable gives it too
                 return Look({"reason": f"{error.strerror}; it is tried again the next time"})
             return Look({**(known or stamp(path) | self._of_bits), "reason": error.strerror or str(error)})
-        except decoding.Unreadable as error:
+        except Unreadable as error:
             return Look({**(known or stamp(path) | self._of_bits), "reason": str(error)})
-        except Exception as error:  # one file stops nobody, whatever it does to the libraries that decode it
+        except Exception as error:  # a file must not stop the others, whatever it does to the libraries that decode it
             return Look({**known, "reason": f"{type(error).__name__}: {error}"})
 
     def _decoded(self, held: content.Content, known: Facts) -> Look:
@@ -108,11 +112,11 @@ class Reader:
 
 
 def facts_of(decoded: decoding.Decoded) -> Facts:
-    """What is told by the pixels of an image, at the scale of the audit.
+    """The facts that follow from the pixels of an image, at the scale of the audit.
 
-    ``pixels`` is the digest of the pixels, and ``reduction`` the scale; of a reduced image it is that of its sketch
-    (see ``phash``), which is enough to tell what may be equal. ``spread`` is the standard deviation of the grey values
-    where the image has no structure to hash.
+    ``reduction`` is that scale. ``pixels`` is the digest of the pixels, or of the sketch of a reduced image (see
+    ``phash``), which is enough to find images that may be equal. ``spread`` is the standard deviation of the grey
+    values, for images without structure to hash.
     """
     sketch = phash.sketch(decoded.image)
     value = phash.of_sketch(sketch)
@@ -130,7 +134,7 @@ def facts_of(decoded: decoding.Decoded) -> Facts:
 
 
 def stamp(path: str | Path) -> dict[str, int]:
-    """Size and times of a file; -1 where it is not there."""
+    """Size, times and inode of a file; all -1 if it does not exist."""
     try:
         about = os.stat(path)  # noqa: PTH116 (a Path for each of 100,000 files costs more than the call itself)
     except OSError:
@@ -139,7 +143,7 @@ def stamp(path: str | Path) -> dict[str, int]:
 
 
 def whole_digest(path: Path, sha256: str, bits: int | None = None) -> str | None:
-    """Digest of all pixels of a file, decoded whole; None where it is no longer the file of that digest."""
+    """Digest of all pixels of a file, decoded whole; None if it no longer has the digest `sha256`."""
     held = content.read(path)
     if held.sha256 != sha256:
         return None
@@ -148,21 +152,21 @@ def whole_digest(path: Path, sha256: str, bits: int | None = None) -> str | None
 
 
 def spread(image: "Image.Image") -> float:
-    """Standard deviation of the grey values 0..255, from how often each occurs: a large image is not copied for it."""
+    """Standard deviation of the grey values 0..255, computed from their histogram, without copying a large image."""
     from PIL import ImageStat
 
     return ImageStat.Stat(image.convert("L")).stddev[0]
 
 
 def key_of(sha256: bytes, bits: int | None, name: str = "") -> bytes:
-    """What prepared pixels and features are filed under: the digest of the bytes, and what else decides on the picture.
+    """The key of prepared pixels and features: the digest of the bytes, and anything else that affects decoding.
 
-    That are the bits that count in them, and the suffix of a file that is told by its name (camera raw files, TGA).
+    That is the number of bits in use, and the suffix of a file that is recognised by its name (camera raw files, TGA).
     """
     suffix = PurePath(name).suffix.lower().encode() if goes_by_name(name) else b""
     return hashlib.sha256(sha256 + bytes([bits or 0]) + suffix).digest() if bits or suffix else sha256
 
 
 def goes_by_name(name: str) -> bool:
-    """Whether the suffix of a file decides on how it is read."""
+    """Whether the suffix of a file decides how it is read."""
     return PurePath(name).suffix.lower() in BY_NAME

@@ -1,12 +1,12 @@
-"""Room in memory for pictures that are being read (layer 1): one budget for all threads of a process.
+"""Memory for images that are being read (layer 1): one budget for all threads of a process.
 
-Each picture takes the bytes that decoding and resizing it may need from ``BUDGET``, and gives them back afterwards.
-Where they are not free it waits, so that a few huge pictures are read one after the other however many threads there
-are; one that needs more than there is runs while nobody else holds room. Pictures of ``SMALL`` bytes or fewer take
-none, and never wait.
+Each image reserves the bytes that decoding and resizing it may need from ``BUDGET``, and returns them afterwards. It
+waits until enough are free, so that a few huge images are read one after the other however many threads there are; an
+image that needs more than the budget is read while no other holds a reservation. Images of ``SMALL`` bytes or fewer
+reserve nothing and never wait.
 
-The numbers are upper bounds of the peaks of many kinds of files (``tests/test_room.py`` measures some). They are beside
-the bytes of the file, which are read before, and beside icons, which are decoded as they are opened.
+The numbers are upper bounds of the peaks for many kinds of files (``tests/test_room.py`` measures some). They do not
+include the bytes of the file, which are read before, nor icons, which are decoded when they are opened.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ from backbench.images import _jpeg, bounds, scaling
 if TYPE_CHECKING:
     from PIL import Image
 
-# Bytes of all pictures that are being read at once by this process.
+# Bytes of all images that this process reads at once.
 BUDGET = 2 << 30
 SMALL = 32 << 20
-# Pixels that are converted at once, and bytes for each of them.
+# Pixels that are converted at once, and bytes per pixel.
 BAND, IN_BAND = 1 << 22, 10
-# Bytes for each pixel of any format: JPEG 2000 and PNG with transparency need most.
+# Bytes per pixel of any format: JPEG 2000 and PNG with transparency need most.
 ANY = 24
-# Bytes for each decoded pixel of a JPEG file: as it is stored, turned upright, and as RGB.
+# Bytes per decoded pixel of a JPEG file: as stored, turned upright, and as RGB.
 JPEG = 12
-# Bytes for each pixel of a whole JPEG file that comes in several scans: the coefficients of all four colours are held.
+# Bytes per pixel of a whole JPEG file with several scans: the coefficients of up to four components are held.
 COEFFICIENTS = 8
-# Bytes for each pixel of the longer side: the weights of the resize.
+# Bytes per pixel of the longer side: the weights of the resize.
 SIDE = 64
 
 
@@ -41,26 +41,26 @@ class Room:
     def __init__(self, size: int):
         self.size = self.free = size
         self._changed = threading.Condition()
-        self._own = threading.local()
+        self._local = threading.local()
 
     @contextlib.contextmanager
     def taken(self, count: int) -> Iterator[None]:
-        """Hold room for `count` bytes, waiting until they are free; all there is for more than there is.
+        """Reserve `count` bytes, waiting until they are free; at most the whole budget.
 
-        A thread that holds room already takes more without waiting: two that wait for each other would wait for ever.
+        A thread that has a reservation gets more without waiting: two such threads would wait for each other for ever.
         """
         if count <= SMALL:
             yield
             return
-        count, held = min(count, self.size), getattr(self._own, "held", 0)
+        count, held = min(count, self.size), getattr(self._local, "held", 0)
         with self._changed:
             self._changed.wait_for(lambda: held or self.free >= count)
             self.free -= count
-        self._own.held = held + count
+        self._local.held = held + count
         try:
             yield
         finally:
-            self._own.held -= count
+            self._local.held -= count
             with self._changed:
                 self.free += count
                 self._changed.notify_all()
@@ -70,7 +70,7 @@ ALL = Room(BUDGET)
 
 
 def needed(opened: "Image.Image", factors: Iterable[int]) -> int:
-    """Bytes that an opened file may need at most while it is decoded at each of `factors`, and while it is resized."""
+    """The most bytes that an opened file may need while it is decoded at each of `factors` and resized."""
     pixels, side = opened.size[0] * opened.size[1], max(opened.size)
     if opened.format not in scaling.FORMATS:
         return of_pixels(max(pixels, math.prod(bounds.tile(opened))), ANY) + SIDE * side
@@ -79,5 +79,5 @@ def needed(opened: "Image.Image", factors: Iterable[int]) -> int:
 
 
 def of_pixels(pixels: int, each: int = ANY) -> int:
-    """Bytes that decoding so many pixels may need, at `each` bytes for one of them."""
+    """The most bytes that decoding so many pixels may need, at `each` bytes per pixel."""
     return each * pixels + IN_BAND * min(pixels, BAND)

@@ -1,9 +1,9 @@
-"""At which scale a photograph is decoded (layer 1).
+"""The scale at which a photograph is decoded (layer 1).
 
-A JPEG file can be decoded at 1/2, 1/4 or 1/8 of its sides, at a fraction of the time and memory: fewer coefficients of
-each block are transformed. What comes out is still ``SPARE`` times as large as what it is resized to, or more. What
-differs afterwards is how finely the filter of the resize meets the picture: an exact mean of the same blocks differs as
-much (``benchmarks/results/decoding.md`` has the features). Other formats are decoded whole.
+A JPEG file can be decoded at 1/2, 1/4 or 1/8 of its sides in a fraction of the time and memory, since fewer
+coefficients of each block are transformed. The decoded image is still at least ``SPARE`` times as large as the size it
+is resized to. The remaining difference is that the resize filter sees a coarser image: an exact mean of the same blocks
+differs as much (``benchmarks/results/decoding.md`` compares the features). Other formats are decoded whole.
 """
 
 import math
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from PIL import Image
 
 REDUCTIONS = (8, 4, 2, 1)
-# How many times as large as the target of the resize a reduced picture is at least. At twice, features of single
-# photographs had a cosine as low as 0.997 to those after whole decoding; a phone's 12 megapixels leave 2.9 times.
+# A reduced image is at least so many times as large as the target of the resize. At twice, the features of single
+# photographs had a cosine as low as 0.997 to those after whole decoding; a phone's 12 megapixels give 2.9 times.
 SPARE = 2.5
-# Targets below so many pixels count as this one: the same decoded picture then serves the audit and most policies.
+# Smaller targets count as this one, so that the same decoded image serves the audit and most policies.
 FLOOR = 256
-# The least shorter side for the audit of a collection.
+# The shorter side that the audit of a collection needs.
 AUDIT = math.ceil(SPARE * FLOOR)
-# What libjpeg decodes at a scale.
+# Formats that libjpeg decodes at a scale.
 FORMATS = frozenset({"JPEG", "MPO"})
 
 
 def least(policy: Policy) -> int | None:
-    """The shorter side that a picture must keep for `policy`; None where it is decoded whole.
+    """The shorter side that an image must keep for `policy`; None if it must be decoded whole.
 
-    ``nearest`` takes single pixels of the whole picture, which a reduced one has not.
+    ``nearest`` takes single pixels of the whole image, which a reduced one does not have.
     """
     if policy.decode == "full" or policy.interpolation == "nearest":
         return None
@@ -38,20 +38,20 @@ def least(policy: Policy) -> int | None:
 
 
 def reduction(opened: "Image.Image", least: int | None) -> int:
-    """The largest of ``REDUCTIONS`` that leaves an opened file a shorter side of `least` pixels or more.
+    """The largest of ``REDUCTIONS`` that leaves an opened file a shorter side of at least `least` pixels.
 
-    It is 1 for None, and for what cannot be decoded at a scale.
+    It is 1 if `least` is None, and for files that cannot be decoded at a scale.
     """
-    if least is None or opened.format not in FORMATS or len(opened.tile) != 1:
+    if least is None or opened.format not in FORMATS or len(getattr(opened, "tile", ())) != 1:
         return 1
     factor = next((factor for factor in REDUCTIONS if min(opened.size) >= factor * least), 1)
     return factor if factor > 1 and _jpeg.coding(opened).dct else 1
 
 
 def draft(opened: "Image.Image", factor: int) -> tuple[float, float]:
-    """Have an opened file decoded at 1/`factor`; gives the width and height of the picture in reduced pixels.
+    """Have an opened file decoded at 1/`factor`; returns the width and height of the image in reduced pixels.
 
-    They are fractions: of 4,001 columns at a quarter come 1,001, the last of which is a quarter picture and three
+    These are fractions: 4,001 columns at a quarter become 1,001, the last of which is a quarter image and three
     quarters padding.
     """
     width, height = opened.size

@@ -24,11 +24,15 @@ from backbench.metrics._entry import (
     REPLICATES,
     RETRIEVAL,
     SHARE,
-    TEST,
-    UP,
     VALIDATION,
     K,
     Metric,
+)
+from backbench.metrics._entry import (
+    TEST as TEST,
+)
+from backbench.metrics._entry import (
+    UP as UP,
 )
 from backbench.schema import ConfigError, refuse
 

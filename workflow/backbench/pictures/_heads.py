@@ -1,4 +1,4 @@
-"""What pictures of one run have in common: why a head has nothing to show, and the images that its metrics are of."""
+"""What pictures of one run share: why a task has nothing to show, and the images that its metrics refer to."""
 
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 NO_CLASSES = "the dataset has no classes"
 CLASSIFICATION, CLUSTERING = "classification", "clustering"
-# What a scope of clustering leaves out, in words; the metrics of `per_split` are those of the test images.
-SCOPES = {"train": "training images alone", "per_split": "test images, clustered apart"}
+# The images of a scope of clustering, in words; the metrics of `per_split` are those of the test images.
+SCOPES = {"train": "training images only", "per_split": "test images, clustered separately"}
 
 
 def missing(source: "Source", head: str) -> str | None:
-    """Why a head of a run has no result."""
+    """Why a task of a run has no result."""
     member = source.row.stages.get(head)
     if member is None:
         return f"the run has no {head}"
@@ -27,21 +27,21 @@ def missing(source: "Source", head: str) -> str | None:
 
 
 def unclassified(source: "Source") -> str | None:
-    """Why there is nothing to say of the predictions on test images."""
-    if source.names is None:
+    """Why there are no predictions on test images to show."""
+    if not source.names:
         return NO_CLASSES
     return missing(source, CLASSIFICATION) or _untested(source)
 
 
 def unclustered(source: "Source") -> str | None:
-    """Why there are no clusters of the images that the metrics of a clustering are of."""
-    found = missing(source, CLUSTERING)
-    return _untested(source) if found is None and scope(source) == "per_split" else found
+    """Why there are no clusters of the images that the metrics of a clustering refer to."""
+    reason = missing(source, CLUSTERING)
+    return _untested(source) if reason is None and scope(source) == "per_split" else reason
 
 
 def unmatched(source: "Source") -> str | None:
     """Why there are no clusters to compare with classes."""
-    return NO_CLASSES if source.names is None else unclustered(source)
+    return unclustered(source) if source.names else NO_CLASSES
 
 
 def _untested(source: "Source") -> str | None:
@@ -49,7 +49,7 @@ def _untested(source: "Source") -> str | None:
 
 
 def confusion(source: "Source") -> "np.ndarray":
-    """Test images by (true class, predicted class)."""
+    """Numbers of test images (classes, classes) by true and predicted class."""
     import numpy as np
 
     from backbench.datasets import TEST
@@ -65,9 +65,9 @@ def tested(source: "Source") -> str:
 
 
 def reported(source: "Source") -> "np.ndarray":
-    """Cluster of each image that the metrics of the clustering are of, -1 for noise; `OUTSIDE` for the others.
+    """Cluster (n,) of each image that the metrics of the clustering refer to, -1 for noise; `OUTSIDE` for the others.
 
-    The parts of `per_split` are clustered apart, so that a cluster of one is none of another.
+    With `per_split`, each split is clustered separately, so the clusters of one are not those of another.
     """
     import numpy as np
 

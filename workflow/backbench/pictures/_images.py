@@ -1,8 +1,9 @@
-"""What pictures of one run's images and training have in common: why there are none, names, and a fixed draw."""
+"""What pictures of the images and the training of a run share: why there are none, names, and a fixed draw."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from backbench.plots import Data
 from backbench.store import DONE
 
 if TYPE_CHECKING:
@@ -20,39 +21,45 @@ def missing(source: "Source") -> str | None:
             return "the dataset has no images"
         return "the embeddings were made elsewhere, so no images were decoded"
     record = source.row.records.get(source.row.stages["dataset"])
-    return None if record and record["status"] == DONE else "the images are not read"
+    return None if record and record["status"] == DONE else "the images have not been read"
 
 
 def untrained(source: "Source") -> str | None:
     """Why nothing is known of the training of the backbone."""
     record = source.row.records.get(source.row.stages["features"])
     if not record or record["status"] != DONE:
-        return "the features are not computed"
+        return "the features have not been computed"
     return None if source.row.curves else f"the backbone {source.row.params['backbone.name']} was not trained here"
 
 
-def class_names(source: "Source", limit: int) -> list[str] | None:
-    """Names of the classes as captions can show them."""
+def class_names(source: "Source", limit: int) -> list[str]:
+    """Names of the classes as captions can show them; empty where there are none."""
     from backbench.plots import _names
 
-    return _names.legible(source.names, limit) if source.names else None
+    return _names.legible(source.names, limit)
 
 
-def columns(source: "Source", rows: Sequence[int]) -> dict[str, list]:
-    """What the data beside a picture say of its images: class and file, full, where there are such."""
-    found: dict[str, list] = {}
+def captions(source: "Source", rows: Sequence[int], limit: int) -> list[str]:
+    """The class of each of these images, or its number where there are no classes."""
+    names = class_names(source, limit)
+    return [names[source.truth[row]] if names else f"image {row}" for row in rows]
+
+
+def columns(source: "Source", rows: Sequence[int]) -> Data:
+    """What the data beside a picture says of its images: class and file in full, where there are such."""
+    named: Data = {}
     if source.names:
-        found["class"] = [source.names[source.truth[row]] for row in rows]
+        named["class"] = [source.names[source.truth[row]] for row in rows]
     files = source.info("dataset").get("files")
     if files:
-        found["file"] = [str(files[row]) for row in rows]
-    return found
+        named["file"] = [str(files[row]) for row in rows]
+    return named
 
 
 def in_turn(groups: "np.ndarray", count: int, largest_first: bool = False) -> "np.ndarray":
-    """Places of at most `count` items: one of each group drawn at random, then a second one of each, and so on.
+    """Places (m,) of at most `count` items of groups (n,): one of each group at random, then a second one, and so on.
 
-    The groups come in a random order, or the largest first. The draw is the same every time.
+    Groups come in random order, or the largest first. The draw is always the same.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Processes that draw beside each other: a picture that fails, or ends its process, harms no other."""
+"""Processes that draw in parallel: a picture that fails, or ends its process, harms no other."""
 
 import contextlib
 import logging
@@ -25,18 +25,18 @@ from backbench.sweep.run.runner import THREAD_VARIABLES
 
 log = logging.getLogger("backbench")
 
-# What a process takes that has matplotlib and scipy in it and a picture under way.
+# Memory of a process with matplotlib, scipy and a picture in progress.
 PROCESS_MB = 600
-# Runs whose arrays a process keeps: pictures of one run come one after the other.
+# Runs whose arrays a process keeps: pictures of one run are drawn one after the other.
 KEPT = 3
 NOTHING = ""
 PRELOADED = ["matplotlib.figure", "matplotlib.backends.backend_agg"]
-DIED = "the process that drew it ended without a word; it may have run out of memory"
+DIED = "the process that drew it ended without an error message; it may have run out of memory"
 
 
 @dataclass(frozen=True)
 class Made:
-    """How a picture came out: its caption, or what went wrong."""
+    """The outcome of a picture: its caption, or what went wrong."""
 
     caption: str = ""
     failure: str | None = None
@@ -44,7 +44,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Task:
-    """A picture to draw; `order` and `source` are places in lists that both processes have."""
+    """A picture to draw; `order` and `source` are places in the lists of the pool."""
 
     order: int
     source: int
@@ -68,22 +68,25 @@ class Task:
 
 @dataclass(frozen=True)
 class Layouts:
-    """What several pictures need, made once before they are drawn."""
+    """What several pictures of a run need, made once before they are drawn."""
 
     source: int
     kinds: tuple[str, ...]
     threads: int
 
-    def do(self, bench: "_Bench") -> None:
+    def do(self, bench: "_Bench") -> Made:
+        source = bench.source(self.source)
+        assert isinstance(source, Source)  # pictures of sweeps need no layouts
         with threads.beside(self.threads):
-            layouts.prepare(bench.source(self.source), self.kinds)
+            layouts.prepare(source, self.kinds)
+        return Made()
 
 
 Job = tuple[Task | Layouts, list[Task]]
 
 
 class _Reader(Store):
-    """A store that verifies an array once per process, not once per run, where it is only mapped into memory."""
+    """A store that verifies an array mapped into memory once per process, not once per run."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -94,7 +97,7 @@ class _Reader(Store):
 
 
 class _Bench:
-    """Where tasks are done: the sources of all of them."""
+    """The sources of all tasks of a process."""
 
     def __init__(self, sources: Sequence[Source | Sweep]):
         reader = _Reader(sources[0].store.root)
@@ -105,7 +108,7 @@ _bench: _Bench | None = None
 
 
 def draw(orders: Sequence[Order], cores: int) -> Iterator[tuple[Order, Made]]:
-    """Draw and save the pictures, each as soon as there is a core for it; they come as they become ready."""
+    """Draw and save the pictures, each as soon as there is a core for it; yields them as they become ready."""
     sources = list({id(order.source): order.source for order in orders}.values())
     places = {id(source): place for place, source in enumerate(sources)}
     tasks = [Task(at, places[id(o.source)], o.kind, o.options, o.png) for at, o in enumerate(orders)]
@@ -118,10 +121,10 @@ def draw(orders: Sequence[Order], cores: int) -> Iterator[tuple[Order, Made]]:
 
 
 def _jobs(tasks: Sequence[Task], sources: Sequence[Source | Sweep], cores: int) -> list[Job]:
-    """What can be begun at once, each with the pictures that wait for it: maps wait for the layout of their matrix.
+    """What can start at once, each with the pictures that wait for it: maps wait for the layout of their matrix.
 
-    Layouts take longest. The first ones begin at once and share the cores; the others are spread among the pictures,
-    so that the pace tells how long it takes.
+    Layouts take longest. The first ones start at once and share the cores; the others are spread among the pictures, so
+    that the pace is even.
     """
     needing: dict[str, list[Task]] = {}
     for task in tasks:
@@ -129,9 +132,9 @@ def _jobs(tasks: Sequence[Task], sources: Sequence[Source | Sweep], cores: int) 
     alone: list[Job] = [(task, []) for task in needing.pop(NOTHING, [])]
     share = max(1, cores // max(1, len(needing)))
     long: list[Job] = []
-    for own in needing.values():
-        kinds = tuple(dict.fromkeys(task.kind.name for task in own))
-        long.append((Layouts(own[0].source, kinds, share), own))
+    for waiting in needing.values():
+        kinds = tuple(dict.fromkeys(task.kind.name for task in waiting))
+        long.append((Layouts(waiting[0].source, kinds, share), waiting))
     first = max(1, cores // 2)
     every = len(alone) // (len(long[first:]) + 1)
     for place, job in enumerate(long[first:], 1):
@@ -140,10 +143,9 @@ def _jobs(tasks: Sequence[Task], sources: Sequence[Source | Sweep], cores: int) 
 
 
 def _shared(task: Task, source: Source | Sweep) -> str:
-    """What names the layout or the tree that a picture of a run needs; runs that share it have the same."""
-    need = layouts.needed(task.kind.name) if isinstance(source, Source) else None
-    head = layouts.shown_head(source) if need else None
-    if head is None:
+    """A name for the layout or the tree that a picture of a run needs, the same for runs that share it."""
+    need = layouts.needed(task.kind.name)
+    if need is None or not isinstance(source, Source) or (head := layouts.shown_head(source)) is None:
         return NOTHING
     config = source.row.plan.stages[source.row.run.stages[head]].config if need == layouts.TREE else {}
     tree = {name: value for name, value in config.items() if name in ("clusterer", "scope")}
@@ -158,20 +160,19 @@ def _beside(sources: Sequence[Any], jobs: list[Job], cores: int) -> Iterator[tup
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 item, then = waiting.pop(future)
-                own = [item] if isinstance(item, Task) else []
                 try:
                     made = future.result()
                     waiting.update({pool.submit(_do, task): (task, []) for task in then})
                 except BrokenProcessPool:
-                    broken += [*own, *then]
+                    broken += [item, *then] if isinstance(item, Task) else then
                     continue
-                for task in own:
-                    yield task, made
+                if isinstance(item, Task):
+                    yield item, made
     yield from _one_by_one(sources, broken)
 
 
 def _one_by_one(sources: Sequence[Any], tasks: list[Task]) -> Iterator[tuple[Task, Made]]:
-    """What was under way or waiting when a process died: the one that it dies of again is told by that."""
+    """Draw singly what was in progress or waiting when a process died: it dies again of the one that is at fault."""
     left = list(tasks)
     while left:
         with _processes(sources, 1) as pool:
@@ -211,10 +212,13 @@ def _begin(sources: list[Source | Sweep]) -> None:
 
 
 def _end_with_parent() -> None:
-    """A process whose parent was killed waits for work for ever."""
-    multiprocessing.parent_process().join()
+    """End with the parent: a process whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # only processes of the pool run this
+    parent.join()
     os._exit(1)
 
 
-def _do(item: "Task | Layouts") -> Made | None:
+def _do(item: Task | Layouts) -> Made:
+    assert _bench is not None  # `_begin` has set it
     return item.do(_bench)

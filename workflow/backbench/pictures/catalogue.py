@@ -1,84 +1,107 @@
-"""Which pictures there are: a module each, found by its file, no registry (layer 2)."""
+"""Which pictures there are: found by their modules, no registry (layer 2)."""
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import Any
 
 from backbench import code, hashing, schema
+from backbench.pictures.contract import Described, RunPicture, SweepPicture
+from backbench.pictures.source import Source, Sweep
+from backbench.plots import Picture
 from backbench.schema import ConfigError
-
-if TYPE_CHECKING:
-    from backbench.pictures.source import Source, Sweep
-    from backbench.plots import Picture
 
 RUN, SWEEP = GROUPS = "kinds", "overview"
 # Every picture goes through it, and no kind imports it.
 SAVING = "backbench.plots._files"
-LAST = 50
+SEVERAL = "PICTURES"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of picture: its module's words under one roof. `group` is ``kinds`` (of a run) or ``overview``."""
+    """A kind of picture. `group` is ``kinds`` (of a run) or ``overview``, `file` the stem of the module in it."""
 
     name: str
     group: str
+    file: str = ""
 
     @property
-    def module(self) -> ModuleType:
-        return importlib.import_module(f"backbench.pictures.{self.group}.{self.name}")
+    def definition(self) -> Any:
+        """The module or the object that has the words and the functions of the picture (see `contract`)."""
+        module = importlib.import_module(self._module)
+        return getattr(module, SEVERAL)[self.name] if hasattr(module, SEVERAL) else module
 
     @property
     def title(self) -> str:
-        return self.module.TITLE
+        return self._described.TITLE
 
     @property
     def category(self) -> str:
-        return self.module.CATEGORY
+        return self._described.CATEGORY
 
     @property
     def order(self) -> int:
-        return getattr(self.module, "ORDER", LAST)
+        return self._described.ORDER
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The results of a run that the picture shows; of a picture of a sweep there are none."""
-        return getattr(self.module, "SUBJECTS", ())
+        """The results of a run that the picture shows; empty for a picture of a sweep."""
+        return self._of_run.SUBJECTS if self.group == RUN else ()
 
     @property
     def across(self) -> bool:
         """Whether the picture of a run shows other runs of its sweep too (``ACROSS = True``)."""
-        return getattr(self.module, "ACROSS", False)
+        return getattr(self.definition, "ACROSS", False)
 
     @cached_property
     def options(self) -> tuple[str, ...]:
         """What a picture can be asked to vary: the further parameters of its ``draw``."""
-        return tuple(inspect.signature(self.module.draw).parameters)[1:]
+        return tuple(inspect.signature(self.definition.draw).parameters)[1:]
 
     @cached_property
     def code(self) -> str:
         """Digest of the code that draws it."""
-        return code.digest([f"backbench.pictures.{self.group}.{self.name}", SAVING])
+        return code.digest([self._module, SAVING])
 
-    def lacks(self, source: "Source | Sweep") -> str | None:
+    def lacks(self, source: Source | Sweep) -> str | None:
         """Why there is no such picture, in words."""
-        return self.module.lacks(source)
+        return self._of_sweep.lacks(source) if isinstance(source, Sweep) else self._of_run.lacks(source)
 
-    def draw(self, source: "Source | Sweep", **options: str) -> "Picture":
-        return self.module.draw(source, **options)
+    def draw(self, source: Source | Sweep, **options: str) -> Picture:
+        return self._of_sweep.draw(source, **options) if isinstance(source, Sweep) else self._of_run.draw(source)
+
+    @property
+    def _module(self) -> str:
+        return f"backbench.pictures.{self.group}.{self.file or self.name}"
+
+    @property
+    def _described(self) -> Described:
+        return self.definition
+
+    @property
+    def _of_run(self) -> RunPicture:
+        return self.definition
+
+    @property
+    def _of_sweep(self) -> SweepPicture:
+        return self.definition
 
 
 @cache
 def kinds(group: str) -> tuple[Kind, ...]:
     """All kinds of a group in the order in which reports show them."""
     files = (Path(__file__).parent / group).glob("*.py")
-    found = [Kind(path.stem, group) for path in files if not path.stem.startswith("_")]
-    return tuple(sorted(found, key=lambda kind: (kind.order, kind.name)))
+    stems = [path.stem for path in files if not path.stem.startswith("_")]
+    listed = [Kind(name, group, stem) for stem in stems for name in _names(group, stem)]
+    return tuple(sorted(listed, key=lambda kind: (kind.order, kind.name)))
+
+
+def _names(group: str, stem: str) -> Iterable[str]:
+    """The pictures of a module."""
+    return getattr(importlib.import_module(f"backbench.pictures.{group}.{stem}"), SEVERAL, (stem,))
 
 
 def digest(*others: str) -> str:
@@ -88,37 +111,37 @@ def digest(*others: str) -> str:
 
 
 def asked(names: Sequence[str], group: str) -> list[Kind]:
-    """The kinds of these names; without names, all of the group.
+    """The kinds with these names; without names, all of the group.
 
     Raises
     ------
     ConfigError
-        For a name that is no kind of the group; the nearest one is named.
+        For a name that is not a kind of the group; the nearest one is named.
     """
-    own = {kind.name: kind for kind in kinds(group)}
+    known = {kind.name: kind for kind in kinds(group)}
     for name in names:
-        if name in own:
+        if name in known:
             continue
         if name in {kind.name for kind in kinds(SWEEP if group == RUN else RUN)}:
             whose = (
                 "a sweep; give its id (`backbench plan`" if group == RUN else "one run; give its hash (`backbench runs`"
             )
             raise ConfigError(f"KIND: {name} is a picture of {whose} shows it).")
-        raise schema.refuse("KIND", name, own)
-    return [own[name] for name in dict.fromkeys(names)] or list(own.values())
+        raise schema.refuse("KIND", name, known)
+    return [known[name] for name in dict.fromkeys(names)] or list(known.values())
 
 
-def options(found: list[Kind], given: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """What of `given` each kind takes, by its name.
+def options(chosen: list[Kind], given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The options in `given` that each kind takes, by its name.
 
     Raises
     ------
     ConfigError
         For an option that none of them takes.
     """
-    known = {name for kind in found for name in kind.options}
+    known = {name for kind in chosen for name in kind.options}
     for name in given:
         if name not in known:
-            allowed = sorted(known) if known else f"no options of {', '.join(kind.name for kind in found)}"
+            allowed = sorted(known) if known else f"no options of {', '.join(kind.name for kind in chosen)}"
             raise schema.refuse("option", name, allowed)
-    return {kind.name: {name: given[name] for name in kind.options if name in given} for kind in found}
+    return {kind.name: {name: given[name] for name in kind.options if name in given} for kind in chosen}

@@ -1,4 +1,4 @@
-"""Of which runs a sweep is drawn: the best one per backbone and clusterer, or each distinct result once (layer 2)."""
+"""The runs of a sweep that are drawn: the best per backbone and clusterer, or each distinct result once (layer 2)."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,11 +10,11 @@ from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
-from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.grid import HEADS
 from backbench.sweep.results.ledger import PENDING, Row
 
 BEST, ALL, NONE = "best", "all", "none"
-# What says which clustering is best: agreement with the classes, else the silhouette within a feature space.
+# What decides which clustering is best: agreement with the classes, else the silhouette within a feature space.
 AGREEMENT, SILHOUETTES = catalogue.main("clustering"), catalogue.with_estimate(catalogue.UNLABELLED)
 RETRIEVAL = catalogue.checked("map_at_10", "precision_at_10")
 SUBJECTS = ("features", *HEADS)
@@ -22,14 +22,14 @@ SUBJECTS = ("features", *HEADS)
 
 @dataclass(frozen=True)
 class Pick:
-    """A run to draw, and the results of it that are worth it."""
+    """A run to draw, and the results of it that are to be shown."""
 
     row: Row
     subjects: tuple[str, ...] = SUBJECTS
 
 
 def picks(rows: Iterable[Row], plots: str) -> list[Pick]:
-    """The runs of a sweep that are drawn, in the order in which they are looked at.
+    """The runs of a sweep that are drawn, in the order in which people look at them.
 
     `plots` is ``best``, ``all`` or ``none``.
     """
@@ -41,54 +41,54 @@ def picks(rows: Iterable[Row], plots: str) -> list[Pick]:
     return best + ([Pick(row) for row in _ordered(known) if row.config_hash not in first] if plots == ALL else [])
 
 
-def pictures(found: Iterable[Pick], kinds: Sequence[Kind], order: Callable[[Row, Kind], Order]) -> Iterator[Order]:
+def pictures(chosen: Iterable[Pick], kinds: Sequence[Kind], order: Callable[[Row, Kind], Order]) -> Iterator[Order]:
     """An order for each picture of these runs; those that cannot be drawn say why.
 
-    A picture is of some results of a run (`Kind.subjects`); it is there once, in the first run that has it.
+    A picture shows some results of a run (`Kind.subjects`); it is drawn once, for the first run that has these.
     """
     shown: set[tuple[str, str]] = set()
-    for pick in found:
+    for pick in chosen:
         stages = pick.row.stages
         for kind in kinds:
             if not set(kind.subjects) <= set(pick.subjects):
                 continue
-            own = {(kind.name, stages[subject]) for subject in kind.subjects if subject in stages}
-            if own and own <= shown:
+            results = {(kind.name, stages[subject]) for subject in kind.subjects if subject in stages}
+            if results and results <= shown:
                 continue
             made = order(pick.row, kind)
             if made.drawable:
-                shown |= own
+                shown |= results
             yield made
 
 
 def _best(rows: Sequence[Row]) -> list[Pick]:
-    """The best run of each data set, backbone and clusterer, and where none of them has it the best classifier."""
-    found: list[Pick] = []
-    for own in _grouped(rows, _backbone).values():
-        labelled = any(not math.isnan(_value(row, AGREEMENT)) for row in own)
-        groups = _grouped(own, _clusterer if labelled else _clusterer_in_space)
-        best = _ordered(max(group, key=_rank) for group in groups.values())
-        found += map(Pick, best)
-        top = max(map(_classifier, own))
+    """The best run of each data set, backbone and clusterer, and the best classifier where none of these has it."""
+    chosen: list[Pick] = []
+    for group in _grouped(rows, _backbone).values():
+        labelled = any(not math.isnan(_value(row, AGREEMENT)) for row in group)
+        groups = _grouped(group, _clusterer if labelled else _clusterer_in_space)
+        best = _ordered(max(rivals, key=_rank) for rivals in groups.values())
+        chosen += map(Pick, best)
+        top = max(map(_classifier, group))
         if top > -math.inf and all(_classifier(row) < top for row in best):
-            row = max((row for row in own if _classifier(row) == top), key=_rank)
-            found.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
-    return found
+            row = max((row for row in group if _classifier(row) == top), key=_rank)
+            chosen.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
+    return chosen
 
 
 def _ordered(rows: Iterable[Row]) -> list[Row]:
-    """The best classifier first, so that what several runs share is shown in its company."""
+    """The best classifier first, so that what several runs share is shown together with it."""
     return sorted(rows, key=lambda row: (_classifier(row), _rank(row)), reverse=True)
 
 
 def _rank(row: Row) -> tuple[Any, ...]:
-    """How good a run is beside others of its backbone and clusterer."""
+    """How good a run is, compared with others of its backbone and clusterer."""
     clustered = _known(row, AGREEMENT, *SILHOUETTES)
     return row.reason is None, clustered, _classifier(row), _known(row, *RETRIEVAL)
 
 
 def _classifier(row: Row) -> float:
-    """What its classifier is chosen by; of a data set, all rows have it on validation, or all on test."""
+    """The score by which its classifier is chosen; all rows of a data set have it on validation, or all on test."""
     value = leaderboard_specs.choosing(row.metrics)
     return -math.inf if math.isnan(value) else value
 
@@ -103,7 +103,7 @@ def _value(row: Row, name: str) -> float:
 
 
 def _backbone(row: Row) -> str:
-    """Data set and backbone; those that differ in their seed alone are one."""
+    """Data set and backbone; those that differ only in their seed count as one."""
     config = row.plan.stages[row.run.stages["features"]].config
     return hashing.digest([row.stages["dataset"], _seedless(config), row.params["backbone.name"]])
 
@@ -113,7 +113,7 @@ def _clusterer(row: Row) -> str:
 
 
 def _clusterer_in_space(row: Row) -> str:
-    """Clusterer and feature matrix: without classes, silhouettes of different ones do not compare."""
+    """Clusterer and feature matrix: without classes, silhouettes in different ones are not comparable."""
     member = row.run.stages.get("clustering")
     return f"{_clusterer(row)} {row.plan.stages[member].parents['matrix'][1] if member else ''}"
 
@@ -123,7 +123,7 @@ def _seedless(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(key(row), []).append(row)
-    return found
+        groups.setdefault(key(row), []).append(row)
+    return groups

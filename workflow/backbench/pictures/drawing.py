@@ -1,7 +1,7 @@
-"""The pictures of runs and sweeps on disk: drawn once, drawn again when what they show has changed (layer 2).
+"""The pictures of runs and sweeps on disk: drawn once, and again when what they show has changed (layer 2).
 
-Those of a run lie in ``results/pictures/HASH``. Those of a sweep are kept beside them and stand in the sweep's own
-folder as links, together with those of the runs that it was drawn for. Reading them imports no matplotlib.
+Those of a run are in ``results/pictures/HASH``. Those of a sweep are stored beside them and linked in the sweep's own
+folder, together with those of the runs that it was drawn for. Reading them imports no matplotlib.
 """
 
 import json
@@ -28,7 +28,7 @@ OWN_CODE = "backbench.pictures.choice"
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture that is there: `dataset` is the name of the data set of a picture of a sweep, empty for a run."""
+    """A picture that exists: `dataset` is the name of the data set for a picture of a sweep, empty for a run."""
 
     kind: str
     title: str
@@ -46,7 +46,7 @@ def of_run(config_hash: str) -> list[Drawn]:
 
 
 def of_sweep(plan: Plan) -> list[Drawn]:
-    """The pictures of a sweep, those of its runs not among them."""
+    """The pictures of a sweep, without those of its runs."""
     return _drawn(published(plan))
 
 
@@ -70,16 +70,16 @@ def wanted(plan: Plan) -> bool:
 
 
 def mode(plan: Plan) -> str:
-    """Which pictures a sweep was asked for; plans that do not say so are older."""
+    """Which pictures were requested for a sweep; older plans do not say."""
     return plan.request.get("plots", choice.BEST)
 
 
 def receipt(plan: Plan) -> Path:
-    """The file that says which pictures were drawn, and of what."""
+    """The file that says which pictures were drawn, and from what."""
     return paths.receipts() / "pictures" / f"{hashing.short(plan.sweep)}.json"
 
 
-def told(plan: Plan) -> dict[str, Any]:
+def outcome(plan: Plan) -> dict[str, Any]:
     """What the receipt says: the number of pictures ``drawn`` and the reasons of the ``failed`` ones; empty without."""
     try:
         return json.loads(receipt(plan).read_bytes())
@@ -88,39 +88,39 @@ def told(plan: Plan) -> dict[str, Any]:
 
 
 def current(plan: Plan) -> bool:
-    """Whether a sweep has all its pictures, drawn by this code from the results as they are. Takes no look at them."""
-    said = told(plan)
-    if not said or said["digest"] != _digest(plan):
+    """Whether a sweep has all its pictures, drawn by this code from the results as they are. Does not read them."""
+    record = outcome(plan)
+    if not record or record["digest"] != _digest(plan):
         return False
-    return all((paths.results() / name).is_file() for name in said["files"])
+    return all((paths.results() / name).is_file() for name in record["files"])
 
 
 def draw_sweep(plan: Plan, cores: int, progress: Progress) -> dict[str, Any]:
-    """Draw what a joined sweep is to end with and is not there yet; returns what the receipt says.
+    """Draw the missing pictures that a joined sweep is to end with; returns what the receipt says.
 
-    A picture that fails is recorded with its reason and stops nobody.
+    A picture that fails is recorded with its reason and stops no other.
     """
     digest = _digest(plan)
     orders = ordering.of_plan(plan, mode(plan), Store(paths.store()))
     make(orders, cores, progress)
     files = publish(plan, orders)
     entries = {folder: index.read(folder) for folder in {order.folder for order in orders}}
-    found = [(order, entries[order.folder].get(order.name, {})) for order in orders]
-    failed = {f"{order.folder.name}/{order.name}": entry["failure"] for order, entry in found if "failure" in entry}
-    files += [order.folder / entry[name] for order, entry in found for name in index.FILES if name in entry]
+    listed = [(order, entries[order.folder].get(order.name, {})) for order in orders]
+    failed = {f"{order.folder.name}/{order.name}": entry["failure"] for order, entry in listed if "failure" in entry}
+    files += [order.folder / entry[name] for order, entry in listed for name in index.FILES if name in entry]
     shown = sorted({str(path.relative_to(paths.results())) for path in files})
-    drawn = sum("png" in entry for _, entry in found)
-    said = {"digest": digest, "drawn": drawn, "failed": failed, "files": shown}
-    write_text(receipt(plan), json.dumps(said, indent=1, sort_keys=True))
-    return said
+    drawn = sum("png" in entry for _, entry in listed)
+    record = {"digest": digest, "drawn": drawn, "failed": failed, "files": shown}
+    write_text(receipt(plan), json.dumps(record, indent=1, sort_keys=True))
+    return record
 
 
 def make(orders: Sequence[Order], cores: int, progress: Progress) -> None:
-    """Draw the pictures that are not current and keep the index of each folder; after a kill it goes on."""
+    """Draw the pictures that are not current and update the index of each folder; can be resumed after a kill."""
     known = {folder: index.read(folder) for folder in {order.folder for order in orders}}
     for folder, entries in known.items():
-        own = (order for order in orders if order.folder == folder and not order.drawable)
-        changes = {order.name: order.entry for order in own if entries.get(order.name) != order.entry}
+        refused = (order for order in orders if order.folder == folder and not order.drawable)
+        changes = {order.name: order.entry for order in refused if entries.get(order.name) != order.entry}
         if changes:
             index.update(folder, changes)
     able = [order for order in orders if order.drawable]
@@ -137,25 +137,27 @@ def make(orders: Sequence[Order], cores: int, progress: Progress) -> None:
 
 def publish(plan: Plan, orders: Iterable[Order]) -> list[Path]:
     """Put the sweep's pictures, and those of the runs that it was drawn for, into its own folder as links."""
-    folder, own = published(plan), sweep_folder(plan)
+    folder, stored = published(plan), sweep_folder(plan)
     shutil.rmtree(folder, ignore_errors=True)
     files = publish_own(plan)
     known: dict[Path, dict[str, Entry]] = {}
     for order in orders:
         entry = known.setdefault(order.folder, index.read(order.folder)).get(order.name, {})
-        if order.folder != own and index.there(order.folder, entry):
+        if order.folder != stored and index.there(order.folder, entry):
             names = [entry[name] for name in index.FILES]
             files += [_link(order.folder / name, folder / f"{order.folder.name}-{name}") for name in names]
     return files
 
 
 def publish_own(plan: Plan) -> list[Path]:
-    """Put the pictures of the sweep itself into its folder as links, beside what is there."""
-    folder, own = published(plan), sweep_folder(plan)
+    """Put the pictures of the sweep itself into its folder as links, beside what is in it."""
+    folder, stored = published(plan), sweep_folder(plan)
     make_folder(folder)
-    entries: dict[str, Entry] = {name: entry for name, entry in index.read(own).items() if index.there(own, entry)}
+    entries: dict[str, Entry] = {
+        name: entry for name, entry in index.read(stored).items() if index.there(stored, entry)
+    }
     names = [entry[name] for entry in entries.values() for name in index.FILES]
-    files = [_link(own / name, folder / name) for name in names]
+    files = [_link(stored / name, folder / name) for name in names]
     write_text(folder / index.FILE, json.dumps(entries, indent=1, sort_keys=True, ensure_ascii=False))
     return [*files, folder / index.FILE]
 
@@ -168,14 +170,14 @@ def _digest(plan: Plan) -> str:
 
 
 def _drawn(folder: Path) -> list[Drawn]:
-    """The pictures that an index names and that are there, in the order in which reports show them."""
-    found = []
+    """The pictures of an index that exist, in the order in which reports show them."""
+    pictures = []
     for entry in index.read(folder).values():
         if index.there(folder, entry):
             png, csv = (folder / entry[name] for name in index.FILES)
-            said = (entry[name] for name in ("kind", "title", "category", "caption", "order"))
-            found.append(Drawn(*said, png, csv, entry.get("dataset", "")))
-    return sorted(found, key=lambda one: (one.order, one.kind, one.png.name))
+            values = {name: entry[name] for name in ("kind", "title", "category", "caption", "order")}
+            pictures.append(Drawn(**values, png=png, csv=csv, dataset=entry.get("dataset", "")))
+    return sorted(pictures, key=lambda picture: (picture.order, picture.kind, picture.png.name))
 
 
 def _link(source: Path, target: Path) -> Path:

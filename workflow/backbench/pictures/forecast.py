@@ -1,15 +1,15 @@
-"""How many pictures a sweep will end with and how long they take to draw, before it has begun (layer 2)."""
+"""How many pictures a sweep will end with and how long they take to draw, before it starts (layer 2)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from backbench import hashing
 from backbench.pictures import choice, drawing, index, layouts
+from backbench.sweep.cost import rates
+from backbench.sweep.grid import Run, Stage
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import Run, Stage
-from backbench.sweep.time import rates
 
-# Seconds of one core, seen on 3,000 and 60,000 images: of any picture, and of the positions by t-SNE and by UMAP.
+# Seconds of one core, measured on 3,000 and 60,000 images: of any picture, and of positions by t-SNE and by UMAP.
 PICTURE_SECONDS, PICTURE_IMAGE_SECONDS = 0.6, 2e-5
 LAYOUT_IMAGE_SECONDS = 2.3e-3 + 1.4e-3
 # UMAP is compiled in each process that draws.
@@ -21,14 +21,14 @@ TREES = "agglomerative"
 
 @dataclass(frozen=True)
 class Forecast:
-    """Pictures that are to be drawn, about, and seconds of one core that they take."""
+    """About how many pictures are to be drawn, and the seconds of one core that they take."""
 
     pictures: int = 0
     seconds: float = 0.0
 
 
 def of_sweep(plan: Plan) -> Forecast:
-    """What drawing a sweep will take; pictures of runs that have some are there already."""
+    """What drawing a sweep will take; runs that have pictures already are left out."""
     mode = drawing.mode(plan)
     if mode == choice.NONE:
         return Forecast()
@@ -41,16 +41,16 @@ def of_sweep(plan: Plan) -> Forecast:
 
 
 def _groups(plan: Plan, mode: str) -> Iterator[list[Run]]:
-    """Runs of which one is drawn: of a backbone and a clusterer, or all of them for each distinct clustering."""
+    """Groups of runs of which one is drawn: those of a backbone and a clusterer, or of each distinct clustering."""
     seedless: dict[str, str] = {}
-    found: dict[tuple[str, str], list[Run]] = {}
+    groups: dict[tuple[str, str], list[Run]] = {}
     for run in plan.runs.values():
         features, clustering = run.stages["features"], run.stages.get("clustering", "")
         if features not in seedless:
             seedless[features] = _backbone(plan.stages[features])
         family = plan.stages[clustering].family if clustering and mode == choice.BEST else clustering
-        found.setdefault((seedless[features], family), []).append(run)
-    yield from found.values()
+        groups.setdefault((seedless[features], family), []).append(run)
+    yield from groups.values()
 
 
 def _backbone(features: Stage) -> str:
@@ -64,13 +64,13 @@ def _drawn(run: Run) -> bool:
 
 def _pictures(plan: Plan, group: Sequence[Run]) -> int:
     """Pictures of the clustering and of the training of the run that will be drawn of a group."""
-    stages, one = plan.stages, group[0].stages
-    count = TRAINING if "epochs" in stages[one["features"]].config else 0
-    if "clustering" not in one:
-        return count + (MAPS if "classification" in one else 0)
-    clustering = stages[one["clustering"]]
+    stages, results = plan.stages, group[0].stages
+    count = TRAINING if "epochs" in stages[results["features"]].config else 0
+    if "clustering" not in results:
+        return count + (MAPS if "classification" in results else 0)
+    clustering = stages[results["clustering"]]
     ks = {stages[run.stages["clustering"]].config.get("k") for run in group}
-    return count + CLUSTERING + ("classification" in one) + (len(ks) > 1) + (clustering.family == TREES)
+    return count + CLUSTERING + ("classification" in results) + (len(ks) > 1) + (clustering.family == TREES)
 
 
 def _of_heads(plan: Plan) -> int:
@@ -92,11 +92,11 @@ def _shape(about: Mapping[str, int]) -> tuple[int, int]:
 
 
 def _spaces(plan: Plan, groups: Sequence[Sequence[Run]]) -> int:
-    """Matrices whose maps are drawn: at most as many of a backbone as it has clusterers, for one run each is drawn."""
-    found: dict[str, tuple[set[str], int]] = {}
+    """Matrices whose maps are drawn: at most one for each run drawn of a backbone."""
+    matrices: dict[str, tuple[set[str], int]] = {}
     for group in groups:
         backbone = _backbone(plan.stages[group[0].stages["features"]])
-        seen, count = found.get(backbone, (set(), 0))
+        seen, count = matrices.get(backbone, (set(), 0))
         heads = (plan.stages[run.stages[head]] for run in group for head in layouts.SHOWN if head in run.stages)
-        found[backbone] = (seen | {stage.parents["matrix"][1] for stage in heads}, count + 1)
-    return sum(min(len(seen), count) for seen, count in found.values())
+        matrices[backbone] = (seen | {stage.parents["matrix"][1] for stage in heads}, count + 1)
+    return sum(min(len(seen), count) for seen, count in matrices.values())

@@ -1,6 +1,6 @@
-"""What lies in a folder of pictures: ``index.json``, from the name of a picture to what is known of it (layer 2).
+"""The index of a folder of pictures: ``index.json``, from the name of a picture to what is known of it (layer 2).
 
-An entry has ``png`` and ``csv`` where the picture is there, else ``failure`` or ``lacks`` with the reason. Its ``key``
+An entry has ``png`` and ``csv`` where the picture exists, else ``failure`` or ``lacks`` with the reason. Its ``key``
 says what it was made from.
 """
 
@@ -28,10 +28,12 @@ def root() -> Path:
 def read(folder: Path) -> dict[str, Entry]:
     """The entries of a folder by name; empty where there are none, or the file is damaged."""
     try:
-        found = json.loads((folder / FILE).read_bytes())
+        content = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError):
         return {}
-    return {name: entry for name, entry in found.items() if isinstance(entry, dict)} if isinstance(found, dict) else {}
+    return (
+        {name: entry for name, entry in content.items() if isinstance(entry, dict)} if isinstance(content, dict) else {}
+    )
 
 
 def update(folder: Path, changes: Mapping[str, Entry | None]) -> None:
@@ -48,12 +50,12 @@ def update(folder: Path, changes: Mapping[str, Entry | None]) -> None:
 
 
 def current(folder: Path, entry: Entry | None, key: str) -> bool:
-    """Whether a picture is there, whole, and made from what `key` stands for."""
+    """Whether a picture exists and was made from what `key` stands for."""
     return entry is not None and entry.get("key") == key and there(folder, entry)
 
 
 def there(folder: Path, entry: Entry) -> bool:
-    """Whether an entry has its files."""
+    """Whether the files of an entry exist."""
     return all(name in entry and (folder / entry[name]).is_file() for name in FILES)
 
 

@@ -1,4 +1,4 @@
-"""What pictures need that takes long: positions in the plane and trees of merges, made once and kept in the store.
+"""What takes long to make for pictures: positions in the plane and trees of merges, made once and stored.
 
 They are derived results of kind ``layout`` (`backbench.derived`), made from their configuration and a matrix.
 """
@@ -13,7 +13,7 @@ from backbench import threads as cores
 from backbench.derived import Content, Derived
 from backbench.pictures.source import Source
 from backbench.store import DONE, StoreError
-from backbench.sweep.plan.grid import Stage
+from backbench.sweep.grid import Stage
 from backbench.sweep.plan.shards import family_mb
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ TREE = "linkage"
 _NEEDS = {f"map_{method}{more}": method for method in METHODS for more in ("", "_images")} | {"dendrogram": TREE}
 _POSITIONS = ("backbench.pictures._embedding",)
 _TREES = ("backbench.clusterers.agglomerative", "backbench.clusterers._trees")
-# Of more images a sample is shown: on paper it is the same cloud.
+# Of more images a sample is shown: on paper the cloud looks the same.
 MOST_ROWS = 100_000
 SEED = 0
-# Heads whose matrix is shown: that of the clustering, or else that of the classification.
+# Tasks whose matrix is shown: that of the clustering, or else that of the classification.
 SHOWN = ("clustering", "classification")
 GRAPH = ("indices", "distances")
 FEWEST = {"pca": 1, "tsne": 4, "umap": 4}
@@ -67,7 +67,7 @@ def needed(kind: str) -> str | None:
 
 
 def shown_head(source: Source) -> str | None:
-    """The head whose matrix is shown: one that is done and whose matrix is in the store."""
+    """The task whose matrix is shown: one that is done and whose matrix is in the store."""
     for head in SHOWN:
         record = source.row.heads.get(head)
         if record and record["status"] == DONE and source.store.read(*source.matrix_ref(head)):
@@ -75,24 +75,24 @@ def shown_head(source: Source) -> str | None:
     return None
 
 
-def _shown_head(source: Source) -> str:
+def head_of(source: Source) -> str:
+    """The task whose matrix is shown, of a run that has one."""
     head = shown_head(source)
-    # Who has none was refused.
-    assert head is not None
+    assert head is not None  # else `refusal` has a reason
     return head
 
 
 def refusal(source: Source, method: str) -> str | None:
-    """Why a run has no positions by `method`, or no tree; None where it has."""
+    """Why a run has no positions by `method`, or no tree; None where it has them."""
     return _no_tree(source) if method == TREE else _no_positions(source, method)
 
 
 def prepare(
     source: Source, kinds: Iterable[str], threads: int | None = None, progress: Progress = lambda done, total: None
 ) -> dict[str, str]:
-    """Make what the pictures of these kinds need and is not there, each once, on one search for neighbours.
+    """Make what the pictures of these kinds need and do not have yet, each once, with one search for neighbours.
 
-    `threads` are by default those that the caller may use (`backbench.threads.beside`); they change no result.
+    `threads` defaults to those that the caller may use (`backbench.threads.beside`); they change no result.
 
     Returns
     -------
@@ -100,11 +100,11 @@ def prepare(
     """
     wanted = {method for kind in kinds if (method := needed(kind)) and refusal(source, method) is None}
     shared: dict[str, Near] = {}
-    failed = {}
+    failed: dict[str, str] = {}
     for method in (method for method in (*METHODS, TREE) if method in wanted):
         try:
             _ensure(source, method, threads, progress, shared)
-        except Exception as error:  # the fault of the pictures that need it, and of no other
+        except Exception as error:  # concerns only the pictures that need it
             failed[method] = f"{type(error).__name__}: {error}"
             log.warning("%s of run %s: %s", method, hashing.short(source.row.config_hash), failed[method])
     return failed
@@ -113,7 +113,7 @@ def prepare(
 def layout(
     source: Source, method: str, threads: int | None = None, progress: Progress = lambda done, total: None
 ) -> Layout:
-    """The positions of a run's images by ``pca``, ``tsne`` or ``umap``, made if they are not there.
+    """The positions of a run's images by ``pca``, ``tsne`` or ``umap``, made if they are not stored.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def layout(
 
 
 def linkage(source: Source, threads: int | None = None) -> Tree:
-    """The tree that an agglomerative clustering was cut from, made if it is not there.
+    """The tree that an agglomerative clustering was cut from, made if it is not stored.
 
     Raises
     ------
@@ -139,17 +139,17 @@ def linkage(source: Source, threads: int | None = None) -> Tree:
 
 
 def clustered(source: Source) -> "np.ndarray":
-    """The images that the reported clusters were found among: all, the training or the test images."""
+    """The images (m,) that the reported clusters were found among: all, the training or the test images."""
     import numpy as np
 
     from backbench.datasets import TEST, TRAIN
 
-    part = {"train": TRAIN, "per_split": TEST}.get(_clustering(source).config["scope"])
-    return np.arange(len(source.split)) if part is None else np.flatnonzero(source.split == part)
+    split = {"train": TRAIN, "per_split": TEST}.get(_clustering(source).config["scope"])
+    return np.arange(len(source.split)) if split is None else np.flatnonzero(source.split == split)
 
 
 def sample(n: int) -> "np.ndarray | None":
-    """The rows of n that are shown, ascending, where they are not all."""
+    """The rows (m,) of n that are shown, ascending; None for all."""
     import numpy as np
 
     if n <= MOST_ROWS:
@@ -159,9 +159,9 @@ def sample(n: int) -> "np.ndarray | None":
 
 def _no_positions(source: Source, method: str) -> str | None:
     if shown_head(source) is None:
-        return "the run has no clustering or classification that is done and whose features are in the store"
+        return "the run has no finished clustering or classification whose features are in the store"
     n, fewest = source.info("dataset").get("n", 0), FEWEST[method]
-    return f"a map takes at least {fewest} images; the data set has {n}" if n < fewest else None
+    return f"a map needs at least {fewest} images; the data set has {n}" if n < fewest else None
 
 
 def _no_tree(source: Source) -> str | None:
@@ -193,7 +193,7 @@ def _derived(source: Source, method: str) -> Derived:
         parents = {role: stage.parents[role] for role in roles}
     else:
         config = {"method": method, "most": MOST_ROWS, "seed": SEED}
-        parents = {"matrix": source.matrix_ref(_shown_head(source))}
+        parents = {"matrix": source.matrix_ref(head_of(source))}
     content = {role: (source.store.read(*ref) or {}).get("arrays") for role, ref in parents.items()}
     origin = {"config": config, "parents": parents, "content": content}
     return Derived(source.store, KIND, origin, _TREES if method == TREE else _POSITIONS)
@@ -227,7 +227,7 @@ def _placed(source: Source, derived: Derived, progress: Progress, shared: dict[s
 
     from backbench.pictures import _embedding
 
-    method, whole = derived.origin["config"]["method"], source.matrix(_shown_head(source))
+    method, whole = derived.origin["config"]["method"], source.matrix(head_of(source))
     rows = sample(len(whole))
     x = np.asarray(whole if rows is None else whole[rows])
     near = _near(source, derived, x, _embedding.neighbours(method, len(x)), shared)
@@ -237,7 +237,7 @@ def _placed(source: Source, derived: Derived, progress: Progress, shared: dict[s
 
 
 def _near(source: Source, derived: Derived, x: "np.ndarray", count: int, shared: dict[str, "Near"]) -> "Near":
-    """Who finds neighbours of the rows: the one that others have used, or one with a stored graph that is deep enough.
+    """What finds neighbours of the rows of `x` (n, d): the shared search, or one with a stored graph deep enough.
 
     t-SNE looks at more neighbours than UMAP and comes first, so that one search serves both.
     """
@@ -253,8 +253,8 @@ def _near(source: Source, derived: Derived, x: "np.ndarray", count: int, shared:
 def _graphs(source: Source, matrix: tuple[str, str], count: int, n: int) -> dict[str, Any]:
     """The shallowest stored neighbour graph of all n rows of the matrix that is deep enough."""
     stages = (stage for stage in source.row.plan.stages.values() if stage.kind == "neighbours")
-    own = [stage for stage in stages if stage.parents["matrix"] == matrix and stage.config["metric"] == "euclidean"]
-    for stage in sorted(own, key=lambda stage: stage.config["count"]):
+    graphs = [stage for stage in stages if stage.parents["matrix"] == matrix and stage.config["metric"] == "euclidean"]
+    for stage in sorted(graphs, key=lambda stage: stage.config["count"]):
         record = source.store.read("neighbours", stage.hash)
         if stage.config["count"] < count or not record or record["arrays"].get("indices", {}).get("shape", [0])[0] != n:
             continue

@@ -1,4 +1,4 @@
-"""Pictures that are wanted: where each lies, and the key that says what it is made from (layer 2)."""
+"""Pictures that are wanted: where each is stored, and the key that says what it is made from (layer 2)."""
 
 import hashlib
 import importlib.metadata
@@ -22,7 +22,7 @@ from backbench.sweep.results.ledger import Row
 
 log = logging.getLogger(__name__)
 
-# What of a record a picture may show, and what a sweep's pictures say of the machine; times are no part of it.
+# The parts of a record that a picture may show, and what pictures of a sweep say of the machine; times are left out.
 SHOWN = ("code", "status", "reason", "metrics", "notes", "info")
 MACHINE = ("device", "cpu")
 NOT_IN_FILES = re.compile(r"[^\w.=-]+", re.ASCII)
@@ -32,8 +32,8 @@ NOT_IN_FILES = re.compile(r"[^\w.=-]+", re.ASCII)
 class Order:
     """A picture that is wanted: `name` is that of its files in `folder`, `key` says what it is made from.
 
-    `lacks` is the reason why there is no such picture, `failure` what went wrong when it was looked for. `asked` is
-    True where somebody named it: such pictures are kept up to date with those that a sweep ends with.
+    `lacks` is the reason why there is no such picture, `failure` what went wrong while finding out. `asked` is True
+    where somebody named it: such pictures are kept up to date with those that a sweep ends with.
     """
 
     folder: Path
@@ -57,28 +57,28 @@ class Order:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """What the index says of it as long as it is not drawn."""
+        """Its entry in the index before it is drawn."""
         kind = {"kind": self.kind.name, "title": self.kind.title, "category": self.kind.category}
         more = {name: getattr(self, name) for name in ("dataset", "options", "asked", "lacks", "failure")}
         return {
             **kind,
             "order": self.kind.order,
             "key": self.key,
-            **{name: said for name, said in more.items() if said},
+            **{name: value for name, value in more.items() if value},
         }
 
     def drawn(self, caption: str) -> dict[str, Any]:
-        """What the index says of it once it is drawn."""
+        """Its entry in the index once it is drawn."""
         return {**self.entry, "caption": caption, "png": f"{self.name}.png", "csv": f"{self.name}.csv"}
 
     def failed(self, reason: str) -> dict[str, Any]:
-        """What the index says of it where drawing it went wrong."""
+        """Its entry in the index where drawing it went wrong."""
         return {**self.entry, "failure": reason}
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Takes orders; what it knows of a record's content it keeps."""
+    """Makes orders, and remembers the digests of records for the next ones."""
 
     store: Store
     _digests: dict[tuple[str, bool], str] = field(default_factory=dict)
@@ -90,14 +90,17 @@ class Desk:
         subjects = [row.stages[name] for name in kind.subjects if name in row.stages]
         members = row.plan.stages if kind.across else plans.ancestors(row.plan.stages, subjects)
         key = self._key(kind, row.config_hash, {member: self._content(member, row.records) for member in members})
-        return Order(run_folder(row.config_hash), kind.name, kind, source, key, asked=asked, **_reasons(kind, source))
+        lacks, failure = _reasons(kind, source)
+        folder = run_folder(row.config_hash)
+        return Order(folder, kind.name, kind, source, key, lacks=lacks, failure=failure, asked=asked)
 
     def sweep(self, sweep: Sweep, kind: Kind, suffix: str = "", options: Mapping[str, str] | None = None) -> Order:
-        """A picture of a sweep on one data set; `suffix` tells data sets apart, `options` are what was asked for."""
-        one, options = sweep.rows[0], dict(options or {})
-        shown = {member: self._content(member, one.records, machine=True) for member in sweep.plan.stages}
-        key = self._key(kind, [sweep.plan.sweep, one.stages["dataset"], options], shown)
+        """A picture of a sweep on one data set; `suffix` distinguishes data sets, `options` are what was asked for."""
+        first, options = sweep.rows[0], dict(options or {})
+        shown = {member: self._content(member, first.records, machine=True) for member in sweep.plan.stages}
+        key = self._key(kind, [sweep.plan.sweep, first.stages["dataset"], options], shown)
         name = "-".join(part for part in (kind.name, suffix, *options.values()) if part)
+        lacks, failure = _reasons(kind, sweep)
         return Order(
             sweep_folder(sweep.plan),
             NOT_IN_FILES.sub("_", name),
@@ -105,9 +108,10 @@ class Desk:
             sweep,
             key,
             options,
-            str(one.params["dataset.name"]),
+            str(first.params["dataset.name"]),
+            lacks,
+            failure,
             asked=bool(options),
-            **_reasons(kind, sweep),
         )
 
     def _content(self, member: str, records: Mapping[str, Mapping[str, Any]], machine: bool = False) -> str:
@@ -121,18 +125,18 @@ class Desk:
 
 
 def sweeps(plan: Plan, rows: Sequence[Row], store: Store) -> Iterator[tuple[Sweep, str]]:
-    """The data sets of a sweep, each with what the names of its files end with: nothing where it is the only one."""
+    """The data sets of a sweep, each with the suffix of its files' names: empty where it is the only one."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.stages["dataset"], []).append(row)
-    names = [str(own[0].params["dataset.name"]) for own in groups.values()]
-    for (member, own), name in zip(groups.items(), names, strict=True):
+    names = [str(group[0].params["dataset.name"]) for group in groups.values()]
+    for (member, group), name in zip(groups.items(), names, strict=True):
         more = f"-{hashing.short(member)}" if names.count(name) > 1 else ""
-        yield Sweep(plan, own, store), f"{name}{more}" if len(groups) > 1 else ""
+        yield Sweep(plan, group, store), f"{name}{more}" if len(groups) > 1 else ""
 
 
 def run_folder(config_hash: str) -> Path:
-    """Where the pictures of a run lie."""
+    """The folder of the pictures of a run."""
     return index.root() / hashing.short(config_hash)
 
 
@@ -152,12 +156,13 @@ def words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _reasons(kind: Kind, source: Source | Sweep) -> dict[str, str | None]:
+def _reasons(kind: Kind, source: Source | Sweep) -> tuple[str | None, str | None]:
+    """Why there is no such picture, and what went wrong while finding out."""
     try:
-        return {"lacks": kind.lacks(source)}
+        return kind.lacks(source), None
     except Exception as error:  # one kind that is broken must not keep the others from being drawn
         log.warning("%s: %s", kind.name, words(error), exc_info=True)
-        return {"failure": words(error)}
+        return None, words(error)
 
 
 def _digest(record: Mapping[str, Any], machine: bool) -> str:

@@ -5,7 +5,7 @@ One module for each way of drawing. A ``draw`` function takes a :class:`Heading`
 arguments. matplotlib is imported inside functions only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Data = dict[str, list[Any]]
+
+
 @dataclass(frozen=True)
 class Heading:
-    """What stands around a picture: its title, a line below it that says of what, and the hash that it belongs to.
+    """The text around a picture: its title, a line below that says what it shows, and the hash that it belongs to.
 
     `stamp` is the last line of the picture, such as ``run 1a2b3c4d5e6f``.
     """
@@ -35,3 +38,9 @@ class Picture:
     figure: "Figure"
     data: Mapping[str, Sequence[Any]]
     caption: str
+
+
+def columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Data:
+    """The data of a picture from rows that have a value for each of `names`."""
+    listed = list(rows)
+    return {name: [row[at] for row in listed] for at, name in enumerate(names)}

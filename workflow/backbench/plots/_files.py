@@ -19,19 +19,21 @@ BOUNDS_DECIMALS = 9
 
 
 def save(picture: Picture, path: Path) -> None:
-    """Write `picture` as `path` (.png) and its data beside it as .csv; bytes of names that are no text are escaped."""
+    """Write `picture` as `path` (.png) and its data beside it as .csv; bytes of names that are not text are escaped."""
     files.write_bytes(path.with_suffix(".csv"), table(picture).encode("utf-8", "backslashreplace"))
     files.write_bytes(path, png(picture))
 
 
 def png(picture: Picture) -> bytes:
-    """The picture as PNG, its caption in the metadata; no time and no version, so that it is the same file twice."""
+    """The picture as PNG, its caption in the metadata; without time or version, so that the file is always the same."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    # The backend has no types.
+    canvas: Any = FigureCanvasAgg(picture.figure)
     target = io.BytesIO()
     with _style.style():
         _fix_layout(picture.figure)
-        FigureCanvasAgg(picture.figure).print_png(
+        canvas.print_png(
             target, metadata={"Software": None, "Description": picture.caption.encode("ascii", "replace").decode()}
         )
     return target.getvalue()
@@ -40,8 +42,8 @@ def png(picture: Picture) -> bytes:
 def _fix_layout(figure: "Figure") -> None:
     """Lay out the axes for the last time, with their bounds rounded.
 
-    The solver of the constrained layout adds up in the order of memory addresses, so that the last bits of the bounds
-    differ from one call to the next; now and then that is enough to change a pixel.
+    The solver of the constrained layout adds up in the order of memory addresses, so the last bits of the bounds differ
+    from one call to the next, which is sometimes enough to change a pixel.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")

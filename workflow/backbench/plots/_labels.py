@@ -1,4 +1,4 @@
-"""Names beside points, so placed that they cover neither one another nor the points."""
+"""Names beside points, placed so that they cover neither each other nor the points."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NEAR = 5
 
 @dataclass(frozen=True)
 class Placed:
-    """Places of the names that found no room, and the boxes (pixels) of those that did."""
+    """The names without room by their number, and the boxes (4,) in pixels of those that have some."""
 
     left: list[int]
     boxes: list[np.ndarray]
@@ -36,10 +36,10 @@ def place(
     reach: int = len(DISTANCES),
     taken: Sequence[np.ndarray] = (),
 ) -> Placed:
-    """Write `names` beside `points` (n, 2), the first ones first; an empty name keeps its point clear alone.
+    """Write `names` beside `points` (n, 2), in their order; an empty name only keeps its point clear.
 
     `radius` is that of the points, in typographic points; `reach` says how many of `DISTANCES` are tried, and `taken`
-    are boxes to keep clear. The figure must have been drawn, without rendering at the least, and keep its limits.
+    are boxes (4,) to keep clear. The figure must have been laid out before and must keep its limits.
     """
     scale = axes.figure.dpi / 72
     spots = axes.transData.transform(points)
@@ -53,11 +53,11 @@ def place(
             continue
         extent = _extent(axes, name, size)
         others = np.vstack([np.delete(dots, number, axis=0), *boxes])
-        found = _free(spots[number], extent, radii[number], others, room, scale, reach)
-        if found is None:
+        placement = _free(spots[number], extent, radii[number], others, room, scale, reach)
+        if placement is None:
             left.append(number)
             continue
-        offset, box, distance = found
+        offset, box, distance = placement
         boxes.append(box)
         _write(axes, points[number], name, offset / scale, size, distance > NEAR)
     return Placed(left, boxes)
@@ -80,7 +80,10 @@ def _free(
     scale: float,
     reach: int,
 ) -> tuple[np.ndarray, np.ndarray, float] | None:
-    """Offset of the middle of a text, its box, and its distance, at the first place that is free."""
+    """Offset (2,) of the middle of a text from `spot` (2,), its box (4,) and its distance, at the first free place.
+
+    `others` (m, 4) are boxes to keep clear, `room` (4,) is the frame; all are in pixels.
+    """
     half = np.array(extent) / 2
     for distance in DISTANCES[:reach]:
         for way in WAYS:
@@ -95,15 +98,18 @@ def _free(
 
 
 def _meets(box: np.ndarray, taken: np.ndarray) -> bool:
+    """Whether a box (4,) meets one of `taken` (m, 4)."""
     apart = (taken[:, :2] >= box[2:]) | (taken[:, 2:] <= box[:2])
     return bool((~apart.any(axis=1)).any())
 
 
 def _write(axes: "Axes", point: np.ndarray, name: str, offset: np.ndarray, size: float, far: bool) -> None:
+    """Write a name at an offset (2,) in typographic points from its point (2,), with a line to it where it is `far`."""
+    (x, y), (right, up) = point.tolist(), offset.tolist()
     axes.annotate(
         name,
-        point,
-        xytext=tuple(offset),
+        (x, y),
+        xytext=(right, up),
         textcoords="offset points",
         ha="center",
         va="center",

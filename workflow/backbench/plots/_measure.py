@@ -1,15 +1,15 @@
-"""Texts that fit into a given width, measured in the font that they are drawn in."""
+"""Texts that fit a given width, measured in the font that they are drawn in."""
 
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from backbench.plots._names import shorten
-from backbench.plots._style import DPI
+from backbench.plots._style import DPI, FONT
+from backbench.text import shorten
 
 if TYPE_CHECKING:
-    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.backend_bases import RendererBase
 
 
 @cache
@@ -17,15 +17,17 @@ def width(text: str, size: float, weight: str = "normal") -> float:
     """Width of a text in inches, as a PNG has it; `size` in typographic points."""
     from matplotlib.font_manager import FontProperties
 
-    font = FontProperties(family=["DejaVu Sans"], size=size, weight=weight)
+    font = FontProperties(family=FONT, size=size, weight=weight)
     return _renderer().get_text_width_height_descent(text, font, ismath=False)[0] / DPI
 
 
 @cache
-def _renderer() -> "RendererAgg":
-    from matplotlib.backends.backend_agg import RendererAgg
+def _renderer() -> "RendererBase":
+    from matplotlib.backends import backend_agg
 
-    return RendererAgg(1, 1, DPI)
+    # The backend has no types.
+    untyped: Any = backend_agg
+    return untyped.RendererAgg(1, 1, DPI)
 
 
 @cache
@@ -40,13 +42,13 @@ def fitted(text: str, room: float, size: float, weight: str = "normal") -> str:
 
 def lines(text: str, room: float, size: float, most: int, weight: str = "normal") -> list[str]:
     """`text` broken at its spaces into at most `most` lines of `room` inches; the last one is shortened."""
-    found: list[str] = []
+    broken: list[str] = []
     words = text.split()
     while words:
-        taken = _that_fit(words, room, size, weight) if len(found) < most - 1 else len(words)
-        found.append(fitted(" ".join(words[:taken]), room, size, weight))
+        taken = _that_fit(words, room, size, weight) if len(broken) < most - 1 else len(words)
+        broken.append(fitted(" ".join(words[:taken]), room, size, weight))
         words = words[taken:]
-    return found
+    return broken
 
 
 def _that_fit(words: Sequence[str], room: float, size: float, weight: str) -> int:

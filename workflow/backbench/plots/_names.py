@@ -1,7 +1,7 @@
-"""Class names as a picture can show them: legible in one font, short, and still told apart.
+"""Class names as a picture can show them: legible in one font, short, and still distinguishable.
 
 The font that comes with matplotlib has Latin, Greek and Cyrillic; scripts that it lacks, or that need shaping or run
-from right to left, are transliterated by anyascii and marked with a tilde. The data beside a picture have the full
+from right to left, are transliterated by anyascii and marked with a tilde. The data beside a picture has the full
 names.
 """
 
@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
-ELLIPSIS = "…"
+from backbench.text import hidden, shorten
+
 # What the font has and draws without shaping: letters with their accents, Greek, Cyrillic, punctuation, mathematics.
 DRAWN = (
     *((0x0020, 0x02E9), (0x0300, 0x034F), (0x0370, 0x037E), (0x0384, 0x0525), (0x1E00, 0x1EFB), (0x1F00, 0x20B5)),
@@ -20,8 +21,8 @@ DRAWN = (
 
 @cache
 def plain(text: str) -> str:
-    """A text that the font can show: without control characters, other scripts transliterated."""
-    kept = unicodedata.normalize("NFC", "".join(" " if _hidden(sign) else sign for sign in text))
+    """A text that the font can show: without control characters, and with other scripts transliterated."""
+    kept = unicodedata.normalize("NFC", "".join(" " if hidden(sign) else sign for sign in text))
     if all(map(_drawn, kept)):
         return kept
     from anyascii import anyascii
@@ -30,9 +31,9 @@ def plain(text: str) -> str:
 
 
 def legible(names: Iterable[str], limit: int = 22) -> list[str]:
-    """`names` as a picture shows them: at most `limit` signs each, the middle left out, no two alike.
+    """`names` as a picture shows them: shortened in the middle to `limit` characters, no two alike.
 
-    A name that has nothing to show becomes its place in the list; names that would look alike get theirs behind them.
+    A name with nothing to show becomes its place in the list; names that would look alike get theirs appended.
     """
     signs = [plain(str(name)).strip() for name in names]
     shown = [shorten(name, limit) or f"({place})" for place, name in enumerate(signs)]
@@ -46,26 +47,6 @@ def legible(names: Iterable[str], limit: int = 22) -> list[str]:
 def _marked(name: str, place: int, limit: int) -> str:
     mark = f" ({place})"
     return (shorten(name, limit - len(mark)) + mark).strip()
-
-
-def brief(name: object, limit: int = 40) -> str:
-    """A name as a sentence can hold it: in its own script, on one line, at most `limit` signs."""
-    kept = "".join("?" if "\ud800" <= sign <= "\udfff" else " " if _hidden(sign) else sign for sign in str(name))
-    return shorten(" ".join(kept.split()) or "(empty)", limit)
-
-
-def shorten(text: str, limit: int) -> str:
-    """`text` in at most `limit` signs; what is left out of its middle is one sign."""
-    if len(text) <= limit:
-        return text
-    head = (limit - 1) * 2 // 3
-    tail = max(0, limit - 1 - head)
-    return text[:head].rstrip() + ELLIPSIS + (text[-tail:].lstrip() if tail else "")
-
-
-def _hidden(sign: str) -> bool:
-    """Whether a sign shows nothing or changes how others are shown: control and format signs, line ends."""
-    return unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp")
 
 
 def _drawn(sign: str) -> bool:

@@ -1,20 +1,26 @@
 """How every picture looks: colours, sizes, and a figure with its heading and its stamp.
 
 Readable on paper and for the colour-blind: the qualitative colours are those of Okabe and Ito ("Color Universal
-Design", 2008), beyond them the marker or the hatch changes too; the sequential ones are cividis (Nuñez et al., 2018).
+Design", 2008), after which the marker or the hatch changes too; the sequential ones are cividis (Nuñez et al., 2018).
 Text is set in the font that comes with matplotlib, so that a picture is the same file on every machine.
 """
 
 import contextlib
 import textwrap
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
 
 from backbench.plots import Heading
 from backbench.plots._names import plain
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Affine2DBase, Transform
+    from matplotlib.typing import RcKeyType
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -26,8 +32,9 @@ DPI = 144
 TITLE, ABOUT, FEWEST = 11.5, 8.5, 20
 FOOT = 0.24
 
-_RC = {
-    "font.family": ["DejaVu Sans"],
+FONT = ["DejaVu Sans"]
+_RC: "dict[RcKeyType, object]" = {
+    "font.family": FONT,
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.labelsize": 9.0,
@@ -54,7 +61,7 @@ _RC = {
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """matplotlib's settings for drawing and for saving; whatever the user's own say."""
+    """Our settings of matplotlib for drawing and for saving, whatever the user's are."""
     import matplotlib
     from cycler import cycler
 
@@ -65,30 +72,32 @@ def style() -> Iterator[None]:
 
 
 def figure(heading: Heading, width: float, height: float) -> "Figure":
-    """An empty figure of so many inches under its heading, its axes laid out by themselves.
+    """An empty figure with its heading, whose axes are laid out automatically.
 
-    `height` is that of the drawing: what the heading takes comes on top.
+    `width` and `height` are inches; `height` is that of the drawing, to which the heading is added.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     title = wrap(plain(heading.title), width - 0.2, TITLE, "bold")
     about = wrap(plain(heading.about), width - 0.2, ABOUT)
     top = 0.14 + 0.22 * len(title) + 0.17 * len(about)
     whole = height + top + FOOT
-    found = Figure(figsize=(width, whole), dpi=DPI, layout="constrained")
-    found.get_layout_engine().set(rect=(0.0, FOOT / whole, 1.0, 1.0 - (top + FOOT) / whole), w_pad=0.06, h_pad=0.06)
-    found.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=TITLE, weight="bold", va="top", gid="title")
+    room = (0.0, FOOT / whole, 1.0, 1.0 - (top + FOOT) / whole)
+    layout = ConstrainedLayoutEngine(rect=room, w_pad=0.06, h_pad=0.06)
+    sheet = Figure(figsize=(width, whole), dpi=DPI, layout=layout)
+    sheet.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=TITLE, weight="bold", va="top", gid="title")
     below = 1 - (0.1 + 0.22 * len(title)) / whole
-    found.text(0.1 / width, below, "\n".join(about), size=ABOUT, color="#555555", va="top", gid="about")
-    found.text(0.1 / width, 0.07 / whole, plain(heading.stamp), size=7.0, color="#777777", va="bottom", gid="stamp")
-    return found
+    sheet.text(0.1 / width, below, "\n".join(about), size=ABOUT, color="#555555", va="top", gid="about")
+    sheet.text(0.1 / width, 0.07 / whole, plain(heading.stamp), size=7.0, color="#777777", va="bottom", gid="stamp")
+    return sheet
 
 
 def wrap(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
     """`text` in lines of at most `room` inches at `size` points."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    font = get_font(findfont(FontProperties(family=_RC["font.family"], weight=weight)))
+    font = get_font(findfont(FontProperties(family=FONT, weight=weight)))
     font.set_size(size, DPI)
 
     def inches(line: str) -> float:
@@ -102,18 +111,59 @@ def wrap(text: str, room: float, size: float, weight: str = "normal") -> list[st
 
 
 def colour(index: int) -> str:
-    """Colour of the class or cluster with this number; those beyond the eighth begin anew (see :func:`marker`)."""
+    """Colour of the class or cluster with this number; colours repeat from the ninth on (see :func:`marker`)."""
     return COLOURS[index % len(COLOURS)]
 
 
 def marker(index: int) -> str:
-    """Marker that tells classes of one colour apart."""
+    """Marker that distinguishes classes of the same colour."""
     return MARKERS[index // len(COLOURS) % len(MARKERS)]
 
 
 def hatch(index: int) -> str:
-    """Hatch that tells areas of one colour apart."""
+    """Hatch that distinguishes areas of the same colour."""
     return HATCHES[index // len(COLOURS) % len(HATCHES)]
+
+
+def line_marker(index: int) -> str:
+    """Marker of the line with this number: another one for each line, in addition to its colour."""
+    return MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
+
+
+def stacked(heading: Heading, rows: Sequence[int], row: float, around: float) -> "tuple[Figure, Sequence[Axes]]":
+    """A figure with a panel for each of `rows`, the number of its rows; inches of a row and around a panel."""
+    sheet = figure(heading, 9.2, sum(row * count + around for count in rows) + 0.3)
+    grid = sheet.subplots(len(rows), 1, squeeze=False, height_ratios=[count + 1.0 for count in rows])
+    return sheet, grid[:, 0].tolist()
+
+
+def share_bar(sheet: "Figure", axes: "Axes", mesh: "ScalarMappable", ticks: Sequence[float], label: str) -> None:
+    """A bar of colours for shares in percent beside `axes`."""
+    bar = sheet.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=30, ticks=ticks)
+    bar.ax.set_yticklabels([f"{tick:.0%}" for tick in ticks])
+    bar.ax.minorticks_off()
+    bar.set_label(label, size=8)
+    bar.ax.tick_params(labelsize=7.5)
+    bar.outline.set_visible(False)
+
+
+def shift(x: float, y: float, transform: "Transform") -> "Transform":
+    """The translation to the place (x, y) in the coordinates of `transform`."""
+    from matplotlib.transforms import ScaledTranslation
+
+    # matplotlib takes any transform here, whatever its types say.
+    return ScaledTranslation(x, y, cast("Affine2DBase", transform))
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Quotients (..., n) of `above` (..., n) and `below`, of the same shape or (n,) or (..., 1); NaN over 0."""
+    shape = np.broadcast_shapes(above.shape, below.shape)
+    return np.divide(above, below, out=np.full(shape, np.nan), where=below > 0)
+
+
+def ink_over(mesh: "ScalarMappable", value: float) -> str:
+    """Black or white, whichever is legible on the colour that `mesh` gives to `value`."""
+    return ink_on(tuple(np.asarray(mesh.cmap(mesh.norm(np.asarray(value)))).tolist()))
 
 
 def ink_on(colour: tuple[float, ...]) -> str:

@@ -7,14 +7,15 @@ if TYPE_CHECKING:
 
 
 def of_k(axes: "Axes", first: float) -> None:
-    """Whole numbers along x, and 1 among them where the smallest k, `first`, is 1: it is where a curve begins."""
+    """Whole numbers along x, and 1 among them where the smallest k, `first`, is 1: a curve begins there."""
     from matplotlib.ticker import MaxNLocator
 
     class Ks(MaxNLocator):
         """The whole numbers that matplotlib would choose, and 1 where the axis begins there."""
 
-        def tick_values(self, low: float, high: float):
-            found = [float(tick) for tick in super().tick_values(low, high) if tick >= first]
-            return found if first != 1 or 1.0 in found else [1.0, *found]
+        def tick_values(self, vmin: float, vmax: float) -> list[float]:
+            """The ticks from `first` on."""
+            ticks = [float(tick) for tick in super().tick_values(vmin, vmax) if tick >= first]
+            return ticks if first != 1 or 1.0 in ticks else [1.0, *ticks]
 
     axes.xaxis.set_major_locator(Ks(nbins="auto", steps=[1, 2, 2.5, 5, 10], integer=True))

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _legends, _style
+from backbench.plots import Data, Heading, Picture, _legends, _style
 from backbench.plots._names import legible
 
 if TYPE_CHECKING:
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NOISE = -1
-# The most clusters as bars and the fewer that are shown where there are more; the most pies; the most classes.
+# The most clusters shown as bars and how many are shown where there are more; the most pies; the most classes.
 BARS, LARGEST, PIES, CLASSES = 40, 30, 25, 12
 ROW, LEAST = 0.24, 4
 
 
 @dataclass(frozen=True)
 class Composition:
-    """Clusters by number, noise as `NOISE`, and the images of each class in each of them (clusters, classes)."""
+    """Clusters (clusters,) by number, noise as `NOISE`, and their images of each class (clusters, classes)."""
 
     clusters: np.ndarray
     counts: np.ndarray
 
     def largest(self, most: int, noise: bool = True) -> "Composition":
-        """At most so many clusters, the largest first; noise, which is no cluster, comes last or is left out."""
+        """At most so many clusters, the largest first; noise, which is not a cluster, comes last or is left out."""
         order = np.lexsort((self.clusters, -self.counts.sum(axis=1)))
         kept = order[self.clusters[order] != NOISE][:most]
         last = np.flatnonzero((self.clusters == NOISE) & noise)
@@ -42,11 +42,12 @@ class Composition:
 
     @property
     def sizes(self) -> np.ndarray:
+        """Images of each cluster (clusters,)."""
         return self.counts.sum(axis=1)
 
     @property
     def majority(self) -> np.ndarray:
-        """The class with the most images of each cluster; of equals the first."""
+        """The class with the most images of each cluster (clusters,); the first of equals."""
         return self.counts.argmax(axis=1)
 
 
@@ -57,22 +58,22 @@ def compose(labels: np.ndarray, truth: np.ndarray, classes: int) -> Composition:
     return Composition(clusters, flat.reshape(len(clusters), classes))
 
 
-def draw(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
-    """A bar for each cluster, largest first and noise last; its size and its majority class at the right."""
-    shown = found.largest(BARS if found.number <= BARS else LARGEST)
+def draw(heading: Heading, names: Sequence[str], composition: Composition) -> Picture:
+    """A bar for each cluster, largest first and noise last; with its size and its majority class on the right."""
+    shown = composition.largest(BARS if composition.number <= BARS else LARGEST)
     kept = kept_classes(shown.counts)
     with _style.style():
         figure = _style.figure(heading, 8.2, ROW * max(LEAST, len(shown.clusters)) + 0.8)
         axes = figure.subplots()
         _bars(axes, shown, kept, len(names))
-        _sides(axes, shown, legible(names, 24), found.number)
+        _sides(axes, shown, legible(names, 24), composition.number)
         _legend(figure, legible(names, 24), shown, kept)
-    return Picture(figure, _data(names, found), _caption(found, shown, kept, "the last bar"))
+    return Picture(figure, _data(names, composition), _caption(composition, shown, kept, "the last bar"))
 
 
-def pies(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
-    """A pie for each of the largest clusters, its size and its majority class above it."""
-    shown = found.largest(PIES, noise=False)
+def pies(heading: Heading, names: Sequence[str], composition: Composition) -> Picture:
+    """A pie for each of the largest clusters with its size and its majority class above it."""
+    shown = composition.largest(PIES, noise=False)
     kept = kept_classes(shown.counts)
     short = legible(names, 20)
     columns = max(3, min(5, math.ceil(math.sqrt(len(shown.clusters)))))
@@ -86,14 +87,13 @@ def pies(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
             else:
                 axes.set_axis_off()
         _legend(figure, legible(names, 24), shown, kept)
-    return Picture(figure, _data(names, found), _caption(found, shown, kept, "not shown"))
+    return Picture(figure, _data(names, composition), _caption(composition, shown, kept, "not shown"))
 
 
 def kept_classes(counts: np.ndarray) -> list[int]:
-    """The classes that get a colour of their own, in their order.
+    """The classes of `counts` (clusters, classes) that get a colour of their own, ascending.
 
-    All that occur, or else the majority classes of the clusters, those with the most images first, and then the most
-    frequent ones, `CLASSES` in all.
+    All that occur, or else `CLASSES` of them: first the majority classes of the clusters, then the most frequent ones.
     """
     whole = counts.sum(axis=0)
     present = np.flatnonzero(whole)
@@ -104,20 +104,20 @@ def kept_classes(counts: np.ndarray) -> list[int]:
 
 
 def _segments(counts: np.ndarray, kept: Sequence[int]) -> np.ndarray:
-    """Shares (clusters, kept classes, a majority class that is not among them, the rest)."""
+    """Shares (clusters, kept + 2) from counts (clusters, classes): kept classes, another majority class, the rest."""
     leading = np.where(np.isin(counts.argmax(axis=1), kept), 0, counts.max(axis=1))
     rest = counts.sum(axis=1) - counts[:, kept].sum(axis=1) - leading
     return np.column_stack([counts[:, kept], leading, rest]) / counts.sum(axis=1, keepdims=True)
 
 
 def _orders(shares: np.ndarray) -> np.ndarray:
-    """The order of the segments of each cluster: the majority class first, the rest last."""
+    """The order (clusters, segments) of the segments of each cluster: the majority class first, the rest last."""
     first = np.where(shares[:, -2] > 0, shares.shape[1] - 2, shares[:, :-1].argmax(axis=1))
     return np.array([[at, *(place for place in range(shares.shape[1]) if place != at)] for at in first])
 
 
-def _looks(kept: Sequence[int], classes: int) -> list[dict]:
-    """Looks of the segments; where all classes have room, each has those of its number."""
+def _looks(kept: Sequence[int], classes: int) -> list[dict[str, Any]]:
+    """Looks of the segments; where there is room for all classes, each has the look of its number."""
     places = kept if classes <= CLASSES else range(len(kept))
     looks = [{"facecolor": _style.colour(place), "hatch": _style.hatch(place)} for place in places]
     gids = [f"class {place}" for place in kept]
@@ -136,7 +136,7 @@ def _bars(axes: "Axes", shown: Composition, kept: Sequence[int], classes: int) -
 
 
 def _places(shown: Composition) -> np.ndarray:
-    """Heights of the bars; noise stands apart."""
+    """Heights (clusters,) of the bars; noise stands apart."""
     return np.arange(len(shown.clusters)) + 0.4 * ((shown.clusters == NOISE) & (len(shown.clusters) > 1))
 
 
@@ -150,11 +150,16 @@ def _sides(axes: "Axes", shown: Composition, names: Sequence[str], number: int) 
     axes.set_ylabel(f"cluster, the {number - hidden} largest of {number}" if hidden else "cluster")
     axes.tick_params(axis="y", length=0)
     axes.spines[:].set_visible(False)
-    beside = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": "center", "size": 7.5}
+    beside: dict[str, Any] = {
+        "xycoords": axes.get_yaxis_transform(),
+        "textcoords": "offset points",
+        "va": "center",
+        "size": 7.5,
+    }
     for at, place in enumerate(places):
         axes.annotate(f"{shown.sizes[at]:,}", (1, place), (38, 0), ha="right", gid="size", **beside)
         axes.annotate(_majority(shown, at, names), (1, place), (48, 0), gid="majority", **beside)
-    head = {**beside, "xycoords": "axes fraction", "va": "bottom", "color": "#555555"}
+    head: dict[str, Any] = {**beside, "xycoords": "axes fraction", "va": "bottom", "color": "#555555"}
     axes.annotate("images", (1, 1), (38, 2), ha="right", **head)
     axes.annotate("majority class", (1, 1), (48, 2), **head)
 
@@ -172,8 +177,8 @@ def _pie(axes: "Axes", shown: Composition, at: int, kept: Sequence[int], names: 
     looks = _looks(kept, len(names))
     for place, wedge in zip(some, wedges, strict=True):
         wedge.set(**looks[place], edgecolor="white", linewidth=0.5 * (len(some) > 1))
-    said = f"cluster {shown.clusters[at]}: {shown.sizes[at]:,} images\n{_majority(shown, at, names)}"
-    axes.set_title(said, size=7.5, pad=6)
+    title = f"cluster {shown.clusters[at]}: {shown.sizes[at]:,} images\n{_majority(shown, at, names)}"
+    axes.set_title(title, size=7.5, pad=6)
 
 
 def _legend(figure: "Figure", names: Sequence[str], shown: Composition, kept: Sequence[int]) -> None:
@@ -182,45 +187,45 @@ def _legend(figure: "Figure", names: Sequence[str], shown: Composition, kept: Se
     rest = len(np.flatnonzero(shown.counts.sum(axis=0))) - len(kept)
     greys = ["other majority class (see its name)", f"other ({rest} classes)"]
     shares = _segments(shown.counts, kept)[:, -2:].sum(axis=0)
-    said = [
+    texts = [
         *(names[place] for place in kept),
         *(grey if share else None for grey, share in zip(greys, shares, strict=True)),
     ]
-    looks = [(look, name) for look, name in zip(_looks(kept, len(names)), said, strict=True) if name]
+    looks = [(look, name) for look, name in zip(_looks(kept, len(names)), texts, strict=True) if name]
     _legends.below(figure, [Patch(**look, edgecolor="white", label=name) for look, name in looks])
 
 
-def _caption(found: Composition, shown: Composition, kept: Sequence[int], noise: str) -> str:
-    own = shown.clusters != NOISE
-    hidden = found.number - int(own.sum())
-    shares = shown.counts[own].max(axis=1) / shown.sizes[own]
-    parts = ["Share of each true class in each cluster, the largest cluster and the majority class first."]
-    if own.any():
-        of = "the clusters shown" if hidden else "a cluster"
-        parts.append(f"The majority class holds {shares.mean():.0%} of {of} on average.")
+def _caption(composition: Composition, shown: Composition, kept: Sequence[int], noise: str) -> str:
+    clustered = shown.clusters != NOISE
+    hidden = composition.number - int(clustered.sum())
+    shares = shown.counts[clustered].max(axis=1) / shown.sizes[clustered]
+    parts = ["Share of each true class in each cluster; the largest cluster and the majority class come first."]
+    if clustered.any():
+        of = "a cluster shown" if hidden else "a cluster"
+        parts.append(f"On average, the majority class makes up {shares.mean():.0%} of {of}.")
     if hidden:
-        parts.append(f"{hidden} of {found.number} clusters, the smallest, are not shown; the table has them.")
+        parts.append(f"The {hidden} smallest of {composition.number} clusters are not shown; the table lists them.")
     present = len(np.flatnonzero(shown.counts.sum(axis=0)))
     if present > len(kept):
         parts.append(
-            f"{len(kept)} of {present} classes have a colour, the majority classes of the clusters first; all others "
-            "are grey, dark where such a class is the majority."
+            f"{len(kept)} of {present} classes have a colour of their own, the majority classes first; all others are "
+            "grey, dark grey where one of them is the majority."
         )
-    count = int(found.sizes[found.clusters == NOISE].sum())
+    count = int(composition.sizes[composition.clusters == NOISE].sum())
     if count:
-        parts.append(f"{count:,} of {found.sizes.sum():,} images are noise ({noise}).")
+        parts.append(f"{count:,} of {composition.sizes.sum():,} images are noise ({noise}).")
     return " ".join(parts)
 
 
-def _data(names: Sequence[str], found: Composition) -> dict[str, list]:
-    """Every class that occurs in a cluster, all clusters, the largest first."""
-    whole = found.largest(len(found.clusters))
+def _data(names: Sequence[str], composition: Composition) -> Data:
+    """Every class that occurs in a cluster, for all clusters, the largest first."""
+    whole = composition.largest(len(composition.clusters))
     rows, columns = np.nonzero(whole.counts)
     counts = whole.counts[rows, columns]
     return {
         "cluster": ["noise" if cluster == NOISE else int(cluster) for cluster in whole.clusters[rows]],
         "size": whole.sizes[rows].tolist(),
-        "class": [names[column] for column in columns],
+        "class": [names[column] for column in columns.tolist()],
         "images": counts.tolist(),
         "share": (counts / whole.sizes[rows]).tolist(),
     }

@@ -1,31 +1,32 @@
-"""Clusters against classes: the table that purity and the one-to-one accuracy are read off."""
+"""Clusters against classes: the table from which purity and the one-to-one accuracy can be read."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _style, confusion
-from backbench.plots._names import brief, legible
+from backbench.plots import Data, Heading, Picture, _style, confusion
+from backbench.plots._names import legible
 from backbench.plots.composition import NOISE, Composition
+from backbench.text import brief
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-# Up to so many rows and columns cells have a number; more clusters than the second are cut off, the smallest first.
+# Up to so many rows and columns, cells have a number; of more clusters than the second, the smallest are left out.
 NUMBERED, MOST = 30, 60
-# Inches: a cell with a number, one without, beside the cells.
+# Inches of a cell with a number, of one without, and beside the cells.
 CELL, SMALL, BAR = 0.46, 0.17, 0.95
 
 
-def draw(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
+def draw(heading: Heading, names: Sequence[str], composition: Composition) -> Picture:
     """The images of each class in each cluster; clusters stand in the order of the classes that they are matched with.
 
-    The match is one to one (Kuhn 1955); clusters beyond it come behind, the largest first, and noise last. Colours are
+    The match is one to one (Kuhn 1955); unmatched clusters come after, the largest first, and noise last. Colours are
     shares of a class. A frame marks the class with the most images of each cluster.
     """
-    shown = arranged(found)
+    shown = arranged(composition)
     numbered = max(shown.counts.shape) <= NUMBERED
     cell = CELL if numbered else SMALL
     labels = legible(names, 22 if numbered else 16)
@@ -38,22 +39,18 @@ def draw(heading: Heading, names: Sequence[str], found: Composition) -> Picture:
         _frames(axes, shown)
         if numbered:
             _numbers(axes, shown, mesh)
-        bar = figure.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=30, ticks=(0, 0.25, 0.5, 0.75, 1))
-        bar.ax.set_yticklabels(["0%", "25%", "50%", "75%", "100%"])
-        bar.set_label("share of the class", size=8)
-        bar.ax.tick_params(labelsize=7.5)
-        bar.outline.set_visible(False)
-    return Picture(figure, _data(names, found), _caption(names, found, shown))
+        _style.share_bar(figure, axes, mesh, (0, 0.25, 0.5, 0.75, 1), "share of the class")
+    return Picture(figure, _data(names, composition), _caption(names, composition, shown))
 
 
-def arranged(found: Composition) -> Composition:
+def arranged(composition: Composition) -> Composition:
     """At most `MOST` clusters, those that are matched with a class in the order of the classes, noise last."""
     from scipy.optimize import linear_sum_assignment
 
-    whole = found.largest(MOST)
-    own = np.flatnonzero(whole.clusters != NOISE)
-    rows, classes = linear_sum_assignment(whole.counts[own], maximize=True)
-    matched = own[rows[np.argsort(classes)]]
+    whole = composition.largest(MOST)
+    places = np.flatnonzero(whole.clusters != NOISE)
+    rows, classes = linear_sum_assignment(whole.counts[places], maximize=True)
+    matched = places[rows[np.argsort(classes)]]
     rest = [at for at in range(len(whole.clusters)) if at not in set(matched.tolist())]
     order = np.concatenate([matched, np.array(rest, dtype=np.int64)])
     return Composition(whole.clusters[order], whole.counts[order])
@@ -62,8 +59,7 @@ def arranged(found: Composition) -> Composition:
 def _cells(axes: "Axes", shown: Composition, names: Sequence[str]) -> "AxesImage":
     from matplotlib.colors import Normalize
 
-    whole = shown.counts.sum(axis=0)
-    shares = np.divide(shown.counts, whole, out=np.full(shown.counts.shape, np.nan), where=whole > 0)
+    shares = _style.ratio(shown.counts, shown.counts.sum(axis=0))
     mesh = axes.imshow(shares.T, cmap=confusion.colours(), norm=Normalize(0, 1), aspect="auto", interpolation="nearest")
     clusters = ["noise" if cluster == NOISE else str(cluster) for cluster in shown.clusters]
     axes.set_xticks(range(len(clusters)), clusters, rotation=90 if len(clusters) > 20 else 0)
@@ -89,37 +85,37 @@ def _numbers(axes: "Axes", shown: Composition, mesh: "AxesImage") -> None:
     whole = shown.counts.sum(axis=0)
     for (column, row), count in np.ndenumerate(shown.counts):
         if count:
-            ink = _style.ink_on(mesh.cmap(mesh.norm(count / whole[row])))
+            ink = _style.ink_over(mesh, count / whole[row])
             axes.text(column, row, confusion.short(count), ha="center", va="center", size=7.5, color=ink)
 
 
-def _caption(names: Sequence[str], found: Composition, shown: Composition) -> str:
+def _caption(names: Sequence[str], composition: Composition, shown: Composition) -> str:
     from scipy.optimize import linear_sum_assignment
 
-    total, own = int(found.sizes.sum()), found.counts[found.clusters != NOISE]
-    pure = int(own.max(axis=1).sum()) if len(own) else 0
-    matched = int(own[linear_sum_assignment(own, maximize=True)].sum()) if len(own) else 0
+    total, counts = int(composition.sizes.sum()), composition.counts[composition.clusters != NOISE]
+    pure = int(counts.max(axis=1).sum()) if len(counts) else 0
+    matched = int(counts[linear_sum_assignment(counts, maximize=True)].sum()) if len(counts) else 0
     parts = [
         "Images of each class in each cluster; the colour is the share of the class.",
-        f"The framed cells, the majority class of each cluster, sum to {pure:,} of {total:,} images: purity "
+        f"The framed cells, the majority class of each cluster, add up to {pure:,} of {total:,} images: purity "
         f"{pure / total:.4f}. Matched one to one, clusters and classes agree on {matched:,}: accuracy "
         f"{matched / total:.4f}.",
     ]
     lost = [brief(name) for at, name in enumerate(names) if at not in set(shown.majority[shown.clusters != NOISE])]
-    if lost and len(own):
-        said = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
-        parts.append(f"In no cluster the majority: {said}.")
-    hidden = len(found.clusters) - len(shown.clusters)
-    return " ".join([*parts, f"{hidden} smaller clusters are not shown; the table has them."] if hidden else parts)
+    if lost and len(counts):
+        named = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+        parts.append(f"Classes that are the majority in no cluster: {named}.")
+    hidden = len(composition.clusters) - len(shown.clusters)
+    return " ".join([*parts, f"{hidden} smaller clusters are not shown; the table lists them."] if hidden else parts)
 
 
-def _data(names: Sequence[str], found: Composition) -> dict[str, list]:
+def _data(names: Sequence[str], composition: Composition) -> Data:
     """Every cell that is not zero, in the order of clusters and classes."""
-    rows, columns = np.nonzero(found.counts)
-    counts = found.counts[rows, columns]
+    rows, columns = np.nonzero(composition.counts)
+    counts = composition.counts[rows, columns]
     return {
-        "cluster": ["noise" if cluster == NOISE else int(cluster) for cluster in found.clusters[rows]],
-        "class": [names[column] for column in columns],
+        "cluster": ["noise" if cluster == NOISE else int(cluster) for cluster in composition.clusters[rows]],
+        "class": [names[column] for column in columns.tolist()],
         "images": counts.tolist(),
-        "share_of_class": (counts / found.counts.sum(axis=0)[columns]).tolist(),
+        "share_of_class": (counts / composition.counts.sum(axis=0)[columns]).tolist(),
     }

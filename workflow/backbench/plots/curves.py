@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backbench.plots import Heading, Picture, _style
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LINES = ("-", "--", ":", "-.")
-# Curves whose largest value is more than so many times the smallest stand on a logarithmic axis.
+# Curves whose largest value is more than so many times the smallest have a logarithmic axis.
 SPANS = 10.0
 # With more epochs than these, the curves have no markers.
 MARKED = 40
@@ -24,12 +24,12 @@ def draw(
     best: tuple[str, int] | None = None,
     stopped: str = "",
 ) -> Picture:
-    """Values after each epoch, the first epoch is 1.
+    """Values after each epoch, counted from 1.
 
     Parameters
     ----------
     best
-        The curve that decides and its best epoch, which are marked.
+        The curve that decides and its best epoch, which is marked.
     stopped
         Why the training ended, in words; written into the picture.
     """
@@ -48,15 +48,20 @@ def draw(
 
 
 def logarithmic(curves: Mapping[str, Sequence[float]]) -> bool:
-    """Whether the values span more than an order of magnitude; never with values that have no logarithm."""
-    values = [value for own in curves.values() for value in own if math.isfinite(value)]
+    """Whether the values span more than an order of magnitude and all have a logarithm."""
+    values = [value for curve in curves.values() for value in curve if math.isfinite(value)]
     return bool(values) and min(values) > 0 and max(values) > SPANS * min(values)
 
 
 def _curves(axes: "Axes", curves: Mapping[str, Sequence[float]], epochs: int) -> None:
     for number, (name, values) in enumerate(curves.items()):
         marker = _style.MARKERS[number % len(_style.MARKERS)] if epochs <= MARKED else ""
-        look = {"color": _style.colour(number), "ls": LINES[number % len(LINES)], "marker": marker, "ms": 3.6}
+        look: dict[str, Any] = {
+            "color": _style.colour(number),
+            "ls": LINES[number % len(LINES)],
+            "marker": marker,
+            "ms": 3.6,
+        }
         axes.plot(range(1, len(values) + 1), values, label=name, lw=1.6, gid="curve", **look)
 
 
@@ -78,7 +83,15 @@ def _scale(axes: "Axes", curves: Mapping[str, Sequence[float]], unit: str) -> No
 def _best(axes: "Axes", name: str, epoch: int, value: float) -> None:
     """A ring around the best value and a line down to its epoch."""
     axes.axvline(epoch, color="#999999", lw=0.9, ls=":", gid="best")
-    ring = {"marker": "o", "ms": 9, "mfc": "none", "mec": _style.INK, "mew": 1.3, "ls": "none", "gid": "best"}
+    ring: dict[str, Any] = {
+        "marker": "o",
+        "ms": 9,
+        "mfc": "none",
+        "mec": _style.INK,
+        "mew": 1.3,
+        "ls": "none",
+        "gid": "best",
+    }
     axes.plot([epoch], [value], label=f"best epoch {epoch}: {value:.4g} ({name})", **ring)
 
 

@@ -1,14 +1,14 @@
-"""Elbows: the within-cluster sum of squares against k, and the knee where more clusters stop to pay."""
+"""Elbows: the within-cluster sum of squares against k, and the knee, after which more clusters help little."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backbench.metrics import catalogue
-from backbench.plots import Heading, Picture, _style, _ticks
+from backbench.plots import Data, Heading, Picture, _style, _ticks, columns
 from backbench.plots._names import legible
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ METRIC = catalogue.ELBOW
 
 @dataclass(frozen=True)
 class Curve:
-    """One family of clusterings: its values at each k, one for each seed; its knee, or None and why in `note`."""
+    """A family of clusterings: its values at each k, one per seed; its knee, or None and the reason in `note`."""
 
     name: str
     values: Mapping[int, Sequence[float]]
@@ -27,18 +27,20 @@ class Curve:
     note: str
 
 
-def draw(heading: Heading, panels: Mapping[str, Sequence[Curve]], own: int | None = None, caption: str = "") -> Picture:
-    """A panel for each feature space; knees are ringed, and `own` marks the k of one run with a diamond."""
-    columns = min(len(panels), 2 if len(panels) in (2, 4) else 3)
-    rows = math.ceil(len(panels) / columns)
+def draw(
+    heading: Heading, panels: Mapping[str, Sequence[Curve]], run_k: int | None = None, caption: str = ""
+) -> Picture:
+    """A panel for each feature space; knees are ringed, and `run_k` marks the k of one run with a diamond."""
+    across = min(len(panels), 2 if len(panels) in (2, 4) else 3)
+    rows = math.ceil(len(panels) / across)
     wide, high = (6.4, 3.7) if len(panels) == 1 else (3.6, 2.4)
     with _style.style():
         lines = max(map(len, panels.values()))
-        figure = _style.figure(heading, wide * columns, (high + 0.17 * lines + 0.2) * rows)
-        grid = figure.subplots(rows, columns, squeeze=False)
+        figure = _style.figure(heading, wide * across, (high + 0.17 * lines + 0.2) * rows)
+        grid = figure.subplots(rows, across, squeeze=False)
         titles = dict(zip(panels, legible(panels, 44), strict=True))
         for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
-            _panel(axes, curves, own)
+            _panel(axes, curves, run_k)
             axes.set_title(titles[title])
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
@@ -48,7 +50,7 @@ def draw(heading: Heading, panels: Mapping[str, Sequence[Curve]], own: int | Non
     return Picture(figure, _data(panels), caption)
 
 
-def _panel(axes: "Axes", curves: Sequence[Curve], own: int | None) -> None:
+def _panel(axes: "Axes", curves: Sequence[Curve], run_k: int | None) -> None:
     from matplotlib.ticker import EngFormatter
 
     shown = legible([curve.name for curve in curves], 30)
@@ -56,17 +58,16 @@ def _panel(axes: "Axes", curves: Sequence[Curve], own: int | None) -> None:
         colour = _style.colour(at)
         ks = sorted(curve.values)
         mean = {k: float(np.mean(curve.values[k])) for k in ks}
-        said = f"{name}: knee at k={curve.knee}" if curve.knee is not None else f"{name}: {curve.note}"
-        mark = _style.MARKERS[(at + at // len(_style.COLOURS)) % len(_style.MARKERS)]
-        axes.plot(ks, [mean[k] for k in ks], marker=mark, ms=4, lw=1.3, color=colour, label=said)
+        label = f"{name}: knee at k={curve.knee}" if curve.knee is not None else f"{name}: {curve.note}"
+        axes.plot(ks, [mean[k] for k in ks], marker=_style.line_marker(at), ms=4, lw=1.3, color=colour, label=label)
         if any(len(values) > 1 for values in curve.values.values()):
-            ends = ([end(curve.values[k]) for k in ks] for end in (min, max))
-            axes.fill_between(ks, *ends, color=colour, alpha=0.2, lw=0)
+            low, high = ([end(curve.values[k]) for k in ks] for end in (min, max))
+            axes.fill_between(ks, low, high, color=colour, alpha=0.2, lw=0)
         if curve.knee is not None:
             _knee(axes, curve.knee, mean[curve.knee], colour)
-        if own in mean:
-            look = {"ms": 9, "mfc": "none", "mec": _style.INK, "mew": 1.4}
-            axes.plot([own], [mean[own]], "D", linestyle="none", label=f"this run, k={own}", gid="own", **look)
+        if run_k is not None and run_k in mean:
+            look: dict[str, Any] = {"ms": 9, "mfc": "none", "mec": _style.INK, "mew": 1.4}
+            axes.plot([run_k], [mean[run_k]], "D", linestyle="none", label=f"this run, k={run_k}", gid="own", **look)
     axes.set_xlabel("number of clusters k")
     _ticks.of_k(axes, min(k for curve in curves for k in curve.values))
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
@@ -89,7 +90,7 @@ def _knee(axes: "Axes", k: int, value: float, colour: str) -> None:
     axes.plot([k], [value], "o", ms=12, mfc="none", mec=colour, mew=1.6, gid="knee")
 
 
-def _data(panels: Mapping[str, Sequence[Curve]]) -> dict[str, list]:
+def _data(panels: Mapping[str, Sequence[Curve]]) -> Data:
     flat = [
         (space, curve.name, k, float(np.mean(values)), min(values), max(values), len(values), curve.knee, curve.note)
         for space, curves in panels.items()
@@ -97,4 +98,4 @@ def _data(panels: Mapping[str, Sequence[Curve]]) -> dict[str, list]:
         for k, values in sorted(curve.values.items())
     ]
     names = ("space", "family", "k", METRIC, "least", "greatest", "seeds", "knee", "note")
-    return {name: [row[at] for row in flat] for at, name in enumerate(names)}
+    return columns(names, flat)

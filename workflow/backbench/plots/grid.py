@@ -1,4 +1,4 @@
-"""Grids of small images: strips with a title each, their tiles in groups, right and wrong ones marked."""
+"""Grids of small images: strips with titles, their tiles in groups, right and wrong ones marked."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -13,26 +13,26 @@ from backbench.plots._names import plain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Inches: the side of a tile, the least between two, what is more between groups, a line of text, around everything.
+# Inches: the side of a tile, the least gap, the added gap between groups, a line of text, the margin.
 TILE, GAP, DIVIDE, LINE, EDGE = 0.75, 0.08, 0.24, 0.115, 0.1
-# What is between two tiles as a share of their side.
+# The gap between two tiles as a share of their side.
 APART = 0.1
 TITLE_ROOM, NOTE_ROOM, LEAST_WIDTH = 1.5, 0.85, 5.6
 SECTION, GROUPS, AFTER = 0.24, 0.24, 0.16
-# Typographic points of a caption, of a strip's title and of what is below it.
+# Typographic points of a caption, of a strip's title and of the lines below it.
 CAPTION, TITLE, BELOW = 6.5, 8.0, 7.0
 # The most strips of a section.
 MOST = 20
 SIGNS = {True: "✓", False: "✗"}
 COLOURS = {True: _style.RIGHT, False: _style.WRONG, None: "#BBBBBB"}
 WIDTHS = {True: 1.6, False: 2.4, None: 0.6}
-# A pixel that is drawn on at least so many dots stays sharp; images of more pixels are smoothed.
+# Pixels drawn on at least so many dots stay sharp; images of more pixels are smoothed.
 SHARP = 2
 
 
 @dataclass(frozen=True)
 class Tile:
-    """An image (h, w), (h, w, 1) or (h, w, 3) uint8, the lines below it, and whether it is right, if that is asked."""
+    """An image (h, w), (h, w, 1) or (h, w, 3) uint8, the lines below it, and whether it is right, if asked."""
 
     image: np.ndarray
     caption: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Tile:
 class Strip:
     """A row of tiles, one sequence for each group of its section.
 
-    `title` stands at the left with the lines `below` it, `note` likewise at the right.
+    `title` and the lines `below` it are on the left, `note` is on the right.
     """
 
     groups: Sequence[Sequence[Tile]]
@@ -54,22 +54,22 @@ class Strip:
 
 @dataclass(frozen=True)
 class Section:
-    """Strips below a title, their groups named and so many columns wide.
+    """Strips below a title, with the name and the number of columns of each of their groups.
 
-    `more` are strips that the caller left out, `noun` what a strip is, in the plural.
+    `more` is how many strips the caller left out, and `noun` says what is left out, in the plural.
     """
 
     strips: Sequence[Strip]
     groups: Sequence[tuple[str, int]]
     title: str = ""
     more: int = 0
-    noun: str = "rows"
+    noun: str = "more rows"
 
 
 def draw(
     heading: Heading, sections: Sequence[Section], data: Mapping[str, Sequence[Any]], caption: str, tile: float = TILE
 ) -> Picture:
-    """The sections below one another; of each the first `MOST` strips, and how many are hidden.
+    """The sections below one another: the first `MOST` strips of each, and how many are hidden.
 
     `tile` is the side of a tile in inches. Images keep their aspect.
     """
@@ -152,22 +152,22 @@ def _section(axes: "Axes", frame: _Frame, section: Section, top: float) -> None:
         middle = (before[-1] + frame.tile + after[0]) / 2
         axes.plot([middle] * 2, [begin, top - 0.1], color="#888888", lw=0.9, ls=(0, (4, 3)), gid="divide")
     if _hidden(section):
-        text = _measure.fitted(f"{_hidden(section):,} more {section.noun} are not shown", frame.width - 2 * EDGE, BELOW)
+        text = _measure.fitted(f"{_hidden(section):,} {section.noun} not shown", frame.width - 2 * EDGE, BELOW)
         axes.text(EDGE, top + 0.02, text, size=BELOW, color="#555555", va="top", gid="hidden")
 
 
 def _group_names(axes: "Axes", frame: _Frame, section: Section, columns: list[list[float]], top: float) -> None:
     """The name of each group above a line over its columns."""
-    for (name, _), own in zip(section.groups, columns, strict=True):
-        end = own[-1] + frame.tile
-        room = max(end, own[0] + 0.9 * DIVIDE + frame.tile) - own[0]
-        axes.text(own[0], top + 0.03, _measure.fitted(plain(name), room, 7.5), size=7.5, va="top", gid="group")
-        axes.plot([own[0], end], [top + 0.18] * 2, color="#888888", lw=0.8, gid="group")
+    for (name, _), edges in zip(section.groups, columns, strict=True):
+        end = edges[-1] + frame.tile
+        room = max(end, edges[0] + 0.9 * DIVIDE + frame.tile) - edges[0]
+        axes.text(edges[0], top + 0.03, _measure.fitted(plain(name), room, 7.5), size=7.5, va="top", gid="group")
+        axes.plot([edges[0], end], [top + 0.18] * 2, color="#888888", lw=0.8, gid="group")
 
 
 def _strip(axes: "Axes", frame: _Frame, strip: Strip, columns: list[list[float]], top: float) -> None:
-    for group, own in zip(strip.groups, columns, strict=True):
-        for tile, x in zip(group, own, strict=False):
+    for group, edges in zip(strip.groups, columns, strict=True):
+        for tile, x in zip(group, edges, strict=False):
             _tile(axes, tile, x, top, frame)
     _words(axes, strip.title, strip.below, EDGE, top, TITLE_ROOM - 0.12, "title")
     if strip.note:
@@ -200,7 +200,12 @@ def _tile(axes: "Axes", tile: Tile, x: float, top: float, frame: _Frame) -> None
     drawn.set_data(image)
     drawn.set_clim(0, 255)
     axes.add_image(drawn)
-    edge = {"edgecolor": COLOURS[tile.right], "linewidth": WIDTHS[tile.right], "facecolor": "none", "clip_on": False}
+    edge: dict[str, Any] = {
+        "edgecolor": COLOURS[tile.right],
+        "linewidth": WIDTHS[tile.right],
+        "facecolor": "none",
+        "clip_on": False,
+    }
     axes.add_artist(Rectangle((left, above), wide, high, **edge, gid="frame", zorder=3))
     if tile.right is not None:
         _sign(axes, tile.right, left + wide, above)
@@ -211,14 +216,21 @@ def _tile(axes: "Axes", tile: Tile, x: float, top: float, frame: _Frame) -> None
 
 
 def smoothing(image: np.ndarray, side: float) -> str:
-    """Sharp pixels where the longer side has few of them for so many inches."""
+    """How an image (h, w, ...) is drawn: with sharp pixels where its longer side, `side` inches, has few of them."""
     return "nearest" if max(image.shape[:2]) * SHARP <= side * _style.DPI else "hanning"
 
 
 def _sign(axes: "Axes", right: bool, x: float, y: float) -> None:
-    """A check or a cross on the corner of a tile, which tells without colours what the frame says."""
+    """A check or a cross on the corner of a tile, which says without colour what the frame says."""
     from matplotlib.patches import Circle
 
     axes.add_artist(Circle((x - 0.015, y + 0.015), 0.078, color=COLOURS[right], lw=0, zorder=4, clip_on=False))
-    look = {"ha": "center", "va": "center_baseline", "size": 7.0, "color": "white", "weight": "bold", "zorder": 5}
+    look: dict[str, Any] = {
+        "ha": "center",
+        "va": "center_baseline",
+        "size": 7.0,
+        "color": "white",
+        "weight": "bold",
+        "zorder": 5,
+    }
     axes.text(x - 0.015, y + 0.018, SIGNS[right], gid="sign", **look)

@@ -1,32 +1,35 @@
-"""Heat maps: a metric over two axes, numbers in the cells while they can be read, hatching where there is none."""
+"""Heat maps: a metric over two axes, with numbers in the cells while they are legible; hatched without a result."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backbench.metrics import catalogue
-from backbench.plots import Heading, Picture, _style
+from backbench.plots import Data, Heading, Picture, _style, columns
 from backbench.plots._names import legible, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
-# Beyond so many rows or columns, cells have no numbers; beyond MOST_TICKS, only some have a name at the side.
+Masked = np.ma.MaskedArray[Any, Any]
+
+# Beyond so many rows or columns, cells have no numbers; beyond MOST_TICKS, only some are named.
 NUMBERED, MOST_TICKS = 15, 60
 SIDE = {"cell": 0.56, "small": 0.2, "least": 0.09}
 # Inches: the most that cells take, and the bar of colours with its label.
 MOST_INCHES, BAR = 11.0, 1.3
-# So high that the label of the colours has room.
+# High enough for the label of the colours.
 LEAST_HIGH = 1.3
 
 
 @dataclass(frozen=True)
 class Table:
-    """Values (rows, columns) of a metric, NaN where there is none, and what stands at the sides."""
+    """Values (rows, columns) of a metric, NaN where there is none, and the words at the sides."""
 
     rows: Sequence[str]
     columns: Sequence[str]
@@ -51,20 +54,20 @@ def draw(
     return tables(heading, [Table(rows, columns, np.asarray(values, dtype=float), metric, x, y)], caption)
 
 
-def tables(heading: Heading, found: Sequence[Table], caption: str = "") -> Picture:
-    """Heat maps below one another, each with a scale of its own; the best cell of each is framed."""
-    sizes = [_size(table) for table in found]
-    side = max(0.066 * max(len(name) for name in legible(map(str, table.rows), 34)) + 0.5 for table in found)
+def tables(heading: Heading, maps: Sequence[Table], caption: str = "") -> Picture:
+    """Heat maps below one another, each with its own scale; the best cell of each is framed."""
+    sizes = [_size(table) for table in maps]
+    side = max(0.066 * max(len(name) for name in legible(map(str, table.rows), 34)) + 0.5 for table in maps)
     width = max(6.2, side + max(wide for wide, _ in sizes) + BAR)
     room = width - side - BAR
-    feet = [_foot(table, room) for table in found]
+    feet = [_foot(table, room) for table in maps]
     with _style.style():
-        figure = _style.figure(heading, width, sum(high for _, high in sizes) + sum(feet) + 0.75 * len(found))
+        figure = _style.figure(heading, width, sum(high for _, high in sizes) + sum(feet) + 0.75 * len(maps))
         ratios = [high + foot for (_, high), foot in zip(sizes, feet, strict=True)]
-        grid = figure.subplots(len(found), 1, squeeze=False, height_ratios=ratios)
-        for axes, table in zip(grid.flat, found, strict=True):
+        grid = figure.subplots(len(maps), 1, squeeze=False, height_ratios=ratios)
+        for axes, table in zip(grid.flat, maps, strict=True):
             _draw(figure, axes, table, _upright(table, room))
-    return Picture(figure, _data(found), caption)
+    return Picture(figure, _data(maps), caption)
 
 
 def _size(table: Table) -> tuple[float, float]:
@@ -72,11 +75,12 @@ def _size(table: Table) -> tuple[float, float]:
     high, wide = table.values.shape
     if max(high, wide) <= NUMBERED:
         return SIDE["cell"] * wide, max(0.32 * high, LEAST_HIGH)
-    return tuple(min(MOST_INCHES, max(SIDE["least"], min(SIDE["small"], 8.0 / n)) * n) for n in (wide, high))
+    width, height = (min(MOST_INCHES, max(SIDE["least"], min(SIDE["small"], 8.0 / n)) * n) for n in (wide, high))
+    return width, height
 
 
 def _foot(table: Table, room: float) -> float:
-    """Inches for the names of the columns, more where they stand upright."""
+    """Inches for the names of the columns, more where they are upright."""
     return 0.07 * max(map(len, legible(map(str, table.columns), 24))) if _upright(table, room) else 0.2
 
 
@@ -120,16 +124,16 @@ def _ticks(axes: "Axes", table: Table, upright: bool) -> None:
         spine.set_visible(False)
 
 
-def _numbers(axes: "Axes", shown: np.ma.MaskedArray, mesh) -> None:
+def _numbers(axes: "Axes", shown: "Masked", mesh: "AxesImage") -> None:
     largest = float(np.ma.max(np.ma.abs(shown))) if shown.count() else 0.0
     for (row, column), value in np.ndenumerate(shown.filled(np.nan)):
         if not math.isnan(value):
-            ink = _style.ink_on(mesh.cmap(mesh.norm(value)))
-            said = f"{value:.3f}" if largest < 10 else f"{value:.3g}"
-            axes.text(column, row, said, ha="center", va="center", size=7.5, color=ink)
+            ink = _style.ink_over(mesh, value)
+            text = f"{value:.3f}" if largest < 10 else f"{value:.3g}"
+            axes.text(column, row, text, ha="center", va="center", size=7.5, color=ink)
 
 
-def _frame_best(axes: "Axes", shown: np.ma.MaskedArray, better: int) -> None:
+def _frame_best(axes: "Axes", shown: "Masked", better: int) -> None:
     from matplotlib.patches import Rectangle
 
     if not better or shown.count() < 2:
@@ -141,11 +145,11 @@ def _frame_best(axes: "Axes", shown: np.ma.MaskedArray, better: int) -> None:
         axes.add_patch(frame)
 
 
-def _data(found: Sequence[Table]) -> dict[str, list]:
+def _data(maps: Sequence[Table]) -> Data:
     flat = [
         (table.title, str(row), str(column), table.metric, float(table.values[y][x]))
-        for table in found
+        for table in maps
         for y, row in enumerate(table.rows)
         for x, column in enumerate(table.columns)
     ]
-    return {name: [row[at] for row in flat] for at, name in enumerate(("table", "row", "column", "metric", "value"))}
+    return columns(("table", "row", "column", "metric", "value"), flat)

@@ -1,4 +1,4 @@
-"""Leaderboards as dots with intervals: who shares a rank with whom."""
+"""Leaderboards as dots with intervals: which entries share a rank."""
 
 import math
 from collections.abc import Sequence
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backbench.metrics import catalogue
-from backbench.plots import Heading, Picture, _legends, _style
+from backbench.plots import Data, Heading, Picture, _legends, _style, columns
 from backbench.plots._names import legible, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
-ROW = 0.245
+ROW, AROUND = 0.245, 0.85
 NAMES = 58
 SHADES = ("#E4EEF6", "#FFFFFF")
 # What an interval is over -> its colour and its dot.
@@ -26,9 +27,9 @@ NONE = ("#555555", "o")
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: its value, the ends of its interval (NaN where there is none) and what was resampled for it.
+    """An entry: its value, the ends of its interval (NaN where there is none) and what was resampled for it.
 
-    `tied` is how many entries of the whole leaderboard have its rank, this one counted.
+    `tied` is how many entries of the whole leaderboard have its rank, including itself.
     """
 
     name: str
@@ -56,14 +57,12 @@ class Listing:
 
 
 def draw(heading: Heading, listings: Sequence[Listing], caption: str = "") -> Picture:
-    """A panel for each listing; entries that cannot be told apart have the same rank and stand on the same shade."""
+    """A panel for each listing; entries that are not distinguishable share a rank and a shade."""
     listings = [listing for listing in listings if listing.entries]
     counts = [len(listing.entries) for listing in listings]
     with _style.style():
-        figure = _style.figure(heading, 9.2, sum(ROW * count + 0.85 for count in counts) + 0.3)
-        ratios = [count + 1.0 for count in counts]
-        grid = figure.subplots(len(listings), 1, squeeze=False, height_ratios=ratios)
-        for axes, listing in zip(grid.flat, listings, strict=True):
+        figure, grid = _style.stacked(heading, counts, ROW, AROUND)
+        for axes, listing in zip(grid, listings, strict=True):
             _panel(axes, listing)
         _legends.below(figure, _handles([entry for listing in listings for entry in listing.entries]))
     return Picture(figure, _data(listings), caption)
@@ -81,7 +80,7 @@ def _panel(axes: "Axes", listing: Listing) -> None:
         fill = colour if entry.known else "white"
         axes.plot([entry.mean], [place], mark, ms=5, mfc=fill, mec=colour, gid="mean")
     shown = legible([entry.name for entry in entries], NAMES)
-    axes.set_yticks(range(len(entries)), [_side(*own) for own in zip(entries, shown, strict=True)], size=8)
+    axes.set_yticks(range(len(entries)), [_side(*pair) for pair in zip(entries, shown, strict=True)], size=8)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(entries) - 0.5, -0.5)
     axes.grid(axis="x")
@@ -94,29 +93,32 @@ def _look(entry: Entry) -> tuple[str, str]:
 
 
 def _side(entry: Entry, name: str) -> str:
-    """Name and rank as they stand at the side: ``=3`` where the rank is shared."""
+    """Name and rank as written at the side: ``=3`` where the rank is shared."""
     return f"{name}   {'=' if entry.tied > 1 else ''}{entry.rank}"
 
 
-def _handles(entries: Sequence[Entry]) -> list:
+def _handles(entries: Sequence[Entry]) -> list["Line2D"]:
     from matplotlib.lines import Line2D
 
-    over = sorted({entry.over for entry in entries if entry.known}, key=lambda own: (own not in LOOKS, len(own), own))
+    over = sorted(
+        {entry.over for entry in entries if entry.known},
+        key=lambda resampled: (resampled not in LOOKS, len(resampled), resampled),
+    )
     handles = []
-    for own in over:
-        colour, mark = LOOKS.get(own, NONE)
-        handles.append(Line2D([], [], lw=1.8, color=colour, marker=mark, ms=5, label=f"95 % interval over {own}"))
+    for resampled in over:
+        colour, mark = LOOKS.get(resampled, NONE)
+        handles.append(Line2D([], [], lw=1.8, color=colour, marker=mark, ms=5, label=f"95 % interval over {resampled}"))
     if not all(entry.known for entry in entries):
         colour, mark = NONE
         handles.append(Line2D([], [], lw=0, marker=mark, ms=5, mfc="white", mec=colour, label="no interval"))
     return handles
 
 
-def _data(listings: Sequence[Listing]) -> dict[str, list]:
+def _data(listings: Sequence[Listing]) -> Data:
     flat = [
         (listing.title, listing.metric, entry.rank, entry.name, entry.mean, entry.low, entry.high, entry.over, entry.n)
         for listing in listings
         for entry in listing.entries
     ]
     names = ("board", "metric", "rank", "entry", "mean", "low", "high", "over", "n")
-    return {name: [row[at] for row in flat] for at, name in enumerate(names)}
+    return columns(names, flat)

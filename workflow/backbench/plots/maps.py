@@ -1,4 +1,4 @@
-"""Images as points in the plane, the same positions in each panel, coloured by what each panel says of them."""
+"""Images as points in the plane, at the same positions in each panel, coloured by what the panel shows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,38 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _style
-from backbench.plots._names import legible, shorten
+from backbench.plots import Data, Heading, Picture, _style
+from backbench.plots._names import legible
+from backbench.text import shorten
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
     from matplotlib.text import Text
 
 NOISE, OUTSIDE = -1, -2
-# Inches of a panel, the least height of one in parts of its width, and groups that a legend has room for.
+# Inches of a panel, the least height as a share of its width, and the most groups of a legend.
 PANEL, FLATTEST, LISTED = 4.2, 0.6, 20
-# Up to so many points each is drawn smooth; more are opaque and made of whole pixels, or the file would be large.
+# Up to so many points are drawn smooth; more are opaque and made of whole pixels, which keeps the file small.
 SMOOTH = 3_000
 # Turns in which the groups are drawn.
 TURNS = 6
 # Markers that look smaller than they are.
 LARGER = {"X": 1.3, "P": 1.2, "*": 1.4}
-# Parts of white in the colours of the first eight groups, the second...
+# Share of white in the colours of the first eight groups, of the second eight...
 TINTS = (0.0, 0.5, 0.25, 0.7)
-# Letters of a class in a legend and beside its points, and inches that an entry takes beside its letters.
+# Letters of a class in a legend and among its points; inches of an entry without its letters, and of a letter.
 LETTERS, SHORT = 22, 14
 ENTRY, LETTER = 0.42, 0.066
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What one panel says of the images.
+    """What one panel shows of the images.
 
-    `codes` (n,) are the numbers of their groups: -1 is noise, -2 is what the panel says nothing of; both are told in
-    `rest`. `names` are those of the groups by their number, `marks` shorter ones that stand among the points where
-    there are many. `column` names them in the data. Groups have the colours and the markers of their numbers, unless
-    `looks` gives them others.
+    `codes` (n,) are the numbers of their groups: -1 is noise, -2 is what the panel says nothing of; `rest` names both.
+    `names` are those of the groups by their number, `marks` shorter ones to write among the points where there are many
+    groups. `column` names them in the data. Groups have the colours and markers of their numbers, unless `looks` gives
+    them others.
     """
 
     title: str
@@ -56,10 +57,10 @@ class Panel:
         return self.looks.get(code, (_style.colour(code), _style.marker(code)))
 
     def groups(self) -> list[tuple[int, int]]:
-        """Number and size of each group that there is, in order; what is outside or noise comes last."""
-        found, counts = np.unique(self.codes, return_counts=True)
-        sized = list(zip(found.tolist(), counts.tolist(), strict=True))
-        return [one for one in sized if one[0] >= 0] + [one for one in reversed(sized) if one[0] < 0]
+        """Number and size of each group, in order; noise and what is outside come last."""
+        codes, counts = np.unique(self.codes, return_counts=True)
+        sized = list(zip(codes.tolist(), counts.tolist(), strict=True))
+        return [group for group in sized if group[0] >= 0] + [group for group in reversed(sized) if group[0] < 0]
 
 
 def draw(
@@ -72,28 +73,28 @@ def draw(
 ) -> Picture:
     """Scatter `positions` (n, 2) of the images with the numbers `images` (n,), a panel for each way to colour them.
 
-    `axes` is what stands at the two axes. Where there are more groups than colours, they are named at their medians,
-    as many as find room, the largest first; with more than 20 that stands for the legend.
+    `axes` are the labels of the two axes. Where there are more groups than colours, they are named at their medians, as
+    many as there is room for, the largest first; with more than 20 groups, this replaces the legend.
     """
     with _style.style():
         height = PANEL * flatness(positions) + 0.7 + _legend_inches(panels)
         figure = _style.figure(heading, max(5.2, PANEL * len(panels) + 0.3), height)
         grid = figure.subplots(1, len(panels), squeeze=False)[0]
-        for place, (own, panel) in enumerate(zip(grid, panels, strict=True)):
-            frame(own, positions, axes, first=place == 0)
-            cloud(own, positions, panel)
-            own.set_title(panel.title)
+        for place, (plane, panel) in enumerate(zip(grid, panels, strict=True)):
+            frame(plane, positions, axes, first=place == 0)
+            cloud(plane, positions, panel)
+            plane.set_title(panel.title)
             if listed(panel):
-                legend(own, panel)
+                legend(plane, panel)
         figure.draw_without_rendering()
-        for own, panel in zip(grid, panels, strict=True):
+        for plane, panel in zip(grid, panels, strict=True):
             if sum(code >= 0 for code, _ in panel.groups()) > len(_style.COLOURS):
-                _name(own, positions, panel)
+                _name(plane, positions, panel)
     return Picture(figure, data(images, positions, panels), caption)
 
 
 def window(positions: np.ndarray, margin: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Lower left and upper right corner of what is shown: all positions with a margin, never a narrow strip."""
+    """Lower left and upper right corner (2,) of the view: all positions (n, 2) with a margin, never a narrow strip."""
     low, high = positions.min(axis=0).astype(float), positions.max(axis=0).astype(float)
     wide, tall = (high - low) * 1.05
     wide, tall = (max(wide, tall) or 2.0) + 2 * margin, tall + 2 * margin
@@ -102,13 +103,13 @@ def window(positions: np.ndarray, margin: float = 0.0) -> tuple[np.ndarray, np.n
 
 
 def flatness(positions: np.ndarray, margin: float = 0.0) -> float:
-    """Height of a panel in parts of its width."""
+    """Height of a panel of positions (n, 2) as a share of its width."""
     low, high = window(positions, margin)
     return float((high - low)[1] / (high - low)[0])
 
 
 def frame(axes: "Axes", positions: np.ndarray, words: tuple[str, str], first: bool = True, margin: float = 0.0) -> None:
-    """Limits around all positions, a step as long in either direction; `margin` is in their unit."""
+    """Limits around all positions (n, 2), with one scale for both axes; `margin` is in their unit."""
     low, high = window(positions, margin)
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
@@ -122,9 +123,9 @@ def frame(axes: "Axes", positions: np.ndarray, words: tuple[str, str], first: bo
 
 
 def cloud(axes: "Axes", positions: np.ndarray, panel: Panel, faint: bool = False) -> None:
-    """The points of a panel: what is outside lies below all, and the groups come in turns, so that none covers others.
+    """The points (n, 2) of a panel: what is outside lies below, and groups take turns, so that none hides the others.
 
-    One marker in one colour at a time: so matplotlib sets them on whole pixels, and the file stays small.
+    One marker in one colour at a time, which matplotlib sets on whole pixels, so that the file stays small.
     """
     n = len(positions)
     order = np.random.default_rng(0).permutation(n)
@@ -132,12 +133,12 @@ def cloud(axes: "Axes", positions: np.ndarray, panel: Panel, faint: bool = False
         codes = [code for code, _ in panel.groups() if min(code, 0) == level]
         for turn in np.array_split(order, turns):
             for code in codes:
-                own = positions[turn[panel.codes[turn] == code]]
-                axes.plot(*own.T, linestyle="none", mew=0, gid=f"group {code}", **point(panel, code, n, faint))
+                spots = positions[turn[panel.codes[turn] == code]]
+                axes.plot(*spots.T, linestyle="none", mew=0, gid=f"group {code}", **point(panel, code, n, faint))
 
 
 def point(panel: Panel, code: int, n: int, faint: bool = False) -> dict[str, Any]:
-    """How one of n points of a group looks; of many they are a few pixels, too small for the shape of a marker."""
+    """The look of one of n points of a group; if n is large, a few pixels, too small for the shape of a marker."""
     colour, mark = panel.look(code)
     if n > SMOOTH:
         pixels = 4 if n <= 8_000 else 3 if n <= 25_000 else 2
@@ -149,11 +150,12 @@ def point(panel: Panel, code: int, n: int, faint: bool = False) -> dict[str, Any
 
 
 def _tinted(colour: str, code: int) -> str:
-    """A lighter colour for the second eight groups, and so on: what is too small for markers needs a tint."""
+    """A lighter colour for the second eight groups, and so on: points too small for markers need a tint."""
     from matplotlib.colors import to_hex, to_rgb
 
     share = TINTS[max(code, 0) // len(_style.COLOURS) % len(TINTS)]
-    return to_hex([part + (1 - part) * share for part in to_rgb(colour)])
+    red, green, blue = (part + (1 - part) * share for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def listed(panel: Panel) -> bool:
@@ -162,8 +164,10 @@ def listed(panel: Panel) -> bool:
 
 
 def legend(axes: "Axes", panel: Panel, width: float = PANEL) -> None:
-    """All groups of a panel with their sizes below it; `width` is that of the panel in inches."""
-    height = width * axes.get_box_aspect()
+    """A legend of all groups with their sizes below a panel of `width` inches."""
+    aspect = axes.get_box_aspect()
+    assert aspect is not None  # `frame` has set it
+    height = width * aspect
     axes.legend(
         handles=_handles(panel),
         ncols=shape(panel, width)[0],
@@ -176,14 +180,14 @@ def legend(axes: "Axes", panel: Panel, width: float = PANEL) -> None:
     )
 
 
-def _handles(panel: Panel) -> list["Artist"]:
+def _handles(panel: Panel) -> list["Line2D"]:
     from matplotlib.lines import Line2D
 
-    found = []
-    for (code, _), said in zip(panel.groups(), labels(panel), strict=True):
+    handles = []
+    for (code, _), label in zip(panel.groups(), labels(panel), strict=True):
         look = {**point(panel, code, len(panel.codes)), "ms": 5, "alpha": 1.0}
-        found.append(Line2D([], [], linestyle="none", mew=0, label=said, **look))
-    return found
+        handles.append(Line2D([], [], linestyle="none", mew=0, label=label, **look))
+    return handles
 
 
 def labels(panel: Panel, limit: int = LETTERS) -> list[str]:
@@ -195,10 +199,10 @@ def labels(panel: Panel, limit: int = LETTERS) -> list[str]:
 
 def shape(panel: Panel, width: float = PANEL) -> tuple[int, float]:
     """Columns of a legend, and its height in inches."""
-    said = labels(panel)
-    widest = max(map(len, said))
-    columns = max(1, min(len(said), int(width / (ENTRY + LETTER * widest))))
-    return columns, 0.165 * math.ceil(len(said) / columns) + 0.1
+    texts = labels(panel)
+    widest = max(map(len, texts))
+    columns = max(1, min(len(texts), int(width / (ENTRY + LETTER * widest))))
+    return columns, 0.165 * math.ceil(len(texts) / columns) + 0.1
 
 
 def _legend_inches(panels: Sequence[Panel]) -> float:
@@ -206,8 +210,8 @@ def _legend_inches(panels: Sequence[Panel]) -> float:
 
 
 def _name(axes: "Axes", positions: np.ndarray, panel: Panel) -> None:
-    """Names of the groups at their medians, the largest first, as many as do not cover one another."""
-    groups = sorted((one for one in panel.groups() if one[0] >= 0), key=lambda one: (-one[1], one[0]))
+    """Names of the groups at the medians of their positions (n, 2), the largest first, as many as do not overlap."""
+    groups = sorted((group for group in panel.groups() if group[0] >= 0), key=lambda group: (-group[1], group[0]))
     names = legible([panel.marks.get(code, panel.names[code]) for code, _ in groups], SHORT)
     taken: list[np.ndarray] = []
     for (code, _), name in zip(groups, names, strict=True):
@@ -223,32 +227,35 @@ def _name(axes: "Axes", positions: np.ndarray, panel: Panel) -> None:
 
 
 def _written(axes: "Axes", spot: np.ndarray, name: str) -> "Text":
+    """A name at a spot (2,) on a white halo."""
     from matplotlib import patheffects
 
     halo = [patheffects.withStroke(linewidth=2.2, foreground="white")]
-    place = {"ha": "center", "va": "center", "clip_on": True, "gid": "name"}
-    text = axes.text(*spot, shorten(name, SHORT), size=6.5, weight="bold", path_effects=halo, **place)
+    place: dict[str, Any] = {"ha": "center", "va": "center", "clip_on": True, "gid": "name"}
+    x, y = spot.tolist()
+    text = axes.text(x, y, shorten(name, SHORT), size=6.5, weight="bold", path_effects=halo, **place)
     text.set_in_layout(False)
     return text
 
 
 def _inside(axes: "Axes", text: "Text") -> np.ndarray:
-    """Move a text sideways until it is within its panel; its box in pixels."""
+    """Move a text sideways until it is within its panel; returns its box (4,) in pixels."""
     box, room = text.get_window_extent(), axes.get_window_extent()
     move = max(room.x0 - box.x0, 0.0) - max(box.x1 - room.x1, 0.0)
     pixel = np.diff(axes.transData.inverted().transform([[0, 0], [1, 0]])[:, 0])[0]
     text.set_x(text.get_position()[0] + move * pixel)
-    return text.get_window_extent().extents
+    return np.array(text.get_window_extent().extents)
 
 
-def data(images: np.ndarray, positions: np.ndarray, panels: Sequence[Panel]) -> dict[str, list]:
-    """Number and position of each image, and what each panel says of it."""
-    found = {"image": images.tolist(), "x": _rounded(positions[:, 0]), "y": _rounded(positions[:, 1])}
+def data(images: np.ndarray, positions: np.ndarray, panels: Sequence[Panel]) -> Data:
+    """Number (n,) and position (n, 2) of each image, and what each panel shows of it."""
+    columns: Data = {"image": images.tolist(), "x": _rounded(positions[:, 0]), "y": _rounded(positions[:, 1])}
     for panel in panels:
         names = {**{int(code): str(name) for code, name in panel.names.items()}, **panel.rest}
-        found[panel.column] = [names[code] for code in panel.codes.tolist()]
-    return found
+        columns[panel.column] = [names[code] for code in panel.codes.tolist()]
+    return columns
 
 
 def _rounded(values: np.ndarray) -> list[float]:
+    """Values (n,) with five significant digits."""
     return [float(f"{value:.5g}") for value in values.tolist()]

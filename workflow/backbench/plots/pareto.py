@@ -1,20 +1,20 @@
-"""How good against how quick: every backbone as a point, and the front of those that no other beats in both."""
+"""Quality against speed: every representation as a point, and the front of those that no other beats in both."""
 
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backbench.metrics import catalogue
-from backbench.plots import Heading, Picture, _labels, _style
+from backbench.plots import Data, Heading, Picture, _labels, _style
 from backbench.plots._names import legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# With more points than this, those behind the front are named only where there is room at hand.
+# With more points than this, those behind the front are named only where there is room close by.
 MANY, AT_HAND = 25, 2
 # Axes of fewer decades than this have ticks at 2 and 5 too.
 NARROW = 2.5
@@ -23,7 +23,7 @@ SPEED = "images extracted per second (log scale, higher is better)"
 
 @dataclass(frozen=True)
 class Point:
-    """One representation: images per second, its score, and the device that it was extracted on."""
+    """A representation: images per second, its score, and the device that it was extracted on."""
 
     name: str
     speed: float
@@ -33,21 +33,21 @@ class Point:
 
 
 def front(speeds: Sequence[float], scores: Sequence[float]) -> list[int]:
-    """Places of the points that no other is at least as good as in both and better in one, slowest first."""
+    """Places of the points that no other equals in both and beats in one, slowest first."""
     pairs = list(zip(speeds, scores, strict=True))
-    kept = [at for at, own in enumerate(pairs) if not any(_beats(other, own) for other in pairs)]
+    kept = [at for at, pair in enumerate(pairs) if not any(_beats(other, pair) for other in pairs)]
     return sorted(kept, key=lambda at: (*pairs[at], at))
 
 
-def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return one[0] >= other[0] and one[1] >= other[1] and one != other
+def _beats(pair: tuple[float, float], other: tuple[float, float]) -> bool:
+    return pair[0] >= other[0] and pair[1] >= other[1] and pair != other
 
 
 def draw(heading: Heading, points: Sequence[Point], metric: str, caption: str = "") -> Picture:
-    """`points` by speed and score; devices have a marker and a front each, since their speeds are not comparable."""
+    """`points` by speed and score, with a marker and a front for each device: their speeds are not comparable."""
     devices = sorted({point.device for point in points})
     fronts = {device: _front_of(points, device) for device in devices}
-    on_front = {at for found in fronts.values() for at in found}
+    on_front = {at for places in fronts.values() for at in places}
     with _style.style():
         figure = _style.figure(heading, 7.4, 4.6)
         axes = figure.subplots()
@@ -57,26 +57,27 @@ def draw(heading: Heading, points: Sequence[Point], metric: str, caption: str = 
             _device(axes, points, device, fronts[device], number)
         _frame(axes, points, metric)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=1)
+        figure.draw_without_rendering()
         unnamed = _name(axes, points, fronts)
-    told = f" {unnamed} points had no room for a name; the table has all." if unnamed else ""
-    return Picture(figure, _data(points, metric, on_front), (caption + told).strip())
+    more = f" There was no room to name {unnamed} of the points; the table lists them all." if unnamed else ""
+    return Picture(figure, _data(points, metric, on_front), (caption + more).strip())
 
 
 def _front_of(points: Sequence[Point], device: str) -> list[int]:
-    own = [at for at, point in enumerate(points) if point.device == device]
-    found = front([points[at].speed for at in own], [points[at].score for at in own])
-    return [own[place] for place in found]
+    places = [at for at, point in enumerate(points) if point.device == device]
+    best = front([points[at].speed for at in places], [points[at].score for at in places])
+    return [places[place] for place in best]
 
 
 def _device(axes: "Axes", points: Sequence[Point], device: str, best: Sequence[int], number: int) -> None:
     colour, mark = _style.colour(number), _style.MARKERS[number % len(_style.MARKERS)]
-    own = [at for at, point in enumerate(points) if point.device == device]
-    rest = [at for at in own if at not in best]
-    look = {"linestyle": "none", "marker": mark, "ms": 6, "mec": colour}
+    places = [at for at, point in enumerate(points) if point.device == device]
+    rest = [at for at in places if at not in best]
+    look: dict[str, Any] = {"linestyle": "none", "marker": mark, "ms": 6, "mec": colour}
     axes.plot(*_places(points, rest), mfc="white", mew=1.2, gid="others", **look)
     axes.plot(*_places(points, best), lw=1.2, drawstyle="steps-pre", color=colour, gid="front")
-    said = legible([device], 90)[0]
-    axes.plot(*_places(points, best), mfc=colour, label=f"{said}: filled on the front, hollow behind it", **look)
+    name = legible([device], 90)[0]
+    axes.plot(*_places(points, best), mfc=colour, label=f"{name}: filled on the front, hollow behind it", **look)
 
 
 def _places(points: Sequence[Point], chosen: Sequence[int]) -> tuple[list[float], list[float]]:
@@ -84,7 +85,7 @@ def _places(points: Sequence[Point], chosen: Sequence[int]) -> tuple[list[float]
 
 
 def _frame(axes: "Axes", points: Sequence[Point], metric: str) -> None:
-    """Room at all sides for the names."""
+    """Room on all sides for the names."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     speeds, scores = _places(points, range(len(points)))
@@ -102,12 +103,11 @@ def _frame(axes: "Axes", points: Sequence[Point], metric: str) -> None:
 
 
 def _name(axes: "Axes", points: Sequence[Point], fronts: Mapping[str, Sequence[int]]) -> int:
-    """Names beside the points, those on a front first; returns how many found no room."""
-    best = {at for found in fronts.values() for at in found}
+    """Names beside the points, those on a front first; returns how many had no room."""
+    best = {at for places in fronts.values() for at in places}
     order = sorted(range(len(points)), key=lambda at: (at not in best, -points[at].score, at))
     shown = legible([point.name for point in points], 34)
     spots = np.array([[points[at].speed, points[at].score] for at in order])
-    axes.figure.draw_without_rendering()
     first = [shown[at] if at in best else "" for at in order]
     named = _labels.place(axes, spots, first, taken=_lines(axes, points, fronts))
     rest = ["" if at in best else shown[at] for at in order]
@@ -118,16 +118,16 @@ def _name(axes: "Axes", points: Sequence[Point], fronts: Mapping[str, Sequence[i
 
 
 def _lines(axes: "Axes", points: Sequence[Point], fronts: Mapping[str, Sequence[int]]) -> list[np.ndarray]:
-    """Boxes (pixels) of the steps of the fronts."""
-    found = []
+    """Boxes (4,) in pixels of the steps of the fronts."""
+    boxes = []
     for chosen in fronts.values():
         spots = axes.transData.transform([[points[at].speed, points[at].score] for at in chosen])
         for (x, y), (to_x, to_y) in itertools.pairwise(spots):
-            found += [np.array([x - 1, to_y - 1, x + 1, y + 1]), np.array([x - 1, to_y - 1, to_x + 1, to_y + 1])]
-    return found
+            boxes += [np.array([x - 1, to_y - 1, x + 1, y + 1]), np.array([x - 1, to_y - 1, to_x + 1, to_y + 1])]
+    return boxes
 
 
-def _data(points: Sequence[Point], metric: str, on_front: set[int]) -> dict[str, list]:
+def _data(points: Sequence[Point], metric: str, on_front: set[int]) -> Data:
     return {
         "representation": [point.name for point in points],
         "images_per_second": [point.speed for point in points],

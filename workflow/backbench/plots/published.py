@@ -1,33 +1,34 @@
-"""Published figures against one's own: a line for each figure, its own value as a dot with its interval."""
+"""Published figures against ours: a line for each figure, with our value as a dot with its interval."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbench.plots import Heading, Picture, _legends, _style
+from backbench.plots import Data, Heading, Picture, _legends, _style, columns
 from backbench.plots._names import legible, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
-LINE = 0.34
+LINE, AROUND = 0.34, 0.62
 NAMES = 46
-# Part of the range of values that stays free at both ends of an axis, and the least range: part of the largest value.
+# Margin at both ends of an axis as a share of the range, and the least range as a share of the largest value.
 MARGIN, LEAST = 0.08, 0.2
 OURS, THEIRS, BETWEEN = _style.COLOURS[0], _style.COLOURS[3], "#B9B9B9"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One figure: published and ours, the ends of our interval; NaN where there is none. `said` stands at its right."""
+    """A figure, published and ours, and the ends of our interval; NaN where there is none. `note` is on its right."""
 
     name: str
     published: float
     ours: float
     low: float
     high: float
-    said: str = ""
+    note: str = ""
 
     @property
     def values(self) -> list[float]:
@@ -37,20 +38,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Panel:
-    """Figures that stand on one axis, `axis` being its words."""
+    """Figures on one axis; `axis` is its label."""
 
     axis: str
     entries: Sequence[Entry]
 
 
 def draw(heading: Heading, panels: Sequence[Panel], caption: str = "") -> Picture:
-    """A panel for each axis; a published value is a vertical mark, ours a dot, its interval a thick line."""
+    """A panel for each axis; a published value is a vertical mark, ours is a dot, and its interval a thick line."""
     counts = [len(panel.entries) for panel in panels]
     with _style.style():
-        figure = _style.figure(heading, 9.2, sum(LINE * count + 0.62 for count in counts) + 0.3)
-        ratios = [count + 1.0 for count in counts]
-        grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=ratios)
-        for axes, panel in zip(grid.flat, panels, strict=True):
+        figure, grid = _style.stacked(heading, counts, LINE, AROUND)
+        for axes, panel in zip(grid, panels, strict=True):
             _panel(axes, panel)
         _legends.below(figure, _handles([entry for panel in panels for entry in panel.entries]))
     return Picture(figure, _data(panels), caption)
@@ -79,7 +78,7 @@ def _entry(axes: "Axes", place: int, entry: Entry) -> None:
     if not math.isnan(entry.published):
         axes.plot([entry.published], [place], "|", ms=15, mew=2.2, color=THEIRS, zorder=3, gid="published")
     axes.annotate(
-        plain(entry.said), (1.01, place), xycoords=("axes fraction", "data"), size=7.5, color="#555555", va="center"
+        plain(entry.note), (1.01, place), xycoords=("axes fraction", "data"), size=7.5, color="#555555", va="center"
     )
 
 
@@ -92,23 +91,23 @@ def _limits(entries: Sequence[Entry]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _handles(entries: Sequence[Entry]) -> list:
+def _handles(entries: Sequence[Entry]) -> list["Line2D"]:
     from matplotlib.lines import Line2D
 
     ours = [entry for entry in entries if not math.isnan(entry.ours)]
-    found = [Line2D([], [], lw=0, marker="|", ms=13, mew=2.2, color=THEIRS, label="published")]
+    handles = [Line2D([], [], lw=0, marker="|", ms=13, mew=2.2, color=THEIRS, label="published")]
     if any(not math.isnan(entry.low) for entry in ours):
-        found.append(Line2D([], [], lw=3.2, color=OURS, alpha=0.55, marker="o", ms=5.5, label="ours, 95 % interval"))
+        handles.append(Line2D([], [], lw=3.2, color=OURS, alpha=0.55, marker="o", ms=5.5, label="ours, 95 % interval"))
     if any(math.isnan(entry.low) for entry in ours):
-        found.append(Line2D([], [], lw=0, marker="o", ms=5.5, mfc="white", mec=OURS, label="ours, no interval"))
-    return found
+        handles.append(Line2D([], [], lw=0, marker="o", ms=5.5, mfc="white", mec=OURS, label="ours, no interval"))
+    return handles
 
 
-def _data(panels: Sequence[Panel]) -> dict[str, list]:
+def _data(panels: Sequence[Panel]) -> Data:
     flat = [
         (panel.axis, entry.name, entry.published, entry.ours, entry.low, entry.high)
         for panel in panels
         for entry in panel.entries
     ]
     names = ("axis", "figure", "published", "ours", "low", "high")
-    return {name: [row[at] for row in flat] for at, name in enumerate(names)}
+    return columns(names, flat)

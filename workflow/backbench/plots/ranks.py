@@ -2,7 +2,7 @@
 
 Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006, figure 1.
 
-Mean ranks on an axis, the best at the left; bars join the methods that the Nemenyi test does not tell apart.
+Mean ranks on an axis, the best on the left; bars join methods that the Nemenyi test does not distinguish.
 """
 
 import math
@@ -11,50 +11,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbench.plots import Heading, Picture, _style
+from backbench.plots import Data, Heading, Picture, _style, columns
 from backbench.plots._names import legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NAMES = 60
-# Inches: the axis, what stands above it, a line of text, and what a letter of a name takes.
+# Inches of the axis, of what is above it, of a line of text, and of a letter of a name.
 SCALE, ABOVE, LINE, LETTER = 4.6, 1.0, 0.235, 0.064
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """Mean ranks of methods over blocks, 1 the best, and the difference from which on two are told apart.
+    """Mean ranks of methods over blocks, 1 being the best, and the difference that makes two distinguishable.
 
-    `differ` is false where the test over all methods found no difference: then all are joined, whatever the ranks.
+    `differ` is false where the test over all methods found no difference: then all are joined, whatever their ranks.
     """
 
     title: str
     methods: Sequence[str]
     mean_ranks: Sequence[float]
     critical_difference: float
-    said: str = ""
+    note: str = ""
     differ: bool = True
 
 
 def joined(mean_ranks: Sequence[float], critical_difference: float, differ: bool = True) -> list[tuple[int, int]]:
-    """Bars of a diagram: first and last place, in the order of the ranks, of each largest group not told apart.
+    """Bars of a diagram: first and last place, by rank, of each largest group of methods not distinguishable.
 
-    Two methods are told apart that differ by the critical difference or more.
+    Methods are distinguishable if they differ by the critical difference or more.
     """
     order = sorted(mean_ranks)
     if not differ:
         return [(0, len(order) - 1)] if len(order) > 1 else []
-    found: list[tuple[int, int]] = []
+    bars: list[tuple[int, int]] = []
     for first, rank in enumerate(order):
-        last = max(at for at, own in enumerate(order) if own - rank < critical_difference or at == first)
-        if last > first and (not found or last > found[-1][1]):
-            found.append((first, last))
-    return found
+        last = max(at for at, other in enumerate(order) if other - rank < critical_difference or at == first)
+        if last > first and (not bars or last > bars[-1][1]):
+            bars.append((first, last))
+    return bars
 
 
 def draw(heading: Heading, diagrams: Sequence[Diagram], caption: str = "") -> Picture:
-    """One or several diagrams below one another; lengths on their axes are to scale, the critical difference too."""
+    """One or several diagrams below one another; the critical difference is to the scale of their axes."""
     longest = max(len(name) for diagram in diagrams for name in legible(diagram.methods, NAMES))
     side = max(LETTER * (longest + 7) + 0.25, 2.2)
     heights = [_height(diagram) for diagram in diagrams]
@@ -67,7 +67,7 @@ def draw(heading: Heading, diagrams: Sequence[Diagram], caption: str = "") -> Pi
 
 
 def _height(diagram: Diagram) -> float:
-    """Inches: what stands above the axis, the bars, and a line for each method at the fuller side."""
+    """Inches of what is above the axis, of the bars, and of a line for each method on the fuller side."""
     bars = len(joined(diagram.mean_ranks, diagram.critical_difference, diagram.differ))
     return ABOVE + 0.4 + 0.1 * bars + LINE * math.ceil(len(diagram.methods) / 2)
 
@@ -78,8 +78,8 @@ def _diagram(axes: "Axes", diagram: Diagram, side: float, height: float) -> None
     axes.set(xlim=(-side, SCALE + side), ylim=(ABOVE - height, ABOVE))
     axes.set_axis_off()
     axes.text(-side, ABOVE, diagram.title, size=9.5, va="top", gid="diagram")
-    said = textwrap.wrap(diagram.said, int((SCALE + 2 * side) / LETTER), max_lines=2, placeholder=" ...")
-    axes.text(-side, ABOVE - 0.2, "\n".join(said), size=8, color="#555555", va="top", gid="said")
+    lines = textwrap.wrap(diagram.note, int((SCALE + 2 * side) / LETTER), max_lines=2, placeholder=" ...")
+    axes.text(-side, ABOVE - 0.2, "\n".join(lines), size=8, color="#555555", va="top", gid="note")
     _axis(axes, count)
     _scale(axes, diagram, count)
     bars = joined(diagram.mean_ranks, diagram.critical_difference, diagram.differ)
@@ -104,7 +104,7 @@ def _axis(axes: "Axes", count: int) -> None:
 
 
 def _scale(axes: "Axes", diagram: Diagram, count: int) -> None:
-    """The critical difference to scale above the axis."""
+    """The critical difference, to scale, above the axis."""
     length = _x(1 + diagram.critical_difference, count)
     shown = min(length, SCALE)
     axes.plot([0, shown], [0.38, 0.38], lw=1.6, color=_style.COLOURS[3], gid="critical")
@@ -115,7 +115,7 @@ def _scale(axes: "Axes", diagram: Diagram, count: int) -> None:
 
 
 def _names(axes: "Axes", diagram: Diagram, top: float) -> None:
-    """The better half at the left, the best highest; the other half at the right, the worst highest."""
+    """The better half on the left, the best on top; the other half on the right, the worst on top."""
     count = len(diagram.methods)
     order = sorted(range(count), key=lambda at: (diagram.mean_ranks[at], at))
     half = math.ceil(count / 2)
@@ -125,12 +125,12 @@ def _names(axes: "Axes", diagram: Diagram, top: float) -> None:
         y = top - LINE * (place if left else count - 1 - place)
         x, end = _x(diagram.mean_ranks[at], count), -0.1 if left else SCALE + 0.1
         axes.plot([x, x, end], [0, y, y], lw=0.8, color="#555555", gid="leader", zorder=1)
-        said = f"{diagram.mean_ranks[at]:.2f}"
-        text = f"{shown[at]}  {said}" if left else f"{said}  {shown[at]}"
+        number = f"{diagram.mean_ranks[at]:.2f}"
+        text = f"{shown[at]}  {number}" if left else f"{number}  {shown[at]}"
         axes.text(end + (-0.06 if left else 0.06), y, text, ha="right" if left else "left", va="center", size=8)
 
 
-def _data(diagrams: Sequence[Diagram]) -> dict[str, list]:
+def _data(diagrams: Sequence[Diagram]) -> Data:
     flat = []
     for diagram in diagrams:
         bars = joined(diagram.mean_ranks, diagram.critical_difference, diagram.differ)
@@ -140,4 +140,4 @@ def _data(diagrams: Sequence[Diagram]) -> dict[str, list]:
             named = (diagram.title, diagram.methods[at], diagram.mean_ranks[at])
             flat.append((*named, diagram.critical_difference, within))
     names = ("diagram", "method", "mean_rank", "critical_difference", "bars")
-    return {name: [row[at] for row in flat] for at, name in enumerate(names)}
+    return columns(names, flat)

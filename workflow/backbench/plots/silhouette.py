@@ -1,7 +1,7 @@
 """The silhouette plot: widths of all images, sorted within their clusters (Rousseeuw, "Silhouettes", 1987, fig. 2)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,38 +12,38 @@ if TYPE_CHECKING:
 
 # The most clusters that are shown, and the most steps of one.
 LARGEST, STEPS = 50, 300
-# The gap between two silhouettes as a share of all images, and all gaps together.
+# The gap between two silhouettes as a share of all images, and that of all gaps together.
 GAP, GAPS = 0.01, 0.15
-# Inches of a line of the list beside.
+# Inches of a line of the list beside the silhouettes.
 LINE = 0.145
 COLUMNS = ((0.32, "cluster"), (0.64, "images"), (0.98, "mean"))
 
 
 def draw(heading: Heading, labels: np.ndarray, widths: np.ndarray) -> Picture:
-    """The silhouette of each cluster, in the order of their numbers, and the mean over all images.
+    """The silhouette of each cluster, by number, from labels and widths (n,), and the mean over all images.
 
-    Rows with a negative label (noise) or without a width are left out. Of more than `LARGEST` clusters the largest are
-    shown, and a silhouette of many images is drawn in `STEPS` steps of its exact height.
+    Rows with a negative label (noise) or without a width are left out. Of more than `LARGEST` clusters, the largest are
+    shown; a silhouette of many images is drawn in `STEPS` steps of its exact height.
     """
     kept = np.flatnonzero((labels >= 0) & ~np.isnan(widths))
     rows = kept[np.lexsort((kept, -widths[kept], labels[kept]))]
     clusters, starts, sizes = np.unique(labels[rows], return_index=True, return_counts=True)
     shown = np.sort(np.lexsort((clusters, -sizes))[:LARGEST])
-    own = [widths[rows[starts[at] : starts[at] + sizes[at]]].astype(float) for at in shown]
+    by_cluster = [widths[rows[starts[at] : starts[at] + sizes[at]]].astype(float) for at in shown]
     mean = float(widths[rows].mean(dtype=float))
     with _style.style():
         figure = _style.figure(heading, 8.0, max(3.6, LINE * len(shown) + 0.9))
         axes, beside = figure.subplots(1, 2, width_ratios=(5.9, 2.1))
-        tops = _silhouettes(axes, clusters[shown], own)
-        _axes(axes, mean, own, len(clusters))
+        tops = _silhouettes(axes, clusters[shown], by_cluster)
+        _axes(axes, mean, by_cluster, len(clusters))
         figure.draw_without_rendering()
-        _list(axes, beside, clusters[shown], own, tops)
+        _list(axes, beside, clusters[shown], by_cluster, tops)
     data = {"image": rows.tolist(), "cluster": labels[rows].tolist(), "width": widths[rows].tolist()}
     return Picture(figure, data, _caption(mean, widths[rows], labels, len(clusters) - len(shown)))
 
 
 def steps(widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted widths as at most `STEPS` steps: their values and their edges, which go from 0 to the number of images."""
+    """Sorted widths (n,) as m steps, at most `STEPS`: their values (m,) and their edges (m + 1,) from 0 to n."""
     count = min(len(widths), STEPS)
     edges = np.linspace(0, len(widths), count + 1)
     middles = np.floor((edges[:-1] + edges[1:]) / 2).astype(int)
@@ -51,7 +51,7 @@ def steps(widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def spread(places: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
-    """Sorted places moved as little as possible (least squares) so that they are `gap` apart and within bounds."""
+    """Sorted places (m,) moved as little as possible (least squares) to be `gap` apart and within bounds."""
     from scipy.optimize import isotonic_regression
 
     pushed = gap * np.arange(len(places))
@@ -59,23 +59,29 @@ def spread(places: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
     return np.clip(level, low, max(low, high - pushed[-1])) + pushed
 
 
-def _silhouettes(axes: "Axes", clusters: np.ndarray, own: Sequence[np.ndarray]) -> np.ndarray:
-    """Draw the silhouettes below one another; the heights at which they begin."""
-    sizes = np.array([len(widths) for widths in own])
+def _silhouettes(axes: "Axes", clusters: np.ndarray, by_cluster: Sequence[np.ndarray]) -> np.ndarray:
+    """Draw the silhouettes of `clusters` (m,), widths (size,) each, below one another; returns their tops (m,)."""
+    sizes = np.array([len(widths) for widths in by_cluster])
     gap = min(GAP, GAPS / len(sizes)) * sizes.sum()
     tops = np.cumsum(sizes) - sizes + gap * np.arange(len(sizes))
-    for cluster, widths, top in zip(clusters, own, tops, strict=True):
+    for cluster, widths, top in zip(clusters, by_cluster, tops, strict=True):
         values, edges = steps(widths)
-        look = {"fill": True, "color": _style.colour(int(cluster)), "lw": 0, "gid": f"cluster {cluster}"}
+        look: dict[str, Any] = {
+            "fill": True,
+            "color": _style.colour(int(cluster)),
+            "lw": 0,
+            "gid": f"cluster {cluster}",
+        }
         axes.stairs(values, top + edges, orientation="horizontal", **look)
     axes.set_ylim(tops[-1] + sizes[-1] + gap, -gap)
     return tops
 
 
-def _axes(axes: "Axes", mean: float, own: Sequence[np.ndarray], number: int) -> None:
+def _axes(axes: "Axes", mean: float, by_cluster: Sequence[np.ndarray], number: int) -> None:
+    """Limits and labels of the axes for the widths (size,) of each cluster."""
     from matplotlib.patheffects import withStroke
 
-    drawn = np.concatenate([steps(widths)[0] for widths in own])
+    drawn = np.concatenate([steps(widths)[0] for widths in by_cluster])
     low, high = float(drawn.min()), float(drawn.max())
     room = 0.03 * (max(high, 0) - min(low, 0) or 1)
     axes.set_xlim(min(low, 0) - room * (low < 0), max(high, 0) + room)
@@ -84,38 +90,46 @@ def _axes(axes: "Axes", mean: float, own: Sequence[np.ndarray], number: int) -> 
     axes.axvline(0, color="#666666", lw=0.8)
     halo = [withStroke(linewidth=2.6, foreground="white")]
     axes.axvline(mean, color=_style.INK, lw=1.2, ls="--", gid="mean", path_effects=halo)
-    said = {"xy": (mean, 1), "xycoords": axes.get_xaxis_transform(), "xytext": (0, 3), "textcoords": "offset points"}
-    axes.annotate(f"mean {mean:.3f}", **said, ha="center", size=8, gid="mean")
+    place: dict[str, Any] = {
+        "xy": (mean, 1),
+        "xycoords": axes.get_xaxis_transform(),
+        "xytext": (0, 3),
+        "textcoords": "offset points",
+    }
+    axes.annotate(f"mean {mean:.3f}", **place, ha="center", size=8, gid="mean")
     axes.set_xlabel("silhouette width (-1 to 1, higher is better)")
-    hidden = number - len(own)
-    what = f"the {len(own)} largest of {number} clusters" if hidden else "clusters"
+    hidden = number - len(by_cluster)
+    what = f"the {len(by_cluster)} largest of {number} clusters" if hidden else "clusters"
     axes.set_ylabel(f"images by width, in {what}")
     axes.set_yticks([])
     axes.grid(axis="x")
 
 
-def _list(axes: "Axes", beside: "Axes", clusters: np.ndarray, own: Sequence[np.ndarray], tops: np.ndarray) -> None:
-    """Number, size and mean of each cluster, and a line that leads to it from there."""
+def _list(
+    axes: "Axes", beside: "Axes", clusters: np.ndarray, by_cluster: Sequence[np.ndarray], tops: np.ndarray
+) -> None:
+    """Number, size and mean width of `clusters` (m,), with widths (size,) each, and lines from their `tops` (m,)."""
     beside.set_axis_off()
     beside.set(xlim=(0, 1), ylim=axes.get_ylim())
     bottom, top = axes.get_ylim()
     line = LINE * axes.figure.dpi / axes.get_window_extent().height * (bottom - top)
-    middles = tops + np.array([len(widths) for widths in own]) / 2
+    middles = tops + np.array([len(widths) for widths in by_cluster]) / 2
     places = spread(middles, line, top + line / 2, bottom - line / 2)
     room = (beside.get_window_extent().x0 - axes.get_window_extent().x1) / axes.get_window_extent().width
-    bend = {"transform": axes.get_yaxis_transform(), "color": "#999999", "lw": 0.6, "clip_on": False}
-    for cluster, widths, middle, place in zip(clusters, own, middles, places, strict=True):
+    bend: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "color": "#999999", "lw": 0.6, "clip_on": False}
+    for cluster, widths, middle, place in zip(clusters, by_cluster, middles, places, strict=True):
         (leader,) = axes.plot([1, 1 + room, 1 + 1.25 * room], [middle, place, place], gid="leader", **bend)
         leader.set_in_layout(False)
         texts = (f"{cluster}", f"{len(widths):,}", f"{widths.mean():+.2f}")
         for (x, _), text in zip(COLUMNS, texts, strict=True):
             beside.text(x, place, text, ha="right", va="center_baseline", size=7.5, gid="row")
     for x, head in COLUMNS:
-        place = {"xy": (x, 1), "xycoords": "axes fraction", "xytext": (0, 3), "textcoords": "offset points"}
-        beside.annotate(head, **place, ha="right", size=7.5, color="#555555")
+        above: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 3), "textcoords": "offset points"}
+        beside.annotate(head, (x, 1), **above, ha="right", size=7.5, color="#555555")
 
 
 def _caption(mean: float, widths: np.ndarray, labels: np.ndarray, hidden: int) -> str:
+    """What the shown widths (m,) say, with labels (n,) of all images and the number of hidden clusters."""
     below = float((widths < 0).mean())
     parts = [
         "Silhouette widths of the images, sorted within their clusters; the dashed line is the mean over all images, "
@@ -124,7 +138,7 @@ def _caption(mean: float, widths: np.ndarray, labels: np.ndarray, hidden: int) -
     ]
     noise = int((labels == -1).sum())
     if noise:
-        parts.append(f"{noise:,} images are noise, have no width and are left out.")
+        parts.append(f"{noise:,} images are noise: they have no width and are left out.")
     if hidden:
-        parts.append(f"{hidden} clusters, the smallest, are not shown; the mean and the table have them.")
+        parts.append(f"The {hidden} smallest clusters are not shown; the mean and the table include them.")
     return " ".join(parts)

@@ -1,4 +1,4 @@
-"""Recall of each class against its number of training images: are the small classes the bad ones?"""
+"""Recall of each class against its number of training images: are small classes recognised less well?"""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from backbench.plots._names import legible
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Up to so many classes all are named; beyond, so many that lie farthest from the line.
+# Up to so many classes are all named; of more, so many that lie farthest from the line.
 ALL_NAMED, OUTLIERS = 12, 10
-# Classes whose sizes differ by less than this factor are as good as equal: no line. The axis spans ALIKE and more.
+# Sizes that differ by less than the first factor count as equal: no line. The axis spans at least the second.
 EQUAL, ALIKE = 1.1, 1.5
 
 
@@ -30,11 +30,11 @@ def draw(
     sizes, recalls = np.asarray(sizes), np.asarray(recalls, dtype=float)
     kept = np.flatnonzero(~np.isnan(recalls))
     x, y = sizes[kept].astype(float), recalls[kept]
-    found = spearman(x, y)
+    correlation = spearman(x, y)
     missed, line = residuals(x, y)
-    said = "Spearman correlation " + ("undefined" if math.isnan(found) else f"{found:+.2f}")
+    text = "Spearman correlation " + ("undefined" if math.isnan(correlation) else f"{correlation:+.2f}")
     with _style.style():
-        figure = _style.figure(replace(heading, about=f"{heading.about}, {said}"), 6.6, 4.6)
+        figure = _style.figure(replace(heading, about=f"{heading.about}, {text}"), 6.6, 4.6)
         axes = figure.subplots()
         _axes(axes, x)
         if line is not None:
@@ -43,14 +43,15 @@ def draw(
         axes.plot(x, y, "o", ms=5 if len(kept) <= 50 else 3.6, mec="white", mew=0.4, gid="classes", clip_on=False)
         figure.draw_without_rendering()
         named = np.argsort(-np.abs(missed), kind="stable")[: len(kept) if len(kept) <= ALL_NAMED else OUTLIERS]
-        _name(axes, np.column_stack([x, y]), np.array(legible(names, 24), dtype=object)[kept], named)
+        short_names = legible(names, 24)
+        _name(axes, np.column_stack([x, y]), [short_names[place] for place in kept.tolist()], named)
     data = {"class": list(names), "training_images": sizes.tolist(), "recall": recalls.tolist()}
     data["test_images"] = np.asarray(support).tolist()
-    return Picture(figure, data, _caption(found, x, len(names)))
+    return Picture(figure, data, _caption(correlation, x, len(names)))
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Rank correlation (`scipy.stats.spearmanr`); NaN of fewer than three pairs or where one side is constant."""
+    """Rank correlation of (m,) and (m,) (`scipy.stats.spearmanr`); NaN with fewer than three pairs or a constant."""
     from scipy.stats import spearmanr
 
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -59,7 +60,10 @@ def spearman(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def residuals(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
-    """How far each class lies from the line, and the line as two points; from the median where there is none."""
+    """Distance (m,) of each class at sizes and recalls (m,) from the line, and the line as x and y (50,).
+
+    Where there is no line, distances are from the median.
+    """
     place = np.log10(np.maximum(x, 0.5))
     if len(x) < 3 or alike(x):
         return y - (np.median(y) if len(y) else 0.0), None
@@ -69,11 +73,12 @@ def residuals(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarra
 
 
 def alike(x: np.ndarray) -> bool:
-    """Whether sizes are as good as equal."""
+    """Whether sizes (m,) are practically equal."""
     return len(x) > 0 and bool(np.ptp(x) == 0 or x.max() < EQUAL * x.min())
 
 
 def _axes(axes: "Axes", x: np.ndarray) -> None:
+    """Labels and limits of the axes for sizes (m,)."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axes.set_ylim(-0.03, 1.03)
@@ -96,7 +101,7 @@ def _axes(axes: "Axes", x: np.ndarray) -> None:
 
 
 def _few_ticks(axes: "Axes", start: float, end: float, zero: bool) -> None:
-    """Ticks between the ends of the axis, where hardly a power of ten lies there."""
+    """Ticks between the ends of an axis that spans hardly a power of ten."""
     from matplotlib.ticker import NullLocator
 
     inner = np.geomspace(start, end, 6)[1:-1]
@@ -106,18 +111,23 @@ def _few_ticks(axes: "Axes", start: float, end: float, zero: bool) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _name(axes: "Axes", points: np.ndarray, names: np.ndarray, named: np.ndarray) -> None:
-    """Names of the outliers, the farthest first; all other points are kept clear."""
+def _name(axes: "Axes", points: np.ndarray, names: Sequence[str], named: np.ndarray) -> None:
+    """Names of the outliers `named` (l,) of the points (m, 2), the farthest first; all other points are kept clear."""
     others = np.setdiff1d(np.arange(len(points)), named)
     order = np.concatenate([named, others]).astype(int)
     texts = [names[place] for place in named] + [""] * len(others)
     _labels.place(axes, points[order], texts, radius=3.0)
 
 
-def _caption(found: float, x: np.ndarray, classes: int) -> str:
-    parts = [f"Each mark is a class: its training images against its recall on the test images ({len(x)} classes)."]
-    if not math.isnan(found):
-        parts.append(f"Their Spearman correlation is {found:+.2f}: above 0, larger classes are found more often.")
+def _caption(correlation: float, x: np.ndarray, classes: int) -> str:
+    """What the marks of classes with sizes (m,) show."""
+    parts = [
+        f"Each mark is a class: its number of training images against its recall on the test images ({len(x)} classes)."
+    ]
+    if not math.isnan(correlation):
+        parts.append(
+            f"Their Spearman correlation is {correlation:+.2f}: above 0, larger classes are recognised better."
+        )
     else:
         parts.append("Their Spearman correlation is undefined.")
     if len(x) and alike(x):
@@ -126,5 +136,5 @@ def _caption(found: float, x: np.ndarray, classes: int) -> str:
     if len(x) > ALL_NAMED:
         parts.append(f"Up to {OUTLIERS} classes farthest from the line are named.")
     if len(x) < classes:
-        parts.append(f"{classes - len(x)} of {classes} classes have no test images, so no recall, and are left out.")
+        parts.append(f"{classes - len(x)} of {classes} classes have no test images and are left out.")
     return " ".join(parts)

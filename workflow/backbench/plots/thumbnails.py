@@ -1,6 +1,6 @@
-"""Images themselves in the plane: of each cell of a grid the one nearest to its middle, above the points of all."""
+"""Images themselves in the plane: in each cell of a grid the one nearest to its middle, above the points of all."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,19 +9,19 @@ from backbench.plots import Heading, Picture, _style, maps
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Images at most, cells at most along a side, the part of a cell that an image fills, and how near another may be.
+# The most images, the most cells along a side, the share of a cell that an image fills, and the least distance.
 MOST, FINEST, FILLED, APART = 400, 30, 0.86, 0.66
 PANEL = 8.6
-# Groups beyond the eighth share colours, so their number stands in the corner.
+# Groups beyond the eighth share colours, so their number is written in the corner.
 COLOURS = len(_style.COLOURS)
 
 
 def thinned(positions: np.ndarray) -> tuple[np.ndarray, float]:
-    """Which of the positions (n, 2) are shown, and the side of a cell of the grid.
+    """Which (m,) of the positions (n, 2) are shown, and the side of a cell of the grid.
 
-    The grid is square and covers all positions; it is the finest, of 30 cells along a side at most, of which no more
-    than 400 hold an image. Of each cell the image nearest to its middle is shown, unless it would cover a good part of
-    one that is nearer to the middle of its own.
+    The grid is square and covers all positions; it is the finest, with at most 30 cells along a side, of which at most
+    400 hold an image. In each cell the image nearest to its middle is shown, unless it would cover much of another one
+    that is nearer to the middle of its own cell.
     """
     low, high = positions.min(axis=0).astype(float), positions.max(axis=0).astype(float)
     whole = float((high - low).max()) * 1.04 or 2.0
@@ -40,7 +40,7 @@ def thinned(positions: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _apart(positions: np.ndarray, places: np.ndarray, least: float) -> np.ndarray:
-    """Those of `places` that keep this distance along one axis to all that were kept before them, ascending."""
+    """Those of `places` (m,) whose positions (n, 2) are `least` away along one axis from all kept before, ascending."""
     kept: list[int] = []
     for place in places.tolist():
         if not kept or (np.abs(positions[kept] - positions[place]).max(axis=1) >= least).all():
@@ -61,28 +61,28 @@ def draw(
 ) -> Picture:
     """Draw `images` (m, h, w, 1 or 3) uint8 at the positions `shown` (m,), framed in the colours of `panel`.
 
-    `numbers` and `positions` are those of all images, `shown` and `side` what :func:`thinned` gives.
+    `numbers` (n,) and `positions` (n, 2) are those of all images; `shown` and `side` come from :func:`thinned`.
     """
     inches = maps.shape(panel, PANEL)[1] if maps.listed(panel) else 0.0
     with _style.style():
         figure = _style.figure(heading, PANEL + 0.5, PANEL * maps.flatness(positions, side / 2) + 0.5 + inches)
-        own = figure.subplots()
-        maps.frame(own, positions, axes, margin=side / 2)
-        maps.cloud(own, positions, panel, faint=True)
+        plane = figure.subplots()
+        maps.frame(plane, positions, axes, margin=side / 2)
+        maps.cloud(plane, positions, panel, faint=True)
         many = sum(code >= 0 for code, _ in panel.groups()) > COLOURS
         for place, image in zip(shown.tolist(), images, strict=True):
-            _put(own, positions[place], image, side * FILLED, panel, int(panel.codes[place]), many)
+            _put(plane, positions[place], image, side * FILLED, panel, int(panel.codes[place]), many)
         if maps.listed(panel):
-            maps.legend(own, panel, PANEL)
-    found = maps.data(numbers, positions, [panel])
-    found["shown"] = np.isin(np.arange(len(positions)), shown).astype(int).tolist()
-    return Picture(figure, found, caption)
+            maps.legend(plane, panel, PANEL)
+    data = maps.data(numbers, positions, [panel])
+    data["shown"] = np.isin(np.arange(len(positions)), shown).astype(int).tolist()
+    return Picture(figure, data, caption)
 
 
 def _put(
     axes: "Axes", spot: np.ndarray, image: np.ndarray, side: float, panel: maps.Panel, code: int, numbered: bool
 ) -> None:
-    """One image in its frame, its longer side as long as asked."""
+    """One image (h, w, 1 or 3) in its frame at `spot` (2,), its longer side `side` long."""
     from matplotlib.patches import Rectangle
 
     height, width = image.shape[:2]
@@ -91,9 +91,10 @@ def _put(
     right, high = spot + half
     limits = axes.get_xlim(), axes.get_ylim()
     grey = image.shape[2] == 1
+    tones: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if grey else {}
     axes.imshow(
         image[:, :, 0] if grey else image,
-        **({"cmap": "gray", "vmin": 0, "vmax": 255} if grey else {}),
+        **tones,
         extent=(left, right, low, high),
         aspect="auto",
         zorder=3,
@@ -106,9 +107,9 @@ def _put(
         _tab(axes, (left, high), str(code), colour)
 
 
-def _tab(axes: "Axes", corner: tuple[float, float], said: str, colour: str) -> None:
+def _tab(axes: "Axes", corner: tuple[float, float], text: str, colour: str) -> None:
     from matplotlib.colors import to_rgb
 
     box = {"facecolor": colour, "edgecolor": "none", "pad": 0.6}
     ink = _style.ink_on(to_rgb(colour))
-    axes.text(*corner, said, size=5.5, color=ink, bbox=box, ha="left", va="top", zorder=5, gid="number")
+    axes.text(*corner, text, size=5.5, color=ink, bbox=box, ha="left", va="top", zorder=5, gid="number")

@@ -82,7 +82,7 @@ def gallery(part: Part) -> Gallery:
 
 def failed(plan: Plan) -> list[tuple[str, str]]:
     """Pictures that could not be drawn, with the reasons."""
-    return sorted(drawing.told(plan).get("failed", {}).items())
+    return sorted(drawing.outcome(plan).get("failed", {}).items())
 
 
 def within(figures: Iterable[Figure], budget: int) -> list[Figure]:

@@ -120,7 +120,7 @@ def _entries(line: Line) -> list[Any]:
     for at in range(max(len(theirs), len(ours))):
         pair = (scale * values[at] if at < len(values) else math.nan for values in (theirs, ours))
         name = f"number {at + 1}" if several else line.name
-        found.append(Entry(name, *pair, low, high, said="" if several else _beside(line)))
+        found.append(Entry(name, *pair, low, high, note="" if several else _beside(line)))
     return found
 
 

@@ -142,13 +142,14 @@ def _versions(part: Part) -> Check:
 
 
 def _code(part: Part) -> Check:
-    old = sum(
-        any(row.plan.stages[row.run.stages[head]].code != record["code"] for head, record in row.heads.items())
-        for row in part.rows
-    )
+    old, scores = (sum(row.older[place] for row in part.rows) for place in (0, 1))
     dirty = sorted(commit for commit in circumstances(part, "git") if commit.endswith("-dirty"))
     if old:
         said = f"{counted(old, 'run')} made by other code than the plan's; the same sweep again brings them up to date."
+        return Check("code", "Code", "mixed", LOOK, said)
+    if scores:
+        said = f"The metrics of {counted(scores, 'run')} were computed by other code than the plan's."
+        said += " The same sweep again brings them up to date."
         return Check("code", "Code", "mixed", LOOK, said)
     if dirty:
         return Check("code", "Code", "changed", LOOK, "Some results were made by a checkout with uncommitted changes.")

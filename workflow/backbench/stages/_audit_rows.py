@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from backbench import plugins
-from backbench.datasets import PARTS, _gate, _intake
+from backbench.datasets import PARTS, _intake, plugin
+from backbench.datasets._printable import printable
 from backbench.stage import Inputs
 
 POLICIES = ("unreadable", "duplicates", "near_duplicates", "leaks")
@@ -53,7 +54,7 @@ class Rows:
         place = int(row if self.places is None else self.places[row])
         return {
             "row": int(row),
-            "path": _gate.shown(self.files[row]) if self.files is not None else f"image {place:,}",
+            "path": printable(self.files[row]) if self.files is not None else f"image {place:,}",
             "class": None if self.labels is None else self.names[self.labels[row]],
             "part": PARTS[self.split[row]],
         }
@@ -69,7 +70,7 @@ class Rows:
             "name": self.config.get("name", "dataset"),
             "dataset": self.hash,
             "digest": self.info.get("digest"),
-            "root": _gate.shown(str(self.info.get("root") or self.info.get("source") or "")) or None,
+            "root": printable(str(self.info.get("root") or self.info.get("source") or "")) or None,
             "files": self.files is not None,
             "parts": dict(zip(PARTS, counts, strict=True)),
             "sample": self.config.get("sample"),
@@ -81,5 +82,5 @@ class Rows:
         name = self.config.get("name")
         if name not in plugins.names("dataset"):
             return {}
-        fields = {field.name: field for field in dataclasses.fields(plugins.load("dataset", name).Params)}
+        fields = {field.name: field for field in dataclasses.fields(plugin(name).Params)}
         return {key: self.config.get(key, fields[key].default) for key in POLICIES if key in fields}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backbench.datasets import PARTS, _files, _gate
+from backbench.datasets._printable import printable
 from backbench.images.depths import SIXTEEN
 from backbench.stages._audit_rows import Rows
 
@@ -23,7 +24,7 @@ def excluded(rows: Rows) -> dict[str, list[dict[str, str]]]:
     """The files that are no part of the dataset: `unreadable`, `left_out` as twins by policy, `passed_over`."""
     found: dict[str, list] = {"unreadable": [], "left_out": [], "passed_over": []}
     for path, reason in rows.info.get("excluded", {}).items():
-        entry = {"path": _gate.shown(path), "reason": _gate.shown(reason)}
+        entry = {"path": printable(path), "reason": printable(reason)}
         found[_why(reason)].append(entry)
     return found
 

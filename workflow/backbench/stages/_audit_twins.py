@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from backbench.datasets import _twins
+from backbench.datasets import _duplicates
+from backbench.images.phash import NO_STRUCTURE
 from backbench.stages._audit_images import Pictures, greys
 from backbench.stages._audit_rows import Rows
 
@@ -110,7 +111,7 @@ def _group(group: Sequence[int], rows: Rows) -> dict[str, Any]:
 def _near_groups(pairs: Sequence[Near], rows: Rows) -> Iterator[dict[str, Any]]:
     """Groups that pairs join, each with the distance of its farthest pair and the likeness of its least alike one."""
     joined = np.array([(pair.first, pair.second) for pair in pairs], np.int64).reshape(-1, 2)
-    numbers = _twins.groups(joined, rows.n)
+    numbers = _duplicates.groups(joined, rows.n)
     within: dict[int, list[Near]] = {}
     for pair in pairs:
         within.setdefault(int(numbers[pair.first]), []).append(pair)
@@ -131,7 +132,7 @@ def _least(sizes: np.ndarray | None) -> float:
 
 def same(digests: np.ndarray) -> list[list[int]]:
     """Groups of rows of equal content, each of two or more."""
-    return _gathered(_twins.exact_groups(digests))
+    return _gathered(_duplicates.exact_groups(digests))
 
 
 def near(
@@ -142,7 +143,7 @@ def near(
     likeness: float,
 ) -> tuple[list[Near], list[Near]]:
     """Pairs among `rows` within `distance` bits: those that are near duplicates, and those that only look alike."""
-    rows = rows[phashes[rows] != _twins.NO_STRUCTURE]
+    rows = rows[phashes[rows] != NO_STRUCTURE]
     pairs = _candidates(rows, phashes[rows], distance)
     bits = np.bitwise_count(phashes[pairs[:, 0]] ^ phashes[pairs[:, 1]])
     alike = _likeness(pairs, greys)
@@ -162,7 +163,7 @@ def _candidates(rows: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarr
     place = np.empty(len(rows), np.int64)
     place[order] = np.arange(len(rows)) - np.searchsorted(inverse[order], inverse[order])
     few, many = np.flatnonzero(place < FEW), np.flatnonzero(place >= FEW)
-    among = few[_twins.near_pairs(hashes[few], distance)].reshape(-1, 2)
+    among = few[_duplicates.near_pairs(hashes[few], distance)].reshape(-1, 2)
     pairs = np.concatenate([among, np.column_stack([firsts[inverse[many]], many])])
     return np.sort(rows[pairs.astype(np.int64)], axis=1)
 

@@ -7,21 +7,20 @@ is reported.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 
 from backbench import threads
 from backbench.backbones import _engine
-from backbench.backbones._engine import DeviceLost, OutOfMemory
+from backbench.backbones._contract import Backbone, Extract
+from backbench.backbones._extractor import DeviceLost, OutOfMemory
 from backbench.stage import Context
 from backbench.stages._partial import Partial
 
 log = logging.getLogger(__name__)
 
-Extract = Callable[[np.ndarray], np.ndarray]
 # A lane takes a task of about so many images at once, however small the batches in it are: handing over has its price.
 TASK = 32
 RELEASE_BYTES = 1 << 26
@@ -49,7 +48,7 @@ class NotFinite(ValueError):
     """Features that nothing can be computed from."""
 
 
-def batch_of(module: ModuleType, params: Any, context: Context) -> int:
+def batch_of(module: Backbone[Any], params: Any, context: Context) -> int:
     """Images of a batch of the plugin `module`, known before it is opened: the size that rows may depend on."""
     return context.batch_size or _engine.batch(params, context.device, module.BATCH)
 

@@ -2,7 +2,8 @@
 
 import contextlib
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -10,9 +11,14 @@ from backbench import device, threads
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.store import StoreError
 
+Grouped = TypeVar("Grouped")
+
 TRAIN, VALIDATION, TEST = 0, 1, 2
 NEIGHBOURS = "neighbours."
 PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+# The part of a clustering, by its scope, whose metrics are those of the result.
+REPORTED = {"all": "all", "train": "train", "per_split": "test"}
+NO_TEST_ROWS = "there are no test rows"
 
 
 def matrix(inputs: Inputs) -> np.ndarray:
@@ -31,9 +37,35 @@ def compared(inputs: Inputs) -> np.ndarray | None:
     return truth(inputs) if len(inputs.info("dataset")["classes"] or ()) > 1 else None
 
 
-def families(members: Sequence[Member], key: Callable[[Member], Hashable]) -> Iterable[tuple[Hashable, list[Member]]]:
+def scoped(scope: str, split: np.ndarray) -> dict[str, np.ndarray]:
+    """Numbers (rows,) of the rows that a clustering of a scope has, by the part that is clustered by itself.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if scope == "all":
+        return {"all": np.arange(len(split))}
+    wanted = ("train",) if scope == "train" else tuple(PARTS)
+    rows = {name: np.flatnonzero(split == PARTS[name]) for name in wanted}
+    rows = {name: numbers for name, numbers in rows.items() if len(numbers)}
+    if not rows:
+        raise ValueError(f"scope {scope}: the dataset has no such rows")
+    return rows
+
+
+def retrieved(protocol: str, split: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers (queries,) of the queries and (rows,) of the rows that may be found."""
+    if protocol == "leave_one_out":
+        every = np.arange(len(split))
+        return every, every
+    return np.flatnonzero(split == TEST), np.flatnonzero(split == TRAIN)
+
+
+def families(members: Iterable[Grouped], key: Callable[[Grouped], Hashable]) -> Iterable[tuple[Any, list[Grouped]]]:
     """Members by the value of `key`, in order of appearance."""
-    found: dict[Hashable, list[Member]] = {}
+    found: dict[Hashable, list[Grouped]] = {}
     for member in members:
         found.setdefault(key(member), []).append(member)
     return found.items()
@@ -67,10 +99,10 @@ def failure(member: Member, error: Exception, seconds: float = 0.0, where: str =
 def representation(inputs: Inputs) -> str:
     """What a head works on, in words: the backbone and its chain; empty where the store does not say."""
     try:
-        record = inputs.store.read(*inputs.refs["matrix"])
-        before = record if record["kind"] == "features" else inputs.store.read(*record["parents"]["features"])
+        record = inputs.store.read(*inputs.refs["matrix"]) or {}
+        before = record if record["kind"] == "features" else inputs.store.read(*record["parents"]["features"]) or {}
         return " ".join([before["config"]["name"], *record["info"].get("steps", [])])
-    except (KeyError, TypeError):
+    except KeyError:
         return ""
 
 

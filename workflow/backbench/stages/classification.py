@@ -1,6 +1,9 @@
-"""The classification stage: fitted on the training rows, chosen on validation, reported on test.
+"""The classification stage: fits on the training rows, and what they predict of the others.
 
-A member's `seconds` are its own fit and an equal share of what the shard shares.
+Where a classifier has them, its `probabilities` or `decision` scores (n, classes) float32 are stored too: rows in the
+order of the dataset, NaN for training rows, and a column for each class of the dataset. A class without training rows
+has probability 0, and decision scores of NaN. The metrics are of `stages.scores`. A member's `seconds` are its own fit
+and an equal share of what the shard shares.
 """
 
 import time
@@ -10,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from backbench import classifiers, plugins, threads
-from backbench.metrics import labels, near, supervised
+from backbench.metrics import labels, near
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
-    """Predictions (n,) int32, -2 for training rows, and the metrics of each member."""
+    """Predictions (n,) int32 of each member, -2 for training rows, and what scores it has."""
     done = 0
     x = _shard.matrix(inputs)
     for name, group in _shard.families(members, lambda member: member.config["classifier"]["name"]):
@@ -44,8 +47,8 @@ class _Family:
         rows = {part: np.flatnonzero(split == code) for part, code in _shard.PARTS.items()}
         if not len(rows["train"]):
             raise ValueError("there are no training rows")
-        self.names = [str(name) for name in inputs.info("dataset")["classes"]]
-        self.truth, self.rows, self.where = truth, rows, _shard.representation(inputs)
+        self.n, self.where = len(truth), _shard.representation(inputs)
+        self.trained, self.classes = np.unique(truth[rows["train"]]), len(inputs.info("dataset")["classes"])
         self.asked = np.concatenate([rows["validation"], rows["test"]])
         self.data = (x[rows["train"]], truth[rows["train"]], x[self.asked])
         self.near = near.among(x, self.asked, rows["train"], _shard.graphs(inputs))
@@ -71,37 +74,32 @@ class _Family:
     def _outcome(self, shared: Any, member: Member, task: classifiers.Task, share: float) -> Outcome:
         began = time.perf_counter()
         try:
-            found, info = self._predict(shared, task)
+            predicted = self._predict(shared, task)
         except Exception as error:  # a member's fault is its result and leaves the others alone
             return _shard.failure(member, error, time.perf_counter() - began, self.where)
-        metrics, notes = self._metrics(found)
-        test = self.rows["test"]
-        info = {
-            **info,
-            "label_digest": labels.named_digest(found),
-            "per_class": supervised.per_class(self.truth[test], found[test], self.names),
-        }
-        seconds = time.perf_counter() - began + share
-        return Outcome(member.hash, metrics, notes, info, {"predictions": found}, seconds)
+        arrays = {"predictions": np.full(self.n, labels.OUTSIDE, dtype=np.int32)}
+        arrays["predictions"][self.asked] = predicted.classes
+        if predicted.probabilities is not None:
+            arrays["probabilities"] = self._whole(predicted.probabilities, 0.0)
+        if predicted.decision is not None:
+            arrays["decision"] = self._whole(predicted.decision, np.nan)
+        info = {**predicted.info, "label_digest": labels.named_digest(arrays["predictions"])}
+        return Outcome(member.hash, info=info, arrays=arrays, seconds=time.perf_counter() - began + share)
 
-    def _predict(self, shared: Any, task: classifiers.Task) -> tuple[np.ndarray, dict[str, Any]]:
+    def _predict(self, shared: Any, task: classifiers.Task) -> classifiers.Prediction:
         train_x, train_y, queries = self.data
         problems = self.plugin.problems(task.params, *train_x.shape, len(np.unique(train_y)))
         if problems:
             raise ValueError("; ".join(problems))
-        answers, info = self.plugin.predict(shared, train_x, train_y, queries, task)
-        found = np.full(len(self.truth), labels.OUTSIDE, dtype=np.int32)
-        found[self.asked] = answers
-        return found, info
+        prediction: classifiers.Prediction = self.plugin.predict(shared, train_x, train_y, queries, task)
+        return prediction
 
-    def _metrics(self, found: np.ndarray) -> tuple[dict[str, float], dict[str, str]]:
-        test, validation = self.rows["test"], self.rows["validation"]
-        values = supervised.scores(self.truth[test], found[test])
-        values["val_accuracy"] = supervised.accuracy(self.truth[validation], found[validation])
-        reasons = {"val_accuracy": "there are no validation rows"}
-        return values, {
-            name: reasons.get(name, "there are no test rows") for name, value in values.items() if np.isnan(value)
-        }
+    def _whole(self, scores: np.ndarray, untrained: float) -> np.ndarray:
+        """Scores (n, classes) float32 of all rows and classes, by those (queries, trained classes) of the queries."""
+        found = np.full((self.n, self.classes), np.nan, dtype=np.float32)
+        found[self.asked] = untrained
+        found[np.ix_(self.asked, self.trained)] = scores
+        return found
 
 
 def _task(member: Member) -> classifiers.Task:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backbench import hashing, plugins, schema
-from backbench.datasets import PARTS, Collection
+from backbench.datasets import PARTS, Collection, Plugin, plugin
 from backbench.stage import Context, Inputs, Member, Outcome
 
 ARRAYS = (
@@ -29,7 +29,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     """
     for member in members:
         start = time.perf_counter()
-        module = plugins.load("dataset", member.config["name"])
+        module = plugin(member.config["name"])
         values = {**dict.fromkeys(_paths(module)), **member.config}
         collection = module.load(plugins.params("dataset", values), context)
         yield Outcome(
@@ -37,7 +37,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         )
 
 
-def _paths(module: Any) -> list[str]:
+def _paths(module: Plugin) -> list[str]:
     """The options of a plugin that are not hashed and have no default."""
     defaults = {field.name for field in dataclasses.fields(module.Params) if not schema.is_required(field)}
     return [name for name in module.UNHASHED if name not in defaults]

@@ -9,18 +9,19 @@ has one core; the threads work on batches beside each other.
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from backbench import code, hashing, plugins, provenance
-from backbench.backbones import Rows, _engine
-from backbench.backbones._engine import DeviceLost
+from backbench.backbones import Rows, _contract, _engine
+from backbench.backbones._contract import Backbone, Extract, Frozen, Given, Learner, OfImages, Recording
+from backbench.backbones._extractor import DeviceLost
 from backbench.datasets import TRAIN, VALIDATION
 from backbench.images import decoding
 from backbench.schema import ConfigError
@@ -47,18 +48,21 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     """
     for member in members:
         start = time.perf_counter()
-        module = plugins.load("backbone", member.config["name"])
+        module = _contract.load(member.config["name"])
         params = _params(module, member.config)
-        made = _extracted if getattr(module, "IMAGES", True) else _given
         try:
-            outcome = made(member, module, params, inputs, context)
+            if isinstance(module, Given):
+                outcome = _given(member, module, params, inputs, context)
+            else:
+                assert isinstance(module, OfImages), "a backbone without embeddings computes them from images"
+                outcome = _extracted(member, module, params, inputs, context)
         except _extraction.NotFinite as error:
             outcome = Outcome(member.hash, failure=str(error))
         yield dataclasses.replace(outcome, seconds=time.perf_counter() - start)
         shutil.rmtree(context.scratch, ignore_errors=True)
 
 
-def _params(module: ModuleType, config: Mapping[str, Any]) -> Any:
+def _params(module: Backbone[Any], config: Mapping[str, Any]) -> Any:
     """The options of a member; its weights must still be the ones that it was planned with."""
     fields = {field.name: field.default for field in dataclasses.fields(module.Params)}
     options = set(fields)
@@ -73,7 +77,7 @@ def _params(module: ModuleType, config: Mapping[str, Any]) -> Any:
     return params
 
 
-def _given(member: Member, module: ModuleType, params: Any, inputs: Inputs, context: Context) -> Outcome:
+def _given(member: Member, module: Given[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:
     """Embeddings that were made elsewhere."""
     about = inputs.info("dataset")
     stored = inputs.store.read(*inputs.refs["dataset"])["arrays"]
@@ -85,11 +89,11 @@ def _given(member: Member, module: ModuleType, params: Any, inputs: Inputs, cont
     _extraction.check(features, 0)
     context.progress(source.n, source.n)
     info = _info(module, params, features.shape[1], None)
-    info |= module.record(params) if hasattr(module, "record") else {}
+    info |= module.record(params) if isinstance(module, Recording) else {}
     return Outcome(member.hash, info=info, arrays={"features": features}, used={"device": "cpu", "batch_size": None})
 
 
-def _extracted(member: Member, module: ModuleType, params: Any, inputs: Inputs, context: Context) -> Outcome:
+def _extracted(member: Member, module: OfImages[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:
     """Features of the images; where the device is lost and `context` allows it, the CPU computes the rest."""
     try:
         return _attempt(member, module, params, inputs, context)
@@ -106,11 +110,11 @@ def _extracted(member: Member, module: ModuleType, params: Any, inputs: Inputs, 
     return dataclasses.replace(outcome, info={**info, "device_lost": reason})
 
 
-def _attempt(member: Member, module: ModuleType, params: Any, inputs: Inputs, context: Context) -> Outcome:
+def _attempt(member: Member, module: OfImages[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:
     """Features of the images on the device of `context`."""
     images = pixels.Prepared(inputs, params.image, member.config.get("root"), keep=True)
     opened, training, also = _opener(module, params, images, inputs, context)
-    batch, trained = _extraction.batch_of(module, params, context), hasattr(module, "fit")
+    batch, trained = _extraction.batch_of(module, params, context), isinstance(module, Learner)
     about = {} if trained else _identity(member, params, batch, context)
     rows = _known.rows(inputs, pixels.row_keys(inputs), about.get("identity"), module.width(params))
     with contextlib.closing(images), _partial(member, module, params, training, rows, context) as partial:
@@ -146,19 +150,20 @@ def _identity(member: Member, params: Any, batch: int, context: Context) -> dict
 
 
 def _opener(
-    module: ModuleType, params: Any, images: pixels.Prepared, inputs: Inputs, context: Context
-) -> tuple[Callable[[], _extraction.Extract], Mapping[str, Any], Mapping[str, np.ndarray]]:
+    module: OfImages[Any], params: Any, images: pixels.Prepared, inputs: Inputs, context: Context
+) -> tuple[Callable[[], Extract], Mapping[str, Any], Mapping[str, np.ndarray]]:
     """What gives the extractor; where it learns, how it was trained and what it wants stored beside the features."""
-    if not hasattr(module, "fit"):
-        return lambda: module.open(params, context), {}, {}
-    split = inputs.array("dataset", "split")
-    rows, validation_rows = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
-    extract, training = module.fit(params, images.on_disk(context), rows, validation_rows, context)
-    return lambda: extract, training, getattr(extract, "arrays", {})
+    if isinstance(module, Learner):
+        split = inputs.array("dataset", "split")
+        rows, validation_rows = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
+        extract, training = module.fit(params, images.on_disk(context), rows, validation_rows, context)
+        return lambda: extract, training, getattr(extract, "arrays", {})
+    assert isinstance(module, Frozen), "a backbone of images learns or is frozen"
+    return functools.partial(module.open, params, context), {}, {}
 
 
 def _partial(
-    member: Member, module: ModuleType, params: Any, training: Mapping[str, Any], rows: _known.Rows, context: Context
+    member: Member, module: OfImages[Any], params: Any, training: Mapping[str, Any], rows: _known.Rows, context: Context
 ) -> Partial:
     # Rows of a network that was trained otherwise, by a job that was killed, are not this one's.
     made_by = {"member": member.hash, "code": code.digest([__name__, module.__name__])}
@@ -167,7 +172,7 @@ def _partial(
     return Partial(context.scratch, shape, PRECISION, hashing.digest(made_by), context.progress)
 
 
-def _info(module: ModuleType, params: Any, d: int, speed: float | None) -> dict[str, Any]:
+def _info(module: Backbone[Any], params: Any, d: int, speed: float | None) -> dict[str, Any]:
     about = {
         "d": int(d),
         "images_per_second": speed and round(speed, 1),

@@ -3,7 +3,8 @@
 Protocols: `leave_one_out` takes each row as a query against all others; `test_against_train` the test rows against the
 training rows. The array `neighbours` (queries, k) holds row numbers of the dataset, nearest first. The search is exact
 and uses the stored graph where it can, or, with `search: approximate`, says what recall it has. One search at the
-largest k serves all members of a metric and protocol; `seconds` are divided equally among them.
+largest k serves all members of a metric and protocol; `seconds` are divided equally among them. The metrics of the
+order are of `stages.scores`.
 """
 
 import time
@@ -13,25 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from backbench.metrics import near, retrieval
+from backbench.metrics import near, neighbours
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
 
 
 @dataclass(frozen=True)
 class _Found:
-    """Row numbers of the queries, of the rows that may be found and of those that are; and how good the search was."""
+    """How many queries there are, the row numbers (queries, k) that are found, and how good the search was."""
 
-    queries: np.ndarray
-    rows: np.ndarray
+    queries: int
     nearest: np.ndarray
     search: Mapping[str, float] = field(default_factory=dict)
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
-    """Neighbours of each member, and the metrics of their order where the dataset is labelled."""
-    x, truth = _shard.matrix(inputs), _shard.compared(inputs)
-    split, stored = inputs.array("dataset", "split"), _shard.graphs(inputs)
+    """Neighbours of each member."""
+    x, split, stored = _shard.matrix(inputs), inputs.array("dataset", "split"), _shard.graphs(inputs)
     done = 0
     for (metric, protocol, deep), group in _shard.families(members, _family):
         began = time.perf_counter()
@@ -39,7 +38,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             _shard.refuse_non_finite(x)
             with _shard.computing(context):
                 most = max(member.config["at"] for member in group)
-                parts = _parts(split, protocol)
+                parts = _shard.retrieved(protocol, split)
                 found = _exact(x, *parts, metric, most, stored) if deep is None else _rough(x, *parts, metric, deep)
         except Exception as error:  # the fault of every member of the search, and of no other
             yield from (_shard.failure(member, error, where=_shard.representation(inputs)) for member in group)
@@ -47,7 +46,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         share = (time.perf_counter() - began) / len(group)
         for member in group:
             done += 1
-            yield _outcome(member, found, truth, share)
+            yield _outcome(member, found, share)
             context.progress(done, len(members))
 
 
@@ -58,81 +57,43 @@ def _family(member: Member) -> tuple[str, str, int | None]:
     return config["metric"], config["protocol"], config["at"] if rough else None
 
 
-def _parts(split: np.ndarray, protocol: str) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of the queries and of the rows to retrieve."""
-    if protocol == "leave_one_out":
-        every = np.arange(len(split))
-        return every, every
-    return np.flatnonzero(split == _shard.TEST), np.flatnonzero(split == _shard.TRAIN)
-
-
 def _exact(
-    x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: str, most: int, stored: Mapping[str, near.Graph]
+    x: np.ndarray,
+    queries: np.ndarray,
+    rows: np.ndarray,
+    metric: neighbours.Metric,
+    most: int,
+    stored: Mapping[str, near.Graph],
 ) -> _Found:
     source = near.among(x, queries, rows, stored)
     count = min(most, source.most)
     if count < 1:
-        return _Found(queries, rows, np.empty((len(queries), 0), dtype=np.int64))
-    return _Found(queries, rows, rows[source.nearest(metric, count)[0]])
+        return _Found(len(queries), np.empty((len(queries), 0), dtype=np.int64))
+    return _Found(len(queries), rows[source.nearest(metric, count)[0]])
 
 
-def _rough(x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: str, most: int) -> _Found:
+def _rough(x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: neighbours.Metric, most: int) -> _Found:
     """Approximate neighbours; how good they are is judged on sampled queries."""
     from backbench.metrics import approximate
 
     own = queries if len(queries) == len(x) else None
     count = min(most, len(rows) - (own is not None))
     if count < 1 or not len(queries):
-        return _Found(queries, rows, np.empty((len(queries), max(count, 0)), dtype=np.int64))
+        return _Found(len(queries), np.empty((len(queries), max(count, 0)), dtype=np.int64))
     whole = own is not None
     source = x if whole else x[rows]
     found, _, quality = approximate.nearest_approximate(source if whole else x[queries], source, count, metric, own)
-    return _Found(queries, rows, rows[found], vars(quality))
+    return _Found(len(queries), rows[found], vars(quality))
 
 
-def _outcome(member: Member, found: _Found, truth: np.ndarray | None, seconds: float) -> Outcome:
+def _outcome(member: Member, found: _Found, seconds: float) -> Outcome:
     at = member.config["at"]
     nearest = found.nearest[:, :at].astype(np.int32)
-    info: dict[str, Any] = {"queries": len(found.queries), "neighbours": nearest.shape[1]}
+    info: dict[str, Any] = {"queries": found.queries, "neighbours": nearest.shape[1]}
     if nearest.shape[1] < at:
         info["fewer"] = f"only {nearest.shape[1]} of {at} neighbours: there are no more rows"
     metrics: dict[str, float] = {}
-    notes: dict[str, str] = {}
-    if truth is not None:
-        metrics, notes = _metrics(truth, found, nearest, at)
     if found.search:
         info["search"] = _shard.plain(dict(found.search))
         metrics["search_recall"] = found.search["recall"]
-    return Outcome(member.hash, metrics, notes, info, {"neighbours": nearest}, seconds)
-
-
-def _metrics(truth: np.ndarray, found: _Found, nearest: np.ndarray, at: int) -> tuple[dict[str, float], dict[str, str]]:
-    depths = retrieval.depths(at)
-    names = retrieval.names(depths)
-    if nearest.size == 0:
-        reason = "there are no queries" if len(nearest) == 0 else "there are no rows to retrieve"
-        return dict.fromkeys(names, float("nan")), dict.fromkeys(names, reason)
-    totals = _totals(truth, found)
-    values = retrieval.curves(retrieval.relevant(truth[found.queries], truth[nearest]), totals, depths)
-    return values, _notes(values, nearest.shape[1], totals)
-
-
-def _totals(truth: np.ndarray, found: _Found) -> np.ndarray:
-    """How many of the rows that may be found have the class of each query, which does not count itself."""
-    counts = np.bincount(truth[found.rows], minlength=int(truth.max()) + 1)
-    itself = np.isin(found.queries, found.rows, assume_unique=True)
-    return counts[truth[found.queries]] - itself
-
-
-def _notes(values: Mapping[str, float], most: int, totals: np.ndarray) -> dict[str, str]:
-    alone = int((totals == 0).sum())
-    notes = {}
-    for name in values:
-        reasons = []
-        if alone and name.startswith(("recall", "map")):
-            reasons.append(f"{alone} of {len(totals)} queries have no image of their class to find and are left out")
-        if int(name.rpartition("_")[2]) > most:
-            reasons.append(f"over {most} neighbours: there are no more rows")
-        if reasons:
-            notes[name] = "; ".join(reasons)
-    return notes
+    return Outcome(member.hash, metrics, {}, info, {"neighbours": nearest}, seconds)

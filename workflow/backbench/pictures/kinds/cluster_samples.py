@@ -1,4 +1,4 @@
-"""Images of each cluster: those nearest to its mean, and those of which it is least sure."""
+"""Images of each cluster: those nearest to its mean, and the least certain ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from backbench.pictures import _heads, _images
 from backbench.pictures.source import Source
-from backbench.plots import Picture
+from backbench.plots import Data, Picture, columns
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from backbench.plots.grid import Section, Strip
+    from backbench.plots.grid import Section, Strip, Tile
 
 TITLE = "Images of each cluster"
 CATEGORY = "Clustering"
@@ -24,7 +24,7 @@ BLOCK = 4096
 
 @dataclass(frozen=True)
 class _Sample:
-    """The images of a cluster that are shown; `distances` are those of all of `members` to their mean."""
+    """The images of a cluster: `members` (m,), their `distances` (m,) to the mean, and the places that are shown."""
 
     cluster: int
     members: "np.ndarray"
@@ -57,6 +57,7 @@ def draw(source: Source) -> Picture:
 
 
 def _sample(source: Source, x: "np.ndarray", cluster: int, members: "np.ndarray") -> _Sample:
+    """What is shown of the cluster with the rows `members` (m,) of `x` (n, d)."""
     import numpy as np
 
     distances = from_mean(x, members)
@@ -68,12 +69,12 @@ def _sample(source: Source, x: "np.ndarray", cluster: int, members: "np.ndarray"
 
 
 def from_mean(x: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
-    """Euclidean distances of some rows of `x` to their mean, (len(rows),) float64."""
+    """Euclidean distances (m,) float64 of the rows (m,) of `x` (n, d) to their mean."""
     import numpy as np
 
-    own = x[rows]
-    mean = own.mean(axis=0, dtype=np.float64)
-    blocks = (own[first : first + BLOCK] - mean for first in range(0, len(own), BLOCK))
+    points = x[rows]
+    mean = points.mean(axis=0, dtype=np.float64)
+    blocks = (points[first : first + BLOCK] - mean for first in range(0, len(points), BLOCK))
     return np.concatenate([np.sqrt((block**2).sum(axis=1)) for block in blocks])
 
 
@@ -85,7 +86,7 @@ def _clusters(source: Source, samples: Sequence[_Sample], count: int) -> Iterato
     doubt = "farthest from the mean" if source.widths is None else "least sure: lowest silhouette width"
     groups = [("nearest to the cluster's mean", NEAREST), (doubt, UNSURE)]
     strips = [_strip(source, sample) for sample in samples]
-    yield Section(strips, groups, more=count - len(samples), noun="clusters, the smallest,")
+    yield Section(strips, groups, more=count - len(samples), noun="smaller clusters")
 
 
 def _strip(source: Source, sample: _Sample) -> "Strip":
@@ -96,7 +97,7 @@ def _strip(source: Source, sample: _Sample) -> "Strip":
     below = [f"{len(sample.members):,} image" + "s" * (len(sample.members) != 1)]
     if source.widths is not None:
         below.append(f"mean width {np.nanmean(source.widths[sample.members], dtype=float):z.2f}")
-    if source.truth is not None:
+    if source.names:
         counts = np.bincount(source.truth[sample.members])
         name = _images.class_names(source, LIMIT)[counts.argmax()]
         below.append(f"{counts.max() / counts.sum():.0%} {name}")
@@ -105,6 +106,7 @@ def _strip(source: Source, sample: _Sample) -> "Strip":
 
 
 def _noise(source: Source, noise: "np.ndarray", some: "np.ndarray") -> Iterator["Section"]:
+    """`some` (m,) of the images that are noise (l,)."""
     from backbench.plots.grid import Section, Strip
 
     if len(noise):
@@ -112,16 +114,16 @@ def _noise(source: Source, noise: "np.ndarray", some: "np.ndarray") -> Iterator[
         yield Section([strip], [("drawn at random from the noise", NEAREST + UNSURE)])
 
 
-def _tiles(source: Source, rows: "np.ndarray") -> list:
+def _tiles(source: Source, rows: "np.ndarray") -> "list[Tile]":
+    """The images of these rows (m,) with their classes."""
     from backbench.plots.grid import Tile
 
-    names = _images.class_names(source, LIMIT)
-    images = source.images[rows]
-    said = [names[source.truth[row]] if names else f"image {row}" for row in rows]
-    return [Tile(image, (text,)) for image, text in zip(images, said, strict=True)]
+    texts = _images.captions(source, rows.tolist(), LIMIT)
+    return [Tile(image, (text,)) for image, text in zip(source.images[rows], texts, strict=True)]
 
 
-def _data(source: Source, samples: Sequence[_Sample], noise: "np.ndarray") -> dict[str, list]:
+def _data(source: Source, samples: Sequence[_Sample], noise: "np.ndarray") -> Data:
+    """The images that are shown, those of `noise` (m,) last."""
     doubt = "farthest" if source.widths is None else "least sure"
     listed = [
         (sample.cluster, group, int(sample.members[place]), float(sample.distances[place]))
@@ -130,23 +132,22 @@ def _data(source: Source, samples: Sequence[_Sample], noise: "np.ndarray") -> di
         for place in places
     ]
     listed += [(-1, "noise", int(row), float("nan")) for row in noise]
-    names = ("cluster", "group", "image", "distance")
-    found = {name: [entry[place] for entry in listed] for place, name in enumerate(names)}
+    data = columns(("cluster", "group", "image", "distance"), listed)
     if source.widths is not None:
-        found["width"] = [float(source.widths[row]) for row in found["image"]]
-    return found | _images.columns(source, found["image"])
+        data["width"] = [float(source.widths[row]) for row in data["image"]]
+    return data | _images.columns(source, data["image"])
 
 
 def _caption(source: Source, count: int, noise: int) -> str:
-    doubt = "that lie farthest from it" if source.widths is None else "with the lowest silhouette widths"
+    doubt = "that are farthest from it" if source.widths is None else "with the lowest silhouette widths"
     parts = []
     if count:
         parts.append(
-            f"Of each cluster, the largest first, the {NEAREST} images nearest to its mean (Euclidean distance in the "
-            f"matrix that was clustered) and {UNSURE} of the others, those {doubt}."
+            f"For each cluster, the largest first: the {NEAREST} images nearest to its mean (Euclidean distance in the "
+            f"clustered matrix), and the {UNSURE} of the others {doubt}."
         )
     if count > MOST:
-        parts.append(f"{count - MOST} clusters, the smallest, are not shown.")
+        parts.append(f"The {count - MOST} smallest clusters are not shown.")
     if noise:
         parts.append(f"{noise:,} images are noise; those shown are drawn at random.")
     return " ".join(parts)

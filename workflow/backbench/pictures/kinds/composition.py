@@ -28,7 +28,7 @@ def draw(source: Source) -> Picture:
 
 
 def composed(source: Source) -> "Composition":
-    """Clusters and noise by true class, of the images that the metrics are of."""
+    """Clusters and noise by true class, for the images that the metrics refer to."""
     from backbench.metrics.labels import OUTSIDE
     from backbench.plots import composition
 

@@ -31,8 +31,8 @@ def draw(source: Source) -> Picture:
     linkage, metric = params["clusterer.linkage"], params["clusterer.metric"]
     about = ", ".join(part for part in (f"{linkage} linkage, {metric} distance", _heads.of_rows(source)) if part)
     caption = (
-        "Each arch joins two groups of images at the height where they are merged; long legs above the cut mean "
-        "clusters that lie well apart. Colours and numbers are those of the run's clusters."
+        "Each arch joins two groups of images at the height at which they are merged; long legs above the cut mean "
+        "well separated clusters. Colours and numbers are those of the run's clusters."
     )
     words = HEIGHTS[linkage].format(metric)
     labels = _heads.reported(source)[tree.rows]

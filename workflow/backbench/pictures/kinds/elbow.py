@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from backbench.evaluate import best_k, candidates
-from backbench.evaluate.best_k import ELBOW
 from backbench.evaluate.candidates import Candidate
+from backbench.metrics.catalogue import ELBOW
+from backbench.pictures import _spaces
 from backbench.pictures.source import Source
 from backbench.plots import Picture
 from backbench.sweep.results import ledger
+from backbench.sweep.run import scored
 
 if TYPE_CHECKING:
     from backbench.plots.elbow import Curve
@@ -18,7 +20,7 @@ TITLE = "Elbow"
 CATEGORY = "Clustering"
 SUBJECTS = ("clustering",)
 ORDER = 40
-# The other runs of its sweep give the curve.
+# The curve takes other runs of the sweep.
 ACROSS = True
 HEAD = "clustering"
 
@@ -34,7 +36,7 @@ def lacks(source: Source) -> str | None:
         return f"{members[0].clusterer} finds the number of clusters itself"
     points = len(best_k.mean_curve(members, ELBOW))
     if points < 2:
-        return f"the sweep has {points or 'no'} value of k for {members[0].family}; a curve takes two"
+        return f"the sweep has {points or 'no'} value of k for {members[0].family}; a curve needs two"
     return None
 
 
@@ -44,48 +46,44 @@ def draw(source: Source) -> Picture:
 
     curve = as_curve(family_of(source))
     k = source.row.plan.stages[source.row.run.stages[HEAD]].config.get("k")
-    found = f"there is none: {curve.note}" if curve.knee is None else f"the ring marks it ({curve.note})"
+    knee = f"there is none: {curve.note}" if curve.knee is None else f"the ring marks it ({curve.note})"
     caption = (
         "Within-cluster sum of squares against the number of clusters, mean over seeds with a band from the least to "
-        f"the greatest. The knee is where more clusters stop to pay: {found}. The diamond is this run."
+        f"the greatest. The knee is the point after which more clusters help little: {knee}. The diamond is this run."
     )
     heading = source.heading(f"{TITLE} of {curve.name}")
-    return elbow.draw(heading, {_space(source): [curve]}, k, caption)
+    return elbow.draw(heading, {_spaces.title_of(source.row, HEAD): [curve]}, k, caption)
 
 
 def family_of(source: Source) -> list[Candidate]:
-    """The run's clusterings that differ in k and seed alone, of all runs of its sweep on the same matrix.
+    """Clusterings that differ from the run's only in k and seed, of all runs of its sweep on the same matrix.
 
-    A record is read from the store only where the row has not brought it. Empty where the run's own failed.
+    A record is read from the store only where the row does not have it. Empty where that of the run itself failed.
     """
     row, stages = source.row, source.row.plan.stages
-    own = row.run.stages[HEAD]
-    place = stages[own].parents, stages[own].config["scope"]
-    siblings = {own: row.run}
+    clustering = row.run.stages[HEAD]
+    place = stages[clustering].parents, stages[clustering].config["scope"]
+    siblings = {clustering: row.run}
     for run in row.plan.runs.values():
         member = run.stages.get(HEAD)
         if member and member not in siblings and (stages[member].parents, stages[member].config["scope"]) == place:
             siblings[member] = run
-    read = {member: source.store.read(HEAD, member) for member in siblings if member not in row.records}
-    records = {**row.records, **{member: record for member, record in read.items() if record}}
-    found = candidates.representations(ledger.Row(row.plan, run, records) for run in siblings.values())
-    every = [one for group in found for one in group.candidates]
-    name = next((one.family for one in every if one.member == own), None)
-    return [one for one in every if one.family == name]
+    read = {member: scored.read(HEAD, member, source.store) for member in siblings if member not in row.records}
+    complete = {member: record for member, record in read.items() if record and scored.scored(record)}
+    records = {**row.records, **complete}
+    spaces = candidates.representations(ledger.Row(row.plan, run, records) for run in siblings.values())
+    every = [candidate for group in spaces for candidate in group.candidates]
+    name = next((candidate.family for candidate in every if candidate.member == clustering), None)
+    return [candidate for candidate in every if candidate.family == name]
 
 
 def as_curve(members: Sequence[Candidate]) -> "Curve":
-    """A family as a curve to draw, its knee found on the means over the seeds."""
+    """A family as a curve to draw, with the knee of the means over the seeds."""
     from backbench.plots.elbow import Curve
 
     values: dict[int, list[float]] = {}
-    for one in members:
-        if one.k is not None and not math.isnan(one.value(ELBOW)):
-            values.setdefault(one.k, []).append(one.value(ELBOW))
+    for candidate in members:
+        if candidate.k is not None and not math.isnan(candidate.value(ELBOW)):
+            values.setdefault(candidate.k, []).append(candidate.value(ELBOW))
     choice = best_k.elbow(best_k.mean_curve(members, ELBOW))
     return Curve(members[0].family, values, choice.k, choice.note)
-
-
-def _space(source: Source) -> str:
-    chain = source.row.chain(HEAD)
-    return str(source.row.params["backbone.name"]) + ("" if chain == "none" else f", {chain}")

@@ -13,10 +13,10 @@ ORDER = 12
 
 def lacks(source: Source) -> str | None:
     """Why there are no pies."""
-    found = _heads.unmatched(source)
-    if found is None and source.row.metrics.get("clusters") == 0:
+    reason = _heads.unmatched(source)
+    if reason is None and source.row.metrics.get("clusters") == 0:
         return "all images are noise"
-    return found
+    return reason
 
 
 def draw(source: Source) -> Picture:

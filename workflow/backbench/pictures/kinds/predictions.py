@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from backbench.pictures import _heads, _images
 from backbench.pictures.source import Source
-from backbench.plots import Picture
+from backbench.plots import Data, Picture
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from backbench.plots.grid import Section
+    from backbench.plots.grid import Section, Tile
 
 TITLE = "Single images: truth, prediction and cluster"
 WITHOUT_CLUSTER, WITHOUT_PREDICTION = "Single images: truth and prediction", "Single images: truth and cluster"
@@ -24,7 +24,7 @@ LIMIT = 18
 
 @dataclass(frozen=True)
 class _Judged:
-    """Rows that an answer was given for, that answer (a class, -1: none) and what gave it."""
+    """Rows (m,) with an answer, the answers (m,) (a class, -1: none), and whether a classifier gave them."""
 
     rows: "np.ndarray"
     answers: "np.ndarray"
@@ -33,16 +33,16 @@ class _Judged:
 
 def lacks(source: Source) -> str | None:
     """Why there is nothing to compare with the truth."""
-    if source.names is None:
+    if not source.names:
         return _heads.NO_CLASSES
-    found = _images.missing(source)
-    if found is None and _heads.unclustered(source):
+    reason = _images.missing(source)
+    if reason is None and _heads.unclustered(source):
         return _heads.unclassified(source)
-    return found
+    return reason
 
 
 def draw(source: Source) -> Picture:
-    """Twenty images, of wrong and of right ones half each where there are as many."""
+    """Twenty images, half of them wrong and half right where there are enough."""
     import numpy as np
 
     from backbench.plots import grid
@@ -70,7 +70,7 @@ def _predicted(source: Source) -> _Judged:
 
 
 def _clustered(source: Source) -> _Judged:
-    """Of each cluster its most frequent class; of noise no answer."""
+    """The most frequent class of each cluster; no answer for noise."""
     import numpy as np
 
     from backbench.metrics.labels import OUTSIDE
@@ -84,7 +84,7 @@ def _clustered(source: Source) -> _Judged:
 
 
 def _section(source: Source, judged: _Judged, places: "np.ndarray", count: int) -> Iterator["Section"]:
-    """Strips of those at `places`, which are some of `count`."""
+    """Strips of the images at `places` (m,), which are some of `count`."""
     from backbench.plots.grid import Section, Strip
 
     if not len(places):
@@ -97,7 +97,7 @@ def _section(source: Source, judged: _Judged, places: "np.ndarray", count: int) 
     yield Section(strips, [("", COLUMNS)], title)
 
 
-def _tile(source: Source, judged: _Judged, place: int, right: bool):
+def _tile(source: Source, judged: _Judged, place: int, right: bool) -> "Tile":
     from backbench.plots.grid import Tile
 
     names = _images.class_names(source, LIMIT)
@@ -124,21 +124,22 @@ def _about(source: Source, judged: _Judged) -> str:
     return _heads.tested(source) if judged.predicted else _heads.of_rows(source)
 
 
-def _data(source: Source, judged: _Judged, places: "np.ndarray") -> dict[str, list]:
+def _data(source: Source, judged: _Judged, places: "np.ndarray") -> Data:
+    """Number, truth and answer of the images at `places` (m,)."""
     rows = judged.rows[places]
     answers = [source.names[answer] if answer >= 0 else "" for answer in judged.answers[places]]
-    found = {"image": rows.tolist(), "prediction" if judged.predicted else "cluster_class": answers}
+    columns: Data = {"image": rows.tolist(), "prediction" if judged.predicted else "cluster_class": answers}
     if _heads.missing(source, _heads.CLUSTERING) is None:
-        found["cluster"] = source.labels[rows].tolist()
-    found["right"] = (judged.answers[places] == source.truth[rows]).tolist()
-    return found | _images.columns(source, rows.tolist())
+        columns["cluster"] = source.labels[rows].tolist()
+    columns["right"] = (judged.answers[places] == source.truth[rows]).tolist()
+    return columns | _images.columns(source, rows.tolist())
 
 
 def _caption(judged: _Judged) -> str:
-    drawn = "The wrong ones go round the pairs of classes that are confused most often, the right ones the classes."
+    drawn = "Wrong images take turns among the pairs of classes confused most often, right ones among the classes."
     if judged.predicted:
-        return f"Test images with their true class, the predicted one and the cluster. {drawn}"
+        return f"Test images with their true class, predicted class and cluster. {drawn}"
     return (
-        "Images with their true class and the class that most images of their cluster have; they are right where the "
-        f"two agree, and noise is wrong. {drawn}"
+        "Images with their true class and the majority class of their cluster; they are right where the two agree, and "
+        f"noise is wrong. {drawn}"
     )

@@ -22,35 +22,35 @@ ARRAYS = ("reconstructions", "reconstructed_rows")
 
 def lacks(source: Source) -> str | None:
     """Why there are no reconstructions."""
-    found = _images.untrained(source)
-    if found:
-        return found
+    reason = _images.untrained(source)
+    if reason:
+        return reason
     if not set(ARRAYS) <= set(source.row.records[source.row.stages["features"]].get("arrays", {})):
-        return "older code trained it and kept no reconstructions; launch the sweep again, which trains it anew"
+        return "it was trained by older code that stored no reconstructions; launch the sweep again to train it anew"
     return _images.missing(source)
 
 
 def draw(source: Source) -> Picture:
-    """Images that were not learnt from over their reconstructions, with the error of each."""
+    """Images that were not trained on above their reconstructions, with the error of each."""
     from backbench.plots import grid
 
-    made, rows = (source.array("features", name) for name in ARRAYS)
+    made, rows = (source.stored("features", name) for name in ARRAYS)
     images = source.images[rows]
     errors = squared_errors(images, made)
     starts = range(0, len(rows), COLUMNS)
     sections = [_section(source, *(part[at : at + COLUMNS] for part in (rows, images, made, errors))) for at in starts]
     data = {"image": rows.tolist(), "mean_squared_error": errors.tolist(), **_images.columns(source, rows.tolist())}
     caption = (
-        f"{len(rows)} images that the network did not learn from, spread evenly over the data set, above what it makes "
-        "of their codes. Below each is its mean squared error per pixel, of colours from 0 to 1; the mean is "
+        f"{len(rows)} images that the network was not trained on, spread evenly over the data set, above their "
+        "reconstructions. Below each is its mean squared error per pixel, with colours from 0 to 1; the mean is "
         f"{errors.mean():.4f}."
     )
-    heading = source.heading(TITLE, f"{len(rows)} images that were not learnt from")
+    heading = source.heading(TITLE, f"{len(rows)} images that were not trained on")
     return grid.draw(heading, sections, data, caption, TILE)
 
 
 def squared_errors(images: "np.ndarray", made: "np.ndarray") -> "np.ndarray":
-    """Mean squared difference of the pixels of each image, (m,) float64, colours from 0 to 1."""
+    """Mean squared difference of the pixels of images (m, ...), (m,) float64, colours from 0 to 1."""
     import numpy as np
 
     gaps = (images.astype(np.float64) - made) / 255
@@ -60,11 +60,11 @@ def squared_errors(images: "np.ndarray", made: "np.ndarray") -> "np.ndarray":
 def _section(
     source: Source, rows: "np.ndarray", images: "np.ndarray", made: "np.ndarray", errors: "np.ndarray"
 ) -> "Section":
+    """Images and reconstructions (m, h, w, 1 or 3) of these rows (m,), with errors (m,)."""
     from backbench.plots.grid import Section, Strip, Tile
 
-    names = _images.class_names(source, LIMIT)
-    said = [names[source.truth[row]] if names else f"image {row}" for row in rows]
-    above = [Tile(image, (text,)) for image, text in zip(images, said, strict=True)]
+    texts = _images.captions(source, rows.tolist(), LIMIT)
+    above = [Tile(image, (text,)) for image, text in zip(images, texts, strict=True)]
     below = [Tile(image, (f"{error:.4f}",)) for image, error in zip(made, errors, strict=True)]
     strips = [Strip([above], "images"), Strip([below], "reconstructions", ("mean squared", "error per pixel"))]
     return Section(strips, [("", COLUMNS)])

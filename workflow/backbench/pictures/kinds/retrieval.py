@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from backbench.pictures import _heads, _images
 from backbench.pictures.source import Source
-from backbench.plots import Picture
+from backbench.plots import Data, Picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +29,10 @@ PROTOCOLS = {
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The first neighbours of every query, (queries, at most 10), and which of them are right, where there are classes.
+class _Answers:
+    """The first neighbours of every query, (queries, at most 10), and which are right, where there are classes.
 
-    `typical` and `worst` are the places of the queries that are shown.
+    `typical` (m,) and `worst` (l,) are the places of the queries that are shown.
     """
 
     nearest: "np.ndarray"
@@ -42,129 +42,134 @@ class _Found:
 
     @property
     def precision(self) -> "np.ndarray":
+        """The share of right neighbours of each query, (queries,), where there are classes."""
+        assert self.right is not None
         return self.right.mean(axis=1)
 
 
 def lacks(source: Source) -> str | None:
     """Why there is nothing to show."""
-    found = _images.missing(source) or _heads.missing(source, HEAD)
-    if found:
-        return found
+    reason = _images.missing(source) or _heads.missing(source, HEAD)
+    if reason:
+        return reason
     if not source.info(HEAD).get("queries", 1):
-        return "there are no queries: the test part is empty"
+        return "there are no queries: the test split is empty"
     return None if source.info(HEAD).get("neighbours", 1) else "there are no images to retrieve"
 
 
 def draw(source: Source) -> Picture:
-    """Twelve queries with ten neighbours each; with classes some queries of each class, then the worst."""
+    """Twelve queries with ten neighbours each; with classes, some queries of each class, then the worst."""
     from backbench.plots import grid
 
-    found = _found(source)
-    sections = [*_typical(source, found), *_worst(source, found)]
+    answers = _answers(source)
+    sections = [*_typical(source, answers), *_worst(source, answers)]
     metric, protocol = (source.row.params[f"{HEAD}.{name}"] for name in ("metric", "protocol"))
     heading = source.heading(TITLE, f"{PROTOCOLS.get(protocol, protocol)}, {metric} distance")
-    return grid.draw(heading, sections, _data(source, found), _caption(source, found))
+    return grid.draw(heading, sections, _data(source, answers), _caption(source, answers))
 
 
-def _found(source: Source) -> _Found:
+def _answers(source: Source) -> _Answers:
     import numpy as np
 
     nearest = source.neighbours[:, :NEAREST]
-    if source.truth is None:
+    if not source.names:
         drawn = np.random.default_rng(_images.SEED).permutation(len(nearest))[:COUNT]
-        return _Found(nearest, None, np.sort(drawn), drawn[:0])
+        return _Answers(nearest, None, np.sort(drawn), drawn[:0])
     truth = source.truth[source.queries]
     right = source.truth[nearest] == truth[:, None]
     classes = len(np.unique(truth))
     typical = _images.in_turn(truth, max(classes, 6) if classes <= EACH else FEW)
     worst = _lowest(right.mean(axis=1), truth, typical)
-    return _Found(nearest, right, typical[np.lexsort((typical, truth[typical]))], worst)
+    return _Answers(nearest, right, typical[np.lexsort((typical, truth[typical]))], worst)
 
 
 def _lowest(precision: "np.ndarray", truth: "np.ndarray", taken: "np.ndarray") -> "np.ndarray":
-    """Places of the queries of lowest precision that are not `taken`; of equal ones, as many classes as there are."""
+    """Places (l,) of the queries with the lowest precision (queries,) that are not `taken` (m,).
+
+    Of equal ones, those of as many classes in `truth` (queries,) as there are.
+    """
     import numpy as np
 
     left = np.setdiff1d(np.arange(len(truth)), taken)
-    found = np.empty(0, dtype=np.int64)
+    lowest = np.empty(0, dtype=np.int64)
     for value in np.unique(precision[left]):
         equal = left[precision[left] == value]
-        drawn = _images.in_turn(truth[equal], COUNT - len(taken) - len(found), largest_first=True)
-        found = np.concatenate([found, equal[drawn]])
-    return found
+        drawn = _images.in_turn(truth[equal], COUNT - len(taken) - len(lowest), largest_first=True)
+        lowest = np.concatenate([lowest, equal[drawn]])
+    return lowest
 
 
-def _typical(source: Source, found: _Found) -> Iterator["Section"]:
-    yield _section(source, found, found.typical, f"Queries drawn at random{_of_classes(source, found)}")
+def _typical(source: Source, answers: _Answers) -> Iterator["Section"]:
+    yield _section(source, answers, answers.typical, f"Queries drawn at random{_of_classes(source, answers)}")
 
 
-def _of_classes(source: Source, found: _Found) -> str:
+def _of_classes(source: Source, answers: _Answers) -> str:
     """How the random queries are spread over the classes."""
     import numpy as np
 
-    if found.right is None:
+    if answers.right is None:
         return ""
-    drawn, classes = (len(np.unique(source.truth[rows])) for rows in (source.queries[found.typical], source.queries))
+    drawn, classes = (len(np.unique(source.truth[rows])) for rows in (source.queries[answers.typical], source.queries))
     if drawn < classes:
         return f", one each of {drawn} of {classes} classes"
-    return ", one of each class" if len(found.typical) == classes else ", some of each class"
+    return ", one of each class" if len(answers.typical) == classes else ", some of each class"
 
 
-def _worst(source: Source, found: _Found) -> Iterator["Section"]:
-    if len(found.worst):
-        least = found.precision.min()
-        count = int((found.precision == least).sum())
+def _worst(source: Source, answers: _Answers) -> Iterator["Section"]:
+    if len(answers.worst):
+        least = answers.precision.min()
+        count = int((answers.precision == least).sum())
         all_wrong = "no right neighbour" if least == 0 else f"a precision of {least:.2f}"
-        title = f"The worst queries ({count:,} of {len(found.precision):,} have {all_wrong})"
-        yield _section(source, found, found.worst, title)
+        title = f"The worst queries ({count:,} of {len(answers.precision):,} have {all_wrong})"
+        yield _section(source, answers, answers.worst, title)
 
 
-def _section(source: Source, found: _Found, places: "np.ndarray", title: str) -> "Section":
+def _section(source: Source, answers: _Answers, places: "np.ndarray", title: str) -> "Section":
+    """The queries at `places` (m,) with their neighbours."""
     from backbench.plots.grid import Section
 
-    wide = found.nearest.shape[1]
+    wide = answers.nearest.shape[1]
     groups = [("query", 1), (f"its {wide} nearest, nearest first", wide)]
-    return Section([_strip(source, found, place) for place in places], groups, title)
+    return Section([_strip(source, answers, place) for place in places], groups, title)
 
 
-def _strip(source: Source, found: _Found, place: int) -> "Strip":
+def _strip(source: Source, answers: _Answers, place: int) -> "Strip":
     from backbench.plots.grid import Strip, Tile
 
-    names = _images.class_names(source, LIMIT)
-    query, nearest = source.queries[place], found.nearest[place]
-    said = [(names[source.truth[row]],) if names else (f"image {row}",) for row in (query, *nearest)]
-    marks = [None] * len(nearest) if found.right is None else [bool(right) for right in found.right[place]]
+    query, nearest = source.queries[place], answers.nearest[place]
+    texts = [(text,) for text in _images.captions(source, [query, *nearest], LIMIT)]
+    marks = [None] * len(nearest) if answers.right is None else [bool(right) for right in answers.right[place]]
     images = source.images[nearest]
-    tiles = [Tile(*tile) for tile in zip(images, said[1:], marks, strict=True)]
-    note = () if found.right is None else (f"{found.precision[place]:.2f}", f"precision@{len(nearest)}")
-    return Strip([[Tile(source.images[query], said[0])], tiles], note=note)
+    tiles = [Tile(*tile) for tile in zip(images, texts[1:], marks, strict=True)]
+    note = () if answers.right is None else (f"{answers.precision[place]:.2f}", f"precision@{len(nearest)}")
+    return Strip([[Tile(source.images[query], texts[0])], tiles], note=note)
 
 
-def _data(source: Source, found: _Found) -> dict[str, list]:
-    shown = [("random", place) for place in found.typical] + [("worst", place) for place in found.worst]
-    listed = [(drawn, place, rank) for drawn, place in shown for rank in range(found.nearest.shape[1])]
+def _data(source: Source, answers: _Answers) -> Data:
+    shown = [("random", place) for place in answers.typical] + [("worst", place) for place in answers.worst]
+    listed = [(drawn, place, rank) for drawn, place in shown for rank in range(answers.nearest.shape[1])]
     queries = [int(source.queries[place]) for _, place, _ in listed]
-    data = {
+    data: Data = {
         "query": queries,
         **{f"query_{name}": values for name, values in _images.columns(source, queries).items()},
         "drawn": [drawn for drawn, _, _ in listed],
         "rank": [rank + 1 for _, _, rank in listed],
-        "image": [int(found.nearest[place, rank]) for _, place, rank in listed],
+        "image": [int(answers.nearest[place, rank]) for _, place, rank in listed],
     }
     data |= _images.columns(source, data["image"])
-    if found.right is not None:
-        data["right"] = [bool(found.right[place, rank]) for _, place, rank in listed]
-        data["precision"] = [float(found.precision[place]) for _, place, _ in listed]
+    if answers.right is not None:
+        data["right"] = [bool(answers.right[place, rank]) for _, place, rank in listed]
+        data["precision"] = [float(answers.precision[place]) for _, place, _ in listed]
     return data
 
 
-def _caption(source: Source, found: _Found) -> str:
-    wide = found.nearest.shape[1]
-    parts = [f"Queries at the left, the {wide} images found for each at the right, the nearest first."]
-    if found.right is not None:
+def _caption(source: Source, answers: _Answers) -> str:
+    wide = answers.nearest.shape[1]
+    parts = [f"Queries on the left, the {wide} images retrieved for each on the right, nearest first."]
+    if answers.right is not None:
         parts.append(
-            "A check marks those of the query's class, a cross the others; precision is the share of right ones, "
-            f"{found.precision.mean():.3f} over all {len(found.precision):,} queries."
+            "A check marks those of the query's class, a cross the others; precision is the share of right ones, on "
+            f"average {answers.precision.mean():.3f} over all {len(answers.precision):,} queries."
         )
     if wide < NEAREST:
         parts.append(source.info(HEAD).get("fewer", f"{wide} neighbours of each query are stored."))

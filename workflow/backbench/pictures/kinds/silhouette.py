@@ -12,9 +12,9 @@ ORDER = 20
 
 def lacks(source: Source) -> str | None:
     """Why there are no silhouettes."""
-    found = _heads.missing(source, _heads.CLUSTERING)
-    if found or "silhouettes" in source.row.heads[_heads.CLUSTERING]["arrays"]:
-        return found
+    reason = _heads.missing(source, _heads.CLUSTERING)
+    if reason or "silhouettes" in source.row.heads[_heads.CLUSTERING]["arrays"]:
+        return reason
     reason = source.row.notes.get("silhouette") or source.row.notes.get("silhouette_sampled")
     if reason:
         return f"there is no silhouette: {reason}"
@@ -28,4 +28,4 @@ def draw(source: Source) -> Picture:
     from backbench.plots import silhouette
 
     heading = source.heading(TITLE, _heads.of_rows(source))
-    return silhouette.draw(heading, _heads.reported(source), source.widths)
+    return silhouette.draw(heading, _heads.reported(source), source.stored("clustering", "silhouettes"))

@@ -12,10 +12,10 @@ ORDER = 14
 
 def lacks(source: Source) -> str | None:
     """Why there is nothing to relate."""
-    found = _heads.unclassified(source)
-    if found is None and len(source.names) < 2:
-        return "the dataset has one class; a relation takes two"
-    return found
+    reason = _heads.unclassified(source)
+    if reason is None and len(source.names) < 2:
+        return "the dataset has only one class; two are needed"
+    return reason
 
 
 def draw(source: Source) -> Picture:
@@ -26,6 +26,6 @@ def draw(source: Source) -> Picture:
     from backbench.plots import per_class, size_recall
 
     sizes = np.bincount(source.truth[source.split == TRAIN], minlength=len(source.names))
-    found = per_class.scores(_heads.confusion(source))
+    measures = per_class.scores(_heads.confusion(source))
     heading = source.heading(TITLE, _heads.tested(source))
-    return size_recall.draw(heading, source.names, sizes, found.recall, found.support)
+    return size_recall.draw(heading, source.names, sizes, measures.recall, measures.support)

@@ -25,12 +25,12 @@ def draw(source: Source) -> Picture:
     """The loss on the training and on the validation images after every epoch."""
     from backbench.plots import curves
 
-    found = {NAMES.get(name, name): values for name, values in source.row.curves.items()}
+    losses = {NAMES.get(name, name): values for name, values in source.row.curves.items()}
     best = source.info("features")["training"].get("best_epoch")
-    judged = (VALIDATION, best) if best and VALIDATION in found else None
-    unit = UNITS.get(source.row.params.get("backbone.loss"), "loss")
+    judged = (VALIDATION, best) if best and VALIDATION in losses else None
+    unit = UNITS.get(str(source.row.params.get("backbone.loss")), "loss")
     heading = source.heading(TITLE)
-    return curves.draw(heading, found, unit, _caption(source, judged, found), judged, _stopped(source))
+    return curves.draw(heading, losses, unit, _caption(source, judged, losses), judged, _stopped(source))
 
 
 def _stopped(source: Source) -> str:
@@ -38,13 +38,14 @@ def _stopped(source: Source) -> str:
     done, params = source.info("features")["training"].get("epochs", 0), source.row.params
     most, patience = params.get("backbone.epochs"), params.get("backbone.patience")
     if most is None or done >= most:
-        return f"ended after all {done} epochs" if done != 1 else "ended after its one epoch"
-    return f"stopped early, after epoch {done} of at most {most}: {patience} epochs brought nothing better"
+        return f"ended after all {done} epochs" if done != 1 else "ended after its only epoch"
+    return f"stopped early, after epoch {done} of at most {most}: no improvement for {patience} epochs"
 
 
-def _caption(source: Source, judged: tuple[str, int] | None, found: dict[str, list[float]]) -> str:
+def _caption(source: Source, judged: tuple[str, int] | None, losses: dict[str, list[float]]) -> str:
     words = f"Loss after each epoch; the training {_stopped(source)}."
     if judged:
         name, epoch = judged
-        words += f" The ring is the best epoch, {epoch} ({found[name][epoch - 1]:.4g}); its weights made the features."
+        loss = losses[name][epoch - 1]
+        words += f" The ring marks the best epoch, {epoch} ({loss:.4g}); the features are from its weights."
     return words

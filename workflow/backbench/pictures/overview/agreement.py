@@ -1,4 +1,4 @@
-"""Whether the silhouette finds the clusterings that agree with the classes."""
+"""Whether the silhouette picks the clusterings that agree with the classes."""
 
 import math
 from typing import TYPE_CHECKING
@@ -25,58 +25,75 @@ NOISY = 0.005
 
 def lacks(sweep: Sweep) -> str | None:
     """Why there is nothing to compare."""
-    found = _spaces.clustered(sweep.rows)
-    if not found:
+    spaces = _spaces.clustered(sweep.rows)
+    if not spaces:
         return "no clustering is done"
-    if not _spaces.labelled(found):
+    if not _spaces.labelled(spaces):
         return "the data set has no classes to compare with"
-    most = max(len(_both(own)) for own in found)
-    return None if most >= LEAST else f"{most} clusterings with both metrics in a feature space; it takes {LEAST}"
+    most = max(len(_both(space)) for space in spaces)
+    return (
+        None
+        if most >= LEAST
+        else f"at most {most} clusterings of a feature space have both metrics; {LEAST} are needed"
+    )
 
 
 def draw(sweep: Sweep) -> Picture:
     """A panel for each feature space."""
     from backbench.plots import scatter
 
-    found = [own for own in _spaces.clustered(sweep.rows) if len(_both(own)) >= LEAST]
-    shown, left_out = _spaces.few(found, SPACES)
+    spaces = [space for space in _spaces.clustered(sweep.rows) if len(_both(space)) >= LEAST]
+    shown, left_out = _spaces.few(spaces, SPACES)
     caption = (
         "Each point is a clustering. Where the silhouette picks well, points rise to the right and the dashed ring "
-        "(best silhouette) lies on the full one (best NMI); a weak or negative rank correlation warns against picking "
-        "by silhouette alone. Silhouettes compare within a panel only."
+        "(best silhouette) coincides with the full one (best NMI); a weak or negative rank correlation warns against "
+        "picking by silhouette alone. Silhouettes are comparable only within a panel."
     )
-    agreements = agreement.agreements(_spaces.clustered(sweep.rows))
-    every = (one for one in agreements if (one.internal, one.external) == (INTERNAL, EXTERNAL))
-    known = {(one.matrix, one.space): one.spearman for one in every}
-    dearest = next((one for one in agreement.disagreements(agreements, EXTERNAL) if one.internal == INTERNAL), None)
+    relations = agreement.agreements(_spaces.clustered(sweep.rows))
+    every = (relation for relation in relations if (relation.internal, relation.external) == (INTERNAL, EXTERNAL))
+    known = {(relation.matrix, relation.space): relation.spearman for relation in every}
+    dearest = next(
+        (relation for relation in agreement.disagreements(relations, EXTERNAL) if relation.internal == INTERNAL), None
+    )
     caption += f" {dearest.text}" if dearest else ""
     caption += left_out + _spaces.estimated(shown)
     return scatter.draw(
         sweep.heading(TITLE),
-        [_panel(own, known[own.matrix, own.title]) for own in shown],
+        [_panel(space, known[space.matrix, space.title]) for space in shown],
         (INTERNAL, EXTERNAL),
         caption,
     )
 
 
-def _panel(own: Representation, spearman: float) -> "Panel":
+def _panel(space: Representation, spearman: float) -> "Panel":
     from backbench.plots.scatter import Panel, Point
 
-    both = _both(own)
+    both = _both(space)
     points = [
-        Point(_name(one), one.clusterer, f"{one.clusters:g}", one.value(INTERNAL), one.value(EXTERNAL)) for one in both
+        Point(
+            _name(candidate),
+            candidate.clusterer,
+            f"{candidate.clusters:g}",
+            candidate.value(INTERNAL),
+            candidate.value(EXTERNAL),
+        )
+        for candidate in both
     ]
-    said = "no rank correlation: one metric never changes" if math.isnan(spearman) else f"Spearman {spearman:+.2f}"
-    left = len(own.candidates) - len(both)
-    said += f", {len(both)} clusterings" + (f" ({left} without a silhouette)" if left else "")
-    return Panel(own.title, said, points)
+    text = "no rank correlation: one metric never changes" if math.isnan(spearman) else f"Spearman {spearman:+.2f}"
+    left = len(space.candidates) - len(both)
+    text += f", {len(both)} clusterings" + (f" ({left} without a silhouette)" if left else "")
+    return Panel(space.title, text, points)
 
 
-def _name(one: Candidate) -> str:
+def _name(candidate: Candidate) -> str:
     """A clustering with its share of noise, which the silhouette does not see."""
-    return f"{one.label}, {100 * one.noise:.0f} % noise" if one.noise >= NOISY else one.label
+    return f"{candidate.label}, {100 * candidate.noise:.0f} % noise" if candidate.noise >= NOISY else candidate.label
 
 
-def _both(own: Representation) -> list[Candidate]:
-    """Clusterings that have both metrics."""
-    return [one for one in own.candidates if not math.isnan(one.value(INTERNAL) + one.value(EXTERNAL))]
+def _both(space: Representation) -> list[Candidate]:
+    """The clusterings that have both metrics."""
+    return [
+        candidate
+        for candidate in space.candidates
+        if not math.isnan(candidate.value(INTERNAL) + candidate.value(EXTERNAL))
+    ]

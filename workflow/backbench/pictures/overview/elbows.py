@@ -1,8 +1,8 @@
 """Elbows of a sweep: the within-cluster sum of squares of each clusterer against k, by feature space."""
 
 from backbench.evaluate import best_k
-from backbench.evaluate.best_k import ELBOW
 from backbench.evaluate.candidates import Candidate, Representation
+from backbench.metrics.catalogue import ELBOW
 from backbench.pictures import _spaces
 from backbench.pictures.kinds.elbow import as_curve
 from backbench.pictures.source import Sweep
@@ -16,37 +16,38 @@ SPACES, FAMILIES = 6, 6
 
 def lacks(sweep: Sweep) -> str | None:
     """Why there are no curves."""
-    found = _spaces.clustered(sweep.rows)
-    if not found:
+    spaces = _spaces.clustered(sweep.rows)
+    if not spaces:
         return "no clustering is done"
-    return None if any(map(_families, found)) else "no clusterer was tried with two values of k or more"
+    return None if any(map(_families, spaces)) else "no clusterer was tried with two values of k or more"
 
 
 def draw(sweep: Sweep) -> Picture:
     """A panel for each feature space, a line for each clusterer."""
     from backbench.plots import elbow
 
-    shown, left_out = _spaces.few([found for found in _spaces.clustered(sweep.rows) if _families(found)], SPACES)
+    shown, left_out = _spaces.few([space for space in _spaces.clustered(sweep.rows) if _families(space)], SPACES)
     panels = {}
     dropped = False
-    for found in shown:
-        families = _families(found)
+    for space in shown:
+        families = _families(space)
         kept = sorted(families, key=lambda name: (_lowest(families[name]), name))[:FAMILIES]
         dropped |= len(families) > len(kept)
-        panels[found.title] = [as_curve(families[name]) for name in sorted(kept)]
+        panels[space.title] = [as_curve(families[name]) for name in sorted(kept)]
     more = f" In each, the {FAMILIES} clusterers with the smallest sums are shown." if dropped else ""
     caption = (
         "Within-cluster sum of squares against k in each feature space (mean over seeds, band from the least to the "
-        "greatest); rings mark the knees, where more clusters stop to pay. Lines compare within a panel, never across."
+        "greatest); rings mark the knees, after which more clusters help little. Lines are comparable only within a "
+        "panel."
     )
     return elbow.draw(sweep.heading(TITLE), panels, caption=caption + left_out + more)
 
 
-def _families(found: Representation) -> dict[str, list[Candidate]]:
-    """Clusterings that differ in k and seed alone, by the name of their family, where there are two k or more."""
+def _families(space: Representation) -> dict[str, list[Candidate]]:
+    """Clusterings that differ only in k and seed, by the name of their family, where there are two k or more."""
     groups: dict[str, list[Candidate]] = {}
-    for one in found.candidates:
-        groups.setdefault(one.family, []).append(one)
+    for candidate in space.candidates:
+        groups.setdefault(candidate.family, []).append(candidate)
     return {name: members for name, members in groups.items() if len(best_k.mean_curve(members, ELBOW)) > 1}
 
 

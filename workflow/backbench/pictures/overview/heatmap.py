@@ -11,7 +11,7 @@ from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
 from backbench.schema import ConfigError
-from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.grid import HEADS
 from backbench.sweep.results import tables
 from backbench.sweep.results.ledger import Row
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TITLE = "Heat map"
 CATEGORY = "Sweep"
 ORDER = 15
-# The axis that joins backbone and chain, and the words for a parameter that a run does not have.
+# The axis that combines backbone and chain, and the sign for a parameter that a run does not have.
 SPACE, ABSENT = "space", "-"
 SPACES = 4
 ACCURACY, NMI = catalogue.main("classification"), catalogue.main("clustering")
@@ -30,7 +30,7 @@ PLUGIN = {"classification": "classifier.name", "clustering": "clusterer.name", "
 
 
 def lacks(sweep: Sweep) -> str | None:
-    """Why there is no heat map without being asked for one."""
+    """Why there is no heat map by default."""
     if any(_of(sweep.rows, metric) for metric in (ACCURACY, NMI, *SILHOUETTES)):
         return None
     return "no classifier and no clustering is done"
@@ -44,43 +44,45 @@ def draw(sweep: Sweep, metric: str | None = None, x: str | None = None, y: str |
     Raises
     ------
     ConfigError
-        For a metric or an axis that there is not, or values of different feature spaces in one map.
+        For an unknown metric or axis, or for values of different feature spaces in one map.
     """
     from backbench.plots import heatmap
 
     if metric is None and (x or y):
         raise ConfigError(f"received the axes x={x}, y={y} without a metric; name one, such as {ACCURACY}.")
-    found, left_out = _asked(sweep, metric, x, y) if metric else _usual(sweep)
-    about = f"{catalogue.metric(metric).words} over {found[0].x} and {found[0].y}" if metric else ""
-    caption = _caption(found, leaderboard_specs.chooser(sweep.rows))
-    return heatmap.tables(sweep.heading(TITLE, about), found, caption + left_out)
+    maps, left_out = _asked(sweep, metric, x, y) if metric else _usual(sweep)
+    about = f"{catalogue.metric(metric).words} over {maps[0].x} and {maps[0].y}" if metric else ""
+    caption = _caption(maps, leaderboard_specs.chooser(sweep.rows))
+    return heatmap.tables(sweep.heading(TITLE, about), maps, caption + left_out)
 
 
 def _usual(sweep: Sweep) -> tuple[list["Table"], str]:
     """Test accuracy over space and classifier, and of the best space NMI over clusterer and k."""
-    found = []
+    shown = []
     if rows := _of(sweep.rows, ACCURACY):
-        found.append(_table(rows, "classification", ACCURACY, PLUGIN["classification"], SPACE, "Best classifiers"))
+        shown.append(_table(rows, "classification", ACCURACY, PLUGIN["classification"], SPACE, "Best classifiers"))
     name = PLUGIN["clustering"]
     if rows := _of(sweep.rows, NMI):
         titles = _spaces.titles(rows, "clustering")
         best = _spaces.matrix(max(rows, key=lambda row: row.metrics[NMI]), "clustering")
-        own = [row for row in rows if _spaces.matrix(row, "clustering") == best]
-        found.append(_table(own, "clustering", NMI, "k", name, f"Clusterings of {titles[best]}, the space of best NMI"))
-        return found, ""
+        group = [row for row in rows if _spaces.matrix(row, "clustering") == best]
+        shown.append(
+            _table(group, "clustering", NMI, "k", name, f"Clusterings of {titles[best]}, the space of best NMI")
+        )
+        return shown, ""
     for metric in SILHOUETTES:
         if rows := _of(sweep.rows, metric):
             maps, left_out = _by_space(rows, "clustering", metric, "k", name)
-            return found + maps, left_out
-    return found, ""
+            return shown + maps, left_out
+    return shown, ""
 
 
 def _asked(sweep: Sweep, metric: str, x: str | None, y: str | None) -> tuple[list["Table"], str]:
     rows = _of(sweep.rows, metric)
     if not rows:
-        known = {name: None for row in sweep.rows for name in row.metrics}
-        raise schema.refuse("metric", metric, sorted(known))
+        raise schema.refuse("metric", metric, sorted({name for row in sweep.rows for name in row.metrics}))
     head = _head(rows[0], metric)
+    assert head is not None  # the rows are those that have the metric
     x, y = x or ("k" if head == "clustering" else PLUGIN[head]), y or (PLUGIN[head] if head == "clustering" else SPACE)
     known = sorted({SPACE, *(key for row in rows for key in _params(row, head))})
     for option, axis in (("x", x), ("y", y)):
@@ -91,23 +93,24 @@ def _asked(sweep: Sweep, metric: str, x: str | None, y: str | None) -> tuple[lis
     spatial = [axis for axis in (x, y) if axis == SPACE or axis.startswith("backbone.") or axis.endswith("chain")]
     if spatial and len(_spaces.titles(rows, head)) > 1:
         raise ConfigError(
-            f"received the axis {spatial[0]} for {metric}, whose values in different feature spaces do not compare; "
-            f"take axes within a space, such as k and {PLUGIN[head]}, or a metric that compares, such as {NMI}."
+            f"received the axis {spatial[0]} for {metric}, whose values in different feature spaces are not "
+            f"comparable; take axes within a space, such as k and {PLUGIN[head]}, or a metric that is comparable, such "
+            f"as {NMI}."
         )
     return _by_space(rows, head, metric, x, y)
 
 
 def _by_space(rows: Sequence[Row], head: str, metric: str, x: str, y: str) -> tuple[list["Table"], str]:
-    """A map for each feature space, as many as there is room for."""
+    """A map for each of the feature spaces that there is room for."""
     titles = _spaces.titles(rows, head)
-    shown = sorted(titles, key=lambda own: (titles[own], own))[:SPACES]
-    more = f" {SPACES} of {len(titles)} feature spaces are shown, the first by name." if len(titles) > SPACES else ""
-    groups = {own: [row for row in rows if _spaces.matrix(row, head) == own] for own in shown}
-    return [_table(group, head, metric, x, y, titles[own]) for own, group in groups.items()], more
+    shown = sorted(titles, key=lambda space: (titles[space], space))[:SPACES]
+    more = _spaces.first_by_name(len(shown), len(titles))
+    groups = {space: [row for row in rows if _spaces.matrix(row, head) == space] for space in shown}
+    return [_table(group, head, metric, x, y, titles[space]) for space, group in groups.items()], more
 
 
 def _table(rows: Sequence[Row], head: str, metric: str, x: str, y: str, title: str = "") -> "Table":
-    """Means over seeds, of which each cell has the best."""
+    """Means over seeds; each cell has the best of its own."""
     import numpy as np
 
     from backbench.plots.heatmap import Table
@@ -115,10 +118,8 @@ def _table(rows: Sequence[Row], head: str, metric: str, x: str, y: str, title: s
     titles = _spaces.titles(rows, head)
     cells: dict[tuple[Any, Any], dict[str, list[Row]]] = {}
     for row in rows:
-        place = tuple(
-            titles[_spaces.matrix(row, head)] if axis == SPACE else _params(row, head).get(axis, ABSENT)
-            for axis in (y, x)
-        )
+        values_of = {SPACE: titles[_spaces.matrix(row, head)], **_params(row, head)}
+        place = values_of.get(y, ABSENT), values_of.get(x, ABSENT)
         cells.setdefault(place, {}).setdefault(_seedless(row, head), []).append(row)
     down, across = (_ordered({place[at] for place in cells}) for at in (0, 1))
     values = np.full((len(down), len(across)), np.nan)
@@ -129,8 +130,10 @@ def _table(rows: Sequence[Row], head: str, metric: str, x: str, y: str, title: s
 
 
 def _best(groups: Sequence[Sequence[Row]], metric: str) -> float:
-    """Mean over the seeds of the group that is chosen: on validation where the metric is of the test split and there
-    is a validation split. A metric without a direction has no best group: the mean over all of them stands for it."""
+    """Mean over the seeds of the best group, chosen on validation where the metric is of the test split if possible.
+
+    A metric without a direction has no best group: the mean over all of them stands for it.
+    """
     if not catalogue.metric(metric).direction:
         means = [mean for group in groups if not math.isnan(mean := _mean(group, metric))]
         return math.fsum(sorted(means)) / len(means) if means else math.nan
@@ -151,7 +154,7 @@ def _mean(rows: Sequence[Row], metric: str) -> float:
 
 
 def _seedless(row: Row, head: str) -> str:
-    """What results that differ in their seed alone have in common."""
+    """What results that differ only in their seed have in common."""
     stage = row.plan.stages[row.run.stages[head]]
     config = {key: value for key, value in stage.config.items() if key != "seed"}
     return hashing.digest([config, {role: list(ref) for role, ref in stage.parents.items()}])
@@ -159,7 +162,7 @@ def _seedless(row: Row, head: str) -> str:
 
 def _of(rows: Sequence[Row], metric: str) -> list[Row]:
     """Distinct results that have a metric."""
-    head = next((found for row in rows if (found := _head(row, metric))), None)
+    head = next((task for row in rows if (task := _head(row, metric))), None)
     if head is None:
         return []
     return [row for row in tables.distinct(rows, head) if not math.isnan(row.metrics.get(metric, math.nan))]
@@ -170,15 +173,15 @@ def _head(row: Row, metric: str) -> str | None:
 
 
 def _params(row: Row, head: str) -> dict[str, Any]:
-    """The parameters that a head's result depends on: runs that share it differ in the others."""
-    own = ("dataset.", "backbone.", f"{head}.", PLUGIN[head].split(".")[0] + ".")
+    """The parameters that the result of a task depends on: runs that share it differ in the others."""
+    prefixes = ("dataset.", "backbone.", f"{head}.", PLUGIN[head].split(".")[0] + ".")
     config = row.plan.stages[row.run.stages[head]].config
     axes = {key: config[key] for key in ("k", "seed") if key in config}
-    return {key: value for key, value in row.params.items() if key.startswith(own)} | axes
+    return {key: value for key, value in row.params.items() if key.startswith(prefixes)} | axes
 
 
 def _ordered(values: set[Any]) -> list[Any]:
-    """Numbers by size, then words by name, and last what has no value."""
+    """Numbers by size, then words by name, and last the sign for no value."""
     number = (int, float)
     return sorted(values, key=lambda value: (value == ABSENT, not isinstance(value, number), _key(value)))
 
@@ -188,22 +191,22 @@ def _key(value: Any) -> Any:
 
 
 def _of_test(metric: str) -> bool:
-    """Whether a metric is of the test part: what chooses the best of several results is another one then."""
+    """Whether a metric is of the test split: then another one chooses the best of several results."""
     return catalogue.metric(metric).images == catalogue.TEST
 
 
-def _caption(found: Sequence["Table"], chooser: str) -> str:
-    absent = any(ABSENT in (*table.rows, *table.columns) for table in found)
-    if not any(catalogue.metric(table.metric).direction for table in found):
-        note = f" {ABSENT} stands for results that have no such parameter." if absent else ""
-        return f"Each cell is the mean of the results that share its row and column, seeds averaged first.{note}"
-    text = "Each cell is the best of the results that share its row and column, seeds averaged first"
-    of_test = any(_of_test(table.metric) for table in found)
+def _caption(maps: Sequence["Table"], chooser: str) -> str:
+    absent = any(ABSENT in (*table.rows, *table.columns) for table in maps)
+    if not any(catalogue.metric(table.metric).direction for table in maps):
+        note = f" {ABSENT} means that results have no such parameter." if absent else ""
+        return f"Each cell is the mean of the results that share its row and column, after averaging over seeds.{note}"
+    text = "Each cell is the best of the results that share its row and column, after averaging over seeds"
+    of_test = any(_of_test(table.metric) for table in maps)
     if not of_test:
         text += "."
     elif _of_test(chooser):
-        text += f"; without a validation part it is the best by {catalogue.metric(chooser).words}, which flatters it."
+        text += f"; without a validation split it is the best by {catalogue.metric(chooser).words}, which flatters it."
     else:
         text += f"; the best by {catalogue.metric(chooser).words}, not by what is shown."
-    said = f"; {ABSENT} stands for results that have no such parameter" if absent else ""
-    return f"{text} The frame marks the best cell{said}."
+    note = f"; {ABSENT} means that results have no such parameter" if absent else ""
+    return f"{text} The frame marks the best cell{note}."

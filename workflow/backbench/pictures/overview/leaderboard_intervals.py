@@ -1,4 +1,4 @@
-"""The best of each leaderboard with intervals, and who cannot be told from whom."""
+"""The best of each leaderboard with intervals, and which of them are not distinguishable."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,18 @@ from backbench.evaluate.configurations import is_seed
 from backbench.evaluate.leaderboard_specs import VARYING
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
-from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.grid import HEADS
 
 if TYPE_CHECKING:
     from backbench.evaluate.leaderboards import Entry, Leaderboard
+    from backbench.plots import intervals
     from backbench.plots.intervals import Listing
 
 TITLE = "Leaderboards with 95 % intervals"
 CATEGORY = "Sweep"
 ORDER = 10
 BEST = 12
-# Boards that a picture has room for.
+# The most leaderboards in a picture.
 BOARDS = 6
 
 
@@ -33,19 +34,19 @@ def draw(sweep: Sweep) -> Picture:
     from backbench.evaluate import leaderboards
     from backbench.plots import intervals
 
-    found = [table for table in leaderboards.leaderboards(sweep.rows, sweep.store) if table.entries]
-    shown = found[:BOARDS]
+    tables = [table for table in leaderboards.leaderboards(sweep.rows, sweep.store) if table.entries]
+    shown = tables[:BOARDS]
     parts = [
-        f"The best {BEST} of each leaderboard. Those that cannot be told apart share a rank (=) and a shade. "
-        "Overlapping lines do not decide: ranks come from paired differences on the same images.",
+        f"The best {BEST} of each leaderboard. Entries that are not distinguishable share a rank (=) and a shade. "
+        "Overlapping lines do not decide that: ranks come from paired differences on the same images.",
         *dict.fromkeys(table.note for table in shown if table.note),
-        f"{BOARDS} of {len(found)} leaderboards are shown, the first." if len(found) > BOARDS else "",
+        f"Shown are the first {BOARDS} of {len(tables)} leaderboards." if len(tables) > BOARDS else "",
     ]
     return intervals.draw(sweep.heading(TITLE), list(map(listing_of, shown)), " ".join(filter(None, parts)))
 
 
 def listing_of(table: "Leaderboard") -> "Listing":
-    """The best entries of a table under names that tell them apart from all others."""
+    """The best entries of a table under names that distinguish them from all others."""
     from backbench.plots.intervals import Listing
 
     names = names_of(table.entries, table.spec.params, VARYING[table.spec.head])
@@ -54,25 +55,26 @@ def listing_of(table: "Leaderboard") -> "Listing":
     return Listing(title, table.spec.rank, [_entry(entry, name, table.spec.rank) for entry, name in best])
 
 
-def _entry(entry: "Entry", name: str, metric: str):
+def _entry(entry: "Entry", name: str, metric: str) -> "intervals.Entry":
     from backbench.plots import intervals
 
-    own = entry.values[metric]
-    known = own.over is not None and own.low is not None and own.high is not None
-    ends = (own.low, own.high) if known else (math.nan, math.nan)
-    return intervals.Entry(name, own.mean, *ends, own.over or "", own.n, entry.rank, entry.tied)
+    value = entry.values[metric]
+    low, high = value.low, value.high
+    if value.over is None or low is None or high is None:
+        low, high = math.nan, math.nan
+    return intervals.Entry(name, value.mean, low, high, value.over or "", value.n, entry.rank, entry.tied)
 
 
 def names_of(entries: Sequence["Entry"], columns: Sequence[str], prefixes: tuple[str, ...]) -> list[str]:
-    """What a board's columns say of each entry, and the options that tell namesakes apart."""
+    """What the columns of a leaderboard say of each entry, and the options that distinguish namesakes."""
     plugins = [column for column in columns if column != "k"]
-    said = [" ".join(_words(entry.params, columns)) for entry in entries]
+    labels = [" ".join(_words(entry.params, columns)) for entry in entries]
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         groups.setdefault(" ".join(_words(entry.params, plugins)), []).append(entry.params)
     varying = {name: _varying(group, columns, prefixes) for name, group in groups.items()}
     names = []
-    for entry, name in zip(entries, said, strict=True):
+    for entry, name in zip(entries, labels, strict=True):
         keys = varying[" ".join(_words(entry.params, plugins))]
         names.append(
             " ".join([name, *(f"{key.split('.', 1)[1]}={entry.params[key]}" for key in keys if key in entry.params)])
@@ -87,12 +89,12 @@ def _varying(group: Sequence[Mapping[str, Any]], columns: Sequence[str], prefixe
 
 
 def _words(params: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
-    """``pixels``, ``pca50``, ``kmeans``, ``k=10``: a plugin and a chain say themselves, other parameters by name."""
-    found = []
+    """``pixels``, ``pca50``, ``kmeans``, ``k=10``: plugins and chains as they are, other parameters by name."""
+    words = []
     for column in columns:
         value = params.get(column)
         if value in (None, "none"):
             continue
         plain = column.endswith((".name", "chain", ".metric"))
-        found.append(str(value) if plain else f"{column.split('.')[-1]}={value}")
-    return found
+        words.append(str(value) if plain else f"{column.split('.')[-1]}={value}")
+    return words

@@ -1,4 +1,4 @@
-"""How good each representation is against how quickly it is extracted."""
+"""The quality of each representation against the speed of its extraction."""
 
 import math
 from collections.abc import Mapping
@@ -17,19 +17,18 @@ CATEGORY = "Sweep"
 ORDER = 25
 # Representations without a speed that the caption names.
 UNTIMED = 6
-# Head -> the metric that is shown.
+# Task -> the metric that is shown.
 SCORES = {head: catalogue.main(head) for head in ("classification", "clustering")}
 
 
 def lacks(sweep: Sweep) -> str | None:
     """Why there are no points."""
-    head, best = _best(sweep)
-    if head is None:
+    chosen = _best(sweep)
+    if chosen is None:
         return "no classifier is done, and no clustering was compared with classes"
-    timed = [row for row in best.values() if _speed(row)]
+    timed = [row for row in chosen[1].values() if _speed(row)]
     if len(timed) < 2:
-        said = f"{len(best)} representations, {len(timed)} of which with a recorded extraction speed"
-        return f"{said}; a comparison takes two"
+        return f"{len(timed)} of {len(chosen[1])} representations have a recorded extraction speed; two are needed"
     return None
 
 
@@ -37,15 +36,17 @@ def draw(sweep: Sweep) -> Picture:
     """A point for each backbone and chain."""
     from backbench.plots import pareto
 
-    head, best = _best(sweep)
+    chosen = _best(sweep)
+    assert chosen is not None  # else `lacks` has a reason
+    head, best = chosen
     metric, chooser = SCORES[head], _chooser(sweep, head)
     names = _spaces.titles(best.values(), head)
-    timed = {own: row for own, row in best.items() if _speed(row)}
     points = [
-        pareto.Point(names[own], _speed(row), row.metrics[metric], _device(row), _detail(row, head))
-        for own, row in timed.items()
+        pareto.Point(names[space], speed, row.metrics[metric], _device(row), _detail(row, head))
+        for space, row in best.items()
+        if (speed := _speed(row))
     ]
-    untimed = [names[own] for own in best if own not in timed]
+    untimed = [names[space] for space, row in best.items() if not _speed(row)]
     devices = sorted({point.device for point in points})
     about = f"extracted on {devices[0]}" if len(devices) == 1 else f"extracted on {len(devices)} devices"
     return pareto.draw(sweep.heading(TITLE, about), points, metric, _caption(head, chooser, devices, untimed))
@@ -54,35 +55,35 @@ def draw(sweep: Sweep) -> Picture:
 def _caption(head: str, chooser: str, devices: list[str], untimed: list[str]) -> str:
     by = catalogue.metric(chooser)
     what = "classifier" if head == "classification" else "clustering"
-    flatters = "; there is no validation part, and that flatters it" if by.images == catalogue.TEST else ""
+    flatters = ", since there is no validation split, which flatters it" if by.images == catalogue.TEST else ""
     text = (
         f"Each point is a backbone with a chain and its best {what} (chosen by {by.words}{flatters}). "
-        "No other point is both quicker and better than one on the line; speed is that of the backbone alone, the "
-        f"chain and the {what} are not in it."
+        "No other point is both faster and better than one on the line. Speed is that of the backbone alone, without "
+        f"the chain and the {what}."
     )
     if len(devices) > 1:
-        text += " Speeds on different devices are not comparable: each has a line of its own, and none joins them."
+        text += " Speeds on different devices are not comparable, so each device has its own line."
     if untimed:
         more = f" and {len(untimed) - UNTIMED} more" if len(untimed) > UNTIMED else ""
-        text += f" Without a recorded speed, and not shown: {', '.join(untimed[:UNTIMED])}{more}."
+        text += f" Not shown for lack of a recorded speed: {', '.join(untimed[:UNTIMED])}{more}."
     return text
 
 
-def _best(sweep: Sweep) -> tuple[str | None, Mapping[str, Row]]:
-    """The head that is shown, and the best row of each matrix that it worked on."""
+def _best(sweep: Sweep) -> tuple[str, Mapping[str, Row]] | None:
+    """The task that is shown, and the best row of each matrix that it worked on."""
     for head, metric in SCORES.items():
-        found: dict[str, Row] = {}
+        best: dict[str, Row] = {}
         chooser = _chooser(sweep, head)
         for row in tables.distinct(sweep.rows, head):
             if math.isnan(row.metrics.get(metric, math.nan)):
                 continue
-            own = _spaces.matrix(row, head)
-            if own not in found or _merit(row, chooser) > _merit(found[own], chooser):
-                found[own] = row
-        if found:
-            ordered = sorted(found.items(), key=lambda item: (item[1].params["backbone.name"], item[1].chain(head)))
+            space = _spaces.matrix(row, head)
+            if space not in best or _merit(row, chooser) > _merit(best[space], chooser):
+                best[space] = row
+        if best:
+            ordered = sorted(best.items(), key=lambda item: (item[1].params["backbone.name"], item[1].chain(head)))
             return head, dict(ordered)
-    return None, {}
+    return None
 
 
 def _chooser(sweep: Sweep, head: str) -> str:

@@ -5,10 +5,10 @@ from typing import Any
 
 from backbench import hashing
 from backbench.schema import ConfigError
+from backbench.sweep.grid import Grid, Run
 from backbench.sweep.plan import cached_inputs, candidates, frozen, options
 from backbench.sweep.plan.candidates import Candidate
 from backbench.sweep.plan.factory import Fingerprint, Making
-from backbench.sweep.plan.grid import Grid, Run
 from backbench.sweep.plan.heads import Heads
 from backbench.sweep.plan.representations import Sources
 from backbench.sweep.plan.shortage import TooSmall

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backbench import plugins
-from backbench.sweep.plan.grid import Grid, Stage, stage_hash
+from backbench.sweep.grid import Grid, Stage, stage_hash
 
 # Operations of an exact search (n^2 (d + SORTING)) that are worth a job and a place in the store.
 WORTH = 4e11
 SORTING = 100
 SMALLEST_DEPTH = 16
 MODULE = "backbench.stages.neighbours"
+
+Digest = Callable[[tuple[str, ...], list[Stage]], str]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class _Demand:
     count: int
 
 
-def attach(grid: Grid, digest: Callable[[tuple[str, ...], list[Stage]], str]) -> None:
+def attach(grid: Grid, digest: Digest) -> None:
     """Add the neighbour graphs that are worth it to `grid`, and let the stages that search read them.
 
     Parameters
@@ -30,7 +32,7 @@ def attach(grid: Grid, digest: Callable[[tuple[str, ...], list[Stage]], str]) ->
     digest
         Code digest of a stage from its modules and its parents.
     """
-    demands = {key: found for key, stage in grid.stages.items() if (found := _demand(stage)) and _worth(grid, stage)}
+    demands = {key: demand for key, stage in grid.stages.items() if (demand := _demand(stage)) and _worth(grid, stage)}
     deepest: dict[tuple[tuple[str, str], str], int] = {}
     for key, demand in demands.items():
         place = (grid.stages[key].parents["matrix"], demand.metric)
@@ -48,23 +50,21 @@ def _demand(stage: Stage) -> _Demand | None:
 
 def _clusterer(stage: Stage) -> Iterator[_Demand]:
     """Only where all rows are clustered together."""
-    found = _asked("clusterer", stage.config["clusterer"], stage.about["n"]) if stage.config["scope"] == "all" else None
-    if found:
-        yield _Demand(*found)
+    if stage.config["scope"] == "all":
+        yield from _asked("clusterer", stage.config["clusterer"], stage.about["n"])
 
 
 def _classifier(stage: Stage) -> Iterator[_Demand]:
-    """Training rows near a query are found among its neighbours of all parts, if these are enough."""
-    found = _asked("classifier", stage.config["classifier"], stage.about["n"])
-    if found:
-        yield _Demand(found[0], _of_one_part(found[1]))
+    """Training rows near a query are found among its neighbours of all splits, if these are enough."""
+    for demand in _asked("classifier", stage.config["classifier"], stage.about["n"]):
+        yield replace(demand, count=_within_a_split(demand.count))
 
 
 def _retrieval(stage: Stage) -> Iterator[_Demand]:
     if stage.config.get("search") != "approximate":
         at = stage.config["at"]
         everyone = stage.config["protocol"] == "leave_one_out"
-        yield _Demand(stage.config["metric"], at if everyone else _of_one_part(at))
+        yield _Demand(stage.config["metric"], at if everyone else _within_a_split(at))
 
 
 _DEMANDS: Mapping[str, Callable[[Stage], Iterator[_Demand]]] = {
@@ -74,14 +74,17 @@ _DEMANDS: Mapping[str, Callable[[Stage], Iterator[_Demand]]] = {
 }
 
 
-def _of_one_part(count: int) -> int:
+def _within_a_split(count: int) -> int:
+    """How many neighbours among all rows hold `count` of one split, as a rule."""
     return 2 * count + 10
 
 
-def _asked(kind: str, options: Mapping[str, Any], n: int) -> tuple[str, int] | None:
-    """What a plugin says that it will search: (metric, count)."""
+def _asked(kind: str, options: Mapping[str, Any], n: int) -> Iterator[_Demand]:
+    """What a plugin says that it will search."""
     module = plugins.load(kind, options["name"])
-    return module.neighbours(plugins.params(kind, options), n) if hasattr(module, "neighbours") else None
+    wanted = module.neighbours(plugins.params(kind, options), n) if hasattr(module, "neighbours") else None
+    if wanted:
+        yield _Demand(*wanted)
 
 
 def _worth(grid: Grid, stage: Stage) -> bool:
@@ -93,7 +96,7 @@ def _rows(grid: Grid, stage: Stage) -> int:
     return grid.stages[stage.parents["dataset"][1]].about["n"]
 
 
-def _graph(grid: Grid, matrix: tuple[str, str], metric: str, count: int, digest: Callable) -> Stage:
+def _graph(grid: Grid, matrix: tuple[str, str], metric: str, count: int, digest: Digest) -> Stage:
     """The graph of a matrix; its depth is rounded up, so that sweeps that ask for a little more find it there."""
     user = next(stage for stage in grid.stages.values() if stage.parents.get("matrix") == matrix)
     n = _rows(grid, user)

@@ -1,4 +1,4 @@
-"""What becomes of cells that a collection is too small for (layer 2).
+"""What becomes of combinations that a collection is too small for (layer 2).
 
 What stands there by default is left out with a notice. What was asked for by name is refused, with what would work.
 """
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench.schema import ConfigError
-from backbench.sweep.plan.grid import HEADS, Stage
+from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan.shortage import TooSmall
+from backbench.wording import listed
 
 # The keys that each head is made from; k and the seed where its plugin uses them.
 ROOTS = {
@@ -25,7 +26,7 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cell with the stages that it can have, and why it cannot have the others."""
+    """A combination with the stages that it can have, and why it cannot have the others."""
 
     cell: Mapping[str, Any]
     stages: Mapping[str, Stage]
@@ -90,46 +91,47 @@ def _every(candidates: Iterable[Candidate]) -> list[tuple[Candidate, str]]:
 
 def _refuse_vanished(candidates: Sequence[Candidate], kept: Sequence[Candidate], explicit: frozenset[str]) -> None:
     """Refuse where a value that was asked for would be in no run."""
-    there = {
+    of_heads = {
         (head, *pair)
-        for one in kept
-        for head in one.stages
+        for candidate in kept
+        for head in candidate.stages
         if head in HEADS
-        for pair in one.asked(head, explicit).items()
+        for pair in candidate.asked(head, explicit).items()
     }
     before = [key for key in explicit if key.split(".")[0] in BEFORE]
-    there |= {(key, _at(one.cell, key)) for one in kept for key in before}
-    lost, keys = [], set()
-    for one, head in _every(candidates):
-        pairs = one.asked(head, explicit).items()
-        gone = {key for key, value in pairs if (head, key, value) not in there}
-        gone |= {key for key in before if (key, _at(one.cell, key)) not in there}
-        if gone:
-            lost.append((one, head))
-            keys |= gone
-    roots = {key.split(".")[0] for key in keys}
-    own = [(one, head) for one, head in lost if roots & {key.split(".")[0] for key in one.nearest(head)}]
+    of_inputs = {(key, _at(candidate.cell, key)) for candidate in kept for key in before}
+    lost: list[tuple[Candidate, str]] = []
+    keys: set[str] = set()
+    for candidate, head in _every(candidates):
+        pairs = candidate.asked(head, explicit).items()
+        vanished = {key for key, value in pairs if (head, key, value) not in of_heads}
+        vanished |= {key for key in before if (key, _at(candidate.cell, key)) not in of_inputs}
+        if vanished:
+            lost.append((candidate, head))
+            keys |= vanished
     if lost:
-        lost = own or lost
-        raise ConfigError(_report(f"the collection is too small for the {', '.join(sorted(keys))} asked for", lost))
+        roots = {key.split(".")[0] for key in keys}
+        to_blame = [pair for pair in lost if roots & {key.split(".")[0] for key in pair[0].nearest(pair[1])}]
+        title = f"the collection is too small for the {', '.join(sorted(keys))} asked for"
+        raise ConfigError(_report(title, to_blame or lost))
 
 
 def _kept(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The candidates without those that have no head left, or nothing that another one has not."""
-    whole = [one for one in candidates if not one.lost]
-    kept, kinds = list(whole), {}
-    part = [one for one in candidates if one.lost and set(one.stages) & set(HEADS)]
-    for one in sorted(part, key=lambda one: -len(one.stages)):
-        wanted = tuple(one.stages)
-        if wanted not in kinds:
-            kinds[wanted] = {_projected(other, wanted) for other in whole}
-            kinds[wanted] |= {_projected(other, wanted) for other in kept[len(whole) :]}
-        if _projected(one, wanted) not in kinds[wanted]:
-            kept.append(one)
-            for known, there in kinds.items():
-                there.add(_projected(one, known))
-    order = {id(one): place for place, one in enumerate(candidates)}
-    return sorted(kept, key=lambda one: order[id(one)])
+    whole = [candidate for candidate in candidates if not candidate.lost]
+    kept = list(whole)
+    projections: dict[tuple[str, ...], set[tuple[str | None, ...]]] = {}
+    partial = [candidate for candidate in candidates if candidate.lost and set(candidate.stages) & set(HEADS)]
+    for candidate in sorted(partial, key=lambda candidate: -len(candidate.stages)):
+        kinds = tuple(candidate.stages)
+        if kinds not in projections:
+            projections[kinds] = {_projected(other, kinds) for other in kept}
+        if _projected(candidate, kinds) not in projections[kinds]:
+            kept.append(candidate)
+            for known, present in projections.items():
+                present.add(_projected(candidate, known))
+    order = {id(candidate): place for place, candidate in enumerate(candidates)}
+    return sorted(kept, key=lambda candidate: order[id(candidate)])
 
 
 def _projected(candidate: Candidate, kinds: Sequence[str]) -> tuple[str | None, ...]:
@@ -138,10 +140,10 @@ def _projected(candidate: Candidate, kinds: Sequence[str]) -> tuple[str | None, 
 
 def _report(title: str, lost: Sequence[tuple[Candidate, str]]) -> str:
     """The problems, and for each key to change the largest value that suits all of them."""
-    problems = list(dict.fromkeys(one.lost[head].problem for one, head in lost))
+    problems = list(dict.fromkeys(candidate.lost[head].problem for candidate, head in lost))
     values: dict[str, int] = {}
-    for one, head in lost:
-        for key, (_, most) in one.nearest(head).items():
+    for candidate, head in lost:
+        for key, (_, most) in candidate.nearest(head).items():
             values[key] = min(most, values.get(key, most))
     lines = problems if len(problems) <= SHOWN else _grouped(lost)
     ends = f"What works: {_works(values)}" if values else "Leave it out, or give more images."
@@ -155,29 +157,23 @@ def _notices(candidates: Sequence[Candidate]) -> list[str]:
 
 def _grouped(lost: Iterable[tuple[Candidate, str]]) -> list[str]:
     """What cannot be, the values of an option that are too large in one line."""
-    groups: dict[tuple, dict[str, dict[Any, None]]] = {}
-    for one, head in lost:
-        lack = one.lost[head]
-        option = next(iter(lack.nearest), None)
-        value, most = lack.nearest.get(option, (None, None))
+    groups: dict[tuple[Any, ...], dict[str, dict[Any, None]]] = {}
+    for candidate, head in lost:
+        lack = candidate.lost[head]
+        option, (value, most) = next(iter(lack.nearest.items()), (None, (None, None)))
         key = (option.rsplit(".", 1)[-1], most, lack.size) if option else (lack.problem,)
         group = groups.setdefault(key, {"values": {}, "names": {}, "heads": {}})
         group["values"][value], group["names"][lack.name], group["heads"][head] = None, None, None
     return [_line(key, group) for key, group in groups.items()]
 
 
-def _line(key: tuple, group: Mapping[str, Mapping[Any, None]]) -> str:
-    heads = _words(group["heads"])
+def _line(key: tuple[Any, ...], group: Mapping[str, Mapping[Any, None]]) -> str:
+    heads = listed(list(group["heads"]))
     if len(key) == 1:
         return f"{key[0]} ({heads})"
     label, most, size = key
     values = ", ".join(map(str, sorted(group["values"])))
-    return f"{_words(group['names'])} with {label} = {values} ({heads}); at most {most} with {size}"
-
-
-def _words(words: Iterable[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{listed(list(group['names']))} with {label} = {values} ({heads}); at most {most} with {size}"
 
 
 def _shares_chain(cell: Mapping[str, Any], head: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from backbench import code, hashing
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
-from backbench.sweep.plan.grid import Grid, Stage, stage_hash
+from backbench.sweep.grid import HEADS, Grid, Stage, stage_hash
 
 Fingerprint = Callable[[Any, Any], str]
 RECIPE_MODULES = ("backbench.images.preparing", "backbench.images.decoding")
@@ -84,7 +84,10 @@ class Making:
         full = stage_hash(kind, config, refs)
         if full not in self.grid.stages:
             chain = self.chained((f"backbench.stages.{kind}", *modules), list(parents.values()))
-            self.grid.stages[full] = Stage(full, kind, family, dict(config), dict(local), dict(about), refs, chain)
+            scoring = self.code_of((f"backbench.stages.scores.{kind}",)) if kind in HEADS else ""
+            self.grid.stages[full] = Stage(
+                full, kind, family, dict(config), dict(local), dict(about), refs, chain, scoring=scoring
+            )
         return self.grid.stages[full]
 
     def recipe(self, image: Mapping[str, Any], dataset: Stage) -> Stage:

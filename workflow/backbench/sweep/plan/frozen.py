@@ -10,10 +10,11 @@ from typing import Any
 from backbench import hashing, paths
 from backbench.files import write_text
 from backbench.schema import ConfigError
-from backbench.stage import RECIPE
-from backbench.sweep.plan.grid import Grid, Run, Stage
+from backbench.stage import RECIPE, SCORES
+from backbench.sweep.grid import Grid, Run, Stage
 from backbench.sweep.plan.shards import Shard
 from backbench.sweep.plan.shards import cut as shards_of
+from backbench.sweep.plan.shards import scoring as scoring_of
 
 FORMAT = 1
 
@@ -55,9 +56,23 @@ class Plan:
     def _owners(self) -> Mapping[str, str]:
         return {member: shard.id for shard in self.shards.values() for member in shard.members}
 
+    @cached_property
+    def scoring(self) -> Mapping[str, Shard]:
+        """By id, what one job scores where fits are there and their scores are not: all fits on one matrix."""
+        return scoring_of(self.stages)
+
+    def scoring_of(self, member: str) -> Shard:
+        """What a fit is scored with where it is scored by itself."""
+        return self.scoring[self._scorers[member]]
+
+    @cached_property
+    def _scorers(self) -> Mapping[str, str]:
+        return {member: shard.id for shard in self.scoring.values() for member in shard.members}
+
     def code(self, shard: Shard) -> str:
-        """Digest of all the code that the members of a shard depend on."""
-        return hashing.digest(sorted({self.stages[member].code for member in shard.members}))
+        """Digest of all the code that the members of a shard depend on, or that scores them."""
+        stages = [self.stages[member] for member in shard.members]
+        return hashing.digest(sorted({stage.scoring if shard.kind == SCORES else stage.code for stage in stages}))
 
     def parents(self, shard: Shard) -> list[Shard]:
         """The shards that go before this one: those that it reads, and for features of images the audit of these."""
@@ -145,6 +160,7 @@ def stage_entry(stage: Stage) -> dict[str, Any]:
         "about": dict(stage.about),
         "parents": {role: list(ref) for role, ref in stage.parents.items()},
         "code": stage.code,
+        **({"scoring": stage.scoring} if stage.scoring else {}),
     }
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from backbench import plugins, schema
 from backbench.schema import ConfigError
+from backbench.sweep.grid import Stage
 from backbench.sweep.plan import options
 from backbench.sweep.plan.factory import Making
-from backbench.sweep.plan.grid import Stage
 from backbench.sweep.plan.representations import Source
 from backbench.sweep.plan.shortage import Fit, TooSmall
 from backbench.wording import counted
@@ -20,7 +20,7 @@ class Heads:
     def __init__(self, making: Making):
         self.making = making
 
-    def _matrix(self, asked: Mapping, source: Source, features: Stage) -> tuple[Stage, int]:
+    def _matrix(self, asked: Mapping[str, Any], source: Source, features: Stage) -> tuple[Stage, int]:
         """The stage that a head works on: its chain's, or the features' own where the chain is empty."""
         fit, width = asked["fit"], asked["width"]
         features_width = width
@@ -45,11 +45,13 @@ class Heads:
         about = {"label": "+".join(labels), "n": source.n, "d": features_width, "steps": names}
         return self.making.stage("matrix", "transform", config, parents, modules, about=about), width
 
-    def _head(self, chain: Mapping, fit: str, source: Source, features: Stage, width: int) -> tuple[Stage, int]:
+    def _head(
+        self, chain: Mapping[str, Any], fit: str, source: Source, features: Stage, width: int
+    ) -> tuple[Stage, int]:
         key = {"steps": options.part(chain.get("steps") or {}, "chain.steps"), "fit": fit, "width": width}
         return self.making.once(self._matrix, key, source, features)
 
-    def clustering(self, cell: Mapping, source: Source, features: Stage, width: int) -> Stage | None:
+    def clustering(self, cell: Mapping[str, Any], source: Source, features: Stage, width: int) -> Stage | None:
         clusterer = cell["clusterer"]
         if options.name_of("clusterer", clusterer) == "none":
             return None
@@ -59,7 +61,9 @@ class Heads:
         config = {"clusterer": clusterer, "k": cell.get("k"), "seed": cell.get("seed")}
         return self.making.once(self._fit_clusterer, {**config, "d": wide}, source, matrix, head)
 
-    def _fit_clusterer(self, asked: Mapping, source: Source, matrix: Stage, head: options.Clustering) -> Stage:
+    def _fit_clusterer(
+        self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Clustering
+    ) -> Stage:
         name = asked["clusterer"]["name"]
         module, params = plugins.load("clusterer", name), self.making.once(_clusterer, asked["clusterer"])
         axes = options.axes(asked, module.AXES)
@@ -70,18 +74,19 @@ class Heads:
         modules = [plugins.module_name("clusterer", name)]
         return self.making.stage("clustering", name, config, parents, modules, about={"d": asked["d"], "n": n})
 
-    def classification(self, cell: Mapping, source: Source, features: Stage, width: int) -> Stage | None:
+    def classification(self, cell: Mapping[str, Any], source: Source, features: Stage, width: int) -> Stage | None:
         name = options.name_of("classifier", cell["classifier"])
         if name == "none":
             return None
         lack = _nothing_to_classify(source)
         if lack:
-            return self._left_out(name, source, *lack)
+            self._leave_out(name, source, *lack)
+            return None
         matrix, wide = self._head(cell["classification"]["chain"], "train", source, features, width)
         asked = {"classifier": cell["classifier"], "seed": cell.get("seed"), "d": wide}
         return self.making.once(self._fit_classifier, asked, source, matrix)
 
-    def _fit_classifier(self, asked: Mapping, source: Source, matrix: Stage) -> Stage:
+    def _fit_classifier(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
         name = asked["classifier"]["name"]
         module, params = plugins.load("classifier", name), self.making.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
@@ -91,7 +96,7 @@ class Heads:
         about = {"d": asked["d"], "n": source.train, "queries": source.queries}
         return self.making.stage("classification", name, config, parents, modules, about=about)
 
-    def _left_out(self, name: str, source: Source, lack: str, way: str) -> None:
+    def _leave_out(self, name: str, source: Source, lack: str, way: str) -> None:
         """Leave the classification out, unless it was asked for."""
         asked = sorted(key for key in self.making.explicit if key.split(".")[0] in ("classifier", "classification"))
         if asked:
@@ -101,7 +106,7 @@ class Heads:
             )
         self.making.notice(f"classifier left out: the dataset {lack}")
 
-    def retrieval(self, cell: Mapping, source: Source, features: Stage, width: int) -> Stage | None:
+    def retrieval(self, cell: Mapping[str, Any], source: Source, features: Stage, width: int) -> Stage | None:
         wanted = _without_chain(cell["retrieval"])
         if wanted.get("metric") in (None, "none"):
             return None
@@ -125,22 +130,22 @@ class Heads:
         self.making.notice(f"retrieval looks at {counted(most, 'neighbour')}, not {asked.at}: those are all the {what}")
         return dataclasses.replace(asked, at=most)
 
-    def _retrieve(self, asked: Mapping, source: Source, matrix: Stage) -> Stage:
+    def _retrieve(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
         config = {key: value for key, value in asked.items() if key != "d"}
         about = {"d": asked["d"], "n": source.n}
         parents = {"dataset": source.stage, "matrix": matrix}
         return self.making.stage("retrieval", "neighbours", config, parents, [], about=about)
 
 
-def _without_chain(head: Mapping) -> dict[str, Any]:
+def _without_chain(head: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in head.items() if key != "chain"}
 
 
-def _clusterer(options: Mapping) -> Any:
+def _clusterer(options: Mapping[str, Any]) -> Any:
     return plugins.params("clusterer", options)
 
 
-def _classifier(options: Mapping) -> Any:
+def _classifier(options: Mapping[str, Any]) -> Any:
     return plugins.params("classifier", options)
 
 

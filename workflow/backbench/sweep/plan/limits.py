@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from backbench import plugins
 from backbench.schema import ConfigError
+from backbench.sweep.grid import Stage
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import Stage
 from backbench.sweep.plan.shards import family_mb
 
 PLUGINS = {"clustering": "clusterer", "classification": "classifier"}
@@ -23,14 +23,14 @@ def check(plan: Plan, limit_mb: int) -> None:
     ConfigError
         With every plugin and its options that do not fit, what each needs, and what would fit.
     """
-    found: dict[str, None] = {}
+    reports: dict[str, None] = {}
     large = (shard for shard in plan.shards.values() if shard.kind in PLUGINS and shard.mem_mb > limit_mb)
     for stage in (plan.stages[member] for shard in large for member in shard.members):
         needed = family_mb([stage])[0]
         if needed > limit_mb:
-            found.setdefault(_report(stage, needed, limit_mb))
-    if found:
-        raise ConfigError("\n".join(found))
+            reports.setdefault(_report(stage, needed, limit_mb))
+    if reports:
+        raise ConfigError("\n".join(reports))
 
 
 def _report(stage: Stage, needed: float, limit_mb: int) -> str:

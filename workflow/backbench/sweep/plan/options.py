@@ -1,4 +1,4 @@
-"""What a cell of the grid may say: its keys, the axes, and the retrieval head (layer 2)."""
+"""What a combination of the grid may say: its keys, the axes, and the options of retrieval (layer 2)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from backbench import plugins, schema
 from backbench.schema import ConfigError
-from backbench.sweep.plan.grid import HEADS
+from backbench.sweep.grid import HEADS
 
 # Above these, what is quadratic in the rows takes many minutes.
 EXACT_SEARCH_ROWS = 200_000
@@ -25,7 +25,7 @@ class Retrieval:
 
     def resolved(self, n: int) -> "Retrieval":
         """With ``auto`` replaced, for n rows."""
-        auto = "exact" if n <= EXACT_SEARCH_ROWS else "approximate"
+        auto: Literal["exact", "approximate"] = "exact" if n <= EXACT_SEARCH_ROWS else "approximate"
         return replace(self, search=auto) if self.search == "auto" else self
 
 
@@ -66,20 +66,20 @@ def keys(cell: Mapping[str, Any]) -> dict[str, list[str]]:
     """The keys of a cell and of those parts of it that are no plugin's options."""
     missing = [key for key in (*sorted(CELL), *HEADS) if key not in cell]
     if missing:
-        raise ConfigError(f"override: {', '.join(missing)} missing; a head is left out with none (clusterer=none).")
+        raise ConfigError(f"override: {', '.join(missing)} missing; a task is left out with none (clusterer=none).")
     chains = {f"{head}.chain": part(cell[head], head).get("chain") for head in HEADS}
     steps = {where: sorted(part(chain, where)) for where, chain in {"chain": cell["chain"], **chains}.items()}
     heads = {head: sorted(cell[head]) for head in ("clustering", "classification")}
     return {"override": sorted(cell), **heads, **steps}
 
 
-def check(found: Mapping[str, list[str]]) -> None:
-    """Refuse keys that mean nothing: every key of a cell has to be one that is hashed."""
-    own = [field.name for field in fields(Clustering)]
-    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", *own], "classification": ["chain"]}
-    for where, keys in found.items():
+def check(given: Mapping[str, list[str]]) -> None:
+    """Refuse keys that mean nothing: every key of a combination has to be one that is hashed."""
+    of_clustering = [field.name for field in fields(Clustering)]
+    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", *of_clustering], "classification": ["chain"]}
+    for where, names in given.items():
         known = sorted(allowed.get(where, ["steps"]))
-        for key in keys:
+        for key in names:
             if key not in known:
                 raise schema.refuse(where, key, known)
 
@@ -99,7 +99,7 @@ def name_of(kind: str, options: Any) -> str:
     return name
 
 
-def retrieval(options: Mapping) -> Retrieval:
+def retrieval(options: Mapping[str, Any]) -> Retrieval:
     return schema.parse(Retrieval, options, "retrieval")
 
 
@@ -110,11 +110,11 @@ def gallery(protocol: str, counts: tuple[int, int, int]) -> tuple[int, str]:
     return counts[0], "training images"
 
 
-def clustering(options: Mapping) -> Clustering:
+def clustering(options: Mapping[str, Any]) -> Clustering:
     return schema.parse(Clustering, options, "clustering")
 
 
-def axes(asked: Mapping, used: Iterable[str]) -> dict[str, int]:
+def axes(asked: Mapping[str, Any], used: Iterable[str]) -> dict[str, int]:
     """The values of the axes that a plugin uses; the others do not exist for it."""
     given = schema.parse(Axes, {**Axes(1, 0).__dict__, **{axis: asked[axis] for axis in used}}, "axis")
     return {axis: getattr(given, axis) for axis in used}

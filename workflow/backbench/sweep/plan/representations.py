@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, plugins, schema
+from backbench.backbones import _contract
+from backbench.backbones._contract import Backbone, Given, OfImages, Resolving, Settling
 from backbench.datasets import Description, _intake
 from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
 from backbench.store import Store
+from backbench.sweep.grid import Stage
 from backbench.sweep.plan import options, smallness, weights
 from backbench.sweep.plan.factory import Making
-from backbench.sweep.plan.grid import Stage
 
 PRECISION = "float32"
 # Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.
@@ -71,7 +73,7 @@ class Sources:
     def __init__(self, making: Making):
         self.making = making
 
-    def dataset(self, config: Mapping) -> Source:
+    def dataset(self, config: Mapping[str, Any]) -> Source:
         """The stage of a data set."""
         name = options.name_of("dataset", config)
         module, params = plugins.load("dataset", name), plugins.params("dataset", config)
@@ -99,18 +101,18 @@ class Sources:
         about, local = {"n": source.n}, _located(source)
         self.making.stage("audit", "audit", config, {"dataset": source.stage}, [], local, about)
 
-    def features(self, config: Mapping, source: Source) -> tuple[Stage, int]:
+    def features(self, config: Mapping[str, Any], source: Source) -> tuple[Stage, int]:
         """The stage of a backbone on a data set, and the number of its columns."""
         name = options.name_of("backbone", config)
-        module, params = plugins.load("backbone", name), plugins.params("backbone", config)
-        if hasattr(module, "resolve"):
+        module, params = _contract.load(name), plugins.params("backbone", config)
+        if isinstance(module, Resolving):
             params = module.resolve(params, self.making.device)
         parents, width = {"dataset": source.stage}, self._width(name, module, params, source)
         image: dict[str, Any] | None = None
-        if _needs_images(module):
+        if not isinstance(module, Given):
             image = _prepared(params.image, source)
             parents["images"] = self.making.recipe(image, source.stage)
-        if hasattr(module, "settle"):
+        if isinstance(module, Settling):
             params, texts = module.settle(params, source.about)
             self.making.understand(texts)
         full, local = _identified(name, module, params)
@@ -118,17 +120,18 @@ class Sources:
         if image is not None:
             rows = self.making.code_of(("backbench.stages.features", *modules))
             local |= {"image": image, "rows": hashing.digest([full, image, rows]), **_located(source)}
-        about = {"n": source.n} | ({"gflops": round(module.cost(params), 3)} if hasattr(module, "cost") else {})
+        about = {"n": source.n, "gflops": round(module.gflops(params), 4)}
         return self.making.stage("features", name, full, parents, modules, _placed(local), about), width
 
-    def _width(self, name: str, module: Any, params: Any, source: Source) -> int:
-        if not _needs_images(module):
+    def _width(self, name: str, module: Backbone[Any], params: Any, source: Source) -> int:
+        if isinstance(module, Given):
             return module.width(params, source.about)
         if not source.about.images:
             raise ConfigError(
                 f"backbone={name} needs images, and the dataset {source.stage.family!r} has none: it is embeddings "
                 "made elsewhere; use backbone=precomputed."
             )
+        assert isinstance(module, OfImages), "a backbone without embeddings computes them from images"
         return module.width(params)
 
 
@@ -138,9 +141,9 @@ def policies(backbones: Iterable[Mapping[str, Any]], device: str) -> list[Policy
     for config in {id(config): config for config in backbones}.values():
         with contextlib.suppress(ConfigError):
             name = options.name_of("backbone", config)
-            module, params = plugins.load("backbone", name), plugins.params("backbone", config)
-            if _needs_images(module):
-                params = module.resolve(params, device) if hasattr(module, "resolve") else params
+            module, params = _contract.load(name), plugins.params("backbone", config)
+            if not isinstance(module, Given):
+                params = module.resolve(params, device) if isinstance(module, Resolving) else params
                 prepared[params.image] = None
     return list(prepared)
 
@@ -165,11 +168,7 @@ def _prepared(image: Policy, source: Source) -> dict[str, Any]:
     return hashed if source.about.root is None else {**hashed, "decode": image.decode}
 
 
-def _needs_images(module: Any) -> bool:
-    return getattr(module, "IMAGES", True)
-
-
-def _identified(name: str, module: Any, params: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _identified(name: str, module: Backbone[Any], params: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is hashed of a backbone, and what is only needed to compute it (paths, and what has no effect)."""
     hashed, _ = _split(params, ("image",))
     identity = module.identity(params)

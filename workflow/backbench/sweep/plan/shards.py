@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backbench import hashing, paths, plugins
-from backbench.stage import KINDS, RECIPE
-from backbench.sweep.plan.grid import HEADS, Stage
-from backbench.sweep.time import costs
+from backbench.stage import KINDS, RECIPE, SCORES
+from backbench.sweep.cost import costs
+from backbench.sweep.grid import HEADS, Stage
 
 BASE_MB = 700
 TORCH_MB = 2000
@@ -42,6 +42,11 @@ class Shard:
         return self.mem_mb + self.each_mb * (min(threads, len(self.members)) - 1)
 
     @property
+    def request(self) -> Path:
+        """The file that says that fits of this shard are to be scored by themselves."""
+        return self.receipt.with_suffix(".request.json")
+
+    @property
     def log(self) -> Path:
         """The log of the job."""
         return paths.logs() / self.kind / f"{self.family}-{hashing.short(self.id)}.log"
@@ -57,6 +62,24 @@ def cut(stages: Mapping[str, Stage]) -> dict[str, Shard]:
         families.setdefault(key, []).append(stage)
     found = (_shard(pack) for pack in _packs(families, stages))
     return {shard.id: shard for shard in found}
+
+
+def scoring(stages: Mapping[str, Stage]) -> dict[str, Shard]:
+    """By id, what one job scores of fits that are there: all on one matrix, which is read and passed over once."""
+    matrices: dict[tuple[str, str], list[Stage]] = {}
+    for stage in stages.values():
+        if stage.kind in HEADS:
+            matrices.setdefault(stage.parents["matrix"], []).append(stage)
+    found = (_scoring(members, stages) for members in matrices.values())
+    return {shard.id: shard for shard in found}
+
+
+def _scoring(members: Sequence[Stage], stages: Mapping[str, Stage]) -> Shard:
+    hashes = tuple(sorted(stage.hash for stage in members))
+    before = stages[members[0].parents["matrix"][1]]
+    features = stages[before.parents["features"][1]] if "features" in before.parents else before
+    memory = int(max(_rows_mb(stage) for stage in members))
+    return Shard(hashing.digest({"kind": SCORES, "members": hashes}), SCORES, features.family, hashes, memory)
 
 
 def _own(stage: Stage) -> str:
@@ -91,14 +114,19 @@ def _shard(pack: Sequence[list[Stage]]) -> Shard:
 
 def family_mb(members: Sequence[Stage]) -> tuple[float, float]:
     """MB that a family needs, the interpreter with its libraries included, and what a further member of it adds."""
-    kind, about = members[0].kind, members[0].about
+    kind = members[0].kind
     if kind in ("dataset", "audit", "features", "matrix"):
         return (TORCH_MB if kind == "features" else 2 * BASE_MB), 0.0
-    base = BASE_MB + 3 * about["n"] * about["d"] * 8 / 2**20
+    base = _rows_mb(members[0])
     if kind in ("neighbours", "retrieval"):
         return base, 0.0
     alone, two = (max(_plugin_mb(members, count)) for count in (1, 2))
     return base + alone, max(two - alone, 0.0)
+
+
+def _rows_mb(stage: Stage) -> float:
+    """MB of the interpreter with its libraries, and of the rows."""
+    return BASE_MB + 3 * stage.about["n"] * stage.about["d"] * 8 / 2**20
 
 
 def _plugin_mb(members: Sequence[Stage], count: int) -> Iterable[float]:
@@ -110,7 +138,8 @@ def _plugin_mb(members: Sequence[Stage], count: int) -> Iterable[float]:
 
 
 def fair_threads(shards: Iterable[Shard], stages: Mapping[str, Stage], cores: int) -> dict[str, int]:
-    """Threads of each shard of fits: its share of the work that may run beside it, at least one."""
-    work = {s.id: costs.total([stages[member] for member in s.members], stages) for s in shards if s.kind in HEADS}
+    """Threads of each shard of fits, or of scores: its share of the work that may run beside it, at least one."""
+    shared = {s.id: [stages[member] for member in s.members] for s in shards if s.kind in (*HEADS, SCORES)}
+    work = {shard: costs.total(members, stages) for shard, members in shared.items()}
     everything = sum(work.values()) or 1.0
     return {shard: min(cores, max(1, round(cores * seconds / everything))) for shard, seconds in work.items()}

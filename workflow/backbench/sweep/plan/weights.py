@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths, plugins, schema
+from backbench.backbones._contract import Backbone, Refusing
 from backbench.files import write_text
 from backbench.schema import ConfigError
 
@@ -27,7 +28,7 @@ LONGEST_HEADER = 100_000_000
 ADVICE = "give a state dict, saved with torch.save(model.state_dict(), PATH) or as .safetensors"
 
 
-def check(name: str, module: Any, params: Any, identity: Mapping[str, Any]) -> None:
+def check(name: str, module: Backbone[Any], params: Any, identity: Mapping[str, Any]) -> None:
     """Refuse weights from a path that the backbone `name` cannot take.
 
     Raises
@@ -35,7 +36,7 @@ def check(name: str, module: Any, params: Any, identity: Mapping[str, Any]) -> N
     ConfigError
         If the file holds no weights, or those of another network; which one, where that is known.
     """
-    if identity.get("weights") != FILE or not hasattr(module, "fits"):
+    if identity.get("weights") != FILE or not isinstance(module, Refusing):
         return
     path = Path(params.weights).expanduser().absolute()
     if path.is_file():

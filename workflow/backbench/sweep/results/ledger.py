@@ -14,10 +14,11 @@ from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import KINDS
 from backbench.store import DONE, FAILED, Store
+from backbench.sweep.grid import HEADS, Run
 from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import HEADS, Run
-from backbench.sweep.run.status import CURRENT
+from backbench.sweep.run import scored
+from backbench.sweep.run.scored import CURRENT
 
 FINISHED, PENDING = "finished", "pending"
 RESULTS = "results.json"
@@ -61,7 +62,7 @@ class Row:
         if self.reason:
             return FAILED
         heads = [member for kind, member in self.run.stages.items() if kind in HEADS] or [self.run.stages["features"]]
-        return FINISHED if all(member in self.records for member in heads) else PENDING
+        return FINISHED if all(self._there(member) for member in heads) else PENDING
 
     @cached_property
     def reason(self) -> str | None:
@@ -72,11 +73,14 @@ class Row:
     def _failed(self, member: str) -> bool:
         return self.records[member]["status"] == FAILED
 
+    def _there(self, member: str) -> bool:
+        return member in self.records and scored.scored(self.records[member])
+
     @property
     def heads(self) -> dict[str, Mapping[str, Any]]:
-        """Record of each head that has one."""
-        found = {kind: self.records.get(member) for kind, member in self.run.stages.items() if kind in HEADS}
-        return {kind: record for kind, record in found.items() if record}
+        """Record of each head that has one: of a fit with its scores, of which neither is missing."""
+        found = {kind: member for kind, member in self.run.stages.items() if kind in HEADS}
+        return {kind: self.records[member] for kind, member in found.items() if self._there(member)}
 
     @cached_property
     def metrics(self) -> dict[str, float]:
@@ -130,8 +134,14 @@ class Row:
 
     @cached_property
     def code(self) -> str:
-        """Digest of the code that made the results, as recorded."""
-        return hashing.digest(sorted(record["code"] for record in self.heads.values()))
+        """Digest of the code that made the fits and their scores, as recorded."""
+        return hashing.digest(sorted(code for record in self.heads.values() for code in scored.code(record)))
+
+    @cached_property
+    def older(self) -> tuple[bool, bool]:
+        """Whether some fit of the run was made by other code than the plan's, and whether the scores of one were."""
+        heads = [scored.older(self.plan.stages[self.run.stages[head]], record) for head, record in self.heads.items()]
+        return any(fit for fit, _ in heads), any(scores for _, scores in heads)
 
     @cached_property
     def versions(self) -> dict[str, str]:
@@ -157,9 +167,9 @@ def rows(plan: Plan, records: Records) -> list[Row]:
 
 
 def read_records(plan: Plan, store: Store) -> dict[str, Mapping[str, Any]]:
-    """The records that the store holds of a plan's members."""
-    found = ((key, store.read(stage.kind, key)) for key, stage in plan.stages.items())
-    return _asked(plan, {key: record for key, record in found if record})
+    """The records that the store holds of a plan's members; a fit is there with its scores, or not at all."""
+    found = ((key, scored.read(stage.kind, key, store)) for key, stage in plan.stages.items())
+    return _asked(plan, {key: record for key, record in found if record and scored.scored(record)})
 
 
 def _asked(plan: Plan, records: Records) -> dict[str, Mapping[str, Any]]:
@@ -175,10 +185,10 @@ def join(plan: Plan, records: Records) -> Path:
     return target
 
 
-def joined(plan: Plan, states: Mapping[str, str]) -> bool:
-    """Whether the joined results hold every head of a plan, made by its code."""
+def joined(plan: Plan, states: Mapping[str, str], scores: Mapping[str, str]) -> bool:
+    """Whether the joined results hold every head of a plan with its scores, made by its code."""
     heads = {key: state for key, state in states.items() if plan.stages[key].kind in HEADS}
-    if any(state != CURRENT for state in heads.values()):
+    if any(state != CURRENT or scores.get(key) != CURRENT for key, state in heads.items()):
         return False
     try:
         with (plan.folder / RESULTS).open() as file:
@@ -193,7 +203,7 @@ def _content(plan: Plan, statuses: Mapping[str, str]) -> str:
     intakes = sorted(
         stage.about["intake"] for stage in plan.stages.values() if stage.kind == "dataset" and "intake" in stage.about
     )
-    return hashing.digest([*([key, stage.code, statuses.get(key)] for key, stage in heads), *intakes])
+    return hashing.digest([*([key, stage.code, stage.scoring, statuses.get(key)] for key, stage in heads), *intakes])
 
 
 def saved_plans() -> list[Plan]:

@@ -63,7 +63,7 @@ def select(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]
     ConfigError
         For a condition that cannot be read, or a column that no record has.
     """
-    found = list(records)
+    selected = list(records)
     known = columns(records)
     for text in conditions:
         match = CONDITION.match(text)
@@ -72,8 +72,8 @@ def select(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]
         name, sign, value = match.groups()
         if records and name not in known:
             raise refuse("--filter", name, known)
-        found = [record for record in found if _meets(record.get(name), OPERATORS[sign], value)]
-    return found
+        selected = [record for record in selected if _meets(record.get(name), OPERATORS[sign], value)]
+    return selected
 
 
 def order(records: Sequence[Record], key: str | None) -> list[Record]:
@@ -107,11 +107,11 @@ def to_json(records: Sequence[Record], names: Sequence[str] | None = None) -> st
 
 def distinct(rows: Sequence[Row], head: str) -> list[Row]:
     """One row per result of a head: runs that repeat it are no further evidence."""
-    found: dict[str, Row] = {}
+    by_result: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: row.config_hash):
         if head in row.heads and not row.reason:
-            found.setdefault(row.run.stages[head], row)
-    return list(found.values())
+            by_result.setdefault(row.run.stages[head], row)
+    return list(by_result.values())
 
 
 def _meets(value: Any, compare: Callable[[Any, Any], bool], text: str) -> bool:

@@ -6,28 +6,31 @@ import errno
 import importlib
 import json
 import logging
-import math
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from backbench import paths, provenance
+from backbench import paths
 from backbench.files import WriteError, write_text
-from backbench.stage import Context, Inputs, Member, Outcome
-from backbench.store import DONE, FAILED, Store, StoreError
+from backbench.stage import SCORES, Context, Held, Inputs, Member, Outcome
+from backbench.stages.scores import Fit
+from backbench.store import FAILED, Store, StoreError
+from backbench.sweep.cost import costs
+from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import HEADS
 from backbench.sweep.plan.shards import Shard
-from backbench.sweep.run.status import CURRENT, state_of, write_receipt
-from backbench.sweep.time import costs
+from backbench.sweep.run import recording, scored
+from backbench.sweep.run.scored import CURRENT
+from backbench.sweep.run.scoring import Scoring
+from backbench.sweep.run.status import state_of, write_receipt
 
 log = logging.getLogger("backbench")
 
-ACCELERATED = ("features", "matrix", "neighbours", "clustering", "retrieval")
+ACCELERATED = ("features", "matrix", "neighbours", "clustering", "retrieval", SCORES)
 ACCELERATED_FROM_SECONDS = 20.0
 # Drivers of NVIDIA, AMD and WSL: without one there is no GPU, and PyTorch, which takes seconds to load, is not asked.
 DRIVERS = ("/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg")
@@ -42,9 +45,9 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> int:
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(args.threads)
     plan, store = plans.load(args.plan), Store(paths.store())
-    shard = plan.shards[args.shard]
+    shard = (plan.scoring if kind == SCORES else plan.shards)[args.shard]
     try:
-        outcomes = compute(plan, shard, store, args)
+        outcomes = (score if kind == SCORES else compute)(plan, shard, store, args)
     except (StoreError, OSError, ValueError, RuntimeError) as error:
         reason = _reason(error, store)
         log.error("%s %s: %s", shard.kind, shard.family, reason)
@@ -58,28 +61,82 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> int:
 def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) -> dict[str, str]:
     """Compute the members of `shard` that are not current and store each; returns the state of all.
 
+    Fits are scored as they come, and those that are stored without scores as well: a fit is written first, and its
+    scores follow.
+
     Raises
     ------
     RuntimeError
         If a member that other stages need failed. A failed audit, neighbour graph, clustering, classification or
         retrieval is recorded and stops nobody.
     """
-    states = {key: state_of(plan.stages[key], store.read(shard.kind, key), store) for key in shard.members}
+    states, unscored = _states(plan, shard, store)
     missing = [plan.stages[key] for key in shard.members if states[key] != CURRENT]
-    if not missing:
+    if not missing and not unscored:
         return states
-    inputs = Inputs(store, {role: ref for stage in missing for role, ref in stage.reads.items()})
-    context = _context(plan, shard, store, missing[0].hash, args)
+    context = _context(plan, shard, store, (missing or unscored)[0].hash, args)
+    inputs = _inputs(store, shard.kind, [*missing, *unscored])
+    scores = Scoring(shard.kind, inputs, context, partial(recording.write_scores, plan, store, context, states))
+    for fit in _stored(store, unscored):
+        scores.add(fit)
     members = [Member(stage.hash, {**stage.config, **stage.local}) for stage in missing]
-    module = importlib.import_module(f"backbench.stages.{shard.kind}")
-    for outcome in module.compute(members, inputs, context):
-        record = _record(plan, shard, outcome, context)
-        store.write(shard.kind, outcome.hash, record, outcome.arrays)
+    for outcome in _computed(shard.kind, members, inputs, context):
+        recording.write(plan, store, context, outcome)
         states[outcome.hash] = CURRENT if outcome.failure is None else FAILED
-        _say(outcome, plan)
         if outcome.failure and shard.kind not in STOPS_NOBODY:
             raise RuntimeError(outcome.failure)
+        if shard.kind in HEADS and outcome.failure is None:
+            config = plan.stages[outcome.hash].config
+            scores.add(Fit(outcome.hash, config, outcome.arrays[scored.SCORED[shard.kind]]))
+    scores.finish()
     return states
+
+
+def score(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) -> dict[str, str]:
+    """Score the fits of `shard` that are current and whose scores are not; returns the state of all.
+
+    The clusterings among them share one pass over the distances.
+    """
+    states, unscored = _states(plan, shard, store)
+    for kind in HEADS:
+        stages = [stage for stage in unscored if stage.kind == kind]
+        if not stages:
+            continue
+        context = _context(plan, shard, store, stages[0].hash, args)
+        write = partial(recording.write_scores, plan, store, context, states)
+        scores = Scoring(kind, _inputs(store, kind, stages), context, write, soon=False)
+        for fit in _stored(store, stages):
+            scores.add(fit)
+        scores.finish()
+    return states
+
+
+def _states(plan: Plan, shard: Shard, store: Store) -> tuple[dict[str, str], list[Stage]]:
+    """State of each member of a shard, and the fits among them that are current and whose scores are not."""
+    stages = [plan.stages[key] for key in shard.members]
+    records = {stage.hash: scored.read(stage.kind, stage.hash, store) for stage in stages}
+    states = {stage.hash: state_of(stage, records[stage.hash], store) for stage in stages}
+    done = [stage for stage in stages if stage.kind in HEADS and states[stage.hash] == CURRENT]
+    return states, [stage for stage in done if scored.state(stage, records[stage.hash] or {}, store) != CURRENT]
+
+
+def _inputs(store: Store, kind: str, stages: Sequence[Stage]) -> Inputs:
+    refs = {role: ref for stage in stages for role, ref in stage.reads.items()}
+    return (Held if kind in HEADS else Inputs)(store, refs)
+
+
+def _computed(kind: str, members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
+    if members:
+        yield from importlib.import_module(f"backbench.stages.{kind}").compute(members, inputs, context)
+
+
+def _stored(store: Store, stages: Iterable[Stage]) -> Iterator[Fit]:
+    """Fits of the store; one that is damaged is forgotten there, and is fitted again by the next launch."""
+    for stage in stages:
+        try:
+            yield Fit(stage.hash, stage.config, store.array(stage.kind, stage.hash, scored.SCORED[stage.kind]))
+        except StoreError as error:
+            log.warning("%s %s %s is not scored: %s", stage.kind, stage.family, stage.hash[:12], error)
 
 
 def _reason(error: Exception, store: Store) -> str:
@@ -90,40 +147,18 @@ def _reason(error: Exception, store: Store) -> str:
 
 
 def _record_failure(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace, reason: str) -> None:
-    """Note why the members of a job that broke off are missing, so that the runs that need them can say so."""
+    """Note why the members of a job that broke off are missing, so that the runs that need them can say so.
+
+    Fits whose scores are missing are there; they are scored by the next launch.
+    """
+    if shard.kind == SCORES:
+        return
     context = Context(threads=args.threads, device=args.device, batch_size=args.batch_size)
     for key in shard.members:
         if state_of(plan.stages[key], store.read(shard.kind, key), store) == CURRENT:
             continue
         with contextlib.suppress(OSError, StoreError, WriteError):
-            store.write(shard.kind, key, _record(plan, shard, Outcome(key, failure=reason), context), {})
-
-
-def _record(plan: Plan, shard: Shard, outcome: Outcome, context: Context) -> dict[str, Any]:
-    stage = plan.stages[outcome.hash]
-    metrics = {name: None if math.isnan(value) else float(value) for name, value in outcome.metrics.items()}
-    return {
-        "status": DONE if outcome.failure is None else FAILED,
-        "reason": outcome.failure,
-        "config": dict(stage.config),
-        "local": dict(stage.local),
-        "parents": {role: list(ref) for role, ref in stage.parents.items()},
-        "code": stage.code,
-        "metrics": metrics,
-        "notes": dict(outcome.notes),
-        "info": dict(outcome.info),
-        "provenance": {
-            "versions": provenance.versions(),
-            "git": provenance.git_commit(),
-            **provenance.machine(),
-            "device": context.device,
-            "threads": context.threads,
-            "batch_size": context.batch_size,
-            **outcome.used,
-            "finished": round(time.time(), 3),
-            "seconds": round(outcome.seconds, 6),
-        },
-    }
+            store.write(shard.kind, key, recording.record(plan, Outcome(key, failure=reason), context), {})
 
 
 def _context(plan: Plan, shard: Shard, store: Store, member: str, args: argparse.Namespace) -> Context:
@@ -157,7 +192,8 @@ def _device(asked: str, plan: Plan, shard: Shard) -> str:
 
 def _pays(plan: Plan, shard: Shard) -> bool:
     """Whether a GPU saves more than it takes to load PyTorch and to begin."""
-    expected = costs.total([plan.stages[member] for member in shard.members], plan.stages)
+    stages = [plan.stages[member] for member in shard.members]
+    expected = costs.scoring(stages) if shard.kind == SCORES else costs.total(stages, plan.stages)
     return shard.kind == "features" or expected > ACCELERATED_FROM_SECONDS
 
 
@@ -187,16 +223,6 @@ class Progress:
         """Seconds left at the pace since the first call, which may find much done before."""
         since, before = self.first = self.first or (now, done)
         return (now - since) / (done - before) * (total - done) if done > before else None
-
-
-def _say(outcome: Outcome, plan: Plan) -> None:
-    stage = plan.stages[outcome.hash]
-    found = _shown(outcome.metrics) if outcome.failure is None else f"FAILED: {outcome.failure}"
-    log.info("%s %s %s %.2f s %s", stage.kind, stage.family, outcome.hash[:12], outcome.seconds, found)
-
-
-def _shown(metrics: Mapping[str, float]) -> str:
-    return " ".join(f"{name}={value:.4g}" for name, value in metrics.items())
 
 
 def parser(kind: str) -> argparse.ArgumentParser:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backbench.files import remove, write_text
-from backbench.stage import RECIPE
-from backbench.store import DONE, FAILED, Store
+from backbench.stage import RECIPE, SCORES
+from backbench.store import FAILED, Store
+from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import HEADS, Stage
 from backbench.sweep.plan.shards import Shard
+from backbench.sweep.run import scored
 
-CURRENT, STALE, ABSENT = "current", "stale", "absent"
+CURRENT, STALE, ABSENT = scored.CURRENT, scored.STALE, scored.ABSENT
 
 
 @dataclass(frozen=True)
@@ -22,41 +23,79 @@ class Status:
 
     `needed` are the members that a launch has to compute: what the runs ask for and is not current, the audits, and
     what these need in turn. `known` says of needed features how many rows are in the store already, of how many.
+    `scores` has the state of the scores of every fit that is there; `unscored` are the fits that are done and that a
+    launch has to score by themselves. `records` holds fits with their scores.
     """
 
     states: Mapping[str, str]
     needed: frozenset[str]
     records: Mapping[str, Mapping[str, Any]] = field(repr=False, default_factory=dict)
     known: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    scores: Mapping[str, str] = field(default_factory=dict)
+    unscored: frozenset[str] = frozenset()
+
+    @property
+    def due(self) -> bool:
+        """Whether a launch has results or scores to compute."""
+        return bool(self.needed or self.unscored)
 
     def count(self, *states: str) -> int:
         return sum(state in states for state in self.states.values())
 
     def pending(self, shard: Shard) -> bool:
-        return any(member in self.needed for member in shard.members)
+        wanted = self.unscored if shard.kind == SCORES else self.needed
+        return any(member in wanted for member in shard.members)
 
 
 def inspect(plan: Plan, store: Store) -> Status:
     """Read every member of the plan."""
-    records = {key: store.read(stage.kind, key) for key, stage in plan.stages.items() if stage.kind != RECIPE}
+    records = {key: scored.read(stage.kind, key, store) for key, stage in plan.stages.items() if stage.kind != RECIPE}
     states = dict.fromkeys(plan.stages, CURRENT)
     states |= {key: state_of(plan.stages[key], record, store) for key, record in records.items()}
-    return Status(states, frozenset(_needed(plan, states)), {key: record for key, record in records.items() if record})
+    known = {key: record for key, record in records.items() if record}
+    scores = scores_of(plan, known, states, store)
+    unscored = {key for key, state in scores.items() if state != CURRENT and states[key] == CURRENT}
+    needed = _needed(plan, states, unscored)
+    # A job that fits scores what is waiting of its shard, too.
+    unscored -= {member for shard in plan.shards.values() if needed & set(shard.members) for member in shard.members}
+    return Status(states, frozenset(needed), known, scores=scores, unscored=frozenset(unscored))
+
+
+def scores_of(
+    plan: Plan, records: Mapping[str, Mapping[str, Any]], states: Mapping[str, str], store: Store
+) -> dict[str, str]:
+    """State of the scores of every fit that has labels, predictions or neighbours.
+
+    Those in a record of an earlier version count as current where what they are computed from is absent.
+    """
+    scores: dict[str, str] = {}
+    for key, record in records.items():
+        stage = plan.stages[key]
+        if stage.kind in HEADS and not scored.failed_fit(record):
+            inputs = [stage.parents[role][1] for role in scored.READS[stage.kind]]
+            absent = any(states.get(member) != CURRENT for member in inputs)
+            scores[key] = CURRENT if absent and scored.SUMMARY not in record else scored.state(stage, record, store)
+    return scores
 
 
 def state_of(stage: Stage, record: Mapping[str, Any] | None, store: Store) -> str:
-    """State of one member by its record: another code digest makes it stale, a missing array makes it absent."""
-    if record is None or not store.complete(stage.kind, record):
+    """State of one member by its record: another code digest makes it stale, a missing array makes it absent.
+
+    The scores of a fit do not count; for these see `scored.state`.
+    """
+    if record is None or not store.complete(stage.kind, {**record, "arrays": scored.own_arrays(record)}):
         return ABSENT
     if record["code"] != stage.code:
         return STALE
-    return CURRENT if record["status"] == DONE else FAILED
+    return FAILED if scored.failed_fit(record) else CURRENT
 
 
-def _needed(plan: Plan, states: Mapping[str, str]) -> set[str]:
+def _needed(plan: Plan, states: Mapping[str, str], unscored: Iterable[str]) -> set[str]:
     ends = (*HEADS, "audit")
     waiting = [key for key, stage in plan.stages.items() if stage.kind in ends and states[key] != CURRENT]
     waiting += [run.stages["features"] for run in plan.runs.values() if not set(run.stages) & set(HEADS)]
+    fits = (plan.stages[member] for member in unscored)
+    waiting += [fit.parents[role][1] for fit in fits for role in scored.READS[fit.kind]]
     found: set[str] = set()
     while waiting:
         member = waiting.pop()
@@ -74,6 +113,22 @@ def sync_receipts(plan: Plan, status: Status) -> None:
         elif not shard.receipt.is_file():
             write_receipt(shard, {member: status.states[member] for member in shard.members})
             os.utime(shard.receipt, (0, 1))
+    for shard in plan.scoring.values():
+        _sync_scores(shard, status)
+
+
+def _sync_scores(shard: Shard, status: Status) -> None:
+    """Ask for a job that scores fits by themselves where it has something to do; its request is older than any receipt.
+
+    A request that was answered stays: what is joined then depends on the same files as before.
+    """
+    if status.pending(shard):
+        remove(shard.receipt)
+        waiting = sorted(member for member in shard.members if member in status.unscored)
+        write_text(shard.request, json.dumps({"shard": shard.id, "members": waiting}, indent=1))
+        os.utime(shard.request, (0, 1))
+    elif not shard.receipt.is_file():
+        remove(shard.request)
 
 
 def write_receipt(shard: Shard, members: Mapping[str, str]) -> None:
@@ -82,14 +137,23 @@ def write_receipt(shard: Shard, members: Mapping[str, str]) -> None:
     write_text(shard.receipt, json.dumps(body, indent=1, sort_keys=True))
 
 
-def accept_code(plan: Plan, store: Store, status: Status) -> int:
-    """Keep stale members on purpose: each record takes the new code digest and notes the one it was made by."""
+def accept_code(plan: Plan, store: Store, status: Status) -> tuple[int, int]:
+    """Keep stale members and stale scores on purpose: each record takes the new code digest and notes its own.
+
+    Returns how many members and how many scores these are. Scores in the fits' records, of earlier
+    versions, are computed again.
+    """
     stale = [key for key, state in status.states.items() if state == STALE]
     for key in stale:
         stage, record = plan.stages[key], dict(status.records[key])
         accepted = [*record.get("accepted_code", []), record["code"]]
         store.amend(stage.kind, key, {"code": stage.code, "accepted_code": accepted})
-    return len(stale)
+    scores = [key for key, state in status.scores.items() if state == STALE and status.records[key].get(scored.SUMMARY)]
+    for key in scores:
+        record = store.read(SCORES, key) or {}
+        accepted = [*record.get("accepted_code", []), record["code"]]
+        store.amend(SCORES, key, {"code": plan.stages[key].scoring, "accepted_code": accepted})
+    return len(stale), len(scores)
 
 
 def failures(status: Status, members: Iterable[str]) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""How long a sweep takes: what fits cost, what was measured, and the time that remains."""
+"""How long a launch takes: the time of what is to be computed, announced before and compared afterwards."""

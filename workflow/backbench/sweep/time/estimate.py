@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from backbench import machine, paths
+from backbench.stage import SCORES
 from backbench.store import DONE, Store
+from backbench.sweep.cost import costs, training
+from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import HEADS, Stage
 from backbench.sweep.plan.shards import Shard
 from backbench.sweep.run.runner import DRIVERS
 from backbench.sweep.run.status import Status
-from backbench.sweep.time import costs, training
 
 # A second at either side of a comparison, so that short results, mostly libraries that are loaded, say little.
 DAMPING = 1.0
@@ -48,9 +49,21 @@ class Expectation:
         """Seconds as they will be recorded: of a fit on one core, of what comes before the fits on all of them."""
         return {key: self._seconds(self.plan.stages[key]) for key in self.status.needed}
 
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Seconds of one core for each fit that is scored by itself."""
+        found: dict[str, float] = {}
+        for shard in self.plan.scoring.values():
+            fits = [self.plan.stages[member] for member in shard.members if member in self.status.unscored]
+            for fit in fits:
+                alike = sum(other.kind == fit.kind for other in fits)
+                found[fit.hash] = costs.score(fit, alike)
+        return found
+
     def work(self, shard: Shard) -> float:
-        """Seconds of the needed members of a shard; 0 where it has nothing to do."""
-        return sum(self.members[member] for member in shard.members if member in self.members)
+        """Seconds of the needed members of a shard, or of its scores; 0 where it has nothing to do."""
+        seconds = self.scores if shard.kind == SCORES else self.members
+        return sum(seconds[member] for member in shard.members if member in seconds)
 
     def longer(self, member: str) -> float:
         """Seconds that a training takes longer than expected where it does not stop early."""
@@ -102,8 +115,9 @@ class Expectation:
 
 
 def members(plan: Plan, status: Status, cores: int | None = None) -> dict[str, float]:
-    """Expected seconds of every needed member, see :class:`Expectation`."""
-    return Expectation(plan, status, cores).members
+    """Expected seconds of every needed member and of every fit that is scored by itself, see :class:`Expectation`."""
+    found = Expectation(plan, status, cores)
+    return {**found.members, **found.scores}
 
 
 def gpu() -> bool:

@@ -9,11 +9,13 @@ from typing import Any
 
 from backbench import hashing, paths
 from backbench.files import write_text
+from backbench.stage import SCORES
+from backbench.sweep.cost import costs
+from backbench.sweep.grid import HEADS, Stage
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.grid import HEADS, Stage
 from backbench.sweep.plan.shards import Shard, fair_threads
+from backbench.sweep.run.scored import ABSENT
 from backbench.sweep.run.status import Status
-from backbench.sweep.time import costs
 from backbench.sweep.time.estimate import Expectation
 from backbench.wording import counted, duration
 
@@ -82,7 +84,7 @@ def announce(plan: Plan, status: Status, cores: int, pictures: int = 0, drawing:
     pictures, drawing
         Pictures that it will draw, and the seconds of one core that they take.
     """
-    if not status.needed and not pictures:
+    if not status.due and not pictures:
         return Announced(0.0, 0.0, cores)
     found = Expectation(plan, status, cores)
     drawing = drawing / cores + DRAW_SECONDS if pictures else 0.0
@@ -140,7 +142,8 @@ def _why(announced: Announced, records: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _computing(expected: Expectation) -> float:
     """Seconds of the jobs: their work divided among the cores, and no less than the longest job alone."""
-    jobs = [_job(expected, shard) for shard in expected.plan.shards.values() if expected.status.pending(shard)]
+    shards = (*expected.plan.shards.values(), *expected.plan.scoring.values())
+    jobs = [_job(expected, shard) for shard in shards if expected.status.pending(shard)]
     work = sum(wall * threads for wall, threads in jobs)
     return max(work / expected.cores, max((wall for wall, _ in jobs), default=0.0))
 
@@ -148,6 +151,8 @@ def _computing(expected: Expectation) -> float:
 def _job(expected: Expectation, shard: Shard) -> tuple[float, int]:
     """Seconds of a job, and the cores that it has meanwhile; fits share theirs with those of other jobs."""
     work = expected.work(shard)
+    if shard.kind == SCORES:
+        return FIT_JOB_SECONDS + work, 1
     if shard.kind in HEADS:
         longest = max((expected.members.get(member, 0.0) for member in shard.members), default=0.0)
         cores = max(1, min(expected.cores, round(work / longest))) if longest else 1
@@ -201,3 +206,13 @@ def _words(stage: Stage, count: int, trained: bool) -> str:
     if stage.kind in _DOING:
         return f"{_DOING[stage.kind]} {n:,} images"
     return f"{'training' if trained else 'features of'} {family} on {n:,} images"
+
+
+def rescored(expected: Expectation) -> str | None:
+    """What is computed of fits that are done, in words: ``92 fits are done; their scores are computed again: ...``."""
+    if not expected.scores:
+        return None
+    seconds = sum(expected.scores.values()) / max(expected.cores or 1, 1) + FIT_JOB_SECONDS
+    done = "is done; its" if len(expected.scores) == 1 else "are done; their"
+    again = "" if all(expected.status.scores[fit] == ABSENT for fit in expected.scores) else " again"
+    return f"{counted(len(expected.scores), 'fit')} {done} scores are computed{again}: about {duration(seconds)}"

@@ -16,7 +16,8 @@ class Stage:
     `parents` maps a role to (kind, hash). `family` names the plugin; members of one family on the same parents form a
     shard. `about` holds what planning knows of the result (shape, label). `code` is the digest of the code that this
     result and those before it depend on. `aids` are stage results that save work and change nothing: no part of the
-    hash, and what they cannot give is computed where it is needed.
+    hash, and what they cannot give is computed where it is needed. `scoring` is the digest of the code of a fit's
+    metrics, which are no part of `code`.
     """
 
     hash: str
@@ -28,6 +29,7 @@ class Stage:
     parents: Mapping[str, tuple[str, str]]
     code: str
     aids: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    scoring: str = ""
 
     @property
     def reads(self) -> dict[str, tuple[str, str]]:

@@ -20,15 +20,20 @@ def seconds(kind: str, family: str, n: int, d: int, k: int | None = None, member
     """
     rate = _rates()[kind].get(family) or _rates()[kind].get(family.partition("(")[0], UNKNOWN)
     fitted = _scaled(rate, n, d, k, members)
-    return fitted + (_scaled(_rates()["metrics"]["labeling"], n, d, k, members) if kind == "clustering" else 0.0)
+    return fitted + (labeling(n, d, k, members) if kind == "clustering" else 0.0)
+
+
+def labeling(n: int, d: int, k: int | None = None, members: int = MEMBERS) -> float:
+    """Seconds of one core that it takes to score one of `members` labelings of n rows of d columns."""
+    return _scaled(_rates()["metrics"]["labeling"], n, d, k, members)
 
 
 def _scaled(rate: Mapping[str, Any], n: int, d: int, k: int | None, members: int) -> float:
     """A member's own work, which grows by powers of n, d and k, and its share of the common work."""
     reference = _rates()["reference"]
-    own = rate["seconds"] * (n / reference["n"]) ** rate["n"] * (d / reference["d"]) ** rate["d"]
-    own *= (k / reference["k"]) ** rate["k"] if k and rate.get("k") else 1.0
-    return own + (_scaled(rate["shared"], n, d, None, 1) / members if "shared" in rate else 0.0)
+    alone = rate["seconds"] * (n / reference["n"]) ** rate["n"] * (d / reference["d"]) ** rate["d"]
+    alone *= (k / reference["k"]) ** rate["k"] if k and rate.get("k") else 1.0
+    return alone + (_scaled(rate["shared"], n, d, None, 1) / members if "shared" in rate else 0.0)
 
 
 @cache

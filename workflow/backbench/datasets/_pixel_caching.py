@@ -1,4 +1,4 @@
-"""Prepared pixels of files as they are read, kept for the features that a sweep will ask for (layer 1)."""
+"""Caching the prepared pixels of files as they are read, for the features that a sweep will need (layer 1)."""
 
 import contextlib
 import logging
@@ -13,15 +13,15 @@ from backbench.images.reading import Look, key_of
 
 log = logging.getLogger(__name__)
 
-# Share of the free room of a disk that prepared pixels may take.
+# The share of the free space of a disk that prepared pixels may take.
 SHARE = 0.8
 
 
-class Keeper:
-    """Writes the prepared pixels of each look to the caches of their policies (a context manager).
+class PixelCaching:
+    """Writes the prepared pixels of files to the caches of their policies (a context manager).
 
-    Without room for them nothing is kept: whoever needs the pixels then decodes the files again. `policies` are those
-    whose pixels are wanted.
+    `policies` are those whose pixels are wanted: none if the disk has no space for them, and then the files are decoded
+    again when their pixels are needed.
     """
 
     def __init__(self, reading: Reading, bits: int | None, files: int):
@@ -34,22 +34,28 @@ class Keeper:
         wanted = files * sum(cache.bytes_each for cache in caches)
         place = next(folder for folder in (reading.store, *reading.store.parents) if folder.exists())
         if wanted > SHARE * shutil.disk_usage(place).free:
-            log.warning("%s has no room for the decoded images (%d MB): decoded again when needed", place, wanted >> 20)
+            log.warning(
+                "%s has no space to cache the decoded images (%d MB); they will be decoded again when needed",
+                place,
+                wanted >> 20,
+            )
             return
         self._writers = [self._stack.enter_context(Writer(cache)) for cache in caches]
         self.policies = reading.policies
 
-    def keep(self, looks: Mapping[str, Look]) -> None:
+    def write(self, looks: Mapping[str, Look]) -> None:
         """Commit the pixels of a block of files."""
         import numpy as np
 
-        made = {name: look for name, look in looks.items() if look.rows}
-        keys = [key_of(bytes.fromhex(look.facts["sha256"]), self.bits, name) for name, look in made.items()]
-        for position, writer in enumerate(self._writers if made else ()):
-            writer.append(keys, np.stack([look.rows[position] for look in made.values()]))
+        prepared = {name: look for name, look in looks.items() if look.rows}
+        keys = [key_of(bytes.fromhex(look.facts["sha256"]), self.bits, name) for name, look in prepared.items()]
+        for position, writer in enumerate(self._writers if prepared else ()):
+            writer.append(keys, np.stack([look.rows[position] for look in prepared.values()]))
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "PixelCaching":
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stack.__exit__(kind, error, trace)

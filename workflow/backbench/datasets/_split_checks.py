@@ -1,16 +1,18 @@
-"""Parts of a split whose classes do not go together (layer 1, standard library only)."""
+"""Splits whose classes do not go together (layer 1, standard library only)."""
 
 from collections.abc import Iterator, Mapping
 
 from backbench.datasets import TRAIN
 from backbench.datasets._folders import Level, some
 from backbench.datasets._listing import Listing
-from backbench.datasets._readings import WITHOUT_CLASSES, twins, two_ways, typed, typed_root
+from backbench.datasets._readings import WITHOUT_CLASSES, spelled_alike, two_ways, typed, typed_root
 
 
 def check(level: Level, inside: Mapping[str, Listing], parts: Mapping[str, int], sure: bool) -> None:
-    """Refuse parts without classes beside others; unless the user named the parts, also one folder that is perhaps no
-    class, and classes whose names differ from part to part in capitals alone.
+    """Refuse splits without classes beside splits with classes.
+
+    Unless the user named the splits (`sure`), refuse also a split whose only folder may not be a class, and classes
+    whose names differ between splits only in case.
 
     Raises
     ------
@@ -29,8 +31,8 @@ def check(level: Level, inside: Mapping[str, Listing], parts: Mapping[str, int],
         folder = next(iter(classes[odd[0]]))
         kept = (f"{folder} is a class", typed(parts))
         raise two_ways(level, _leave_out(level, parts, odd), kept)
-    alike = twins(set().union(*classes.values()))
-    if alike and not any(twins(names) for names in classes.values()):
+    alike = spelled_alike(set().union(*classes.values()))
+    if alike and not any(spelled_alike(names) for names in classes.values()):
         raise two_ways(
             level,
             (f"{some(alike)} are the same class, spelled differently", "rename the folders so that they match"),
@@ -39,12 +41,12 @@ def check(level: Level, inside: Mapping[str, Listing], parts: Mapping[str, int],
 
 
 def strangers(inside: Mapping[str, Listing], parts: Mapping[str, int]) -> Iterator[str]:
-    """What to say of parts that have no class in common with the training part."""
+    """A sentence for each split that has no class in common with the training split."""
     classes = {name: _classes(listing) for name, listing in inside.items()}
     train = _of_train(classes, parts)
     for name, labels in classes.items():
         if train and labels and not labels & train:
-            yield f"none of the classes of {name} is in the training part"
+            yield f"none of the classes of {name} is in the training split"
 
 
 def _leave_out(level: Level, parts: Mapping[str, int], names: list[str]) -> tuple[str, str]:

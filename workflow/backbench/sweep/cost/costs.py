@@ -1,14 +1,14 @@
 """What a stage result costs where nothing like it is recorded: seconds by its options and its size (layer 2).
 
-Fits are counted in seconds of one core (`sweep.time.rates`); what comes before them in seconds of `CORES` cores.
+Fits are counted in seconds of one core (`sweep.cost.rates`); what comes before them in seconds of `CORES` cores.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from backbench.sweep.plan.grid import HEADS, Stage
-from backbench.sweep.time import rates, training
+from backbench.sweep.cost import rates, training
+from backbench.sweep.grid import HEADS, Stage
 
 CORES = 2
 SMALLEST = 0.01
@@ -20,9 +20,8 @@ READ_SECONDS, AUDIT_SECONDS, AUDIT_IMAGE_SECONDS = 1.0, 0.7, 4e-4
 OPEN_SECONDS, GIGA_PER_SECOND = 5.0, 80.0
 # A GPU is at least so many times as quick as these cores.
 GPU = 20.0
-# Of one image, for networks that do not say it.
-GIGA = {"pixels": 4e-4, "precomputed": 4e-4, "efficientnet_lite0": 0.075}
-GIGA_UNKNOWN = 4.0
+# A backbone with more 10^9 multiplications per image than this has a network to open.
+NETWORK_GFLOPS = 1e-3
 # A retrieval loads libraries, and its metrics are of every query.
 RETRIEVAL_SECONDS, RETRIEVAL_IMAGE_SECONDS = 1.0, 3e-5
 # Of one core: decompositions by their multiplications, UMAP by its rows, its compilation counted apart.
@@ -56,6 +55,20 @@ def total(members: Sequence[Stage], stages: Mapping[str, Stage]) -> float:
     """Seconds of stage results that one job computes; those of a family on the same parents share work."""
     sizes = Counter(map(family, members))
     return sum(seconds(stage, stages, sizes[family(stage)]) for stage in members)
+
+
+def scoring(fits: Sequence[Stage]) -> float:
+    """Seconds of one core that it takes to score fits of one matrix that are there."""
+    sizes = Counter(fit.kind for fit in fits)
+    return sum(score(fit, sizes[fit.kind]) for fit in fits)
+
+
+def score(fit: Stage, members: int) -> float:
+    """Seconds of one core for the scores of a fit, one of `members` of its kind on its matrix."""
+    n, d = fit.about["n"], fit.about["d"]
+    if fit.kind == "clustering":
+        return rates.labeling(n, d, fit.config.get("k"), members)
+    return SMALLEST + RETRIEVAL_IMAGE_SECONDS * n if fit.kind == "retrieval" else SMALLEST
 
 
 def family(stage: Stage) -> tuple[Any, ...]:
@@ -97,8 +110,8 @@ def _features(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool
     training_to_come = train(stage, stages)
     if training_to_come:
         return training_to_come.seconds / CORES
-    giga = stage.about.get("gflops", GIGA.get(stage.family, GIGA_UNKNOWN))
-    opening = OPEN_SECONDS if giga > GIGA["pixels"] else 0.0
+    giga = stage.about.get("gflops", 0.0)  # plans of older versions may lack it
+    opening = OPEN_SECONDS if giga > NETWORK_GFLOPS else 0.0
     return opening + stage.about["n"] * (PIXELS_SECONDS + giga / (GIGA_PER_SECOND * (GPU if gpu else 1.0)))
 
 

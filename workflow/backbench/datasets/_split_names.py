@@ -1,9 +1,9 @@
-"""The parts of a given split as people name them (layer 1, standard library only).
+"""Training, validation and test splits as people name them (layer 1, standard library only).
 
-A name tells a part if one of its words does: ``train``, ``Training``, ``seg_train``, ``train2017``, ``trainset`` and
-``TRAIN images`` are all the training part. A split has a training part and at least one other; where there is a
-validation part and no test part, the validation part is what results are reported on, so it becomes the test part, and
-validation is drawn from the training part.
+A name tells a split if one of its words does: ``train``, ``Training``, ``seg_train``, ``train2017``, ``trainset`` and
+``TRAIN images`` all mean the training split. A collection brings its own splits if it has a training split and at least
+one other. With a validation split and no test split, results are reported on the validation split: it becomes the test
+split, and another validation split is drawn from the training split.
 """
 
 import re
@@ -16,7 +16,7 @@ WORDS: Mapping[str, int] = {
     **dict.fromkeys(("validation", "validate", "validating", "valid", "val", "dev", "development"), VALIDATION),
     **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), TEST),
 }
-# The test part, or the validation part where another name is that of a test part.
+# The test split, or the validation split if another name is that of a test split.
 EITHER = ("eval", "evaluation")
 KIND = re.compile(r"(?:set|data|images|imgs|split|part)$")
 OUT = re.compile(r"(hold|held)[-_ ]?out", re.IGNORECASE)
@@ -24,7 +24,7 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def of_name(name: str) -> int | None:
-    """The part that a folder, file or cell names, or None."""
+    """The split that a folder, file or cell names, or None."""
     part = _of_words(_words(name))
     return _of_words(_words(name.lower())) if part is None else part
 
@@ -39,12 +39,12 @@ def _of_words(words: list[str]) -> int | None:
 
 
 def about(name: str) -> tuple[str, ...]:
-    """The words of a name that tell neither a part nor that it is one: what the part is of."""
+    """The words of a name that do not belong to the name of a split: what the split is of."""
     return tuple(word for word in _words(name) if not word.isdigit() and _of_word(word) is None and KIND.sub("", word))
 
 
 def of_names(names: Iterable[str]) -> dict[str, int]:
-    """The part of each name that has one; empty unless there are a training part and another."""
+    """The split of each name that tells one; empty unless there are a training split and another one."""
     parts = {name: part for name in names if (part := of_name(name)) is not None}
     if TEST in {part for name, part in parts.items() if not _either(name)}:
         parts |= {name: VALIDATION for name in parts if _either(name)}
@@ -58,38 +58,38 @@ def differ(names: Iterable[str]) -> bool:
 
 
 def reported(parts: Iterable[int]) -> dict[int, int]:
-    """What each part that is there is used as: a validation part without a test part is the test part."""
+    """What each of the present splits is used as: a validation split without a test split is the test split."""
     present = set(parts)
     used = {part: part for part in present}
     return {**used, VALIDATION: TEST} if VALIDATION in present and TEST not in present else used
 
 
 def several(parts: Mapping[str, int]) -> Iterator[str]:
-    """What to say of each part that several folders make up."""
+    """A sentence for each split that consists of several folders."""
     for part in sorted(set(parts.values())):
-        names = sorted(name for name, of in parts.items() if of == part)
+        names = sorted(name for name, other in parts.items() if other == part)
         if len(names) > 1:
             yield f"{PARTS[part]} is {' and '.join(names)}"
 
 
 def sentence(counts: Mapping[int, int]) -> str:
-    """The parts as they were found, in words: ``2 parts (train 900, val 300; no test: val is reported, ...)``.
+    """The splits of a collection in words: ``2 splits (train 900, validation 300; no test: ...)``.
 
     Parameters
     ----------
     counts
-        Images of each part that is there, before :func:`reported`.
+        Images of each split that exists, before :func:`reported`.
     """
     listed = ", ".join(f"{PARTS[part]} {counts[part]:,}" for part in sorted(counts))
     if TEST not in counts:
-        listed += "; no test: validation is reported, and another validation part is drawn from train"
+        listed += "; no test: results are reported on validation, and another validation split is drawn from train"
     elif VALIDATION not in counts:
         listed += "; no validation: it is drawn from train"
-    return f"{len(counts)} parts ({listed})"
+    return f"{len(counts)} splits ({listed})"
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name in small letters; hold-out and held-out are one word."""
+    """The words of a name in lower case; hold-out and held-out are one word."""
     return [word.lower() for word in WORD.findall(OUT.sub(r"\1out", name))]
 
 

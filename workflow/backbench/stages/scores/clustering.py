@@ -1,0 +1,82 @@
+"""Scores of clusterings: labelings of one matrix in shared passes over the distances.
+
+The metrics of a clustering of scope `per_split` are those of the test rows; `info["parts"]` holds those of each part.
+Rows out of scope and noise have no silhouette width.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from backbench.metrics import external, internal
+from backbench.stage import Inputs, Outcome
+from backbench.stages import _shard
+from backbench.stages.scores import Fit
+
+
+def scores(fits: Sequence[Fit], inputs: Inputs) -> Iterator[Outcome]:
+    """Internal metrics, and external ones where the dataset is labelled, of each fit.
+
+    A fit whose config holds `silhouette_rows` has its silhouette estimated on so many rows (`internal.scores`); the
+    others have the width of each row as the array `silhouettes` (n,) float32, where the reported part has any.
+    """
+    x, truth, split = _shard.matrix(inputs), _shard.compared(inputs), inputs.array("dataset", "split")
+    for (scope, drawn), alike in _shard.families(fits, _pass):
+        began = time.perf_counter()
+        parts = _shard.scoped(scope, split)
+        columns = {name: _part(x, truth, rows, alike, drawn) for name, rows in parts.items()}
+        share = (time.perf_counter() - began) / len(alike)
+        for place, fit in enumerate(alike):
+            by_part = {name: column[place] for name, column in columns.items()}
+            yield _outcome(fit, parts, by_part, split.shape, share)
+
+
+def _pass(fit: Fit) -> tuple[str, int | None]:
+    """Fits of one scope that ask for the same silhouette share a pass."""
+    return fit.config["scope"], fit.config.get("silhouette_rows")
+
+
+def _part(
+    x: np.ndarray, truth: np.ndarray | None, rows: np.ndarray, fits: Sequence[Fit], drawn: int | None
+) -> list[internal.Scores]:
+    """Scores of each fit on the rows of `x` (n, d) with the numbers `rows` (m,); `truth` is (n,)."""
+    whole = len(rows) == len(x)
+    labelings = [fit.array if whole else fit.array[rows] for fit in fits]
+    inner = internal.scores(x if whole else x[rows], labelings, drawn)
+    if truth is None:
+        return inner
+    return [_joined(scores, truth[rows], labeling) for scores, labeling in zip(inner, labelings, strict=True)]
+
+
+def _joined(inner: internal.Scores, truth: np.ndarray, labeling: np.ndarray) -> internal.Scores:
+    """Internal metrics and those of a labeling (m,) against the classes (m,)."""
+    values, notes = external.scores(truth, labeling)
+    return internal.Scores({**inner.values, **values}, {**inner.notes, **notes}, inner.widths)
+
+
+def _outcome(
+    fit: Fit,
+    parts: Mapping[str, np.ndarray],
+    by_part: Mapping[str, internal.Scores],
+    shape: tuple[int, ...],
+    seconds: float,
+) -> Outcome:
+    """What is recorded; `parts` holds row numbers (m,) by the name of the part, `shape` is (n,)."""
+    scope = fit.config["scope"]
+    reported = by_part.get(_shard.REPORTED[scope]) or _undefined(next(iter(by_part.values())))
+    apart = {name: _shard.plain(part.values) for name, part in by_part.items()}
+    arrays = {}
+    if reported.widths is not None:
+        arrays["silhouettes"] = np.full(shape, np.nan, dtype=np.float32)
+        for name, rows in parts.items():
+            widths = by_part[name].widths
+            if widths is not None:
+                arrays["silhouettes"][rows] = widths
+    info = {"parts": apart} if scope == "per_split" else {}
+    return Outcome(fit.hash, reported.values, reported.notes, info, arrays, seconds)
+
+
+def _undefined(some: internal.Scores) -> internal.Scores:
+    names = list(some.values)
+    return internal.Scores(dict.fromkeys(names, float("nan")), dict.fromkeys(names, _shard.NO_TEST_ROWS))

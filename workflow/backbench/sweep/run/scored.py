@@ -1,0 +1,131 @@
+"""A fit and its scores as one record, and whether the scores are those of the fit and of today's code (layer 2).
+
+The record of a fit holds what was fitted and, as its metrics, what only the fit knows (`bic`, `stability`, the recall
+of a search). Its scores lie under the same hash as kind `scores`, with the digest of the code of the metrics and the
+digests of the arrays that were scored. In records of earlier versions the fit's record holds all metrics.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from backbench.metrics import catalogue
+from backbench.stage import SCORES
+from backbench.store import DONE, FAILED, Store
+from backbench.sweep.grid import HEADS, Stage
+
+Record = Mapping[str, Any]
+
+CURRENT, STALE, ABSENT = "current", "stale", "absent"
+# What is scored of a fit, and the inputs of the fit that this takes.
+SCORED = {"clustering": "labels", "classification": "predictions", "retrieval": "neighbours"}
+READS = {"clustering": ("dataset", "matrix"), "classification": ("dataset",), "retrieval": ("dataset",)}
+# The key of a fit's record that says that its scores lie apart, and the key of what the view of both says of them.
+APART, SUMMARY = "apart", "scores"
+
+
+def read(stage_kind: str, member: str, store: Store) -> dict[str, Any] | None:
+    """The record of a stage result; that of a fit with its scores."""
+    record = store.read(stage_kind, member)
+    if record is None or stage_kind not in HEADS:
+        return record
+    return merged(record, store.read(SCORES, member))
+
+
+def merged(fit: dict[str, Any], scores: Record | None) -> dict[str, Any]:
+    """One view of a fit and its scores, as if one stage had made them; scores of other arrays do not count.
+
+    The entry of an array that lies with the scores has the key `kind`. The key `scores` says how the scores came out,
+    and by which code; it is None where they are missing, and absent in records of earlier versions, which hold them.
+    """
+    if scores is None or not _are_of(scores, fit):
+        return {**fit, SUMMARY: None} if APART in fit else fit
+    summary = {key: scores[key] for key in ("status", "reason", "code")}
+    arrays = {name: {**entry, "kind": SCORES} for name, entry in scores["arrays"].items()}
+    summary["arrays"] = list(arrays)
+    names = [name for name in fit["metrics"] if APART in fit or catalogue.known(name)]
+    kept = [name for name in names if name not in scores["metrics"]]
+    view = {**fit, SUMMARY: summary}
+    view["metrics"] = {**{name: fit["metrics"][name] for name in kept}, **scores["metrics"]}
+    view["notes"] = {**{name: text for name, text in fit["notes"].items() if name in kept}, **scores["notes"]}
+    view["info"] = _info(fit["info"], scores["info"])
+    fitted_arrays = {name: entry for name, entry in fit["arrays"].items() if APART in fit or name in scores["of"]}
+    view["arrays"] = {**fitted_arrays, **arrays}
+    view["provenance"] = _provenance(fit["provenance"], scores["provenance"])
+    if scores["status"] == FAILED and fit["status"] == DONE:
+        view |= {"status": FAILED, "reason": f"scores: {scores['reason']}"}
+    return view
+
+
+def _info(fit: Record, scores: Record) -> dict[str, Any]:
+    parts = {name: {**fit.get("parts", {}).get(name, {}), **values} for name, values in scores.get("parts", {}).items()}
+    return {**fit, **scores, **({"parts": parts} if parts else {})}
+
+
+def _provenance(fit: Record, scores: Record) -> dict[str, Any]:
+    """That of the fit, with the time of both, and every version where they differ."""
+    versions = dict(fit["versions"])
+    for name, version in scores["versions"].items():
+        known = versions.setdefault(name, version)
+        versions[name] = known if known == version else f"{known}, {version}"
+    return {**fit, "versions": versions, "seconds": round(fit["seconds"] + scores["seconds"], 6)}
+
+
+def forget(member: str, kind: str, store: Store) -> None:
+    """Let the scores of a fit that is made again count for nothing, although its labels may come out the same."""
+    scores = store.read(SCORES, member)
+    if scores is not None:
+        store.amend(SCORES, member, {"of": {SCORED[kind]: ""}})
+
+
+def of(fit: Record, kind: str) -> dict[str, str]:
+    """Digests of the arrays of a fit that are scored, by name."""
+    name = SCORED[kind]
+    return {name: fit["arrays"][name]["sha256"]}
+
+
+def _are_of(scores: Record, fit: Record) -> bool:
+    return all(fit["arrays"].get(name, {}).get("sha256") == digest for name, digest in scores["of"].items())
+
+
+def own_arrays(record: Record) -> dict[str, Any]:
+    """The arrays of a record that lie with it, without those of the scores."""
+    return {name: entry for name, entry in record["arrays"].items() if "kind" not in entry}
+
+
+def scored(record: Record) -> bool:
+    """Whether nothing is missing in the record of a result: of a fit that did not fail, its scores are there."""
+    return record.get("status") == FAILED or record.get(SUMMARY, record) is not None
+
+
+def failed_fit(record: Record) -> bool:
+    """Whether there are no labels, predictions or neighbours; that they could not be scored is another thing."""
+    return record["status"] == FAILED and (record.get(SUMMARY) or {}).get("status") != FAILED
+
+
+def state(stage: Stage, record: Record, store: Store) -> str:
+    """State of the scores of a fit by the view of both: stale where other code or an earlier version made them."""
+    if SUMMARY not in record:
+        return STALE
+    summary = record[SUMMARY]
+    if summary is None or not _complete(record, store):
+        return ABSENT
+    if summary["code"] != stage.scoring:
+        return STALE
+    return CURRENT if summary["status"] == DONE else FAILED
+
+
+def _complete(record: Record, store: Store) -> bool:
+    arrays = {name: record["arrays"][name] for name in record[SUMMARY]["arrays"]}
+    return store.complete(SCORES, {"hash": record["hash"], "arrays": arrays})
+
+
+def older(stage: Stage, record: Record) -> tuple[bool, bool]:
+    """Whether other code than `stage` names made a fit, and its scores."""
+    summary = record.get(SUMMARY)
+    return record["code"] != stage.code, bool(summary and stage.scoring and summary["code"] != stage.scoring)
+
+
+def code(record: Record) -> list[str]:
+    """Digests of the code of a fit and of its scores."""
+    summary = record.get(SUMMARY)
+    return [record["code"], summary["code"]] if summary else [record["code"]]
