@@ -442,7 +442,6 @@ def _runs_all():
 def test_the_store_may_be_gone(done, capsys):
     """What was joined is enough for the words and the tables; intervals take the arrays."""
     shutil.rmtree(paths.store())
-    shutil.rmtree(paths.store() / "leaderboard")
     code, out, _ = call(capsys, "report")
     page = Page(Path(out).read_text(encoding="utf-8"))
     assert code == 0
