@@ -77,7 +77,7 @@ def _key(plan: Plan, member: str, known: dict[str, str]) -> str:
 
 
 def _without(config: Any) -> Any:
-    """A configuration without its seeds, however deep they stand."""
+    """A configuration without its seeds, however deeply nested."""
     if isinstance(config, Mapping):
         return {name: _without(value) for name, value in config.items() if not is_seed(name)}
     return [_without(value) for value in config] if isinstance(config, (list, tuple)) else config

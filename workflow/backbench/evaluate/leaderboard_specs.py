@@ -137,7 +137,7 @@ def _retrieval(depth: int) -> LeaderboardSpec:
 
 
 def ranked(spec: LeaderboardSpec, rows: Sequence[Row]) -> list[Row]:
-    """Distinct results of a leaderboard's task, best first; ties stand in the order of their hashes."""
+    """Distinct results of a leaderboard's task, best first; ties are in the order of their hashes."""
     inside = [row for row in rows if spec.space is None or _space(row) == spec.space]
     known = [row for row in tables.distinct(inside, spec.head) if _known(row.metrics, spec.rank)]
     return sorted(known, key=lambda row: (-row.metrics[spec.rank], row.run.stages[spec.head]))

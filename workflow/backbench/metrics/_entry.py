@@ -11,7 +11,7 @@ PREDICTIONS, PROBABILITIES, NEIGHBOURS = "predictions", "probabilities", "neighb
 # How it is resampled over images: a share of images that are right has an interval of its own; others have replicates.
 SHARE, REPLICATES = "share of images", "replicates"
 TEST, VALIDATION, CLUSTERED, QUERIES = "test images", "validation images", "clustered images", "queries"
-# What stands for the depth in the names of a family.
+# The placeholder for the depth in the names of a family.
 K = "K"
 
 
@@ -65,7 +65,7 @@ class Metric:
 
     @property
     def axis(self) -> str:
-        """What stands at its axis: its words, its range, and the good end of it."""
+        """The label of its axis: its words, its range, and which end is the good one."""
         bounds = f"{self.low:g} to {self.high:g}" if self.bounded else ""
         notes = ", ".join(filter(None, (self.unit or bounds, self.better)))
         return f"{self.words} ({notes})" if notes else self.words
@@ -82,7 +82,7 @@ class Metric:
 
     @property
     def unit_share(self) -> bool:
-        """Whether it stands on an axis from 0 to 1 whose upper end is the good one."""
+        """Whether its axis goes from 0 to 1 and the upper end is the good one."""
         return (self.low, self.high, self.direction) == (0, 1, UP)
 
     @property
@@ -92,7 +92,7 @@ class Metric:
 
     @property
     def family(self) -> bool:
-        """Whether it stands for every depth."""
+        """Whether it is the entry of every depth."""
         return self.name.endswith(f"_{K}")
 
     def at(self, depth: int) -> "Metric":

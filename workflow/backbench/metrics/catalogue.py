@@ -180,7 +180,7 @@ ENTRIES = (
 )  # fmt: skip
 # The depth at which tables have a family.
 DEPTH = 10
-# What results are reported by where there are classes: each head's main metric, then those that are told beside it.
+# What results are reported by where there are classes: each task's main metric, then those shown beside it.
 REPORTED: Mapping[str, tuple[str, ...]] = {
     CLASSIFICATION: ("accuracy", "macro_f1"),
     CLUSTERING: ("nmi", "cluster_accuracy", "silhouette"),
@@ -195,7 +195,7 @@ _BY_NAME = {entry.name: entry for entry in ENTRIES if not entry.family}
 _FAMILIES = {entry.name.removesuffix(K): entry for entry in ENTRIES if entry.family}
 _NAME = re.compile(r"(.*_)([1-9]\d*)")
 COLUMNS = tuple(entry.at(DEPTH).name if entry.family else entry.name for entry in ENTRIES if entry.column)
-# What stands in for a metric that was too dear to compute in full.
+# Estimates of metrics that were too expensive to compute in full.
 ESTIMATES = {entry.estimates: entry.name for entry in ENTRIES if entry.estimates}
 POLICIES = tuple(entry.name for entry in ENTRIES if entry.policy)
 
@@ -237,12 +237,12 @@ def checked(*wanted: str) -> tuple[str, ...]:
 
 
 def main(task: str) -> str:
-    """What the results of a head are reported by where there are classes."""
+    """The metric by which the results of a task are reported where there are classes."""
     return REPORTED[task][0]
 
 
 def with_estimate(name: str) -> tuple[str, ...]:
-    """A metric, and what stands in for it."""
+    """A metric, and its estimate if it has one."""
     return (name, ESTIMATES[name]) if name in ESTIMATES else (name,)
 
 

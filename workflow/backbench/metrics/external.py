@@ -134,7 +134,7 @@ def _entropy(share: np.ndarray) -> float:
 
 
 def _cluster_accuracy(counts: Counts) -> np.ndarray:
-    """Cluster accuracy (samples,); the match is made anew on each sample."""
+    """Cluster accuracy (samples,); each sample has a match of its own."""
     from scipy.optimize import linear_sum_assignment
 
     matched = np.zeros(len(counts.total))

@@ -133,7 +133,7 @@ class Seen:
 
 
 def by_identity(runs: Iterable[tuple[tuple[str, str], Seen]]) -> dict[tuple[str, str], list[Seen]]:
-    """Runs grouped by identity; the one to keep stands first, and it is the same one for every observer."""
+    """Runs grouped by identity; the one to keep comes first, and is the same for every observer."""
     groups: dict[tuple[str, str], list[Seen]] = {}
     for identity, seen in runs:
         groups.setdefault(identity, []).append(seen)

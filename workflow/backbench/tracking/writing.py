@@ -277,5 +277,5 @@ def _changed(run: "Run", entry: Entry) -> dict[str, float]:
 
 
 def _changed_curves(run: "Run", entry: Entry) -> dict[str, Curve]:
-    """Curves that end elsewhere than those of a run: one that was logged would otherwise stand there twice."""
+    """Curves that end elsewhere than those of a run: one that was logged before would otherwise be there twice."""
     return {name: curve for name, curve in entry.curves.items() if run.data.metrics.get(name) != curve[max(curve)]}
