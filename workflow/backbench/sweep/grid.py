@@ -17,7 +17,8 @@ class Stage:
     shard. `about` holds what planning knows of the result (shape, label). `code` is the digest of the code that this
     result and those before it depend on. `aids` are stage results that save work and change nothing: no part of the
     hash, and what they cannot give is computed where it is needed. `scoring` is the digest of the code of a fit's
-    metrics, which are no part of `code`.
+    metrics, which are no part of `code`; `same_code` are digests of code whose results are the same
+    (`sweep.plan.same_code`), empty where there is none.
     """
 
     hash: str
@@ -30,6 +31,11 @@ class Stage:
     code: str
     aids: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     scoring: str = ""
+    same_code: tuple[str, ...] = ()
+
+    def made(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record was made by today's code, or by code that is declared to have the same results."""
+        return record["code"] in {self.code, *filter(None, self.same_code)}
 
     @property
     def reads(self) -> dict[str, tuple[str, str]]:

@@ -13,7 +13,7 @@ SORTING = 100
 SMALLEST_DEPTH = 16
 MODULE = "backbench.stages.neighbours"
 
-Digest = Callable[[tuple[str, ...], list[Stage]], str]
+Digest = Callable[[tuple[str, ...], list[Stage]], tuple[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,6 @@ def _graph(grid: Grid, matrix: tuple[str, str], metric: str, count: int, digest:
     n = _rows(grid, user)
     config = {"metric": metric, "count": min(1 << (count - 1).bit_length(), n - 1)}
     parents = {"matrix": matrix}
-    code = digest((MODULE,), [grid.stages[matrix[1]]])
-    about = {"n": n, "d": user.about["d"]}
-    return Stage(stage_hash("neighbours", config, parents), "neighbours", metric, config, {}, about, parents, code)
+    code, same = digest((MODULE,), [grid.stages[matrix[1]]])
+    about, full = {"n": n, "d": user.about["d"]}, stage_hash("neighbours", config, parents)
+    return Stage(full, "neighbours", metric, config, {}, about, parents, code, same_code=same)

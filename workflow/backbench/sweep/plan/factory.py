@@ -9,6 +9,7 @@ from backbench import code, hashing
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
 from backbench.sweep.grid import HEADS, Grid, Stage, stage_hash
+from backbench.sweep.plan import same_code
 
 Fingerprint = Callable[[Any, Any], str]
 RECIPE_MODULES = ("backbench.images.preparing", "backbench.images.decoding")
@@ -29,8 +30,8 @@ class Making:
         self.fingerprint = fingerprint
         self.explicit = explicit
         self.device = device
-        self._memo: dict[tuple, Any] = {}
-        self._texts: dict[int, tuple[Mapping, str]] = {}
+        self._memo: dict[tuple[Any, ...], Any] = {}
+        self._texts: dict[int, tuple[Mapping[str, Any], str]] = {}
         self._codes: dict[tuple[str, ...], str] = {}
 
     def notice(self, text: str) -> None:
@@ -42,7 +43,7 @@ class Making:
         """Say what is taken for what, once."""
         self.grid.understood += [text for text in texts if text not in self.grid.understood]
 
-    def once(self, make: Callable, config: Mapping, *parents: Any) -> Any:
+    def once(self, make: Callable[..., Any], config: Mapping[str, Any], *parents: Any) -> Any:
         """`make(config, *parents)`, or the error that it raised, for equal arguments computed once."""
         texts = (self._text(value) for value in config.values())
         key = (make.__qualname__, *config, *texts, *(id(parent) for parent in parents))
@@ -51,10 +52,10 @@ class Making:
                 self._memo[key] = make(config, *parents)
             except ConfigError as error:
                 self._memo[key] = error
-        found = self._memo[key]
-        if isinstance(found, ConfigError):
-            raise found
-        return found
+        made = self._memo[key]
+        if isinstance(made, ConfigError):
+            raise made
+        return made
 
     def _text(self, value: Any) -> str:
         """Text that tells values apart; cells share their parts, so that the text of a mapping is made once."""
@@ -83,10 +84,10 @@ class Making:
         refs = {role: (parent.kind, parent.hash) for role, parent in parents.items()}
         full = stage_hash(kind, config, refs)
         if full not in self.grid.stages:
-            chain = self.chained((f"backbench.stages.{kind}", *modules), list(parents.values()))
+            code, same = self.chained((f"backbench.stages.{kind}", *modules), list(parents.values()))
             scoring = self.code_of((f"backbench.stages.scores.{kind}",)) if kind in HEADS else ""
             self.grid.stages[full] = Stage(
-                full, kind, family, dict(config), dict(local), dict(about), refs, chain, scoring=scoring
+                full, kind, family, dict(config), dict(local), dict(about), refs, code, same_code=same, scoring=scoring
             )
         return self.grid.stages[full]
 
@@ -94,10 +95,13 @@ class Making:
         """How the images of `dataset` are prepared: hashed as a stage, computed by the stages of the features."""
         refs = {"dataset": (dataset.kind, dataset.hash)}
         full = stage_hash(RECIPE, image, refs)
-        code = self.chained(RECIPE_MODULES, [dataset])
+        code, same = self.chained(RECIPE_MODULES, [dataset])
         about = {"n": dataset.about["n"]}
-        return self.grid.stages.setdefault(full, Stage(full, RECIPE, "decode", dict(image), {}, about, refs, code))
+        stage = Stage(full, RECIPE, "decode", dict(image), {}, about, refs, code, same_code=same)
+        return self.grid.stages.setdefault(full, stage)
 
-    def chained(self, modules: tuple[str, ...], parents: Iterable[Stage]) -> str:
-        """Digest of the code of a stage and of those before it."""
-        return hashing.digest({"own": self.code_of(modules), "parents": sorted(parent.code for parent in parents)})
+    def chained(self, modules: tuple[str, ...], parents: Sequence[Stage]) -> tuple[str, tuple[str, ...]]:
+        """Digest of the code of a stage and of those before it, and the digests of code with the same results."""
+        digest = self.code_of(modules)
+        chain = {"own": digest, "parents": sorted(parent.code for parent in parents)}
+        return hashing.digest(chain), same_code.chained(modules, digest, [parent.same_code for parent in parents])

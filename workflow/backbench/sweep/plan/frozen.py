@@ -140,14 +140,14 @@ def _parse(body: Mapping[str, Any]) -> Plan:
 
 def ancestors(stages: Mapping[str, Stage], members: Iterable[str]) -> set[str]:
     """`members` and every stage before them."""
-    found: set[str] = set()
+    reached: set[str] = set()
     waiting = list(members)
     while waiting:
         member = waiting.pop()
-        if member not in found:
-            found.add(member)
+        if member not in reached:
+            reached.add(member)
             waiting.extend(ref for _, ref in stages[member].parents.values())
-    return found
+    return reached
 
 
 def stage_entry(stage: Stage) -> dict[str, Any]:
@@ -166,16 +166,19 @@ def stage_entry(stage: Stage) -> dict[str, Any]:
 
 def _entry(stage: Stage) -> dict[str, Any]:
     aids = {role: list(ref) for role, ref in stage.aids.items()}
-    return {**stage_entry(stage), "aids": aids} if aids else stage_entry(stage)
+    saving = {"aids": aids, "same_code": [digest for digest in stage.same_code if digest]}
+    return {**stage_entry(stage), **{key: value for key, value in saving.items() if value}}
 
 
 def parse_stage(key: str, entry: Mapping[str, Any]) -> Stage:
     """A stage from plain JSON."""
     refs = {key: {role: tuple(ref) for role, ref in entry.get(key, {}).items()} for key in ("parents", "aids")}
-    return Stage(**{**entry, **refs}, hash=key)
+    return Stage(**{**entry, **refs, "same_code": tuple(entry.get("same_code", ()))}, hash=key)
 
 
-def _body(stages: Mapping, runs: Mapping, shards: Mapping, request: Mapping) -> dict[str, Any]:
+def _body(
+    stages: Mapping[str, Stage], runs: Mapping[str, Run], shards: Mapping[str, Shard], request: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "request": dict(request),

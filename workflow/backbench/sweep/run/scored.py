@@ -122,7 +122,7 @@ def _complete(record: Record, store: Store) -> bool:
 def older(stage: Stage, record: Record) -> tuple[bool, bool]:
     """Whether other code than `stage` names made a fit, and its scores."""
     summary = record.get(SUMMARY)
-    return record["code"] != stage.code, bool(summary and stage.scoring and summary["code"] != stage.scoring)
+    return not stage.made(record), bool(summary and stage.scoring and summary["code"] != stage.scoring)
 
 
 def code(record: Record) -> list[str]:

@@ -85,7 +85,7 @@ def state_of(stage: Stage, record: Mapping[str, Any] | None, store: Store) -> st
     """
     if record is None or not store.complete(stage.kind, {**record, "arrays": scored.own_arrays(record)}):
         return ABSENT
-    if record["code"] != stage.code:
+    if not stage.made(record):
         return STALE
     return FAILED if scored.failed_fit(record) else CURRENT
 
