@@ -194,11 +194,8 @@ def _tests(
         if over in (AUTO, how):
             pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
             if len(pairs) >= (LEAST_PAIRS if over == how else ENOUGH_PAIRS):
-                yield (
-                    how,
-                    _signed(pairs, metric),
-                    (statistics.fmean([a for a, _ in pairs]), statistics.fmean([b for _, b in pairs])),
-                )
+                means = statistics.fmean(a for a, _ in pairs), statistics.fmean(b for _, b in pairs)
+                yield how, _signed(pairs, metric), means
             elif over == AUTO and len(pairs) >= LEAST_PAIRS:
                 notes.append(
                     f"{metric} over {how}: {len(pairs)} in common, and a test takes {ENOUGH_PAIRS} to find anything"
