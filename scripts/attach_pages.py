@@ -9,10 +9,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from backbench import tracking
+from backbench import paths, tracking
+from backbench.evaluate import answer
 from backbench.files import write_text
+from backbench.store import Store
 from backbench.sweep.plan import frozen
-from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
 
@@ -23,7 +24,7 @@ def main() -> int:
     args = parser.parse_args()
     found = frozen.load(args.plan)
     try:
-        report = sweeps.record(found, ledger.rows(found, ledger.joined_records(found)))
+        report = sweeps.record(answer.joined(found, Store(paths.store())))
     except tracking.TrackingUnavailable as error:
         print(error, file=sys.stderr)
         return 1

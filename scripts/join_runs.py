@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from backbench import paths
-from backbench.evaluate import record
+from backbench.evaluate.answer import SweepAnswer
 from backbench.store import Store
 from backbench.sweep.plan import frozen
 from backbench.sweep.results import ledger
@@ -17,10 +17,10 @@ from backbench.sweep.results import ledger
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
-    found = frozen.load(parser.parse_args().plan)
-    records = ledger.read_records(found, Store(paths.store()))
-    ledger.join(found, records)
-    record.record(found, ledger.rows(found, records))
+    plan, store = frozen.load(parser.parse_args().plan), Store(paths.store())
+    records = ledger.read_records(plan, store)
+    ledger.join(plan, records)
+    SweepAnswer(plan, ledger.rows(plan, records), store).write()
     return 0
 
 

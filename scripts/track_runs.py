@@ -7,9 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from backbench import tracking
+from backbench import paths, tracking
+from backbench.evaluate import answer
+from backbench.store import Store
 from backbench.sweep.plan import frozen
-from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
 
@@ -18,7 +19,7 @@ def main() -> int:
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
     found = frozen.load(parser.parse_args().plan)
     try:
-        report = sweeps.record(found, ledger.rows(found, ledger.joined_records(found)), pages=False)
+        report = sweeps.record(answer.joined(found, Store(paths.store())), pages=False)
     except tracking.TrackingUnavailable as error:
         print(error, file=sys.stderr)
         return 1

@@ -8,17 +8,17 @@ import sys
 from pathlib import Path
 
 from backbench import paths
+from backbench.evaluate import answer
 from backbench.reports import sweep
 from backbench.store import Store
 from backbench.sweep.plan import frozen
-from backbench.sweep.results import ledger
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
     found = frozen.load(parser.parse_args().plan)
-    page = sweep.write(found, ledger.rows(found, ledger.joined_records(found)), Store(paths.store()))
+    page = sweep.write(answer.joined(found, Store(paths.store())))
     print(page, file=sys.stderr)
     return 0
 

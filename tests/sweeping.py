@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from backbench import paths, planning
+from backbench.evaluate.answer import SweepAnswer
 from backbench.stage import KINDS
 from backbench.store import Store
 from backbench.sweep.plan import frozen
@@ -56,6 +57,11 @@ def computed(*overrides: str, without: Collection[str] = ()) -> Plan:
             options = ["--plan", str(made.path), "--shard", shard.id, "--threads", "1", "--device", "cpu"]
             runner.compute(made, shard, Store(paths.store()), runner.parser(shard.kind).parse_args(options))
     return made
+
+
+def answer_of(plan, rows=None):
+    """What the runs of a plan answer, from the store."""
+    return SweepAnswer(plan, rows_of(plan) if rows is None else rows, Store(paths.store()))
 
 
 def rows_of(made: Plan) -> list[Row]:

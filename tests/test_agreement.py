@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from stored import Stored, mixed
 
-from backbench.evaluate import agreement
+from backbench.evaluate import agreement, candidates
 
 CLUSTERED = ("classifier=none", "retrieval=none", "clusterer=kmeans")
 NMI = {2: 0.4, 3: 0.6, 4: 0.55, 5: 0.5, 6: 0.45}
@@ -26,8 +26,12 @@ def metrics(stage):
     return found | {"ari": NMI[k], "cluster_accuracy": 1.0 - NMI[k]}
 
 
+def agreements(rows):
+    return agreement.agreements(candidates.representations(rows))
+
+
 def found(rows, internal, external="nmi"):
-    return [one for one in agreement.agreements(rows) if (one.internal, one.external) == (internal, external)]
+    return [one for one in agreements(rows) if (one.internal, one.external) == (internal, external)]
 
 
 def test_correlations_picks_and_cost_are_those_of_the_numbers():
@@ -69,11 +73,11 @@ def test_a_metric_that_never_changes_correlates_with_nothing():
 
 def test_disagreements_are_those_that_cost_much_the_dearest_first():
     rows = Stored(metrics=metrics).rows("k=2,3,4,5,6", *CLUSTERED)
-    assert [(one.internal, round(one.cost, 2)) for one in agreement.disagreements(rows)] == [
+    assert [(one.internal, round(one.cost, 2)) for one in agreement.disagreements(agreements(rows))] == [
         ("silhouette", 0.2),
         ("calinski_harabasz", 0.2),
     ]
-    by_accuracy = agreement.disagreements(rows, "cluster_accuracy")
+    by_accuracy = agreement.disagreements(agreements(rows), "cluster_accuracy")
     assert [(one.internal, round(one.cost, 2)) for one in by_accuracy] == [("davies_bouldin", 0.2)]
 
 
@@ -83,11 +87,11 @@ def test_feature_spaces_are_compared_apart():
 
 
 def test_fewer_than_five_clusterings_say_nothing():
-    assert agreement.agreements(Stored(metrics=metrics).rows("k=2,3,4,5", *CLUSTERED)) == []
+    assert agreements(Stored(metrics=metrics).rows("k=2,3,4,5", *CLUSTERED)) == []
 
 
 def test_without_classes_there_is_nothing_to_agree_with():
-    assert agreement.agreements(Stored(names=None).rows("k=2,3,4,5,6", *CLUSTERED)) == []
+    assert agreements(Stored(names=None).rows("k=2,3,4,5,6", *CLUSTERED)) == []
 
 
 def test_a_clustering_that_leaves_images_out_is_said_to():

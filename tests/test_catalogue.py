@@ -39,7 +39,7 @@ NAMING = {
     "clusterers/kmeans.py": MAKERS,
     "clusterers/minibatch_kmeans.py": MAKERS,
     "evaluate/best_k.py": CHOICES,
-    "evaluate/boards.py": CHOICES,
+    "evaluate/leaderboard_specs.py": CHOICES,
     "evaluate/candidates.py": "the share of noise is what a policy limits",
     "evaluate/resampled.py": "the silhouette is the one metric of which every image has a stored value",
     "evaluate/selection.py": "the policy of plans that name none; checked at import",

@@ -94,7 +94,7 @@ def test_classes_without_a_test_image_are_named_and_not_judged():
 
 def test_one_class_with_test_images():
     found = audit(lambda truth: truth, truth=np.where(Stored().split == 2, 1, np.arange(N) % 4))
-    assert found.text.startswith("One class alone has test images: dress with recall 1.00 (300 of 300 test images).")
+    assert found.text.startswith("Only one class has test images: dress with recall 1.00 (300 of 300 test images).")
     assert np.isnan(found.gap) and "3 classes have no test image" in found.text
 
 

@@ -170,7 +170,7 @@ def test_unknown_columns_are_refused(capsys, sweep):
     assert "Did you mean 'nmi'" in assert_refused(capsys, "runs", "--columns", "name,nmii")
     assert "Did you mean 'k'" in assert_refused(capsys, "runs", "--filter", "kk=3")
     assert "Did you mean 'nmi'" in assert_refused(capsys, "runs", "--sort=-nmii")
-    assert "no runs" in assert_refused(capsys, "leaderboard", "--filter", "k=99")
+    assert "no recorded run" in assert_refused(capsys, "leaderboard", "--filter", "k=99")
 
 
 # What the commands print

@@ -130,7 +130,7 @@ def test_each_pair_of_results_stands_once_however_many_runs_hold_it(rows):
 
 def test_values_of_a_column_over_all_that_is_otherwise_equal(rows):
     (result,) = methods.compare(rows, "classifier.name")
-    found = result.found
+    found = result.table
     assert set(found.methods) == {"knn", "random_forest", "svm"}
     assert len(found.blocks) == 2, "two chains; seeds are no blocks where two of the methods do not have them"
     values = {name: sorted(block[at] for block in found.values) for at, name in enumerate(found.methods)}
@@ -143,14 +143,14 @@ def test_values_of_a_column_over_all_that_is_otherwise_equal(rows):
     }
     assert len(forests) == 6 and any(np.isclose(np.mean(list(forests.values())), values["random_forest"]))
     (seeds,) = methods.compare(rows, "clusterer.name", "seeds", ["silhouette"])
-    assert len(seeds.found.blocks) == 6
+    assert len(seeds.table.blocks) == 6
     assert any("Wilcoxon" in line for line in seeds.words(0.05))
 
 
 def test_a_pair_of_results_is_one_block_however_many_seeds_there_are(rows):
     """k-NN has no seed: repeating its comparison for each seed of the forest would make evidence out of nothing."""
     (result,) = methods.compare(rows, "chain", metrics=["accuracy"])
-    assert result.found.methods and len(result.found.blocks) == 1 + 1 + 6, "knn, svm, and a forest for each seed"
+    assert result.table.methods and len(result.table.blocks) == 1 + 1 + 6, "knn, svm, and a forest for each seed"
 
 
 def test_over_seeds_the_values_are_those_of_the_seeds(rows):
@@ -173,7 +173,7 @@ def test_data_sets_are_blocks(own_results, tmp_path):
         folder = sweeping.collection(tmp_path / f"pictures{number}", CLASSES[: 2 + number % 2], each=20 + number)
         found += sweeping.rows_of(sweeping.computed(*folder, *GRID[:2], "classifier=knn,svm", "clusterer=none"))
     (result,) = methods.compare(found, "classifier.name", "datasets")
-    assert len(result.found.blocks) == 3
+    assert len(result.table.blocks) == 3
     a, b = (one(found, classifier=name) for name in ("knn", "svm"))
     (pair,), _ = compared(found, a, b, over="datasets", metrics=["accuracy"])
     assert (pair.over, pair.test.n) == ("datasets", 3)

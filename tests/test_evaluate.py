@@ -13,9 +13,11 @@ from scipy.stats import rankdata
 from sklearn.cluster import KMeans
 
 from backbench import paths, planning
-from backbench.evaluate import best_k, candidates, knee, record, selection
+from backbench.evaluate import best_k, candidates, knee, recommendations, selection
+from backbench.evaluate.answer import SweepAnswer
 from backbench.evaluate.candidates import Candidate, LeftOut, Representation
 from backbench.schema import ConfigError
+from backbench.store import Store
 from backbench.sweep.results import ledger
 
 NAN = math.nan
@@ -410,10 +412,14 @@ def test_failed_and_pending_clusterings_are_counted_apart(plan):
     assert [fault.reason for one in found for fault in one.failed] == ["failed: did not converge"]
 
 
+def answer_of(plan, records):
+    return SweepAnswer(plan, ledger.rows(plan, records), Store(paths.store()))
+
+
 def test_what_is_recorded(plan):
-    rows = ledger.rows(plan, records_of(plan))
-    found = record.record(plan, rows)
-    assert found == json.loads(record.path_of(plan).read_text()) == record.read(plan)
+    recorded = answer_of(plan, records_of(plan))
+    found = recorded.selection
+    assert found == json.loads(recorded.write().read_text())
     first = found["representations"][0]
     assert first["decision"]["chosen"]["name"] == "kmeans k=2 seed=0"
     assert first["decision"]["reason"].startswith(
@@ -427,40 +433,36 @@ def test_what_is_recorded(plan):
 
 
 def test_the_same_results_are_written_once_and_alike(plan):
-    rows, path = ledger.rows(plan, records_of(plan)), record.path_of(plan)
-    record.record(plan, rows)
+    rows = ledger.rows(plan, records_of(plan))
+    path = SweepAnswer(plan, rows, Store(paths.store())).write()
     written, text = path.stat(), path.read_bytes()
-    record.record(plan, rows[::-1])
+    SweepAnswer(plan, rows[::-1], Store(paths.store())).write()
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
     path.write_text("{")
-    record.record(plan, rows[::-1])
+    SweepAnswer(plan, rows[::-1], Store(paths.store())).write()
     assert path.read_bytes() == text
 
 
 def test_another_result_or_policy_is_written_anew(plan):
-    rows, path = ledger.rows(plan, records_of(plan)), record.path_of(plan)
-    record.record(plan, rows)
+    answer_of(plan, records_of(plan)).write()
     known = records_of(plan)
     known.pop(min(known))
-    assert (
-        sum(one["decision"]["pending"] for one in record.record(plan, ledger.rows(plan, known))["representations"]) == 1
-    )
+    assert sum(one["decision"]["pending"] for one in answer_of(plan, known).selection["representations"]) == 1
     other = dataclasses.replace(plan, request={**plan.request, "selection": options("internal")})
-    assert record.record(other, rows)["policy"]["name"] == json.loads(path.read_text())["policy"]["name"] == "internal"
+    assert json.loads(answer_of(other, records_of(plan)).write().read_text())["policy"]["name"] == "internal"
 
 
 def test_a_policy_counts_for_no_hash(own_results):
     plain, other = (planned(*GRID, *more) for more in ([], ["selection=internal", "selection.noise_at_most=0.1"]))
     assert (plain.sweep, set(plain.stages), set(plain.runs)) == (other.sweep, set(other.stages), set(other.runs))
     assert plain.hash != other.hash
-    assert record.policy_of(other) == dataclasses.replace(INTERNAL, noise_at_most=0.1)
+    assert recommendations.policy_of(other) == dataclasses.replace(INTERNAL, noise_at_most=0.1)
 
 
 def test_lines_say_what_was_chosen(plan):
-    rows = ledger.rows(plan, records_of(plan))
-    lines = record.lines(record.record(plan, rows)["representations"])
+    lines = recommendations.lines(answer_of(plan, records_of(plan)).selection["representations"])
     assert lines[0].startswith("pixels: kmeans k=2 seed=0 (run ") and "no dbscan found" in lines[0]
-    lines = record.lines(record.record(plan, ledger.rows(plan, {}))["representations"])
+    lines = recommendations.lines(answer_of(plan, {}).selection["representations"])
     assert lines == [
         f"{name}: nothing chosen, no clustering is done (provisional: 13 pending)"
         for name in ("pixels", "pixels, pca50")

@@ -329,6 +329,6 @@ class TestTwins:
         assert distances.twins(np.random.default_rng(0).normal(size=(300, 3))) is None
 
     def test_rows_of_one_hash_are_told_apart(self, monkeypatch):
-        monkeypatch.setattr(distances, "_hashes", lambda words: np.zeros(len(words), np.uint64))
+        monkeypatch.setattr(distances, "row_hashes", lambda words: np.zeros(len(words), np.uint64))
         assert distances.twins(np.float32([[1], [2], [1], [3]])).tolist() == [0, 1, 0, 3]
         assert distances.twins(np.float32([[1], [2], [3]])) is None

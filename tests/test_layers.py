@@ -18,7 +18,7 @@ FLOORS = """
 code cost device hashing machine paths schema text threads wording
 arrays files lock metrics plugins provenance settings sweep.grid
 classifiers clusterers images plots statistics store transforms
-stage
+derived stage
 datasets
 backbones compose
 stages sweep.cost

@@ -1,5 +1,6 @@
 """Positions in the plane and trees: against the libraries, the same bits always, made once and kept while they hold."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,12 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
 from sweeping import collection, computed, rows_of
 
-from backbench import machine, paths, plugins, threads
+from backbench import code, machine, paths, plugins, threads
 from backbench.clusterers import _trees
 from backbench.metrics import neighbours
 from backbench.metrics.labels import canonical
 from backbench.metrics.near import Near
-from backbench.pictures import _embedding, _keeping, layouts
+from backbench.pictures import _embedding, layouts
 from backbench.pictures.source import Source
 from backbench.store import Store
 
@@ -222,7 +223,7 @@ def test_a_layout_is_made_again_when_its_matrix_or_its_code_has_changed(rows, mo
     name = kind if kind == "matrix" else "features"
     one.store.write(kind, member, one.store.read(kind, member), {name: np.asarray(one.matrix("clustering")) * 2})
     assert layouts.layout(one, "pca").positions == pytest.approx(2 * first, rel=1e-5)
-    monkeypatch.setattr(_keeping.code, "digest", lambda modules: "another")
+    monkeypatch.setattr(code, "digest", lambda modules: "another")
     monkeypatch.setattr(_embedding, "embed", lambda *args: (first, {}))
     assert np.array_equal(layouts.layout(one, "pca").positions, first)
 
@@ -241,9 +242,9 @@ def test_the_record_says_how_it_was_made(rows):
     layouts.layout(one, "tsne", threads=2)
     (path,) = (one.store.root / "layout").glob("*/*.json")
     record = one.store.read("layout", path.stem)
-    assert record["config"] == {"method": "tsne", "most": layouts.MOST_ROWS, "seed": 0}
-    assert record["parents"] == {"matrix": list(one.matrix_ref("clustering"))}
-    assert record["info"] == {"perplexity": 19, "neighbours": 57, "rounds": 750, "n": N, "of": N, "d": 784}
+    assert record["origin"]["config"] == {"method": "tsne", "most": layouts.MOST_ROWS, "seed": 0}
+    assert record["origin"]["parents"] == {"matrix": list(one.matrix_ref("clustering"))}
+    assert json.loads(record["info"]) == {"perplexity": 19, "neighbours": 57, "rounds": 750, "n": N, "of": N, "d": 784}
     assert record["provenance"]["threads"] == 2
     assert record["provenance"]["seconds"] > 0
 
@@ -343,7 +344,7 @@ def test_a_tree_that_does_not_fit_into_memory_is_refused_with_words(rows, monkey
 
 
 def test_no_run_depends_on_a_layout(rows):
-    assert not any(stage.kind == _keeping.KIND for row in rows for stage in row.plan.stages.values())
+    assert not any(stage.kind == layouts.KIND for row in rows for stage in row.plan.stages.values())
 
 
 @pytest.mark.slow

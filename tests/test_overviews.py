@@ -209,6 +209,19 @@ def test_any_metric_over_any_two_axes():
     assert picture.data["value"][:4] == [0.1, 0.1, 0.15, 0.15]
 
 
+def test_a_metric_without_a_direction_has_means_and_no_best_cell(monkeypatch):
+    """Neither the most clusters nor the fewest are the best of a cell."""
+    sweep = swept(*CLUSTERED)
+    for row in sweep.rows:
+        row.metrics["clusters"] = 3.0 if row.chain("clustering") == "none" else 9.0
+        monkeypatch.setitem(row.heads["clustering"]["metrics"], "clusters", row.metrics["clusters"])
+    picture = heatmap.draw(sweep, "clusters", x="clusterer.name", y="k")
+    assert {value for value in picture.data["value"] if not math.isnan(value)} == {6.0}
+    caption = picture.caption
+    assert "mean of the results" in caption and "best" not in caption
+    assert not [patch for patch in picture.figure.axes[0].patches if patch.get_gid() == "best"]
+
+
 def test_a_metric_of_a_space_has_a_map_for_each():
     picture = heatmap.draw(swept(*CLUSTERED), "silhouette")
     assert list(dict.fromkeys(picture.data["table"])) == ["pixels", "pixels, pca50"]
@@ -267,7 +280,7 @@ def test_entries_of_a_board_with_the_options_that_tell_them_apart():
     ward = entry(1, estimate(0.6, 0.5, 0.7, "images"), k=10, **{"clusterer.linkage": "ward"})
     average = entry(1, estimate(0.5), k=10, **{"clusterer.linkage": "average"})
     other = entry(3, estimate(0.4), k=8, **{"clusterer.linkage": "ward", "clustering.chain": "pca50"})
-    table = SimpleNamespace(board=BOARD, title="Clusterings", entries=[ward, average, other], note="")
+    table = SimpleNamespace(spec=BOARD, title="Clusterings", entries=[ward, average, other], note="")
     listing = leaderboard_intervals.listing_of(table)
     assert [entry.name for entry in listing.entries] == [
         "pixels agglomerative k=10 linkage=ward",
@@ -280,8 +293,8 @@ def test_entries_of_a_board_with_the_options_that_tell_them_apart():
 
 def test_the_best_twelve_of_a_board_are_listed():
     entries = [entry(at + 1, estimate(1 - at / 100), k=at) for at in range(30)]
-    listing = leaderboard_intervals.listing_of(SimpleNamespace(board=BOARD, title="All", entries=entries, note=""))
-    assert len(listing.entries) == 12 and listing.title == "All: 12 of 30"
+    found = leaderboard_intervals.listing_of(SimpleNamespace(spec=BOARD, title="All", entries=entries, note=""))
+    assert len(found.entries) == 12 and found.title == "All: 12 of 30"
 
 
 def test_the_leaderboards_of_a_sweep():
@@ -377,15 +390,15 @@ def test_blocks_are_feature_spaces_and_seeds():
 
 
 def test_clusterers_are_compared_at_the_k_nearest_to_the_number_of_classes():
-    table = blocks.clusterers(swept(*CLUSTERED).rows)
-    assert set(table.methods) == {"kmeans", "dbscan"} and table.note.startswith("k=10")
-    assert {value for row in table.values for value in row} == {0.5, 0.3}
-    assert table.lacks.startswith("2 clusterers over 4 blocks; it takes 3 over 5")
+    found = blocks.clusterers(swept(*CLUSTERED).rows)
+    assert set(found.methods) == {"kmeans", "dbscan"} and found.note.startswith("k=10")
+    assert {value for row in found.values for value in row} == {0.5, 0.3}
+    assert found.lacks.startswith("2 clusterers over 4 blocks; a test takes 3 over 5")
 
 
 def test_too_few_blocks_are_no_test():
     lacking = critical_difference.lacks(swept(*GRID, "clusterer=none", "classifier=knn,random_forest,mlp"))
-    assert lacking == "3 classifiers over 2 blocks; it takes 3 over 5"
+    assert lacking == "3 classifiers over 2 blocks; a test takes 3 over 5"
 
 
 def test_the_diagram_of_a_sweep():

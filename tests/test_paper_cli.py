@@ -168,16 +168,16 @@ def sweep(tmp_path_factory, tmp_path):
 
 def test_a_table_is_recorded_once_and_changed_in_place(sweep, table):
     plan, found, uri = sweep
-    before = sweeps.record(plan, found, uri)
+    before = sweeps.record(sweeping.answer_of(plan, found), uri)
     own = dataclasses.replace(table, sweep=plan.sweep)
     paper.write(own, paper.folder(own.name, own.sweep))
-    reports = [sweeps.record(plan, found, uri) for _ in range(2)]
+    reports = [sweeps.record(sweeping.answer_of(plan, found), uri) for _ in range(2)]
     assert (before.created, before.updated) == (len(found) + 1, 0)
     assert [(one.created, one.updated) for one in reports] == [(0, 1), (0, 0)]
     better = dataclasses.replace(own, lines=(dataclasses.replace(own.lines[0], ours=0.55, difference=0.0),))
     paper.write(better, paper.folder(own.name, own.sweep))
-    assert sweeps.record(plan, found, uri).updated == 1
-    told = sweeps.summary(plan, found, "", "folder")
+    assert sweeps.record(sweeping.answer_of(plan, found), uri).updated == 1
+    told = sweeps.summary(sweeping.answer_of(plan, found), "folder", "")
     assert told.metrics["paper/k-means_ on pixels"] == 0.55
 
 
@@ -185,7 +185,7 @@ def test_what_a_table_tells_mlflow(sweep, table):
     plan, found, _ = sweep
     own = dataclasses.replace(table, sweep=plan.sweep)
     paper.write(own, paper.folder(own.name, own.sweep))
-    told = sweeps.summary(plan, found, "", "folder")
+    told = sweeps.summary(sweeping.answer_of(plan, found), "folder", "")
     assert {name: value for name, value in told.metrics.items() if name.startswith("paper/")} == {
         "paper/k-means_ on pixels": 0.54,
         "paper/k-means_ on pixels published": 0.55,
@@ -198,11 +198,15 @@ def test_what_a_table_tells_mlflow(sweep, table):
     note = told.tags[sweeps.NOTE]
     assert "| k-means, on pixels | 55.00 % | 54.00 % [53.00, 56.00], 5 seeds | -1.00 points |" in note
     assert "diag in place of full" in note and len(note) <= rows.TAG_CHARACTERS
-    early = sweeps.summary(plan, found, "", "folder", pages=False)
+    early = sweeps.summary(sweeping.answer_of(plan, found), "folder", "", pages=False)
     assert not [name for name in early.metrics if name.startswith("paper/")], "another job may be writing it"
 
 
 def test_a_sweep_of_no_paper_has_no_table(sweep):
     plan, found, _ = sweep
     assert published.table_of(plan) is None
-    assert not [name for name in sweeps.summary(plan, found, "", "folder").metrics if name.startswith("paper/")]
+    assert not [
+        name
+        for name in sweeps.summary(sweeping.answer_of(plan, found), "folder", "").metrics
+        if name.startswith("paper/")
+    ]

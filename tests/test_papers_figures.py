@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 from stored import GRID, NAMES, N, Stored, mixed
 
 from backbench import compose, paths
-from backbench.evaluate import record, standings
+from backbench.evaluate import candidates, leaderboards, recommendations
 from backbench.papers import published
 from backbench.papers.table import Table, make
 from backbench.schema import ConfigError
@@ -137,7 +137,7 @@ def test_several_trainings_are_the_samples_and_not_their_fits():
 def test_a_classifier_has_the_interval_of_the_leaderboards():
     rows = Stored().rows(*CLASSIFIED)
     found = one({"metric": "accuracy", "published": 0.78}, rows, CLASSIFIED)
-    (board,) = standings.tables(rows, Store(paths.store()))
+    (board,) = leaderboards.leaderboards(rows, Store(paths.store()))
     expected = board.entries[0].values["accuracy"]
     assert (found.ours, found.low, found.high) == (expected.mean, expected.low, expected.high)
     assert (found.over, found.images, found.samples) == ("images", N // 4, 1)
@@ -229,7 +229,10 @@ def test_an_elbow_of_too_few_k_says_so():
 def test_what_the_policy_chose_is_a_text():
     asked = ("classifier=none", "retrieval=none", "k=3,4", "clusterer=kmeans,agglomerative")
     rows = Stored(widths=lambda stage, truth: np.full(N, 0.1 * stage.config["k"])).rows(*asked)
-    (answer,) = record.answers(rows, record.policy_of(rows[0].plan))
+    (answer,) = [
+        recommendations.recommend(space, recommendations.policy_of(rows[0].plan))
+        for space in candidates.representations(rows)
+    ]
     chosen = answer.decision.chosen
     found = one({"metric": "chosen", "published": "dbscan"}, rows, asked)
     assert (found.ours, found.runs, found.difference_text) == (chosen.label, (chosen.run,), "another")

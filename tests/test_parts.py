@@ -10,11 +10,11 @@ import shutil
 import pytest
 from PIL import Image
 from sharing import once
-from sweeping import collection, computed, rows_of
+from sweeping import answer_of, collection, computed, rows_of
 
 from backbench import cli, paths, planning
 from backbench.cli import leaderboard
-from backbench.evaluate import blocks, boards, comparison, standings
+from backbench.evaluate import answer, blocks, candidates, comparison, leaderboard_specs, leaderboards
 from backbench.pictures import choice
 from backbench.pictures.kinds import composition, dendrogram, elbow, silhouette
 from backbench.pictures.overview import heatmap, leaderboard_intervals, metric_by_k, pareto
@@ -27,7 +27,7 @@ from backbench.tracking import note, sweeps
 CLASSES = ("ant", "bee", "cat")
 GRID = ("experiment=none", "backbone=pixels", "clusterer=agglomerative", "k=1,2,3", "retrieval=none")
 CLASSIFIERS = "classifier=knn,nearest_centroid,logistic_regression"
-FLATTERED = "There is no validation part: ranked on the test images, which flatters the best row."
+FLATTERED = "There is no validation split: ranked on the test images, which flatters the best row."
 KEPT = {
     "no_validation": ("dataset.split.validation=0", "dataset.split.test=0.4", "clustering.scope=per_split"),
     "no_test": ("dataset.split.test=0", "dataset.split.validation=0.4", "clustering.scope=per_split"),
@@ -59,7 +59,9 @@ def of(tmp_path, tmp_path_factory):
 
 
 def classifiers(rows):
-    return next(one for one in standings.tables(rows, Store(paths.store())) if one.board.head == "classification")
+    return next(
+        one for one in leaderboards.leaderboards(rows, Store(paths.store())) if one.spec.head == "classification"
+    )
 
 
 def best_on_test(rows):
@@ -73,9 +75,9 @@ def test_without_a_validation_part_classifiers_are_ranked_on_test(of):
     rows = of("no_validation")
     assert all(math.isnan(row.metrics["val_accuracy"]) for row in rows)
     table = classifiers(rows)
-    assert (table.board.rank, "val_accuracy" in table.board.metrics) == ("accuracy", False)
+    assert (table.spec.rank, "val_accuracy" in table.spec.metrics) == ("accuracy", False)
     assert table.entries[0].row.metrics["accuracy"] == best_on_test(rows) and len(table.entries) == 3
-    said = standings.words(table)
+    said = leaderboards.words(table)
     assert "over the 24 test images" in said and said.endswith(FLATTERED)
     assert table.entries[0].values["accuracy"].over == "images"
 
@@ -83,20 +85,20 @@ def test_without_a_validation_part_classifiers_are_ranked_on_test(of):
 def test_without_a_test_part_the_board_says_so(of):
     rows = of("no_test")
     table = classifiers(rows)
-    assert (table.board.rank, table.board.metrics) == ("val_accuracy", ("val_accuracy",))
-    assert "There is no test part" in standings.words(table) and "24 validation images" in standings.words(table)
+    assert (table.spec.rank, table.spec.metrics) == ("val_accuracy", ("val_accuracy",))
+    assert "There is no test split" in leaderboards.words(table) and "24 validation images" in leaderboards.words(table)
 
 
 def test_with_all_parts_nothing_is_said(of):
     table = classifiers(of("both"))
-    assert (table.board, table.board.caveat) == (boards.CLASSIFIERS, "")
-    assert "there is no" not in f"{table.title} {standings.words(table)}".lower()
+    assert (table.spec, table.spec.caveat) == (leaderboard_specs.CLASSIFIERS, "")
+    assert "there is no" not in f"{table.title} {leaderboards.words(table)}".lower()
 
 
 def test_a_terminal_and_json_say_what_ranks(of, capsys):
     target = io.StringIO()
-    leaderboard.show(of("no_validation"), 5, target)
-    assert "Classifiers, ranked on the test images (no validation part): 3 of 3" in target.getvalue()
+    leaderboard.show(answer.by_dataset(of("no_validation"), Store(paths.store())), 5, target)
+    assert "Classifiers, ranked on the test images (no validation split): 3 of 3" in target.getvalue()
     assert FLATTERED in target.getvalue() and "validation  " not in target.getvalue()
     assert cli.main(["leaderboard", "--format", "json"]) == 0
     first = json.loads(capsys.readouterr().out)[0]
@@ -107,9 +109,9 @@ def test_a_terminal_and_json_say_what_ranks(of, capsys):
 
 
 def test_the_value_that_chooses():
-    assert boards.choosing({"val_accuracy": 0.5, "accuracy": 0.9}) == 0.5
-    assert boards.choosing({"val_accuracy": math.nan, "accuracy": 0.9}) == 0.9
-    assert math.isnan(boards.choosing({"nmi": 0.3}))
+    assert leaderboard_specs.choosing({"val_accuracy": 0.5, "accuracy": 0.9}) == 0.5
+    assert leaderboard_specs.choosing({"val_accuracy": math.nan, "accuracy": 0.9}) == 0.9
+    assert math.isnan(leaderboard_specs.choosing({"nmi": 0.3}))
 
 
 def test_the_best_classifier_on_test_is_drawn_first(of):
@@ -127,8 +129,8 @@ def test_pictures_say_what_chose(of):
         found = Sweep(rows[0].plan, rows, Store(paths.store()))
         assert said in heatmap.draw(found).caption
         assert (pareto._chooser(found, "classification") == "accuracy") == (kept == "no_validation")
-        table, _ = standings.tables(rows, found.store)
-        assert leaderboard_intervals.listing_of(table).metric == table.board.rank
+        table, _ = leaderboards.leaderboards(rows, found.store)
+        assert leaderboard_intervals.listing_of(table).metric == table.spec.rank
         assert (FLATTERED in leaderboard_intervals.draw(found).caption) == (kept == "no_validation")
 
 
@@ -143,15 +145,15 @@ def test_methods_are_picked_on_test(of, monkeypatch):
 def test_the_note_in_mlflow_and_its_table(of):
     rows = of("no_validation")
     plan = rows[0].plan
-    said = note.note(plan, rows, "folder")
+    said = note.note(answer_of(plan, rows), "folder")
     assert re.search(rf"\*\*Classifier\*\* by accuracy {best_on_test(rows):.4f}: .*, run `\w+`\. {FLATTERED}", said)
-    (summary,) = (sweeps.summary(plan, rows, "", "folder"),)
+    (summary,) = (sweeps.summary(answer_of(plan, rows), "folder", ""),)
     assert summary.metrics["best_accuracy"] == best_on_test(rows) and "best_val_accuracy" not in summary.metrics
 
 
 def test_the_page_says_it_beside_the_answer_and_among_the_checks(of):
     rows = of("no_validation")
-    page = re.sub(r"\s+", " ", sweep.render(rows[0].plan, rows, Store(paths.store())))
+    page = re.sub(r"\s+", " ", sweep.render(answer_of(rows[0].plan, rows)))
     assert page.count(FLATTERED) >= 3, "the answer, the leaderboard and a check"
     assert "of the 24 test images right" in page and "Validation images" in page
 
@@ -226,7 +228,7 @@ def test_one_cluster_has_no_silhouette_and_an_inertia(of):
     found = Source(one, Store(paths.store()))
     assert silhouette.lacks(found) == "there is no silhouette: there is one cluster only"
     assert all(kind.lacks(found) is None for kind in (composition, dendrogram, elbow))
-    curves = sweeps.over_k(rows)
+    curves = sweeps.over_k(candidates.representations(rows))
     assert list(curves["inertia/pixels agglomerative"]) == [1, 2, 3]
     assert list(curves["silhouette/pixels agglomerative"]) == [2, 3]
 

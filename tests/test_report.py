@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from sharing import once
-from sweeping import GRID, HOSTILE, collection, computed, rows_of
+from sweeping import GRID, HOSTILE, answer_of, collection, computed, rows_of
 
 from backbench import cli, hashing, paths
-from backbench.evaluate import standings
+from backbench.evaluate import leaderboards
 from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
 from backbench.reports import _boards, _gallery, _part, _runs, _small, sweep
@@ -69,7 +69,7 @@ def finished(folder):
         plan = computed(*GRID, *collection(folder / "photos"))
         ledger.join(plan, ledger.read_records(plan, Store(paths.store())))
         # Drawn from the store once; every test reads what is kept.
-        sweep.write(plan, rows_of(plan), Store(paths.store()))
+        sweep.write(answer_of(plan))
     return str(folder / "results")
 
 
@@ -86,7 +86,7 @@ def done(tmp_path_factory, tmp_path):
 
 
 def rendered(plan, rows=None):
-    return sweep.render(plan, rows or rows_of(plan), Store(paths.store()))
+    return sweep.render(answer_of(plan, rows))
 
 
 def changed(rows, change):
@@ -99,7 +99,7 @@ def changed(rows, change):
 
 def board(plan, head):
     """The first leaderboard of a head."""
-    return next(one for one in standings.tables(rows_of(plan), Store(paths.store())) if one.board.head == head)
+    return next(one for one in leaderboards.leaderboards(rows_of(plan), Store(paths.store())) if one.spec.head == head)
 
 
 def percent(share):
@@ -131,7 +131,7 @@ def test_it_asks_for_what_was_varied_alone(done):
 def test_each_leaderboard_row_and_each_run_has_its_command(done):
     text = rendered(done)
     rows, page = rows_of(done), Page(text)
-    for table in standings.tables(rows, Store(paths.store())):
+    for table in leaderboards.leaderboards(rows, Store(paths.store())):
         for entry in table.entries:
             assert f"backbench reproduce {hashing.short(entry.config_hash)}" in page.text
     data = json.loads(page.scripts[0])
@@ -145,11 +145,10 @@ def test_each_leaderboard_row_and_each_run_has_its_command(done):
 
 
 def test_the_same_results_make_the_same_bytes_and_nothing_is_written_twice(done, tmp_path):
-    store = Store(paths.store())
-    page = sweep.write(done, rows_of(done), store, tmp_path / "copy.html")
+    page = sweep.write(answer_of(done), tmp_path / "copy.html")
     before = page.stat().st_mtime_ns, page.read_bytes()
-    shutil.rmtree(paths.results() / "standings")
-    sweep.write(done, list(reversed(rows_of(done))), store)
+    shutil.rmtree(paths.store() / "leaderboard")
+    sweep.write(answer_of(done, list(reversed(rows_of(done)))))
     assert (page.stat().st_mtime_ns, page.read_bytes()) == before
     assert (tmp_path / "copy.html").read_bytes() == before[1]
     assert str(paths.results()).encode() not in before[1]
@@ -171,9 +170,11 @@ def test_nothing_but_its_own_script_may_run_and_nothing_is_fetched(done):
 
 
 def test_the_leaderboards_as_csv_are_the_standings(done):
-    page = sweep.write(done, rows_of(done), Store(paths.store()))
+    page = sweep.write(answer_of(done))
     lines = list(csv.DictReader(io.StringIO((page.parent / sweep.TABLE).read_text(encoding="utf-8"))))
-    entries = [entry for table in standings.tables(rows_of(done), Store(paths.store())) for entry in table.entries]
+    entries = [
+        entry for table in leaderboards.leaderboards(rows_of(done), Store(paths.store())) for entry in table.entries
+    ]
     assert [(line["config_hash"], int(line["rank"])) for line in lines] == [
         (one.config_hash, one.rank) for one in entries
     ]
@@ -208,7 +209,7 @@ def test_a_page_with_many_pictures_stays_below_ten_megabytes(done):
     assert f"{2 * len(rows) + 1 - shown} pictures" in page.text
     missing = re.findall(r"pictures/([0-9a-f]{12})/(\w+)\.png", page.text.replace(" ", ""))
     assert len(missing) == 2 * len(rows) + 1 - shown
-    first = standings.tables(rows, Store(paths.store()))[0].entries[0]
+    first = leaderboards.leaderboards(rows, Store(paths.store()))[0].entries[0]
     same = {
         hashing.short(row.config_hash)
         for row in rows
@@ -441,7 +442,6 @@ def _runs_all():
 def test_the_store_may_be_gone(done, capsys):
     """What was joined is enough for the words and the tables; intervals take the arrays."""
     shutil.rmtree(paths.store())
-    shutil.rmtree(paths.results() / "standings")
     code, out, _ = call(capsys, "report")
     page = Page(Path(out).read_text(encoding="utf-8"))
     assert code == 0

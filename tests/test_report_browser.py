@@ -11,13 +11,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from sharing import once
-from sweeping import ARABIC, GRID, LONG, SCRIPT, collection, computed, rows_of
+from sweeping import ARABIC, GRID, LONG, SCRIPT, answer_of, collection, computed
 
-from backbench import paths
 from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
 from backbench.reports import sweep
-from backbench.store import Store
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
@@ -52,7 +50,7 @@ def make(folder):
         run = drawing.run_folder(min(plan.runs))
         for name, category in (("confusion", "Classification"), ("map_pca", "Maps"), ("silhouette", "Clustering")):
             drawn(run, name, category)
-        return str(sweep.write(plan, rows_of(plan), Store(paths.store())))
+        return str(sweep.write(answer_of(plan)))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 
 from backbench import cli, paths, planning
 from backbench.cli import select
-from backbench.evaluate import record
+from backbench.evaluate import answer
 from backbench.store import Store
 from backbench.sweep.plan import frozen
 from backbench.sweep.results import ledger
@@ -78,7 +78,7 @@ def test_the_table_shows_k_and_the_choice(capsys):
     assert re.search(r"kmeans +k 2\.\.6 +3 +2 +2 +6\+", out)
     assert re.search(r"dbscan +finds k: 7 clusters, 20\.0 % noise +- +- +- +-", out)
     assert "chosen: dbscan   run " in out
-    assert "because dbscan left 20 % as noise, at most 30 % allowed, so it is preferred" in out
+    assert "reason: dbscan left 20 % as noise, at most 30 % allowed, so it is preferred" in out
     assert out.count("by published: dbscan first, else the best mean rank of silhouette up") == 1
 
 
@@ -134,7 +134,7 @@ def test_failed_and_pending_clusterings_do_not_break_it(capsys):
 def test_unlabelled_results_are_chosen_from_alike(capsys):
     made(*KMEANS, labelled=False)
     assert "chosen: kmeans k=2" in call(capsys)[1]
-    assert "chosen: nothing, nmi is undefined" in call(capsys, "--policy", "external")[1]
+    assert "chosen: none; nmi is undefined" in call(capsys, "--policy", "external")[1]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_unlabelled_results_are_chosen_from_alike(capsys):
         (["--policy", "publishd"], "Did you mean 'published'"),
         (["--metric", "nmmi"], "Did you mean 'nmi'"),
         (["--filter", "kk=3"], "Did you mean 'k'"),
-        (["--filter", "k=99"], "no clusterings"),
+        (["--filter", "k=99"], "no recorded clustering"),
     ],
 )
 def test_what_is_refused(capsys, words, said):
@@ -160,7 +160,7 @@ def test_without_results_it_says_what_makes_some(capsys):
 def test_without_clusterings_there_is_nothing_to_say(capsys):
     found = made("clusterer=none")
     assert call(capsys)[0] == 2
-    assert select.told(record.record(found, rows_of(found))) == []
+    assert select.summary(answer_of(found).selection) == []
 
 
 @pytest.mark.parametrize(
@@ -177,25 +177,23 @@ def test_a_grid_in_few_words(ks, text):
     assert select.grid(list(ks)) == text
 
 
-def rows_of(found):
-    return ledger.rows(found, ledger.read_records(found, Store(paths.store())))
+def answer_of(found):
+    rows = ledger.rows(found, ledger.read_records(found, Store(paths.store())))
+    return answer.SweepAnswer(found, rows, Store(paths.store()))
 
 
 def test_a_sweep_ends_with_a_line_for_each_of_the_first_representations():
     found = made(*KMEANS, "chain=none,pca50")
-    lines = select.told(record.record(found, rows_of(found)))
-    assert [line[:19] for line in lines] == ["chosen for pixels: ", "chosen for pixels, ", "which k, and how it"]
-    many = {"representations": [*record.read(found)["representations"]] * 3}
-    assert len(select.told(many)) == 5 and select.told(many)[-1].startswith("... and for 2 more")
+    lines = select.summary(answer_of(found).selection)
+    assert [line[:19] for line in lines] == ["chosen for pixels: ", "chosen for pixels, ", "the best k by each "]
+    many = {"representations": [*answer_of(found).selection["representations"]] * 3}
+    assert len(select.summary(many)) == 5 and select.summary(many)[-1].startswith("... and for 2 other")
 
 
 def test_the_summary_in_mlflow_names_the_choice():
     found = made(*KMEANS)
-    rows = rows_of(found)
-    assert record.FILE not in {one.path.name for one in sweeps.summary(found, rows, "", "fashion_mnist").files}
-    record.record(found, rows)
-    summary = sweeps.summary(found, rows, "", "fashion_mnist")
-    assert record.path_of(found) in {one.path for one in summary.files}
+    summary = sweeps.summary(answer_of(found), "fashion_mnist", "")
+    assert found.folder / answer.FILE in {file.path for file in summary.files}
     assert summary.tags["selection.policy"] == "published"
     assert summary.tags["selection.chosen"].startswith("pixels: kmeans k=2 (run ")
-    assert "selection.chosen" not in sweeps.summary(found, rows, "", "another").tags
+    assert answer_of(found).chosen("another") == []

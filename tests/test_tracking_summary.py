@@ -7,7 +7,7 @@ import pytest
 import sweeping
 
 from backbench import paths, tracking
-from backbench.evaluate import record
+from backbench.evaluate import answer, candidates
 from backbench.pictures import drawing
 from backbench.store import Store
 from backbench.sweep.results import ledger
@@ -27,7 +27,7 @@ def made(tmp_path_factory):
         images = sweeping.collection(folder / "pictures", CLASSES, each=15)
         plan = sweeping.computed(*images, *GRID, *FITS)
         ledger.join(plan, ledger.read_records(plan, Store(paths.store())))
-        record.record(plan, sweeping.rows_of(plan))
+        sweeping.answer_of(plan).write()
         return folder / "results", plan
 
 
@@ -39,7 +39,7 @@ def sweep(made, monkeypatch):
 
 def test_the_note_names_the_best_of_each_head_and_what_was_chosen(sweep):
     plan, found = sweep
-    text = note.note(plan, found, "folder")
+    text = note.note(sweeping.answer_of(plan, found), "folder")
     best = max(row.metrics["val_accuracy"] for row in found)
     assert f"by val_accuracy {best:.4f}" in text
     for title in ("Classifier", "Clustering", "Retrieval"):
@@ -51,7 +51,7 @@ def test_the_note_names_the_best_of_each_head_and_what_was_chosen(sweep):
 
 def test_curves_over_k_are_means_over_seeds(sweep):
     _, found = sweep
-    curves = sweeps.over_k(found)
+    curves = sweeps.over_k(candidates.representations(found))
     name = next(name for name in curves if name.startswith("silhouette/pixels_ pca5 kmeans"))
     own = {
         (row.params["k"], row.params["seed"]): row.metrics["silhouette"]
@@ -88,10 +88,10 @@ def test_pictures_of_runs_and_of_the_sweep_are_attached(sweep):
     drawing.draw_sweep(plan_with_pictures(plan), 1, lambda done, total: None)
     drawn = [row for row in sweeps.run_rows(sweeping.rows_of(plan)) if row.files]
     assert drawn and {file.folder for row in drawn for file in row.files} == {"pictures"}
-    summary = sweeps.summary(plan, found, "", "folder")
+    summary = sweeps.summary(sweeping.answer_of(plan, found), "folder", "")
     names = {file.path.name for file in summary.files if file.folder == "pictures"}
     assert any(name.startswith("metric_by_k") for name in names)
-    assert {"request.json", "experiment-folder.json", record.FILE} <= {file.path.name for file in summary.files}
+    assert {"request.json", "experiment-folder.json", answer.FILE} <= {file.path.name for file in summary.files}
     assert json.loads((plan.folder / "experiment-folder.json").read_text())["axes"]["k"] == [2, 3, 4]
 
 
@@ -103,7 +103,7 @@ def plan_with_pictures(plan):
 def test_all_of_it_is_recorded_once(sweep):
     plan, found = sweep
     uri = f"sqlite:///{paths.results()}/mlflow.db"
-    first = sweeps.record(plan, found, uri)
-    again = sweeps.record(plan, found, uri)
+    first = sweeps.record(sweeping.answer_of(plan, found), uri)
+    again = sweeps.record(sweeping.answer_of(plan, found), uri)
     assert (first.created, again.created, again.updated) == (len(found) + 1, 0, 0)
     assert len(tracking.hashes(uri)) == len(found)

@@ -18,7 +18,7 @@ UNCOUNTED = frozenset({"memory_mb", "seconds", "way", "gflops", "layers"})
 NEUTRAL = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
-        *("paths", "files", "store", "schema", "plugins", "hashing", "code", "cost", "stage", "provenance"),
+        *("paths", "files", "store", "schema", "plugins", "hashing", "code", "cost", "stage", "provenance", "derived"),
         "datasets._registry",
         "backbones._contract",
     )

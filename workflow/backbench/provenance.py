@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,18 @@ LIBRARIES = (
 @cache
 def versions() -> dict[str, str]:
     """Versions of Python, of backbench and of the libraries that compute."""
-    installed = {"python": platform.python_version(), "backbench": __version__}
-    for name in LIBRARIES:
+    return {"python": platform.python_version(), "backbench": __version__, **installed(LIBRARIES)}
+
+
+def installed(libraries: Iterable[str]) -> dict[str, str]:
+    """Versions of those of `libraries` that are installed."""
+    known = {}
+    for name in libraries:
         try:
-            installed[name] = importlib.metadata.version(name)
+            known[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return installed
+    return known
 
 
 @cache

@@ -30,7 +30,7 @@ SCRIPTS = {
     "classification": "fit_classifiers",
     "retrieval": "retrieve_neighbours",
 }
-# Metrics in MLflow that are no result of a head.
+# Metrics in MLflow that are no result of a task.
 NOT_COMPARED = ("seconds_", "training_")
 
 
@@ -119,7 +119,7 @@ def from_tags(
 
 
 def rerun(recorded: Recorded, scratch: Path, say: Callable[[str], None]) -> tuple[Row, float]:
-    """Compute every stage of a recorded run in `scratch`, each as a job of its own with the threads of then.
+    """Compute every stage of a recorded run in `scratch`, each as a job of its own with the recorded number of threads.
 
     Raises
     ------
@@ -145,8 +145,8 @@ def rerun(recorded: Recorded, scratch: Path, say: Callable[[str], None]) -> tupl
 def compare(recorded: Recorded, fresh: Row, tolerance: float) -> Comparison:
     """Every metric and label digest of a run against what was recorded.
 
-    On the machine and with the versions of then they must be equal to the last bit; elsewhere metrics may differ by
-    `tolerance`, relative to the larger of 1 and their size, and digests are shown only.
+    On the machine and with the versions that were recorded they must be equal to the last bit; elsewhere metrics may
+    differ by `tolerance`, relative to the larger of 1 and their size, and digests are shown only.
     """
     changes = _changes(recorded, fresh)
     exact = not changes
@@ -203,7 +203,7 @@ def _compute(shard: Shard, plan: Path, scratch: Path, recorded: Recorded) -> Non
 
 
 def _then(recorded: Mapping[str, Any], shard: Shard) -> Any:
-    """What was recorded for a stage; a matrix is recorded under the head that works on it."""
+    """What was recorded for a stage; a matrix is recorded under the task that works on it."""
     heads = (f"{head}.{shard.kind}" for head in HEADS)
     return next((recorded[key] for key in (shard.kind, *heads) if key in recorded), None)
 
@@ -217,21 +217,21 @@ def _stage(key: str, entry: Mapping[str, Any]) -> Stage:
         If the configuration does not hash to what it is recorded under.
     """
     stage = plans.parse_stage(key, entry)
-    found = stage_hash(stage.kind, stage.config, stage.parents)
-    if found != key:
-        raise ValueError(f"the recorded {stage.kind} configuration hashes to {found[:12]}, not to {key[:12]}")
+    digest = stage_hash(stage.kind, stage.config, stage.parents)
+    if digest != key:
+        raise ValueError(f"the recorded {stage.kind} configuration hashes to {digest[:12]}, not to {key[:12]}")
     return stage
 
 
 def _changes(recorded: Recorded, fresh: Row) -> list[str]:
     """What is not as it was when the run was recorded."""
-    found = []
+    changes = []
     for name, then in recorded.versions.items():
         now = fresh.versions.get(name, "absent")
         if now != then:
-            found.append(f"{name} was {then}, is {now}")
+            changes.append(f"{name} was {then}, is {now}")
     cpu = provenance.machine()["cpu"]
-    return found + ([f"the processor was {recorded.cpu}, is {cpu}"] if recorded.cpu != cpu else [])
+    return changes + ([f"the processor was {recorded.cpu}, is {cpu}"] if recorded.cpu != cpu else [])
 
 
 def _metric(name: str, then: float, metrics: Mapping[str, float], tolerance: float) -> Line:

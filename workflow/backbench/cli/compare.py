@@ -116,7 +116,8 @@ def _by(args: argparse.Namespace, rows: Sequence[Row]) -> int:
 def _ranks(ranking: Methods) -> None:
     from rich.table import Table
 
-    print(f"{ranking.found.metric} by {ranking.column}, over {len(ranking.found.blocks)} {methods.SAID[ranking.over]}")
+    blocks = f"{len(ranking.table.blocks)} {methods.BLOCKS_OVER[ranking.over]}"
+    print(f"{ranking.table.metric} by {ranking.column}, over {blocks}")
     if ranking.lacks:
         print(f"not compared: {ranking.lacks}")
         return

@@ -3,20 +3,23 @@
 import argparse
 import math
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING
 
 from backbench import hashing, paths
 from backbench.cli import panel
 from backbench.cli.plan import say
-from backbench.evaluate import agreement, boards, standings
-from backbench.evaluate.boards import by_dataset
-from backbench.evaluate.standings import Entry, Table
+from backbench.evaluate import agreement, answer, leaderboard_specs, leaderboards
+from backbench.evaluate.agreement import Agreement
+from backbench.evaluate.answer import DatasetAnswer
+from backbench.evaluate.leaderboard_specs import by_dataset
+from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
 from backbench.sweep.results.ledger import Row
+from backbench.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,14 +43,15 @@ def run(args: argparse.Namespace) -> int:
     kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
     rows = [row for row in rows if row.config_hash in kept]
     if not rows:
-        raise ConfigError("no runs are recorded here that meet this; `backbench sweep` makes some.")
+        raise ConfigError("no recorded run matches; run `backbench sweep` first.")
+    answers = answer.by_dataset(rows, store, panel.counting("resampling images"))
     if args.format == "table":
-        show(rows, args.limit, sys.stdout, store)
+        show(answers, args.limit, sys.stdout)
         return 0
     records = [
-        {"dataset": title, "board": table.board.head, "title": table.title, **_machine(table, entry)}
-        for title, group in by_dataset(rows).items()
-        for table in _tables(group, store)
+        {"dataset": title, "board": table.spec.head, "title": table.title, **_machine(table, entry)}
+        for title, group in answers.items()
+        for table in group.leaderboards
         for entry in table.entries[: args.limit]
     ]
     names = list(dict.fromkeys(key for record in records for key in record))
@@ -55,61 +59,62 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _tables(rows: Sequence[Row], store: Store) -> list[Table]:
-    return standings.tables(rows, store, panel.counting("resampling images"))
-
-
-def show(rows: Sequence[Row], limit: int = 5, target: object = None, store: Store | None = None) -> None:
-    """Print the boards to a terminal."""
+def show(answers: Mapping[str, DatasetAnswer], limit: int = 5, target: IO[str] | None = None) -> None:
+    """Print the leaderboards of data sets, by their titles, to a terminal."""
     console = screen(target or sys.stderr)
-    groups = by_dataset(rows)
-    for title, group in groups.items():
-        if len(groups) > 1:
+    for title, group in answers.items():
+        if len(answers) > 1:
             console.print(f"\n[bold]{title}[/bold]")
-        for table in _tables(group, store or Store(paths.store())):
+        for table in group.leaderboards:
             console.print()
             grid, whole = _grid(table, limit, console.width)
             console.print(grid)
-            room = "" if whole else " There is no room for the intervals here; --format csv has them."
-            console.print(f"  {standings.words(table)}{room}", markup=False, soft_wrap=True)
-        if misled := _misled(group):
-            console.print("\nwarning: internal metrics would choose worse than the classes show:", markup=False)
+            room = "" if whole else " The intervals do not fit here; --format csv has them."
+            console.print(f"  {leaderboards.words(table)}{room}", markup=False, soft_wrap=True)
+        if misled := _misled(group.agreements):
+            console.print(
+                "\nwarning: the internal metrics would choose clusterings that the classes do not support:",
+                markup=False,
+            )
             for line in misled:
                 console.print(f"  {line}", markup=False, soft_wrap=True)
-    warn(rows)
+    warn([row for group in answers.values() for row in group.rows])
 
 
-def _misled(rows: Sequence[Row]) -> list[str]:
+def _misled(agreements: Sequence[Agreement]) -> list[str]:
     """Where an internal metric would choose a much worse clustering than the classes would: the dearest choice of each
     feature space, the worst spaces first."""
     dearest: dict[tuple[str, str], str] = {}
-    for one in agreement.disagreements(rows):
-        dearest.setdefault((one.matrix, one.space), one.text)
+    for disagreement in agreement.disagreements(agreements):
+        dearest.setdefault((disagreement.matrix, disagreement.space), disagreement.text)
     lines = list(dearest.values())
-    more = [f"in {len(lines) - WARNINGS} more feature spaces they mislead by less"] if len(lines) > WARNINGS else []
+    more = (
+        [f"and, by a smaller margin, in {counted(len(lines) - WARNINGS, 'other feature space')}"]
+        if len(lines) > WARNINGS
+        else []
+    )
     return [*lines[:WARNINGS], *more]
 
 
-def _grid(table: Table, limit: int, width: int) -> tuple["Grid", bool]:
+def _grid(table: Leaderboard, limit: int, width: int) -> tuple["Grid", bool]:
     """The best of a table, and whether it shows all the intervals of the ranking metric that there are."""
     from rich.markup import escape
     from rich.table import Table as Grid
 
     entries = table.entries[:limit]
-    params = [*table.board.params, *boards.varying(table.board, [entry.row for entry in table.entries])]
+    params = [*table.spec.params, *leaderboard_specs.varying(table.spec, [entry.row for entry in table.entries])]
     records = [{"": _rank(entry), **_record(table, entry, params)} for entry in entries]
     names, interval = _fitting(table, params, records, width)
     for record, entry in zip(records, entries, strict=True):
-        record[table.board.rank] = _value(entry, table.board.rank, interval)
+        record[table.spec.rank] = _value(entry, table.spec.rank, interval)
     title = escape(f"{table.title}: {len(records)} of {len(table.entries)}")
     grid = Grid(title=title, title_justify="left", box=None)
     for name in names:
-        kept = _width(name, records) - 2 if name in ("", "k", table.board.rank) else None
-        justify = "left" if name in params else "right"
-        grid.add_column(_heading(name), justify=justify, no_wrap=True, min_width=kept)
+        kept = _width(name, records) - 2 if name in ("", "k", table.spec.rank) else None
+        grid.add_column(_heading(name), justify="left" if name in params else "right", no_wrap=True, min_width=kept)
     for record in records:
         grid.add_row(*(escape(cell(record.get(name))) for name in names))
-    return grid, interval or not any(entry.values[table.board.rank].over for entry in entries)
+    return grid, interval or not any(entry.values[table.spec.rank].over for entry in entries)
 
 
 def _rank(entry: Entry) -> str:
@@ -117,34 +122,36 @@ def _rank(entry: Entry) -> str:
     return f"{entry.rank}=" if entry.tied > 1 else f"{entry.rank} "
 
 
-def _record(table: Table, entry: Entry, params: Iterable[str]) -> Record:
+def _record(table: Leaderboard, entry: Entry, params: Iterable[str]) -> Record:
     shown: Record = {name: entry.params.get(name) for name in params}
-    shown |= {name: entry.values[name].mean for name in table.board.metrics if name in entry.values}
+    shown |= {name: entry.values[name].mean for name in table.spec.metrics if name in entry.values}
     seeds = {"seeds": len(entry.rows), "stability": entry.stability}
     return {**shown, **seeds, "run": hashing.short(entry.config_hash)}
 
 
 def _value(entry: Entry, metric: str, interval: bool) -> str:
     """``0.8312``, with its interval ``0.8312 [0.812, 0.849]`` where there is one and room for it."""
-    own = entry.values[metric]
-    between = f" [{own.low:.3f}, {own.high:.3f}]" if interval and own.over else ""
-    return f"{cell(own.mean)}{between}"
+    estimate = entry.values[metric]
+    between = f" [{estimate.low:.3f}, {estimate.high:.3f}]" if interval and estimate.over else ""
+    return f"{cell(estimate.mean)}{between}"
 
 
-def _fitting(table: Table, params: Sequence[str], records: Sequence[Record], width: int) -> tuple[list[str], bool]:
+def _fitting(
+    table: Leaderboard, params: Sequence[str], records: Sequence[Record], width: int
+) -> tuple[list[str], bool]:
     """The columns that a terminal has room for, and whether the ranking metric has its interval: the last metrics go
     first, then the interval, then all but that metric."""
     extra = [name for name, least in (("seeds", 2), ("stability", -2)) if _any(records, name, least)]
-    metrics, interval = list(table.board.metrics), True
+    metrics, interval = list(table.spec.metrics), True
     between = {
-        "": max((len(_value(entry, table.board.rank, True)) for entry in table.entries[: len(records)]), default=0)
+        "": max((len(_value(entry, table.spec.rank, True)) for entry in table.entries[: len(records)]), default=0)
     }
 
     def columns() -> list[str]:
         return ["", *params, *metrics, *extra, "run"]
 
     def taken() -> int:
-        more = between[""] - _width(table.board.rank, records) + 2 if interval else 0
+        more = between[""] - _width(table.spec.rank, records) + 2 if interval else 0
         return sum(_width(name, records) for name in columns()) + max(more, 0)
 
     while taken() > width and (interval or len(metrics) > 1):
@@ -156,15 +163,15 @@ def _fitting(table: Table, params: Sequence[str], records: Sequence[Record], wid
 
 
 def _any(records: Sequence[Record], name: str, least: float) -> bool:
-    return any(record[name] is not None and record[name] >= least for record in records)
+    return any(isinstance(value, int | float) and value >= least for value in (record[name] for record in records))
 
 
 def _width(name: str, records: Sequence[Record]) -> int:
     return 2 + max(len(_heading(name)), *(len(cell(record.get(name))) for record in records))
 
 
-def screen(file: object) -> "Console":
-    """A console on `file`; wide where it is no terminal, so that nothing is cut in a log."""
+def screen(file: IO[str]) -> "Console":
+    """A console on `file`; wide if that is not a terminal, so that nothing is cut in a log."""
     from rich.console import Console
 
     return Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
@@ -178,17 +185,19 @@ def _heading(name: str) -> str:
     return SHORT.get(last, last)
 
 
-def _machine(table: Table, entry: Entry) -> Record:
+def _machine(table: Leaderboard, entry: Entry) -> Record:
     """An entry as programs read it: the interval of the ranking metric, then those of the others by name."""
-    own, board = entry.values[table.board.rank], table.board
-    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": board.rank}
-    shown = _record(table, entry, [*board.params, *boards.varying(board, [one.row for one in table.entries])])
+    ranked, spec = entry.values[table.spec.rank], table.spec
+    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": spec.rank}
+    shown = _record(
+        table, entry, [*spec.params, *leaderboard_specs.varying(spec, [other.row for other in table.entries])]
+    )
     hash_ = {"run": shown.pop("run")}
-    between = {"low": own.low, "high": own.high, "over": own.over}
+    between = {"low": ranked.low, "high": ranked.high, "over": ranked.over}
     others = {
         f"{name}_{end}": getattr(value, end)
         for name, value in entry.values.items()
-        if name != board.rank and value.over
+        if name != spec.rank and value.over
         for end in ("low", "high")
     }
     return {**place, **shown, **between, **others, **hash_}
@@ -198,14 +207,15 @@ def warn(rows: Sequence[Row]) -> None:
     """Say so where rows were made by different library versions or code."""
     versions = {tuple(sorted(row.versions.items())) for row in rows if row.versions}
     if len(versions) > 1:
-        names = {name for group in versions for name, _ in set(group) - set.intersection(*map(set, versions))}
+        same = set.intersection(*map(set, versions))
+        names = {name for group in versions for name, _ in set(group) - same}
         say(f"warning: these rows come from different versions of {', '.join(sorted(names))}")
     if any(fits for fits, _ in (row.older for row in rows)):
-        say("warning: some rows were made by other code than the plan's; `backbench sweep` brings them up to date")
+        say("warning: some rows were made by other code than today's; `backbench sweep` brings them up to date")
     elif any(scores for _, scores in (row.older for row in rows)):
         say(
-            "warning: the metrics of some rows were computed by other code than the plan's; `backbench sweep` computes "
-            "them again, without fitting anything"
+            "warning: the metrics of some rows were computed by other code than today's; `backbench sweep` computes "
+            "them again, without refitting"
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backbench import hashing, paths
 from backbench.cli.plan import say
+from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as page
 from backbench.schema import ConfigError
 from backbench.store import Store
@@ -23,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     to = Path(args.to).expanduser() if args.to else None
     if to and to.is_dir():
         raise ConfigError(f"--to: {to} is a folder; name a file in it, such as {to / page.PAGE}.")
-    written = page.write(plan, rows, Store(paths.store()), to)
+    written = page.write(SweepAnswer(plan, rows, Store(paths.store())), to)
     pending = sum(row.status == PENDING for row in rows)
     if pending:
         runs = counted(len(rows), "run")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
 from backbench.cli.leaderboard import by_dataset, cell, screen, warn
-from backbench.evaluate import record, selection
+from backbench.evaluate import recommendations, selection
 from backbench.evaluate.best_k import CRITERIA, Choice, Family
 from backbench.evaluate.candidates import Representation, representations
-from backbench.evaluate.record import Answer
+from backbench.evaluate.recommendations import Recommendation
 from backbench.evaluate.selection import Decision, Policy
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
@@ -28,18 +28,18 @@ SHOWN_METRICS = catalogue.checked(
     "silhouette", "silhouette_sampled", "davies_bouldin", "calinski_harabasz", "noise_fraction", "nmi"
 )
 LISTED_KS = 6
-TOLD = 4
+SUMMARISED = 4
 
-Groups = Mapping[str, list[tuple[Answer, Policy]]]
+Groups = Mapping[str, list[tuple[Recommendation, Policy]]]
 
 
 def run(args: argparse.Namespace) -> int:
     rows = ledger.all_rows(Store(paths.store()))
-    kept = {one["config_hash"] for one in tables.select([tables.flatten(row) for row in rows], args.filter)}
+    kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
     rows = [row for row in rows if row.config_hash in kept]
     groups = _answers(rows, _asked(args.policy), args.metric)
     if not any(groups.values()):
-        raise ConfigError("no clusterings are recorded here that meet this; `backbench sweep` makes some.")
+        raise ConfigError("no recorded clustering matches; run `backbench sweep` first.")
     if args.format == "table":
         _show(groups)
         warn(rows)
@@ -48,14 +48,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def told(found: Mapping[str, Any]) -> list[str]:
-    """What the end of a sweep says of its decisions: a line for each representation, of many the first ones."""
-    lines = [f"chosen for {line}" for line in record.lines(found["representations"][:TOLD])]
-    hidden = len(found["representations"]) - TOLD
+def summary(decisions: Mapping[str, Any]) -> list[str]:
+    """The decisions of a sweep: a line for each representation, of many the first ones."""
+    lines = [f"chosen for {line}" for line in recommendations.lines(decisions["representations"][:SUMMARISED])]
+    hidden = len(decisions["representations"]) - SUMMARISED
     if hidden > 0:
-        lines.append(f"... and for {hidden} more representations: backbench select")
+        lines.append(f"... and for {counted(hidden, 'other representation')}: backbench select")
     elif lines:
-        lines.append("which k, and how it was chosen: backbench select")
+        lines.append("the best k by each criterion, and how it was chosen: backbench select")
     return lines
 
 
@@ -69,34 +69,35 @@ def _asked(name: str | None) -> Policy | None:
 
 
 def _answers(rows: Sequence[Row], asked: Policy | None, metrics: Sequence[str]) -> Groups:
-    """Answers with their policies by dataset; where none is asked for, that of a representation's newest sweep."""
+    """Answers with their policies by dataset; if none is requested, that of a representation's newest sweep."""
     groups = {}
     for title, group in by_dataset(rows).items():
         plans = {row.run.stages["clustering"]: row.plan for row in group if "clustering" in row.run.stages}
-        found = []
-        for one in representations(group):
-            policy = asked or record.policy_of(max(_plans(one, plans), key=lambda plan: plan.path.stat().st_mtime))
+        answers = []
+        for representation in representations(group):
+            newest = max(_plans(representation, plans), key=lambda plan: plan.path.stat().st_mtime)
+            policy = asked or recommendations.policy_of(newest)
             policy = selection.with_metrics(policy, metrics) if metrics else policy
-            found.append((record.answer(one, policy), policy))
-        groups[title] = found
+            answers.append((recommendations.recommend(representation, policy), policy))
+        groups[title] = answers
     return groups
 
 
-def _plans(one: Representation, plans: Mapping[str, Any]) -> list[Any]:
-    held = {plans[member].hash: plans[member] for member in one.members}
+def _plans(representation: Representation, plans: Mapping[str, Any]) -> list[Any]:
+    held = {plans[member].hash: plans[member] for member in representation.members}
     return [held[key] for key in sorted(held)]
 
 
 def _show(groups: Groups) -> None:
     console = screen(sys.stdout)
-    for title, found in groups.items():
-        if not found:
+    for title, answers in groups.items():
+        if not answers:
             continue
         console.print(f"[bold]{title}[/bold]")
-        policies = list(dict.fromkeys(str(policy) for _, policy in found))
-        for policy in policies if len(policies) == 1 else ():
-            console.print(f"by {policy}", markup=False, soft_wrap=True)
-        for answer, policy in found:
+        policies = list(dict.fromkeys(str(policy) for _, policy in answers))
+        if len(policies) == 1:
+            console.print(f"by {policies[0]}", markup=False, soft_wrap=True)
+        for answer, policy in answers:
             console.print()
             console.print(_table(answer))
             for line in [*_decided(answer.decision), *([f"by {policy}"] if len(policies) > 1 else [])]:
@@ -104,11 +105,11 @@ def _show(groups: Groups) -> None:
         console.print()
 
 
-def _table(answer: Answer) -> "Table":
+def _table(answer: Recommendation) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    there = {one.criterion for family in answer.families for one in family.choices}
+    there = {choice.criterion for family in answer.families for choice in family.choices}
     criteria = [name for name in CRITERIA if name in there]
     table = Table(title=escape(f"{answer.representation.title}: best k"), title_justify="left", box=None)
     table.add_column("clusterer", no_wrap=True)
@@ -131,9 +132,9 @@ def _cell(choice: Choice | None) -> str:
 def _searched(family: Family) -> str:
     """The values of k that were tried, or what a clusterer that finds k itself came to."""
     if not family.ks:
-        one = family.members[0]
-        found = "" if math.isnan(one.clusters) else f": {counted(int(one.clusters), 'cluster')}"
-        return f"finds k{found}, {100 * one.noise:.1f} % noise"
+        first = family.members[0]
+        clusters = "" if math.isnan(first.clusters) else f": {counted(int(first.clusters), 'cluster')}"
+        return f"finds k{clusters}, {100 * first.noise:.1f} % noise"
     seeds = f", {len(family.seeds)} seeds" if len(family.seeds) > 1 else ""
     return f"k {grid(family.ks)}{seeds}"
 
@@ -146,13 +147,13 @@ def grid(ks: Sequence[int]) -> str:
 
 
 def _decided(decision: Decision) -> Iterable[str]:
-    one = decision.chosen
-    if one is None:
-        yield f"chosen: nothing, {decision.reason}"
+    chosen = decision.chosen
+    if chosen is None:
+        yield f"chosen: none; {decision.reason}"
     else:
-        metrics = "  ".join(f"{name} {cell(one.metrics[name])}" for name in SHOWN_METRICS if name in one.metrics)
-        yield f"chosen: {one.label}   run {hashing.short(one.run)}   {metrics}"
-        yield f"because {decision.reason}"
+        metrics = "  ".join(f"{name} {cell(chosen.metrics[name])}" for name in SHOWN_METRICS if name in chosen.metrics)
+        yield f"chosen: {chosen.label}   run {hashing.short(chosen.run)}   {metrics}"
+        yield f"reason: {decision.reason}"
     if decision.left_out:
         yield f"left out: {_counted([fault.reason for fault in decision.left_out])}"
     if decision.pending:
@@ -165,29 +166,28 @@ def _counted(reasons: Sequence[str]) -> str:
 
 
 def _json(groups: Groups) -> str:
-    found = [
-        {"policy": record.policy_json(policy), **record.plain(answer)}
+    records = [
+        {"policy": recommendations.policy_json(policy), **recommendations.plain(answer)}
         for answers in groups.values()
         for answer, policy in answers
     ]
-    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+    return json.dumps(records, indent=1, allow_nan=False) + "\n"
 
 
 def _csv(groups: Groups) -> str:
-    """A line for each family; the decision of its representation stands in each."""
+    """A line for each family; the decision of its representation is in each."""
     records = [
         {**_named(answer), **_family(family), **_choice(answer.decision, policy)}
         for answers in groups.values()
         for answer, policy in answers
         for family in answer.families
     ]
-    return tables.to_csv(records, list(dict.fromkeys(key for one in records for key in one)))
+    return tables.to_csv(records, list(dict.fromkeys(key for record in records for key in record)))
 
 
-def _named(answer: Answer) -> tables.Record:
-    one = answer.representation
-    named = {"dataset": one.dataset, "dataset_hash": one.dataset_hash, "backbone": one.backbone, "chain": one.chain}
-    return {**named, "scope": one.scope, "matrix": one.matrix}
+def _named(answer: Recommendation) -> tables.Record:
+    names = ("dataset", "dataset_hash", "backbone", "chain", "scope", "matrix")
+    return {name: getattr(answer.representation, name) for name in names}
 
 
 def _family(family: Family) -> tables.Record:
@@ -197,10 +197,10 @@ def _family(family: Family) -> tables.Record:
         "seeds": " ".join(map(str, family.seeds)),
     }
     chosen = {name: family.choice(name) for name in CRITERIA}
-    return {**named, **{f"k_{name}": one.k if one else None for name, one in chosen.items()}}
+    return {**named, **{f"k_{name}": choice.k if choice else None for name, choice in chosen.items()}}
 
 
 def _choice(decision: Decision, policy: Policy) -> tables.Record:
-    one = decision.chosen
-    named = {"policy": policy.name, "chosen": one and one.label, "chosen_run": one and one.run}
+    chosen = decision.chosen
+    named = {"policy": policy.name, "chosen": chosen and chosen.label, "chosen_run": chosen and chosen.run}
     return {**named, "reason": decision.reason, "pending": decision.pending}

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from backbench import hashing, launching, lock, paths, planning, tracking
 from backbench.cli import leaderboard, panel, select
 from backbench.cli.plan import cores, describe, say
 from backbench.datasets import _files
-from backbench.evaluate import record
+from backbench.evaluate.answer import SweepAnswer
 from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.reports import sweep as pages
@@ -52,12 +52,15 @@ class Swept:
     plan: Plan
     store: Store
     records: ledger.Records
-    rows: list[ledger.Row]
-    chosen: dict[str, Any]
+    answer: SweepAnswer
     failed: int
     computed: int
     announced: Announced
     started: float
+
+    @property
+    def rows(self) -> Sequence[ledger.Row]:
+        return self.answer.rows
 
     @property
     def taken(self) -> float:
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
             return rehearse(planned, args)
         swept = compute(planned, args, started)
         outcome = track(swept)
-        leaderboard.show(swept.rows)
+        leaderboard.show(swept.answer.datasets)
         _tell(swept)
         return max(swept.failed, outcome)
 
@@ -106,15 +109,15 @@ def _unrecorded(plan: Plan) -> Iterator[None]:
 def compute(planned: planning.Planned, args: argparse.Namespace, started: float) -> Swept:
     """Describe a plan, compute what is missing, join what there is and write its report."""
     plan, fresh = planned.plan, not planned.plan.path.exists()
-    found, announced = _prepared(planned, args)
-    due = found.due or launching.undrawn(plan)
+    state, announced = _prepared(planned, args)
+    due = state.due or launching.undrawn(plan)
     if due:
         launches.keep(plan, announced)
-    failed = _compute(planned, found, args) if due else 0
+    failed = _compute(planned, state, args) if due else 0
     if failed and fresh and not _begun(plan, started):
         plan.path.unlink(missing_ok=True)
     store = Store(paths.store())
-    missing = len(found.needed) + len(found.unscored)
+    missing = len(state.needed) + len(state.unscored)
     return Swept(plan, store, *_joined(plan, store), failed, missing, announced, started)
 
 
@@ -125,7 +128,7 @@ def _prepared(planned: planning.Planned, args: argparse.Namespace) -> tuple[Stat
     if args.accept_code:
         results, scores = status.accept_code(plan, store, status.inspect(plan, store))
         more = f" and the scores of {counted(scores, 'fit')}" if scores else ""
-        say(f"kept {results} results{more} of older code, and recorded that")
+        say(f"kept {counted(results, 'result')}{more} of older code, as each of them now says")
     state = planning.with_known(planned, launching.prepare(plan), store)
     return state, describe(planned, state, n_cores)
 
@@ -148,19 +151,19 @@ def dry(options: Sequence[str]) -> bool:
     return any(getattr(asked, name, False) for name in COMPUTES_NOTHING)
 
 
-def _compute(planned: planning.Planned, found: Status, args: argparse.Namespace) -> int:
+def _compute(planned: planning.Planned, state: Status, args: argparse.Namespace) -> int:
     """Run Snakemake under the panel; returns its exit status."""
     plan = planned.plan
     log = paths.logs() / f"snakemake-{hashing.short(plan.hash)}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    expected = estimate.members(plan, found, cores(args.cores))
+    expected = estimate.members(plan, state, cores(args.cores))
     launched = time.time() - 1
     with log.open("w") as output:
         process = _snakemake(planned, args, output)
         try:
-            panel.watch(process, plan, found, expected, cores(args.cores))
+            panel.watch(process, plan, state, expected, cores(args.cores))
         except KeyboardInterrupt:
-            say("stopping: waiting for Snakemake to end its jobs (Ctrl-C again kills them)")
+            say("stopping: Snakemake is ending its jobs (press Ctrl-C again to kill them)")
             process.wait()
             raise
     if process.returncode:
@@ -169,7 +172,9 @@ def _compute(planned: planning.Planned, found: Status, args: argparse.Namespace)
     return 1 if process.returncode else 0
 
 
-def _snakemake(planned: planning.Planned, args: argparse.Namespace, output: object = None) -> subprocess.Popen:
+def _snakemake(
+    planned: planning.Planned, args: argparse.Namespace, output: IO[str] | None = None
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.CHECKOUT / "Snakefile")]
     command += ["--directory", str(paths.results()), "--workflow-profile", str(PROFILE)]
     command += [] if _own_cores(args.snakemake) else ["--cores", args.cores]
@@ -196,31 +201,31 @@ def _explain(plan: Plan, launched: float) -> None:
                 say("\n".join([f"{shard.kind} {shard.family} ({shown(shard.log)}):", *(f"  {w}" for w in words)]))
 
 
-def _joined(plan: Plan, store: Store) -> tuple[ledger.Records, list[ledger.Row], dict[str, Any]]:
-    """Join what there is; Snakemake did that already where all went well, and nothing is written twice."""
+def _joined(plan: Plan, store: Store) -> tuple[ledger.Records, SweepAnswer]:
+    """Join what there is and answer from it; Snakemake joined it where all went well, and nothing is written twice."""
     records = ledger.read_records(plan, store)
     states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
     if not ledger.joined(plan, states, status.scores_of(plan, records, states, store)):
         ledger.join(plan, records)
-    rows = ledger.rows(plan, records)
-    chosen = record.record(plan, rows)
-    if not launching.page(plan).exists() and any(row.heads for row in rows):
-        pages.write(plan, rows, store)
-    return records, rows, chosen
+    answer = SweepAnswer(plan, ledger.rows(plan, records), store, panel.counting("resampling images"))
+    answer.write()
+    if not launching.page(plan).exists() and any(row.heads for row in answer.rows):
+        pages.write(answer)
+    return records, answer
 
 
 def _tell(swept: Swept) -> None:
     """What came of a sweep, and where to look at it."""
     plan, rows, records = swept.plan, swept.rows, swept.records
     tell_counts(rows)
-    for line in select.told(swept.chosen):
+    for line in select.summary(swept.answer.selection):
         say(line)
     for finding in [*_left_out(records), *_audits(plan, records, swept.store)]:
         say(finding)
     for line in _pages(plan):
         say(line)
     took = launches.took(swept.announced, records, swept.taken)
-    say(f"results: {shown(plan.folder)}   runs: backbench runs   time: {took}")
+    say(f"results: {shown(plan.folder)}   runs: backbench runs   elapsed: {took}")
     say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
 
 
@@ -239,12 +244,12 @@ def tell_counts(rows: Sequence[ledger.Row]) -> None:
 
 def _pages(plan: Plan) -> list[str]:
     """Where the pictures and the report are, and which pictures could not be drawn."""
-    said, page = drawing.outcome(plan), launching.page(plan)
-    failed = list(said.get("failed", {}).items())[:TAIL_LINES]
+    outcome, page = drawing.outcome(plan), launching.page(plan)
+    failed = list(outcome.get("failed", {}).items())[:TAIL_LINES]
     lines = [f"warning: {name} could not be drawn: {reason}" for name, reason in failed]
-    drawn = f"pictures: {said['drawn']} in {shown(drawing.published(plan))}" if said.get("drawn") else ""
-    if drawing.wanted(plan) and not said:
-        drawn = "pictures: not all are drawn yet; the same command goes on"
+    drawn = f"pictures: {outcome['drawn']} in {shown(drawing.published(plan))}" if outcome.get("drawn") else ""
+    if drawing.wanted(plan) and not outcome:
+        drawn = "pictures: not all are drawn yet; run the same command again to continue"
     written = f"report: {shown(page)}" if page.exists() else ""
     return [*lines, "   ".join(filter(None, (written, drawn)))] if drawn or written else lines
 
@@ -254,7 +259,7 @@ def _left_out(records: ledger.Records) -> list[str]:
     excluded = (record["info"].get("excluded") for record in records.values() if record["kind"] == "dataset")
     counts = [len(files) for files in map(_files.lost, excluded) if files]
     words = [f"{counted(n, 'file')} {'was' if n == 1 else 'were'} left out" for n in counts]
-    return [f"warning: {said}; `backbench show` of a run lists what was" for said in words]
+    return [f"warning: {sentence}; `backbench show` of a run lists them" for sentence in words]
 
 
 def _audits(plan: Plan, records: ledger.Records, store: Store) -> list[str]:
@@ -274,12 +279,16 @@ def _audits(plan: Plan, records: ledger.Records, store: Store) -> list[str]:
 def track(swept: Swept) -> int:
     """Record a sweep in MLflow; returns 1 where that does not answer, else 0."""
     try:
-        report = sweeps.record(swept.plan, swept.rows, progress=panel.counting("recording in MLflow"))
+        report = sweeps.record(swept.answer, progress=panel.counting("recording in MLflow"))
     except tracking.TrackingUnavailable as error:
         say(str(error))
         return 1
     changed = report.created + report.updated
-    say(f"MLflow: {changed} runs written now, {report.unchanged} were there" if changed else "MLflow holds all runs")
+    say(
+        f"MLflow: {counted(changed, 'run')} written, {report.unchanged:,} unchanged"
+        if changed
+        else "MLflow holds all runs"
+    )
     return 0
 
 

@@ -5,6 +5,7 @@ import argparse
 from backbench import hashing, lock, paths, tracking
 from backbench.cli import panel
 from backbench.cli.plan import say
+from backbench.evaluate.answer import SweepAnswer
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger
@@ -21,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
         for plan in plans:
             rows = ledger.rows(plan, {**ledger.joined_records(plan), **ledger.read_records(plan, store)})
             try:
-                report = sweeps.record(plan, rows, args.uri, panel.counting("recording in MLflow"))
+                report = sweeps.record(SweepAnswer(plan, rows, store), args.uri, panel.counting("recording in MLflow"))
             except tracking.TrackingUnavailable as error:
                 say(str(error))
                 return 1

@@ -3,22 +3,22 @@
 Within a data set and feature space: internal metrics of different spaces say nothing of one another.
 """
 
-import bisect
 import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from backbench.evaluate.candidates import Candidate, Representation, representations
+from backbench.evaluate._ranks import mean_ranks
+from backbench.evaluate.candidates import Candidate, Representation
 from backbench.metrics import catalogue
-from backbench.sweep.results.ledger import Row
+from backbench.metrics.catalogue import CLUSTERING, LABELS
 
 INTERNAL, EXTERNAL = (
-    tuple(name for name in catalogue.POLICIES if (catalogue.LABELS in catalogue.metric(name).needs) == sees)
+    tuple(name for name in catalogue.POLICIES if (LABELS in catalogue.metric(name).needs) == sees)
     for sees in (False, True)
 )
-MAIN = catalogue.main(catalogue.CLUSTERING)
+MAIN = catalogue.main(CLUSTERING)
 # A rank correlation of fewer clusterings says next to nothing.
 LEAST = 5
 # Loss by which a choice is much worse, on a scale that ends at 1.
@@ -50,7 +50,7 @@ class Agreement:
 
         Equals `scipy.stats.spearmanr`, without the second that importing it takes at the end of every sweep.
         """
-        ranks = [_ranks(values) for values in zip(*self.pairs, strict=True)]
+        ranks = [mean_ranks(values) for values in zip(*self.pairs, strict=True)]
         return math.nan if self._flat else statistics.correlation(*ranks)
 
     @cached_property
@@ -71,7 +71,7 @@ class Agreement:
 
     @property
     def text(self) -> str:
-        """What one would have taken, what would have been better, and how the two metrics go together."""
+        """What the internal metric would choose, what would have been better, and how the two metrics correlate."""
         inner, outer = (catalogue.metric(name).title for name in (self.internal, self.external))
         pick, best = self.pick.value(self.external), self.best.value(self.external)
         if self.pick.member == self.best.member:
@@ -81,55 +81,52 @@ class Agreement:
                 f"by {inner} you would take {_name(self.pick)} ({outer} {pick:.2f}); the best by {outer} is "
                 f"{_name(self.best)} ({best:.2f})."
             )
-        flat = f"one of {inner} and {outer} never changes"
-        goes = (
-            flat
-            if math.isnan(self.spearman)
-            else f"{inner} and {outer} correlate at {round(self.spearman, 2) + 0.0:+.2f}"
-        )
-        return f"{self.space}: {choice} Over {self.n} clusterings {goes}."
+        if math.isnan(self.spearman):
+            relation = f"one of {inner} and {outer} never changes"
+        else:
+            relation = f"{inner} and {outer} correlate at {round(self.spearman, 2) + 0.0:+.2f}"
+        return f"{self.space}: {choice} Over {self.n} clusterings {relation}."
 
 
-Disagreement = Agreement
-
-
-def agreements(rows: Iterable[Row]) -> list[Agreement]:
+def agreements(spaces: Iterable[Representation]) -> list[Agreement]:
     """Each internal metric with each external one in every feature space with five clusterings or more."""
     return [
         _agreement(space, internal, external, both)
-        for space in representations(rows)
+        for space in spaces
         for internal in INTERNAL
         for external in EXTERNAL
         if len(both := _both(space, internal, external)) >= LEAST
     ]
 
 
-def disagreements(rows: Iterable[Row], external: str = MAIN) -> list[Disagreement]:
-    """Where choosing by an internal metric costs much in an external one, the dearest first."""
-    found = [one for one in agreements(rows) if one.external == external and one.notable]
-    return sorted(found, key=lambda one: (-one.cost, one.dataset, one.space, one.matrix, INTERNAL.index(one.internal)))
+def disagreements(among: Iterable[Agreement], external: str = MAIN) -> list[Agreement]:
+    """Those where choosing by an internal metric costs much in an external one, the most costly first."""
+    costly = [pair for pair in among if pair.external == external and pair.notable]
+    return sorted(
+        costly, key=lambda pair: (-pair.cost, pair.dataset, pair.space, pair.matrix, INTERNAL.index(pair.internal))
+    )
 
 
 def _both(space: Representation, internal: str, external: str) -> list[Candidate]:
     """Clusterings with both metrics."""
-    return [one for one in space.candidates if not math.isnan(one.value(internal) + one.value(external))]
+    return [
+        candidate
+        for candidate in space.candidates
+        if not math.isnan(candidate.value(internal) + candidate.value(external))
+    ]
 
 
 def _agreement(space: Representation, internal: str, external: str, both: Sequence[Candidate]) -> Agreement:
-    inner = [catalogue.metric(internal).direction * one.value(internal) for one in both]
-    outer = [catalogue.metric(external).direction * one.value(external) for one in both]
+    inner, outer = (
+        [catalogue.metric(name).direction * candidate.value(name) for candidate in both]
+        for name in (internal, external)
+    )
     pick, best = (both[max(range(len(both)), key=values.__getitem__)] for values in (inner, outer))
     cost = best.value(external) - pick.value(external)
     place = (space.dataset, space.title, space.matrix, internal, external, len(both))
     return Agreement(*place, pick, best, cost, tuple(zip(inner, outer, strict=True)))
 
 
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from the lowest up, equal values at the mean of theirs."""
-    order = sorted(values)
-    return [(bisect.bisect_left(order, own) + bisect.bisect_right(order, own) + 1) / 2 for own in values]
-
-
-def _name(one: Candidate) -> str:
-    """A clustering with the share of its images that it leaves out: internal metrics do not see these."""
-    return f"{one.label}, {100 * one.noise:.0f} % noise" if one.noise >= 0.005 else one.label
+def _name(candidate: Candidate) -> str:
+    """A clustering with the share of images that it leaves out, which internal metrics do not see."""
+    return f"{candidate.label}, {100 * candidate.noise:.0f} % noise" if candidate.noise >= 0.005 else candidate.label

@@ -1,13 +1,15 @@
 """The number of clusters that each criterion picks, family by family."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backbench.evaluate import knee
 from backbench.evaluate.candidates import Candidate, Representation
 from backbench.metrics import catalogue
-from backbench.metrics.catalogue import ELBOW, ESTIMATES
+from backbench.metrics.catalogue import ELBOW as ELBOW
+from backbench.metrics.catalogue import ESTIMATES
 
 # Metrics whose best value says which k; the elbow has a rule of its own.
 BEST = catalogue.checked("silhouette", "davies_bouldin", "calinski_harabasz", "bic")
@@ -43,25 +45,25 @@ class Family:
 
     def choice(self, criterion: str) -> Choice | None:
         """What a criterion says, None where its metric is not there."""
-        return next((one for one in self.choices if one.criterion == criterion), None)
+        return next((choice for choice in self.choices if choice.criterion == criterion), None)
 
 
-def families(found: Representation) -> list[Family]:
+def families(representation: Representation) -> list[Family]:
     """The families of one representation with the k that each criterion picks, by name."""
-    return [_family(name, members) for name, members in by_family(found).items()]
+    return [_family(name, members) for name, members in by_family(representation).items()]
 
 
-def by_family(found: Representation) -> dict[str, list[Candidate]]:
+def by_family(representation: Representation) -> dict[str, list[Candidate]]:
     """The clusterings that differ in k and seed alone, by the name of their family."""
     groups: dict[str, list[Candidate]] = {}
-    for one in found.candidates:
-        groups.setdefault(one.family, []).append(one)
+    for candidate in representation.candidates:
+        groups.setdefault(candidate.family, []).append(candidate)
     return dict(sorted(groups.items()))
 
 
 def _family(name: str, members: Sequence[Candidate]) -> Family:
-    ks = tuple(sorted({one.k for one in members if one.k is not None}))
-    seeds = tuple(sorted({one.seed for one in members if one.seed is not None}))
+    ks = tuple(sorted({member.k for member in members if member.k is not None}))
+    seeds = tuple(sorted({member.seed for member in members if member.seed is not None}))
     return Family(name, members[0].clusterer, ks, seeds, tuple(_choices(members)) if ks else (), tuple(members))
 
 
@@ -70,17 +72,17 @@ def _choices(members: Sequence[Candidate]) -> Iterable[Choice]:
         yield elbow(curve)
     for metric in BEST:
         if curve := mean_curve(members, metric):
-            estimated = any(one.estimated(metric) for one in members)
+            estimated = any(member.estimated(metric) for member in members)
             yield extreme(metric, curve, catalogue.metric(metric).best, ESTIMATES[metric] if estimated else metric)
 
 
 def mean_curve(members: Iterable[Candidate], metric: str) -> Curve:
     """Mean over the seeds of a metric at each k, smallest k first; where it is undefined, there is no point."""
     values: dict[int, list[float]] = {}
-    for one in members:
-        if one.k is not None and not math.isnan(one.value(metric)):
-            values.setdefault(one.k, []).append(one.value(metric))
-    return {k: math.fsum(sorted(values[k])) / len(values[k]) for k in sorted(values)}
+    for member in members:
+        if member.k is not None and not math.isnan(member.value(metric)):
+            values.setdefault(member.k, []).append(member.value(metric))
+    return {k: statistics.fmean(values[k]) for k in sorted(values)}
 
 
 def elbow(curve: Curve) -> Choice:
@@ -88,19 +90,19 @@ def elbow(curve: Curve) -> Choice:
     ks = list(curve)
     if len(ks) < knee.LEAST_POINTS:
         return Choice("elbow", None, None, f"{_values(len(ks))}; an elbow takes {knee.LEAST_POINTS}")
-    found = knee.find(ks, list(curve.values()))
-    if found is None:
+    bend = knee.find(ks, list(curve.values()))
+    if bend is None:
         return Choice("elbow", None, None, "the curve has no knee")
-    note = f"knee of {ELBOW} by {found.method}, {found.depth:.2f} below the chord"
-    return Choice("elbow", found.x, curve[found.x], note)
+    note = f"knee of {ELBOW} by {bend.method}, {bend.depth:.2f} below the chord"
+    return Choice("elbow", bend.x, curve[bend.x], note)
 
 
-def extreme(criterion: str, curve: Curve, best: Callable, metric: str) -> Choice:
+def extreme(criterion: str, curve: Curve, best: Callable[[Iterable[float]], float], metric: str) -> Choice:
     """The k with the best value; of equal ones the smallest."""
     if len(curve) < 2:
         return Choice(criterion, None, None, f"{_values(len(curve))}; nothing to choose from")
     value = best(curve.values())
-    k = min(k for k, own in curve.items() if own == value)
+    k = min(k for k, other in curve.items() if other == value)
     edge = k == max(curve)
     note = f"{'largest' if best is max else 'smallest'} {metric}"
     return Choice(criterion, k, value, f"{note}; the largest k that was tried" if edge else note, edge)

@@ -4,12 +4,13 @@ Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7
 """
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import boards, configurations
+from backbench.evaluate import configurations, leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.sweep.results import tables
 from backbench.sweep.results.ledger import Row
@@ -18,8 +19,8 @@ MOST_METHODS = 20
 LEAST_BLOCKS, LEAST_METHODS = 5, 3
 
 SEEDS, DATASETS = "seeds", "datasets"
-# The parameters that a head depends on beside its chain, by their first word, and those that say which block it is.
-PARTS_OF = {
+# The parameters that a task depends on besides its chain, by their first word, and those that name its block.
+PARAMS_OF = {
     "classification": ("backbone", "classification", "classifier"),
     "clustering": ("backbone", "clustering", "clusterer", "k"),
     "retrieval": ("backbone", "retrieval"),
@@ -45,8 +46,8 @@ class Blocks:
         """Why no test can be made, None where one can."""
         if len(self.methods) >= LEAST_METHODS and len(self.blocks) >= LEAST_BLOCKS:
             return None
-        found = f"{len(self.methods)} {self.subject} over {len(self.blocks)} blocks"
-        return f"{found}; it takes {LEAST_METHODS} over {LEAST_BLOCKS}{self.note and f' ({self.note})'}"
+        size = f"{len(self.methods)} {self.subject} over {len(self.blocks)} blocks"
+        return f"{size}; a test takes {LEAST_METHODS} over {LEAST_BLOCKS}{self.note and f' ({self.note})'}"
 
 
 @dataclass(frozen=True)
@@ -70,28 +71,29 @@ class _Result:
 
 def classifiers(rows: Sequence[Row]) -> Blocks:
     """The main metric of the classifiers of a sweep, options apart."""
-    found, metric = [], catalogue.main("classification")
+    results, metric = [], catalogue.main("classification")
     for row in tables.distinct(rows, "classification"):
         config = row.plan.stages[row.run.stages["classification"]].config
         value = row.metrics.get(metric, math.nan)
-        found.append(_result(row, "classification", config, "classifier", value, boards.choosing(row.metrics)))
-    return _blocks(found, "classifiers", metric)
+        chooses = leaderboard_specs.choosing(row.metrics)
+        results.append(_result(row, "classification", config, "classifier", value, chooses))
+    return _blocks(results, "classifiers", metric)
 
 
 def clusterers(rows: Sequence[Row]) -> Blocks:
     """The main metric of the clusterers of a sweep, options apart, at the k nearest to the number of classes."""
-    found, metric = [], catalogue.main("clustering")
+    results, metric = [], catalogue.main("clustering")
     done = tables.distinct(rows, "clustering")
     nearest = {row.stages["dataset"]: _nearest_k(row, done) for row in done}
     for row in done:
         config = row.plan.stages[row.run.stages["clustering"]].config
         if config.get("k") in (None, nearest[row.stages["dataset"]]):
             value = row.metrics.get(metric, math.nan)
-            found.append(_result(row, "clustering", config, "clusterer", value, value))
-    made = _blocks(found, "clusterers", metric)
+            results.append(_result(row, "clustering", config, "clusterer", value, value))
+    table = _blocks(results, "clusterers", metric)
     ks = sorted({k for k in nearest.values() if k is not None})
-    said = f"k={', '.join(map(str, ks))}, nearest to the number of classes" if ks else ""
-    return Blocks(**{**vars(made), "note": "; ".join(filter(None, (said, made.note)))})
+    note = f"k={', '.join(map(str, ks))}, nearest to the number of classes" if ks else ""
+    return replace(table, note="; ".join(filter(None, (note, table.note))))
 
 
 def column(rows: Sequence[Row], name: str, metric: str, over: str) -> Blocks:
@@ -99,7 +101,7 @@ def column(rows: Sequence[Row], name: str, metric: str, over: str) -> Blocks:
 
     `over` says what a block is: ``datasets``, ``seeds`` (of each data set), or else all that is equal but the column.
     """
-    found, head = [], catalogue.metric(metric).task
+    results, head = [], catalogue.metric(metric).task
     sign = catalogue.metric(metric).direction
     for row in tables.distinct(rows, head):
         if name in row.params:
@@ -107,23 +109,23 @@ def column(rows: Sequence[Row], name: str, metric: str, over: str) -> Blocks:
             seed = None if over == DATASETS or not seeds else seeds[-1]
             place = _place(row, head, name) if over not in (DATASETS, SEEDS) else (row.stages["dataset"], "")
             place = (*place[:2], *(place[2:] or [str(row.params["dataset.name"])]))
-            found.append(_Result(str(row.params[name]), {}, place, seed, value, value))
-    return _blocks(found, f"values of {name}", metric)
+            results.append(_Result(str(row.params[name]), {}, place, seed, value, value))
+    return _blocks(results, f"values of {name}", metric)
 
 
 def _place(row: Row, head: str, name: str) -> Place:
-    """The data set and every parameter that a head depends on, without those of the plugin that is compared."""
+    """The data set and every parameter that a task depends on, without those of the plugin that is compared."""
     group = name.split(".")[0] if name.endswith(".name") else None
     rest = {
         key: str(value)
         for key, value in row.params.items()
-        if key != name and key.split(".")[0] in (*PARTS_OF[head], group) and key.split(".")[0] != group
+        if key != name and key.split(".")[0] in (*PARAMS_OF[head], group) and key.split(".")[0] != group
     }
     rest = {key: value for key, value in rest.items() if not configurations.is_seed(key)}
     chain = "" if name == f"{head}.chain" or name == "chain" else row.chain(head)
     words = [row.params["dataset.name"], *(rest.get(key) for key in NAMED if key in rest), chain]
-    said = ", ".join(str(word) for word in words if word not in ("", "none", None))
-    return (row.stages["dataset"], hashing.digest([rest, chain]), said)
+    title = ", ".join(str(word) for word in words if word not in ("", "none", None))
+    return (row.stages["dataset"], hashing.digest([rest, chain]), title)
 
 
 def _nearest_k(row: Row, done: Iterable[Row]) -> int | None:
@@ -131,99 +133,109 @@ def _nearest_k(row: Row, done: Iterable[Row]) -> int | None:
     dataset = row.stages["dataset"]
     classes = row.records.get(dataset, {}).get("info", {}).get("classes") or ()
     same = (other for other in done if other.stages["dataset"] == dataset)
-    ks = {other.plan.stages[other.run.stages["clustering"]].config.get("k") for other in same} - {None}
+    tried = (other.plan.stages[other.run.stages["clustering"]].config.get("k") for other in same)
+    ks: set[int] = {k for k in tried if k is not None}
     return min(ks, key=lambda k: (abs(k - len(classes)), k), default=None)
 
 
 def _result(row: Row, head: str, config: Mapping[str, Any], role: str, value: float, chooses: float) -> _Result:
-    rest = {key: own for key, own in config.items() if key not in (role, "k", "seed", "silhouette_rows")}
-    options = {**{key: own for key, own in config[role].items() if key != "name"}, **rest}
+    rest = {key: option for key, option in config.items() if key not in (role, "k", "seed", "silhouette_rows")}
+    options = {**{key: option for key, option in config[role].items() if key != "name"}, **rest}
     matrix = row.plan.stages[row.run.stages[head]].parents["matrix"][1]
-    said = " ".join(str(part) for part in (row.params["backbone.name"], row.chain(head)) if part != "none")
-    place = (row.stages["dataset"], matrix, f"{row.params['dataset.name']}, {said}")
+    space = " ".join(str(part) for part in (row.params["backbone.name"], row.chain(head)) if part != "none")
+    place = (row.stages["dataset"], matrix, f"{row.params['dataset.name']}, {space}")
     return _Result(config[role]["name"], options, place, config.get("seed"), value, chooses)
 
 
-def _blocks(found: Sequence[_Result], subject: str, metric: str) -> Blocks:
+def _blocks(results: Sequence[_Result], subject: str, metric: str) -> Blocks:
     """The complete table: a method or a block with a hole in it is left out, whichever costs less."""
-    found = [one for one in found if not math.isnan(one.value)]
-    seeds, why = _seeds(found)
-    cells: dict[str, dict[Place, list[_Result]]] = {}
-    for one in found:
-        apart = seeds[one.place]
-        for own in (apart if one.seed is None else [one.seed]) if apart else [None]:
-            place = (*one.place, *([f"seed {own}"] if own is not None else []))
-            cells.setdefault(one.method, {}).setdefault(place, []).append(one)
-    kept, more = _fewer(cells)
-    methods, blocks, holes = _complete({name: cells[name] for name in kept})
-    names = _names([cells[name][blocks[0]][0] for name in methods]) if blocks else [name.split()[0] for name in methods]
-    values = tuple(tuple(_mean(cells[name][place]) for name in methods) for place in blocks)
-    said = tuple(", ".join(place[2:]) for place in blocks)
-    return Blocks(subject, metric, tuple(names), said, values, "; ".join(filter(None, (why, more, holes))))
+    known = [result for result in results if not math.isnan(result.value)]
+    seeds, why = _seeds(known)
+    table = _table(known, seeds)
+    shown, more = _fewer(table)
+    methods, blocks, holes = _complete({name: table[name] for name in shown})
+    firsts = [next(iter(table[name].values()))[0] for name in methods]
+    names = _names(firsts) if blocks else [first.plugin for first in firsts]
+    values = tuple(tuple(_mean(table[name][place]) for name in methods) for place in blocks)
+    titles = tuple(", ".join(place[2:]) for place in blocks)
+    return Blocks(subject, metric, tuple(names), titles, values, "; ".join(filter(None, (why, more, holes))))
 
 
-def _seeds(found: Sequence[_Result]) -> tuple[dict[Place, list[int]], str]:
+def _table(results: Iterable[_Result], seeds: Mapping[Place, list[int]]) -> dict[str, dict[Place, list[_Result]]]:
+    """The results of each method in each block; a method without a seed has its result in the block of every seed."""
+    table: dict[str, dict[Place, list[_Result]]] = {}
+    for result in results:
+        place, apart = result.place, seeds[result.place]
+        if not apart:
+            places = [place]
+        else:
+            places = [(*place, f"seed {seed}") for seed in (apart if result.seed is None else [result.seed])]
+        for block in places:
+            table.setdefault(result.method, {}).setdefault(block, []).append(result)
+    return table
+
+
+def _seeds(results: Sequence[_Result]) -> tuple[dict[Place, list[int]], str]:
     """The seeds that are blocks of their own at each place, and why there are none where there are several.
 
     Two methods without a seed would repeat their comparison in each of them.
     """
     places: dict[Place, list[_Result]] = {}
-    for one in found:
-        places.setdefault(one.place, []).append(one)
+    for result in results:
+        places.setdefault(result.place, []).append(result)
     apart: dict[Place, list[int]] = {}
     without: set[str] = set()
-    for place, own in places.items():
-        seeds = sorted({one.seed for one in own if one.seed is not None})
-        seeded = {one.method for one in own if one.seed is not None}
-        others = {one.method: one.plugin for one in own if one.method not in seeded}
+    for place, group in places.items():
+        seeds = sorted({result.seed for result in group if result.seed is not None})
+        seeded = {result.method for result in group if result.seed is not None}
+        others = {result.method: result.plugin for result in group if result.method not in seeded}
         apart[place] = seeds if len(seeds) > 1 and len(others) < 2 else []
         without |= set(others.values()) if len(seeds) > 1 and len(others) > 1 else set()
     names = ", ".join(sorted(without))
-    return apart, f"means over seeds, which are no blocks since {names} do not depend on them" if names else ""
+    return apart, f"means over seeds, which are not blocks since {names} do not depend on them" if names else ""
 
 
-def _fewer(cells: Mapping[str, Mapping[Place, Sequence[_Result]]]) -> tuple[list[str], str]:
+def _fewer(table: Mapping[str, Mapping[Place, Sequence[_Result]]]) -> tuple[list[str], str]:
     """The methods that a table has room for."""
-    order = sorted(cells, key=lambda name: (-_chosen(cells[name]), name))
-    more = f"{MOST_METHODS} of {len(cells)} methods, the best on average" if len(cells) > MOST_METHODS else ""
+    order = sorted(table, key=lambda name: (-_chosen(table[name]), name))
+    more = f"{MOST_METHODS} of {len(table)} methods, the best on average" if len(table) > MOST_METHODS else ""
     return order[:MOST_METHODS], more
 
 
 def _chosen(places: Mapping[Place, Sequence[_Result]]) -> float:
-    values = [one.chooses for group in places.values() for one in group if not math.isnan(one.chooses)]
-    return math.fsum(sorted(values)) / len(values) if values else -math.inf
+    values = [result.chooses for group in places.values() for result in group if not math.isnan(result.chooses)]
+    return statistics.fmean(values) if values else -math.inf
 
 
-def _complete(cells: Mapping[str, Mapping[Place, Any]]) -> tuple[list[str], list[Place], str]:
+def _complete(table: Mapping[str, Mapping[Place, Any]]) -> tuple[list[str], list[Place], str]:
     """Methods and blocks without a hole: those with the most holes go first."""
-    methods, blocks = list(cells), sorted({place for own in cells.values() for place in own})
+    methods, blocks = list(table), sorted({place for places in table.values() for place in places})
     tried = len(methods), len(blocks)
     while methods and blocks:
-        rows = {place: sum(place not in cells[name] for name in methods) / len(methods) for place in blocks}
-        columns = {name: sum(place not in cells[name] for place in blocks) / len(blocks) for name in methods}
-        worst, sparse = max(blocks, key=rows.get), max(methods, key=columns.get)
+        rows = {place: sum(place not in table[name] for name in methods) / len(methods) for place in blocks}
+        columns = {name: sum(place not in table[name] for place in blocks) / len(blocks) for name in methods}
+        worst, sparse = max(blocks, key=rows.__getitem__), max(methods, key=columns.__getitem__)
         if not rows[worst]:
             break
         if columns[sparse] > rows[worst]:
             methods.remove(sparse)
         else:
             blocks.remove(worst)
-    gone = tried[0] - len(methods), tried[1] - len(blocks)
-    holes = f"left out for missing results: {gone[0]} methods, {gone[1]} blocks" if any(gone) else ""
+    dropped = tried[0] - len(methods), tried[1] - len(blocks)
+    holes = f"left out for missing results: {dropped[0]} methods, {dropped[1]} blocks" if any(dropped) else ""
     return methods, blocks, holes
 
 
-def _names(found: Sequence[_Result]) -> list[str]:
-    """Plugins with the options that tell namesakes apart."""
+def _names(results: Sequence[_Result]) -> list[str]:
+    """Plugins with the options that distinguish namesakes."""
     names = []
-    for one in found:
-        same = [other.options for other in found if other.plugin == one.plugin]
-        keys = [key for key in one.options if len({str(own.get(key)) for own in same}) > 1]
-        names.append(
-            " ".join([one.plugin, *(f"{key}={one.options[key]}" for key in keys if one.options[key] is not None)])
-        )
+    for result in results:
+        same = [other.options for other in results if other.plugin == result.plugin]
+        keys = [key for key in result.options if len({str(options.get(key)) for options in same}) > 1]
+        shown = [f"{key}={result.options[key]}" for key in keys if result.options[key] is not None]
+        names.append(" ".join([result.plugin, *shown]))
     return names
 
 
 def _mean(group: Sequence[_Result]) -> float:
-    return math.fsum(sorted(one.value for one in group)) / len(group)
+    return statistics.fmean(result.value for result in group)

@@ -15,6 +15,9 @@ HEAD = "clustering"
 AXES = ("k", "seed")
 
 Options = Mapping[str, Any]
+# Dataset, matrix and scope, by their hashes; dataset, backbone, chain and scope, by their names.
+Place = tuple[str, str, str]
+Heading = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Candidate:
 
     def value(self, metric: str) -> float:
         """A metric, or else its estimate from a sample; NaN where there is neither."""
-        found = self.metrics.get(metric, math.nan)
-        return self.metrics.get(ESTIMATES.get(metric, metric), math.nan) if math.isnan(found) else found
+        value = self.metrics.get(metric, math.nan)
+        return self.metrics.get(ESTIMATES.get(metric, metric), math.nan) if math.isnan(value) else value
 
     def estimated(self, metric: str) -> bool:
         """Whether the value of a metric is an estimate."""
@@ -80,7 +83,8 @@ class Representation:
     @property
     def members(self) -> list[str]:
         """Every clustering of it, done or not."""
-        return [*(one.member for one in (*self.candidates, *self.failed)), *self.waiting]
+        done = [candidate.member for candidate in self.candidates]
+        return [*done, *(fault.member for fault in self.failed), *self.waiting]
 
     @property
     def pending(self) -> int:
@@ -89,8 +93,8 @@ class Representation:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A clustering of the grid with the row that says most of it."""
+class _Clustering:
+    """A clustering of the grid with the row that knows most of it."""
 
     row: Row
     member: str
@@ -105,11 +109,11 @@ class _Found:
 
     @property
     def options(self) -> Options:
-        own = {key: value for key, value in self.config["clusterer"].items() if key != "name"}
-        return own | {key: value for key, value in self.config.items() if key not in ("clusterer", "scope", *AXES)}
+        options = {key: value for key, value in self.config["clusterer"].items() if key != "name"}
+        return options | {key: value for key, value in self.config.items() if key not in ("clusterer", "scope", *AXES)}
 
     @property
-    def place(self) -> tuple[str, str, str]:
+    def place(self) -> Place:
         """Dataset, matrix and scope."""
         stage = self.row.plan.stages[self.member]
         return self.row.stages["dataset"], stage.parents["matrix"][1], self.config["scope"]
@@ -128,62 +132,63 @@ class _Found:
 
 def representations(rows: Iterable[Row]) -> list[Representation]:
     """The clusterings of `rows` by dataset, feature matrix and scope, in the order of their names."""
-    groups: dict[tuple[str, str, str], list[_Found]] = {}
-    for found in _distinct(rows):
-        groups.setdefault(found.place, []).append(found)
-    heads = {place: _heading(group[0]) for place, group in groups.items()}
-    shared = [head for head in heads.values() if list(heads.values()).count(head) > 1]
-    made = [_representation(heads[place], place, group, shared) for place, group in groups.items()]
-    return sorted(made, key=lambda one: (one.dataset, one.backbone, one.chain, one.scope, one.matrix))
+    groups: dict[Place, list[_Clustering]] = {}
+    for clustering in _distinct(rows):
+        groups.setdefault(clustering.place, []).append(clustering)
+    headings = {place: _heading(group[0]) for place, group in groups.items()}
+    shared = [heading for heading in headings.values() if list(headings.values()).count(heading) > 1]
+    spaces = [_representation(headings[place], place, group, shared) for place, group in groups.items()]
+    return sorted(spaces, key=lambda space: (space.dataset, space.backbone, space.chain, space.scope, space.matrix))
 
 
-def _distinct(rows: Iterable[Row]) -> list[_Found]:
+def _distinct(rows: Iterable[Row]) -> list[_Clustering]:
     """Every clustering once, with a finished run of it if there is one."""
-    found: dict[str, _Found] = {}
+    clusterings: dict[str, _Clustering] = {}
     for row in sorted(rows, key=lambda row: (row.status != FINISHED, row.config_hash)):
         if HEAD in row.run.stages:
             member = row.run.stages[HEAD]
-            found.setdefault(member, _Found(row, member))
-    return [found[member] for member in sorted(found)]
+            clusterings.setdefault(member, _Clustering(row, member))
+    return [clusterings[member] for member in sorted(clusterings)]
 
 
-def _heading(found: _Found) -> tuple[str, str, str, str]:
-    params = found.row.params
-    return str(params["dataset.name"]), str(params["backbone.name"]), found.row.chain(HEAD), found.config["scope"]
+def _heading(clustering: _Clustering) -> Heading:
+    """Dataset, backbone, chain and scope."""
+    row = clustering.row
+    dataset, backbone = str(row.params["dataset.name"]), str(row.params["backbone.name"])
+    return dataset, backbone, row.chain(HEAD), clustering.config["scope"]
 
 
 def _representation(
-    head: tuple[str, str, str, str], place: tuple[str, str, str], group: Sequence[_Found], shared: Collection[tuple]
+    heading: Heading, place: Place, group: Sequence[_Clustering], shared: Collection[Heading]
 ) -> Representation:
-    dataset, backbone, chain, scope = head
+    dataset, backbone, chain, scope = heading
     words = [backbone] + [chain] * (chain != "none") + [f"scope {scope}"] * (scope != "all")
-    words += [hashing.short(place[1])] * (head in shared)
+    words += [hashing.short(place[1])] * (heading in shared)
     varying = _varying(group)
     done, failed, waiting = [], [], []
-    for found in group:
-        label = _label(found, varying)
-        if reason := found.failure:
-            failed.append(LeftOut(found.member, label, f"failed: {reason}", found.clusterer))
-        elif found.record is None:
-            waiting.append(found.member)
+    for clustering in group:
+        label, record = _label(clustering, varying), clustering.record
+        if reason := clustering.failure:
+            failed.append(LeftOut(clustering.member, label, f"failed: {reason}", clustering.clusterer))
+        elif record is None:
+            waiting.append(clustering.member)
         else:
-            done.append(_candidate(found, label, _label(found, varying, axes=())))
-    done.sort(key=lambda one: (one.family, one.k or 0, one.seed or 0, one.member))
-    failed.sort(key=lambda one: (one.label, one.member))
+            done.append(_candidate(clustering, record, label, _label(clustering, varying, axes=())))
+    done.sort(key=lambda candidate: (candidate.family, candidate.k or 0, candidate.seed or 0, candidate.member))
+    failed.sort(key=lambda fault: (fault.label, fault.member))
     names = (dataset, place[0], backbone, chain, scope, place[1], ", ".join(words))
     return Representation(*names, tuple(done), tuple(failed), tuple(waiting))
 
 
-def _candidate(found: _Found, label: str, family: str) -> Candidate:
-    record, config = found.record, found.config
+def _candidate(clustering: _Clustering, record: Mapping[str, Any], label: str, family: str) -> Candidate:
     metrics = {name: math.nan if value is None else float(value) for name, value in record["metrics"].items()}
     return Candidate(
-        member=found.member,
-        run=found.row.config_hash,
-        clusterer=found.clusterer,
-        options=found.options,
-        k=config.get("k"),
-        seed=config.get("seed"),
+        member=clustering.member,
+        run=clustering.row.config_hash,
+        clusterer=clustering.clusterer,
+        options=clustering.options,
+        k=clustering.config.get("k"),
+        seed=clustering.config.get("seed"),
         metrics=metrics,
         notes=record["notes"],
         family=family,
@@ -191,14 +196,14 @@ def _candidate(found: _Found, label: str, family: str) -> Candidate:
     )
 
 
-def _varying(group: Iterable[_Found]) -> dict[str, set[str]]:
-    """The options and axes that tell clusterings of each clusterer apart."""
+def _varying(group: Iterable[_Clustering]) -> dict[str, set[str]]:
+    """The options and axes that distinguish clusterings of each clusterer."""
     values: dict[tuple[str, str], list[str]] = {}
     sizes: dict[str, int] = {}
-    for found in group:
-        sizes[found.clusterer] = sizes.get(found.clusterer, 0) + 1
-        for key, value in _settings(found).items():
-            values.setdefault((found.clusterer, key), []).append(str(value))
+    for clustering in group:
+        sizes[clustering.clusterer] = sizes.get(clustering.clusterer, 0) + 1
+        for key, value in _settings(clustering).items():
+            values.setdefault((clustering.clusterer, key), []).append(str(value))
     names: dict[str, set[str]] = {name: {"k"} for name in sizes}
     for (clusterer, key), seen in values.items():
         if len(set(seen)) > 1 or len(seen) < sizes[clusterer]:
@@ -206,15 +211,16 @@ def _varying(group: Iterable[_Found]) -> dict[str, set[str]]:
     return names
 
 
-def _settings(found: _Found) -> dict[str, Any]:
-    return {**found.options, **{axis: found.config[axis] for axis in AXES if axis in found.config}}
+def _settings(clustering: _Clustering) -> dict[str, Any]:
+    axes = {axis: clustering.config[axis] for axis in AXES if axis in clustering.config}
+    return {**clustering.options, **axes}
 
 
-def _label(found: _Found, varying: Mapping[str, set[str]], axes: Collection[str] = AXES) -> str:
-    """Short name: the clusterer and what tells it apart, such as ``agglomerative linkage=average k=10``."""
+def _label(clustering: _Clustering, varying: Mapping[str, set[str]], axes: Collection[str] = AXES) -> str:
+    """Short name: the clusterer and what distinguishes it, such as ``agglomerative linkage=average k=10``."""
     shown = [
         f"{key}={value}"
-        for key, value in _settings(found).items()
-        if key in varying[found.clusterer] and value is not None and (key in axes or key not in AXES)
+        for key, value in _settings(clustering).items()
+        if key in varying[clustering.clusterer] and value is not None and (key in axes or key not in AXES)
     ]
-    return " ".join([found.clusterer, *shown])
+    return " ".join([clustering.clusterer, *shown])

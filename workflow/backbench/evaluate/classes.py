@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backbench import paths
 from backbench.store import Store, StoreError
@@ -29,7 +29,7 @@ class ClassScore:
     """A class on the test images: `support` is how many it has and `right` how many of these are recognised.
 
     `taken_for` is the class that most of the others are taken for and `taken` how many, None and 0 where there are none
-    or the predictions are gone; `size` is the number of its training images, None where it is not known.
+    or the predictions are missing; `size` is the number of its training images, None where it is not known.
     """
 
     name: str
@@ -70,9 +70,9 @@ def audit(row: Row, store: Store | None = None) -> ClassAudit | None:
         return None
     known = row.records.get(row.stages["dataset"], {}).get("info", {}).get("classes") or list(per_class)
     images = _images(row, [str(name) for name in known], store or Store(paths.store()))
-    scores = [_score(name, own, images) for name, own in per_class.items() if own["support"]]
-    scores.sort(key=lambda one: (one.recall, one.name))
-    untested = tuple(name for name, own in per_class.items() if not own["support"])
+    scores = [_score(name, measured, images) for name, measured in per_class.items() if measured["support"]]
+    scores.sort(key=lambda score: (score.recall, score.name))
+    untested = tuple(name for name, measured in per_class.items() if not measured["support"])
     gap = scores[-1].recall - scores[0].recall if len(scores) > 1 else math.nan
     correlation, p = _size_matters(scores)
     text = " ".join(_sentences(scores, untested, correlation, p))
@@ -81,7 +81,8 @@ def audit(row: Row, store: Store | None = None) -> ClassAudit | None:
 
 @dataclass(frozen=True)
 class _Images:
-    """Classes by number, predictions of the test images against the truth, and sizes; None where arrays are gone."""
+    """Class names by number, true classes against predicted ones of the test images (classes, classes), and numbers of
+    training images (classes,); None where arrays are missing."""
 
     names: list[str]
     table: "np.ndarray | None"
@@ -106,12 +107,12 @@ def _images(row: Row, names: list[str], store: Store) -> _Images:
     return _Images(names, crosstab(truth[split == TEST], predicted[split == TEST].astype(np.int64)), sizes)
 
 
-def _score(name: str, own: Mapping, images: _Images) -> ClassScore:
+def _score(name: str, measured: Mapping[str, Any], images: _Images) -> ClassScore:
     at = images.names.index(name)
     taken_for, taken = _mistaken(at, images)
     size = None if images.sizes is None else int(images.sizes[at])
-    right = round(own["recall"] * own["support"])
-    scores = (own["recall"], own["precision"], own["f1"], own["support"], right)
+    right = round(measured["recall"] * measured["support"])
+    scores = (measured["recall"], measured["precision"], measured["f1"], measured["support"], right)
     return ClassScore(name, *scores, taken_for=taken_for, taken=taken, size=size)
 
 
@@ -127,13 +128,13 @@ def _mistaken(at: int, images: _Images) -> tuple[str | None, int]:
 
 def _size_matters(scores: Sequence[ClassScore]) -> tuple[float | None, float]:
     """Spearman's correlation of training images and recall, and its p."""
-    sizes, recalls = [one.size for one in scores], [one.recall for one in scores]
+    sizes, recalls = [score.size for score in scores], [score.recall for score in scores]
     if len(scores) < LEAST_CLASSES or None in sizes or len(set(sizes)) < 2 or len(set(recalls)) < 2:
         return None, 1.0
     from scipy import stats
 
-    found = stats.spearmanr(sizes, recalls)
-    return float(found.statistic), float(found.pvalue)
+    correlation = stats.spearmanr(sizes, recalls)
+    return float(correlation.statistic), float(correlation.pvalue)
 
 
 def _sentences(
@@ -143,11 +144,11 @@ def _sentences(
         yield "There are no test images, so nothing is known of single classes."
         return
     if len(scores) == 1:
-        yield f"One class alone has test images: {_one(scores[0])}."
+        yield f"Only one class has test images: {_described(scores[0])}."
     elif scores[0].recall == scores[-1].recall:
         yield f"All {len(scores)} classes have the same recall, {scores[0].recall:.2f}."
     else:
-        yield f"The worst of {len(scores)} classes is {_one(scores[0])}."
+        yield f"The worst of {len(scores)} classes is {_described(scores[0])}."
         yield _others(scores)
         yield from _sizes(scores, correlation, p)
     if untested:
@@ -157,12 +158,12 @@ def _sentences(
         yield f"{lack} no test image and cannot be judged: {shown}{more}."
 
 
-def _one(own: ClassScore) -> str:
+def _described(score: ClassScore) -> str:
     """``Shirt with recall 0.52 (31 of 60 test images), mostly taken for Pullover (12)``; few images are called so."""
-    few = ", too few for more than a rough figure" if own.support < FEW else ""
-    mistaken = f", taken for {brief(own.taken_for)} most often ({own.taken})" if own.taken_for else ""
-    images = "test image" if own.support == 1 else "test images"
-    return f"{brief(own.name)} with recall {own.recall:.2f} ({own.right} of {own.support} {images}{few}){mistaken}"
+    few = ", too few for more than a rough figure" if score.support < FEW else ""
+    mistaken = f", taken for {brief(score.taken_for)} most often ({score.taken})" if score.taken_for else ""
+    images = f"{score.right} of {score.support} {'test image' if score.support == 1 else 'test images'}"
+    return f"{brief(score.name)} with recall {score.recall:.2f} ({images}{few}){mistaken}"
 
 
 def _others(scores: Sequence[ClassScore]) -> str:
@@ -172,23 +173,23 @@ def _others(scores: Sequence[ClassScore]) -> str:
     between = scores[1 : min(WORST, len(scores) - 1)]
     if not between:
         return f"{gap[0].upper()}{gap[1:]}"
-    names = " and ".join(f"{brief(one.name)} ({one.recall:.2f})" for one in between)
+    names = " and ".join(f"{brief(score.name)} ({score.recall:.2f})" for score in between)
     return f"Next {'comes' if len(between) == 1 else 'come'} {names}; {gap}"
 
 
 def _sizes(scores: Sequence[ClassScore], correlation: float | None, p: float) -> Iterator[str]:
     """Whether classes with more training images are recognised better."""
-    sizes = [one.size for one in scores]
-    if None in sizes:
+    sizes = [score.size for score in scores if score.size is not None]
+    if len(sizes) < len(scores):
         return
     low, high = min(sizes), max(sizes)
     if high <= ONE_SIZE * low:
         yield "All classes have about equally many training images, so their size explains nothing."
     elif correlation is not None:
-        said = (
-            f"(Spearman {correlation + 0.0:+.2f} over {len(scores)} classes with {low:,} to {high:,} training images)"
-        )
+        over = f"over {len(scores)} classes with {low:,} to {high:,} training images"
+        evidence = f"(Spearman {correlation + 0.0:+.2f} {over})"
         if p > LEVEL:
-            yield f"The size of a class does not explain its recall {said}."
+            yield f"The size of a class does not explain its recall {evidence}."
         else:
-            yield f"Classes with {'more' if correlation > 0 else 'fewer'} training images have higher recall {said}."
+            more = "more" if correlation > 0 else "fewer"
+            yield f"Classes with {more} training images have higher recall {evidence}."

@@ -1,19 +1,21 @@
 """Whether two results differ: paired tests on the images that both predict, or over seeds and data sets.
 
-On images the two stage results themselves are compared; over seeds and data sets their configurations are, by the
-results that share a seed and a data set. Samples are distinct stage results, never the runs that repeat them.
+On images the two results themselves are compared; over seeds and data sets their configurations are, by the
+results that share a seed and a data set. Samples are distinct results, never the runs that repeat them.
 """
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backbench import hashing
 from backbench.evaluate import configurations, resampled
 from backbench.evaluate.blocks import DATASETS, SEEDS
 from backbench.metrics import catalogue
+from backbench.metrics.catalogue import TEST as TEST_IMAGES
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store, StoreError
 from backbench.sweep.grid import HEADS
@@ -21,12 +23,18 @@ from backbench.sweep.results import tables
 from backbench.sweep.results.ledger import Row
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from backbench.statistics.paired import Test
 
 IMAGES, AUTO = "images", "auto"
 LEAST_PAIRS = 2
 # Pairs with which a signed-rank test can reach 0.05: fewer are tested only where they are asked for.
 ENOUGH_PAIRS = 6
+
+# The seeds or the data set by which results are paired, and what reads it from a row and a task.
+Key = tuple[Any, ...]
+Place = Callable[[Row, str], Key]
 
 
 @dataclass(frozen=True)
@@ -45,18 +53,18 @@ class Comparison:
     def names(self) -> tuple[str, str]:
         """What A and B are called; by their hashes too where their parts have the same names."""
         a, b = label(self.a, self.head), label(self.b, self.head)
-        return (a, b) if a != b else tuple(f"{one} {_short(row)}" for one, row in ((a, self.a), (b, self.b)))
+        return (a, b) if a != b else (f"{a} {_short(self.a)}", f"{b} {_short(self.b)}")
 
 
 def label(row: Row, head: str) -> str:
-    """What a row is called where one of its heads is meant, such as ``pixels pca50 svm``."""
+    """What a row is called where one of its tasks is meant, such as ``pixels pca50 svm``."""
     params = row.params
-    own = {
+    plugin = {
         "classification": [params.get("classifier.name")],
         "clustering": [params.get("clusterer.name"), f"k={params['k']}" if "k" in params else None],
         "retrieval": [params.get("retrieval.metric")],
     }[head]
-    parts = [params["backbone.name"], row.chain(head), *own]
+    parts = [params["backbone.name"], row.chain(head), *plugin]
     return " ".join(str(part) for part in parts if part not in (None, "none"))
 
 
@@ -85,7 +93,7 @@ def compare(
     if len(rows) < 2:
         raise ConfigError(f"{len(rows)} run: a comparison takes two or more; `backbench runs` lists them.")
     _check(metrics, rows)
-    found: dict[tuple, Comparison] = {}
+    comparisons: dict[tuple[str, ...], Comparison] = {}
     notes: list[str] = []
     evidence = _Evidence(store)
     for a, b in itertools.combinations(rows, 2):
@@ -94,21 +102,22 @@ def compare(
                 names = _asked(head, metrics, a, b)
                 if not names and not metrics:
                     notes.append(f"{head} of {_short(a)} and {_short(b)}: they have no metric in common to compare")
-                for one in _pair(a, b, head, names, over, known, evidence, notes):
-                    found.setdefault((head, a.run.stages[head], b.run.stages[head], one.metric, one.over), one)
-    return _corrected(list(found.values())), list(dict.fromkeys(notes))
+                results = (head, a.run.stages[head], b.run.stages[head])
+                for pair in _pair(a, b, head, names, over, known, evidence, notes):
+                    comparisons.setdefault((*results, pair.metric, pair.over), pair)
+    return _corrected(list(comparisons.values())), list(dict.fromkeys(notes))
 
 
-def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
+def _corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     from backbench.statistics import paired
 
-    groups: dict[tuple, list[Comparison]] = {}
-    for one in found:
-        groups.setdefault((one.head, one.metric, one.over), []).append(one)
+    groups: dict[tuple[str, str, str], list[Comparison]] = {}
+    for comparison in comparisons:
+        groups.setdefault((comparison.head, comparison.metric, comparison.over), []).append(comparison)
     done = []
     for group in groups.values():
-        tests = paired.corrected([one.test for one in group])
-        done += [replace(one, test=test) for one, test in zip(group, tests, strict=True)]
+        tests = paired.corrected([comparison.test for comparison in group])
+        done += [replace(comparison, test=test) for comparison, test in zip(group, tests, strict=True)]
     return done
 
 
@@ -146,21 +155,21 @@ def _pair(
     evidence: "_Evidence",
     notes: list[str],
 ) -> list[Comparison]:
-    """What one head of two rows can be compared by; what cannot be is noted."""
+    """The comparisons of one task of two rows; what cannot be compared is noted."""
     if not metrics:
         return []
     names = f"{label(a, head)} and {label(b, head)}"
     if a.run.stages[head] == b.run.stages[head]:
-        notes.append(f"{head} of {_short(a)} and {_short(b)}: it is the same result, which both runs hold")
+        notes.append(f"{head} of {_short(a)} and {_short(b)}: both runs hold the same result")
         return []
-    found: list[Comparison] = []
+    comparisons: list[Comparison] = []
     for metric in metrics:
         if not _comparable(metric, a, b):
             notes.append(f"{metric}: {names} cluster different feature spaces, whose {metric} cannot be compared")
             continue
         for how, test, values in _tests(a, b, head, metric, over, known, evidence, notes):
-            found.append(Comparison(head, metric, how, a, b, values, test))
-    return found
+            comparisons.append(Comparison(head, metric, how, a, b, values, test))
+    return comparisons
 
 
 def _tests(
@@ -180,11 +189,13 @@ def _tests(
             yield IMAGES, test, (a.metrics[metric], b.metrics[metric])
         elif over == IMAGES or why:
             notes.append(f"{metric} over images: {why or 'no test'}")
-    for how, place in ((SEEDS, configurations.seeds), (DATASETS, _dataset)):
+    places: tuple[tuple[str, Place], ...] = ((SEEDS, configurations.seeds), (DATASETS, _dataset))
+    for how, place in places:
         if over in (AUTO, how):
             pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
             if len(pairs) >= (LEAST_PAIRS if over == how else ENOUGH_PAIRS):
-                yield how, _signed(pairs, metric), tuple(_mean(side) for side in zip(*pairs, strict=True))
+                means = statistics.fmean(a for a, _ in pairs), statistics.fmean(b for _, b in pairs)
+                yield how, _signed(pairs, metric), means
             elif over == AUTO and len(pairs) >= LEAST_PAIRS:
                 notes.append(
                     f"{metric} over {how}: {len(pairs)} in common, and a test takes {ENOUGH_PAIRS} to find anything"
@@ -193,36 +204,33 @@ def _tests(
                 notes.append(f"{metric} over {how}: {label(a, head)} and {label(b, head)} have {len(pairs)} in common")
 
 
-def _values(
-    row: Row, head: str, metric: str, known: Sequence[Row], place: Callable[[Row, str], tuple]
-) -> dict[tuple, float]:
+def _values(row: Row, head: str, metric: str, known: Sequence[Row], place: Place) -> dict[Key, float]:
     """A metric of the configuration of a row by seed, on its own data set, or by data set, as a mean over seeds."""
-    own, found = configurations.beyond_data(row, head), {}
+    configuration = configurations.beyond_data(row, head)
+    by_place: dict[Key, list[float]] = {}
     for other in tables.distinct([row, *known], head):
         here = place is _dataset or other.stages["dataset"] == row.stages["dataset"]
         value = other.metrics.get(metric, math.nan)
-        if here and not math.isnan(value) and configurations.beyond_data(other, head) == own:
-            found.setdefault(place(other, head), []).append(value)
-    return {key: _mean(values) for key, values in found.items()}
+        if here and not math.isnan(value) and configurations.beyond_data(other, head) == configuration:
+            by_place.setdefault(place(other, head), []).append(value)
+    return {key: statistics.fmean(values) for key, values in by_place.items()}
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(sorted(values)) / len(values)
+def _paired(a: Mapping[Key, float], b: Mapping[Key, float]) -> list[tuple[float, float]]:
+    """Values at the same places; a fit that depends on fewer seeds has one value, which is paired with every seed."""
+    a, b = _repeated(a, b), _repeated(b, a)
+    return [(a[key], b[key]) for key in sorted(a.keys() & b.keys(), key=str)]
 
 
-def _paired(one: Mapping[tuple, float], other: Mapping[tuple, float]) -> list[tuple[float, float]]:
-    """Values at the same places; a fit with less chance in it has one value, which stands beside every seed."""
-    one, other = (_beside(own, than) for own, than in ((one, other), (other, one)))
-    return [(one[key], other[key]) for key in sorted(one.keys() & other.keys(), key=str)]
+def _repeated(values: Mapping[Key, float], others: Mapping[Key, float]) -> Mapping[Key, float]:
+    """The one value of a fit at the places of one that depends on more seeds; other values as they are."""
+    if len(values) != 1 or not others:
+        return values
+    ((key, value),) = values.items()
+    return dict.fromkeys(others, value) if len(key) < len(next(iter(others))) else values
 
 
-def _beside(own: Mapping[tuple, float], than: Mapping[tuple, float]) -> Mapping[tuple, float]:
-    (key, value), *more = own.items() if own else [((), math.nan)]
-    steadier = own and than and not more and len(key) < len(next(iter(than)))
-    return dict.fromkeys(than, value) if steadier else own
-
-
-def _dataset(row: Row, head: str) -> tuple:
+def _dataset(row: Row, head: str) -> Key:
     return (row.stages["dataset"],)
 
 
@@ -230,11 +238,11 @@ def _signed(pairs: Sequence[tuple[float, float]], metric: str) -> "Test":
     from backbench.statistics import paired
 
     sign = catalogue.metric(metric).direction
-    return paired.wilcoxon([sign * one for one, _ in pairs], [sign * other for _, other in pairs])
+    return paired.wilcoxon([sign * a for a, _ in pairs], [sign * b for _, b in pairs])
 
 
-def _rows_of(row: Row, head: str) -> tuple:
-    """What says which images a head's metrics are of."""
+def _rows_of(row: Row, head: str) -> tuple[Any, Any]:
+    """What determines which images a task's metrics are of: scope and protocol."""
     config = row.plan.stages[row.run.stages[head]].config
     return config.get("scope"), config.get("protocol")
 
@@ -256,22 +264,25 @@ class _Evidence:
             if math.isnan(row.metrics[metric]):
                 return None, f"undefined for {label(row, head)}: {row.notes.get(metric, 'no reason is recorded')}"
         try:
-            if resampled.is_share(metric) and catalogue.metric(metric).images == catalogue.TEST:
-                return paired.mcnemar(*(self._right(row) for row in (a, b))), ""
-            sides = [resampled.metrics(row, head, [metric], self._images(row)) for row in (a, b)]
+            if resampled.is_share(metric) and catalogue.metric(metric).images == TEST_IMAGES:
+                return paired.mcnemar(self._right(a), self._right(b)), ""
+            side_a, side_b = (resampled.metrics(row, head, [metric], self._images(row)) for row in (a, b))
         except StoreError as error:
             return None, str(error)
-        if not all(metric in side for side in sides):
+        if metric not in side_a or metric not in side_b:
             return None, ""
-        return paired.bootstrap(*(side[metric][0] for side in sides), a.metrics[metric], b.metrics[metric]), ""
+        return paired.bootstrap(side_a[metric][0], side_b[metric][0], a.metrics[metric], b.metrics[metric]), ""
 
-    def _right(self, row: Row) -> Sequence[bool]:
+    def _right(self, row: Row) -> "np.ndarray":
+        """Whether each test image is classified right, (images,) bool."""
         from backbench.datasets import TEST
 
         images = self._images(row)
         predicted = self.store.array("classification", row.run.stages["classification"], "predictions")
-        test = images.split == TEST
-        return predicted[test] == images.truth[test]
+        test, truth = images.split == TEST, images.truth
+        # Only data sets with classes are classified.
+        assert truth is not None
+        return predicted[test] == truth[test]
 
     def _images(self, row: Row) -> resampled.Images:
         member = row.stages["dataset"]

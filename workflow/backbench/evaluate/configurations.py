@@ -1,4 +1,4 @@
-"""Distinct results of a head by configuration: those that differ by the seeds of their fits alone stand together."""
+"""Distinct results of a task by configuration: those that differ only by the seeds of their fits belong together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,19 +25,21 @@ class Configuration:
 
 
 def configurations(rows: Sequence[Row], head: str) -> list[Configuration]:
-    """The distinct results of a head by configuration, in the order of `rows`."""
-    found: dict[str, list[Row]] = {}
+    """The distinct results of a task by configuration, in the order of `rows`."""
+    by_key: dict[str, list[Row]] = {}
     known: dict[str, str] = {}
     for row in tables.distinct(rows, head):
-        found.setdefault(_key(row.plan, row.run.stages[head], known), []).append(row)
-    ordered = {key: sorted(own, key=lambda row: (seeds(row, head), row.run.stages[head])) for key, own in found.items()}
-    groups = [Configuration(key, tuple(own)) for key, own in ordered.items()]
+        by_key.setdefault(_key(row.plan, row.run.stages[head], known), []).append(row)
+    groups = [
+        Configuration(key, tuple(sorted(group, key=lambda row: (seeds(row, head), row.run.stages[head]))))
+        for key, group in by_key.items()
+    ]
     place = {row.run.stages[head]: at for at, row in reversed(list(enumerate(rows))) if head in row.run.stages}
-    return sorted(groups, key=lambda one: min(place[row.run.stages[head]] for row in one.rows))
+    return sorted(groups, key=lambda group: min(place[row.run.stages[head]] for row in group.rows))
 
 
 def key(row: Row, head: str) -> str:
-    """Digest of the configuration of a head's stage and of those before it without the seeds of fits.
+    """Digest of the configuration of a task's stage and of those before it without the seeds of fits.
 
     The data set counts whole: its seed is that of the split.
     """
@@ -49,8 +51,8 @@ def beyond_data(row: Row, head: str) -> str:
     return _key(row.plan, row.run.stages[head], {row.stages["dataset"]: ANY_DATA})
 
 
-def seeds(row: Row, head: str) -> tuple:
-    """The seeds of a head's stage and of those before it, along the chain; empty where no fit depends on chance."""
+def seeds(row: Row, head: str) -> tuple[Any, ...]:
+    """The seeds of a task's stage and of those before it, along the chain; empty where no fit depends on chance."""
     before = plans.ancestors(row.plan.stages, [row.run.stages[head]])
     stages = [row.plan.stages[member] for member in before if row.plan.stages[member].kind != "dataset"]
     stages.sort(key=lambda stage: (KINDS.index(stage.kind), stage.hash))
@@ -75,7 +77,7 @@ def _key(plan: Plan, member: str, known: dict[str, str]) -> str:
 
 
 def _without(config: Any) -> Any:
-    """A configuration without its seeds, however deep they stand."""
+    """A configuration without its seeds, however deeply nested."""
     if isinstance(config, Mapping):
         return {name: _without(value) for name, value in config.items() if not is_seed(name)}
     return [_without(value) for value in config] if isinstance(config, (list, tuple)) else config

@@ -45,13 +45,13 @@ def _below_chord(x: Sequence[int], y: Sequence[float]) -> list[float]:
     wide, high = x[-1] - x[0], y[0] - y[-1]
     if high <= 0:
         return [0.0] * len(x)
-    return [(y[0] - own) / high - (place - x[0]) / wide for place, own in zip(x, y, strict=True)]
+    return [(y[0] - value) / high - (place - x[0]) / wide for place, value in zip(x, y, strict=True)]
 
 
 def _kneedle(x: Sequence[int], y: Sequence[float]) -> int | None:
     """Position of the knee that Kneedle finds, ends left out."""
     from kneed import KneeLocator
 
-    found = KneeLocator(list(x), list(y), S=SENSITIVITY, curve="convex", direction="decreasing").knee
-    at = None if found is None else list(x).index(int(found))
+    bend = KneeLocator(list(x), list(y), S=SENSITIVITY, curve="convex", direction="decreasing").knee
+    at = None if bend is None else list(x).index(int(bend))
     return at if at not in (0, len(x) - 1) else None

@@ -1,6 +1,7 @@
-"""The entries of a board measured: estimates of their metrics, replicates of the one they are ranked by, and ranks."""
+"""The entries of a leaderboard measured: estimates of their metrics, replicates of the ranking metric, and ranks."""
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from backbench.evaluate import estimates, resampled
-from backbench.evaluate.boards import Board
 from backbench.evaluate.configurations import Configuration
 from backbench.evaluate.estimates import Estimate, Replicated
+from backbench.evaluate.leaderboard_specs import LeaderboardSpec
 from backbench.evaluate.resampled import Images
 from backbench.metrics import catalogue
 from backbench.statistics import ranking, stability
@@ -38,14 +39,14 @@ class Measured:
 
 
 def measure(
-    board: Board,
+    spec: LeaderboardSpec,
     groups: Sequence[Configuration],
     chosen: Sequence[int],
     beside: int,
     images: Images,
     progress: Progress,
 ) -> list[Measured]:
-    """Each of `groups`, which stand best first, in their order.
+    """Each of `groups`, which come best first, in their order.
 
     Parameters
     ----------
@@ -53,65 +54,70 @@ def measure(
     beside : of how many of these every metric is resampled, not the ranking metric alone
     """
     places = {at: place for place, at in enumerate(chosen)}
-    found = []
-    for at, one in enumerate(groups):
-        names = () if at not in places else board.metrics if places[at] < beside else (board.rank,)
-        found.append(_measured(board, one, names, images))
+    entries = []
+    for at, group in enumerate(groups):
+        names = () if at not in places else spec.metrics if places[at] < beside else (spec.rank,)
+        entries.append(_measured(spec, group, names, images))
         if at in places:
             progress(places[at] + 1, len(places))
-    return _ranked(board, found)
+    return _ranked(spec, entries)
 
 
-def _measured(board: Board, one: Configuration, names: Sequence[str], images: Images) -> Measured:
-    replicated = _replicated(one, board.head, names, images) if names else {}
-    draws = int(one.key[:8], 16)
+def _measured(spec: LeaderboardSpec, group: Configuration, names: Sequence[str], images: Images) -> Measured:
+    replicated = _replicated(group, spec.head, names, images) if names else {}
+    draws = int(group.key[:8], 16)
     values = {}
-    for name in board.metrics:
-        own = [row.metrics.get(name, math.nan) for row in one.rows]
-        made = estimates.estimate(own, replicated.get(name), draws, board.head == "clustering")
-        if not math.isnan(made.mean):
-            values[name] = made
-    own = replicated.get(board.rank)
-    return Measured(
-        values, _stability(one, board.head, bool(names), images), estimates.joint(own, draws) if own else None
-    )
+    for name in spec.metrics:
+        recorded = [row.metrics.get(name, math.nan) for row in group.rows]
+        estimate = estimates.estimate(recorded, replicated.get(name), draws, spec.head == "clustering")
+        if not math.isnan(estimate.mean):
+            values[name] = estimate
+    ranking_metric = replicated.get(spec.rank)
+    replicates = estimates.joint(ranking_metric, draws) if ranking_metric else None
+    return Measured(values, _stability(group, spec.head, bool(names), images), replicates)
 
 
-def _replicated(one: Configuration, head: str, names: Sequence[str], images: Images) -> dict[str, Replicated]:
+def _replicated(group: Configuration, head: str, names: Sequence[str], images: Images) -> dict[str, Replicated]:
     """Metrics that every result of a configuration has on resampled images."""
     try:
-        found = [resampled.metrics(row, head, names, images) for row in one.rows]
+        results = [resampled.metrics(row, head, names, images) for row in group.rows]
     except StoreError:
         images.lost = True
         return {}
-    shared = [name for name in names if all(name in own for own in found)]
+    shared = [name for name in names if all(name in result for result in results)]
     return {
-        name: Replicated(np.stack([own[name][0] for own in found]), found[0][name][1], resampled.is_share(name))
+        name: Replicated(
+            np.stack([result[name][0] for result in results]), results[0][name][1], resampled.is_share(name)
+        )
         for name in shared
     }
 
 
-def _stability(one: Configuration, head: str, there: bool, images: Images) -> float | None:
+def _stability(group: Configuration, head: str, there: bool, images: Images) -> float | None:
     """How far the labelings of several seeds agree, else what the record says of bootstrap samples."""
     if head != "clustering":
         return None
-    if there and len(one.rows) > 1:
+    if there and len(group.rows) > 1:
         try:
-            return float(stability.mean_pairwise_ari([resampled.labels(row, images) for row in one.rows]))
+            return float(stability.mean_pairwise_ari([resampled.labels(row, images) for row in group.rows]))
         except StoreError:
             images.lost = True
-    known = [row.metrics[STABILITY] for row in one.rows if math.isfinite(row.metrics.get(STABILITY, math.nan))]
-    return math.fsum(known) / len(known) if known else None
+    known = [row.metrics[STABILITY] for row in group.rows if math.isfinite(row.metrics.get(STABILITY, math.nan))]
+    return statistics.fmean(known) if known else None
 
 
-def _ranked(board: Board, found: Sequence[Measured]) -> list[Measured]:
-    """Entries with their ranks; those that were not resampled stand by their values."""
-    means = [one.values[board.rank].mean for one in found]
-    ranks = [1 + sum(other > own for other in means) for own in means]
-    tested = [at for at, one in enumerate(found) if one.tested]
+def _ranked(spec: LeaderboardSpec, entries: Sequence[Measured]) -> list[Measured]:
+    """Entries with their ranks; those that were not resampled are ranked by their values."""
+    means = [entry.values[spec.rank].mean for entry in entries]
+    ranks = [1 + sum(other > mean for other in means) for mean in means]
+    tested = {at: entry.replicates for at, entry in enumerate(entries) if entry.tested and entry.replicates is not None}
     if tested:
-        stack = np.stack([found[at].replicates for at in tested])
-        for at, rank in zip(tested, ranking.standings(stack, [means[at] for at in tested]), strict=True):
+        paired = ranking.standings(np.stack(list(tested.values())), [means[at] for at in tested])
+        for at, rank in zip(tested, paired, strict=True):
+            # Means and replicates of these are numbers, so that each has a rank.
+            assert rank is not None
             ranks[at] = rank
-    same = Counter((one.tested, rank) for one, rank in zip(found, ranks, strict=True))
-    return [replace(one, rank=rank, tied=same[one.tested, rank]) for one, rank in zip(found, ranks, strict=True)]
+    same = Counter((entry.tested, rank) for entry, rank in zip(entries, ranks, strict=True))
+    return [
+        replace(entry, rank=rank, tied=same[entry.tested, rank]) for entry, rank in zip(entries, ranks, strict=True)
+    ]

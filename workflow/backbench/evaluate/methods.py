@@ -6,7 +6,7 @@ result is left out.
 """
 
 import itertools
-import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +20,10 @@ from backbench.schema import ConfigError, refuse
 from backbench.sweep.results.ledger import Row
 
 LEAST_BLOCKS = 2
-# The head that a column belongs to, by whose main metric its values are compared.
+# The task that a column belongs to, by whose main metric its values are compared.
 HEADS = {"classifier": "classification", "clusterer": "clustering", "k": "clustering", "retrieval": "retrieval"}
-SAID = {AUTO: "blocks (data sets, seeds and whatever else was swept)", SEEDS: "seeds", DATASETS: "data sets"}
-DEPENDENT = "blocks that share images are no independent evidence: p is too small where there are few data sets"
+BLOCKS_OVER = {AUTO: "blocks (data sets, seeds and whatever else was swept)", SEEDS: "seeds", DATASETS: "data sets"}
+DEPENDENT = "blocks that share images are not independent: with few data sets p is too small"
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Methods:
 
     column: str
     over: str
-    found: Blocks
+    table: Blocks
 
     @property
     def lacks(self) -> str | None:
         """Why there is no test, None where there is one."""
-        names, blocks = self.found.methods, self.found.blocks
+        names, blocks = self.table.methods, self.table.blocks
         if len(names) < 2:
             return f"{self.column} has {len(names)} value{'s' * (len(names) != 1)} with results; a test takes two"
         if len(blocks) < LEAST_BLOCKS:
@@ -49,32 +49,36 @@ class Methods:
         """Name, mean and mean rank of each method, the best first."""
         from scipy import stats
 
-        values = self.found.values
-        sign = catalogue.metric(self.found.metric).direction
-        means = [sign * math.fsum(column) / len(column) for column in zip(*values, strict=True)]
+        values = self.table.values
+        sign = catalogue.metric(self.table.metric).direction
+        means = [sign * statistics.fmean(column) for column in zip(*values, strict=True)]
         ranks = stats.rankdata([[-value for value in block] for block in values], axis=1).mean(axis=0)
-        return sorted(zip(self.found.methods, means, map(float, ranks), strict=True), key=lambda one: (one[2], one[0]))
+        return sorted(
+            zip(self.table.methods, means, map(float, ranks), strict=True), key=lambda method: (method[2], method[0])
+        )
 
     def words(self, alpha: float) -> Iterator[str]:
         """What the tests say."""
+        import numpy as np
+
         from backbench.statistics import friedman
 
-        names = self.found.methods
+        names = self.table.methods
         if len(names) > 2:
-            tested = friedman.compare(self.found.values, alpha=alpha)
-            said = "differ" if tested.f_p <= alpha else "cannot be told apart as a whole"
-            yield f"The {len(names)} {said}: Friedman chi-square {tested.statistic:.3g}, p = {tested.f_p:.2g} (F)."
-            yield f"Mean ranks that differ by {tested.critical_difference:.2f} or more are told apart (Nemenyi)."
+            tested = friedman.compare(np.array(self.table.values), alpha=alpha)
+            outcome = "differ" if tested.f_p <= alpha else "are indistinguishable as a whole"
+            yield f"The {len(names)} {outcome}: Friedman chi-square {tested.statistic:.3g}, p = {tested.f_p:.2g} (F)."
+            yield f"Mean ranks that differ by {tested.critical_difference:.2f} or more are distinguishable (Nemenyi)."
             for group in tested.groups:
-                yield f"  not told apart: {', '.join(names[method] for method in group)}"
+                yield f"  indistinguishable: {', '.join(names[method] for method in group)}"
         yield from self._pairs(alpha)
 
     def _pairs(self, alpha: float) -> Iterator[str]:
         from backbench.statistics import paired
 
-        names, columns = self.found.methods, list(zip(*self.found.values, strict=True))
+        names, columns = self.table.methods, list(zip(*self.table.values, strict=True))
         pairs = list(itertools.combinations(range(len(names)), 2))
-        points = catalogue.metric(self.found.metric).bounded
+        points = catalogue.metric(self.table.metric).bounded
         tests = paired.corrected([paired.wilcoxon(columns[a], columns[b]) for a, b in pairs])
         for (a, b), test in zip(pairs, tests, strict=True):
             yield f"{paired.words(test, names[a], names[b], alpha, points)}."
@@ -83,14 +87,19 @@ class Methods:
     def note(self) -> str:
         """What limits the tests, and what was left out."""
         dependent = "" if self.over == DATASETS or self.lacks else DEPENDENT
-        return "; ".join(filter(None, (self.found.note, dependent)))
+        return "; ".join(filter(None, (self.table.note, dependent)))
 
     @property
     def plain(self) -> dict[str, Any]:
         """Everything as plain JSON."""
         ranked = [] if self.lacks else [{"name": n, "mean": m, "mean_rank": r} for n, m, r in self.ranked]
-        said = {"column": self.column, "metric": self.found.metric, "blocks": self.found.blocks, "lacks": self.lacks}
-        return {**said, "ranked": ranked, "words": [] if self.lacks else list(self.words(0.05)), "note": self.note}
+        described = {
+            "column": self.column,
+            "metric": self.table.metric,
+            "blocks": self.table.blocks,
+            "lacks": self.lacks,
+        }
+        return {**described, "ranked": ranked, "words": [] if self.lacks else list(self.words(0.05)), "note": self.note}
 
 
 def compare(rows: Sequence[Row], column: str, over: str = AUTO, metrics: Sequence[str] = ()) -> list[Methods]:

@@ -1,12 +1,13 @@
 """One clustering per feature matrix by a policy that is data, with the reason in a sentence."""
 
-import bisect
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from backbench import plugins, schema
+from backbench.evaluate._ranks import mean_ranks
 from backbench.evaluate.candidates import Candidate, LeftOut, Representation
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import ESTIMATES, POLICIES
@@ -82,69 +83,68 @@ def with_metrics(policy: Policy, metrics: Sequence[str]) -> Policy:
     return replace(policy, metrics=tuple(metrics))
 
 
-def decide(found: Representation, policy: Policy) -> Decision:
+def decide(representation: Representation, policy: Policy) -> Decision:
     """Choose one clustering of a representation.
 
     Left out are those with fewer than two clusters and with more noise than the policy allows. Of the preferred
     clusterer's, if any is left, else of all, the one with the best mean rank is taken; of equal ones that with the
     fewest clusters, then the first by name.
     """
-    faults = {one.member: _fault(one, policy) for one in found.candidates}
-    usable = [one for one in found.candidates if faults[one.member] is None]
+    candidates, pending = representation.candidates, representation.pending
+    faults = {candidate.member: _fault(candidate, policy) for candidate in candidates}
+    usable = [candidate for candidate in candidates if faults[candidate.member] is None]
     refused = [
-        LeftOut(one.member, one.label, why, one.clusterer) for one in found.candidates if (why := faults[one.member])
+        LeftOut(candidate.member, candidate.label, fault, candidate.clusterer)
+        for candidate in candidates
+        if (fault := faults[candidate.member])
     ]
-    left_out = (*refused, *found.failed)
+    left_out = (*refused, *representation.failed)
     if not usable:
-        return Decision(None, _nothing(found), (), left_out, 0, found.pending)
-    preferred = [one for one in usable if one.clusterer == policy.prefer]
+        return Decision(None, _nothing(representation), (), left_out, 0, pending)
+    preferred = [candidate for candidate in usable if candidate.clusterer == policy.prefer]
     pool = preferred or usable
-    metrics = [name for name in policy.metrics if any(not math.isnan(one.value(name)) for one in pool)]
+    metrics = [name for name in policy.metrics if any(not math.isnan(candidate.value(name)) for candidate in pool)]
     if not metrics:
         reason = f"{_listed(policy.metrics)} undefined for each of the {len(pool)} clusterings"
-        return Decision(None, reason, (), left_out, len(usable), found.pending)
+        return Decision(None, reason, (), left_out, len(usable), pending)
     ranked = rank(pool, metrics)
-    reason = (_preferred if preferred else _strongest)(found, policy, ranked, metrics)
-    return Decision(ranked[0].candidate, reason, tuple(ranked), left_out, len(usable), found.pending)
+    reason = (_preferred if preferred else _strongest)(representation, policy, ranked, metrics)
+    return Decision(ranked[0].candidate, reason, tuple(ranked), left_out, len(usable), pending)
 
 
 def rank(pool: Sequence[Candidate], metrics: Iterable[str]) -> list[Ranked]:
     """The candidates in the order of their mean rank; the ranks equal ``scipy.stats.rankdata(method="average")``."""
-    columns = {name: _ranks([_loss(one, name) for one in pool]) for name in metrics}
+    columns = {name: mean_ranks([_loss(candidate, name) for candidate in pool]) for name in metrics}
     ranked = []
-    for i, one in enumerate(pool):
-        own = {name: column[i] for name, column in columns.items()}
-        ranked.append(Ranked(one, math.fsum(own.values()) / len(own), own))
+    for i, candidate in enumerate(pool):
+        ranks = {name: column[i] for name, column in columns.items()}
+        ranked.append(Ranked(candidate, statistics.fmean(ranks.values()), ranks))
     return sorted(ranked, key=_merit)
 
 
-def _merit(own: Ranked) -> tuple:
-    one = own.candidate
-    return own.mean_rank, math.inf if math.isnan(one.clusters) else one.clusters, one.label, one.member
+def _merit(ranked: Ranked) -> tuple[float, float, str, str]:
+    candidate = ranked.candidate
+    clusters = math.inf if math.isnan(candidate.clusters) else candidate.clusters
+    return ranked.mean_rank, clusters, candidate.label, candidate.member
 
 
-def _loss(one: Candidate, metric: str) -> float:
-    value = one.value(metric)
+def _loss(candidate: Candidate, metric: str) -> float:
+    value = candidate.value(metric)
     return math.inf if math.isnan(value) else -catalogue.metric(metric).direction * value
 
 
-def _ranks(losses: Sequence[float]) -> list[float]:
-    order = sorted(losses)
-    return [(bisect.bisect_left(order, own) + bisect.bisect_right(order, own) + 1) / 2 for own in losses]
-
-
-def _fault(one: Candidate, policy: Policy) -> str | None:
+def _fault(candidate: Candidate, policy: Policy) -> str | None:
     """Why a candidate cannot be chosen."""
-    if one.noise >= 1:
+    if candidate.noise >= 1:
         return "all points are noise"
-    if one.clusters < LEAST_CLUSTERS:
+    if candidate.clusters < LEAST_CLUSTERS:
         return "one cluster only"
-    if policy.noise_at_most is not None and one.noise > policy.noise_at_most:
-        return f"{_percent(one.noise)} noise, more than {_percent(policy.noise_at_most)}"
+    if policy.noise_at_most is not None and candidate.noise > policy.noise_at_most:
+        return f"{_percent(candidate.noise)} noise, more than {_percent(policy.noise_at_most)}"
     return None
 
 
-def _preferred(found: Representation, policy: Policy, ranked: Sequence[Ranked], metrics: Sequence[str]) -> str:
+def _preferred(representation: Representation, policy: Policy, ranked: Sequence[Ranked], metrics: Sequence[str]) -> str:
     best = ranked[0].candidate
     allowed = "" if policy.noise_at_most is None else f", at most {_percent(policy.noise_at_most)} allowed"
     text = f"{best.label} left {_percent(best.noise)} as noise{allowed}, so it is preferred"
@@ -153,22 +153,23 @@ def _preferred(found: Representation, policy: Policy, ranked: Sequence[Ranked], 
     return f"{text}; of the {len(ranked)} {policy.prefer} that qualify, it has {_merits(ranked, metrics)}"
 
 
-def _strongest(found: Representation, policy: Policy, ranked: Sequence[Ranked], metrics: Sequence[str]) -> str:
-    why = f"{_not_preferred(found, policy)}; " if policy.prefer else ""
+def _strongest(representation: Representation, policy: Policy, ranked: Sequence[Ranked], metrics: Sequence[str]) -> str:
+    why = f"{_not_preferred(representation, policy)}; " if policy.prefer else ""
     best = ranked[0].candidate
     if len(ranked) == 1:
         return f"{why}{best.label} is the only clustering to choose from"
     return f"{why}{best.label} has {_merits(ranked, metrics)}"
 
 
-def _not_preferred(found: Representation, policy: Policy) -> str:
+def _not_preferred(representation: Representation, policy: Policy) -> str:
     """Why none of the preferred clusterer's clusterings was taken."""
     name = policy.prefer
-    done = [one for one in found.candidates if one.clusterer == name]
+    done = [candidate for candidate in representation.candidates if candidate.clusterer == name]
     if not done:
-        tried = any(one.clusterer == name for one in found.failed)
-        return f"every {name} failed" if tried else f"no {name} is done" if found.pending else f"no {name} was tried"
-    least = min((one.noise for one in done if one.clusters >= LEAST_CLUSTERS), default=None)
+        if any(fault.clusterer == name for fault in representation.failed):
+            return f"every {name} failed"
+        return f"no {name} is done" if representation.pending else f"no {name} was tried"
+    least = min((candidate.noise for candidate in done if candidate.clusters >= LEAST_CLUSTERS), default=None)
     if least is None or policy.noise_at_most is None:
         return f"no {name} found two clusters or more"
     return f"no {name} left at most {_percent(policy.noise_at_most)} as noise (the least: {_percent(least)})"
@@ -177,25 +178,24 @@ def _not_preferred(found: Representation, policy: Policy) -> str:
 def _merits(ranked: Sequence[Ranked], metrics: Sequence[str]) -> str:
     """``the best mean rank 1.67 of 92 over silhouette, ...``; of one metric its value."""
     best = ranked[0]
-    names = [ESTIMATES[name] if any(own.candidate.estimated(name) for own in ranked) else name for name in metrics]
-    ties = sum(own.mean_rank == best.mean_rank for own in ranked) - 1
+    names = [ESTIMATES[name] if any(each.candidate.estimated(name) for each in ranked) else name for name in metrics]
+    ties = sum(each.mean_rank == best.mean_rank for each in ranked) - 1
     tied = f" (shared with {ties}: the fewest clusters, then the name decide)" if ties else ""
     if len(metrics) == 1:
         return f"the best {names[0]}, {best.candidate.value(metrics[0]):.4g}, of {len(ranked)}{tied}"
     return f"the best mean rank {best.mean_rank:.2f} of {len(ranked)} over {', '.join(names)}{tied}"
 
 
-def _nothing(found: Representation) -> str:
-    if not found.candidates and not found.failed:
-        return "no clustering is done"
-    return f"none of the {len(found.candidates) + len(found.failed)} clusterings can be chosen"
+def _nothing(representation: Representation) -> str:
+    count = len(representation.candidates) + len(representation.failed)
+    return f"none of the {count} clusterings can be chosen" if count else "no clustering is done"
 
 
 def _best(metrics: Sequence[str]) -> str:
     if len(metrics) == 1:
         return f"the best {metrics[0]}"
     return "the best mean rank of " + ", ".join(
-        f"{name} {'up' if catalogue.metric(name).direction == catalogue.UP else 'down'}" for name in metrics
+        f"{name} {'up' if catalogue.metric(name).direction > 0 else 'down'}" for name in metrics
     )
 
 

@@ -1,7 +1,7 @@
 """Classifier plugins as fitted classifiers of scikit-learn: a function for each, named like the plugin.
 
-Each takes the plugin's parameters, the seed and the training rows in float32, and gives the model with the type of the
-rows that it was fitted on and wants to be asked with: what the plugin itself computes in.
+Each takes the plugin's parameters, the seed, the training rows (n, d) in float32 and their classes (n,). It returns the
+model with the type of the rows that it was fitted on and predicts from: the one in which the plugin computes.
 """
 
 import warnings
@@ -25,7 +25,7 @@ class Fitted:
 
 
 def knn(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
-    """Euclidean distances of float32 rows are summed in float64; cosine ones would be in float32."""
+    """Of rows (n, d) and classes (n,). Of float32 rows, euclidean distances are summed in float64, cosine ones not."""
     from sklearn.neighbors import KNeighborsClassifier
 
     return _fit(
@@ -37,40 +37,45 @@ def knn(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray"
 
 
 def svm(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    """The plugin `svm`, of rows (n, d) and classes (n,)."""
     from sklearn.svm import SVC
 
     return _fit(SVC(**asdict(params)), rows, classes)
 
 
 def lda(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    """The plugin `lda`, of rows (n, d) and classes (n,)."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     return _fit(LinearDiscriminantAnalysis(**asdict(params)), rows, classes)
 
 
 def logistic_regression(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    """The plugin `logistic_regression`, of rows (n, d) and classes (n,)."""
     from sklearn.linear_model import LogisticRegression
 
     return _fit(LogisticRegression(**asdict(params)), rows, classes)
 
 
 def random_forest(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    """The plugin `random_forest`, of rows (n, d) and classes (n,)."""
     from sklearn.ensemble import RandomForestClassifier
 
     model = RandomForestClassifier(**asdict(params), random_state=seed, n_jobs=threads.available())
-    found = _fit(model, rows, classes, SINGLE)
+    fitted = _fit(model, rows, classes, SINGLE)
     model.set_params(n_jobs=None)
-    return found
+    return fitted
 
 
 def gradient_boosting(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+    """The plugin `gradient_boosting`, of rows (n, d) and classes (n,)."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return _fit(HistGradientBoostingClassifier(**asdict(params), early_stopping=False), rows, classes)
 
 
 def mlp(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
-    """The optimiser is dropped: it serves further training alone, and is no type that skops trusts."""
+    """Of rows (n, d) and classes (n,), without the optimiser: it serves further training only, and skops rejects it."""
     import numpy as np
     from sklearn.neural_network import MLPClassifier
 
@@ -85,22 +90,24 @@ def mlp(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray"
 
 
 def nearest_centroid(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
-    """In columns without any spread scikit-learn's shrunken centroids are undefined: there they stay as they are."""
+    """Of rows (n, d) and classes (n,). In columns without spread, shrunken centroids are undefined: there they stay."""
     import numpy as np
     from sklearn.neighbors import NearestCentroid
 
-    found = _fit(NearestCentroid(**asdict(params)), rows, classes)
+    fitted = _fit(NearestCentroid(**asdict(params)), rows, classes)
     if params.shrink_threshold is not None:
         plain = _fit(NearestCentroid(metric=params.metric), rows, classes).model.centroids_
-        found.model.centroids_ = np.where(np.isnan(found.model.centroids_), plain, found.model.centroids_)
-    return found
+        centroids = fitted.model.centroids_
+        fitted.model.centroids_ = np.where(np.isnan(centroids), plain, centroids)
+    return fitted
 
 
 def _fit(model: Any, rows: "np.ndarray", classes: "np.ndarray", dtype: str = DOUBLE) -> Fitted:
+    """A model fitted on rows (n, d), cast to `dtype`, and classes (n,)."""
     import numpy as np
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # What it warns of was so in the sweep too, and its result stands there.
+        # Whatever it warns of happened in the sweep too.
         warnings.simplefilter("ignore")
         return Fitted(model.fit(np.ascontiguousarray(rows, dtype), classes), dtype)
 

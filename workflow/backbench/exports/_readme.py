@@ -74,14 +74,14 @@ def text(source: Source, written: Sequence[str], left_out: Mapping[str, str], ab
     run = hashing.short(source.row.config_hash)
     head = f"# Export of run {run}\n\n{source.row.name} on {source.dataset}. Made by `backbench export {run}`.\n"
     lines = [f"| `{name}` | {_line(name)} |" for name in written]
-    found = [head, "\n".join(["| file | what |", "| --- | --- |", *lines]) + "\n"]
+    sections = [head, "\n".join(["| file | what |", "| --- | --- |", *lines]) + "\n"]
     if left_out:
         reasons = [f"- `{name}`: {reason}" for name, reason in _record._cut(left_out).items()]
-        found.append("\n".join(["Not exported:\n", *reasons]) + "\n")
-    found.append(_arrays(source, written))
+        sections.append("\n".join(["Not exported:\n", *reasons]) + "\n")
+    sections.append(_arrays(source, written))
     if about:
-        found.append(_predict(about))
-    return "\n".join(found)
+        sections.append(_predict(about))
+    return "\n".join(sections)
 
 
 def _line(name: str) -> str:
@@ -111,11 +111,11 @@ def _predict(about: Mapping[str, Any]) -> str:
     return page + SAFE + (TREES if trusted else "")
 
 
-def agreement(found: Mapping[str, Mapping[str, int]]) -> str:
+def agreement(by_split: Mapping[str, Mapping[str, int]]) -> str:
     """How far the pipeline gives what the run gave, in a sentence."""
-    images, differs = (sum(part[key] for part in found.values()) for key in ("images", "differs"))
+    images, differs = (sum(part[key] for part in by_split.values()) for key in ("images", "differs"))
     if not images:
-        return "There are no validation or test images to compare it with the run on."
+        return "There are no validation or test images on which to compare it with the run."
     if not differs:
         return f"Asked again, it gives the run's own class for all {images:,} validation and test images."
     return f"Asked again, it gives ANOTHER class than the run for {differs:,} of {images:,} validation and test images."

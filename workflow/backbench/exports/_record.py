@@ -1,7 +1,6 @@
 """What an export says of its run: `final_report.json`, and for the classifier `classifier.json`. No absolute paths."""
 
 import dataclasses
-import importlib.metadata
 import json
 import math
 import re
@@ -10,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, plugins
+from backbench import hashing, plugins, provenance
 from backbench.pictures.source import Source
 from backbench.sweep.results.ledger import Row
 
@@ -23,10 +22,12 @@ PARTED = re.compile(r"[,={}\[\]]|:(?!//)")
 LIBRARIES = ("backbench", "numpy", "scikit-learn", "skops", "joblib")
 
 
-def report(source: Source, files: Sequence[Path], left_out: Mapping[str, str], classifier: Mapping | None) -> str:
+def report(
+    source: Source, files: Sequence[Path], left_out: Mapping[str, str], classifier: Mapping[str, Any] | None
+) -> str:
     """Everything that is known of a run, and the files of its export, as JSON."""
     row, info = source.row, source.info("dataset")
-    found = {
+    content = {
         "run": row.name,
         "config_hash": row.config_hash,
         "status": row.status,
@@ -47,10 +48,12 @@ def report(source: Source, files: Sequence[Path], left_out: Mapping[str, str], c
         "not_exported": _cut(left_out),
         "files": {path.name: {"bytes": path.stat().st_size, "sha256": hashing.file_digest(path)} for path in files},
     }
-    return dumps(found)
+    return dumps(content)
 
 
-def classifier(source: Source, steps: Sequence[tuple[str, Any]], agreement: Mapping, trusted: Sequence[str]) -> dict:
+def classifier(
+    source: Source, steps: Sequence[tuple[str, Any]], agreement: Mapping[str, Any], trusted: Sequence[str]
+) -> dict[str, Any]:
     """What somebody needs to know who predicts with the exported pipeline."""
     config = source.row.config["classification"]["config"]
     return {
@@ -99,13 +102,7 @@ def commands(row: Row) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Versions of what an export is made with."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return provenance.installed(LIBRARIES)
 
 
 def dumps(value: Any) -> str:
@@ -114,18 +111,17 @@ def dumps(value: Any) -> str:
 
 def _meaning(backbone: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """A row of features in words."""
-    said = f"{about['d']} float32 features of an image by the backbone {backbone['name']}"
-    said += "".join(f", {key} {backbone[key]}" for key in ("layer", "pool", "normalise") if key in backbone)
+    text = f"{about['d']} float32 features of an image by the backbone {backbone['name']}"
+    text += "".join(f", {key} {backbone[key]}" for key in ("layer", "pool", "normalise") if key in backbone)
     image = backbone.get("image")
     if image is None:
-        return f"{said}; they were made elsewhere and given to backbench"
+        return f"{text}; they were made elsewhere and given to backbench"
     shape = "squashed to" if image["resize"] == "squash" else "its centre cut out at"
     if image.get("shorter"):
         shape = f"its shorter side resized to {image['shorter']} pixels, its centre cut out at"
-    said += (
-        f"; the image as {image['mode']}, {shape} {image['size']} x {image['size']} pixels ({image['interpolation']})"
-    )
-    return f"{said}; the backbone was trained in the sweep and is not exported" if "training" in about else said
+    size = f"{image['size']} x {image['size']} pixels ({image['interpolation']})"
+    text += f"; the image as {image['mode']}, {shape} {size}"
+    return f"{text}; the backbone was trained in the sweep and is not exported" if "training" in about else text
 
 
 def _circumstances(row: Row) -> dict[str, Any]:
@@ -136,8 +132,8 @@ def _circumstances(row: Row) -> dict[str, Any]:
 def _placeless(override: str) -> str:
     """An override without the places of this machine."""
     key, _, value = override.partition("=")
-    own = any(part.strip(" '\"").startswith(("/", "~")) for part in PARTED.split(value))
-    return f"{key}={PLACE}" if own else override
+    local = any(part.strip(" '\"").startswith(("/", "~")) for part in PARTED.split(value))
+    return f"{key}={PLACE}" if local else override
 
 
 def _cut(value: Any) -> Any:

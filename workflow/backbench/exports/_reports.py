@@ -1,6 +1,7 @@
 """How well the classifier does on the test images: scikit-learn's classification report, as text and as a table."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from backbench.datasets import TEST
 from backbench.exports._folder import Folder
@@ -15,31 +16,35 @@ AVERAGES = ("macro", "weighted")
 
 
 def write(source: Source, folder: Folder) -> None:
-    """Both files; of the classes that occur on the test images, in truth or as an answer."""
+    """Write both files, of the classes that test images have or are given."""
     import numpy as np
     from sklearn.metrics import classification_report
 
     test = source.split == TEST
-    truth, found = source.truth[test], source.predictions[test]
-    classes = np.union1d(truth, found)
+    truth, predicted = source.truth[test], source.predictions[test]
+    classes = np.union1d(truth, predicted)
     names = [source.names[code] for code in classes]
     report = classification_report(
-        truth, found, labels=classes, target_names=[_line(name) for name in names], digits=4, zero_division=0
+        truth, predicted, labels=classes, target_names=[_line(name) for name in names], digits=4, zero_division=0
     )
     folder.text(TEXT, report)
-    folder.text(TABLE, table(("class", "precision", "recall", "f1", "support"), _lines(truth, found, classes, names)))
+    folder.text(
+        TABLE, table(("class", "precision", "recall", "f1", "support"), _lines(truth, predicted, classes, names))
+    )
 
 
-def _lines(truth: "np.ndarray", found: "np.ndarray", classes: "np.ndarray", names: list[str]):
-    """A line for each class, then the accuracy and the averages."""
+def _lines(
+    truth: "np.ndarray", predicted: "np.ndarray", classes: "np.ndarray", names: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """A line for each of `classes` (c,), then the accuracy and the averages, from classes (n,) of the test images."""
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-    each = precision_recall_fscore_support(truth, found, labels=classes, zero_division=0)
+    each = precision_recall_fscore_support(truth, predicted, labels=classes, zero_division=0)
     for name, *values in zip(names, *(column.tolist() for column in each), strict=True):
         yield name, *values
-    yield "accuracy", "", "", float(accuracy_score(truth, found)), len(truth)
+    yield "accuracy", "", "", float(accuracy_score(truth, predicted)), len(truth)
     for average in AVERAGES:
-        values = precision_recall_fscore_support(truth, found, labels=classes, average=average, zero_division=0)
+        values = precision_recall_fscore_support(truth, predicted, labels=classes, average=average, zero_division=0)
         yield f"{average} avg", *(float(value) for value in values[:3]), len(truth)
 
 

@@ -69,11 +69,11 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
     """Every mapping of the schema, in its order."""
     waiting = [schema]
     while waiting:
-        found = waiting.pop()
-        if isinstance(found, dict):
-            yield found
-        if isinstance(found, (dict, list)):
-            waiting.extend(reversed(list(found.values() if isinstance(found, dict) else found)))
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+        if isinstance(node, (dict, list)):
+            waiting.extend(reversed(list(node.values() if isinstance(node, dict) else node)))
 
 
 def _copy(old: zipfile.ZipFile, name: str, new: zipfile.ZipFile, kept: str) -> None:
@@ -83,6 +83,6 @@ def _copy(old: zipfile.ZipFile, name: str, new: zipfile.ZipFile, kept: str) -> N
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    found = zipfile.ZipInfo(name, EPOCH)
-    found.compress_type = zipfile.ZIP_DEFLATED
-    return found
+    entry = zipfile.ZipInfo(name, EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry

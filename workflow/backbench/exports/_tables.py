@@ -2,13 +2,15 @@
 
 import csv
 import io
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from backbench import hashing
 from backbench.datasets import PARTS, TRAIN
 from backbench.exports._folder import Folder
 from backbench.metrics.labels import OUTSIDE
 from backbench.pictures.source import Source
+from backbench.store import StoreError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,15 +41,28 @@ def features(source: Source, folder: Folder) -> None:
     """``features.npz``: features, names, part, and where there are classes labels and their names."""
     import numpy as np
 
-    arrays = {"features": source.array("features", "features", mmap=True), "names": names(source)}
-    arrays["part"] = parts(source)
+    arrays = {"features": stored_features(source), "names": names(source), "part": parts(source)}
     if source.names:
         arrays |= {"labels": source.truth.astype(np.int64), "classes": np.array(source.names)}
     _npz(folder, FEATURES, arrays)
 
 
+def stored_features(source: Source) -> "np.ndarray":
+    """The features (n, d) float32 of a run, mapped into memory.
+
+    Raises
+    ------
+    StoreError
+        If they were never stored.
+    """
+    array = source.array("features", "features", mmap=True)
+    if array is None:
+        raise StoreError(f"run {hashing.short(source.row.config_hash)} has no stored features")
+    return array
+
+
 def clusters(source: Source, folder: Folder) -> None:
-    """``clusters.npz``: labels, names, part and scope; of parts that were clustered apart a file each as well."""
+    """``clusters.npz``: labels, names, part and scope; of splits that were clustered apart, a file each as well."""
     import numpy as np
 
     scope, named, part = source.info("clustering").get("scope", "all"), names(source), parts(source)
@@ -74,7 +89,7 @@ def predictions(source: Source, folder: Folder) -> None:
     folder.text(PREDICTIONS, table(("name", "part", "true_class", "predicted_class"), lines))
 
 
-def table(head, lines) -> str:
+def table(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     """Lines as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -84,7 +99,7 @@ def table(head, lines) -> str:
 
 
 def _npz(folder: Folder, name: str, arrays: Mapping[str, "np.ndarray"]) -> None:
-    """Arrays without Python objects: numpy dates the entries of 1980, so that equal arrays make equal files."""
+    """Write arrays (rows, ...) without Python objects; numpy dates entries 1980, so equal arrays make equal files."""
     import numpy as np
 
     # Features hardly shrink, and take long.

@@ -1,7 +1,7 @@
 """Transform plugins as fitted transformers of scikit-learn: a function for each, named like the plugin.
 
-They take rows in float64 and fit on those alone. Where scikit-learn does otherwise than the plugin (columns and
-components without variance), the fitted numbers are those of the plugin.
+They take rows (n, d) in float64 and are fitted on those alone. Where scikit-learn does otherwise than the plugin
+(columns and components without variance), the fitted numbers are those of the plugin.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 def l2(params: "l2_plugin.Params", rows: "np.ndarray") -> Any:
+    """The plugin `l2`, of rows (n, d)."""
     from sklearn.preprocessing import Normalizer
 
     return Normalizer("l2").fit(rows)
 
 
 def standardise(params: "standardise_plugin.Params", rows: "np.ndarray") -> Any:
-    """A column that is constant over the fitted rows is divided by infinity: it becomes 0."""
+    """Of rows (n, d). A column that is constant over them is divided by infinity: it becomes 0."""
     import numpy as np
     from sklearn.preprocessing import StandardScaler
 
@@ -33,7 +34,7 @@ def standardise(params: "standardise_plugin.Params", rows: "np.ndarray") -> Any:
 
 
 def pca(params: "pca_plugin.Params", rows: "np.ndarray") -> Any:
-    """Components without variance are divided by infinity where they are whitened: they become 0."""
+    """Of rows (n, d). Components without variance are divided by infinity where they are whitened: they become 0."""
     import numpy as np
     from sklearn.decomposition import PCA
 
@@ -42,7 +43,11 @@ def pca(params: "pca_plugin.Params", rows: "np.ndarray") -> Any:
     mean = rows.mean(axis=0)
     decompose = {"full": _components._full, "covariance_eigh": _components._covariance_eigh}[params.solver]
     axes, lengths = decompose(rows - mean, params.n_components or min(rows.shape))
-    count = params.n_components or _components.holding(params.variance, lengths)
+    count = params.n_components
+    if count is None:
+        # The plugin refuses parameters that give neither.
+        assert params.variance is not None
+        count = _components.holding(params.variance, lengths)
     axes, lengths = _components._signed(axes[:count]), lengths[:count]
     model = _filled(PCA(count, whiten=params.whiten, svd_solver=params.solver), rows, mean, axes, lengths)
     if params.whiten:
@@ -52,7 +57,7 @@ def pca(params: "pca_plugin.Params", rows: "np.ndarray") -> Any:
 
 
 def whiten(params: "whiten_plugin.Params", rows: "np.ndarray") -> Any:
-    """scikit-learn has no ZCA: its matrix stands in a PCA, as the axes that rows are projected on."""
+    """Of rows (n, d). scikit-learn has no ZCA: its matrix takes the place of the axes in a PCA."""
     import numpy as np
     from sklearn.decomposition import PCA
 
@@ -67,7 +72,7 @@ def whiten(params: "whiten_plugin.Params", rows: "np.ndarray") -> Any:
 
 
 def _filled(model: Any, rows: "np.ndarray", mean: "np.ndarray", axes: "np.ndarray", lengths: "np.ndarray") -> Any:
-    """A PCA with the plugin's own axes (count, d) and singular values: where there is no variance, any would do."""
+    """A PCA with the plugin's axes (count, d) and singular values (count,): without variance, any axes would do."""
     import numpy as np
 
     n, d = rows.shape

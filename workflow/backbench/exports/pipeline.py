@@ -5,13 +5,13 @@ A plugin may say itself what its equal is: ``estimator(params, rows)`` of a tran
 package have theirs here, so that adding one leaves the plugins, and with them the stored results, as they are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from backbench import plugins
 from backbench.datasets import PARTS, TRAIN
-from backbench.exports import _classifiers, _transformers
+from backbench.exports import _classifiers, _tables, _transformers
 from backbench.exports._classifiers import DOUBLE, SINGLE, Fitted
 from backbench.pictures.source import Source
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 BLOCK = 2048
-# Of the parts whose predictions are stored.
+# The splits whose predictions are stored.
 ASKED = PARTS[1:]
 
 
@@ -56,17 +56,18 @@ def agreement(pipeline: Any, source: Source) -> dict[str, dict[str, int]]:
     """By part, of how many ``images`` the pipeline's class ``differs`` from the stored one."""
     import numpy as np
 
-    features, found = source.array("features", "features", mmap=True), {}
+    features = _tables.stored_features(source)
+    counts = {}
     for code, part in enumerate(PARTS):
         rows = np.flatnonzero(source.split == code)
         if part in ASKED and len(rows):
             answers = predict(pipeline, features, rows)
-            found[part] = {"images": len(rows), "differs": int((answers != source.predictions[rows]).sum())}
-    return found
+            counts[part] = {"images": len(rows), "differs": int((answers != source.predictions[rows]).sum())}
+    return counts
 
 
 def predict(pipeline: Any, features: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
-    """Classes of `rows` of the features, block by block."""
+    """Classes (m,) of `rows` (m,) of the features (n, d), block by block."""
     import numpy as np
 
     starts = range(0, len(rows), BLOCK)
@@ -74,35 +75,36 @@ def predict(pipeline: Any, features: "np.ndarray", rows: "np.ndarray") -> "np.nd
 
 
 def _chain(source: Source) -> tuple[list[tuple[str, Any]], "np.ndarray"]:
-    """The fitted transformers of the classifier's chain, by plugin, and what they make of the training rows."""
+    """The fitted transformers of the classifier's chain, by plugin, and the training rows (m, d) float32 after them."""
     kind, member = source.matrix_ref("classification")
     steps = source.row.plan.stages[member].config["steps"] if kind == "matrix" else []
     makes = [_equal("transform", step["name"], _transformers) for step in steps]
     # What a classifier works on is fitted on the training rows, or not at all.
-    rows = source.array("features", "features", mmap=True)[source.split == TRAIN]
-    found: list[tuple[str, Any]] = []
+    rows = _tables.stored_features(source)[source.split == TRAIN]
+    fitted: list[tuple[str, Any]] = []
     for step, make in zip(steps, makes, strict=True):
         rows = rows.astype(DOUBLE)
         model = _made("transform", step["name"], make, plugins.params("transform", step), rows)
         rows = model.transform(rows).astype(SINGLE)
-        found.append((step["name"], model))
-    return found, rows
+        fitted.append((step["name"], model))
+    return fitted, rows
 
 
 def _classifier(config: Mapping[str, Any], make: Callable[..., Any], rows: "np.ndarray", truth: "np.ndarray") -> Fitted:
+    """The classifier fitted on training rows (m, d) and their classes (m,)."""
     given = config["classifier"]
     params = plugins.params("classifier", given)
-    found = _made("classifier", given["name"], make, params, config.get("seed"), rows, truth)
-    return found if isinstance(found, Fitted) else Fitted(found, SINGLE)
+    model = _made("classifier", given["name"], make, params, config.get("seed"), rows, truth)
+    return model if isinstance(model, Fitted) else Fitted(model, SINGLE)
 
 
-def _equal(kind: str, name: str, own: ModuleType) -> Callable[..., Any]:
-    """What makes the equal of a plugin: the plugin itself, else `own`."""
-    found = getattr(plugins.load(kind, name), "estimator", None) or own.EQUALS.get(name)
-    if found is None:
-        reason = own.LACKS.get(name, f"a function `estimator` in {plugins.module_name(kind, name)} would give it")
+def _equal(kind: str, name: str, known: ModuleType) -> Callable[..., Any]:
+    """What makes the equal of a plugin: the plugin itself, else the module `known`."""
+    make = getattr(plugins.load(kind, name), "estimator", None) or known.EQUALS.get(name)
+    if make is None:
+        reason = known.LACKS.get(name, f"a function `estimator` in {plugins.module_name(kind, name)} would give it")
         raise NoEqual(f"the {kind} {name} has no equal in scikit-learn: {reason}")
-    return found
+    return make
 
 
 def _made(kind: str, name: str, make: Callable[..., Any], *given: Any) -> Any:
@@ -126,11 +128,11 @@ def _idle(steps: Sequence[tuple[str, Any]], at: int) -> bool:
     return at > 0 and steps[at][0] == steps[at - 1][0] and steps[at][0] in (SINGLE, DOUBLE)
 
 
-def _named(steps) -> list[tuple[str, Any]]:
+def _named(steps: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """Steps under names of their own: the second ``pca`` is ``pca_2``."""
     seen: dict[str, int] = {}
-    found = []
+    named = []
     for name, model in steps:
         seen[name] = seen.get(name, 0) + 1
-        found.append((name if seen[name] == 1 else f"{name}_{seen[name]}", model))
-    return found
+        named.append((name if seen[name] == 1 else f"{name}_{seen[name]}", model))
+    return named

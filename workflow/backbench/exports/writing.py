@@ -56,10 +56,10 @@ def default_folder(row: Row) -> Path:
 def report(folder: Path) -> dict[str, Any]:
     """What the report of an export says; empty where there is none."""
     try:
-        found = json.loads((folder / _record.REPORT).read_bytes())
+        content = json.loads((folder / _record.REPORT).read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 @dataclass
@@ -108,10 +108,10 @@ class _Export:
         fitted = pipeline.fit(self.source)
         with self.folder.new(SAFE) as path:
             trusted = _skops.save(fitted, path)
-            found = pipeline.agreement(_skops.load(path), self.source)
-            about = _record.classifier(self.source, fitted.steps, found, trusted)
-        if any(part["differs"] for part in found.values()):
-            log.warning("%s: %s", SAFE, _readme.agreement(found))
+            agreement = pipeline.agreement(_skops.load(path), self.source)
+            about = _record.classifier(self.source, fitted.steps, agreement, trusted)
+        if any(part["differs"] for part in agreement.values()):
+            log.warning("%s: %s", SAFE, _readme.agreement(agreement))
         self.folder.text(_record.CLASSIFIER, _record.dumps(about))
         if joblib:
             self._pickle(fitted)

@@ -36,55 +36,57 @@ class Group:
 
 
 def groups(parts: Sequence[np.ndarray]) -> list[Group]:
-    """Groups of canonical labelings, each large as long as its cells are few beside the rows."""
-    found: list[list[Any]] = []
+    """Groups of canonical labelings (n,), each grown as long as its cells are few beside the rows."""
+    grown: list[list[Any]] = []
     for i in sorted(range(len(parts)), key=lambda i: -int(parts[i].max())):
         codes, count = _with_noise(parts[i])
-        joined = _refined(found[-1], codes, count) if found else None
+        joined = _refined(grown[-1], codes, count) if grown else None
         if joined is None:
-            found.append([[i], codes, count])
+            grown.append([[i], codes, count])
         else:
-            found[-1] = [[*found[-1][0], i], *joined]
-    return [_group(members, codes, cells, parts) for members, codes, cells in found]
+            grown[-1] = [[*grown[-1][0], i], *joined]
+    return [_group(members, codes, cells, parts) for members, codes, cells in grown]
 
 
 def _refined(group: list[Any], codes: np.ndarray, count: int) -> tuple[np.ndarray, int] | None:
-    """Cells with one more labeling, or None where they become too many."""
-    members, own, cells = group
-    joint, total = _renumbered(own * np.int64(count) + codes, cells * count)
+    """Cells with one more labeling, as codes (n,) and their number; None where they become too many."""
+    members, known, cells = group
+    joint, total = _renumbered(known * np.int64(count) + codes, cells * count)
     more = (len(members) + 1) * total - (len(members) * cells if len(members) > 1 else 0)
     return (joint, total) if total <= MOST_CELLS * len(codes) and more <= WORTH * len(codes) else None
 
 
 def _with_noise(part: np.ndarray) -> tuple[np.ndarray, int]:
+    """Codes (n,) of a labeling whose noise is one more cluster, and how many there are."""
     count = int(part.max()) + 1
     noise = part < 0
     return (np.where(noise, count, part).astype(np.int32), count + 1) if noise.any() else (part, count)
 
 
 def _renumbered(codes: np.ndarray, bound: int) -> tuple[np.ndarray, int]:
-    """Codes below `bound` as 0, 1, ... in their order, and how many there are."""
+    """Codes (n,) below `bound` as 0, 1, ... in their order, and how many there are."""
     if bound > SPARSE_TABLE * len(codes):
-        names, found = np.unique(codes, return_inverse=True)
-        return found.astype(np.int32), len(names)
+        names, numbers = np.unique(codes, return_inverse=True)
+        return numbers.astype(np.int32), len(names)
     there = np.zeros(bound, dtype=bool)
     there[codes] = True
     return (np.cumsum(there, dtype=np.int32) - np.int32(1))[codes], int(there.sum())
 
 
 def _group(members: list[int], codes: np.ndarray, cells: int, parts: Sequence[np.ndarray]) -> Group:
+    """The group of labelings (n,) that share cells with codes (n,)."""
     if len(members) == 1:
         return Group(members, codes, cells, None)
     clusters = []
     for i in members:
-        own = np.empty(cells, dtype=np.int32)
-        own[codes] = parts[i]
-        clusters.append(own)
+        cluster_of = np.empty(cells, dtype=np.int32)
+        cluster_of[codes] = parts[i]
+        clusters.append(cluster_of)
     return Group(members, codes, cells, clusters)
 
 
 def adder(codes: np.ndarray, count: int) -> Any:
-    """The sparse (count, n) matrix that adds up rows by their code; a negative code is left out."""
+    """The sparse (count, n) matrix that adds up rows by their codes (n,); a negative code is left out."""
     from scipy.sparse import csc_array
 
     kept = codes >= 0

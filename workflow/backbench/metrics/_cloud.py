@@ -32,71 +32,76 @@ class Cloud:
     """
 
     def __init__(self, x: np.ndarray):
+        """Place the rows `x` (n, d)."""
         self.n, self.d = x.shape
         self._x = x
         self.rows = np.empty((self.n, self.d + 2))
-        own = self.rows[:, : self.d]
-        np.subtract(x, x.mean(axis=0, dtype=np.float64), out=own)
-        lengths = squared_lengths(own)
+        placed = self.rows[:, : self.d]
+        np.subtract(x, x.mean(axis=0, dtype=np.float64), out=placed)
+        lengths = squared_lengths(placed)
         self.scale = _power_of_two(float(lengths.max(initial=0.0)) ** 0.5)
-        own /= self.scale
+        placed /= self.scale
         self.rows[:, self.d] = lengths / self.scale**2
         self.rows[:, self.d + 1] = 1.0
         self.magic = 3.0 * 2.0 ** (max(self.n, 2).bit_length() - 1)
 
     @functools.cached_property
     def twins(self) -> np.ndarray:
-        """For each row the number of the first one that is the same."""
-        found = distances.twins(self._x)
-        return np.arange(self.n) if found is None else found
+        """For each row the number of the first one that is the same, (n,)."""
+        firsts = distances.twins(self._x)
+        return np.arange(self.n) if firsts is None else firsts
 
     def lengths(self, picked: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """Distances (stop - start, len(picked)) on the grid, from rows `start` to `stop` to the rows `picked`."""
+        """Distances (stop - start, m) on the grid, from rows `start` to `stop` to the rows `picked` (m,)."""
         left = against(self.rows[picked])
-        found = np.empty((stop - start, len(picked)))
+        lengths = np.empty((stop - start, len(picked)))
         for first in range(start, stop, TILE_ROWS):
             last = min(first + TILE_ROWS, stop)
-            tile = found[first - start : last - start]
+            tile = lengths[first - start : last - start]
             self._squared(left, picked, first, tile)
             np.sqrt(tile, out=tile)
             tile += self.magic
             tile -= self.magic
-        return found
+        return lengths
 
     def squared(self, picked: np.ndarray) -> np.ndarray:
-        """Squared distances (n, len(picked)) from all rows to the rows `picked`, off the grid."""
-        found = np.empty((self.n, len(picked)))
-        self._squared(against(self.rows[picked]), picked, 0, found)
-        return found
+        """Squared distances (n, m) from all rows to the rows `picked` (m,), off the grid."""
+        squares = np.empty((self.n, len(picked)))
+        self._squared(against(self.rows[picked]), picked, 0, squares)
+        return squares
 
     def _squared(self, left: np.ndarray, picked: np.ndarray, first: int, tile: np.ndarray) -> None:
+        """Fill a tile (t, m) with the squared distances from the rows from `first` on to `picked` (m,)."""
         np.matmul(self.rows[first : first + len(tile)], left.T, out=tile)
         near = tile < NEAR
         if near.any():
-            self.settle(tile, *np.nonzero(near), first, picked)
+            row, column = np.nonzero(near)
+            self.settle(tile, row, column, first, picked)
 
     def settle(self, tile: np.ndarray, row: np.ndarray, column: np.ndarray, first: int, picked: np.ndarray) -> None:
-        """Measure the nearest pairs of a tile again, one by one, where the product has lost digits.
+        """Measure the nearest pairs of a tile (t, m) again, one by one, where the product has lost digits.
 
-        Too many of them are left as they are but for identical rows, which are at 0.
+        The pairs are at `row` and `column` (p,). Too many of them are left as they are, but for identical rows, which
+        are at 0.
         """
-        one, other = row + first, picked[column]
-        apart = one != other
+        left, right = row + first, picked[column]
+        apart = left != right
         tile[row, column] = np.maximum(tile[row, column], 0.0) * apart
         most = most_measured(tile.size)
         if apart.sum() > most:
-            apart = self.twins[one] != self.twins[other]
+            apart = self.twins[left] != self.twins[right]
             tile[row[~apart], column[~apart]] = 0.0
         if 0 < apart.sum() <= most:
-            tile[row[apart], column[apart]] = self._measured(one[apart], other[apart])
+            tile[row[apart], column[apart]] = self._measured(left[apart], right[apart])
 
-    def _measured(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    def _measured(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Squared distances (p,) of pairs of rows, `left` (p,) and `right` (p,)."""
         size = max(1, GATHERED_BYTES // (8 * self.d))
-        own = self.rows[:, : self.d]
+        placed = self.rows[:, : self.d]
         return np.concatenate(
             [
-                squared_lengths(own[one[start : start + size]] - own[other[start : start + size]])
-                for start in range(0, len(one), size)
+                squared_lengths(placed[left[start : start + size]] - placed[right[start : start + size]])
+                for start in range(0, len(left), size)
             ]
         )
 
@@ -107,12 +112,12 @@ def most_measured(pairs: int) -> int:
 
 
 def squared_lengths(rows: np.ndarray) -> np.ndarray:
-    """Squared length of each row."""
+    """Squared lengths (m,) of rows (m, d)."""
     return np.einsum("ij,ij->i", rows, rows)
 
 
 def against(rows: np.ndarray) -> np.ndarray:
-    """The left factor of rows (m, d + 2) of a cloud: its product with other such rows is the squared distances."""
+    """The left factor (m, d + 2) of such rows of a cloud: its product with other rows is the squared distances."""
     left = rows * -2.0
     left[:, -2], left[:, -1] = 1.0, rows[:, -2]
     return left

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from backbench.metrics import distances
+
 CHUNK_BYTES = 1 << 22
 TILE = 8192
 FOLD = 16
@@ -30,6 +32,7 @@ class Space:
     """
 
     def __init__(self, queries: np.ndarray, rows: np.ndarray, cosine: bool):
+        """Place `queries` (q, d) and `rows` (n, d)."""
         self.cosine, self.d = cosine, rows.shape[1]
         self._queries, self._rows = queries, rows
         self._mean = np.zeros(self.d) if cosine else rows.mean(axis=0, dtype=np.float64)
@@ -43,33 +46,34 @@ class Space:
         return len(self._rows)
 
     def rows(self, start: int, stop: int, kind: type) -> np.ndarray:
-        """What the right side of the products is for rows `start` to `stop`."""
-        found = np.empty((stop - start, self.d + (not self.cosine)), kind)
-        found[:, : self.d] = self._placed(self._rows, slice(start, stop), self.lengths)
+        """The right side of the products, (stop - start, d or d + 1), for rows `start` to `stop`."""
+        right = np.empty((stop - start, self.d + (not self.cosine)), kind)
+        right[:, : self.d] = self._placed(self._rows, slice(start, stop), self.lengths)
         if not self.cosine:
-            found[:, self.d] = (self.lengths[start:stop] * self._scale) ** 2
-        return found
+            right[:, self.d] = (self.lengths[start:stop] * self._scale) ** 2
+        return right
 
     def queries(self, which: np.ndarray, kind: type) -> np.ndarray:
-        """What the left side is for the queries `which`."""
+        """The left side of the products, (m, d or d + 1), for the queries `which` (m,)."""
         placed = self._placed(self._queries, which, self.query_lengths)
         if self.cosine:
             return (-placed).astype(kind)
         return np.concatenate([-2.0 * placed, np.ones((len(placed), 1))], axis=1).astype(kind)
 
     def placed(self, which: np.ndarray, of_queries: bool = False) -> np.ndarray:
-        """Rows, or queries, in float32: shifted and scaled, or of length 1."""
+        """Rows, or queries, `which` (m,) as (m, d) float32: shifted and scaled, or of length 1."""
         x, lengths = (self._queries, self.query_lengths) if of_queries else (self._rows, self.lengths)
         return self._placed(x, which, lengths).astype(np.float32)
 
     def slack(self, which: np.ndarray, kind: type) -> np.ndarray:
-        """Bound of the error of a score of each query, with room to spare, and of the distance measured in float64."""
-        own = np.ones(len(which)) if self.cosine else self.query_lengths[which] * self._scale
-        terms = own if self.cosine else 2 * own * self._reach + self._reach**2
+        """Bounds (m,) of the errors of scores of the queries `which` (m,), generous, and of distances in float64."""
+        lengths = np.ones(len(which)) if self.cosine else self.query_lengths[which] * self._scale
+        terms = lengths if self.cosine else 2 * lengths * self._reach + self._reach**2
         unit = np.finfo(kind).eps / 2 + np.finfo(np.float64).eps / 2
-        return unit * ((self.d + 12) * terms + 10 * (own + self._reach) ** 2) + 4 * self.d * np.finfo(kind).tiny
+        return unit * ((self.d + 12) * terms + 10 * (lengths + self._reach) ** 2) + 4 * self.d * np.finfo(kind).tiny
 
     def _placed(self, x: np.ndarray, which: slice | np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Rows `which` of `x` (n, d) with `lengths` (n,), as (m, d) float64: shifted and scaled, or of length 1."""
         placed = x[which].astype(np.float64)
         if self.cosine:
             return np.divide(placed, lengths[which, None], out=placed, where=lengths[which, None] > 0)
@@ -78,13 +82,14 @@ class Space:
         return placed
 
     def _lengths(self, x: np.ndarray) -> np.ndarray:
-        found = np.empty(len(x))
+        """Lengths (n,) of rows (n, d), shifted where distances are euclidean."""
+        lengths = np.empty(len(x))
         for start, stop in chunks(len(x), self.d):
             part = x[start:stop].astype(np.float64)
             if not self.cosine:
                 part -= self._mean
-            found[start:stop] = np.sqrt(dots(part, part))
-        return found
+            lengths[start:stop] = np.sqrt(dots(part, part))
+        return lengths
 
 
 class Block:
@@ -95,13 +100,14 @@ class Block:
     """
 
     def __init__(self, slack: np.ndarray, count: int, most: int | None, kind: type):
+        """Start with twice the bounds `slack` (q,), for `count` rows each."""
         self.wide = np.zeros(len(slack), dtype=bool)
         self._slack, self._count, self._most = 2 * slack, count, most
-        self._least = np.full((len(slack), count), np.inf, kind)
+        self._least: np.ndarray = np.full((len(slack), count), np.inf, kind)
         self._hits: list[Hits] = []
 
     def add(self, start: int, scores: np.ndarray, fold: int) -> None:
-        """Take in the scores of the rows from `start` on; their number is a multiple of `fold`, inf in excess."""
+        """Take in scores (q, w) of the rows from `start` on; w is a multiple of `fold`, filled up with inf."""
         folded = scores.reshape(len(scores), fold, -1)
         minima = folded.min(axis=1) if fold > 1 else scores
         both = minima if not self._hits else np.concatenate([self._least, minima], axis=1)
@@ -120,21 +126,22 @@ class Block:
         query, row = query[hit], start + group[hit] + minima.shape[1] * member
         self._hits.append((query, row, inside[hit, member]))
 
-    def found(self) -> tuple[np.ndarray, np.ndarray]:
-        """(query, row) of all candidates, in that order; none for queries that are `wide`: they have too many."""
+    def candidates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Query and row (p,) of all candidates, in that order; none for queries that are `wide`: they have too many."""
         query, row, score = (np.concatenate(parts) for parts in zip(*self._hits, strict=True))
         return settled(query, row, score <= self._limit()[query], self.wide, self._most)
 
     def _limit(self) -> np.ndarray:
+        """The score (q,) up to which rows of each query are candidates."""
         return (self._least[:, -1] + self._slack).astype(self._least.dtype)
 
 
 def settled(
     query: np.ndarray, row: np.ndarray, near: np.ndarray, wide: np.ndarray, most: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hits that are `near`, by query and row; marks queries with more than `most` of them as wide and leaves them out.
+    """Hits that are `near`, as sorted query and row (p,), from those of all hits (h,).
 
-    A score of inf stands for a row that is none.
+    Marks queries with more than `most` of them in `wide` (q,), and leaves them out. A score of inf means no row.
     """
     query, row = query[near], row[near]
     if most is not None:
@@ -146,7 +153,7 @@ def settled(
 
 
 def dots(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Dot products of rows in float64; each depends on its two rows alone, wherever they stand."""
+    """Dot products (m,) of rows (m, d) in float64; each depends on its two rows alone, wherever they are."""
     # Rows wider than a buffer of numpy's would be summed in another order where there is a single one.
     pieces = range(0, left.shape[1], PIECE)
     return sum(
@@ -161,12 +168,12 @@ def chunks(count: int, d: int) -> Iterator[tuple[int, int]]:
 
 
 def copies(x: np.ndarray) -> np.ndarray | None:
-    """How many rows before it have the same bytes, for each row; None where no two rows are the same.
+    """How many rows of (n, d) before it have the same bytes, (n,) for each row; None where no two rows are the same.
 
-    Sums modulo 2^64 with odd factors tell rows apart; where they agree, the rows themselves are compared. Rows that
+    Sums modulo 2^64 with odd factors distinguish rows; where they agree, the rows themselves are compared. Rows that
     sum up alike by chance may hide copies, never invent one.
     """
-    marks = _marks(x)
+    marks = distances.row_hashes(np.ascontiguousarray(x).view(np.uint32))
     order = np.argsort(marks, kind="stable")
     pairs = np.flatnonzero(marks[order[1:]] == marks[order[:-1]])
     if not len(pairs):
@@ -176,15 +183,6 @@ def copies(x: np.ndarray) -> np.ndarray | None:
         part = pairs[start:stop]
         same[part + 1] = (x[order[part]] == x[order[part + 1]]).all(axis=1)
     place = np.arange(len(x))
-    found = np.empty(len(x), dtype=np.int64)
-    found[order] = place - np.maximum.accumulate(np.where(same, 0, place))
-    return found
-
-
-def _marks(x: np.ndarray) -> np.ndarray:
-    words = np.ascontiguousarray(x).view(np.uint32)
-    factors = np.random.default_rng(0).integers(1 << 63, size=words.shape[1], dtype=np.uint64) * 2 + 1
-    found = np.empty(len(x), dtype=np.uint64)
-    for start, stop in chunks(len(x), words.shape[1]):
-        found[start:stop] = np.einsum("ij,j->i", words[start:stop].astype(np.uint64), factors)
-    return found
+    counts = np.empty(len(x), dtype=np.int64)
+    counts[order] = place - np.maximum.accumulate(np.where(same, 0, place))
+    return counts

@@ -1,4 +1,4 @@
-"""Candidates for nearest rows by PyTorch on the device of the shard; what is measured afterwards decides, as ever."""
+"""Candidates for nearest rows by PyTorch on the device of the job; what is measured afterwards decides, as ever."""
 
 import numpy as np
 import torch
@@ -24,8 +24,10 @@ class Scan:
         """Queries in a block."""
         return max(16, min(QUERIES, SCORES // (TILE + count)))
 
-    def candidates(self, which: np.ndarray, own: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As on the CPU; each tile gives its least scores."""
+    def candidates(
+        self, which: np.ndarray, excluded: np.ndarray, count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As on the CPU, for queries `which` (m,) and their `excluded` rows (m,); each tile gives its least scores."""
         most = 2 * count + _rough.SPARE
         left = torch.from_numpy(self._space.queries(which, self._kind)).to(self._on)
         slack = torch.from_numpy(2 * self._space.slack(which, self._kind)).to(self._on)
@@ -33,8 +35,8 @@ class Scan:
         least, hits = left[:, :0], []
         for start in range(0, len(self._right), TILE):
             scores = left @ self._right[start : start + TILE].T
-            here = np.flatnonzero((own >= start) & (own < start + scores.shape[1]))
-            scores[torch.from_numpy(here), torch.from_numpy(own[here] - start)] = torch.inf
+            here = np.flatnonzero((excluded >= start) & (excluded < start + scores.shape[1]))
+            scores[torch.from_numpy(here), torch.from_numpy(excluded[here] - start)] = torch.inf
             both = torch.cat([least, scores.topk(min(count, scores.shape[1]), largest=False).values], dim=1)
             least = both.topk(min(count, both.shape[1]), largest=False).values
             limit = self._limit(least, slack, count)
@@ -45,9 +47,8 @@ class Scan:
             query, row = near.nonzero(as_tuple=True)
             hits.append((query, row + start, scores[query, row]))
         query, row, score = (torch.cat(parts) for parts in zip(*hits, strict=True))
-        near = (score <= self._limit(least, slack, count)[query]).cpu().numpy()
-        wide_ = wide.cpu().numpy()
-        return *_rough.settled(query.cpu().numpy(), row.cpu().numpy(), near, wide_, most), wide_
+        kept, many = (score <= self._limit(least, slack, count)[query]).cpu().numpy(), wide.cpu().numpy()
+        return *_rough.settled(query.cpu().numpy(), row.cpu().numpy(), kept, many, most), many
 
     def _limit(self, least: torch.Tensor, slack: torch.Tensor, count: int) -> torch.Tensor:
         if least.shape[1] < count:

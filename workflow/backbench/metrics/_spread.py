@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from backbench.metrics._cloud import Cloud, against, squared_lengths
 
 BLOCK_BYTES = 1 << 20
 HELD_BYTES = 1 << 28
-# Up to this number of clusters a product with all centroids is faster than the difference from the own one.
+# Up to this number of clusters a product with all centroids is faster than the difference from the one of its cluster.
 PRODUCT_CLUSTERS = 32
 NEAR = 2.0**-20
 REASONS = {"davies_bouldin": "two centroids coincide", "calinski_harabasz": "no cluster has any spread"}
@@ -34,27 +35,36 @@ class Moments:
 
 
 def moments(cloud: Cloud, parts: Sequence[np.ndarray]) -> Iterator[Moments]:
-    """Counts, centroids and squared distances to the own centroid of each canonical labeling with a cluster."""
+    """Counts, centroids and squared distances to the own centroid of each canonical labeling (n,) with a cluster."""
     for group in _groups(cloud, parts):
         sums = list(threads.in_order(lambda part: _cells.adder(part, int(part.max()) + 1) @ cloud.rows, group))
         centroids = [_centroids(total) for total in sums]
-        lefts = [against(own) if len(own) <= PRODUCT_CLUSTERS else None for own in centroids]
+        lefts = [against(rows) if len(rows) <= PRODUCT_CLUSTERS else None for rows in centroids]
         squares = np.empty((len(group), cloud.n))
-
-        def block(span: tuple[int, int], group=group, centroids=centroids, lefts=lefts, squares=squares) -> None:
-            rows = cloud.rows[span[0] : span[1]]
-            for i, part in enumerate(group):
-                squares[i, span[0] : span[1]] = _squares(rows, part[span[0] : span[1]], centroids[i], lefts[i])
-
-        for _ in threads.in_order(block, _spans(cloud)):
+        for _ in threads.in_order(partial(_block, cloud, group, centroids, lefts, squares), _spans(cloud)):
             pass
-        for total, own, found in zip(sums, centroids, squares, strict=True):
-            yield Moments(total[:, -1], own[:, : cloud.d], found)
+        for total, rows, lengths in zip(sums, centroids, squares, strict=True):
+            yield Moments(total[:, -1], rows[:, : cloud.d], lengths)
+
+
+def _block(
+    cloud: Cloud,
+    group: Sequence[np.ndarray],
+    centroids: Sequence[np.ndarray],
+    lefts: Sequence[np.ndarray | None],
+    squares: np.ndarray,
+    span: tuple[int, int],
+) -> None:
+    """Fill the columns `span` of `squares` (labelings, n): labelings (n,), centroids and left factors (k, d + 2)."""
+    rows = cloud.rows[span[0] : span[1]]
+    for i, part in enumerate(group):
+        squares[i, span[0] : span[1]] = _squares(rows, part[span[0] : span[1]], centroids[i], lefts[i])
 
 
 def _groups(cloud: Cloud, parts: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """Labelings whose centroids and distances fit into memory together."""
-    group, held = [], 0
+    """Labelings (n,) whose centroids and distances fit into memory together."""
+    group: list[np.ndarray] = []
+    held = 0
     for part in parts:
         size = 8 * (cloud.n + 3 * (cloud.d + 2) * (int(part.max()) + 1))
         if group and held + size > HELD_BYTES:
@@ -72,41 +82,45 @@ def _spans(cloud: Cloud) -> list[tuple[int, int]]:
 
 
 def _centroids(sums: np.ndarray) -> np.ndarray:
-    """Centroids (k, d), their squared lengths and ones: rows as a cloud has them."""
-    found = sums / sums[:, -1:]
-    found[:, -2] = squared_lengths(found[:, :-2])
-    return found
+    """Centroids, their squared lengths and ones, (k, d + 2) as a cloud has rows, from sums (k, d + 2) of rows."""
+    rows = sums / sums[:, -1:]
+    rows[:, -2] = squared_lengths(rows[:, :-2])
+    return rows
 
 
-def _squares(rows: np.ndarray, own: np.ndarray, centroids: np.ndarray, left: np.ndarray | None) -> np.ndarray:
-    """Squared distance of each row of a block to its own centroid; where a product has lost digits, measured again."""
+def _squares(rows: np.ndarray, part: np.ndarray, centroids: np.ndarray, left: np.ndarray | None) -> np.ndarray:
+    """Squared distances (b,) of the rows (b, d + 2) of a block to the centroids (k, d + 2) of their clusters (b,).
+
+    Where a product with the left factor (k, d + 2) has lost digits, they are measured again.
+    """
     if left is None:
-        found = squared_lengths(rows[:, :-2] - centroids[own, :-2])
+        squares = squared_lengths(rows[:, :-2] - centroids[part, :-2])
     else:
-        found = (rows @ left.T)[np.arange(len(rows)), own]
-        near = np.flatnonzero(found < NEAR)
+        squares = (rows @ left.T)[np.arange(len(rows)), part]
+        near = np.flatnonzero(squares < NEAR)
         if len(near):
-            found[near] = squared_lengths(rows[near, :-2] - centroids[own[near], :-2])
-    found[own < 0] = 0.0
-    return found
+            squares[near] = squared_lengths(rows[near, :-2] - centroids[part[near], :-2])
+    squares[part < 0] = 0.0
+    return squares
 
 
-def inertia(cloud: Cloud, own: Moments) -> float:
+def inertia(cloud: Cloud, moments: Moments) -> float:
     """Sum of squared distances to the own centroid, in the units of the matrix; noise adds nothing."""
-    return float(own.squares.sum()) * cloud.scale**2
+    return float(moments.squares.sum()) * cloud.scale**2
 
 
-def indices(part: np.ndarray, own: Moments) -> dict[str, float]:
-    """Davies-Bouldin and Calinski-Harabasz, NaN where undefined."""
+def indices(part: np.ndarray, moments: Moments) -> dict[str, float]:
+    """Davies-Bouldin and Calinski-Harabasz of a canonical labeling (n,), NaN where undefined."""
     kept = part >= 0
-    radius = np.bincount(part[kept], weights=np.sqrt(own.squares[kept])) / own.count
+    radius = np.bincount(part[kept], weights=np.sqrt(moments.squares[kept])) / moments.count
     return {
-        "davies_bouldin": _davies_bouldin(own.centroids, radius),
-        "calinski_harabasz": _calinski_harabasz(own),
+        "davies_bouldin": _davies_bouldin(moments.centroids, radius),
+        "calinski_harabasz": _calinski_harabasz(moments),
     }
 
 
 def _davies_bouldin(centroids: np.ndarray, radius: np.ndarray) -> float:
+    """The index of centroids (k, d) and the mean distances (k,) to them; NaN where two centroids coincide."""
     cloud, k = Cloud(centroids), len(radius)
     least = distances.rounding(cloud.d) * np.abs(centroids).max()
     worst = np.empty(k)
@@ -120,10 +134,10 @@ def _davies_bouldin(centroids: np.ndarray, radius: np.ndarray) -> float:
     return float(worst.mean())
 
 
-def _calinski_harabasz(own: Moments) -> float:
-    count, within = own.count, float(own.squares.sum())
-    mean = (count @ own.centroids) / count.sum()
-    between = float(count @ squared_lengths(own.centroids - mean))
-    if within <= distances.rounding(own.centroids.shape[1]) ** 2 * between:
+def _calinski_harabasz(moments: Moments) -> float:
+    count, within = moments.count, float(moments.squares.sum())
+    mean = (count @ moments.centroids) / count.sum()
+    between = float(count @ squared_lengths(moments.centroids - mean))
+    if within <= distances.rounding(moments.centroids.shape[1]) ** 2 * between:
         return float("nan")
     return float(between * (count.sum() - len(count)) / (within * (len(count) - 1)))

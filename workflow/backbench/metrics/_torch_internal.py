@@ -21,11 +21,11 @@ PRODUCT_CLUSTERS = 128
 
 
 def widths(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
-    """As `_widths.widths`."""
+    """As `_widths.widths`: widths (m,) of `rows` (m,) for each labeling (n,)."""
     strips = _Strips(cloud, parts)
     size = width(cloud.n)
-    found = [strips.widths(rows[start : start + size]) for start in range(0, len(rows), size)]
-    return [np.concatenate(own) for own in zip(*found, strict=True)]
+    by_strip = [strips.widths(rows[start : start + size]) for start in range(0, len(rows), size)]
+    return [np.concatenate(pieces) for pieces in zip(*by_strip, strict=True)]
 
 
 def width(n: int) -> int:
@@ -37,12 +37,13 @@ class _Strips:
     """What all strips share, on the device."""
 
     def __init__(self, cloud: Cloud, parts: Sequence[np.ndarray]):
+        """Copy the cloud and the labelings (n,) to the device."""
         self.cloud, self.rows = cloud, device.tensor(cloud.rows)
         self.codes = [device.tensor(part, "int64") for part in parts]
         self.counts = [device.tensor(np.bincount(part[part >= 0])) for part in parts]
 
     def widths(self, picked: np.ndarray) -> list[np.ndarray]:
-        """Widths of the rows `picked` in each labeling."""
+        """Widths (s,) of the rows `picked` (s,) in each labeling."""
         chosen = device.tensor(picked, "int64")
         far = self._lengths(chosen)
         return [
@@ -58,25 +59,27 @@ class _Strips:
         tile[row, column] = self._settled(tile[row, column], row, picked[column], tile.numel())
         return tile.sqrt_().add_(self.cloud.magic).sub_(self.cloud.magic)
 
-    def _settled(self, found: "torch.Tensor", one: "torch.Tensor", other: "torch.Tensor", size: int) -> "torch.Tensor":
+    def _settled(
+        self, squares: "torch.Tensor", left: "torch.Tensor", right: "torch.Tensor", size: int
+    ) -> "torch.Tensor":
         """Squared distances of the nearest pairs of a tile, as `Cloud.settle` has them."""
-        apart = one != other
-        found = found.clamp(min=0.0) * apart
+        apart = left != right
+        squares = squares.clamp(min=0.0) * apart
         if apart.sum() > most_measured(size):
             twins = device.tensor(self.cloud.twins, "int64")
-            apart = twins[one] != twins[other]
-            found *= apart
+            apart = twins[left] != twins[right]
+            squares *= apart
         if 0 < apart.sum() <= most_measured(size):
-            found[apart] = self._measured(one[apart], other[apart])
-        return found
+            squares[apart] = self._measured(left[apart], right[apart])
+        return squares
 
-    def _measured(self, one: "torch.Tensor", other: "torch.Tensor") -> "torch.Tensor":
+    def _measured(self, left: "torch.Tensor", right: "torch.Tensor") -> "torch.Tensor":
         import torch
 
         size = max(1, 64 * GATHERED_BYTES // (8 * self.cloud.d))
-        own = self.rows[:, : self.cloud.d]
-        pairs = zip(one.split(size), other.split(size), strict=True)
-        return torch.cat([(own[left] - own[right]).square().sum(dim=1) for left, right in pairs])
+        placed = self.rows[:, : self.cloud.d]
+        spans = [slice(start, start + size) for start in range(0, len(left), size)]
+        return torch.cat([(placed[left[span]] - placed[right[span]]).square().sum(dim=1) for span in spans])
 
 
 def _sums(far: "torch.Tensor", codes: "torch.Tensor", count: int) -> "torch.Tensor":
@@ -90,17 +93,17 @@ def _sums(far: "torch.Tensor", codes: "torch.Tensor", count: int) -> "torch.Tens
     return far.new_zeros(count + 1, far.shape[1]).index_add_(0, places, far)[:count]
 
 
-def _width_of(sums: "torch.Tensor", own: "torch.Tensor", count: "torch.Tensor") -> "torch.Tensor":
+def _width_of(sums: "torch.Tensor", part: "torch.Tensor", count: "torch.Tensor") -> "torch.Tensor":
     import torch
 
-    columns = torch.arange(len(own), device=own.device)
-    size = count[own]
-    within = sums[own, columns] / (size - 1).clamp(min=1)
+    columns = torch.arange(len(part), device=part.device)
+    size = count[part]
+    within = sums[part, columns] / (size - 1).clamp(min=1)
     sums /= count[:, None]
-    sums[own, columns] = torch.inf
+    sums[part, columns] = torch.inf
     other = sums.amin(dim=0)
     larger = torch.maximum(within, other)
-    found = torch.where(larger > 0, (other - within) / larger.where(larger > 0, 1.0), 0.0)
-    found[size == 1] = 0.0
-    found[own < 0] = torch.nan
-    return found
+    widths = torch.where(larger > 0, (other - within) / larger.where(larger > 0, 1.0), 0.0)
+    widths[size == 1] = 0.0
+    widths[part < 0] = torch.nan
+    return widths

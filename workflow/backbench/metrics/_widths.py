@@ -15,23 +15,23 @@ HELD_BYTES = 1 << 28
 
 
 def widths(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
-    """Widths (len(rows),) float64 of the given rows against all rows, for each canonical labeling; NaN for noise.
+    """Widths (m,) float64 of `rows` (m,) against all rows, for each canonical labeling (n,); NaN for noise.
 
     Each labeling has two clusters or more. A row alone in its cluster has width 0.
     """
-    found = [np.empty(len(rows)) for _ in parts]
+    whole = [np.empty(len(rows)) for _ in parts]
     strips = _strips(cloud.n, rows)
     for groups in _batches(cloud.n, _cells.groups(parts)):
         sums = _Sums(cloud, parts, groups)
-        results = threads.in_order(lambda strip, sums=sums: sums.strip(strip[1]), strips)
-        for (start, picked), own in zip(strips, results, strict=True):
-            for i, width in own.items():
-                found[i][start : start + len(picked)] = width
-    return found
+        results = threads.in_order(sums.strip, [picked for _, picked in strips])
+        for (start, picked), widths_of in zip(strips, results, strict=True):
+            for i, strip in widths_of.items():
+                whole[i][start : start + len(picked)] = strip
+    return whole
 
 
 def _strips(n: int, rows: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Rows that are measured against all others together, each with its place; the numbers of rows alone decide."""
+    """Strips of `rows` (m,) that are measured against all others together, with their places; sizes alone decide."""
     size = width(n)
     return [(start, rows[start : start + size]) for start in range(0, len(rows), size)]
 
@@ -64,6 +64,7 @@ class _Sums:
     """What the strips of one pass share: cells, and the matrices that add up by them."""
 
     def __init__(self, cloud: Cloud, parts: Sequence[np.ndarray], groups: list[_cells.Group]):
+        """Prepare what adds up the labelings (n,) of some groups."""
         self.cloud, self.parts, self.groups = cloud, parts, groups
         self.counts = {i: np.bincount(parts[i][parts[i] >= 0]) for group in groups for i in group.members}
         step = _chunk(cloud.n)
@@ -77,11 +78,12 @@ class _Sums:
         """What adds up cells to the clusters of each member."""
         if group.clusters is None:
             return []
-        return [_cells.adder(own, len(self.counts[i])) for i, own in zip(group.members, group.clusters, strict=True)]
+        members = zip(group.members, group.clusters, strict=True)
+        return [_cells.adder(clusters, len(self.counts[i])) for i, clusters in members]
 
     def strip(self, picked: np.ndarray) -> dict[int, np.ndarray]:
-        """Widths of the rows `picked` in each labeling."""
-        found: dict[int, np.ndarray] = {}
+        """Widths (s,) of the rows `picked` (s,) in each labeling, by its number."""
+        widths: dict[int, np.ndarray] = {}
         held: list[Any] = [None] * len(self.groups)
         for chunk, span in enumerate(self.spans):
             far = self.cloud.lengths(picked, *span)
@@ -90,12 +92,12 @@ class _Sums:
                 held[g] = more if held[g] is None else np.add(held[g], more, out=held[g])
                 if span[1] == self.cloud.n:
                     for i, sums in self._members(group, self.joiners[g], held[g]):
-                        found[i] = width_of(sums, self.parts[i][picked], self.counts[i])
+                        widths[i] = width_of(sums, self.parts[i][picked], self.counts[i])
                     held[g] = None
-        return found
+        return widths
 
     def _members(self, group: _cells.Group, joiners: list[Any], cells: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Sums by cluster of each labeling of a group."""
+        """Sums (k, s) by cluster of each labeling of a group, from those by cell (cells, s)."""
         if group.clusters is None:
             yield group.members[0], cells[: len(self.counts[group.members[0]])]
             return
@@ -103,16 +105,19 @@ class _Sums:
             yield i, joiner @ cells
 
 
-def width_of(sums: np.ndarray, own: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Widths of the rows of a strip from their sums of distances (k, rows) to each cluster, which are overwritten."""
-    columns = np.arange(len(own))
-    size = count[own]
-    within = sums[own, columns] / np.maximum(size - 1, 1)
+def width_of(sums: np.ndarray, part: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Widths (s,) of rows of the clusters `part` (s,) from their sums of distances (k, s) to each, overwritten.
+
+    `count` (k,) are the sizes of the clusters.
+    """
+    columns = np.arange(len(part))
+    size = count[part]
+    within = sums[part, columns] / np.maximum(size - 1, 1)
     sums /= count[:, None]
-    sums[own, columns] = np.inf
+    sums[part, columns] = np.inf
     other = sums.min(axis=0)
     larger = np.maximum(within, other)
-    found = np.divide(other - within, larger, out=np.zeros(len(own)), where=larger > 0)
-    found[size == 1] = 0.0
-    found[own < 0] = np.nan
-    return found
+    widths: np.ndarray = np.divide(other - within, larger, out=np.zeros(len(part)), where=larger > 0)
+    widths[size == 1] = 0.0
+    widths[part < 0] = np.nan
+    return widths

@@ -40,29 +40,29 @@ def nearest_approximate(
     rows: np.ndarray,
     count: int,
     metric: neighbours.Metric,
-    own: np.ndarray | None = None,
+    excluded: np.ndarray | None = None,
     seed: int = 0,
     wanted: float = 0.95,
 ) -> tuple[np.ndarray, np.ndarray, Quality]:
-    """Like `neighbours.nearest`, but some of the nearest rows may be missing; and how many.
+    """As `neighbours.nearest`, rows and distances (q, count), but some of the nearest may be missing; and how many.
 
     A neighbour counts as found if it is no farther than the last exact one. `wanted` is the recall on the choosing
     queries from which no more lists are looked into.
     """
-    limit = len(rows) - (own is not None)
+    limit = len(rows) - (excluded is not None)
     if not 1 <= count <= limit:
         raise ValueError(f"{count} neighbours are asked for; there are {limit} rows to choose from")
     import faiss  # noqa: F401  # loaded before its threads are held at one
 
     with threads.one_core_each(threads.available()):
-        search = _Search(queries, rows, count, metric, own, seed)
+        search = _Search(queries, rows, count, metric, excluded, seed)
         order = np.random.default_rng(seed).permutation(len(queries))
         # With few queries, the same ones have to serve twice.
         judging = order[CHOOSING : CHOOSING + JUDGING] if len(order) > 2 * CHOOSING else order
         nprobe = search.probes(order[:CHOOSING], wanted)
-        found = search.found(np.arange(len(queries)), nprobe)
-        recall = search.recall(found[1][judging], search.exact(judging)[1])
-    return *found, Quality(search.nlist, nprobe, *_mean(recall))
+        indices, lengths = search.nearest(np.arange(len(queries)), nprobe)
+        recall = search.recall(lengths[judging], search.exact(judging)[1])
+    return indices, lengths, Quality(search.nlist, nprobe, *_mean(recall))
 
 
 class _Search:
@@ -74,26 +74,28 @@ class _Search:
         rows: np.ndarray,
         count: int,
         metric: neighbours.Metric,
-        own: np.ndarray | None,
+        excluded: np.ndarray | None,
         seed: int,
     ):
-        self._queries, self._rows, self._count, self._metric, self._own = queries, rows, count, metric, own
+        """Index `rows` (n, d) for `queries` (q, d), without the row `excluded` (q,) of each."""
+        self._queries, self._rows, self._count, self._metric = queries, rows, count, metric
+        self._excluded = excluded
         self._space = _rough.Space(queries, rows, metric == "cosine")
-        self._lengths = (self._space.query_lengths, self._space.lengths) if self._space.cosine else ()
+        self._lengths = (self._space.query_lengths, self._space.lengths) if self._space.cosine else None
         self.nlist = max(1, min(int(4 * np.sqrt(len(rows))), len(rows) // FEWEST))
         self._index = self._learnt(seed)
 
     def probes(self, which: np.ndarray, wanted: float) -> int:
-        """The first power of two of lists at which the queries `which` have the recall that is wanted."""
+        """The first power of two of lists at which the queries `which` (m,) have the recall that is wanted."""
         nprobe, exact = 1, self.exact(which)[1] if len(which) else None
         while exact is not None and nprobe < self.nlist:
-            if self.recall(self.found(which, nprobe)[1], exact).mean() >= wanted:
+            if self.recall(self.nearest(which, nprobe)[1], exact).mean() >= wanted:
                 break
             nprobe *= 2
         return min(nprobe, self.nlist)
 
-    def found(self, which: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
-        """Row numbers and distances; queries whose lists hold too few rows are searched exactly."""
+    def nearest(self, which: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and distances (m, count) of the queries `which` (m,); exact where the lists hold too few."""
         rows, lengths = np.empty((len(which), self._count), np.int64), np.empty((len(which), self._count))
         spans = [slice(start, start + BLOCK) for start in range(0, len(which), BLOCK)]
         parts = threads.in_order(lambda span: self._block(which[span], nprobe), spans)
@@ -105,12 +107,12 @@ class _Search:
         return rows, lengths
 
     def exact(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What an exact search finds for the queries `which`."""
-        own = None if self._own is None else self._own[which]
-        return neighbours.nearest(self._queries[which], self._rows, self._count, self._metric, own)
+        """What an exact search finds for the queries `which` (m,): rows and distances (m, count)."""
+        excluded = None if self._excluded is None else self._excluded[which]
+        return neighbours.nearest(self._queries[which], self._rows, self._count, self._metric, excluded)
 
     def recall(self, lengths: np.ndarray, exact: np.ndarray) -> np.ndarray:
-        """The share of the nearest rows that are found, for each query."""
+        """The share (m,) of the nearest rows that were found, from distances (m, count) and exact ones (m, count)."""
         return (lengths <= exact[:, -1:]).mean(axis=1)
 
     def _learnt(self, seed: int) -> "faiss.IndexIVFFlat":
@@ -129,23 +131,26 @@ class _Search:
         return index
 
     def _block(self, which: np.ndarray, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and distances (m, count) of a block of queries `which` (m,); -1 where its lists hold too few."""
         import faiss
 
         left = self._space.placed(which, of_queries=True)
-        depth = min(self._count + SPARE + (self._own is not None), len(self._rows))
-        found = self._index.search(left, depth, params=faiss.SearchParametersIVF(nprobe=nprobe))[1]
-        near = found >= 0
-        if self._own is not None:
-            near &= found != self._own[which, None]
+        depth = min(self._count + SPARE + (self._excluded is not None), len(self._rows))
+        # faiss makes this class from C++, with any field as a keyword; its stubs know none of them.
+        params = faiss.SearchParametersIVF(nprobe=nprobe)  # type: ignore[call-arg]
+        listed = self._index.search(left, depth, params=params)[1]
+        near = listed >= 0
+        if self._excluded is not None:
+            near &= listed != self._excluded[which, None]
         near[near.sum(axis=1) < self._count] = False
         query, place = np.nonzero(near)
-        query, row = np.divmod(np.sort(query * len(self._rows) + found[query, place]), len(self._rows))
+        query, row = np.divmod(np.sort(query * len(self._rows) + listed[query, place]), len(self._rows))
         length = neighbours.measured(self._queries, self._rows, which[query], row, self._lengths)
         rows, lengths = neighbours.ordered(query, row, length, (len(which), self._count))
         return rows, lengths if self._space.cosine else np.sqrt(lengths)
 
 
 def _mean(values: np.ndarray) -> tuple[float, float]:
-    """The mean and its standard error; NaN where there are too few."""
+    """The mean of values (m,) and its standard error; NaN where there are too few."""
     mean = float(values.mean()) if len(values) else float("nan")
     return mean, float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")

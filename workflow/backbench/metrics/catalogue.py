@@ -36,6 +36,42 @@ from backbench.metrics._entry import (
 )
 from backbench.schema import ConfigError, refuse
 
+__all__ = [
+    "CLASSIFICATION",
+    "CLUSTERED",
+    "CLUSTERING",
+    "CLUSTERS",
+    "COLUMNS",
+    "DEPTH",
+    "DISTANCES",
+    "DOWN",
+    "ELBOW",
+    "ENTRIES",
+    "ESTIMATES",
+    "LABELS",
+    "NEIGHBOURS",
+    "NEITHER",
+    "POLICIES",
+    "PREDICTIONS",
+    "QUERIES",
+    "REPLICATES",
+    "REPORTED",
+    "RETRIEVAL",
+    "SHARE",
+    "TEST",
+    "UNLABELLED",
+    "UP",
+    "VALIDATION",
+    "Metric",
+    "checked",
+    "known",
+    "main",
+    "metric",
+    "names",
+    "ranking",
+    "with_estimate",
+]
+
 _internal = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, DISTANCES), high=None, across=False)
 _external = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, LABELS))
 _count = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS,), direction=NEITHER, source="")
@@ -71,7 +107,8 @@ ENTRIES = (
         source="Manning et al. 2008",
     ),
     _external(
-        name="mean_majority_share", title="mean majority share", short="majority", share=True, column=True, source="",
+        name="mean_majority_share", title="mean majority share", short="majority", share=True, resampled=REPLICATES,
+        column=True, source="",
     ),
     _external(
         name="nmi", title="NMI", about="with the classes", short="NMI", resampled=REPLICATES, policy=True, column=True,
@@ -231,8 +268,9 @@ def _entry(name: str) -> Metric | None:
     if name in _BY_NAME:
         return _BY_NAME[name]
     match = _NAME.fullmatch(name)
-    family = _FAMILIES.get(match[1]) if match else None
-    return family.at(int(match[2])) if family else None
+    if match is None or match[1] not in _FAMILIES:
+        return None
+    return _FAMILIES[match[1]].at(int(match[2]))
 
 
 def _depth(name: str) -> int:

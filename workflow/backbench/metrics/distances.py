@@ -17,7 +17,7 @@ def spans(count: int, columns: int) -> list[tuple[int, int]]:
 
 
 def unit_rows(x: np.ndarray) -> np.ndarray:
-    """Rows in float64 scaled to length 1; rows of zeros stay."""
+    """Rows (n, d) in float64 scaled to length 1; rows of zeros stay."""
     rows = x.astype(np.float64)
     lengths = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
     np.divide(rows, lengths, out=rows, where=lengths > 0)
@@ -39,6 +39,7 @@ class Points:
     """
 
     def __init__(self, x: np.ndarray, centred: bool = False):
+        """Take the rows `x` (n, d)."""
         self.rows = np.ascontiguousarray(x, dtype=np.float64)
         self._twins = twins(x)
         if centred:
@@ -46,48 +47,50 @@ class Points:
         self._norms = (self.rows * self.rows).sum(axis=1)
 
     def squared(self, start: int, stop: int, first: int = 0) -> np.ndarray:
-        """Squared distances of rows `start` to `stop` to all rows from `first` on; 0 among identical rows."""
-        found = self.rows[start:stop] @ self.rows[first:].T
-        found *= -2.0
-        found += self._norms[start:stop, None]
-        found += self._norms[None, first:]
-        np.maximum(found, 0.0, out=found)
+        """Squared distances (b, n - first) of rows `start` to `stop` to all from `first` on; 0 among identical rows."""
+        squares: np.ndarray = self.rows[start:stop] @ self.rows[first:].T
+        squares *= -2.0
+        squares += self._norms[start:stop, None]
+        squares += self._norms[None, first:]
+        np.maximum(squares, 0.0, out=squares)
         here = np.arange(start, stop)
-        found[(here - start)[here >= first], (here - first)[here >= first]] = 0.0
+        squares[(here - start)[here >= first], (here - first)[here >= first]] = 0.0
         if self._twins is not None:
-            found[self._twins[start:stop, None] == self._twins[None, first:]] = 0.0
-        return found
+            squares[self._twins[start:stop, None] == self._twins[None, first:]] = 0.0
+        return squares
 
     def blocks(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """(start, stop, squared distances to all rows) block by block, in order."""
+        """(start, stop, squared distances (stop - start, n) to all rows) block by block, in order."""
         n = len(self.rows)
         return threads.in_order(lambda span: (*span, self.squared(*span)), spans(n, n))
 
 
 def twins(x: np.ndarray) -> np.ndarray | None:
-    """Number of the first row with the same values, for each row; None where no two rows are the same."""
+    """Number (n,) of the first row with the same values, for each row of (n, d); None where no two are the same."""
     clean = np.ascontiguousarray(x) + 0.0
     words = clean.view(np.uint32)
-    names, first, codes = np.unique(_hashes(words), return_index=True, return_inverse=True)
+    names, first, codes = np.unique(row_hashes(words), return_index=True, return_inverse=True)
     if len(names) == len(words):
         return None
-    found = first[codes]
-    moved = np.flatnonzero(found != np.arange(len(found)))
-    if not all((words[own] == words[found[own]]).all() for own in np.array_split(moved, 1 + moved.size // 4096)):
-        found = _exact_twins(words)
-    return None if np.array_equal(found, np.arange(len(found))) else found
+    firsts = first[codes]
+    moved = np.flatnonzero(firsts != np.arange(len(firsts)))
+    pieces = np.array_split(moved, 1 + moved.size // 4096)
+    if not all((words[piece] == words[firsts[piece]]).all() for piece in pieces):
+        firsts = _exact_twins(words)
+    return None if np.array_equal(firsts, np.arange(len(firsts))) else firsts
 
 
-def _hashes(words: np.ndarray) -> np.ndarray:
-    """A 64-bit number of each row of 32-bit words: equal for equal rows, and for others with odds of 2^-32 or less."""
-    factors = np.random.default_rng(0).integers(1, 1 << 63, words.shape[1], dtype=np.uint64)
-    found = np.zeros(len(words), dtype=np.uint64)
+def row_hashes(words: np.ndarray) -> np.ndarray:
+    """A 64-bit number (n,) of each row (n, w) uint32: equal for equal rows, for others with odds of at most 2^-32."""
+    factors = np.random.default_rng(0).integers(1 << 63, size=words.shape[1], dtype=np.uint64) * 2 + 1
+    hashes = np.empty(len(words), dtype=np.uint64)
     for start, stop in spans(len(words), words.shape[1]):
-        found[start:stop] = (words[start:stop] * (2 * factors + np.uint64(1))).sum(axis=1, dtype=np.uint64)
-    return found
+        hashes[start:stop] = np.einsum("ij,j->i", words[start:stop].astype(np.uint64), factors)
+    return hashes
 
 
 def _exact_twins(words: np.ndarray) -> np.ndarray:
+    """Number (n,) of the first row of words (n, w) uint32 that is the same, by comparing bytes."""
     rows = np.ascontiguousarray(words).view(np.dtype((np.void, words.shape[1] * words.itemsize))).ravel()
     _, first, codes = np.unique(rows, return_index=True, return_inverse=True)
     return first[codes]

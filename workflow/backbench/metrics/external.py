@@ -48,62 +48,63 @@ class Counts(Protocol):
 
 
 class _Labeling:
-    """The counts of one labeling: one sample, in which each image is once."""
+    """The counts of one labeling: one sample that holds each image once."""
 
-    def __init__(self, truth: np.ndarray, found: np.ndarray):
-        table = _table(truth, found)
+    def __init__(self, truth: np.ndarray, clusters: np.ndarray):
+        """Count labels (n,) both."""
+        table = _table(truth, clusters)
         self.row, self.column = np.nonzero(table)
         self.inside = table[self.row, self.column].astype(np.float64)[:, None]
         self.sizes = table.sum(axis=1).astype(np.float64)[:, None]
         self.classes = np.unique(truth, return_counts=True)[1].astype(np.float64)[:, None]
-        self.total = np.array([len(found)], dtype=np.float64)
+        self.total = np.array([len(clusters)], dtype=np.float64)
 
 
-def scores(truth: np.ndarray, found: np.ndarray) -> tuple[dict[str, float], dict[str, str]]:
-    """All external metrics of one labeling, and the reasons of those that are NaN."""
+def scores(truth: np.ndarray, clusters: np.ndarray) -> tuple[dict[str, float], dict[str, str]]:
+    """All external metrics of one labeling `clusters` (n,) of images of the classes `truth` (n,); why some are NaN."""
     values = {
-        "cluster_accuracy": cluster_accuracy(truth, found),
-        "purity": purity(truth, found),
-        "mean_majority_share": mean_majority_share(truth, found),
-        "nmi": nmi(truth, found),
-        "ari": ari(truth, found),
+        "cluster_accuracy": cluster_accuracy(truth, clusters),
+        "purity": purity(truth, clusters),
+        "mean_majority_share": mean_majority_share(truth, clusters),
+        "nmi": nmi(truth, clusters),
+        "ari": ari(truth, clusters),
     }
-    reason = "there are no samples" if len(found) == 0 else "all points are noise"
+    reason = "there are no samples" if len(clusters) == 0 else "all points are noise"
     return values, {name: reason for name, value in values.items() if np.isnan(value)}
 
 
-def cluster_accuracy(truth: np.ndarray, found: np.ndarray) -> float:
-    """Share of samples that are right under the best one-to-one match of clusters and classes.
+def cluster_accuracy(truth: np.ndarray, clusters: np.ndarray) -> float:
+    """Share of samples that are right under the best match of clusters (n,) and classes `truth` (n,), one to one.
 
     The match is Kuhn's (1955) Hungarian assignment; samples of unmatched clusters and noise are wrong.
     """
-    return float(_cluster_accuracy(_Labeling(truth, found))[0])
+    return float(_cluster_accuracy(_Labeling(truth, clusters))[0])
 
 
-def purity(truth: np.ndarray, found: np.ndarray) -> float:
-    """Share of samples that belong to the majority class of their cluster (Manning et al. 2008, 16.1)."""
-    return float(_purity(_Labeling(truth, found))[0])
+def purity(truth: np.ndarray, clusters: np.ndarray) -> float:
+    """Share of samples in the majority class of their cluster, labels (n,) both (Manning et al. 2008, 16.1)."""
+    return float(_purity(_Labeling(truth, clusters))[0])
 
 
-def mean_majority_share(truth: np.ndarray, found: np.ndarray) -> float:
-    """Unweighted mean over clusters of the share of the cluster's majority class; NaN if all points are noise."""
-    return float(_mean_majority_share(_Labeling(truth, found))[0])
+def mean_majority_share(truth: np.ndarray, clusters: np.ndarray) -> float:
+    """Mean over clusters of the share of the cluster's majority class, labels (n,) both; NaN if all are noise."""
+    return float(_mean_majority_share(_Labeling(truth, clusters))[0])
 
 
-def ari(truth: np.ndarray, found: np.ndarray) -> float:
-    """Adjusted Rand index (Hubert and Arabie 1985, eq. 5); equals `sklearn.metrics.adjusted_rand_score`."""
-    return float(_ari(_Labeling(truth, found))[0])
+def ari(truth: np.ndarray, clusters: np.ndarray) -> float:
+    """Adjusted Rand index of labels (n,) (Hubert and Arabie 1985, eq. 5): `sklearn.metrics.adjusted_rand_score`."""
+    return float(_ari(_Labeling(truth, clusters))[0])
 
 
-def nmi(truth: np.ndarray, found: np.ndarray) -> float:
+def nmi(truth: np.ndarray, clusters: np.ndarray) -> float:
     """Normalised mutual information, arithmetic mean; equals `sklearn.metrics.normalized_mutual_info_score`.
 
-    By the shares of all cells, each noise point a row of its own; of samples, `_nmi` does without these rows. The two
-    differ in rounding.
+    Of labels (n,), by the shares of all cells, each noise point a row of its own; of samples, `_nmi` does without these
+    rows. The two differ in rounding.
     """
-    if len(found) == 0:
+    if len(clusters) == 0:
         return float("nan")
-    table = _with_singletons(truth, found)
+    table = _with_singletons(truth, clusters)
     share = table / table.sum()
     rows, columns = share.sum(axis=1), share.sum(axis=0)
     if len(rows) == len(columns) == 1:
@@ -114,61 +115,64 @@ def nmi(truth: np.ndarray, found: np.ndarray) -> float:
     return max(0.0, mutual / mean) if mutual > np.finfo(np.float64).eps else 0.0
 
 
-def _table(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """(clusters, classes) counts, noise left out of the rows."""
+def _table(truth: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Counts (clusters, classes) of labels (n,), noise left out of the rows."""
     classes = np.unique(truth, return_inverse=True)[1]
-    part = labels.canonical(found)
+    part = labels.canonical(clusters)
     kept = part >= 0
     table = np.zeros((labels.clusters(part), int(classes.max(initial=-1)) + 1), dtype=np.int64)
     np.add.at(table, (part[kept], classes[kept]), 1)
     return table
 
 
-def _with_singletons(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """(clusters, classes) counts with a row for each noise point."""
+def _with_singletons(truth: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Counts (clusters, classes) of labels (n,), with a row for each noise point."""
     classes = np.unique(truth, return_inverse=True)[1]
-    noise = classes[labels.canonical(found) < 0]
-    table = _table(truth, found)
+    noise = classes[labels.canonical(clusters) < 0]
+    table = _table(truth, clusters)
     single = np.zeros((len(noise), table.shape[1]), dtype=np.int64)
     single[np.arange(len(noise)), noise] = 1
     return np.concatenate([table, single])
 
 
 def _entropy(share: np.ndarray) -> float:
+    """Entropy in nats of shares (m,)."""
     some = share[share > 0]
     return float(-(some * np.log(some)).sum())
 
 
 def _cluster_accuracy(counts: Counts) -> np.ndarray:
-    """The match is found anew on each sample."""
+    """Cluster accuracy (samples,); each sample has a match of its own."""
     from scipy.optimize import linear_sum_assignment
 
     matched = np.zeros(len(counts.total))
-    for sample, own in enumerate(counts.inside.T):
+    for sample, cells in enumerate(counts.inside.T):
         dense = np.zeros((len(counts.sizes), len(counts.classes)))
-        dense[counts.row, counts.column] = own
+        dense[counts.row, counts.column] = cells
         matched[sample] = dense[linear_sum_assignment(dense, maximize=True)].sum()
     return _ratio(matched, counts.total, np.nan)
 
 
 def _purity(counts: Counts) -> np.ndarray:
+    """Purity (samples,)."""
     return _ratio(_majorities(counts).sum(axis=0), counts.total, np.nan)
 
 
 def _mean_majority_share(counts: Counts) -> np.ndarray:
+    """Mean majority share (samples,)."""
     shares = _ratio(_majorities(counts), counts.sizes, 0.0)
     return _ratio(shares.sum(axis=0), (counts.sizes > 0).sum(axis=0), np.nan)
 
 
 def _majorities(counts: Counts) -> np.ndarray:
-    """(clusters, samples) images of the most frequent class of each cluster."""
+    """Images (clusters, samples) of the most frequent class of each cluster."""
     if not len(counts.sizes):
         return np.zeros((0, len(counts.total)))
     return np.maximum.reduceat(counts.inside, np.searchsorted(counts.row, np.arange(len(counts.sizes))), axis=0)
 
 
 def _nmi(counts: Counts) -> np.ndarray:
-    """A cluster of one point adds 1 log 1 = 0 to the sums over cells and clusters, so noise is in the classes alone."""
+    """NMI (samples,). A cluster of one point adds 1 log 1 = 0 to the sums, so noise counts in the classes alone."""
     from scipy.special import xlogy
 
     sizes, classes, total = counts.sizes, counts.classes, counts.total
@@ -177,26 +181,28 @@ def _nmi(counts: Counts) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         mutual = (of_cells - of_sizes - of_classes + whole) / total
         entropy = (2 * whole - of_sizes - of_classes) / (2 * total)
-        found = np.where(mutual > NOTHING, mutual / entropy, 0.0)
+        values = np.where(mutual > NOTHING, mutual / entropy, 0.0)
     groups = (sizes > 0).sum(axis=0) + (total - sizes.sum(axis=0))
-    found[(groups == 1) & ((classes > 0).sum(axis=0) == 1)] = 1.0
-    return np.where(total > 0, found, np.nan)
+    values[(groups == 1) & ((classes > 0).sum(axis=0) == 1)] = 1.0
+    return np.where(total > 0, values, np.nan)
 
 
 def _ari(counts: Counts) -> np.ndarray:
-    """A cluster of one point has no pairs, so noise is in the classes alone."""
+    """ARI (samples,). A cluster of one point has no pairs, so noise counts in the classes alone."""
     together, rows, columns = (_pairs(part).sum(axis=0) for part in (counts.inside, counts.sizes, counts.classes))
     expected = _ratio(rows * columns, _pairs(counts.total), 0.0)
     room = (rows + columns) / 2 - expected
-    found = np.divide(together - expected, room, out=np.ones(len(room)), where=room != 0)
-    return np.where(counts.total > 0, found, np.nan)
+    values = np.divide(together - expected, room, out=np.ones(len(room)), where=room != 0)
+    return np.where(counts.total > 0, values, np.nan)
 
 
 def _pairs(counts: np.ndarray) -> np.ndarray:
+    """Numbers of pairs among counts (m, samples) or (samples,)."""
     return counts * (counts - 1) / 2
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, empty: float) -> np.ndarray:
+    """Elementwise ratio (samples,) or (clusters, samples); `empty` where the denominator is 0."""
     return np.divide(above, below, out=np.full(np.shape(below), empty), where=below > 0)
 
 

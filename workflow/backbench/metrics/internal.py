@@ -47,14 +47,14 @@ def scores(x: np.ndarray, labelings: Sequence[np.ndarray], silhouette_rows: int 
     silhouette_rows : measure the silhouette on so many rows drawn without replacement, each against all rows; the
         mean is then `silhouette_sampled`, its standard error `silhouette_sampled_se`, in place of `silhouette`
     """
-    parts = [labels.canonical(found) for found in labelings]
+    parts = [labels.canonical(labeling) for labeling in labelings]
     distinct = {part.tobytes(): part for part in parts}
-    found = dict(zip(distinct, _scores(Cloud(x), list(distinct.values()), silhouette_rows), strict=True))
-    return [found[part.tobytes()] for part in parts]
+    by_part = dict(zip(distinct, _scores(Cloud(x), list(distinct.values()), silhouette_rows), strict=True))
+    return [by_part[part.tobytes()] for part in parts]
 
 
 def undefined(part: np.ndarray) -> str | None:
-    """Why the internal metrics of a canonical labeling are undefined, or None."""
+    """Why the internal metrics of a canonical labeling (n,) are undefined, or None."""
     kept, count = int((part >= 0).sum()), int(part.max(initial=-1)) + 1
     if kept == 0:
         return "all points are noise"
@@ -64,7 +64,7 @@ def undefined(part: np.ndarray) -> str | None:
 
 
 def _scores(cloud: Cloud, parts: list[np.ndarray], asked: int | None) -> Iterator[Scores]:
-    """Scores of distinct labelings in canonical form."""
+    """Scores of distinct labelings (n,) in canonical form."""
     reasons = [undefined(part) for part in parts]
     defined = [part for part, reason in zip(parts, reasons, strict=True) if reason is None]
     silhouettes = iter(_silhouettes(cloud, defined, asked))
@@ -86,52 +86,52 @@ def _scores(cloud: Cloud, parts: list[np.ndarray], asked: int | None) -> Iterato
 
 
 def _spreads(cloud: Cloud, parts: list[np.ndarray]) -> Iterator[tuple[float, dict[str, float]]]:
-    """Inertia, and Davies-Bouldin and Calinski-Harabasz where they are defined, of each labeling."""
-    own = _spread.moments(cloud, [part for part in parts if part.max(initial=-1) >= 0])
+    """Inertia, and Davies-Bouldin and Calinski-Harabasz where they are defined, of each labeling (n,)."""
+    every = _spread.moments(cloud, [part for part in parts if part.max(initial=-1) >= 0])
     for part in parts:
         if part.max(initial=-1) < 0:
             yield 0.0, {}
             continue
-        found = next(own)
-        yield _spread.inertia(cloud, found), _spread.indices(part, found) if undefined(part) is None else {}
+        moments = next(every)
+        yield _spread.inertia(cloud, moments), _spread.indices(part, moments) if undefined(part) is None else {}
 
 
 def _silhouettes(
     cloud: Cloud, parts: list[np.ndarray], asked: int | None
 ) -> list[tuple[dict[str, float], np.ndarray | None]]:
-    """Mean width, and the widths where all rows are measured, of each labeling that has any."""
+    """Mean width, and the widths (n,) where all rows are measured, of each labeling (n,) that has any."""
     sizes = [int((part >= 0).sum()) for part in parts]
     whole = [part for part, size in zip(parts, sizes, strict=True) if asked is None or size <= asked]
     some = [part for part, size in zip(parts, sizes, strict=True) if asked is not None and size > asked]
     exact = iter(_engine().widths(cloud, whole, np.arange(cloud.n)) if whole else [])
-    drawn = iter(_drawn(cloud, some, asked) if some else [])
-    found = []
+    drawn = iter(_drawn(cloud, some, asked) if some and asked is not None else [])
+    silhouettes: list[tuple[dict[str, float], np.ndarray | None]] = []
     for part, size in zip(parts, sizes, strict=True):
         if asked is None:
-            own = next(exact)
-            found.append(({"silhouette": float(own[part >= 0].mean())}, own.astype(np.float32)))
+            widths = next(exact)
+            silhouettes.append(({"silhouette": float(widths[part >= 0].mean())}, widths.astype(np.float32)))
         elif size <= asked:
-            found.append((dict(zip(SAMPLED, (float(next(exact)[part >= 0].mean()), 0.0), strict=True)), None))
+            silhouettes.append((dict(zip(SAMPLED, (float(next(exact)[part >= 0].mean()), 0.0), strict=True)), None))
         else:
-            found.append((_estimate(next(drawn), size), None))
-    return found
+            silhouettes.append((_estimate(next(drawn), size), None))
+    return silhouettes
 
 
 def _drawn(cloud: Cloud, parts: list[np.ndarray], count: int) -> list[np.ndarray]:
-    """Widths of `count` rows of each labeling: the first in one random order of all rows that are no noise.
+    """Widths (count,) of rows of each labeling (n,): the first in one random order of all rows that are not noise.
 
     Whole strips in that order are measured, so that neither `count` nor the other labelings count for the bits.
     """
     order = np.random.default_rng(SAMPLE_SEED).permutation(cloud.n)
     places = [np.flatnonzero(part[order] >= 0)[:count] for part in parts]
     size = _engine().width(cloud.n)
-    needed = max(int(own[-1]) + 1 for own in places)
-    found = _engine().widths(cloud, parts, order[: -(-needed // size) * size])
-    return [own[place] for own, place in zip(found, places, strict=True)]
+    needed = max(int(place[-1]) + 1 for place in places)
+    measured = _engine().widths(cloud, parts, order[: -(-needed // size) * size])
+    return [widths[place] for widths, place in zip(measured, places, strict=True)]
 
 
 def _estimate(drawn: np.ndarray, size: int) -> dict[str, float]:
-    """Mean width of drawn rows, and its standard error when they are drawn from `size` rows without replacement."""
+    """Mean of drawn widths (m,), and its standard error when they are drawn from `size` rows without replacement."""
     if len(drawn) == 1:
         return dict(zip(SAMPLED, (float(drawn[0]), float("nan")), strict=True))
     error = np.sqrt(drawn.var(ddof=1) / len(drawn) * (1 - len(drawn) / size))

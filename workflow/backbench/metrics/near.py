@@ -1,7 +1,7 @@
 """The neighbours of one matrix for all who need some: a stored graph where it is deep enough, else one search.
 
-However the neighbours are come by, they are those of a direct search, bit for bit: the first k of a deeper graph are
-the graph of k, and of a graph of all rows those neighbours that are allowed stand in their order.
+Wherever they come from, the neighbours are those of a direct search, bit for bit: the first k of a deeper graph are
+the graph of k, and in a graph of all rows the allowed neighbours keep their order.
 """
 
 import threading
@@ -25,61 +25,63 @@ class Near:
     """
 
     def __init__(self, rows: np.ndarray, queries: np.ndarray | None = None, stored: Mapping[str, Graph] | None = None):
+        """Take `rows` (n, d) and `queries` (q, d)."""
         self._rows, self._queries = rows, rows if queries is None else queries
-        self._own = np.arange(len(rows)) if queries is None else None
+        self._excluded = np.arange(len(rows)) if queries is None else None
         self._stored = dict(stored or {}) if queries is None else {}
-        self._found: dict[str, Graph] = {}
+        self._graphs: dict[str, Graph] = {}
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
     @property
     def most(self) -> int:
         """The largest number of neighbours that there are."""
-        return len(self._rows) - (self._own is not None)
+        return len(self._rows) - (self._excluded is not None)
 
     def nearest(self, metric: neighbours.Metric, count: int) -> Graph:
         """Row numbers (q, count) int64 and distances (q, count) float64; one thread at a time searches a metric."""
         with self._guard:
             lock = self._locks.setdefault(metric, threading.Lock())
         with lock:
-            known = self._found.get(metric)
+            known = self._graphs.get(metric)
             if known is None or known[0].shape[1] < count:
-                known = self._found[metric] = self._answer(metric, count)
+                known = self._graphs[metric] = self._answer(metric, count)
         return known[0][:, :count], known[1][:, :count]
 
     def _answer(self, metric: neighbours.Metric, count: int) -> Graph:
         graph = self._stored.get(metric)
         if graph is not None and len(graph[0]) == len(self._rows) and graph[0].shape[1] >= count:
             return graph[0].astype(np.int64), graph[1]
-        return neighbours.nearest(self._queries, self._rows, count, metric, self._own)
+        return neighbours.nearest(self._queries, self._rows, count, metric, self._excluded)
 
 
 class _Among(Near):
     """Rows of a matrix among other rows of it."""
 
     def __init__(self, x: np.ndarray, asked: np.ndarray, allowed: np.ndarray, stored: Mapping[str, Graph]):
+        """Take a matrix (n, d) and its rows `asked` (q,) and `allowed` (m,)."""
         super().__init__(x[:0], stored=stored)
         self._x, self._asked, self._allowed = x, asked, allowed
         self._place = np.full(len(x), -1)
         self._place[allowed] = np.arange(len(allowed))
         places = self._place[asked]
-        self._own = places if (places >= 0).any() else None
+        self._excluded = places if (places >= 0).any() else None
 
     @property
     def most(self) -> int:
-        return len(self._allowed) - (self._own is not None)
+        return len(self._allowed) - (self._excluded is not None)
 
     def _answer(self, metric: neighbours.Metric, count: int) -> Graph:
         rows, lengths = np.empty((len(self._asked), count), np.int64), np.empty((len(self._asked), count))
         open_ = self._from_graph(metric, rows, lengths)
         if len(open_) or not len(self._asked):
-            own = None if self._own is None else self._own[open_]
-            found = neighbours.nearest(self._x[self._asked[open_]], self._x[self._allowed], count, metric, own)
-            rows[open_], lengths[open_] = found
+            excluded = None if self._excluded is None else self._excluded[open_]
+            queries, candidates = self._x[self._asked[open_]], self._x[self._allowed]
+            rows[open_], lengths[open_] = neighbours.nearest(queries, candidates, count, metric, excluded)
         return rows, lengths
 
     def _from_graph(self, metric: neighbours.Metric, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Fills in what the stored graph knows; the queries that are left."""
+        """Fill in `rows` and `lengths` (q, count) what the stored graph knows; the queries (m,) that remain."""
         graph, every = self._stored.get(metric), np.arange(len(self._asked))
         if graph is None or len(graph[0]) != len(self._x) or graph[0].shape[1] < rows.shape[1]:
             return every
@@ -100,7 +102,7 @@ def among(x: np.ndarray, asked: np.ndarray, allowed: np.ndarray, stored: Mapping
     Parameters
     ----------
     x : array of shape (n, d)
-    asked, allowed : row numbers; the allowed ones ascend
+    asked, allowed : row numbers (q,) and (m,); the allowed ones ascend
     stored : graphs of all rows of `x` among themselves, by metric: row numbers and distances (n, k)
     """
     if len(asked) == len(x) == len(allowed) and np.array_equal(asked, allowed):

@@ -5,7 +5,7 @@ measured again one by one in float64, and these distances decide. Beside the row
 and, for each thread, one block.
 """
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from backbench import device, threads
 from backbench.metrics import _rough
 
 Metric = Literal["euclidean", "cosine"]
+# Lengths of queries (q,) and rows (n,).
+Lengths = tuple[np.ndarray, np.ndarray]
 QUERIES = 256
 # Where many neighbours are asked for, a block has fewer queries.
 FOUND = 1 << 18
@@ -22,7 +24,7 @@ GATHERED_BYTES = 1 << 19
 
 
 def nearest(
-    queries: np.ndarray, rows: np.ndarray, count: int, metric: Metric, own: np.ndarray | None = None
+    queries: np.ndarray, rows: np.ndarray, count: int, metric: Metric, excluded: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The `count` nearest rows of each query, nearest first, the lower index first among equals.
 
@@ -32,50 +34,51 @@ def nearest(
     Parameters
     ----------
     queries, rows : arrays of shape (q, d) and (n, d)
-    own : for each query the index of the row that it is itself, which is left out, or -1; duplicates of it are not
+    excluded : for each query (q,) the index of the row that it is itself, which is left out, or -1; duplicates of it
+        are not
 
     Returns
     -------
     indices (q, count) int64, distances (q, count) float64; the cosine distance to a row of zeros is 1
     """
-    limit = len(rows) - (own is not None)
+    limit = len(rows) - (excluded is not None)
     if not 1 <= count <= limit:
         raise ValueError(f"{count} neighbours are asked for; there are {limit} rows to choose from")
-    search = _Search(queries, rows, count, metric, own)
+    search = _Search(queries, rows, count, metric, excluded)
     size = search.scan.size(count)
     blocks = [np.arange(start, min(start + size, len(queries))) for start in range(0, len(queries), size)]
     parts = list(threads.in_order(search.block, blocks))
-    indices = [part[0] for part in parts] or [np.empty((0, count), np.int64)]
-    lengths = [part[1] for part in parts] or [np.empty((0, count))]
-    return np.concatenate(indices), np.concatenate(lengths)
+    if not parts:
+        return np.empty((0, count), np.int64), np.empty((0, count))
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 def measured(
-    queries: np.ndarray, rows: np.ndarray, query: np.ndarray, row: np.ndarray, lengths: tuple[np.ndarray, np.ndarray]
+    queries: np.ndarray, rows: np.ndarray, query: np.ndarray, row: np.ndarray, lengths: Lengths | None
 ) -> np.ndarray:
-    """Squared euclidean distances of pairs of rows, in float64; cosine distances where `lengths` are given.
+    """Squared euclidean distances (p,) of pairs, `query` (p,) of (q, d) and `row` (p,) of (n, d), in float64.
 
-    The value of a pair depends on these two rows alone.
+    Cosine distances where `lengths` are given. The value of a pair depends on these two rows alone.
     """
     size = max(1, GATHERED_BYTES // (8 * max(1, rows.shape[1])))
-    found = np.empty(len(query))
+    values = np.empty(len(query))
     for start in range(0, len(query), size):
-        one, other = query[start : start + size], row[start : start + size]
-        left, right = queries[one].astype(np.float64, copy=False), rows[other].astype(np.float64, copy=False)
-        if lengths:
-            both = lengths[0][one] * lengths[1][other]
-            cosine = np.divide(_rough.dots(left, right), both, out=np.zeros(len(one)), where=both > 0)
-            found[start : start + size] = np.maximum(1.0 - cosine, 0.0)
-        else:
+        asked, near = query[start : start + size], row[start : start + size]
+        left, right = queries[asked].astype(np.float64, copy=False), rows[near].astype(np.float64, copy=False)
+        if lengths is None:
             left -= right
-            found[start : start + size] = _rough.dots(left, left)
-    return found
+            values[start : start + size] = _rough.dots(left, left)
+        else:
+            both = lengths[0][asked] * lengths[1][near]
+            cosine = np.divide(_rough.dots(left, right), both, out=np.zeros(len(asked)), where=both > 0)
+            values[start : start + size] = np.maximum(1.0 - cosine, 0.0)
+    return values
 
 
 def ordered(
     query: np.ndarray, row: np.ndarray, length: np.ndarray, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest rows of each query, (q, count), from pairs that are sorted by query and row."""
+    """The nearest rows of each query and their distances, (q, count), from pairs (p,) sorted by query and row."""
     counts = np.bincount(query, minlength=shape[0])
     place = np.arange(len(query)) - (np.cumsum(counts) - counts)[query]
     lengths = np.full((shape[0], counts.max(initial=shape[1])), np.inf)
@@ -88,7 +91,8 @@ def ordered(
 class _Search:
     """One search; of rows with the same values only as many are looked at as can be among the nearest."""
 
-    def __init__(self, queries: np.ndarray, rows: np.ndarray, count: int, metric: Metric, own: np.ndarray | None):
+    def __init__(self, queries: np.ndarray, rows: np.ndarray, count: int, metric: Metric, excluded: np.ndarray | None):
+        """Search `queries` (q, d) among `rows` (n, d), without the row `excluded` (q,) of each."""
         same = queries is rows
         rows = _real(rows)
         queries = rows if same else _real(queries)
@@ -96,35 +100,49 @@ class _Search:
         self.kept = None if copies is None or (copies <= count).all() else np.flatnonzero(copies <= count)
         if self.kept is not None:
             rows = rows[self.kept]
-        self.queries, self.rows, self.count, self.own = queries, rows, count, self._place(own)
+        self.queries, self.rows, self.count, self.excluded = queries, rows, count, self._place(excluded)
         self.space = _rough.Space(queries, rows, metric == "cosine")
-        self.lengths = (self.space.query_lengths, self.space.lengths) if self.space.cosine else ()
+        self.lengths = (self.space.query_lengths, self.space.lengths) if self.space.cosine else None
         self.scan = _scan(self.space)
 
     def block(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Neighbours of the queries `which`."""
-        query, row, wide = self.scan.candidates(which, self._own(which), self.count)
-        found, lengths = self._measured(which, query, row)
+        """Neighbours of the queries `which` (m,) and their distances, (m, count)."""
+        query, row, wide = self.scan.candidates(which, self._excluded(which), self.count)
+        rows, lengths = self._measured(which, query, row)
         many = np.flatnonzero(wide)
         for some in (many[start : start + FEW] for start in range(0, len(many), FEW)):
-            query, row = _exactly(self.space, which[some], self._own(which[some]), self.count)
-            found[some], lengths[some] = self._measured(which[some], query, row)
-        return found if self.kept is None else self.kept[found], lengths
+            query, row = _exactly(self.space, which[some], self._excluded(which[some]), self.count)
+            rows[some], lengths[some] = self._measured(which[some], query, row)
+        return rows if self.kept is None else self.kept[rows], lengths
 
     def _measured(self, which: np.ndarray, query: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours of the queries `which` (m,) and their distances, (m, count), among the pairs (p,)."""
         length = measured(self.queries, self.rows, which[query], row, self.lengths)
         rows, lengths = ordered(query, row, length, (len(which), self.count))
         return rows, lengths if self.space.cosine else np.sqrt(lengths)
 
-    def _own(self, which: np.ndarray) -> np.ndarray:
-        return np.full(len(which), -1) if self.own is None else self.own[which]
+    def _excluded(self, which: np.ndarray) -> np.ndarray:
+        """The row (m,) that each of the queries `which` (m,) is itself, -1 for none."""
+        return np.full(len(which), -1) if self.excluded is None else self.excluded[which]
 
-    def _place(self, own: np.ndarray | None) -> np.ndarray | None:
-        """The place of each query among the rows that are looked at, -1 where it is none of them."""
-        if own is None or self.kept is None:
-            return own
-        place = np.searchsorted(self.kept, own)
-        return np.where(self.kept[np.minimum(place, len(self.kept) - 1)] == own, place, -1)
+    def _place(self, excluded: np.ndarray | None) -> np.ndarray | None:
+        """The place (q,) of each query among the rows that are looked at, -1 where it is none of them."""
+        if excluded is None or self.kept is None:
+            return excluded
+        place = np.searchsorted(self.kept, excluded)
+        return np.where(self.kept[np.minimum(place, len(self.kept) - 1)] == excluded, place, -1)
+
+
+class Finder(Protocol):
+    """What finds candidates block by block: `Scan` here, or that of `_rough_torch` on a device."""
+
+    def size(self, count: int) -> int:
+        """Queries in a block."""
+
+    def candidates(
+        self, which: np.ndarray, excluded: np.ndarray, count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Query, as its place in `which` (m,), and row (p,) of the candidates; and which queries (m,) have too many."""
 
 
 class Scan:
@@ -138,39 +156,47 @@ class Scan:
         """Queries in a block."""
         return max(16, min(QUERIES, FOUND // count))
 
-    def candidates(self, which: np.ndarray, own: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(query, row) of the candidates, the query as its place in `which`; and which queries have too many."""
+    def candidates(
+        self, which: np.ndarray, excluded: np.ndarray, count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Query, as its place in `which` (m,), and row (p,) of the candidates; and which queries (m,) have too many.
+
+        `excluded` (m,) is the row that each query is itself, -1 for none.
+        """
         left, slack = self._space.queries(which, np.float32), self._space.slack(which, np.float32)
         block = _rough.Block(slack, count, 2 * count + _rough.SPARE, np.float32)
         for start in range(0, len(self._right), _rough.TILE):
             if block.wide.all():
                 break
-            _add(block, left, self._right[start : start + _rough.TILE], start, own, count)
-        return *block.found(), block.wide
+            _add(block, left, self._right[start : start + _rough.TILE], start, excluded, count)
+        return *block.candidates(), block.wide
 
 
-def _exactly(space: _rough.Space, which: np.ndarray, own: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Candidates by products of float64, as many as there are."""
+def _exactly(space: _rough.Space, which: np.ndarray, excluded: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates of the queries `which` (m,), as query and row (p,), by products of float64: as many as there are."""
     left = space.queries(which, np.float64)
     block = _rough.Block(space.slack(which, np.float64), count, None, np.float64)
     size = min(_rough.TILE, max(256, 4 * _rough.CHUNK_BYTES // (8 * (space.d + 1))))
     for start in range(0, len(space), size):
-        _add(block, left, space.rows(start, min(start + size, len(space)), np.float64), start, own, count)
-    return block.found()
+        _add(block, left, space.rows(start, min(start + size, len(space)), np.float64), start, excluded, count)
+    return block.candidates()
 
 
-def _add(block: _rough.Block, left: np.ndarray, right: np.ndarray, start: int, own: np.ndarray, count: int) -> None:
+def _add(
+    block: _rough.Block, left: np.ndarray, right: np.ndarray, start: int, excluded: np.ndarray, count: int
+) -> None:
+    """Add the scores of left (m, w) and right (t, w) sides, without the `excluded` row (m,) of each query."""
     width = len(right)
     fold = max(1, min(_rough.FOLD, width // (4 * count)))
     scores = np.empty((len(left), -(-width // fold) * fold), left.dtype)
     np.matmul(left, right.T, out=scores[:, :width])
     scores[:, width:] = np.inf
-    here = np.flatnonzero((own >= start) & (own < start + width))
-    scores[here, own[here] - start] = np.inf
+    here = np.flatnonzero((excluded >= start) & (excluded < start + width))
+    scores[here, excluded[here] - start] = np.inf
     block.add(start, scores, fold)
 
 
-def _scan(space: _rough.Space) -> Scan:
+def _scan(space: _rough.Space) -> Finder:
     if not device.accelerated():
         return Scan(space)
     from backbench.metrics import _rough_torch
@@ -179,5 +205,6 @@ def _scan(space: _rough.Space) -> Scan:
 
 
 def _real(x: np.ndarray) -> np.ndarray:
+    """Rows (n, d) in float32 or float64, contiguous."""
     kind = x.dtype if x.dtype in (np.float32, np.float64) else np.float64
     return np.ascontiguousarray(x, dtype=kind)

@@ -1,4 +1,4 @@
-"""Metrics of ranked neighbours. The query is never its own neighbour: that is up to the search, not to these.
+"""Metrics of ranked neighbours. The search sees to it that a query is never its own neighbour.
 
 A neighbour is relevant if it has the class of the query. Recall and average precision are of queries that have a
 relevant image at all; the others are left out of their means.
@@ -12,7 +12,7 @@ DEPTHS = (1, 5, 10, 20, 50, 100)
 
 
 def relevant(query_labels: np.ndarray, neighbour_labels: np.ndarray) -> np.ndarray:
-    """Whether each neighbour (q, k) has the query's label."""
+    """Whether each neighbour (q, k) has the label of its query (q,)."""
     return neighbour_labels == query_labels[:, None]
 
 
@@ -32,20 +32,20 @@ def curves(hits: np.ndarray, totals: np.ndarray, at: Sequence[int]) -> dict[str,
     Parameters
     ----------
     hits : bool array of shape (q, K): whether each neighbour, nearest first, is relevant
-    totals : number of images that are relevant to each query, found or not
+    totals : number of images (q,) that are relevant to each query, among the neighbours or not
     """
     sums = hits.cumsum(axis=1)
     gains = (sums / np.arange(1, hits.shape[1] + 1) * hits).cumsum(axis=1)
     some = totals > 0
     sums_some, gains_some, most = sums[some], gains[some], totals[some]
-    found = {}
+    values = {}
     for k in at:
         last = min(k, hits.shape[1]) - 1
-        found[f"precision_at_{k}"] = _mean(hits[:, : last + 1].mean(axis=1))
-        found[f"recall_at_{k}"] = _mean(sums_some[:, last] / most)
-        found[f"hit_rate_at_{k}"] = _mean(sums[:, last] > 0)
-        found[f"map_at_{k}"] = _mean(gains_some[:, last] / np.minimum(k, most))
-    return found
+        values[f"precision_at_{k}"] = _mean(hits[:, : last + 1].mean(axis=1))
+        values[f"recall_at_{k}"] = _mean(sums_some[:, last] / most)
+        values[f"hit_rate_at_{k}"] = _mean(sums[:, last] > 0)
+        values[f"map_at_{k}"] = _mean(gains_some[:, last] / np.minimum(k, most))
+    return values
 
 
 def names(at: Sequence[int]) -> list[str]:
@@ -54,4 +54,5 @@ def names(at: Sequence[int]) -> list[str]:
 
 
 def _mean(values: np.ndarray) -> float:
+    """Mean of values (n,); NaN of none."""
     return float(values.mean()) if len(values) else float("nan")

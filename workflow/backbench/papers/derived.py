@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import hashing
 from backbench.datasets import PARTS
-from backbench.evaluate import best_k, candidates, record, resampled
+from backbench.evaluate import best_k, candidates, recommendations, resampled
 from backbench.evaluate.configurations import is_seed
 from backbench.papers.published import CHOSEN, ELBOW, Figure
 from backbench.papers.results import CLUSTERING, Results
@@ -45,7 +45,7 @@ def elbow(rows: Sequence[Row]) -> tuple[Value, str, list[Row]]:
 def chosen(rows: Sequence[Row]) -> tuple[str | None, str, list[Row]]:
     """What the policy of the sweep chose, None for nothing; why; and the run."""
     (found,) = candidates.representations(rows)
-    decision = record.answer(found, record.policy_of(rows[0].plan)).decision
+    decision = recommendations.recommend(found, recommendations.policy_of(rows[0].plan)).decision
     if decision.chosen is None:
         return None, decision.reason, []
     run = decision.chosen.run

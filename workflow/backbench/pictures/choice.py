@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import boards
+from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
@@ -89,7 +89,7 @@ def _rank(row: Row) -> tuple[Any, ...]:
 
 def _classifier(row: Row) -> float:
     """The score by which its classifier is chosen; all rows of a data set have it on validation, or all on test."""
-    value = boards.choosing(row.metrics)
+    value = leaderboard_specs.choosing(row.metrics)
     return -math.inf if math.isnan(value) else value
 
 

@@ -1,18 +1,16 @@
 """What takes long to make for pictures: positions in the plane and trees of merges, made once and stored.
 
-They are results of kind ``layout`` under a hash of their configuration and of the matrix that they are made from; no
-run depends on them. A result is current while its matrix and the code that makes it are the same.
+They are derived results of kind ``layout`` (`backbench.derived`), made from their configuration and a matrix.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, machine, plugins
 from backbench import threads as cores
-from backbench.pictures import _keeping
+from backbench.derived import Content, Derived
 from backbench.pictures.source import Source
 from backbench.store import DONE, StoreError
 from backbench.sweep.grid import Stage
@@ -27,6 +25,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
+KIND = "layout"
 METHODS = ("pca", "tsne", "umap")
 TREE = "linkage"
 # Pictures that need positions or a tree, by their kind.
@@ -123,8 +122,8 @@ def layout(
     """
     import numpy as np
 
-    info, arrays = _ensure(source, method, threads, progress, {})
-    return Layout(arrays.get("rows", np.arange(info["n"])), arrays["positions"], info)
+    made = _ensure(source, method, threads, progress, {})
+    return Layout(made.arrays.get("rows", np.arange(made.info["n"])), made.arrays["positions"], made.info)
 
 
 def linkage(source: Source, threads: int | None = None) -> Tree:
@@ -135,8 +134,8 @@ def linkage(source: Source, threads: int | None = None) -> Tree:
     ValueError
         If there is none, see :func:`refusal`.
     """
-    _, arrays = _ensure(source, TREE, threads, lambda done, total: None, {})
-    return Tree(clustered(source), arrays["merges"])
+    made = _ensure(source, TREE, threads, lambda done, total: None, {})
+    return Tree(clustered(source), made.arrays["merges"])
 
 
 def clustered(source: Source) -> "np.ndarray":
@@ -171,7 +170,7 @@ def _no_tree(source: Source) -> str | None:
         return "only hierarchical clusterings (clusterer=agglomerative) have one"
     if shown_head(source) != "clustering":
         return "the clustering is not done, or its features are not in the store"
-    if _keeping.current(source.store, _member(source, TREE)):
+    if _derived(source, TREE).there:
         return None
     stage, limit = _clustering(source), machine.memory_mb()
     asked = family_mb([stage])[0]
@@ -184,54 +183,60 @@ def _clustering(source: Source) -> Stage:
     return source.row.plan.stages[source.row.run.stages["clustering"]]
 
 
-def _member(source: Source, method: str) -> _keeping.Member:
-    if method != TREE:
+def _derived(source: Source, method: str) -> Derived:
+    """The positions or the tree of a run; made from the content of the results it is of, which may be computed anew."""
+    if method == TREE:
+        stage = _clustering(source)
+        params = plugins.params("clusterer", stage.config["clusterer"])
+        config = {"method": TREE, "linkage": params.linkage, "metric": params.metric, "scope": stage.config["scope"]}
+        roles = ("matrix",) if config["scope"] == "all" else ("matrix", "dataset")
+        parents = {role: stage.parents[role] for role in roles}
+    else:
         config = {"method": method, "most": MOST_ROWS, "seed": SEED}
-        return _keeping.member(source.store, config, {"matrix": source.matrix_ref(head_of(source))}, _POSITIONS)
-    stage = _clustering(source)
-    params = plugins.params("clusterer", stage.config["clusterer"])
-    config = {"method": TREE, "linkage": params.linkage, "metric": params.metric, "scope": stage.config["scope"]}
-    roles = ("matrix",) if config["scope"] == "all" else ("matrix", "dataset")
-    return _keeping.member(source.store, config, {role: stage.parents[role] for role in roles}, _TREES)
+        parents = {"matrix": source.matrix_ref(head_of(source))}
+    content = {role: (source.store.read(*ref) or {}).get("arrays") for role, ref in parents.items()}
+    origin = {"config": config, "parents": parents, "content": content}
+    return Derived(source.store, KIND, origin, _TREES if method == TREE else _POSITIONS)
 
 
-def _ensure(
-    source: Source, method: str, threads: int | None, progress: Progress, shared: dict[str, "Near"]
-) -> tuple[Mapping[str, Any], _keeping.Arrays]:
+def _ensure(source: Source, method: str, threads: int | None, progress: Progress, shared: dict[str, "Near"]) -> Content:
     reason = refusal(source, method)
     if reason:
         raise ValueError(reason)
-    member = _member(source, method)
-    make = partial(_tree, source, member) if method == TREE else partial(_placed, source, member, progress, shared)
-    return _keeping.ensure(source.store, member, make, threads or cores.available())
+    derived, count = _derived(source, method), threads or cores.available()
+
+    def make() -> Content:
+        with cores.one_core_each(count):
+            content = _tree(source, derived) if method == TREE else _placed(source, derived, progress, shared)
+        return replace(content, circumstances={"device": "cpu", "threads": count})
+
+    return derived.ensure(make)
 
 
-def _tree(source: Source, member: _keeping.Member) -> tuple[dict[str, Any], _keeping.Arrays]:
+def _tree(source: Source, derived: Derived) -> Content:
     from backbench.clusterers import _trees, agglomerative
 
-    x, rows = source.matrix("clustering"), clustered(source)
+    x, rows, config = source.matrix("clustering"), clustered(source), derived.origin["config"]
     x = x[rows] if len(rows) < len(x) else x
     fits = len(x) <= agglomerative.CONDENSED_ROWS
-    return {"n": len(x)}, {"merges": _trees.tree(x, member.config["linkage"], member.config["metric"], fits)}
+    return Content({"n": len(x)}, {"merges": _trees.tree(x, config["linkage"], config["metric"], fits)})
 
 
-def _placed(
-    source: Source, member: _keeping.Member, progress: Progress, shared: dict[str, "Near"]
-) -> tuple[dict[str, Any], _keeping.Arrays]:
+def _placed(source: Source, derived: Derived, progress: Progress, shared: dict[str, "Near"]) -> Content:
     import numpy as np
 
     from backbench.pictures import _embedding
 
-    method, whole = member.config["method"], source.matrix(head_of(source))
+    method, whole = derived.origin["config"]["method"], source.matrix(head_of(source))
     rows = sample(len(whole))
     x = np.asarray(whole if rows is None else whole[rows])
-    near = _near(source, member, x, _embedding.neighbours(method, len(x)), shared)
+    near = _near(source, derived, x, _embedding.neighbours(method, len(x)), shared)
     positions, info = _embedding.embed(method, x, near, progress)
     info |= {"n": len(x), "of": len(whole), "d": whole.shape[1]}
-    return info, {"positions": positions} | ({} if rows is None else {"rows": rows})
+    return Content(info, {"positions": positions} | ({} if rows is None else {"rows": rows}))
 
 
-def _near(source: Source, member: _keeping.Member, x: "np.ndarray", count: int, shared: dict[str, "Near"]) -> "Near":
+def _near(source: Source, derived: Derived, x: "np.ndarray", count: int, shared: dict[str, "Near"]) -> "Near":
     """What finds neighbours of the rows of `x` (n, d): the shared search, or one with a stored graph deep enough.
 
     t-SNE looks at more neighbours than UMAP and comes first, so that one search serves both.
@@ -241,7 +246,7 @@ def _near(source: Source, member: _keeping.Member, x: "np.ndarray", count: int, 
     if not count:
         return Near(x)
     if "euclidean" not in shared:
-        shared["euclidean"] = Near(x, stored=_graphs(source, member.parents["matrix"], count, len(x)))
+        shared["euclidean"] = Near(x, stored=_graphs(source, derived.origin["parents"]["matrix"], count, len(x)))
     return shared["euclidean"]
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from backbench import hashing
-from backbench.evaluate import boards, standings
+from backbench.evaluate import leaderboard_specs, leaderboards
 from backbench.evaluate.estimates import Estimate
-from backbench.evaluate.standings import Entry, Table
+from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.metrics import catalogue
 from backbench.reports._part import Part, listed, number, percent, representation, title
 from backbench.wording import counted
@@ -19,7 +19,7 @@ WITHIN = "Clustering within "
 PRECISION = catalogue.metric("precision_at_10").name.removesuffix("10")
 # What is said of the best in brackets: the metric, and how.
 SCORES = {
-    "classification": [(ACCURACY, "{} right"), (boards.CHOOSERS[0], "{} right on validation")],
+    "classification": [(ACCURACY, "{} right"), (leaderboard_specs.CHOOSERS[0], "{} right on validation")],
     "clustering": [(AGREEMENT, f"{catalogue.metric(AGREEMENT).title} {{}}")],
     "retrieval": [(name, "{} right") for name in catalogue.checked(*(f"{PRECISION}{k}" for k in (10, 5, 1)))],
 }
@@ -87,11 +87,11 @@ def _classifier(part: Part) -> Answer | None:
     if test is not None and not math.isnan(test.mean):
         of = f"of the {held:,} test images" if held else "of the test images"
         said.append(f"It classifies {percent(test.mean)} {of} right{_interval(ACCURACY, test)}.")
-    chooser, rank = best.values.get(table.board.rank), catalogue.metric(table.board.rank)
+    chooser, rank = best.values.get(table.spec.rank), catalogue.metric(table.spec.rank)
     if chooser is not None and rank.name != ACCURACY:
         said.append(f"It was chosen by {rank.words}, {percent(chooser.mean)}, not by the test images.")
-    if table.board.caveat:
-        said.append(table.board.caveat)
+    if table.spec.caveat:
+        said.append(table.spec.caveat)
     return _answer("Classifier", table, [*said, *_others(table)])
 
 
@@ -99,11 +99,11 @@ def _clustering(part: Part) -> Iterable[Answer]:
     table = part.table("clustering")
     if table is None:
         return
-    if table.board.space is not None:
+    if table.spec.space is not None:
         yield from _unlabelled(part)
         return
     best = table.entries[0]
-    rank = table.board.rank
+    rank = table.spec.rank
     said = [f"Its {catalogue.metric(rank).words} is {estimate(rank, best.values[rank])}."]
     if (right := best.values.get(MATCHED)) and not math.isnan(right.mean):
         said.append(
@@ -128,7 +128,7 @@ def _retrieval(part: Part) -> Answer | None:
     table = part.table("retrieval")
     if table is None:
         return None
-    metric = table.board.rank
+    metric = table.spec.rank
     value, depth = table.entries[0].values.get(metric), metric.rpartition("_")[2]
     said = []
     if value is not None and metric.startswith(PRECISION):
@@ -139,9 +139,9 @@ def _retrieval(part: Part) -> Answer | None:
     return _answer("Retrieval", table, [*said, *_others(table)])
 
 
-def _answer(topic: str, table: Table, sentences: Sequence[str]) -> Answer:
+def _answer(topic: str, table: Leaderboard, sentences: Sequence[str]) -> Answer:
     best = table.entries[0]
-    return Answer(topic, title(best.row, table.board.head), tuple(sentences), hashing.short(best.config_hash))
+    return Answer(topic, title(best.row, table.spec.head), tuple(sentences), hashing.short(best.config_hash))
 
 
 def _interval(metric: str, value: Estimate) -> str:
@@ -149,9 +149,9 @@ def _interval(metric: str, value: Estimate) -> str:
     return f" ({found[2]}" if found[2] else ""
 
 
-def _others(table: Table) -> Iterable[str]:
+def _others(table: Leaderboard) -> Iterable[str]:
     """Who else shares the first rank, and how many are worse."""
-    head, others = table.board.head, [entry for entry in table.entries[1:] if entry.tested]
+    head, others = table.spec.head, [entry for entry in table.entries[1:] if entry.tested]
     if len(table.entries) == 1:
         yield "It is the only one that was tried."
     elif not table.entries[0].tested or not others:
@@ -159,9 +159,9 @@ def _others(table: Table) -> Iterable[str]:
     elif tied := [entry for entry in others if entry.rank == table.entries[0].rank]:
         names = listed([title(entry.row, head) for entry in tied], NAMED)
         of = f"{len(tied):,} of the {len(others):,} others" if len(tied) < len(others) else "any other"
-        yield f"The {standings.said(table.board)} cannot tell it from {of}: {names}."
+        yield f"The {leaderboards.images_of(table.spec)} cannot tell it from {of}: {names}."
     else:
-        yield f"None of the other {len(others):,} shares its rank on the {standings.said(table.board)}."
+        yield f"None of the other {len(others):,} shares its rank on the {leaderboards.images_of(table.spec)}."
 
 
 def _k(part: Part, best: Entry) -> Iterable[str]:
@@ -197,7 +197,7 @@ def _alone(part: Part, best: Entry) -> Iterable[str]:
 def short(part: Part, found: Sequence[Answer]) -> str:
     """The answers of a data set in one sentence: ``Classify with svm on pixels (82.3 % right), cluster with ...``"""
     verbs = {"classification": "classify with", "clustering": "cluster with", "retrieval": "retrieve with"}
-    firsts = {head: table.entries[0] for head in verbs if (table := part.table(head)) and table.board.space is None}
+    firsts = {head: table.entries[0] for head in verbs if (table := part.table(head)) and table.spec.space is None}
     said = [f"{verbs[head]} {title(entry.row, head)}{_score(head, entry)}" for head, entry in firsts.items()]
     chosen = [one for one in found if one.topic.startswith(WITHIN)]
     said += [f"cluster with {one.lead} within {one.topic.removeprefix(WITHIN)}" for one in chosen if len(chosen) == 1]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import boards, standings
+from backbench.evaluate import leaderboard_specs, leaderboards
 from backbench.evaluate.estimates import Estimate
-from backbench.evaluate.standings import Entry, Table
+from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.metrics import catalogue
 from backbench.reports._part import Part, number
 from backbench.sweep.results import tables
@@ -53,11 +53,11 @@ class View:
     hidden: int = 0
 
 
-def view(part: Part, table: Table, place: int) -> View:
+def view(part: Part, table: Leaderboard, place: int) -> View:
     """A leaderboard of a data set."""
     entries = table.entries[:ROWS]
-    params = [*table.board.params, *boards.varying(table.board, [entry.row for entry in table.entries])]
-    metrics = [name for name in table.board.metrics if any(name in entry.values for entry in entries)]
+    params = [*table.spec.params, *leaderboard_specs.varying(table.spec, [entry.row for entry in table.entries])]
+    metrics = [name for name in table.spec.metrics if any(name in entry.values for entry in entries)]
     over = {value.over for entry in entries for value in entry.values.values() if value.over}
     seeds = max(len(entry.rows) for entry in entries) > 1
     stable = any(entry.stability is not None for entry in entries)
@@ -87,11 +87,11 @@ def command(config_hash: str) -> Cell:
     return Cell(f"backbench reproduce {short}", short)
 
 
-def _about(table: Table) -> str:
+def _about(table: Leaderboard) -> str:
     """What the intervals are over, how many share the first rank, and what a shared rank means."""
     shared = any(entry.tied > 1 and entry.tested for entry in table.entries)
     said = " Rows that share a rank (=) cannot be told apart from the best of them." if shared else ""
-    return f"{standings.words(table)}{said}"
+    return f"{leaderboards.words(table)}{said}"
 
 
 def _rank(entry: Entry) -> Cell:
@@ -152,10 +152,13 @@ def records(part: Part) -> list[tables.Record]:
     return [_record(part, table, entry) for table in part.tables for entry in table.entries]
 
 
-def _record(part: Part, table: Table, entry: Entry) -> tables.Record:
+def _record(part: Part, table: Leaderboard, entry: Entry) -> tables.Record:
     named = {"dataset": part.name, "leaderboard": table.title, "rank": entry.rank, "tied": entry.tied}
-    params = {name: entry.params.get(name) for name in table.board.params}
-    params |= {name: entry.params.get(name) for name in boards.varying(table.board, [one.row for one in table.entries])}
+    params = {name: entry.params.get(name) for name in table.spec.params}
+    params |= {
+        name: entry.params.get(name)
+        for name in leaderboard_specs.varying(table.spec, [one.row for one in table.entries])
+    }
     values = {
         f"{name}{end}": value
         for name, own in entry.values.items()

@@ -122,7 +122,7 @@ def _rank(part: Part, row: Row, category: str) -> int:
     head = HEAD.get(category, "classification")
     member = row.run.stages.get(head)
     for table in part.tables:
-        for at, entry in enumerate(table.entries if table.board.head == head else ()):
+        for at, entry in enumerate(table.entries if table.spec.head == head else ()):
             if member in {own.run.stages[head] for own in entry.rows}:
                 return at
     return LAST

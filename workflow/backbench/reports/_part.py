@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from backbench import hashing, wording
-from backbench.evaluate import agreement, candidates, record, standings
+from backbench.evaluate import agreement, candidates, leaderboards, recommendations
+from backbench.evaluate.answer import DatasetAnswer
 from backbench.metrics import catalogue
 from backbench.reports import _words
 from backbench.store import DONE, FAILED, Store
@@ -26,10 +27,18 @@ class Part:
     """
 
     plan: Plan
-    rows: Sequence[Row]
-    store: Store
+    answer: DatasetAnswer
     selection: Mapping[str, Any] = field(repr=False)
     twin: bool = False
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """The runs, by their hashes."""
+        return sorted(self.answer.rows, key=lambda row: row.config_hash)
+
+    @property
+    def store(self) -> Store:
+        return self.answer.store
 
     @cached_property
     def member(self) -> str:
@@ -76,18 +85,18 @@ class Part:
         return any(stage.kind == "images" for stage in self.plan.stages.values())
 
     @cached_property
-    def tables(self) -> "list[standings.Table]":
+    def tables(self) -> "list[leaderboards.Leaderboard]":
         """The leaderboards, best first."""
-        return [table for table in standings.tables(self.rows, self.store) if table.entries]
+        return [table for table in self.answer.leaderboards if table.entries]
 
-    def table(self, head: str) -> "standings.Table | None":
+    def table(self, head: str) -> "leaderboards.Leaderboard | None":
         """The first leaderboard of a head."""
-        return next((table for table in self.tables if table.board.head == head), None)
+        return next((table for table in self.tables if table.spec.head == head), None)
 
     @cached_property
     def agreements(self) -> "list[agreement.Agreement]":
         """Each internal metric beside the classes, in every representation; the choice that costs most first."""
-        found = [one for one in agreement.agreements(self.rows) if one.external == EXTERNAL]
+        found = [one for one in self.answer.agreements if one.external == EXTERNAL]
         return sorted(found, key=lambda one: (-one.cost, one.space, one.matrix, one.internal))
 
     @cached_property
@@ -102,7 +111,7 @@ class Part:
 
     @cached_property
     def policy(self) -> str:
-        return str(record.policy_of(self.plan))
+        return str(recommendations.policy_of(self.plan))
 
     @cached_property
     def audit(self) -> Mapping[str, Any] | None:
@@ -135,7 +144,7 @@ class Part:
     @cached_property
     def spaces(self) -> list[candidates.Representation]:
         """The representations in which something was clustered."""
-        return candidates.representations(self.rows)
+        return self.answer.representations
 
 
 def title(row: Row, head: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import boards
+from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.reports._boards import FILTER_VALUES, label
 from backbench.reports._part import Part
@@ -41,7 +41,7 @@ def _merit(row: Row) -> tuple:
     """Place of a run: those that are done first, then by the metrics that the leaderboards rank by."""
     by = (catalogue.main(catalogue.CLUSTERING), catalogue.UNLABELLED, catalogue.main(catalogue.RETRIEVAL))
     others = [row.metrics.get(name, math.nan) for name in by]
-    scores = [boards.choosing(row.metrics), *others]
+    scores = [leaderboard_specs.choosing(row.metrics), *others]
     return row.status != FINISHED, *(math.inf if math.isnan(one) else -one for one in scores), row.config_hash
 
 

@@ -89,9 +89,9 @@ def _test(part: Part) -> Iterable[Check]:
 def _parts(part: Part) -> Iterable[Check]:
     """Whether classifiers were chosen and tested on different images."""
     table = part.table("classification")
-    if table is not None and table.board.caveat:
-        lacking = "Validation" if table.board.rank == ACCURACY else "Test"
-        yield Check("parts", f"{lacking} images", "none", LOOK, table.board.caveat)
+    if table is not None and table.spec.caveat:
+        lacking = "Validation" if table.spec.rank == ACCURACY else "Test"
+        yield Check("parts", f"{lacking} images", "none", LOOK, table.spec.caveat)
 
 
 def _internal(part: Part) -> Iterable[Check]:
@@ -110,7 +110,7 @@ def _internal(part: Part) -> Iterable[Check]:
 
 def _edge(part: Part) -> Iterable[Check]:
     table = part.table("clustering")
-    k = table.entries[0].params.get("k") if table and table.board.space is None else None
+    k = table.entries[0].params.get("k") if table and table.spec.space is None else None
     if k is not None and len(part.ks) > 1 and k == part.ks[-1]:
         said = "It is the largest that was tried: larger ones may be better yet."
         yield Check("edge", "Best k", f"{k}", LOOK, said)

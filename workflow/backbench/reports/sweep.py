@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, wording
-from backbench.evaluate import classes, record
+from backbench.evaluate import classes
+from backbench.evaluate.answer import SweepAnswer
 from backbench.files import write_if_changed
 from backbench.metrics import catalogue
 from backbench.reports import _answers, _boards, _gallery, _origin, _part, _runs, _templates, _trust
 from backbench.reports._gallery import Figure, Gallery
 from backbench.reports._part import Part
-from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import Row
 
 TEMPLATE, SCRIPT = "sweep.html", "_sweep.js"
 PAGE, TABLE = "report.html", "leaderboards.csv"
@@ -35,12 +34,12 @@ def path_of(plan: Plan) -> Path:
     return plan.folder / PAGE
 
 
-def write(plan: Plan, rows: Sequence[Row], store: Store, to: Path | None = None) -> Path:
+def write(answer: SweepAnswer, to: Path | None = None) -> Path:
     """Write the page of a sweep with its leaderboards beside it as CSV, each only if it has changed.
 
     A copy of the page is written to `to`. Returns the path of the page.
     """
-    parts = _parts(plan, rows, store)
+    plan, parts = answer.plan, _parts(answer)
     found = [record for part in parts for record in _boards.records(part)]
     write_if_changed(
         plan.folder / TABLE, tables.to_csv(found, list(dict.fromkeys(key for one in found for key in one)))
@@ -51,20 +50,19 @@ def write(plan: Plan, rows: Sequence[Row], store: Store, to: Path | None = None)
     return path_of(plan)
 
 
-def render(plan: Plan, rows: Sequence[Row], store: Store) -> str:
+def render(answer: SweepAnswer) -> str:
     """The page: one HTML text that needs nothing else."""
-    return _page(plan, _parts(plan, rows, store))
+    return _page(answer.plan, _parts(answer))
 
 
-def _parts(plan: Plan, rows: Sequence[Row], store: Store) -> list[Part]:
+def _parts(answer: SweepAnswer) -> list[Part]:
     """The data sets of a sweep, by name."""
-    selection = record.record(plan, rows)
-    groups: dict[str, list[Row]] = {}
-    for row in sorted(rows, key=lambda row: row.config_hash):
-        groups.setdefault(row.stages["dataset"], []).append(row)
-    names = [str(own[0].params["dataset.name"]) for own in groups.values()]
-    twins = [names.count(name) > 1 for name in names]
-    parts = [Part(plan, own, store, selection, twin) for own, twin in zip(groups.values(), twins, strict=True)]
+    groups = list(answer.datasets.values())
+    names = [str(group.rows[0].params["dataset.name"]) for group in groups]
+    parts = [
+        Part(answer.plan, group, answer.selection, names.count(name) > 1)
+        for group, name in zip(groups, names, strict=True)
+    ]
     return sorted(parts, key=lambda part: (part.name, part.member))
 
 

@@ -47,11 +47,11 @@ def recorded(path: Path, experiment: str, sweep: str) -> dict[tuple[str, str], l
     wanted = (rows.CONFIG_HASH, rows.SUMMARY, rows.RESULT, rows.sweep_tag(sweep), experiment)
     try:
         with contextlib.closing(_reader(path)) as connection:
-            found = connection.execute(RECORDED, wanted).fetchall()
+            runs = connection.execute(RECORDED, wanted).fetchall()
     except sqlite3.Error as error:
         log.debug("%s is not read directly: %s", path, error)
         return None
-    return rows.by_identity(((key, value), Seen(*rest)) for key, value, *rest in found)
+    return rows.by_identity(((key, value), Seen(*rest)) for key, value, *rest in runs)
 
 
 def hashes(path: Path) -> list[str]:

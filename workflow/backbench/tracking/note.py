@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from backbench import hashing
-from backbench.evaluate import boards
-from backbench.evaluate import record as selections
+from backbench.evaluate import leaderboard_specs
+from backbench.evaluate.answer import SweepAnswer
 from backbench.metrics import catalogue
 from backbench.papers.table import Table
 from backbench.store import FAILED
@@ -15,7 +15,7 @@ from backbench.sweep.results import tables
 from backbench.sweep.results.ledger import FINISHED, Row
 from backbench.tracking import published
 
-# What is told as best, and its head, whose main metric ranks it; classifiers are ranked as their board is.
+# What the best of each task is called; the task's main metric ranks it, classifiers the metric of their leaderboard.
 BEST = (("Classifier", "classification"), ("Clustering", "clustering"), ("Retrieval", "retrieval"))
 LOOK = """\
 ### What to look at
@@ -32,47 +32,43 @@ Silhouette, Davies-Bouldin and Calinski-Harabasz compare clusterings of one repr
 backbones or chains by them."""
 
 
-def note(plan: Plan, rows: Sequence[Row], dataset: str, paper: Table | None = None) -> str:
+def note(answer: SweepAnswer, dataset: str, paper: Table | None = None) -> str:
     """Markdown for the summary run of a sweep on one data set, with the table of the `paper` that it reproduces."""
+    plan, rows = answer.plan, answer.of_dataset(dataset)
     counts = {status: sum(row.status == status for row in rows) for status in (FINISHED, FAILED)}
     failed = f", {counts[FAILED]} failed" if counts[FAILED] else ""
     title = f"## Sweep {hashing.short(plan.sweep)} on {dataset}\n\n{counts[FINISHED]} runs finished{failed}."
     best = "\n".join(_best(rows))
-    chosen = "\n".join(f"- {line}" for line in _chosen(plan, dataset))
+    chosen = "\n".join(f"- {line}" for line in answer.chosen(dataset))
     beside = published.section(paper) if paper else ""
-    parts = [title, beside, f"### Best, each result once\n\n{best}" if best else "", _section(plan, chosen)]
+    parts = [title, beside, f"### Best, each result once\n\n{best}" if best else "", _section(answer, chosen)]
     parts += [LOOK, _again(plan)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _best(rows: Sequence[Row]) -> Iterator[str]:
-    board = boards.classifiers(rows)
+    spec = leaderboard_specs.classifiers(rows)
     for title, head in BEST:
-        rank, caveat = (board.rank, board.caveat) if head == board.head else (catalogue.main(head), "")
-        found = [row for row in tables.distinct(rows, head) if not math.isnan(row.metrics.get(rank, math.nan))]
-        if found:
-            best = max(found, key=lambda row: (row.metrics[rank], row.config_hash))
-            said = f"{best.name}{_values(best, catalogue.REPORTED[head])}, run `{_short(best)}`"
-            yield f"- **{title}** by {rank} {best.metrics[rank]:.4f}: {'. '.join(filter(None, (said, caveat)))}"
+        rank, caveat = (spec.rank, spec.caveat) if head == spec.head else (catalogue.main(head), "")
+        known = [row for row in tables.distinct(rows, head) if not math.isnan(row.metrics.get(rank, math.nan))]
+        if known:
+            best = max(known, key=lambda row: (row.metrics[rank], row.config_hash))
+            run = f"{best.name}{_values(best, catalogue.REPORTED[head])}, run `{_short(best)}`"
+            yield f"- **{title}** by {rank} {best.metrics[rank]:.4f}: {'. '.join(filter(None, (run, caveat)))}"
 
 
 def _values(row: Row, names: Sequence[str]) -> str:
     """The metrics of these names that a run has, in brackets."""
-    said = [f"{name} {row.metrics[name]:.4f}" for name in names if not math.isnan(row.metrics.get(name, math.nan))]
-    return f" ({', '.join(said)})" if said else ""
+    values = [f"{name} {row.metrics[name]:.4f}" for name in names if not math.isnan(row.metrics.get(name, math.nan))]
+    return f" ({', '.join(values)})" if values else ""
 
 
 def _short(row: Row) -> str:
     return hashing.short(row.config_hash)
 
 
-def _chosen(plan: Plan, dataset: str) -> list[str]:
-    found = selections.read(plan)
-    return selections.lines(one for one in found["representations"] if one["dataset"] == dataset) if found else []
-
-
-def _section(plan: Plan, chosen: str) -> str:
-    policy = (selections.read(plan) or {}).get("policy", {}).get("name", "")
+def _section(answer: SweepAnswer, chosen: str) -> str:
+    policy = answer.selection["policy"]["name"]
     return f"### Clusterings chosen by the policy `{policy}`\n\n{chosen}" if chosen else ""
 
 

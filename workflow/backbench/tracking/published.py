@@ -28,16 +28,20 @@ def files(table: Table) -> list[Attached]:
 
 def metrics(table: Table) -> dict[str, float]:
     """Each figure that is a number: ours, the published one, and the difference."""
-    said = ((line, part, value) for line in table.lines for part, value in _values(line).items())
-    return {_name(line, part): float(value) for line, part, value in said if _is_number(value)}
+    values = ((line, part, value) for line in table.lines for part, value in _values(line).items())
+    return {
+        _name(line, part): float(value)
+        for line, part, value in values
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def curves(table: Table) -> dict[str, Curve]:
     """Each figure that is several numbers, the place in the list as the step."""
-    said = ((line, part, value) for line in table.lines for part, value in _values(line).items())
+    values = ((line, part, value) for line in table.lines for part, value in _values(line).items())
     return {
         _name(line, part): dict(enumerate(map(float, value), 1))
-        for line, part, value in said
+        for line, part, value in values
         if isinstance(value, tuple) and value
     }
 
@@ -50,7 +54,7 @@ def section(table: Table) -> str:
     for line in known or table.lines:
         cells = (line.name, line.published_text, line.ours_text, line.difference_text)
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    stand_ins = "; ".join(one.words for one in table.stand_ins)
+    stand_ins = "; ".join(stand_in.words for stand_in in table.stand_ins)
     if stand_ins:
         lines += ["", f"Stand-ins: {stand_ins}."]
     return "\n".join([*lines, "", f"Why: **Artifacts**, `{FOLDER}/{paper.PAGE}`. Again: `{table.command}`."])
@@ -63,7 +67,3 @@ def _values(line: Line) -> Mapping[str, object]:
 def _name(line: Line, part: str) -> str:
     room = NAME_CHARACTERS - len(part)
     return NOT_IN_NAMES.sub("_", f"paper/{line.name}")[:room] + part
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

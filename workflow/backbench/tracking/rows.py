@@ -108,10 +108,10 @@ class Entry:
     @cached_property
     def result(self) -> str:
         """Digest of everything that the run says."""
-        said = (self.name, self.status, self.params, self.metrics, self.tags, self.start_ms, self.end_ms)
+        content = (self.name, self.status, self.params, self.metrics, self.tags, self.start_ms, self.end_ms)
         curves = {name: sorted(curve.items()) for name, curve in self.curves.items()}
         files = [[file.folder, file.path.name, hashing.file_digest(file.path)] for file in self.files]
-        return hashing.digest([*said, files, curves, asdict(self.data) if self.data else None])
+        return hashing.digest([*content, files, curves, asdict(self.data) if self.data else None])
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,10 @@ class Seen:
         return self.of_sweep or entry.key == SUMMARY
 
 
-def by_identity(found: Iterable[tuple[tuple[str, str], Seen]]) -> dict[tuple[str, str], list[Seen]]:
-    """Runs grouped by identity; the one to keep stands first, and it is the same one for every observer."""
+def by_identity(runs: Iterable[tuple[tuple[str, str], Seen]]) -> dict[tuple[str, str], list[Seen]]:
+    """Runs grouped by identity; the one to keep comes first, and is the same for every observer."""
     groups: dict[tuple[str, str], list[Seen]] = {}
-    for identity, seen in found:
+    for identity, seen in runs:
         groups.setdefault(identity, []).append(seen)
     for group in groups.values():
         group.sort(key=lambda seen: (seen.status not in WHOLE, seen.run_id))

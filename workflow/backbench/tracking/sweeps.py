@@ -1,15 +1,17 @@
-"""From the joined rows of a sweep to what MLflow is told (no mlflow)."""
+"""From the answer of a sweep to what MLflow shows of it (no mlflow)."""
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import best_k, boards, candidates
-from backbench.evaluate import record as selections
+from backbench.evaluate import best_k, leaderboard_specs
+from backbench.evaluate.answer import SweepAnswer
+from backbench.evaluate.candidates import Representation
+from backbench.evaluate.leaderboards import Progress, quiet
 from backbench.files import write_if_changed
 from backbench.metrics.catalogue import checked, metric
 from backbench.pictures import drawing
@@ -23,8 +25,6 @@ from backbench.tracking.rows import Attached, Curve, Data, RunRow, Summary
 from backbench.tracking.service import address, artifact_root, without_password
 from backbench.tracking.writing import TrackReport, track
 
-Progress = Callable[[int, int], None]
-
 NOTE = "mlflow.note.content"
 PICTURES = "pictures"
 REPORT = "report.html"
@@ -36,33 +36,29 @@ OVER_K = checked(
 BEST = checked("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")
 
 
-def quiet(done: int, total: int) -> None:
-    """Say nothing of the progress."""
-
-
 def run_rows(rows: Sequence[Row]) -> list[RunRow]:
     """The rows that MLflow shows: those that are done or failed."""
     return [_run_row(row) for row in rows if row.status != PENDING]
 
 
-def summary(plan: Plan, rows: Sequence[Row], table: str, dataset: str, pages: bool = True) -> Summary:
+def summary(answer: SweepAnswer, dataset: str, table: str, pages: bool = True) -> Summary:
     """The summary run of a sweep on one data set: its note, curves over k, leaderboard, and with `pages` the pictures
     and the report of the sweep, and the table of the paper that it reproduces."""
+    plan, rows = answer.plan, answer.of_dataset(dataset)
     counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (FINISHED, FAILED, PENDING)}
-    counts["stages"] = len(plan.stages)
     start, end = _span([record for row in rows for record in row.heads.values()])
-    chosen, decisions = _chosen(plan, dataset)
     experiment = str(plan.request.get("experiment", ""))
-    written, shown = _written(plan, rows, table, dataset), _drawn(plan, dataset) if pages else []
+    files = map(Attached, (*_written(plan, rows, table, dataset), answer.write()))
     paper = published.table_of(plan) if pages else None
+    spaces = [space for space in answer.representations if space.dataset == dataset]
     return Summary(
         name=f"sweep {experiment} {hashing.short(plan.sweep)}",
-        metrics={**counts, **_best(rows), **(published.metrics(paper) if paper else {})},
+        metrics={**counts, "stages": len(plan.stages), **_best(rows), **(published.metrics(paper) if paper else {})},
         start_ms=start,
         end_ms=end,
-        tags={"experiment": experiment, NOTE: note.note(plan, rows, dataset, paper), **chosen},
-        files=(*map(Attached, (*written, *decisions)), *shown, *(published.files(paper) if paper else ())),
-        curves={**over_k(rows), **(published.curves(paper) if paper else {})},
+        tags={"experiment": experiment, NOTE: note.note(answer, dataset, paper), **_chosen(answer, dataset)},
+        files=(*files, *(_drawn(plan, dataset) if pages else ()), *(published.files(paper) if paper else ())),
+        curves={**over_k(spaces), **(published.curves(paper) if paper else {})},
         data=_data(rows[0]),
     )
 
@@ -82,7 +78,7 @@ def _written(plan: Plan, rows: Sequence[Row], table: str, dataset: str) -> list[
 
 def grid(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """The resolved experiment: parameters that all runs share, and the values of those that differ, in their order."""
-    values: dict[str, list] = {}
+    values: dict[str, list[Any]] = {}
     for row in rows:
         for name, value in row.params.items():
             seen = values.setdefault(name, [])
@@ -94,34 +90,34 @@ def grid(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     return {"constant": constant, "axes": axes}
 
 
-def _place(value: Any) -> tuple:
+def _place(value: Any) -> tuple[bool, float, str]:
     """Numbers by size, before words: a plan that was read from its file has its runs in another order."""
     number = isinstance(value, (int, float))
     return not number, value if number else 0, str(value)
 
 
-def over_k(rows: Sequence[Row]) -> dict[str, Curve]:
+def over_k(representations: Iterable[Representation]) -> dict[str, Curve]:
     """Metrics of each family of clusterings with k as the step: what MLflow can plot."""
-    found: dict[str, Curve] = {}
-    for space in candidates.representations(rows):
+    curves: dict[str, Curve] = {}
+    for space in representations:
         for family, members in best_k.by_family(space).items():
             for measured in OVER_K:
                 curve = best_k.mean_curve(members, measured)
                 if len(curve) > 1:
                     name = NOT_IN_NAMES.sub("_", f"{measured}/{space.title} {family}")
-                    found[name[:NAME_CHARACTERS]] = curve
-    return found
+                    curves[name[:NAME_CHARACTERS]] = curve
+    return curves
 
 
 def _drawn(plan: Plan, dataset: str) -> list[Attached]:
     """The pictures of a sweep on one data set, and its report."""
     report = plan.folder / REPORT
-    pictures = [one for one in drawing.of_sweep(plan) if one.dataset in ("", dataset)]
+    pictures = [picture for picture in drawing.of_sweep(plan) if picture.dataset in ("", dataset)]
     return [*_pictures(pictures), *([Attached(report)] if report.is_file() else [])]
 
 
 def _pictures(drawn: Sequence[drawing.Drawn]) -> list[Attached]:
-    return [Attached(file, PICTURES) for one in drawn for file in (one.png, one.csv)]
+    return [Attached(file, PICTURES) for picture in drawn for file in (picture.png, picture.csv)]
 
 
 def _data(row: Row) -> Data:
@@ -133,15 +129,13 @@ def _data(row: Row) -> Data:
     return Data(str(row.params["dataset.name"]), hashing.short(member), "local", source, profile, "frozen features")
 
 
-def _chosen(plan: Plan, dataset: str) -> tuple[dict[str, str], tuple[Path, ...]]:
-    """What was chosen among the clusterings of a dataset, as a tag, and the file that says why; nothing where no join
-    recorded it."""
-    found = selections.read(plan)
-    if not found:
-        return {}, ()
-    lines = selections.lines(one for one in found["representations"] if one["dataset"] == dataset)
-    tags = {"selection.policy": found["policy"]["name"], "selection.chosen": "\n".join(lines)}
-    return {key: text for key, text in tags.items() if text}, (selections.path_of(plan),)
+def _chosen(answer: SweepAnswer, dataset: str) -> dict[str, str]:
+    """Tags with the policy and with what it chose among the clusterings of a data set."""
+    tags = {
+        "selection.policy": answer.selection["policy"]["name"],
+        "selection.chosen": "\n".join(answer.chosen(dataset)),
+    }
+    return {key: text for key, text in tags.items() if text}
 
 
 def _run_row(row: Row) -> RunRow:
@@ -167,7 +161,7 @@ def _run_row(row: Row) -> RunRow:
 
 def _tags(row: Row) -> dict[str, str]:
     """Hashes, digests, versions and circumstances, as recorded with the results."""
-    tags = {f"stage.{kind}": member for kind, member in row.stages.items()}
+    tags: dict[str, Any] = {f"stage.{kind}": member for kind, member in row.stages.items()}
     data = row.records.get(row.stages["dataset"], {}).get("info", {})
     tags |= {"dataset.digest": data.get("digest"), "dataset.label_digest": data.get("label_digest")}
     tags["dataset.excluded"] = len(data["excluded"]) if data.get("excluded") else None
@@ -188,9 +182,9 @@ def _tags(row: Row) -> dict[str, str]:
 def _best(rows: Sequence[Row]) -> dict[str, float]:
     best = {}
     for name in BEST:
-        found = [row.metrics[name] for row in rows if not math.isnan(row.metrics.get(name, math.nan))]
-        if found:
-            best[f"best_{name}"] = metric(name).best(found)
+        values = [row.metrics[name] for row in rows if not math.isnan(row.metrics.get(name, math.nan))]
+        if values:
+            best[f"best_{name}"] = metric(name).best(values)
     return best
 
 
@@ -204,7 +198,7 @@ def _span(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
 
 def _taken(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
     """Start and end in milliseconds as if the fits of a run had been made one after the other, ending with the last:
-    results of other sweeps may be days old, and a run is no longer for that."""
+    results of other sweeps may be days old, which does not make a run longer."""
     _, end = _span(records)
     return end - int(1000 * sum(record["provenance"]["seconds"] for record in records)), end
 
@@ -213,10 +207,8 @@ def _plain(value: Any) -> str | int | float | bool:
     return value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
 
 
-def record(
-    plan: Plan, rows: Sequence[Row], uri: str | None = None, progress: Progress = quiet, pages: bool = True
-) -> TrackReport:
-    """Record the rows of a sweep in MLflow, one experiment per dataset; nothing where all are pending.
+def record(answer: SweepAnswer, uri: str | None = None, progress: Progress = quiet, pages: bool = True) -> TrackReport:
+    """Record the runs of a sweep in MLflow, one experiment per dataset; nothing where all are pending.
 
     `pages` says whether the pictures and the report of the sweep are attached: not while another job may be writing
     them.
@@ -226,21 +218,17 @@ def record(
     TrackingUnavailable
         If MLflow does not answer.
     """
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.params["dataset.name"], []).append(row)
-    told = {name: group for name, group in groups.items() if any(row.status != PENDING for row in group)}
-    reports = [_record(plan, group, dataset, uri, progress, pages) for dataset, group in sorted(told.items())]
+    names = sorted({row.params["dataset.name"] for row in answer.rows if row.status != PENDING})
+    reports = [_record(answer, dataset, uri, progress, pages) for dataset in names]
     totals = (sum(getattr(report, item.name) for report in reports) for item in fields(TrackReport))
-    write_if_changed(plan.tracked, json.dumps({"uri": without_password(address(uri)), "sweep": plan.sweep}))
+    content = {"uri": without_password(address(uri)), "sweep": answer.plan.sweep}
+    write_if_changed(answer.plan.tracked, json.dumps(content))
     return TrackReport(*totals)
 
 
-def _record(
-    plan: Plan, rows: Sequence[Row], dataset: str, uri: str | None, progress: Progress, pages: bool
-) -> TrackReport:
-    rows = sorted(rows, key=lambda row: row.config_hash)
+def _record(answer: SweepAnswer, dataset: str, uri: str | None, progress: Progress, pages: bool) -> TrackReport:
+    rows = answer.of_dataset(dataset)
     records = [tables.flatten(row) for row in rows]
-    table = tables.to_csv(tables.order(records, f"-{boards.chooser(rows)}"))
-    whole = summary(plan, rows, table, dataset, pages)
-    return track(run_rows(rows), dataset, address(uri), plan.sweep, artifact_root(), progress, whole)
+    table = tables.to_csv(tables.order(records, f"-{leaderboard_specs.chooser(rows)}"))
+    whole = summary(answer, dataset, table, pages)
+    return track(run_rows(rows), dataset, address(uri), answer.plan.sweep, artifact_root(), progress, whole)

@@ -67,7 +67,7 @@ def track(
     if summary is not None:
         entries.append(rows.summary_entry(summary, sweep))
     counts = Counter({UNCHANGED: len(entries)})
-    if not _all_said(entries, _from_file(uri, experiment, sweep)):
+    if not _all_recorded(entries, _from_file(uri, experiment, sweep)):
         counts = _write(entries, experiment, uri, sweep, artifacts, progress)
     unchanged = counts[UNCHANGED] + counts[JOINED]
     return TrackReport(counts[CREATED], counts[UPDATED], unchanged, counts[JOINED], time.perf_counter() - started)
@@ -80,7 +80,7 @@ def _write(
     sweep: str,
     artifacts: Path,
     progress: Callable[[int, int], None],
-) -> Counter:
+) -> Counter[str]:
     path = local.database(uri)
     lock = artifacts.with_name("tracking.lock") if path is None else path.with_name(f"{path.name}.lock")
     try:
@@ -98,12 +98,11 @@ def _from_file(uri: str, experiment: str, sweep: str) -> Groups | None:
     return None if path is None else local.recorded(path, experiment, sweep)
 
 
-def _all_said(entries: Sequence[Entry], groups: Groups | None) -> bool:
-    def said(entry: Entry) -> bool:
-        group = groups.get(entry.identity, [])
-        return len(group) == 1 and group[0].says(entry) and group[0].serves(entry)
-
-    return groups is not None and all(map(said, entries))
+def _all_recorded(entries: Sequence[Entry], groups: Groups | None) -> bool:
+    if groups is None:
+        return False
+    alone = ((entry, groups.get(entry.identity, [])) for entry in entries)
+    return all(len(group) == 1 and group[0].says(entry) and group[0].serves(entry) for entry, group in alone)
 
 
 class _Writer:
@@ -117,7 +116,7 @@ class _Writer:
         self.experiment_id = ""
         self.written: dict[tuple[str, str], str] = {}
 
-    def bring_up_despite_others(self, entries: Sequence[Entry], progress: Callable[[int, int], None]) -> Counter:
+    def bring_up_despite_others(self, entries: Sequence[Entry], progress: Callable[[int, int], None]) -> Counter[str]:
         """Bring entries up to date; where a writer on another machine gets in between, look again and go on."""
         from mlflow.exceptions import MlflowException
 
@@ -143,12 +142,12 @@ class _Writer:
         self._tidy(entries, groups)
 
     def _experiment(self) -> str:
-        found = self.client.get_experiment_by_name(self.experiment)
-        if found is None:
+        experiment = self.client.get_experiment_by_name(self.experiment)
+        if experiment is None:
             return self.client.create_experiment(self.experiment, artifact_location=self.place)
-        if found.lifecycle_stage != "active":
-            self.client.restore_experiment(found.experiment_id)
-        return found.experiment_id
+        if experiment.lifecycle_stage != "active":
+            self.client.restore_experiment(experiment.experiment_id)
+        return experiment.experiment_id
 
     def _groups(self) -> Groups:
         groups = _from_file(self.uri, self.experiment, self.sweep)
@@ -199,9 +198,9 @@ class _Writer:
         self._terminate(run_id, entry, at)
 
     def _tags(self, entry: Entry) -> dict[str, str]:
-        own = {entry.key: entry.value, rows.RESULT: entry.result}
+        identity = {entry.key: entry.value, rows.RESULT: entry.result}
         sweep = {} if entry.key == rows.SUMMARY else {rows.sweep_tag(self.sweep): "true"}
-        return {**entry.tags, **own, **sweep}
+        return {**entry.tags, **identity, **sweep}
 
     def _log(
         self,
@@ -254,10 +253,10 @@ class _Writer:
     def _drop_doubles(self, entries: Sequence[Entry], groups: Groups, left: set[str]) -> None:
         """Delete all but the run that every writer would keep, except one that another writer is just filling."""
         for entry in entries:
-            keep, *doubles = groups.get(entry.identity) or [None]
-            for double in doubles:
+            group = groups.get(entry.identity, [])
+            for double in group[1:]:
                 if double.status in rows.WHOLE or double.run_id in left:
-                    log.info("run %s doubles run %s and is deleted", double.run_id, keep.run_id)
+                    log.info("run %s doubles run %s and is deleted", double.run_id, group[0].run_id)
                     self.client.delete_run(double.run_id)
 
     def _end_orphans(self, ours: set[tuple[str, str]], groups: Groups) -> None:
@@ -269,14 +268,14 @@ class _Writer:
 
 
 def _changed(run: "Run", entry: Entry) -> dict[str, float]:
-    """Metrics to log over those of a run; one that is gone is logged as NaN, since MLflow cannot delete it."""
+    """Metrics to log over those of a run; one that no longer exists is logged as NaN, since MLflow cannot delete it."""
     old = run.data.metrics
     new = {name: value for name, value in entry.metrics.items() if old.get(name) != value}
     kept = {*entry.metrics, *entry.curves}
-    gone = {name: math.nan for name in old if name not in kept and not math.isnan(old[name])}
-    return {**new, **gone}
+    absent = {name: math.nan for name in old if name not in kept and not math.isnan(old[name])}
+    return {**new, **absent}
 
 
 def _changed_curves(run: "Run", entry: Entry) -> dict[str, Curve]:
-    """Curves that end elsewhere than those of a run: one that was logged would otherwise stand there twice."""
+    """Curves that end elsewhere than those of a run: one that was logged before would otherwise be there twice."""
     return {name: curve for name, curve in entry.curves.items() if run.data.metrics.get(name) != curve[max(curve)]}

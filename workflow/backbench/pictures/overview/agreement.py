@@ -49,14 +49,11 @@ def draw(sweep: Sweep) -> Picture:
         "(best silhouette) coincides with the full one (best NMI); a weak or negative rank correlation warns against "
         "picking by silhouette alone. Silhouettes are comparable only within a panel."
     )
-    every = (
-        relation
-        for relation in agreement.agreements(sweep.rows)
-        if (relation.internal, relation.external) == (INTERNAL, EXTERNAL)
-    )
+    relations = agreement.agreements(_spaces.clustered(sweep.rows))
+    every = (relation for relation in relations if (relation.internal, relation.external) == (INTERNAL, EXTERNAL))
     known = {(relation.matrix, relation.space): relation.spearman for relation in every}
     dearest = next(
-        (relation for relation in agreement.disagreements(sweep.rows, EXTERNAL) if relation.internal == INTERNAL), None
+        (relation for relation in agreement.disagreements(relations, EXTERNAL) if relation.internal == INTERNAL), None
     )
     caption += f" {dearest.text}" if dearest else ""
     caption += left_out + _spaces.estimated(shown)

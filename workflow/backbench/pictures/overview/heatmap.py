@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, schema
-from backbench.evaluate import boards
+from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
@@ -52,7 +52,7 @@ def draw(sweep: Sweep, metric: str | None = None, x: str | None = None, y: str |
         raise ConfigError(f"received the axes x={x}, y={y} without a metric; name one, such as {ACCURACY}.")
     maps, left_out = _asked(sweep, metric, x, y) if metric else _usual(sweep)
     about = f"{catalogue.metric(metric).words} over {maps[0].x} and {maps[0].y}" if metric else ""
-    caption = _caption(maps, boards.chooser(sweep.rows))
+    caption = _caption(maps, leaderboard_specs.chooser(sweep.rows))
     return heatmap.tables(sweep.heading(TITLE, about), maps, caption + left_out)
 
 
@@ -130,17 +130,22 @@ def _table(rows: Sequence[Row], head: str, metric: str, x: str, y: str, title: s
 
 
 def _best(groups: Sequence[Sequence[Row]], metric: str) -> float:
-    """Mean over the seeds of the best group, chosen on validation where the metric is of the test split if possible."""
+    """Mean over the seeds of the best group, chosen on validation where the metric is of the test split if possible.
+
+    A metric without a direction has no best group: the mean over all of them stands for it.
+    """
+    if not catalogue.metric(metric).direction:
+        means = [mean for group in groups if not math.isnan(mean := _mean(group, metric))]
+        return math.fsum(sorted(means)) / len(means) if means else math.nan
     chooser = _chooser([row for group in groups for row in group], metric)
-    # Of a metric without a direction, the largest value is shown.
-    sign = catalogue.metric(chooser).direction or catalogue.UP
+    sign = catalogue.metric(chooser).direction
     scores = [(sign * _mean(group, chooser), -at) for at, group in enumerate(groups)]
     known = [score for score in scores if not math.isnan(score[0])]
     return _mean(groups[-max(known)[1]] if known else groups[0], metric)
 
 
 def _chooser(rows: Sequence[Row], metric: str) -> str:
-    return boards.chooser(rows) if _of_test(metric) else metric
+    return leaderboard_specs.chooser(rows) if _of_test(metric) else metric
 
 
 def _mean(rows: Sequence[Row], metric: str) -> float:
@@ -191,6 +196,10 @@ def _of_test(metric: str) -> bool:
 
 
 def _caption(maps: Sequence["Table"], chooser: str) -> str:
+    absent = any(ABSENT in (*table.rows, *table.columns) for table in maps)
+    if not any(catalogue.metric(table.metric).direction for table in maps):
+        note = f" {ABSENT} means that results have no such parameter." if absent else ""
+        return f"Each cell is the mean of the results that share its row and column, after averaging over seeds.{note}"
     text = "Each cell is the best of the results that share its row and column, after averaging over seeds"
     of_test = any(_of_test(table.metric) for table in maps)
     if not of_test:
@@ -199,6 +208,5 @@ def _caption(maps: Sequence["Table"], chooser: str) -> str:
         text += f"; without a validation split it is the best by {catalogue.metric(chooser).words}, which flatters it."
     else:
         text += f"; the best by {catalogue.metric(chooser).words}, not by what is shown."
-    absent = any(ABSENT in (*table.rows, *table.columns) for table in maps)
     note = f"; {ABSENT} means that results have no such parameter" if absent else ""
     return f"{text} The frame marks the best cell{note}."

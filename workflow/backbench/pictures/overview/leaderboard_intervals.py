@@ -4,14 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backbench.evaluate.boards import VARYING
 from backbench.evaluate.configurations import is_seed
+from backbench.evaluate.leaderboard_specs import VARYING
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
 from backbench.sweep.grid import HEADS
 
 if TYPE_CHECKING:
-    from backbench.evaluate.standings import Entry, Table
+    from backbench.evaluate.leaderboards import Entry, Leaderboard
     from backbench.plots import intervals
     from backbench.plots.intervals import Listing
 
@@ -31,10 +31,10 @@ def lacks(sweep: Sweep) -> str | None:
 
 def draw(sweep: Sweep) -> Picture:
     """A panel for each leaderboard."""
-    from backbench.evaluate import standings
+    from backbench.evaluate import leaderboards
     from backbench.plots import intervals
 
-    tables = [table for table in standings.tables(sweep.rows, sweep.store) if table.entries]
+    tables = [table for table in leaderboards.leaderboards(sweep.rows, sweep.store) if table.entries]
     shown = tables[:BOARDS]
     parts = [
         f"The best {BEST} of each leaderboard. Entries that are not distinguishable share a rank (=) and a shade. "
@@ -45,14 +45,14 @@ def draw(sweep: Sweep) -> Picture:
     return intervals.draw(sweep.heading(TITLE), list(map(listing_of, shown)), " ".join(filter(None, parts)))
 
 
-def listing_of(table: "Table") -> "Listing":
+def listing_of(table: "Leaderboard") -> "Listing":
     """The best entries of a table under names that distinguish them from all others."""
     from backbench.plots.intervals import Listing
 
-    names = names_of(table.entries, table.board.params, VARYING[table.board.head])
+    names = names_of(table.entries, table.spec.params, VARYING[table.spec.head])
     best = list(zip(table.entries, names, strict=True))[:BEST]
     title = f"{table.title}: {len(best)} of {len(table.entries)}"
-    return Listing(title, table.board.rank, [_entry(entry, name, table.board.rank) for entry, name in best])
+    return Listing(title, table.spec.rank, [_entry(entry, name, table.spec.rank) for entry, name in best])
 
 
 def _entry(entry: "Entry", name: str, metric: str) -> "intervals.Entry":

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from backbench.evaluate import boards
+from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
@@ -88,7 +88,7 @@ def _best(sweep: Sweep) -> tuple[str, Mapping[str, Row]] | None:
 
 def _chooser(sweep: Sweep, head: str) -> str:
     """The metric that chooses the best of a representation."""
-    return boards.chooser(sweep.rows) if head == "classification" else SCORES[head]
+    return leaderboard_specs.chooser(sweep.rows) if head == "classification" else SCORES[head]
 
 
 def _merit(row: Row, chooser: str) -> float:

@@ -136,7 +136,7 @@ class Row:
 
     @cached_property
     def older(self) -> tuple[bool, bool]:
-        """Whether some fit of the run was made by other code than the plan's, and whether the scores of one were."""
+        """Whether some fit of the run was made by other code than today's, and whether the scores of one were."""
         heads = [scored.older(self.plan.stages[self.run.stages[head]], record) for head, record in self.heads.items()]
         return any(fit for fit, _ in heads), any(scores for _, scores in heads)
 

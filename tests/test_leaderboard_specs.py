@@ -11,7 +11,7 @@ from stored import N, Stored, mixed
 
 from backbench import cli, paths
 from backbench.cli import leaderboard
-from backbench.evaluate import boards, configurations
+from backbench.evaluate import answer, configurations, leaderboard_specs
 from backbench.store import Store
 
 CLASSIFIED = ("clusterer=none", "retrieval=none")
@@ -36,7 +36,7 @@ def printed(rows, limit=5, columns=None, monkeypatch=None):
     else:
         monkeypatch.setenv("COLUMNS", str(columns))
         target = Screen()
-    leaderboard.show(rows, limit, target)
+    leaderboard.show(answer.by_dataset(rows, Store(paths.store())), limit, target)
     return re.sub(r"\x1b\[[\d;]*m", "", target.getvalue())
 
 
@@ -45,7 +45,7 @@ def printed(rows, limit=5, columns=None, monkeypatch=None):
 
 def test_each_head_has_a_board_that_says_what_it_is_ranked_by():
     rows = Stored().rows("classifier=knn", "clusterer=kmeans", "k=4")
-    found = {board.head: board for board in boards.boards(rows)}
+    found = {board.head: board for board in leaderboard_specs.specs(rows)}
     assert {head: board.rank for head, board in found.items()} == {
         "classification": "val_accuracy",
         "clustering": "nmi",
@@ -56,13 +56,13 @@ def test_each_head_has_a_board_that_says_what_it_is_ranked_by():
 
 def test_without_classes_each_feature_space_has_a_board_of_its_own():
     rows = Stored(names=None).rows("chain=none,pca50", "clusterer=kmeans", "k=3,4", *CLUSTERED)
-    found = boards.boards(rows)
+    found = leaderboard_specs.specs(rows)
     assert [board.title for board in found] == [
         "Clusterings of pixels, ranked by silhouette",
         "Clusterings of pixels, pca50, ranked by silhouette",
     ]
     for board in found:
-        ranked = boards.ranked(board, rows)
+        ranked = leaderboard_specs.ranked(board, rows)
         assert len(ranked) == 2 and {row.stages.get("clustering.matrix") for row in ranked} == {
             None if "pca50" not in board.title else board.space[0]
         }
@@ -70,16 +70,16 @@ def test_without_classes_each_feature_space_has_a_board_of_its_own():
 
 def test_scopes_of_one_space_are_not_ranked_together():
     rows = Stored(names=None).rows("clustering.scope=all,train", "clusterer=kmeans", "k=3", *CLUSTERED)
-    assert [board.space[1] for board in boards.boards(rows)] == ["all", "train"]
+    assert [board.space[1] for board in leaderboard_specs.specs(rows)] == ["all", "train"]
 
 
 def test_results_without_the_metric_are_not_ranked():
     rows = Stored(metrics=lambda stage: {"nmi": float("nan")} if stage.config["k"] == 3 else {}).rows(
         "clusterer=kmeans", "k=3,4", *CLUSTERED
     )
-    (board,) = boards.boards(rows)
-    assert [row.params["k"] for row in boards.ranked(board, rows)] == [4]
-    assert boards.boards([row for row in rows if row.params["k"] == 3]) == []
+    (board,) = leaderboard_specs.specs(rows)
+    assert [row.params["k"] for row in leaderboard_specs.ranked(board, rows)] == [4]
+    assert leaderboard_specs.specs([row for row in rows if row.params["k"] == 3]) == []
 
 
 # Configurations
@@ -140,7 +140,7 @@ def test_rows_that_cannot_be_told_apart_share_a_rank_and_a_line_says_so():
     text = printed(Stored(predictions=good).rows(*THREE))
     assert [line.split()[0] for line in text.splitlines() if "pixels" in line] == ["1=", "1=", "3"]
     assert "Classifiers, ranked by accuracy on validation: 3 of 3" in text
-    assert "95 % intervals over the 300 validation images; the first 2 cannot be told apart." in text
+    assert "95 % intervals over the 300 validation images; the first 2 rows are tied." in text
     assert len(re.findall(r"0\.\d{4} \[0\.\d{3}, 0\.\d{3}\]", text)) == 3
 
 
@@ -150,7 +150,7 @@ def test_a_narrow_terminal_keeps_the_metric_and_gives_up_the_interval(monkeypatc
         lines = printed(rows, columns=columns, monkeypatch=monkeypatch).splitlines()
         table = [line.rstrip() for line in lines if "pixels" in line]
         assert all(len(line) <= columns for line in table)
-        assert ("no room for the intervals here" in " ".join(lines)) != there
+        assert ("intervals do not fit here" in " ".join(lines)) != there
         assert all(("[" in line) == there for line in table) and all(re.search(r"0\.\d{4}", line) for line in table)
 
 
@@ -173,7 +173,7 @@ def test_numbers_of_seeds_and_stability_are_shown_where_there_are_several():
 
 def test_it_prints_without_arrays_and_says_that_they_are_gone():
     text = printed(Stored(arrays=False).rows(*THREE))
-    assert "[" not in text and "The arrays of 3 results are gone" in text
+    assert "[" not in text and "The arrays of 3 results are missing" in text
 
 
 def test_it_says_where_internal_metrics_mislead():
@@ -185,7 +185,7 @@ def test_it_says_where_internal_metrics_mislead():
 
     rows = Stored(labels=labels, widths=widths).rows("clusterer=kmeans", "k=2,3,4,5,6", *CLUSTERED)
     text = printed(rows)
-    assert "internal metrics would choose worse" in text
+    assert "the internal metrics would choose" in text
     assert "pixels: by silhouette you would take kmeans k=2" in text and "correlate at -1.00" in text
 
 

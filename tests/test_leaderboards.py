@@ -11,7 +11,7 @@ from stored import N, Stored, mixed
 
 from backbench import paths
 from backbench.datasets import TEST, VALIDATION
-from backbench.evaluate import estimates, kept, resampled, standings
+from backbench.evaluate import estimates, leaderboards, resampled
 from backbench.evaluate.estimates import Replicated
 from backbench.metrics import retrieval
 from backbench.store import Store
@@ -31,8 +31,12 @@ def store():
 
 
 def table(rows, **options):
-    (only,) = standings.tables(rows, store(), **options)
-    return only
+    (found,) = leaderboards.leaderboards(rows, store(), **options)
+    return found
+
+
+def cached():
+    return sorted((paths.store() / "leaderboard").glob("*/*.json"))
 
 
 def name(stage):
@@ -68,9 +72,9 @@ def test_metrics_of_the_images_as_they_are_equal_those_that_are_recorded(head, a
     (row,) = Stored(labels=lambda stage, truth: mixed(truth, 0.7, 1, 5) - (np.arange(N) % 9 == 0), **given).rows(*axes)
     images = Once(store(), row.stages["dataset"], True)
     resampling = [key for key in row.metrics if key not in ("davies_bouldin", "calinski_harabasz", "noise_fraction")]
-    replicated = resampled.metrics(row, head, row.metrics, images)
-    assert set(replicated) >= set(resampling) - {"mean_majority_share"} and len(replicated) >= 4
-    for key, (values, count) in replicated.items():
+    found = resampled.metrics(row, head, row.metrics, images)
+    assert set(found) >= set(resampling) and len(found) >= 4
+    for key, (values, count) in found.items():
         assert values == pytest.approx([row.metrics[key]], abs=1e-6), key
         assert 0 < count <= N
 
@@ -108,9 +112,9 @@ def test_of_several_seeds_a_classifier_has_both_in_its_interval():
     estimate = entry.values["val_accuracy"]
     assert [row.params["seed"] for row in entry.rows] == [0, 1, 2] and entry.config_hash == entry.rows[0].config_hash
     assert estimate.mean == pytest.approx(np.mean([row.metrics["val_accuracy"] for row in rows])) and estimate.n == 300
-    alone = [standings.tables([row], store())[0].entries[0].values["val_accuracy"] for row in rows]
+    alone = [leaderboards.leaderboards([row], store())[0].entries[0].values["val_accuracy"] for row in rows]
     assert estimate.over == "images and seeds"
-    assert estimate.high - estimate.low > 1.5 * max(interval.high - interval.low for interval in alone)
+    assert estimate.high - estimate.low > 1.5 * max(other.high - other.low for other in alone)
 
 
 def test_of_several_seeds_a_clustering_is_taken_over_them():
@@ -196,9 +200,9 @@ def test_a_row_that_is_right_wherever_the_other_is_and_more_is_told_apart():
 
 def test_equal_predictions_share_a_rank_whatever_their_number():
     rows = Stored().rows("classifier=knn,lda,svm", *CLASSIFIED)
-    leaderboard = table(rows)
-    assert [(entry.rank, entry.tied, entry.tested) for entry in leaderboard.entries] == [(1, 3, True)] * 3
-    assert "all 3 cannot be told apart" in standings.words(leaderboard)
+    found = table(rows)
+    assert [(entry.rank, entry.tied, entry.tested) for entry in found.entries] == [(1, 3, True)] * 3
+    assert "all 3 rows are tied" in leaderboards.words(found)
 
 
 def test_noise_of_the_seeds_keeps_rows_together():
@@ -219,19 +223,19 @@ def test_of_many_rows_the_best_alone_are_resampled_and_it_is_said(monkeypatch):
         return mixed(truth, 0.9 - 0.02 * stage.config["classifier"]["n_neighbors"], 0)
 
     rows = Stored(predictions=predictions).rows("classifier=knn", "classifier.n_neighbors=1,5,9,13", *CLASSIFIED)
-    monkeypatch.setattr(standings, "IMAGES", 2 * N)
-    monkeypatch.setattr(standings, "BESIDE", 1)
-    leaderboard = table(rows)
-    assert [entry.tested for entry in leaderboard.entries] == [True, True, False, False]
-    assert [entry.values["val_accuracy"].over for entry in leaderboard.entries] == ["images", "images", None, None]
-    assert [entry.values["accuracy"].over for entry in leaderboard.entries] == ["images", None, None, None]
-    assert [entry.rank for entry in leaderboard.entries][2:] == [3, 4]
-    assert "The best 2 have intervals" in leaderboard.note and leaderboard.note in standings.words(leaderboard)
+    monkeypatch.setattr(leaderboards, "IMAGES", 2 * N)
+    monkeypatch.setattr(leaderboards, "BESIDE", 1)
+    found = table(rows)
+    assert [entry.tested for entry in found.entries] == [True, True, False, False]
+    assert [entry.values["val_accuracy"].over for entry in found.entries] == ["images", "images", None, None]
+    assert [entry.values["accuracy"].over for entry in found.entries] == ["images", None, None, None]
+    assert [entry.rank for entry in found.entries][2:] == [3, 4]
+    assert "The best 2 have intervals" in found.note and found.note in leaderboards.words(found)
 
 
 def test_the_best_row_is_resampled_even_where_it_alone_exceeds_the_limit(monkeypatch):
     rows = Stored().rows("classifier=knn", "classifier.n_neighbors=1,5,9", *CLASSIFIED)
-    monkeypatch.setattr(standings, "IMAGES", N - 1)
+    monkeypatch.setattr(leaderboards, "IMAGES", N - 1)
     entries = table(rows).entries
     assert [entry.tested for entry in entries] == [True, False, False]
     assert [entry.values["val_accuracy"].over for entry in entries] == ["images", None, None]
@@ -239,10 +243,10 @@ def test_the_best_row_is_resampled_even_where_it_alone_exceeds_the_limit(monkeyp
 
 def test_no_more_rows_are_compared_pair_by_pair_than_the_limit_says(monkeypatch):
     rows = Stored().rows("classifier=knn", "classifier.n_neighbors=1,5,9", *CLASSIFIED)
-    monkeypatch.setattr(standings, "COMPARED", 2)
+    monkeypatch.setattr(leaderboards, "COMPARED", 2)
     leaderboard = table(rows)
     assert [entry.tested for entry in leaderboard.entries] == [True, True, False]
-    assert leaderboard.note == "The best 2 have intervals and shared ranks; the others stand by their values."
+    assert "The best 2 have intervals" in leaderboard.note
 
 
 def test_progress_counts_what_is_resampled():
@@ -258,44 +262,45 @@ def test_without_arrays_rows_stand_by_their_values_and_it_is_said():
     def predictions(stage, truth):
         return mixed(truth, {"knn": 0.8, "lda": 0.81, "svm": 0.8}[name(stage)], 0)
 
-    leaderboard = table(Stored(predictions=predictions, arrays=False).rows("classifier=knn,lda,svm", *CLASSIFIED))
-    assert [(entry.rank, entry.tied) for entry in leaderboard.entries] == [(1, 1), (2, 2), (2, 2)]
-    assert not any(entry.tested or entry.values["accuracy"].over for entry in leaderboard.entries)
-    assert standings.words(leaderboard).startswith("The arrays of 3 results are gone")
+    found = table(Stored(predictions=predictions, arrays=False).rows("classifier=knn,lda,svm", *CLASSIFIED))
+    assert [(entry.rank, entry.tied) for entry in found.entries] == [(1, 1), (2, 2), (2, 2)]
+    assert not any(entry.tested or entry.values["accuracy"].over for entry in found.entries)
+    assert leaderboards.words(found).startswith("The arrays of 3 results are missing")
 
 
-def test_an_array_that_is_damaged_is_no_interval_and_nothing_is_kept():
+def test_an_array_that_is_damaged_is_no_interval_and_nothing_is_cached():
     rows = Stored().rows("classifier=knn", *CLASSIFIED)
     (path,) = (paths.store() / "classification").rglob("*.npy")
     path.write_bytes(path.read_bytes()[:-4] + b"\1\2\3\4")
     assert table(rows).entries[0].values["accuracy"].over is None and "cannot be read" in table(rows).note
-    assert not list(kept.folder().glob("*.json"))
+    assert not cached()
 
 
-# Kept on disk
+# Cached
 
 
-def test_what_was_worked_out_is_read_again_and_a_damaged_file_made_anew():
+def test_what_was_computed_is_read_again_and_a_damaged_file_replaced():
     rows = Stored().rows("classifier=knn,lda", *CLASSIFIED)
     first = table(rows)
-    (file,) = kept.folder().glob("*.json")
-    body = kept.read(file.stem)
-    kept.write(file.stem, {**body, "note": "from the file"})
+    (file,) = cached()
+    body = json.loads(file.read_text())
+    changed = {**json.loads(body["info"]), "note": "from the file"}
+    store().amend("leaderboard", file.stem, {"info": json.dumps(changed)})
     assert table(rows).note == "from the file"
     written = file.read_text()
-    for damaged in (written[:-20], written.replace('"rank": 1', '"rank": 2'), "", "{}"):
+    for damaged in (written[:-20], written.replace('\\"rank\\": 1', '\\"rank\\": 2'), "", "{}"):
         file.write_text(damaged)
         assert table(rows) == first
-        assert json.loads(file.read_text().split("\n", 1)[1]) == body
+        assert json.loads(file.read_text())["info"] == body["info"]
 
 
-def test_other_results_are_other_standings():
-    rows = Stored().rows("classifier=knn", *CLASSIFIED)
-    table(rows)
-    others = Stored(predictions=lambda stage, truth: mixed(truth, 0.8, 9)).rows("classifier=knn", *CLASSIFIED)
-    assert table(others).entries[0].values["accuracy"].mean == others[0].metrics["accuracy"]
+def test_other_results_are_other_leaderboards():
+    one = Stored().rows("classifier=knn", *CLASSIFIED)
+    table(one)
+    other = Stored(predictions=lambda stage, truth: mixed(truth, 0.8, 9)).rows("classifier=knn", *CLASSIFIED)
+    assert table(other).entries[0].values["accuracy"].mean == other[0].metrics["accuracy"]
     table(Stored(arrays=False).rows("classifier=knn", *CLASSIFIED))
-    assert len(list(kept.folder().glob("*.json"))) == 3
+    assert len(cached()) == 3
 
 
 def test_results_that_come_back_have_their_intervals_again():

@@ -1,22 +1,24 @@
-"""Leaderboards: which there are, what each is ranked by, and the distinct results that it ranks.
+"""What leaderboards there are: what each is ranked by, and the distinct results that it ranks.
 
-Internal metrics of a clustering are measured in its feature space, so that without classes there is a board for each
-space and none over several.
+Internal metrics of a clustering are measured in its feature space, so that without classes there is a leaderboard for
+each space and none over several.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from backbench import hashing
 from backbench.evaluate import candidates
+from backbench.evaluate.candidates import Representation
 from backbench.evaluate.configurations import is_seed
 from backbench.metrics import catalogue
-from backbench.metrics.catalogue import checked
+from backbench.metrics.catalogue import CLUSTERING, checked
 from backbench.sweep.results import tables
 from backbench.sweep.results.ledger import Row
 
-# Parameters by which the results of a head may differ, beside those that its board names.
+# Parameters by which the results of a task may differ, beside those that its leaderboard names.
 VARYING = {
     "classification": ("backbone.", "classifier."),
     "clustering": ("backbone.", "clusterer.", "clustering.scope", "clustering.bootstraps"),
@@ -25,11 +27,11 @@ VARYING = {
 
 
 @dataclass(frozen=True)
-class Board:
-    """One table: a head, the metric it is ranked by (higher is better), and what is shown beside it.
+class LeaderboardSpec:
+    """One leaderboard without its entries: a task, the metric that ranks it (higher is better), and what is shown.
 
     `space` is the matrix and the scope to which it is confined, None where its metric compares across spaces; `caveat`
-    is what its ranks owe to the way in which the images were divided.
+    says how the split of the images limits what its ranks mean.
     """
 
     title: str
@@ -41,9 +43,9 @@ class Board:
     caveat: str = ""
 
 
-# What classifiers are chosen by; the second where the images have no validation part.
+# What classifiers are chosen by; the second where there is no validation split.
 CHOOSERS = checked("val_accuracy", "accuracy")
-CLASSIFIERS = Board(
+CLASSIFIERS = LeaderboardSpec(
     "Classifiers, ranked by accuracy on validation",
     "classification",
     CHOOSERS[0],
@@ -52,25 +54,25 @@ CLASSIFIERS = Board(
 )
 NO_VALIDATION = replace(
     CLASSIFIERS,
-    title="Classifiers, ranked on the test images (no validation part)",
+    title="Classifiers, ranked on the test images (no validation split)",
     rank=CHOOSERS[1],
     metrics=CLASSIFIERS.metrics[1:],
-    caveat="There is no validation part: ranked on the test images, which flatters the best row.",
+    caveat="There is no validation split: ranked on the test images, which flatters the best row.",
 )
 NO_TEST = replace(
     CLASSIFIERS,
-    title="Classifiers, ranked by accuracy on validation (no test part)",
+    title="Classifiers, ranked by accuracy on validation (no test split)",
     metrics=CLASSIFIERS.metrics[:1],
-    caveat="There is no test part: the best row was chosen by the only accuracy that it has, which flatters it.",
+    caveat="There is no test split: the best row was chosen by the only accuracy that it has, which flatters it.",
 )
-CLUSTERINGS = Board(
+CLUSTERINGS = LeaderboardSpec(
     "Clusterings, ranked by agreement with the classes (NMI)",
     "clustering",
-    catalogue.main(catalogue.CLUSTERING),
+    catalogue.main(CLUSTERING),
     ("backbone.name", "clustering.chain", "clusterer.name", "k"),
     checked("nmi", "cluster_accuracy", "purity", "silhouette", "davies_bouldin", "noise_fraction"),
 )
-UNLABELLED = Board(
+UNLABELLED = LeaderboardSpec(
     "Clusterings of {}, ranked by silhouette",
     "clustering",
     catalogue.UNLABELLED,
@@ -85,16 +87,19 @@ SAMPLED = replace(
 )
 
 
-def boards(rows: Sequence[Row]) -> list[Board]:
-    """The boards that the rows of one data set can fill."""
+def specs(rows: Sequence[Row], representations: Sequence[Representation] | None = None) -> list[LeaderboardSpec]:
+    """The leaderboards that the rows of one data set can fill; `representations` are theirs, if already known."""
     labelled = any(CLUSTERINGS.rank in row.metrics for row in rows)
     depths = sorted({row.params["retrieval.at"] for row in rows if "retrieval" in row.heads})
-    found = (classifiers(rows), *([CLUSTERINGS] if labelled else _spaces(rows)), *map(_retrieval, depths))
-    return [board for board in found if ranked(board, rows)]
+    if labelled:
+        clusterings = [CLUSTERINGS]
+    else:
+        clusterings = _spaces(candidates.representations(rows) if representations is None else representations)
+    return [spec for spec in (classifiers(rows), *clusterings, *map(_retrieval, depths)) if ranked(spec, rows)]
 
 
 def chooser(rows: Iterable[Row]) -> str:
-    """The metric by which the classifiers of one data set are chosen: on test where there is no validation part."""
+    """The metric by which the classifiers of one data set are chosen: on test where there is no validation split."""
     return next((name for name in CHOOSERS if any(_known(row.metrics, name) for row in rows)), CHOOSERS[0])
 
 
@@ -103,8 +108,8 @@ def choosing(metrics: Mapping[str, float]) -> float:
     return next((metrics[name] for name in CHOOSERS if _known(metrics, name)), math.nan)
 
 
-def classifiers(rows: Sequence[Row]) -> Board:
-    """The board of the classifiers of one data set, by the parts that it has."""
+def classifiers(rows: Sequence[Row]) -> LeaderboardSpec:
+    """The leaderboard of the classifiers of one data set, by the splits that it has."""
     if chooser(rows) != CLASSIFIERS.rank:
         return NO_VALIDATION
     return CLASSIFIERS if any(_known(row.metrics, NO_VALIDATION.rank) for row in rows) else NO_TEST
@@ -114,27 +119,28 @@ def _known(metrics: Mapping[str, float], name: str) -> bool:
     return not math.isnan(metrics.get(name, math.nan))
 
 
-def _spaces(rows: Sequence[Row]) -> list[Board]:
-    """Boards for each feature space and scope in which something was clustered."""
+def _spaces(representations: Iterable[Representation]) -> list[LeaderboardSpec]:
+    """Leaderboards for each feature space and scope in which something was clustered."""
     return [
-        replace(board, title=board.title.format(space.title), space=(space.matrix, space.scope))
-        for space in candidates.representations(rows)
+        replace(spec, title=spec.title.format(space.title), space=(space.matrix, space.scope))
+        for space in representations
         if space.candidates
-        for board in (UNLABELLED, SAMPLED)
+        for spec in (UNLABELLED, SAMPLED)
     ]
 
 
-def _retrieval(depth: int) -> Board:
+def _retrieval(depth: int) -> LeaderboardSpec:
     params = ("backbone.name", "retrieval.chain", "retrieval.metric")
     metrics = checked(*(f"{name}_at_{depth}" for name in ("precision", "hit_rate", "map", "recall")))
-    return Board(f"Representations, ranked by retrieval (P@{depth})", "retrieval", metrics[0], params, metrics)
+    title = f"Representations, ranked by retrieval (P@{depth})"
+    return LeaderboardSpec(title, "retrieval", metrics[0], params, metrics)
 
 
-def ranked(board: Board, rows: Sequence[Row]) -> list[Row]:
-    """Distinct results of a board's head, best first; ties stand in the order of their hashes."""
-    own = [row for row in rows if board.space is None or _space(row) == board.space]
-    found = [row for row in tables.distinct(own, board.head) if not math.isnan(row.metrics.get(board.rank, math.nan))]
-    return sorted(found, key=lambda row: (-row.metrics[board.rank], row.run.stages[board.head]))
+def ranked(spec: LeaderboardSpec, rows: Sequence[Row]) -> list[Row]:
+    """Distinct results of a leaderboard's task, best first; ties are in the order of their hashes."""
+    inside = [row for row in rows if spec.space is None or _space(row) == spec.space]
+    known = [row for row in tables.distinct(inside, spec.head) if _known(row.metrics, spec.rank)]
+    return sorted(known, key=lambda row: (-row.metrics[spec.rank], row.run.stages[spec.head]))
 
 
 def _space(row: Row) -> tuple[str, str] | None:
@@ -159,13 +165,13 @@ def _dataset(row: Row) -> str:
     return f"{name}, {info['n']:,} images" if "n" in info else name
 
 
-def varying(board: Board, rows: Iterable[Row]) -> list[str]:
-    """Options that tell rows of one plugin apart and have no column yet: they were swept. Seeds are none of them."""
-    known = {*board.params, "k", "chain"}
-    values: dict[tuple, set] = {}
+def varying(spec: LeaderboardSpec, rows: Iterable[Row]) -> list[str]:
+    """Options that distinguish rows of one plugin and have no column yet: they were swept. Seeds are none of them."""
+    known = {*spec.params, "k", "chain"}
+    values: dict[tuple[str, tuple[Any, ...]], set[str]] = {}
     for row in rows:
-        plugins = tuple(row.params.get(name) for name in board.params if name.endswith(".name"))
+        plugins = tuple(row.params.get(name) for name in spec.params if name.endswith(".name"))
         for name, value in row.params.items():
-            if name not in known and name.startswith(VARYING[board.head]) and not is_seed(name):
+            if name not in known and name.startswith(VARYING[spec.head]) and not is_seed(name):
                 values.setdefault((name, plugins), set()).add(str(value))
     return sorted({name for (name, _), seen in values.items() if len(seen) > 1})

@@ -1,0 +1,102 @@
+"""What the runs of a sweep answer: leaderboards, clusterings by representation, decisions.
+
+Each part is computed when it is first asked for, and once: whoever prints, reports and tracks a sweep shares one
+`SweepAnswer`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from backbench.evaluate import agreement, candidates, leaderboard_specs, leaderboards, recommendations
+from backbench.evaluate.agreement import Agreement
+from backbench.evaluate.candidates import Representation
+from backbench.evaluate.leaderboards import Leaderboard, Progress, quiet
+from backbench.files import write_if_changed
+from backbench.store import Store
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import ledger
+from backbench.sweep.results.ledger import Row
+
+FILE = "selection.json"
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetAnswer:
+    """What the runs on one data set answer."""
+
+    rows: Sequence[Row]
+    store: Store
+    progress: Progress = quiet
+
+    @cached_property
+    def representations(self) -> list[Representation]:
+        """The clusterings by feature matrix and scope."""
+        return candidates.representations(self.rows)
+
+    @cached_property
+    def leaderboards(self) -> list[Leaderboard]:
+        """The leaderboards that the runs can fill."""
+        return leaderboards.of_dataset(self.rows, self.store, self.progress, self.representations)
+
+    @cached_property
+    def agreements(self) -> list[Agreement]:
+        """Each internal metric beside each external one, in every feature space."""
+        return agreement.agreements(self.representations)
+
+
+@dataclass(frozen=True, eq=False)
+class SweepAnswer:
+    """What the runs of a plan answer; `rows` are all of them, in any order."""
+
+    plan: Plan
+    rows: Sequence[Row]
+    store: Store
+    progress: Progress = quiet
+
+    @cached_property
+    def datasets(self) -> dict[str, DatasetAnswer]:
+        """The answer on each data set, by a title that says its name, size and hash."""
+        return by_dataset(self.rows, self.store, self.progress)
+
+    @cached_property
+    def representations(self) -> list[Representation]:
+        """The clusterings of all data sets by feature matrix and scope."""
+        if len(self.datasets) == 1:
+            return next(iter(self.datasets.values())).representations
+        return candidates.representations(self.rows)
+
+    @cached_property
+    def selection(self) -> Mapping[str, Any]:
+        """The decisions of the sweep by its policy, as they are written."""
+        return recommendations.recorded(self.plan, self.representations, self.store)
+
+    def write(self) -> Path:
+        """Write the decisions beside the joined results, unless the file has them already; returns its path."""
+        path = self.plan.folder / FILE
+        write_if_changed(path, json.dumps(self.selection, indent=1, allow_nan=False) + "\n")
+        return path
+
+    def of_dataset(self, name: str) -> list[Row]:
+        """The rows of the data sets of this name, by their hashes."""
+        return sorted((row for row in self.rows if row.params["dataset.name"] == name), key=lambda row: row.config_hash)
+
+    def chosen(self, dataset: str) -> list[str]:
+        """A line for each representation of the data sets of this name: what was chosen and why."""
+        return recommendations.lines(
+            record for record in self.selection["representations"] if record["dataset"] == dataset
+        )
+
+
+def by_dataset(rows: Iterable[Row], store: Store, progress: Progress = quiet) -> dict[str, DatasetAnswer]:
+    """The answer of rows of any sweeps on each data set, by its title."""
+    groups = leaderboard_specs.by_dataset(rows)
+    return {title: DatasetAnswer(group, store, progress) for title, group in groups.items()}
+
+
+def joined(plan: Plan, store: Store) -> SweepAnswer:
+    """What the joined results of a sweep answer."""
+    return SweepAnswer(plan, ledger.rows(plan, ledger.joined_records(plan)), store)

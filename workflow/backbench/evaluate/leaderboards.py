@@ -1,0 +1,261 @@
+"""Leaderboards with intervals and ranks with ties, computed from stored results and cached.
+
+A rank is one more than the number of rows that are significantly better, so that indistinguishable rows share it. Rows
+are compared by paired resampling: all on the same drawn images, and each with its seeds drawn anew where it has
+several. Of clusterings over several seeds the interval that is shown is over the seeds alone.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from backbench.derived import Content, Derived
+from backbench.evaluate import configurations, leaderboard_specs
+from backbench.evaluate.candidates import Representation
+from backbench.evaluate.configurations import Configuration
+from backbench.evaluate.estimates import Estimate
+from backbench.evaluate.leaderboard_specs import LeaderboardSpec
+from backbench.metrics import catalogue
+from backbench.store import Store
+from backbench.sweep.results.ledger import Row
+
+if TYPE_CHECKING:
+    from backbench.evaluate.measuring import Measured
+    from backbench.evaluate.resampled import Images
+
+KIND = "leaderboard"
+MODULES = tuple(f"backbench.evaluate.{name}" for name in ("leaderboards", "measuring"))
+# Results times images that are resampled; of more, the best entries alone have intervals and shared ranks.
+IMAGES = 10_000_000
+# Entries that are compared pair by pair.
+COMPARED = 2_000
+# Entries of which every metric has its interval; the others have that of the metric they are ranked by.
+BESIDE = 30
+SEEDS, BOTH = "seeds", "images and seeds"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One configuration of a leaderboard: its distinct results, one for each seed, and its rank.
+
+    `tied` is how many entries share the rank, this one included. `stability` is the mean pairwise adjusted Rand index
+    of the labelings of several seeds, or that of bootstrap samples where the clustering was asked for it, else None.
+    `tested` is whether the rank comes from paired resampling; where it does not, rows are ranked by their values.
+    """
+
+    rows: tuple[Row, ...]
+    values: Mapping[str, Estimate]
+    rank: int
+    tied: int
+    stability: float | None
+    tested: bool = True
+
+    @property
+    def row(self) -> Row:
+        """The row of the first seed."""
+        return self.rows[0]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return self.row.params
+
+    @property
+    def config_hash(self) -> str:
+        return self.row.config_hash
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The entries of a leaderboard, best first; `note` is its caveat and what its intervals and ranks leave out."""
+
+    spec: LeaderboardSpec
+    title: str
+    entries: list[Entry]
+    note: str
+
+
+def quiet(done: int, total: int) -> None:
+    """Say nothing of the progress."""
+
+
+def leaderboards(rows: Sequence[Row], store: Store, progress: Progress = quiet) -> list[Leaderboard]:
+    """The leaderboards that `rows` can fill; where these are of several data sets, those of each."""
+    groups = leaderboard_specs.by_dataset(rows)
+    if len(groups) == 1:
+        return of_dataset(rows, store, progress)
+    return [
+        replace(leaderboard, title=f"{title}: {leaderboard.title}")
+        for title, group in groups.items()
+        for leaderboard in of_dataset(group, store, progress)
+    ]
+
+
+def of_dataset(
+    rows: Sequence[Row],
+    store: Store,
+    progress: Progress = quiet,
+    representations: Sequence[Representation] | None = None,
+) -> list[Leaderboard]:
+    """The leaderboards that the rows of one data set can fill; `representations` are theirs, if already known.
+
+    What was computed before is read from the cache. Where arrays are missing there are no intervals, and the note says
+    so.
+    """
+    images = cache(lambda: _images(rows[0], store))
+    return [
+        _leaderboard(spec, rows, store, images, progress) for spec in leaderboard_specs.specs(rows, representations)
+    ]
+
+
+def _images(row: Row, store: Store) -> "Images":
+    from backbench.evaluate.resampled import Images
+
+    return Images(store, row.stages["dataset"], bool(_info(row).get("classes")))
+
+
+def _leaderboard(
+    spec: LeaderboardSpec, rows: Sequence[Row], store: Store, images: Callable[[], "Images"], progress: Progress
+) -> Leaderboard:
+    groups = configurations.configurations(leaderboard_specs.ranked(spec, rows), spec.head)
+    groups = sorted(groups, key=lambda group: (-mean(group.rows, spec.rank), group.key))
+    there = {row.run.stages[spec.head]: _there(row, spec.head, store) for group in groups for row in group.rows}
+    derived = Derived(store, KIND, _origin(spec, groups, there), MODULES)
+    info = derived.ensure(lambda: _computed(spec, groups, there, images(), progress)).info
+    entries = [_entry(plain, groups[plain["at"]].rows) for plain in info["entries"]]
+    return Leaderboard(spec, spec.title, entries, " ".join(filter(None, (spec.caveat, info["note"]))))
+
+
+def _origin(spec: LeaderboardSpec, groups: Sequence[Configuration], there: Mapping[str, bool]) -> dict[str, Any]:
+    """All that a leaderboard is computed from, as plain JSON."""
+    data = groups[0].rows[0].records.get(groups[0].rows[0].stages["dataset"], {}) if groups else {}
+    results = [[_result(row, spec.head, there) for row in group.rows] for group in groups]
+    keys = [group.key for group in groups]
+    return {"spec": asdict(spec), "results": results, "keys": keys, "data": _digests(data)}
+
+
+def _result(row: Row, head: str, there: Mapping[str, bool]) -> list[Any]:
+    member = row.run.stages[head]
+    record = row.records[member]
+    metrics = {name: value if math.isfinite(value) else None for name, value in sorted(row.metrics.items())}
+    return [member, record["code"], metrics, _digests(record), there[member]]
+
+
+def _digests(record: Mapping[str, Any]) -> dict[str, str]:
+    """The digest of each array of a record."""
+    return {name: entry["sha256"] for name, entry in sorted(record.get("arrays", {}).items())}
+
+
+def mean(rows: Sequence[Row], metric: str) -> float:
+    """Mean of a metric over results where it is defined."""
+    values = [row.metrics[metric] for row in rows if not math.isnan(row.metrics.get(metric, math.nan))]
+    return statistics.fmean(values) if values else math.nan
+
+
+def _there(row: Row, head: str, store: Store) -> bool:
+    """Whether the arrays of a task's result and those of its data set are in the store."""
+    refs = ((head, row.run.stages[head]), ("dataset", row.stages["dataset"]))
+    records = [(kind, row.records.get(member)) for kind, member in refs]
+    return all(record and record.get("arrays") and store.complete(kind, record) for kind, record in records)
+
+
+def _computed(
+    spec: LeaderboardSpec,
+    groups: Sequence[Configuration],
+    there: Mapping[str, bool],
+    images: "Images",
+    progress: Progress,
+) -> Content:
+    """Entries and note of a leaderboard, not to be cached where an array could not be read."""
+    from backbench.evaluate import measuring
+
+    images.lost = False
+    measured = measuring.measure(spec, groups, _within(spec, groups, there), BESIDE, images, progress)
+    order = sorted(range(len(measured)), key=lambda at: (measured[at].rank, -measured[at].values[spec.rank].mean, at))
+    missing = sum(not there[row.run.stages[spec.head]] for group in groups for row in group.rows)
+    note = _note(len(groups), sum(entry.tested for entry in measured), missing, images.lost)
+    return Content({"entries": [_plain(at, measured[at]) for at in order], "note": note}, lasting=not images.lost)
+
+
+def _within(spec: LeaderboardSpec, groups: Sequence[Configuration], there: Mapping[str, bool]) -> list[int]:
+    """Places of the entries that are resampled: those whose arrays are there, the best first, within `IMAGES`."""
+    spent = 0
+    places: list[int] = []
+    for at, group in enumerate(groups[:COMPARED]):
+        if not all(there[row.run.stages[spec.head]] for row in group.rows):
+            continue
+        spent += len(group.rows) * _info(group.rows[0]).get("n", 0)
+        if places and spent > IMAGES:
+            break
+        places.append(at)
+    return places
+
+
+def _note(entries: int, tested: int, missing: int, lost: bool) -> str:
+    """Why rows have no interval and are ranked by their values."""
+    if missing or lost:
+        some = f"The arrays of {missing:,} results are missing" if missing else "Some arrays cannot be read"
+        return f"{some}: rows without an interval are ranked by their values."
+    if not tested:
+        return "Only the mean of this metric is stored: the rows are ranked by their values."
+    if tested == entries:
+        return ""
+    return f"The best {tested:,} have intervals and shared ranks; the others are ranked by their values."
+
+
+def _info(row: Row) -> Mapping[str, Any]:
+    """What the record of a row's data set says."""
+    return row.records.get(row.stages["dataset"], {}).get("info", {})
+
+
+def _plain(at: int, measured: "Measured") -> dict[str, Any]:
+    values = {name: [value.mean, value.low, value.high, value.over, value.n] for name, value in measured.values.items()}
+    place = {"at": at, "values": values, "rank": measured.rank, "tied": measured.tied}
+    return {**place, "stability": measured.stability, "tested": measured.tested}
+
+
+def _entry(plain: Mapping[str, Any], rows: tuple[Row, ...]) -> Entry:
+    values = {name: Estimate(*fields) for name, fields in plain["values"].items()}
+    return Entry(rows, values, plain["rank"], plain["tied"], plain["stability"], plain["tested"])
+
+
+def images_of(spec: LeaderboardSpec) -> str:
+    """What people call the images that the ranking metric of a leaderboard is of."""
+    return catalogue.metric(spec.rank).images
+
+
+def words(leaderboard: Leaderboard) -> str:
+    """What the intervals of a leaderboard are over, and how many of its rows share the first rank."""
+    estimates = [entry.values[leaderboard.spec.rank] for entry in leaderboard.entries]
+    over = {value.over for value in estimates if value.over}
+    counts = {value.n for value in estimates if value.over not in (None, SEEDS)}
+    parts = [_over(leaderboard, over, counts)] if over else []
+    if any(entry.tested for entry in leaderboard.entries):
+        parts.append(_first(leaderboard.entries))
+    return " ".join(filter(None, ("; ".join(parts) + "." if parts else "", leaderboard.note)))
+
+
+def _over(leaderboard: Leaderboard, over: set[str], counts: set[int]) -> str:
+    if over == {SEEDS}:
+        return "95 % intervals over the seeds"
+    count = f"{next(iter(counts)):,} " if len(counts) == 1 else ""
+    refits = " (no clustering is fitted again)" if leaderboard.spec.head == "clustering" else ""
+    images = f"the {count}{images_of(leaderboard.spec)}{refits}"
+    if over == {BOTH}:
+        return f"95 % intervals over {images} and the seeds"
+    more = {SEEDS: ", or over the seeds where there are several", BOTH: ", and over the seeds where there are several"}
+    return f"95 % intervals over {images}" + "".join(text for how, text in more.items() if how in over)
+
+
+def _first(entries: Sequence[Entry]) -> str:
+    """How many share the first rank; nothing is said of rows that were not tested."""
+    tied = entries[0].tied
+    if len(entries) == 1:
+        return "there is one row"
+    if tied == 1:
+        return "no row shares the first rank"
+    return f"all {tied:,} rows are tied" if tied == len(entries) else f"the first {tied:,} rows are tied"

@@ -1,0 +1,148 @@
+"""Which k and which clustering to take of each representation, as plain JSON and in lines of text."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from backbench import hashing, schema
+from backbench.derived import Content, Derived
+from backbench.evaluate import best_k, selection
+from backbench.evaluate.best_k import Family
+from backbench.evaluate.candidates import Candidate, Representation
+from backbench.evaluate.selection import Decision, Policy
+from backbench.store import Store
+from backbench.sweep.plan.frozen import Plan
+
+SETTING = "selection"
+KIND = "selection"
+MODULES = tuple(
+    f"backbench.evaluate.{name}" for name in ("best_k", "candidates", "knee", "recommendations", "selection")
+)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Which k and which clustering, of one representation."""
+
+    representation: Representation
+    families: list[Family]
+    decision: Decision
+
+
+def recommend(representation: Representation, policy: Policy) -> Recommendation:
+    """Best k of each family and the decision of one representation."""
+    return Recommendation(representation, best_k.families(representation), selection.decide(representation, policy))
+
+
+def policy_of(plan: Plan) -> Policy:
+    """The policy that a plan was asked for with."""
+    return selection.parse(plan.request.get(SETTING))
+
+
+def policy_json(policy: Policy) -> dict[str, Any]:
+    """A policy as plain JSON."""
+    return schema.canonical(policy)
+
+
+def recorded(plan: Plan, representations: Sequence[Representation], store: Store) -> dict[str, Any]:
+    """The decisions of a sweep on its representations as plain JSON, computed unless the cache holds them."""
+    policy = policy_of(plan)
+    derived = Derived(store, KIND, _origin(policy, representations), MODULES)
+
+    def make() -> Content:
+        return Content({"representations": [plain(recommend(space, policy)) for space in representations]})
+
+    header = {"of": derived.hash, "sweep": plan.sweep, "policy": policy_json(policy)}
+    return {**header, **derived.ensure(make).info}
+
+
+def lines(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One line for each recorded representation: what was chosen and why."""
+    return [_line(record) for record in records]
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    decision = record["decision"]
+    pending = f" (provisional: {decision['pending']} pending)" if decision["pending"] else ""
+    if decision["chosen"] is None:
+        return f"{record['title']}: nothing chosen, {decision['reason']}{pending}"
+    run = hashing.short(decision["chosen"]["run"])
+    return f"{record['title']}: {decision['chosen']['name']} (run {run}); {decision['reason']}{pending}"
+
+
+def plain(recommendation: Recommendation) -> dict[str, Any]:
+    """A recommendation as plain JSON; what is undefined is null."""
+    space = recommendation.representation
+    return {
+        "dataset": space.dataset,
+        "dataset_hash": space.dataset_hash,
+        "backbone": space.backbone,
+        "chain": space.chain,
+        "scope": space.scope,
+        "matrix": space.matrix,
+        "title": space.title,
+        "best_k": [_family(family) for family in recommendation.families],
+        "decision": _decision(recommendation.decision),
+    }
+
+
+def _family(family: Family) -> dict[str, Any]:
+    choices = {
+        choice.criterion: {"k": choice.k, "value": choice.value, "note": choice.note} for choice in family.choices
+    }
+    named = {"family": family.name, "clusterer": family.clusterer, "k": list(family.ks), "seeds": list(family.seeds)}
+    return {**named, "choices": choices}
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "chosen": None if decision.chosen is None else _candidate(decision.chosen),
+        "reason": decision.reason,
+        "usable": decision.usable,
+        "pending": decision.pending,
+        "ranked": [
+            {
+                "name": ranked.candidate.label,
+                "member": ranked.candidate.member,
+                "mean_rank": ranked.mean_rank,
+                "ranks": dict(ranked.ranks),
+            }
+            for ranked in decision.ranked
+        ],
+        "left_out": [
+            {"name": fault.label, "member": fault.member, "reason": fault.reason} for fault in decision.left_out
+        ],
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    named = {
+        "name": candidate.label,
+        "member": candidate.member,
+        "run": candidate.run,
+        "clusterer": candidate.clusterer,
+        "options": dict(candidate.options),
+    }
+    return {**named, "k": candidate.k, "seed": candidate.seed, "metrics": _finite(candidate.metrics)}
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in sorted(metrics.items())}
+
+
+def _origin(policy: Policy, representations: Iterable[Representation]) -> dict[str, Any]:
+    """All that decisions depend on, as plain JSON."""
+    spaces = [
+        [
+            space.dataset,
+            space.dataset_hash,
+            space.title,
+            space.matrix,
+            list(space.waiting),
+            [asdict(fault) for fault in space.failed],
+            [_candidate(candidate) for candidate in space.candidates],
+        ]
+        for space in representations
+    ]
+    return {"policy": policy_json(policy), "representations": spaces}
