@@ -11,7 +11,7 @@ from typing import Any
 
 from backbench import plugins
 from backbench.schema import ConfigError
-from backbench.sweep.plan import options
+from backbench.sweep.plan import options as heads
 from backbench.sweep.results.ledger import Row
 
 NONE, AUTO, FILE = "none", "auto", "file"
@@ -61,7 +61,7 @@ def _cell(cell: Mapping[str, Any], known: dict[str, Options]) -> Options:
             found |= _chained(head, _steps(cell, head))
     if found["clusterer.name"] != NONE:
         asked = {key: value for key, value in cell["clustering"].items() if key != "chain"}
-        found |= {f"clustering.{key}": value for key, value in dataclasses.asdict(options.clustering(asked)).items()}
+        found |= {f"clustering.{key}": value for key, value in dataclasses.asdict(heads.clustering(asked)).items()}
     return found | {axis: cell[axis] for axis in _axes(found) if axis in cell}
 
 
@@ -71,7 +71,7 @@ def _row(row: Row, known: dict[str, Options]) -> Options:
         found |= _stage(row, head, group, known) if head in row.stages else {f"{group}.name": NONE}
     own = {"metric": NONE}
     if "retrieval" in row.stages:
-        own = dataclasses.asdict(options.retrieval(row.config["retrieval"]["config"]))
+        own = dataclasses.asdict(heads.retrieval(row.config["retrieval"]["config"]))
     found |= _prefixed("retrieval", own)
     for head in HEADS:
         if head in row.stages:
@@ -131,7 +131,7 @@ def _options(group: str, options: Mapping[str, Any]) -> Options:
 def _retrieval(options: Mapping[str, Any]) -> Options:
     if options.get("metric") in (None, NONE):
         return {"metric": NONE}
-    return dataclasses.asdict(options.retrieval({key: value for key, value in options.items() if key != "chain"}))
+    return dataclasses.asdict(heads.retrieval({key: value for key, value in options.items() if key != "chain"}))
 
 
 def _named(head: str) -> str:
