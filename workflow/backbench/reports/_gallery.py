@@ -2,10 +2,11 @@
 
 import base64
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from backbench import hashing, paths
 from backbench.pictures import drawing
@@ -22,6 +23,8 @@ LAST = 1_000_000
 # With less room than this no picture is tried.
 LEAST = 20_000
 DENSITY = 1.5
+# Bytes of a page, and those around a picture: its caption twice, its markup.
+LIMIT, AROUND = 9_800_000, 1_500
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Figure:
 
     drawn: Drawn
     run: str
-    place: tuple
+    place: tuple[Any, ...]
 
     @property
     def path(self) -> str:
@@ -72,17 +75,23 @@ class Gallery:
 
 def gallery(part: Part) -> Gallery:
     """What was drawn of the sweep on a data set; runs in the order of their ranks."""
-    own = {row.config_hash: row for row in part.rows}
+    rows = {row.config_hash: row for row in part.rows}
     overview = [Figure(one, "", (0, one.order, one.kind)) for one in drawing.of_sweep(part.plan) if _shows(one, part)]
-    rows = [own[key] for key in drawing.runs_of(part.plan) if key in own]
-    found = [one for row in rows for one in _of_run(part, row)]
-    categories = {name: _runs(found, own, name) for name in _categories(found)}
+    drawn = [rows[key] for key in drawing.runs_of(part.plan) if key in rows]
+    figures = [figure for row in drawn for figure in _of_run(part, row)]
+    categories = {name: _runs(figures, rows, name) for name in _categories(figures)}
     return Gallery(sorted(overview, key=lambda one: one.place), categories)
 
 
 def failed(plan: Plan) -> list[tuple[str, str]]:
     """Pictures that could not be drawn, with the reasons."""
     return sorted(drawing.told(plan).get("failed", {}).items())
+
+
+def fitting(figures: Sequence[Figure], page: Callable[[list[Figure]], str], limit: int = LIMIT) -> str:
+    """The page with as many of the figures as keep it within `limit` bytes; `page` makes it of those that it has."""
+    room = limit - len(page([]).encode("utf-8")) - AROUND * len(figures)
+    return page(within(figures, room))
 
 
 def within(figures: Iterable[Figure], budget: int) -> list[Figure]:
@@ -123,20 +132,20 @@ def _rank(part: Part, row: Row, category: str) -> int:
     member = row.run.stages.get(head)
     for table in part.tables:
         for at, entry in enumerate(table.entries if table.board.head == head else ()):
-            if member in {own.run.stages[head] for own in entry.rows}:
+            if member in {same.run.stages[head] for same in entry.rows}:
                 return at
     return LAST
 
 
-def _categories(found: Iterable[Figure]) -> list[str]:
-    there = {one.drawn.category for one in found}
+def _categories(figures: Iterable[Figure]) -> list[str]:
+    there = {one.drawn.category for one in figures}
     return [*(name for name in CATEGORIES if name in there), *sorted(there - set(CATEGORIES))]
 
 
-def _runs(found: Sequence[Figure], rows: Mapping[str, Row], category: str) -> list[Run]:
+def _runs(figures: Sequence[Figure], rows: Mapping[str, Row], category: str) -> list[Run]:
     """The runs that have pictures of a category, the best first."""
     groups: dict[str, list[Figure]] = {}
-    for one in sorted(found, key=lambda one: one.place):
+    for one in sorted(figures, key=lambda one: one.place):
         if one.drawn.category == category:
             groups.setdefault(one.run, []).append(one)
-    return [Run(rows[key].name, hashing.short(key), own) for key, own in groups.items()]
+    return [Run(rows[key].name, hashing.short(key), pictures) for key, pictures in groups.items()]

@@ -1,19 +1,17 @@
 """The page of a sweep: its question and answer in words, leaderboards, pictures, faults and origin (layer 2).
 
-One HTML file that needs nothing else, made from stored results alone, below `LIMIT` bytes, and the same bytes for the
+One HTML file that needs nothing else, made from stored results alone, below ten megabytes, and the same bytes for the
 same results.
 """
 
-import base64
-import hashlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, wording
+from backbench import hashing
 from backbench.evaluate import classes, record
 from backbench.files import write_if_changed
-from backbench.metrics import catalogue
 from backbench.reports import _answers, _boards, _gallery, _origin, _part, _runs, _templates, _trust
 from backbench.reports._gallery import Figure, Gallery
 from backbench.reports._part import Part
@@ -22,11 +20,8 @@ from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import tables
 from backbench.sweep.results.ledger import Row
 
-TEMPLATE, SCRIPT = "sweep.html", "_sweep.js"
+TEMPLATE = "sweep.html"
 PAGE, TABLE = "report.html", "leaderboards.csv"
-LIMIT = 9_800_000
-# What stands around a picture: its caption twice, its markup.
-AROUND = 1_500
 CLASSES = 20
 
 
@@ -41,10 +36,9 @@ def write(plan: Plan, rows: Sequence[Row], store: Store, to: Path | None = None)
     A copy of the page is written to `to`. Returns the path of the page.
     """
     parts = _parts(plan, rows, store)
-    found = [record for part in parts for record in _boards.records(part)]
-    write_if_changed(
-        plan.folder / TABLE, tables.to_csv(found, list(dict.fromkeys(key for one in found for key in one)))
-    )
+    records = [record for part in parts for record in _boards.records(part)]
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    write_if_changed(plan.folder / TABLE, tables.to_csv(records, columns))
     text = _page(plan, parts)
     for target in (path_of(plan), *([to] if to else [])):
         write_if_changed(target, text)
@@ -62,54 +56,43 @@ def _parts(plan: Plan, rows: Sequence[Row], store: Store) -> list[Part]:
     groups: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.config_hash):
         groups.setdefault(row.stages["dataset"], []).append(row)
-    names = [str(own[0].params["dataset.name"]) for own in groups.values()]
+    names = [str(group[0].params["dataset.name"]) for group in groups.values()]
     twins = [names.count(name) > 1 for name in names]
-    parts = [Part(plan, own, store, selection, twin) for own, twin in zip(groups.values(), twins, strict=True)]
+    parts = [Part(plan, group, store, selection, twin) for group, twin in zip(groups.values(), twins, strict=True)]
     return sorted(parts, key=lambda part: (part.name, part.member))
 
 
 def _page(plan: Plan, parts: Sequence[Part]) -> str:
     galleries = [_gallery.gallery(part) for part in parts]
-    script = _templates.source(SCRIPT)
+    figures = [one for gallery in galleries for one in gallery.figures]
     values = {
         "plan": plan,
         "sweep": hashing.short(plan.sweep),
-        "question": _answers.question(parts),
+        "overrides": shlex.join(plan.request.get("overrides", [])),
+        "varied": _answers.varied(parts),
         "parts": [_section(part, gallery) for part, gallery in zip(parts, galleries, strict=True)],
-        "request": _origin.request(plan),
-        "commands": _origin.commands(plan, {commit for part in parts for commit in _trust.circumstances(part, "git")}),
+        "commit": _origin.commit(parts),
         "undrawn": _gallery.failed(plan),
         "example": hashing.short(min(plan.runs)),
-        "script": script,
-        "integrity": _digest(script),
-        "counted": wording.counted,
-        "number": _part.number,
-        "metric": catalogue.metric,
+        **_templates.script(),
     }
-    return _within(values, galleries)
 
+    def page(kept: Sequence[Figure]) -> str:
+        embedded = {one.path: {"uri": one.uri, "size": one.size} for one in kept}
+        left_out = [one for one in figures if one.path not in embedded]
+        return _templates.render(TEMPLATE, {**values, "embedded": embedded, "left_out": left_out})
 
-def _within(values: dict[str, Any], galleries: Sequence[Gallery]) -> str:
-    """The page with as many pictures as it has room for, the most important first."""
-    figures = [one for gallery in galleries for one in gallery.figures]
-    bare = _templates.render(TEMPLATE, {**values, "embedded": {}, "left_out": figures})
-    room = LIMIT - len(bare.encode("utf-8")) - AROUND * len(figures)
-    kept: list[Figure] = _gallery.within(figures, room)
-    embedded = {one.path: {"uri": one.uri, "size": one.size} for one in kept}
-    left_out = [one for one in figures if one.path not in embedded]
-    return _templates.render(TEMPLATE, {**values, "embedded": embedded, "left_out": left_out})
+    return _gallery.fitting(figures, page)
 
 
 def _section(part: Part, gallery: Gallery) -> dict[str, Any]:
     """What the template says of one data set."""
-    found = _answers.answers(part)
     boards = [_boards.view(part, table, place) for place, table in enumerate(part.tables)]
     return {
         "key": part.key,
         "part": part,
-        "answers": found,
-        "short": _answers.short(part, found),
-        "checks": _trust.checks(part),
+        "answers": _answers.answers(part),
+        "cards": _trust.cards(part),
         "gate": _trust.gate(part),
         "boards": [{"view": board, "filters": _boards.filters(board)} for board in boards],
         "runs": _runs.table(part),
@@ -135,15 +118,10 @@ def _classes(part: Part) -> dict[str, Any] | None:
     lines = _origin.classes(row)
     if not lines:
         return None
-    found = classes.audit(row, part.store)
+    summary = classes.audit(row, part.store)
     return {
         "title": _part.title(row, "classification"),
-        "text": found.text if found else "",
+        "text": summary.text if summary else "",
         "top": lines[:CLASSES],
         "rest": lines[CLASSES:],
     }
-
-
-def _digest(script: str) -> str:
-    """What the page's policy allows to run: this script and no other."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
