@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from backbench import cli, hashing, paths, plugins
 from backbench.datasets import TEST, TRAIN, VALIDATION
-from backbench.reports import _audit_checks, _charts, _templates
+from backbench.reports import _audit_checks, _charts, templates
 from backbench.reports import audit as page
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import _audit_tables, _audit_twins, audit
@@ -456,7 +456,7 @@ def test_what_to_type_next(store):
     assert then["near_duplicates"] == "dataset.near_duplicates=exclude"
     report["policy"] = {}
     published = {check.key: check for check in _audit_checks.checks(report)}["duplicates"]
-    assert published.then == "" and published.policy == _templates.words(_audit_checks.WORDS).published()
+    assert published.then == "" and published.policy == templates.words(_audit_checks.WORDS).published()
 
 
 def test_bars_and_cells_stay_within_their_charts():

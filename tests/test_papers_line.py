@@ -1,5 +1,7 @@
 """A line in words, by hand."""
 
+import dataclasses
+
 import pytest
 
 from backbench.papers import reasons
@@ -72,7 +74,7 @@ def question(*lines, stand_ins=()):
 
 def named(name, ours, inside):
     found = line(ours, 0.6)
-    return Line(**{**found.record(), "name": name, "inside": inside, "why": (), "runs": ()})
+    return dataclasses.replace(found, name=name, inside=inside)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from backbench import compose, papers, paths
 from backbench.evaluate.configurations import is_seed
 from backbench.papers import derived, described, figures, published, stand_ins
 from backbench.papers.matching import Matching
-from backbench.papers.results import head_of
+from backbench.papers.results import task_of
 from backbench.schema import ConfigError
 
 BODY = {
@@ -41,7 +41,7 @@ def test_a_paper_has_a_preset_that_decides_its_figures(name):
     known = {key for cell in theirs for key in cell} | {"chain"}
     for one in found.figures:
         assert set(one.where) <= known, f"{one.name}: {set(one.where) - known}"
-        relevant, free = figures.RELEVANT[head_of(one.metric)], derived.OPEN.get(one.metric, ())
+        relevant, free = figures.RELEVANT[task_of(one.metric)], derived.OPEN.get(one.metric, ())
         keys = [key for key in known if key.startswith(relevant) and not (is_seed(key) or key.startswith(free or "?"))]
         assert matching.undecided(one.where, keys) == [], one.name
 

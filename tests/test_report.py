@@ -23,7 +23,7 @@ from backbench import cli, hashing, paths, wording
 from backbench.evaluate import standings
 from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
-from backbench.reports import _boards, _gallery, _runs, _small, sweep
+from backbench.reports import _boards, _runs, _small, gallery, sweep
 from backbench.store import Store
 from backbench.sweep.results import ledger
 from backbench.sweep.results.ledger import Row
@@ -359,12 +359,12 @@ def test_the_order_of_importance_decides_what_has_room(tmp_path):
         picture(tmp_path, name, size)
     places = {name: (tmp_path / f"{name}.png", tmp_path / f"{name}.csv") for name in "abc"}
     drawn = [drawing.Drawn(name, name, "Maps", "", 50, *files) for name, files in places.items()]
-    figures = [_gallery.Figure(one, "", (at,)) for at, one in enumerate(drawn)]
+    figures = [gallery.Figure(one, "", (at,)) for at, one in enumerate(drawn)]
     sizes = [len(one.uri) for one in figures]
     assert sizes[1] > sizes[0] + sizes[2] > 0
-    kinds = [[one.drawn.kind for one in _gallery.within(figures, room)] for room in (sum(sizes), sum(sizes) - 1, 0)]
+    kinds = [[one.drawn.kind for one in gallery.within(figures, room)] for room in (sum(sizes), sum(sizes) - 1, 0)]
     assert kinds == [["a", "b", "c"], ["a", "b"], []]
-    assert [one.drawn.kind for one in _gallery.within(figures, sizes[1])] == ["a", "c"]
+    assert [one.drawn.kind for one in gallery.within(figures, sizes[1])] == ["a", "c"]
 
 
 def test_charts_stay_as_they_are_and_photographs_shrink(tmp_path):

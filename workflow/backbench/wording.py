@@ -31,7 +31,7 @@ def percent(share: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """A metric as tables show it: four decimals, fewer of large values; ``–`` where it is undefined."""
+    """A metric as tables show it: four decimals, fewer of large values; a dash where it is undefined."""
     if value is None or value != value:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.1f}" if abs(value) >= 100 else f"{value:.4f}"

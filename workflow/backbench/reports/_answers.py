@@ -122,7 +122,7 @@ _FACTS = {CLASSIFICATION: _classifier, CLUSTERING: _clustering, RETRIEVAL: _sear
 def _blind(part: Part, first: Entry) -> dict[str, Any] | None:
     """What the policy would have chosen in the same representation; `policy` is empty where it sees no classes."""
     matrix = first.row.plan.stages[first.row.run.stages[CLUSTERING]].parents["matrix"][1]
-    choice = next((one["decision"]["chosen"] for one in part.chosen if one["matrix"] == matrix), None)
+    choice = next((space["decision"]["chosen"] for space in part.chosen if space["matrix"] == matrix), None)
     if not choice or AGREEMENT not in first.values:
         return None
     same = choice["member"] in {row.run.stages[CLUSTERING] for row in first.rows}

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any, TypedDict
 
-from backbench.reports import _templates
+from backbench.reports import templates
 
 FAULT, LOOK, FINE, ABSENT = "fault", "look", "fine", "absent"
 WORDS = "_audit.jinja"
@@ -87,7 +87,7 @@ def count(report: Mapping[str, Any], key: str) -> int | None:
 
 
 def _words() -> Any:
-    return _templates.words(WORDS)
+    return templates.words(WORDS)
 
 
 def _check(key: str, report: Mapping[str, Any]) -> Check:

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from backbench import hashing
-from backbench.reports import _trust
 from backbench.reports._part import Part
 from backbench.stage import KINDS
 from backbench.store import FAILED
+from backbench.sweep.results import recorded
 from backbench.sweep.results.ledger import Row
 
 LINES = 100
@@ -58,7 +58,7 @@ def undefined(part: Part) -> list[tuple[str, str, int]]:
 
 def commit(parts: Iterable[Part]) -> str | None:
     """The commit that made all results; None where there were several, or changes that were not committed."""
-    commits = {commit for part in parts for commit in _trust.circumstances(part, "git")}
+    commits = {commit for part in parts for commit in recorded.values(part.rows, "git")}
     return next((commit for commit in commits if len(commits) == 1 and not commit.endswith("-dirty")), None)
 
 
@@ -78,8 +78,8 @@ def resolved(rows: Sequence[Row]) -> dict[str, list[tuple[str, str]]]:
 
 def circumstances(part: Part) -> dict[str, str]:
     """Code, machines and times of the results of a data set, by the key of the provenance."""
-    known = {key: ", ".join(sorted(_trust.circumstances(part, key))) for key in CIRCUMSTANCES}
-    times = [record["provenance"].get("finished") for record in _trust.records(part).values()]
+    known = {key: ", ".join(recorded.values(part.rows, key)) for key in CIRCUMSTANCES}
+    times = [record["provenance"].get("finished") for record in recorded.records(part.rows).values()]
     days = [_day(time) for time in sorted(time for time in times if time is not None)]
     known["finished"] = f"{days[0]} to {days[-1]}" if days else ""
     return {key: text for key, text in known.items() if text}
@@ -88,14 +88,14 @@ def circumstances(part: Part) -> dict[str, str]:
 def seconds(part: Part) -> list[tuple[str, int, float]]:
     """Kind of stage, how many results of it, and what they took together, in the order of the chain."""
     times: dict[str, list[float]] = {}
-    for record in _trust.records(part).values():
+    for record in recorded.records(part.rows).values():
         times.setdefault(record["kind"], []).append(record["provenance"].get("seconds") or 0.0)
     return [(kind, len(times[kind]), math.fsum(times[kind])) for kind in KINDS if kind in times]
 
 
 def versions(part: Part) -> list[tuple[str, str]]:
     """Library and its version; where results differ, all of them."""
-    return [(name, ", ".join(sorted(values))) for name, values in sorted(_trust.versions(part).items())]
+    return [(name, ", ".join(known)) for name, known in recorded.versions(part.rows).items()]
 
 
 def classes(row: Row) -> list[dict[str, Any]]:

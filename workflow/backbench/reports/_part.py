@@ -89,18 +89,18 @@ class Part:
     @cached_property
     def agreements(self) -> "list[agreement.Agreement]":
         """Each internal metric beside the classes, in every representation; the choice that costs most first."""
-        known = [one for one in agreement.agreements(self.rows) if one.external == EXTERNAL]
-        return sorted(known, key=lambda one: (-one.cost, one.space, one.matrix, one.internal))
+        known = [pair for pair in agreement.agreements(self.rows) if pair.external == EXTERNAL]
+        return sorted(known, key=lambda pair: (-pair.cost, pair.space, pair.matrix, pair.internal))
 
     @cached_property
     def disagreements(self) -> "list[agreement.Agreement]":
         """Those where choosing by the internal metric costs much."""
-        return [one for one in self.agreements if one.notable]
+        return [pair for pair in self.agreements if pair.notable]
 
     @cached_property
     def chosen(self) -> list[Mapping[str, Any]]:
         """What the policy chose in each representation of this data set."""
-        return [one for one in self.selection["representations"] if one["dataset_hash"] == self.member]
+        return [choice for choice in self.selection["representations"] if choice["dataset_hash"] == self.member]
 
     @cached_property
     def policy(self) -> str:

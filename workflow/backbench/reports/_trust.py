@@ -12,6 +12,7 @@ from backbench.reports._answers import ACCURACY, CLASSIFICATION, CLUSTERING, def
 from backbench.reports._audit_checks import ABSENT, FAULT, FINE, LOOK, Check
 from backbench.reports._part import EXTERNAL, Part
 from backbench.store import FAILED
+from backbench.sweep.results import recorded
 from backbench.sweep.results.ledger import FINISHED, PENDING
 
 # An accuracy whose 95 % interval is wider than this leaves most differences open.
@@ -33,9 +34,8 @@ class Card:
 
 def cards(part: Part) -> list[Card]:
     """The cards of a data set, gravest first."""
-    found = [card for look in _LOOKS for card in look(part)]
     order = (FAULT, LOOK, FINE, ABSENT)
-    return sorted(found, key=lambda card: order.index(card.state))
+    return sorted((card for look in _LOOKS for card in look(part)), key=lambda card: order.index(card.state))
 
 
 def gate(part: Part) -> list[Check]:
@@ -110,7 +110,7 @@ def _seeds(part: Part) -> Iterator[Card]:
 
 
 def _versions(part: Part) -> Iterator[Card]:
-    mixed = sorted({name for name, values in versions(part).items() if len(values) > 1})
+    mixed = [name for name, versions in recorded.versions(part.rows).items() if len(versions) > 1]
     yield Card("versions", LOOK if mixed else FINE, "mixed" if mixed else "same", {"mixed": mixed})
 
 
@@ -119,12 +119,12 @@ def _code(part: Part) -> Iterator[Card]:
         any(row.plan.stages[row.run.stages[task]].code != record["code"] for task, record in row.heads.items())
         for row in part.rows
     )
-    dirty = any(commit.endswith("-dirty") for commit in circumstances(part, "git"))
+    dirty = any(commit.endswith("-dirty") for commit in recorded.values(part.rows, "git"))
     yield Card("code", LOOK if old or dirty else FINE, "mixed" if old else "changed" if dirty else "same", {"old": old})
 
 
 def _machine(part: Part) -> Iterator[Card]:
-    cpus, devices = sorted(circumstances(part, "cpu")), sorted(circumstances(part, "device"))
+    cpus, devices = recorded.values(part.rows, "cpu"), recorded.values(part.rows, "device")
     count = max(len(cpus), len(devices))
     shown, state = (f"{count}", LOOK) if count > 1 else ("same", FINE)
     yield Card("machine", state, shown, {"cpus": cpus, "devices": devices, "several": count > 1})
@@ -146,25 +146,3 @@ _LOOKS = (
     *(_images, _runs, _excluded, _test, _splits, _internal, _edge),
     *(_seeds, _versions, _code, _machine, _untried),
 )
-
-
-def versions(part: Part) -> dict[str, set[str]]:
-    """Library to the versions that made the results."""
-    known: dict[str, set[str]] = {}
-    for record in records(part).values():
-        for name, version in record["provenance"].get("versions", {}).items():
-            known.setdefault(name, set()).add(version)
-    return known
-
-
-def circumstances(part: Part, key: str) -> set[str]:
-    """The values that a key of the provenance has in the records."""
-    values = (record["provenance"].get(key) for record in records(part).values())
-    return {str(value) for value in values if value is not None}
-
-
-def records(part: Part) -> Mapping[str, Mapping[str, Any]]:
-    """The records of all stages of a data set's runs, each once."""
-    members = dict.fromkeys(member for row in part.rows for member in row.members)
-    known = part.rows[0].records
-    return {member: known[member] for member in members if member in known}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backbench import hashing, paths
 from backbench.datasets import PARTS
 from backbench.files import write_if_changed
-from backbench.reports import _audit_checks, _charts, _templates
+from backbench.reports import _audit_checks, _charts, templates
 from backbench.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def render(report: Mapping[str, Any], thumbnails: "np.ndarray") -> str:
         "classes": _charts.classes(report["classes"]),
         "sizes": _charts.sizes(report["sizes"]),
     }
-    return _templates.render(TEMPLATE, values)
+    return templates.render(TEMPLATE, values)
 
 
 def worst(key: str, report: Mapping[str, Any]) -> list[str]:

@@ -12,9 +12,9 @@ from typing import Any
 from backbench import hashing
 from backbench.evaluate import classes, record
 from backbench.files import write_if_changed
-from backbench.reports import _answers, _boards, _gallery, _origin, _part, _runs, _templates, _trust
-from backbench.reports._gallery import Figure, Gallery
+from backbench.reports import _answers, _boards, _origin, _part, _runs, _trust, gallery, templates
 from backbench.reports._part import Part
+from backbench.reports.gallery import Figure, Gallery
 from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import tables
@@ -63,29 +63,29 @@ def _parts(plan: Plan, rows: Sequence[Row], store: Store) -> list[Part]:
 
 
 def _page(plan: Plan, parts: Sequence[Part]) -> str:
-    galleries = [_gallery.gallery(part) for part in parts]
-    figures = [one for gallery in galleries for one in gallery.figures]
+    galleries = [gallery.gallery(part) for part in parts]
+    figures = [figure for pictures in galleries for figure in pictures.figures]
     values = {
         "plan": plan,
         "sweep": hashing.short(plan.sweep),
         "overrides": shlex.join(plan.request.get("overrides", [])),
         "varied": _answers.varied(parts),
-        "parts": [_section(part, gallery) for part, gallery in zip(parts, galleries, strict=True)],
+        "parts": [_section(part, pictures) for part, pictures in zip(parts, galleries, strict=True)],
         "commit": _origin.commit(parts),
-        "undrawn": _gallery.failed(plan),
+        "undrawn": gallery.failed(plan),
         "example": hashing.short(min(plan.runs)),
-        **_templates.script(),
+        **templates.script(),
     }
 
     def page(kept: Sequence[Figure]) -> str:
-        embedded = {one.path: {"uri": one.uri, "size": one.size} for one in kept}
-        left_out = [one for one in figures if one.path not in embedded]
-        return _templates.render(TEMPLATE, {**values, "embedded": embedded, "left_out": left_out})
+        embedded = {figure.path: {"uri": figure.uri, "size": figure.size} for figure in kept}
+        left_out = [figure for figure in figures if figure.path not in embedded]
+        return templates.render(TEMPLATE, {**values, "embedded": embedded, "left_out": left_out})
 
-    return _gallery.fitting(figures, page)
+    return gallery.fitting(figures, page)
 
 
-def _section(part: Part, gallery: Gallery) -> dict[str, Any]:
+def _section(part: Part, pictures: Gallery) -> dict[str, Any]:
     """What the template says of one data set."""
     boards = [_boards.view(part, table, place) for place, table in enumerate(part.tables)]
     return {
@@ -96,7 +96,7 @@ def _section(part: Part, gallery: Gallery) -> dict[str, Any]:
         "gate": _trust.gate(part),
         "boards": [{"view": board, "filters": _boards.filters(board)} for board in boards],
         "runs": _runs.table(part),
-        "gallery": gallery,
+        "gallery": pictures,
         "classes": _classes(part),
         "failures": _origin.failures(part),
         "excluded": _origin.excluded(part),
