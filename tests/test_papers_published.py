@@ -63,7 +63,7 @@ def test_an_unknown_paper_names_the_nearest():
 def test_texts_are_stripped_and_defaults_filled_in():
     found = parsed()
     assert found.system == "Nothing."
-    assert found.inputs == found.answers == found.pictures == () and found.export is None
+    assert found.inputs == found.answers == found.pictures == () and found.export.where == {}
     assert (found.figures[0].percent, found.figures[0].decimals, found.figures[0].called) == (False, 2, None)
 
 

@@ -145,7 +145,7 @@ def _written(published: Published, swept: Swept, args: argparse.Namespace) -> tu
     folder = pages.folder(made.name, made.sweep)
     table = dataclasses.replace(made, circumstances={**made.circumstances, **_launch(made, swept, args)})
     pages.write(table, folder, _pictures(published, swept, first, args))
-    row = first(published.export.where) if published.export else None
+    row = first(published.export.where) if published.export.where else None
     if row is not None:
         _export(row, swept.store, folder, args.joblib)
     return table, folder

@@ -1,10 +1,9 @@
 """What was published of a system: the words of a ``papers/NAME.yaml``, checked."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from backbench import schema
 from backbench.metrics import catalogue
@@ -65,6 +64,15 @@ class Figure:
     differs: str | None = None
     where: Where = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.metric not in (*OF_CLASS, *DERIVED) and not catalogue.known(self.metric):
+            raise refuse(f"metric of {self.name!r}", self.metric, [*catalogue.names(), *OF_CLASS, *DERIVED])
+        if (self.metric in OF_CLASS) != (self.category is not None):
+            raise ConfigError(
+                f"figure {self.name!r}: received metric={self.metric!r} and class={self.category!r}; "
+                f"{', '.join(OF_CLASS)} are of a class, and no other metric is."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
@@ -76,7 +84,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Export:
-    """The parameters of the run whose artefacts are exported."""
+    """The parameters of the run whose artefacts are exported; empty for none."""
 
     where: Where = field(default_factory=dict)
 
@@ -94,10 +102,7 @@ class Published:
     inputs: tuple[Input, ...] = ()
     answers: tuple[Answer, ...] = ()
     pictures: tuple[Pictures, ...] = ()
-    export: Export | None = None
-
-
-Selecting = TypeVar("Selecting", Figure, Pictures, Export)
+    export: Export = field(default_factory=Export)
 
 
 def read(path: Path) -> Published:
@@ -119,13 +124,9 @@ def read(path: Path) -> Published:
 
 def parse(name: str, body: Any) -> Published:
     """The paper `name` from a plain mapping; see `read`."""
-    plain = {key: value for key, value in _mapping(_stripped(body), name).items() if value is not None}
-    for key, item in (("figures", _figure), ("pictures", _pictures)):
-        if isinstance(plain.get(key), list):
-            plain[key] = [item(value, f"{name}.{key}[{at}]") for at, value in enumerate(plain[key])]
-    if "export" in plain:
-        plain["export"] = _selecting(Export, plain["export"], f"{name}.export")
-    paper = schema.parse(Published, {"name": name, **plain}, name)
+    if not isinstance(body, Mapping):
+        raise refuse(name, body, "a mapping")
+    paper = schema.parse(Published, {**_plain(body, name), "name": name}, name)
     known = [figure.name for figure in paper.figures]
     if twice := next((figure for figure in known if known.count(figure) > 1), None):
         raise ConfigError(f"{name}.figures: received the name {twice!r} twice; give each figure a name of its own.")
@@ -135,47 +136,15 @@ def parse(name: str, body: Any) -> Published:
     return paper
 
 
-def _figure(body: Any, where: str) -> Figure:
-    plain = dict(_mapping(body, where))
-    if "category" in plain:
-        raise refuse(where, "category", [*(key.name for key in dataclasses.fields(Figure)), "class"])
-    if "class" in plain:
-        plain["category"] = plain.pop("class")
-    figure = _selecting(Figure, plain, where)
-    if figure.metric not in (*OF_CLASS, *DERIVED) and not catalogue.known(figure.metric):
-        raise refuse(f"{where}.metric", figure.metric, [*catalogue.names(), *OF_CLASS, *DERIVED])
-    if (figure.metric in OF_CLASS) != (figure.category is not None):
-        raise ConfigError(
-            f"{where}: received metric={figure.metric!r} and class={figure.category!r}; {', '.join(OF_CLASS)} are of a "
-            "class, and no other metric is."
-        )
-    return figure
-
-
-def _pictures(body: Any, where: str) -> Pictures:
-    return _selecting(Pictures, body, where)
-
-
-def _selecting(cls: type[Selecting], body: Any, where: str) -> Selecting:
-    """`cls` from a mapping, with the parameters of the runs that it is of."""
-    plain = _mapping(body, where)
-    wanted = plain.get("where") or {}
-    if not isinstance(wanted, Mapping) or any(isinstance(value, Mapping) for value in wanted.values()):
-        raise refuse(f"{where}.where", wanted, "a mapping of parameters such as {backbone.name: pixels, k: 10}")
-    parsed = schema.parse(cls, {key: value for key, value in plain.items() if key != "where"}, where)
-    return dataclasses.replace(parsed, where=dict(wanted))
-
-
-def _mapping(body: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(body, Mapping):
-        raise refuse(where, body, "a mapping")
-    return body
-
-
-def _stripped(value: Any) -> Any:
-    """`value` with the texts of folded blocks without the newline at their end."""
+def _plain(value: Any, where: str) -> Any:
+    """`value` without what is null, the texts of folded blocks stripped, and ``class`` called `category`."""
     if isinstance(value, Mapping):
-        return {key: _stripped(item) for key, item in value.items()}
+        if "category" in value:
+            raise refuse(where, "category", "class")
+        return {_RENAMED.get(key, key): _plain(item, where) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_stripped(item) for item in value]
+        return [_plain(item, where) for item in value]
     return value.strip() if isinstance(value, str) else value
+
+
+_RENAMED = {"class": "category"}

@@ -1,6 +1,6 @@
 """What of a sweep is not as the preset of a paper has it, and so stands in for it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +88,6 @@ def compare(
     ours: Sequence[Options],
     images: StandIn | None,
     same: bool,
-    given: Collection[str] = (),
 ) -> Deviation:
     """What of `ours` is not as in `theirs`: plugins, their options, chains, and the axes.
 
@@ -99,7 +98,6 @@ def compare(
     ----------
     images : the stand-in of the images, None where they are those of the paper as far as is known
     same : whether they are known to be those, so that it does not matter which plugin reads them
-    given : options that the preset leaves empty for the user to give
     """
     deviation = Deviation(theirs, ours)
     readers = [_values(options, "dataset.name").keys() for options in (theirs, ours)]
@@ -120,7 +118,6 @@ def compare(
         deviation.note(key)
         deviation.note_options(key, f"{key}.")
     _join_chains(deviation)
-    deviation.stand_ins = [one for one in deviation.stand_ins if one.key not in given or one.published != EMPTY]
     return deviation
 
 

@@ -123,10 +123,7 @@ def matching(published: Published, rows: Sequence[Row], preset: Preset, where: W
 def _matching(published: Published, rows: Sequence[Row], preset: Preset) -> tuple[str, Matching]:
     """What images the runs are of, and the runs beside the preset."""
     words, same, other = _images(published, rows)
-    given = {one.option for one in published.inputs}
-    return words, Matching(
-        rows, stand_ins.compare(described.of_cells(preset), described.of_rows(rows), other, same, given)
-    )
+    return words, Matching(rows, stand_ins.compare(described.of_cells(preset), described.of_rows(rows), other, same))
 
 
 def _images(published: Published, rows: Sequence[Row]) -> tuple[str, bool, StandIn | None]:

@@ -68,7 +68,7 @@ def view(part: Part, table: Table, place: int) -> View:
     columns += [Column("interval over", filtered=True)] * (len(over) > 1)
     columns += [Column("seeds", NUMBER, down=True)] * seeds
     columns += [Column("stability", NUMBER, down=True, about="mean pairwise ARI of its labelings")] * stable
-    columns += [Column("run and its command", COMMAND)]
+    columns += [Column("command to reproduce", COMMAND)]
     rows = [
         [
             _rank(entry),

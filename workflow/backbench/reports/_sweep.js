@@ -43,7 +43,7 @@
   const stored = (root) => {
     const data = JSON.parse(document.getElementById(root.dataset.source).textContent);
     const head = root.querySelector("thead tr");
-    const columns = [...data.columns, { label: "run and its command", kind: "command" }].map((column) => {
+    const columns = [...data.columns, { label: "command to reproduce", kind: "command" }].map((column) => {
       const th = make("th", { scope: "col" }, column.label);
       if (column.kind === "number") th.className = "number";
       head.append(th);
