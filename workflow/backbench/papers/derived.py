@@ -64,7 +64,7 @@ def _majority_shares(figure: Figure, rows: Sequence[Row], store: Store) -> Taken
     if not distinct.done:
         return distinct.none()
     try:
-        shares = [found for row in distinct.done if (found := _shares(figure, row, store)) is not None]
+        shares = [share for row in distinct.done if (share := _shares(figure, row, store)) is not None]
     except StoreError as error:
         return Taken(None, reason=sentences.unreadable(str(error)))
     if len(shares) < len(distinct.done):

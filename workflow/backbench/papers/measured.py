@@ -91,8 +91,8 @@ def _training(rows: Sequence[Row], means: Sequence[float]) -> list[str]:
     """That several fits are of one training, where they are."""
     features = {row.run.stages["features"] for row in rows}
     trained = "training" in rows[0].records.get(next(iter(features)), {}).get("info", {})
-    one = trained and len(features) == 1
-    return [sentences.one_training(rows[0].params["backbone.name"], len(means))] if one else []
+    single = trained and len(features) == 1
+    return [sentences.one_training(rows[0].params["backbone.name"], len(means))] if single else []
 
 
 def _over_images(

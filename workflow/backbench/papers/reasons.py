@@ -1,4 +1,4 @@
-"""Why a figure of ours is what it is beside the published one: which sentences of the template hold."""
+"""Why a figure of ours is what it is beside the published instead: which sentences of the template hold."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,16 +31,20 @@ def why(figure: Figure, line: Line, taken: Taken, deviation: Deviation, options:
     """
     if line.ours is None:
         return tuple(map(_sentence, filter(None, (taken.reason, figure.differs))))
-    concerned = [one for one in deviation.stand_ins if _concerns(one, figure, taken, deviation, options)]
-    instead = [stand_in(_narrowed(one, figure, deviation, options)) for one in concerned]
-    return (*_chance(line), *instead, *([_sentence(figure.differs)] if figure.differs else []), *taken.notes)
+    concerned = [instead for instead in deviation.stand_ins if _concerns(instead, figure, taken, deviation, options)]
+    replaced = [stand_in(_narrowed(instead, figure, deviation, options)) for instead in concerned]
+    return (*_chance(line), *replaced, *([_sentence(figure.differs)] if figure.differs else []), *taken.notes)
 
 
-def stand_in(one: StandIn) -> str:
+def stand_in(instead: StandIn) -> str:
     """A stand-in as a sentence."""
-    if one.key == PHOTOGRAPHS:
-        return sentences.other_images(one.ours)
-    return sentences.narrowed(one.key, one.ours, one.published) if one.narrowed else sentences.stand_in(one.words)
+    if instead.key == PHOTOGRAPHS:
+        return sentences.other_images(instead.ours)
+    return (
+        sentences.narrowed(instead.key, instead.ours, instead.published)
+        if instead.narrowed
+        else sentences.stand_in(instead.words)
+    )
 
 
 def answer(asked: Answer, lines: Sequence[Line], stand_ins: Sequence[StandIn]) -> str:
@@ -63,28 +67,28 @@ def _chance(line: Line) -> list[str]:
     return [sentences.interval(line, 1 < line.samples < FEW), *digits]
 
 
-def _concerns(one: StandIn, figure: Figure, taken: Taken, deviation: Deviation, options: Options) -> bool:
+def _concerns(instead: StandIn, figure: Figure, taken: Taken, deviation: Deviation, options: Options) -> bool:
     """Whether a stand-in has to do with a figure."""
     task = task_of(figure.metric)
-    root = one.key.partition(".")[0]
-    if one.key == "seed":
+    root = instead.key.partition(".")[0]
+    if instead.key == "seed":
         return taken.chance
-    if root not in (*BEFORE, *OWN[task]) or (one.key.startswith("retrieval.chain") and task != "retrieval"):
+    if root not in (*BEFORE, *OWN[task]) or (instead.key.startswith("retrieval.chain") and task != "retrieval"):
         return False
-    if one.narrowed:
-        return one.key in NARROWED.get(figure.metric, ())
-    name = _option(one.key, task)
-    if one.of is not None:
-        return one.of in options.values()
+    if instead.narrowed:
+        return instead.key in NARROWED.get(figure.metric, ())
+    name = _option(instead.key, task)
+    if instead.of is not None:
+        return instead.of in options.values()
     return name not in options or name not in deviation.replaced or deviation.stands_in(name, options[name])
 
 
-def _narrowed(one: StandIn, figure: Figure, deviation: Deviation, options: Options) -> StandIn:
+def _narrowed(instead: StandIn, figure: Figure, deviation: Deviation, options: Options) -> StandIn:
     """A stand-in with the value of this run alone, where the sweep has several and the figure is not over them."""
-    name = _option(one.key, task_of(figure.metric))
-    if one.narrowed or name.startswith(OPEN.get(figure.metric, ("seed",))) or name not in options:
-        return one
-    return replace(one, ours=shown(options[name])) if deviation.stands_in(name, options[name]) else one
+    name = _option(instead.key, task_of(figure.metric))
+    if instead.narrowed or name.startswith(OPEN.get(figure.metric, ("seed",))) or name not in options:
+        return instead
+    return replace(instead, ours=shown(options[name])) if deviation.stands_in(name, options[name]) else instead
 
 
 def _option(key: str, task: str) -> str:

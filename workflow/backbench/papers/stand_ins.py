@@ -148,7 +148,7 @@ def shown(value: Any, absent: str = EMPTY) -> str:
 
 def _values(options: Iterable[Options], key: str, plugin: tuple[str, Any] | None = None) -> dict[str, Any]:
     """The values of an option by their text, in those that have `plugin`."""
-    return {text(one[key]): one[key] for one in options if key in one and (plugin is None or has(one, *plugin))}
+    return {text(cell[key]): cell[key] for cell in options if key in cell and (plugin is None or has(cell, *plugin))}
 
 
 def has(options: Options, key: str, value: Any) -> bool:
@@ -165,12 +165,12 @@ def _paired(missing: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tup
 
 
 def _join_chains(deviation: Deviation) -> None:
-    """Replace the stand-ins of a chain that was replaced alike for all tasks by a single one."""
-    chains = [one for one in deviation.stand_ins if one.key in CHAINS]
-    alike = {(one.published, one.ours, one.narrowed) for one in chains}
+    """Replace the stand-ins of a chain that was replaced alike for all tasks by a single instead."""
+    chains = [instead for instead in deviation.stand_ins if instead.key in CHAINS]
+    alike = {(instead.published, instead.ours, instead.narrowed) for instead in chains}
     tasks = {key for options in deviation.ours for key in CHAINS if key in options}
-    if len(alike) == 1 and len(tasks) > 1 and {one.key for one in chains} == tasks:
-        others = [one for one in deviation.stand_ins if one not in chains]
+    if len(alike) == 1 and len(tasks) > 1 and {instead.key for instead in chains} == tasks:
+        others = [instead for instead in deviation.stand_ins if instead not in chains]
         deviation.stand_ins = [*others, StandIn("chain", *alike.pop())]
 
 

@@ -64,7 +64,7 @@ class Table:
     def from_record(cls, record: Mapping[str, Any]) -> "Table":
         """The table of a record."""
         plain = {name: value for name, value in record.items() if name != "finished"}
-        plain["stand_ins"] = tuple(StandIn(**one) for one in record["stand_ins"])
+        plain["stand_ins"] = tuple(StandIn(**stand_in) for stand_in in record["stand_ins"])
         plain["lines"] = tuple(Line(**_tuples(line)) for line in record["lines"])
         return cls(**_tuples(plain))
 
@@ -87,8 +87,11 @@ def make(published: Published, plan: Plan, rows: Sequence[Row], store: Store, pr
         If a figure names a parameter that there is not, or leaves open what the preset has several values of.
     """
     images, known = _matching(published, rows, preset)
-    pairs = [(one, taken) for one in published.figures for taken in figures.take(one, published.name, known, store)]
-    lines = [_line(figure, taken, known) for figure, taken in pairs]
+    lines = [
+        _line(figure, taken, known)
+        for figure in published.figures
+        for taken in figures.take(figure, published.name, known, store)
+    ]
     instead = tuple(known.deviation.stand_ins)
     states = [row.status for row in rows]
     return Table(
@@ -98,7 +101,7 @@ def make(published: Published, plan: Plan, rows: Sequence[Row], store: Store, pr
         command=circumstances.command(published.name, plan),
         stand_ins=instead,
         lines=tuple(lines),
-        answers=tuple(reasons.answer(one, _named(lines, one.figures), instead) for one in published.answers),
+        answers=tuple(reasons.answer(asked, _named(lines, asked.figures), instead) for asked in published.answers),
         circumstances=circumstances.of_rows(rows),
         runs=len(rows),
         failed=states.count(FAILED),
@@ -173,7 +176,7 @@ def _difference(published: Value, ours: Value) -> float | None:
         if not ours or len(published) != len(ours):
             return None
         pairs = zip(sorted(published), sorted(ours), strict=True)
-        return sum(abs(own - theirs) for theirs, own in pairs) / len(ours)
+        return sum(abs(mine - theirs) for theirs, mine in pairs) / len(ours)
     return ours - published if isinstance(published, float) and isinstance(ours, float) else None
 
 

@@ -79,8 +79,8 @@ def _record(line: Line) -> dict[str, Any]:
 
 def markdown(table: Table) -> str:
     """The table with all that is said of it."""
-    said = (words.short(table), words.marks(table), words.rows(table))
-    return tidy(words.text().one(table, *said, words.time(table), words.circumstances(table)))
+    outcome = (words.short(table), words.marks(table), words.rows(table))
+    return tidy(words.text().one(table, *outcome, words.time(table), words.circumstances(table)))
 
 
 def tidy(text: str) -> str:
@@ -103,7 +103,7 @@ def render(table: Table, figures: Sequence[tuple[Figure, str]]) -> str:
         "counts": words.counts(table),
         "states": words.STATES,
         "meanings": text.meanings,
-        "lines": [_line(line, own) for line, own in zip(table.lines, marks.lines, strict=True)],
+        "lines": [_line(line, named) for line, named in zip(table.lines, marks.lines, strict=True)],
         "time": words.time(table),
         "circumstances": words.circumstances(table),
         **templates.script(),

@@ -17,7 +17,9 @@ PLACE = "PATH/TO/"
 def render(tables: Iterable[Table]) -> str:
     """The page of these tables: a summary, then each paper; the same text whatever their order."""
     groups: dict[str, list[Table]] = {}
-    order = sorted(map(public, tables), key=lambda own: (own.name, bool(own.stand_ins), own.command, own.sweep))
+    order = sorted(
+        map(public, tables), key=lambda table: (table.name, bool(table.stand_ins), table.command, table.sweep)
+    )
     for table in order:
         groups.setdefault(table.name, []).append(table)
     entries = [[_entry(table) for table in group] for group in groups.values()]
@@ -41,7 +43,7 @@ def _summary(tables: Sequence[Table]) -> list[list[str]]:
     """One line for each table."""
     rows = [["paper", "made with", "published and ours", "time"], ["---"] * 4]
     for table in tables:
-        instead = "; ".join(one.words for one in table.stand_ins)
+        instead = "; ".join(stand_in.words for stand_in in table.stand_ins)
         made = f"stand-ins: {instead}" if instead else words.setting(table)
         link = f"[{table.title}](#{_slug(table.title)}) (`{table.name}`)"
         rows.append([cell.replace("|", "/") for cell in (link, made, words.short(table), words.brief_time(table))])

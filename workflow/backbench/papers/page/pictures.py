@@ -81,7 +81,7 @@ def _draw(table: Table, folder: Path) -> dict[str, Any] | None:
     from backbench.plots import Heading, _files, published
 
     about = f"{table.name}, {words.setting(table)}; {table.images}"
-    caption = f"{words.short(table)} The axes are cut off near the values."
+    caption = f"{words.short(table)} Each axis covers only the range of its values."
     heading = Heading(f"{TITLE}: {table.title}", about, f"sweep {hashing.short(table.sweep)}")
     _files.save(published.draw(heading, _panels(lines), caption), folder / f"{PUBLISHED}.png")
     entry = {"kind": PUBLISHED, "title": TITLE, "category": "Paper", "caption": caption, "order": 0}

@@ -73,9 +73,10 @@ def _times(table: Table) -> tuple[Mapping[str, Any] | None, float | None]:
     return {"words": None, **launch} if launch else None, table.circumstances.get("seconds")
 
 
-def stand_in(one: StandIn) -> str:
+def stand_in(instead: StandIn) -> str:
     """A stand-in in words; of images, what the paper used too."""
-    return f"{one.words} (the paper: {one.published})" if one.key == stand_ins.PHOTOGRAPHS else one.words
+    paper = f" (the paper: {instead.published})" if instead.key == stand_ins.PHOTOGRAPHS else ""
+    return f"{instead.words}{paper}"
 
 
 def circumstances(table: Table) -> list[tuple[str, str]]:
@@ -105,7 +106,7 @@ def rows(table: Table) -> list[list[str]]:
     return [
         [*COLUMNS, "why"],
         ["---"] * (len(COLUMNS) + 1),
-        *([*cells(line), ", ".join(own) or "–"] for line, own in zip(table.lines, marks(table).lines, strict=True)),
+        *([*cells(line), ", ".join(named) or "–"] for line, named in zip(table.lines, marks(table).lines, strict=True)),
     ]
 
 
@@ -138,7 +139,7 @@ def marks(table: Table) -> Marks:
 
 def _letters() -> Iterator[str]:
     """a, b ... z, aa, ab ..."""
-    return ("".join(own) for size in itertools.count(1) for own in itertools.product(ascii_lowercase, repeat=size))
+    return ("".join(mark) for size in itertools.count(1) for mark in itertools.product(ascii_lowercase, repeat=size))
 
 
 def _order(mark: str) -> tuple[bool, int, str]:
