@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backbench.datasets import TEST
 from backbench.evaluate import estimates, resampled
@@ -16,9 +16,6 @@ from backbench.papers.results import CLUSTERING, Results, Taken, results, task_o
 from backbench.statistics import intervals
 from backbench.store import Store, StoreError
 from backbench.sweep.results.ledger import Row
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def measured(figure: Figure, rows: Sequence[Row], store: Store) -> Taken:
@@ -121,34 +118,22 @@ def _over_images(
 def _of_class(figure: Figure, row: Row, plain: Estimate, images: Images) -> Estimate:
     """The interval of precision or recall of one class, shares of so many images, is Wilson's (1927) score interval;
     that of F1 is over the drawn images, and there is none where no draw differs from another."""
-    right, predicted, true = _of_test(figure, row, images)
-    if figure.metric == "f1":
-        return _drawn_f1(plain, images.weights(len(true)), right, predicted, true)
-    of = int((predicted if figure.metric == "precision" else true).sum())
-    if not of:
-        return plain
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(int(right.sum()), of, method="wilson")
-    return Estimate(plain.mean, float(low), float(high), intervals.IMAGES, of)
-
-
-def _drawn_f1(
-    plain: Estimate, weights: "np.ndarray", right: "np.ndarray", predicted: "np.ndarray", true: "np.ndarray"
-) -> Estimate:
-    """F1 over the draws `weights` (resamples, n) of the images of `right`, `predicted` and `true`, bool (n,)."""
-    both = weights @ (predicted.astype(float) + true)
-    drawn = 2 * (weights @ right.astype(float))[both > 0] / both[both > 0]
-    if not len(drawn):
-        return plain
-    estimate = estimates.estimate([plain.mean], Replicated(drawn[None], len(true)), 0, False)
-    return estimate if estimate.low is None else replace(estimate, low=max(estimate.low, 0.0))
-
-
-def _of_test(figure: Figure, row: Row, images: Images) -> tuple["np.ndarray", "np.ndarray", "np.ndarray"]:
-    """Of each test image whether it is rightly taken for the class, taken for it, and of it: bool (n,) each."""
     assert images.truth is not None, "a class has labels"
     test, number = images.split == TEST, info_of(row)["classes"].index(figure.category)
     predicted = images.store.array("classification", row.run.stages["classification"], "predictions")[test] == number
     true = images.truth[test] == number
-    return predicted & true, predicted, true
+    if figure.metric == "f1":
+        weights = images.weights(len(true))
+        both = weights @ (predicted.astype(float) + true)
+        drawn = 2 * (weights @ (predicted & true).astype(float))[both > 0] / both[both > 0]
+        if not len(drawn):
+            return plain
+        estimate = estimates.estimate([plain.mean], Replicated(drawn[None], len(true)), 0, False)
+        return estimate if estimate.low is None else replace(estimate, low=max(estimate.low, 0.0))
+    judged = int((predicted if figure.metric == "precision" else true).sum())
+    if not judged:
+        return plain
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(int((predicted & true).sum()), judged, method="wilson")
+    return Estimate(plain.mean, float(low), float(high), intervals.IMAGES, judged)

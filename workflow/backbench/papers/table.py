@@ -135,13 +135,10 @@ def _images(published: Published, rows: Sequence[Row]) -> tuple[str, bool, Stand
     seen = [stand_ins.photographs(published.images, info) for info in infos.values() if info]
     if not seen:
         return "not read yet", False, None
-    words, others = ("; ".join(dict.fromkeys(texts)) for texts in ([text for text, _ in seen], _others(seen)))
-    other = StandIn(stand_ins.PHOTOGRAPHS, published.images.words, others) if others else None
+    words = "; ".join(dict.fromkeys(text for text, _ in seen))
+    others = dict.fromkeys(text.removeprefix(stand_ins.OTHER) for text, same in seen if same is False)
+    other = StandIn(stand_ins.PHOTOGRAPHS, published.images.words, "; ".join(others)) if others else None
     return words, all(same for _, same in seen), other
-
-
-def _others(seen: Sequence[tuple[str, bool | None]]) -> list[str]:
-    return [text.removeprefix(stand_ins.OTHER) for text, same in seen if same is False]
 
 
 def _line(figure: Figure, taken: Taken, known: Matching) -> Line:
@@ -149,9 +146,7 @@ def _line(figure: Figure, taken: Taken, known: Matching) -> Line:
     low, high, over = (estimate.low, estimate.high, estimate.over) if estimate else (None, None, None)
     line = Line(
         name=f"{figure.name} ({taken.apart})" if taken.apart else figure.name,
-        called=figure.called,
         metric=figure.metric if figure.category is None else f"{figure.metric} of {figure.category}",
-        published=figure.published,
         ours=taken.value,
         low=low,
         high=high,
@@ -163,8 +158,7 @@ def _line(figure: Figure, taken: Taken, known: Matching) -> Line:
         images=estimate.n if estimate and "images" in (over or "") else None,
         fits=len(taken.rows),
         chance=taken.chance,
-        percent=figure.percent,
-        decimals=figure.decimals,
+        **{key: getattr(figure, key) for key in ("called", "published", "percent", "decimals")},
     )
     options = known.options[taken.rows[0].config_hash] if taken.rows else {}
     return dataclasses.replace(line, why=reasons.why(figure, line, taken, known.deviation, options))

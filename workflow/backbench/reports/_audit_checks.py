@@ -134,7 +134,7 @@ def _imbalance(report: Mapping[str, Any]) -> Check:
     ratio, counts = classes["ratio"], classes["counts"]
     empty = {part: names for part, names in classes["missing"].items() if names}
     uneven = (ratio or 1.0) >= IMBALANCE
-    phrase = f"there are {words.lacking(empty)}" if empty else words.uneven(ratio) if uneven else ""
+    phrase = words.lacking(empty) if empty else words.uneven(ratio) if uneven else ""
     shown = "–" if ratio is None else f"{ratio:.0f} : 1" if ratio >= 10 else f"{ratio:.1f} : 1"
     meaning = words.classes(counts[0], counts[-1], empty, uneven)
     return Check(key, name, shown, LOOK if empty or uneven else FINE, meaning, phrase)

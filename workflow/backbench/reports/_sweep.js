@@ -174,7 +174,7 @@
       const order = this.sorted ? `, ${this.columns[this.sorted.at].label} ${this.sorted.way}` : "";
       const of = rows.length < this.rows.length ? `${rows.length.toLocaleString("en")} of ` : "";
       const match = of ? (rows.length === 1 ? " matches" : " match") : "";
-      const first = left ? `; the first ${shown.length.toLocaleString("en")} are shown` : "";
+      const first = left ? `; showing the first ${shown.length.toLocaleString("en")}` : "";
       const text = `${of}${many(this.rows.length, "row")}${match}${first}${order}`;
       if (told || this.status.textContent !== text) this.status.textContent = text;
     }
