@@ -308,7 +308,8 @@ def test_results_of_older_code_are_counted(done):
     def older(stage, record):
         record["code"] = "0" * 64 if stage.kind == "retrieval" else record["code"]
 
-    assert f"{len(rows)} runs were computed by code other than the plan's" in Page(rendered(done, changed(rows, older))).text
+    text = Page(rendered(done, changed(rows, older))).text
+    assert f"{len(rows)} runs were computed by code other than the plan's" in text
 
 
 def test_seeds_are_told_and_not_counted_as_rows(tmp_path):
