@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from backbench.papers.page import papers
 from backbench.papers.table import Table
-from backbench.reports import papers
 from backbench.schema import ConfigError
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from backbench import cli, hashing, paths, plugins
 from backbench.datasets import TEST, TRAIN, VALIDATION
-from backbench.reports import _charts, _words
+from backbench.reports import _audit_checks, _charts, templates
 from backbench.reports import audit as page
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import _audit_tables, _audit_twins, audit
@@ -162,9 +162,9 @@ def test_the_policy_of_the_data_set_is_told_apart_from_what_is_left(store, fault
     assert report["counts"]["duplicates"] == report["counts"]["near_duplicates"] == 0
     assert len(report["left_out"]) == 2 + len(SAME_PICTURE)
     assert len(report["unreadable"]) == 2
-    found = {check.key: check for check in _words.checks(report)}
-    assert found["duplicates"].policy == "2 files left out before (dataset.duplicates=exclude)."
-    assert found["duplicates"].state == _words.FINE
+    found = {check.key: check for check in _audit_checks.checks(report)}
+    assert found["duplicates"].policy == "2 files already left out (dataset.duplicates=exclude)."
+    assert found["duplicates"].state == _audit_checks.FINE
 
 
 def test_images_of_an_array(store):
@@ -202,11 +202,11 @@ def test_like_outlines_of_small_images_are_no_duplicates(store):
     assert report["look_alikes"]["pairs"] > 0
 
 
-def test_what_cannot_be_looked_at_is_said(store):
+def test_what_cannot_be_checked_is_said(store):
     report = run(arrays_stage(store, embeddings=np.ones((5, 3), np.float32))).info
     assert report["thumbnails"] == {} and report["duplicates"] is None
-    checks = {check.key: check for check in _words.checks(report)}
-    assert checks["duplicates"].state == checks["imbalance"].state == _words.ABSENT
+    checks = {check.key: check for check in _audit_checks.checks(report)}
+    assert checks["duplicates"].state == checks["imbalance"].state == _audit_checks.ABSENT
     assert "embeddings" in checks["near_duplicates"].meaning and "no labels" in checks["imbalance"].meaning
     assert page.render(report, np.zeros((0, 96, 96, 3), np.uint8))
 
@@ -425,38 +425,38 @@ def test_a_page_of_very_many_faults_stays_small():
     assert len(text.encode()) < 3_000_000
     found = read(text)
     assert "19,864 more; all of them are in" in text and found.tags.count("figure") < 1000
-    assert "370 classes between" in text
+    assert "370 classes not shown" in text
 
 
 def test_the_words_of_the_verdict(store):
     pixels = np.stack([np.asarray(picture(number, (64, 64))) for number in range(12)])
     labels = np.arange(12) % 2
     report = run(arrays_stage(store, {"classes": ["a", "b"]}, pixels=pixels, labels=labels)).info
-    found = _words.checks(report)
-    assert _words.verdict(report, found) == {
+    found = _audit_checks.checks(report)
+    assert _audit_checks.verdict(report, found) == {
         "state": "fine",
-        "text": "Ready: 12 images in 2 classes, all readable, and none of them twice.",
+        "text": "Ready: 12 images in 2 classes, all readable, no duplicates.",
     }
     report["counts"] |= {"flat": 1, "duplicates": 2}
-    assert _words.verdict(report, _words.checks(report))["text"] == (
-        "Usable, but look: 2 images are exact copies and 1 image is blank."
+    assert _audit_checks.verdict(report, _audit_checks.checks(report))["text"] == (
+        "Usable, but check: 2 images are exact copies and 1 image is blank."
     )
     report["counts"] |= {"across_parts": 1}
-    verdict = _words.verdict(report, _words.checks(report))
+    verdict = _audit_checks.verdict(report, _audit_checks.checks(report))
     assert verdict == {
         "state": "fault",
-        "text": "Put this right first: 1 validation or test image is in an earlier part too.",
+        "text": "Fix this first: 1 validation or test image is also in an earlier split.",
     }
 
 
 def test_what_to_type_next(store):
     report, _ = large(groups=3)
-    then = {check.key: check.then for check in _words.checks(report)}
+    then = {check.key: check.then for check in _audit_checks.checks(report)}
     assert then["duplicates"] == then["across_parts"] == "dataset.duplicates=exclude"
     assert then["near_duplicates"] == "dataset.near_duplicates=exclude"
     report["policy"] = {}
-    published = {check.key: check for check in _words.checks(report)}["duplicates"]
-    assert published.then == "" and published.policy == _words.NO_POLICY
+    published = {check.key: check for check in _audit_checks.checks(report)}["duplicates"]
+    assert published.then == "" and published.policy == templates.words(_audit_checks.WORDS).published()
 
 
 def test_bars_and_cells_stay_within_their_charts():

@@ -12,7 +12,7 @@ from PIL import Image
 
 from backbench.datasets import _fingerprint, _layout
 from backbench.images import decoding, depths
-from backbench.reports import _words
+from backbench.reports import _audit_checks
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import audit, pixels
 from backbench.stages import dataset as dataset_stage
@@ -175,30 +175,30 @@ def recorded(tmp_path, root, **changed) -> Inputs:
     return Inputs(store, {"dataset": ("dataset", "d" * 64)})
 
 
-def shallow(inputs: Inputs) -> _words.Check:
+def shallow(inputs: Inputs) -> _audit_checks.Check:
     outcome = next(audit.compute([Member("a" * 64, {"near_distance": 4})], inputs, Context(threads=1)))
     assert outcome.failure is None, outcome.failure
-    return next(check for check in _words.checks(outcome.info) if check.key == "shallow")
+    return next(check for check in _audit_checks.checks(outcome.info) if check.key == "shallow")
 
 
 def test_the_audit_says_that_the_values_fill_twelve_bits(twelve, tmp_path):
     check = shallow(recorded(tmp_path, twelve))
-    assert (check.shown, check.state, check.said) == ("30", _words.LOOK, "30 images of 16 bits fill only 12")
-    assert check.policy == "The values of 30 grey images fill only 12 bits." and check.then == "dataset.bits=12"
+    assert (check.shown, check.state, check.said) == ("30", _audit_checks.LOOK, "30 images of 16 bits use only 12")
+    assert check.policy == "The values of 30 grey images use only 12 bits." and check.then == "dataset.bits=12"
     check = shallow(recorded(tmp_path, twelve, bits=12))
-    assert (check.shown, check.state, check.then) == ("0", _words.FINE, "")
+    assert (check.shown, check.state, check.then) == ("0", _audit_checks.FINE, "")
 
 
 def test_one_picture_that_fills_sixteen_bits_speaks_for_all(twelve, tmp_path):
     (twelve / "class1" / "bright.png").write_bytes(sixteen_bit_png(np.full((16, 20), 65535)))
-    assert shallow(recorded(tmp_path, twelve)).state == _words.FINE
+    assert shallow(recorded(tmp_path, twelve)).state == _audit_checks.FINE
 
 
 def test_the_audit_says_of_colour_that_the_high_byte_is_read(twelve, tmp_path):
     for path in twelve.rglob("*.png"):
         path.write_bytes(sixteen_bit_png(np.random.default_rng(len(path.name)).integers(0, 4096, (16, 20, 3))))
     check = shallow(recorded(tmp_path, twelve))
-    assert (check.shown, check.then) == ("31", "") and "convert it to 8 bits" in check.policy
+    assert (check.shown, check.then) == ("31", "") and "convert the images to 8 bits" in check.policy
 
 
 def test_backbones_are_given_the_same_bits(twelve, tmp_path):

@@ -26,9 +26,10 @@ sweep.plan
 sweep.run
 sweep.results sweep.time
 evaluate reproduce
-papers pictures
+pictures
 exports planning reports
-launching tracking
+launching papers
+tracking
 cli
 """
 ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "cli"}

@@ -18,9 +18,9 @@ from backbench import cli, papers, paths, planning
 from backbench.cli import _paper_screen as screen
 from backbench.cli import paper as command
 from backbench.papers.line import Line
+from backbench.papers.page import paper
 from backbench.papers.stand_ins import StandIn
 from backbench.papers.table import Table
-from backbench.reports import paper
 from backbench.store import Store
 from backbench.sweep.results import ledger
 from backbench.tracking import published, rows, sweeps

@@ -15,13 +15,13 @@ from PIL import Image
 from backbench import paths
 from backbench.papers import load, names
 from backbench.papers.line import Line
+from backbench.papers.page import paper, papers, words
 from backbench.papers.stand_ins import StandIn
 from backbench.papers.table import Table
 from backbench.pictures.drawing import Drawn
 from backbench.plots import Heading, published
 from backbench.plots.published import Entry, Panel
-from backbench.reports import _paper_words as words
-from backbench.reports import paper, papers
+from backbench.reports import gallery
 
 ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = "<script>alert('figure')</script> | k"
@@ -104,7 +104,7 @@ def test_verdicts(table):
     assert [words.verdict(one) for one in table.lines] == expected
     assert words.short(table) == (
         "6 published figures: 1 inside our interval, 1 outside our interval, 2 with the same digits, "
-        "1 with other digits and no interval, 1 without a figure of ours."
+        "1 with different digits and no interval, 1 without a figure of ours."
     )
 
 
@@ -212,9 +212,9 @@ def test_a_page_holds_what_it_has_room_for(table, shown, tmp_path, monkeypatch):
     noise = np.random.default_rng(0).integers(0, 255, (900, 900, 3), dtype=np.uint8)
     Image.fromarray(noise).save(shown.drawn.png)
     text = paper.write(table, tmp_path / "out", [shown]).read_text()
-    monkeypatch.setattr(paper, "LIMIT", len(text.encode()) - 1000)
+    monkeypatch.setattr(gallery, "LIMIT", len(text.encode()) - 1000)
     page = paper.write(table, tmp_path / "less", [shown])
-    assert page.stat().st_size <= paper.LIMIT and "Pictures that are not in this page" in page.read_text()
+    assert page.stat().st_size <= gallery.LIMIT and "Pictures not included in this page" in page.read_text()
 
 
 def test_stored_tables_are_found_again(table):
@@ -251,7 +251,7 @@ def test_the_page_of_all_is_the_same_whatever_the_order(table):
     full = dataclasses.replace(table, stand_ins=(), sweep="f" * 64)
     text = papers.render([table, full])
     assert text == papers.render([full, table])
-    assert text.index(words.FULL) < text.index("stand-ins: inception_v3")
+    assert text.index("as published") < text.index("stand-ins: inception_v3")
     assert text.count("\n## ") == 1 and text.count("\n### ") == 2
     assert table.measures in text and table.command in text and "numpy 2.4" in text
 
@@ -277,7 +277,7 @@ def test_tables_are_taken_into_the_documents(table, tmp_path, capsys):
     (docs / "papers" / f"{table.name}-2.json").unlink()
     assert main(["--check"], docs) == 1 and "make docs" in capsys.readouterr().err
     assert main([], docs) == 0 and main(["--check"], docs) == 0
-    assert main([str(ROOT / "pyproject.toml")], docs) == 1 and "no paper.json" in capsys.readouterr().err
+    assert main([str(ROOT / "pyproject.toml")], docs) == 1 and "is not a paper.json" in capsys.readouterr().err
 
 
 STORED = sorted((ROOT / "docs" / "papers").glob("*.json"))

@@ -78,7 +78,9 @@ def test_seeds_are_samples_with_an_interval():
     assert (found.samples, found.fits, found.over, len(found.runs)) == (5, 5, "seeds", 5)
     assert found.inside and found.difference == pytest.approx(np.mean(every) - 0.7)
     assert found.ours_text.endswith("], 5 seeds")
-    assert found.why[0].startswith("The published figure lies inside the 95 % interval over 5 seeds, which is too")
+    assert found.why[0].startswith(
+        "The published figure lies inside the 95 % interval over 5 seeds; with so few, it is too"
+    )
 
 
 def test_a_figure_outside_the_interval_is_said_to_be_with_the_caution_of_few_seeds():
@@ -87,7 +89,7 @@ def test_a_figure_outside_the_interval_is_said_to_be_with_the_caution_of_few_see
     assert found.inside is False
     assert (
         found.why[0]
-        == "The published figure lies outside the 95 % interval over 5 seeds, which is too narrow for so few."
+        == "The published figure lies outside the 95 % interval over 5 seeds; with so few, it is too narrow."
     )
 
 
@@ -103,14 +105,15 @@ def test_a_fit_without_chance_counts_once_whatever_seeds_are_asked_for():
     asked = (*CLUSTERED, "clusterer=agglomerative", SEEDS)
     found = one({"metric": "purity", "published": 0.75}, Stored().rows(*asked), asked)
     assert (found.samples, found.low, found.inside, found.chance) == (1, None, None, False)
-    assert found.why == ("No seed changes the fit: there is no interval.",)
+    assert found.why == ("The fit does not depend on a seed, so there is no interval.",)
     assert found.ours_text == f"{found.ours:.2f}"
 
 
 def test_one_seed_has_no_interval():
     found = one({"metric": "nmi", "published": 0.3}, Stored().rows(*CLUSTERED), CLUSTERED)
     assert (found.low, found.inside) == (None, None)
-    assert found.why == ("One fit says nothing of chance.",) and found.ours_text.endswith(", 1 seed")
+    assert found.why == ("A single fit does not show how much depends on chance.",)
+    assert found.ours_text.endswith(", 1 seed")
 
 
 def test_several_trainings_are_the_samples_and_not_their_fits():
@@ -173,7 +176,7 @@ def test_where_all_are_right_a_bootstrap_says_nothing():
 def test_a_class_that_is_not_there_is_said():
     found = one({"metric": "f1", "class": "car", "published": 0.5}, Stored().rows(*CLASSIFIED), CLASSIFIED)
     assert found.ours is None
-    assert found.why == ("No class 'car' among the classes of these images.",)
+    assert found.why == ("These images have no class 'car'.",)
 
 
 def test_a_search_has_an_interval_over_its_queries():
@@ -214,7 +217,7 @@ def test_an_elbow_is_that_of_the_curve():
     figure = {"metric": "elbow", "published": 5, "decimals": 0, "where": {"clusterer.name": "kmeans"}}
     found = one(figure, rows, asked)
     assert (found.ours, found.ours_text, found.difference_text) == (5.0, "5, 1 seed", "0")
-    assert "Ours, rounded as it is, has the published digits." in found.why
+    assert "Rounded the same way, our figure has the published digits." in found.why
     assert any(text.startswith("The elbow over k = 1..10 is the knee of inertia") for text in found.why)
     assert [row.params["k"] for row in rows if row.config_hash in found.runs] == [5]
 
@@ -292,7 +295,7 @@ def test_no_such_head_is_said():
 
 def test_a_part_asks_for_parts():
     found = one({"metric": "purity", "part": "test"}, Stored().rows(*CLUSTERED), CLUSTERED)
-    assert found.why == ("The test images were not clustered apart (clustering.scope=per_split).",)
+    assert found.why == ("The test images were not clustered separately (clustering.scope=per_split).",)
 
 
 def test_images_without_classes_are_said():
@@ -370,4 +373,4 @@ def test_a_question_is_answered_by_the_interval_that_holds_the_figure():
     figures.append({**figures[0], "where": {"clusterer.name": "gaussian_mixture"}})
     answers = [{"question": "Which?", "figures": ["figure 0", "figure 1"]}]
     (said,) = table(figures, rows, asked, answers=answers).answers
-    assert re.fullmatch(r"Which\? Figure 1: its interval holds it; figure 0 is off by -0\.\d\d\.", said)
+    assert re.fullmatch(r"Which\? Figure 1: its interval contains it; figure 0 is off by -0\.\d\d\.", said)

@@ -1,5 +1,7 @@
 """A line in words, by hand."""
 
+import dataclasses
+
 import pytest
 
 from backbench.papers import reasons
@@ -72,26 +74,26 @@ def question(*lines, stand_ins=()):
 
 def named(name, ours, inside):
     found = line(ours, 0.6)
-    return Line(**{**found.record(), "name": name, "inside": inside, "why": (), "runs": ()})
+    return dataclasses.replace(found, name=name, inside=inside)
 
 
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ((named("a", 0.5, False), named("b", 0.61, True)), "B: its interval holds it; a is off by -0.10."),
+        ((named("a", 0.5, False), named("b", 0.61, True)), "B: its interval contains it; a is off by -0.10."),
         (
             (named("a", 0.5, False), named("b", 0.68, False)),
-            "No interval holds it; b is off by +0.08; a is off by -0.10.",
+            "No interval contains it; b is off by +0.08; a is off by -0.10.",
         ),
         (
             (named("a", 0.59, True), named("b", 0.62, True)),
-            "Not decided: the intervals of a and b hold it; a is off by -0.01; b is off by +0.02.",
+            "Undecided: the intervals of a and b contain it; a is off by -0.01; b is off by +0.02.",
         ),
         (
             (named("a", 0.5, None), named("b", 0.62, None)),
-            "Nearest, though without an interval over seeds: b is off by +0.02; a is off by -0.10.",
+            "Closest, though without an interval over seeds: b is off by +0.02; a is off by -0.10.",
         ),
-        ((named("a", None, None), named("b", 0.62, True)), "Not decided: there is a figure of ours for b alone."),
+        ((named("a", None, None), named("b", 0.62, True)), "Undecided: of ours, there is a figure for b only."),
     ],
 )
 def test_answers(lines, said):

@@ -12,7 +12,7 @@ from backbench import compose, papers, paths
 from backbench.evaluate.configurations import is_seed
 from backbench.papers import derived, described, figures, published, stand_ins
 from backbench.papers.matching import Matching
-from backbench.papers.results import head_of
+from backbench.papers.results import task_of
 from backbench.schema import ConfigError
 
 BODY = {
@@ -41,7 +41,7 @@ def test_a_paper_has_a_preset_that_decides_its_figures(name):
     known = {key for cell in theirs for key in cell} | {"chain"}
     for one in found.figures:
         assert set(one.where) <= known, f"{one.name}: {set(one.where) - known}"
-        relevant, free = figures.RELEVANT[head_of(one.metric)], derived.OPEN.get(one.metric, ())
+        relevant, free = figures.RELEVANT[task_of(one.metric)], derived.OPEN.get(one.metric, ())
         keys = [key for key in known if key.startswith(relevant) and not (is_seed(key) or key.startswith(free or "?"))]
         assert matching.undecided(one.where, keys) == [], one.name
 
@@ -63,7 +63,7 @@ def test_an_unknown_paper_names_the_nearest():
 def test_texts_are_stripped_and_defaults_filled_in():
     found = parsed()
     assert found.system == "Nothing."
-    assert found.inputs == found.answers == found.pictures == () and found.export is None
+    assert found.inputs == found.answers == found.pictures == () and found.export.where == {}
     assert (found.figures[0].percent, found.figures[0].decimals, found.figures[0].called) == (False, 2, None)
 
 

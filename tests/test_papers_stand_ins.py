@@ -60,12 +60,6 @@ def test_the_preset_itself_has_no_stand_ins(overrides):
     assert words(overrides, overrides) == []
 
 
-def test_flat_cells_are_read_as_trees_are():
-    flat = [described._prefixed("", cell) for cell in preset("chain=pca50")]
-    flat = [{key.lstrip("."): value for key, value in cell.items()} for cell in flat]
-    assert described.of_cells(flat) == described.of_cells(preset("chain=pca50"))
-
-
 def test_a_backbone_that_is_replaced_is_one_stand_in():
     found = words(["backbone=resnet50"], ["backbone=autoencoder", "backbone.epochs=1"])
     assert found == ["autoencoder in place of resnet50"]

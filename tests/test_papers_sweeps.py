@@ -90,6 +90,6 @@ def test_fashion_mnist_with_a_small_autoencoder():
     assert not any("widths" in text for text in first.why)
     codes = by_name["k-means on codes"]
     assert "Stand-in: backbone.widths [16, 4] in place of [2000, 1000, 500, 10]." in codes.why
-    assert any("on one training of the autoencoder" in text for text in codes.why)
+    assert any("on a single training of the autoencoder" in text for text in codes.why)
     assert by_name["k-means on codes, NMI"].published_text == "not published"
     assert made.answers[0].startswith("Which Gaussian mixture gives the published 60.8 %? ")

@@ -155,7 +155,7 @@ def test_the_page_says_it_beside_the_answer_and_among_the_checks(of):
     rows = of("no_validation")
     page = re.sub(r"\s+", " ", sweep.render(answer_of(rows[0].plan, rows)))
     assert page.count(FLATTERED) >= 3, "the answer, the leaderboard and a check"
-    assert "of the 24 test images right" in page and "Validation images" in page
+    assert "of the 24 test images correctly" in page and "Validation images" in page
 
 
 @pytest.mark.parametrize("kind", ["composition", "contingency", "pies", "cluster_samples", "dendrogram"])

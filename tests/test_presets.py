@@ -60,7 +60,7 @@ def test_every_experiment_can_be_planned_and_has_the_runs_of_its_published_figur
     if name in papers.names():
         rows, preset = rows_of(found), cells(name)
         own = table.make(papers.load(name), found, rows, Store(paths.store()), preset)
-        assert not [line.name for line in own.lines if "not in this sweep" in line.why_text]
+        assert not [line.name for line in own.lines if "not in this sweep" in " ".join(line.why)]
         for one in papers.load(name).pictures:
             assert table.matching(papers.load(name), rows, preset, one.where)
 
@@ -121,7 +121,7 @@ def test_one_cluster_is_a_point_of_the_elbow_and_has_no_silhouette(tmp_path):
     assert rows[1].metrics["inertia"] > rows[2].metrics["inertia"] and np.isnan(rows[1].metrics["silhouette"])
     assert rows[1].metrics["purity"] == pytest.approx(1 / 5)
     lines = {line.name: line for line in made("animals_vgg16", found).lines}
-    assert lines["elbow"].ours == 5 and "k = 1..9" in lines["elbow"].why_text
+    assert lines["elbow"].ours == 5 and "k = 1..9" in " ".join(lines["elbow"].why)
     assert lines["majority share of each cluster"].ours == (1.0,) * 5
 
 

@@ -19,11 +19,11 @@ from PIL import Image
 from sharing import once
 from sweeping import GRID, HOSTILE, answer_of, collection, computed, rows_of
 
-from backbench import cli, hashing, paths
+from backbench import cli, hashing, paths, wording
 from backbench.evaluate import leaderboards
 from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
-from backbench.reports import _boards, _gallery, _part, _runs, _small, sweep
+from backbench.reports import _boards, _runs, _small, gallery, sweep
 from backbench.store import Store
 from backbench.sweep.results import ledger
 from backbench.sweep.results.ledger import Row
@@ -113,11 +113,11 @@ def test_the_words_say_what_the_numbers_say(done):
     assert first.row.metrics["val_accuracy"] == max(row.metrics["val_accuracy"] for row in rows)
     held = rows[0].records[rows[0].stages["dataset"]]["info"]["counts"]["test"]
     right = percent(first.row.metrics["accuracy"])
-    assert f"It classifies {right} of the {held} test images right" in page.text
-    assert f"chosen by validation accuracy, {percent(first.row.metrics['val_accuracy'])}, not by the test" in page.text
+    assert f"It classifies {right} of the {held} test images correctly" in page.text
+    assert f"chosen by validation accuracy, {percent(first.row.metrics['val_accuracy'])}, not on the test" in page.text
     tied = [entry for entry in others if entry.rank == 1]
     assert 0 < len(tied) < len(others)
-    assert f"The validation images cannot tell it from {len(tied)} of the {len(others)} others" in page.text
+    assert f"It is tied with {len(tied)} of the {len(others)} others on the validation images" in page.text
     clustered = max(rows, key=lambda row: row.metrics["nmi"])
     assert f"Its NMI with the classes is {clustered.metrics['nmi']:.4f}" in page.text
     assert f"cluster with {clustered.params['clusterer.name']} k={clustered.params['k']} on pixels" in page.text
@@ -241,10 +241,10 @@ def test_without_classes_no_representation_is_ranked_above_another(tmp_path):
     plan = computed(*grid, "retrieval=none", *collection(tmp_path / "plain", (), 60))
     page = Page(rendered(plan))
     assert "for plain (60 images, without labels)?" in page.text
-    assert "Clustering within pixels" in page.text
-    assert "Clustering within pixels, pca50" in page.text
-    assert "internal metrics cannot be compared with these" in page.text
-    assert "Nothing ranks 2 representations without classes: each has its clustering." in page.text
+    assert "Clustering on pixels" in page.text
+    assert "Clustering on pixels, pca50" in page.text
+    assert "The internal metrics of other representations cannot be compared with these" in page.text
+    assert "Without classes, 2 representations cannot be ranked against each other" in page.text
     assert "NMI" not in page.text.replace("costs 0.05 NMI", "")
     assert "test images" not in page.text
 
@@ -264,9 +264,9 @@ def test_failures_and_what_is_pending_are_said(done):
     page = Page(rendered(done, failed))
     count = sum(row.run.stages["clustering"] == broken for row in rows)
     assert f"clustering: {reason}" in page.text
-    assert f"{count} failed and {count} pending: the answer is from the others." in page.text
+    assert f"{count} failed and {count} pending: the answer rests on the others." in page.text
     assert f"{len(rows) - 2 * count} of {len(rows)}" in page.text
-    assert f"{count} runs pending: the same sweep again goes on with them." in page.text
+    assert f"{count} runs pending; run the same sweep again to compute them." in page.text
 
 
 def test_files_left_out_are_listed_with_their_reasons(tmp_path):
@@ -284,7 +284,7 @@ def test_files_left_out_are_listed_with_their_reasons(tmp_path):
     [
         (lambda record: record["versions"].update(numpy="1.0"), "different versions of numpy"),
         (lambda record: record.update(git="abc-dirty"), "a checkout with uncommitted changes"),
-        (lambda record: record.update(device="cuda"), "speeds cannot be compared"),
+        (lambda record: record.update(device="cuda"), "timings cannot be compared"),
     ],
 )
 def test_mixed_circumstances_are_said_only_where_they_are(done, change, words):
@@ -298,8 +298,8 @@ def test_mixed_circumstances_are_said_only_where_they_are(done, change, words):
     rows = changed(rows_of(done), clean)
     plain = Page(rendered(done, rows)).text
     assert words not in plain
-    assert "All results were made by the same versions of every library." in plain
-    assert "All results were made by the code of the plan, committed." in plain
+    assert "All results were computed with the same library versions." in plain
+    assert "All results were computed by today's code, as committed." in plain
     assert words in Page(rendered(done, changed(rows, mix))).text
 
 
@@ -309,7 +309,8 @@ def test_results_of_older_code_are_counted(done):
     def older(stage, record):
         record["code"] = "0" * 64 if stage.kind == "retrieval" else record["code"]
 
-    assert f"{len(rows)} runs made by other code than the plan's" in Page(rendered(done, changed(rows, older))).text
+    text = Page(rendered(done, changed(rows, older))).text
+    assert f"{len(rows)} runs were computed by code other than today's" in text
 
 
 def test_seeds_are_told_and_not_counted_as_rows(tmp_path):
@@ -317,7 +318,7 @@ def test_seeds_are_told_and_not_counted_as_rows(tmp_path):
         "experiment=none", "backbone=pixels", "seed=0,1,2", "k=2,3", "classifier=none", *collection(tmp_path / "photos")
     )
     page = Page(rendered(plan))
-    assert "Means are over 3 seeds where chance plays a part (kmeans)." in page.text
+    assert "Where results depend on chance (kmeans), means are over 3 seeds." in page.text
     assert len(board(plan, "clustering").entries) == 2
     assert "95 % intervals over the seeds" in page.text
 
@@ -341,18 +342,18 @@ def test_of_very_many_rows_the_first_are_there_and_the_rest_is_named(done, monke
     monkeypatch.setattr(_boards, "ROWS", 2)
     page = Page(rendered(done))
     runs = len(done.runs)
-    assert f"The first 5 by rank; {runs - 5} more: backbench runs --format csv" in page.text
-    assert "The first 2 by rank; 4 more in sweeps/" in page.text
+    assert f"The first 5 by rank are shown; backbench runs --format csv lists the other {runs - 5}" in page.text
+    assert "The first 2 by rank are shown; 4 more are in sweeps/" in page.text
     assert len(json.loads(page.scripts[0])["rows"]) == 5
 
 
 def test_numbers_are_shown_alike():
-    assert [_part.number(value) for value in (0.12345, -0.5, 123.456, 12345.6, float("nan"), None)] == [
+    assert [wording.number(value) for value in (0.12345, -0.5, 123.456, 12345.6, float("nan"), None)] == [
         *("0.1235", "-0.5000", "123.5", "12,346", "–", "–")
     ]
-    assert _part.listed(["a"]) == "a"
-    assert _part.listed(["a", "b", "c"]) == "a, b and c"
-    assert _part.listed(list("abcdefgh")) == "a, b, c, d and 4 more"
+    assert wording.listed(["a"]) == "a"
+    assert wording.listed(["a", "b", "c"]) == "a, b and c"
+    assert wording.listed(list("abcdefgh"), 4) == "a, b, c, d and 4 more"
 
 
 def test_the_order_of_importance_decides_what_has_room(tmp_path):
@@ -360,12 +361,12 @@ def test_the_order_of_importance_decides_what_has_room(tmp_path):
         picture(tmp_path, name, size)
     places = {name: (tmp_path / f"{name}.png", tmp_path / f"{name}.csv") for name in "abc"}
     drawn = [drawing.Drawn(name, name, "Maps", "", 50, *files) for name, files in places.items()]
-    figures = [_gallery.Figure(one, "", (at,)) for at, one in enumerate(drawn)]
+    figures = [gallery.Figure(one, "", (at,)) for at, one in enumerate(drawn)]
     sizes = [len(one.uri) for one in figures]
     assert sizes[1] > sizes[0] + sizes[2] > 0
-    kinds = [[one.drawn.kind for one in _gallery.within(figures, room)] for room in (sum(sizes), sum(sizes) - 1, 0)]
+    kinds = [[one.drawn.kind for one in gallery.within(figures, room)] for room in (sum(sizes), sum(sizes) - 1, 0)]
     assert kinds == [["a", "b", "c"], ["a", "b"], []]
-    assert [one.drawn.kind for one in _gallery.within(figures, sizes[1])] == ["a", "c"]
+    assert [one.drawn.kind for one in gallery.within(figures, sizes[1])] == ["a", "c"]
 
 
 def test_charts_stay_as_they_are_and_photographs_shrink(tmp_path):
@@ -423,7 +424,7 @@ def test_a_sweep_that_is_not_joined_is_joined_from_what_there_is(tmp_path, capsy
     assert (plan.folder / ledger.RESULTS).is_file()
     page = Page(Path(out).read_text(encoding="utf-8"))
     assert "Classifier knn on pixels" in page.text
-    assert "2 pending: the answer is from the others." in page.text
+    assert "2 pending: the answer rests on the others." in page.text
 
 
 def test_a_sweep_of_which_nothing_is_done_is_refused(tmp_path, capsys):
@@ -445,7 +446,7 @@ def test_the_store_may_be_gone(done, capsys):
     code, out, _ = call(capsys, "report")
     page = Page(Path(out).read_text(encoding="utf-8"))
     assert code == 0
-    assert "Whether the others are really worse was not tested: ranks are by value." in page.text
+    assert "The differences from the others were not tested: ranks follow the values alone." in page.text
     assert "The arrays of" in page.text
 
 

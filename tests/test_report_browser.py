@@ -323,7 +323,7 @@ def test_two_thousand_runs_are_quick(opened, report, tmp_path):
         text.replace(found[0], found[1] + json.dumps(data) + found[3]), encoding="utf-8"
     )
     page = opened(path=tmp_path / "large.html")
-    assert said(page, RUNS) == "2,000 rows; the first 50 are shown"
+    assert said(page, RUNS) == "2,000 rows; showing the first 50"
     started = "const started = performance.now(); const grid = document.querySelector('.grid[data-source]');"
     took = "document.body.offsetHeight; return performance.now() - started"
     assert page.evaluate(f"(() => {{ {started} grid.querySelector('th button').click(); {took} }})()") < 1_000

@@ -120,6 +120,8 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         return _first_that_fits(typing.get_args(hint), value, where)
     if origin is tuple:
         return _sequence(typing.get_args(hint)[0], value, where)
+    if origin is Mapping:
+        return _parameters(value, where)
     if dataclasses.is_dataclass(hint):
         return _nested(hint, value, where)
     return _plain(hint, value, where)
@@ -154,6 +156,12 @@ def _sequence(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise refuse(where, value, f"a list of {_describe(hint)}")
     return tuple(_coerce(hint, item, f"{where}[{i}]") for i, item in enumerate(value))
+
+
+def _parameters(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or any(isinstance(item, Mapping) for item in value.values()):
+        raise refuse(where, value, "a mapping of parameters such as {backbone.name: pixels, k: 10}")
+    return dict(value)
 
 
 def _nested(hint: Any, value: Any, where: str) -> Any:

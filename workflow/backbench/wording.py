@@ -23,3 +23,15 @@ def listed(words: Sequence[str], most: int | None = None) -> str:
     if most is not None and len(shown) > most + 1:
         shown = [*shown[:most], f"{len(shown) - most:,} more"]
     return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else "".join(shown)
+
+
+def percent(share: float) -> str:
+    """``0.8233`` as ``82.3 %``, never broken into two lines."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def number(value: float | None) -> str:
+    """A metric as tables show it: four decimals, fewer of large values; a dash where it is undefined."""
+    if value is None or value != value:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.1f}" if abs(value) >= 100 else f"{value:.4f}"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import papers
 from backbench.cli.sweep import shown
+from backbench.papers.page import paper as pages
+from backbench.papers.page import words
 from backbench.papers.published import Published
 from backbench.papers.table import Line, Table
-from backbench.reports import _paper_words as words
-from backbench.reports import paper as pages
 from backbench.sweep.results import tables
 from backbench.wording import counted
 

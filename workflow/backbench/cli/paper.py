@@ -18,12 +18,12 @@ from backbench.cli.plan import cores, say
 from backbench.cli.sweep import Swept, shown
 from backbench.files import write_text
 from backbench.papers import table as tables
+from backbench.papers.page import paper as pages
+from backbench.papers.page.paper import Shown
 from backbench.papers.published import Published
 from backbench.papers.table import Table
 from backbench.pictures import choice, drawing, index, ordering
 from backbench.pictures.orders import Order
-from backbench.reports import paper as pages
-from backbench.reports.paper import Shown
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results.ledger import FINISHED, Row
@@ -144,7 +144,7 @@ def _written(published: Published, swept: Swept, args: argparse.Namespace) -> tu
     folder = pages.folder(made.name, made.sweep)
     table = dataclasses.replace(made, circumstances={**made.circumstances, **_launch(made, swept, args)})
     pages.write(table, folder, _pictures(published, swept, first, args))
-    row = first(published.export) if published.export is not None else None
+    row = first(published.export.where) if published.export.where else None
     if row is not None:
         _export(row, swept.store, folder, args.joblib)
     return table, folder

@@ -7,9 +7,10 @@ from backbench import hashing
 from backbench.datasets import PARTS
 from backbench.evaluate import best_k, candidates, recommendations, resampled
 from backbench.evaluate.configurations import is_seed
-from backbench.papers.published import CHOSEN, ELBOW, Figure
-from backbench.papers.results import CLUSTERING, Results
-from backbench.papers.values import Value
+from backbench.papers import sentences
+from backbench.papers.measured import images_of
+from backbench.papers.published import CHOSEN, ELBOW, SHARES, Figure
+from backbench.papers.results import CLUSTERING, Taken, results
 from backbench.store import Store, StoreError
 from backbench.sweep.results.ledger import Row
 
@@ -30,61 +31,64 @@ def place(row: Row, metric: str) -> str:
     return hashing.digest(shared)
 
 
-def elbow(rows: Sequence[Row]) -> tuple[Value, str, list[Row]]:
-    """The k at the knee of the within-cluster sums of squares, how it was found, and the runs that have it."""
-    (found,) = candidates.representations(rows)
-    families = best_k.families(found)
+def _elbow(figure: Figure, rows: Sequence[Row], store: Store) -> Taken:
+    """The k at the knee of the within-cluster sums of squares."""
+    (representation,) = candidates.representations(rows)
+    families = best_k.families(representation)
     choice = families[0].choice("elbow") if families else None
     if choice is None or choice.k is None:
-        return Value(None, f"no elbow: {choice.note if choice else 'no clustering is done'}"), "", []
-    ks = families[0].ks
-    note = f"The elbow over k = {ks[0]}..{ks[-1]} is the {choice.note}."
-    return Value(float(choice.k)), note, [row for row in rows if row.params.get(K) == choice.k]
+        return Taken(None, reason=sentences.no_elbow(choice.note if choice else ""))
+    ks, distinct = families[0].ks, results(rows, CLUSTERING)
+    runs = [row for row in rows if row.params.get(K) == choice.k]
+    seeds = len({row.run.stages[CLUSTERING] for row in runs})
+    notes = [sentences.elbow(ks[0], ks[-1], choice.note), *distinct.lacks()]
+    return Taken(float(choice.k), runs, None, seeds, distinct.chance, notes)
 
 
-def chosen(rows: Sequence[Row]) -> tuple[str | None, str, list[Row]]:
-    """What the policy of the sweep chose, None for nothing; why; and the run."""
-    (found,) = candidates.representations(rows)
-    decision = recommendations.recommend(found, recommendations.policy_of(rows[0].plan)).decision
+def _chosen(figure: Figure, rows: Sequence[Row], store: Store) -> Taken:
+    """What the policy of the sweep chose."""
+    (representation,) = candidates.representations(rows)
+    decision = recommendations.recommend(representation, recommendations.policy_of(rows[0].plan)).decision
     if decision.chosen is None:
-        return None, decision.reason, []
-    run = decision.chosen.run
-    return decision.chosen.label, f"{decision.reason}.", [row for row in rows if row.config_hash == run]
+        return Taken(None, reason=decision.reason)
+    runs = [row for row in rows if row.config_hash == decision.chosen.run]
+    notes = [sentences.policy(decision.reason), *results(rows, CLUSTERING).lacks()]
+    return Taken(decision.chosen.label, runs, None, 1, notes=notes)
 
 
-def majority_shares(figure: Figure, found: Results, store: Store) -> tuple[tuple[float, ...] | None, str]:
-    """Each cluster's share of its majority class, largest first, the mean over the seeds; or why there is none."""
+def _majority_shares(figure: Figure, rows: Sequence[Row], store: Store) -> Taken:
+    """Each cluster's share of its majority class, largest first, the mean over the seeds."""
     import numpy as np
 
+    distinct = results(rows, CLUSTERING)
+    if not distinct.done:
+        return distinct.none()
     try:
-        every = [_shares(figure, row, store) for row in found.done]
+        shares = [share for row in distinct.done if (share := _shares(figure, row, store)) is not None]
     except StoreError as error:
-        return None, f"the labels cannot be read ({error})"
-    if any(own is None for own in every):
-        return None, "these images have no classes"
-    if len(set(map(len, every))) > 1:
-        return None, "the seeds found different numbers of clusters"
-    return tuple(map(float, np.mean(every, axis=0))), ""
+        return Taken(None, reason=sentences.unreadable(str(error)))
+    if len(shares) < len(distinct.done):
+        return Taken(None, reason=sentences.unlabelled())
+    if len(set(map(len, shares))) > 1:
+        return Taken(None, reason=sentences.uneven())
+    value = tuple(map(float, np.mean(shares, axis=0)))
+    return Taken(value, distinct.done, None, len(distinct.done), distinct.chance, distinct.lacks())
 
 
 def _shares(figure: Figure, row: Row, store: Store) -> "np.ndarray | None":
+    """The share of the majority class in each cluster of one result, (clusters,), largest first."""
     import numpy as np
 
-    info = row.records[row.stages["dataset"]]["info"]
-    images = resampled.Images(store, row.stages["dataset"], bool(info.get("classes")))
+    images = images_of(row, store)
     if images.truth is None:
         return None
     labels = store.array(CLUSTERING, row.run.stages[CLUSTERING], "labels")
-    own = images.split == PARTS.index(figure.part) if figure.part else _scored(row, images)
-    truth, labels = images.truth[own], labels[own]
+    scope = row.plan.stages[row.run.stages[CLUSTERING]].config["scope"]
+    part = PARTS.index(figure.part) if figure.part else resampled.SCOPES.get(scope)
+    judged = np.ones(len(labels), bool) if part is None else images.split == part
+    truth, labels = images.truth[judged], labels[judged]
     counts = [np.bincount(truth[labels == cluster]) for cluster in np.unique(labels[labels >= 0])]
     return np.sort([count.max() / count.sum() for count in counts])[::-1]
 
 
-def _scored(row: Row, images: resampled.Images) -> "np.ndarray":
-    """Which images the metrics of a clustering are of, (n,) bool."""
-    import numpy as np
-
-    scope = row.plan.stages[row.run.stages[CLUSTERING]].config["scope"]
-    part = resampled.SCOPES.get(scope)
-    return np.ones(len(images.split), bool) if part is None else images.split == part
+TAKERS = {ELBOW: _elbow, CHOSEN: _chosen, SHARES: _majority_shares}

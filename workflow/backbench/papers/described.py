@@ -5,18 +5,19 @@ Places (paths, addresses) are left out: they are no part of a result.
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from backbench import plugins, transforms
 from backbench.schema import ConfigError
-from backbench.sweep.plan import options
+from backbench.sweep.plan import options as tasks
 from backbench.sweep.results.ledger import Row
 
 NONE, AUTO, FILE = "none", "auto", "file"
-# Plugins that a head stands on, and its own; of a retrieval there is none.
-HEADS = {"clustering": "clusterer", "classification": "classifier", "retrieval": "retrieval"}
+# Task -> the option that says whether it is there.
+TASKS = {"clustering": "clusterer.name", "classification": "classifier.name", "retrieval": "retrieval.metric"}
 GROUPS = ("dataset", "backbone", "clusterer", "classifier")
 # Beside a plugin's UNHASHED: what the content of the images says.
 CONTENT = ("digest", "n")
@@ -25,15 +26,13 @@ Options = dict[str, Any]
 
 
 def of_cells(cells: Iterable[Mapping[str, Any]]) -> list[Options]:
-    """The options of each cell of a preset; a cell is a tree, or flat with dotted keys."""
-    known: dict[str, Options] = {}
-    return [_cell(_tree(cell), known) for cell in cells]
+    """The options of each cell of a preset."""
+    return [_cell(cell) for cell in cells]
 
 
 def of_rows(rows: Iterable[Row]) -> list[Options]:
     """The options of each run, those that were asked for where a plugin settled them itself."""
-    known: dict[str, Options] = {}
-    return [_row(row, known) for row in rows]
+    return [_row(row) for row in rows]
 
 
 def text(value: Any) -> str:
@@ -47,75 +46,65 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _cell(cell: Mapping[str, Any], known: dict[str, Options]) -> Options:
-    found: Options = {}
+def _cell(cell: Mapping[str, Any]) -> Options:
+    options: Options = {}
     for group in GROUPS:
-        options = cell.get(group) or {"name": NONE}
-        key = group + json.dumps(options, sort_keys=True, default=str)
-        if key not in known:
-            known[key] = _prefixed(group, _planned(group, options))
-        found |= known[key]
-    found |= _prefixed("retrieval", _retrieval(cell.get("retrieval") or {}))
-    for head in HEADS:
-        if found.get(_named(head)) != NONE:
-            found |= _chained(head, _steps(cell, head))
-    if found["clusterer.name"] != NONE:
+        options |= _known(group, _json(cell.get(group) or {"name": NONE}), settle=True)
+    options |= _retrieval(cell.get("retrieval") or {})
+    for task, there in TASKS.items():
+        if options[there] != NONE:
+            chain = cell.get(task, {}).get("chain") or cell.get("chain") or {}
+            options |= _chain(task, _json([step for _, step in sorted((chain.get("steps") or {}).items())]))
+    if options["clusterer.name"] != NONE:
         asked = {key: value for key, value in cell["clustering"].items() if key != "chain"}
-        found |= {f"clustering.{key}": value for key, value in dataclasses.asdict(options.clustering(asked)).items()}
-    return found | {axis: cell[axis] for axis in _axes(found) if axis in cell}
+        options |= _dotted("clustering", dataclasses.asdict(tasks.clustering(asked)))
+    named = ((group, options[f"{group}.name"]) for group in ("clusterer", "classifier"))
+    axes = {axis for group, name in named if name != NONE for axis in plugins.load(group, name).AXES}
+    return options | {axis: cell[axis] for axis in axes if axis in cell}
 
 
-def _row(row: Row, known: dict[str, Options]) -> Options:
-    found = _stage(row, "dataset", "dataset", known) | _stage(row, "features", "backbone", known)
-    for group, head in (("clusterer", "clustering"), ("classifier", "classification")):
-        found |= _stage(row, head, group, known) if head in row.stages else {f"{group}.name": NONE}
-    own = {"metric": NONE}
-    if "retrieval" in row.stages:
-        own = dataclasses.asdict(options.retrieval(row.config["retrieval"]["config"]))
-    found |= _prefixed("retrieval", own)
-    for head in HEADS:
-        if head in row.stages:
-            found |= _chained(head, _chain(row, head))
+def _row(row: Row) -> Options:
+    options: Options = {}
+    for group, kind in zip(GROUPS, ("dataset", "features", "clustering", "classification"), strict=True):
+        given = _given(row, kind, group) if kind in row.stages else {"name": NONE}
+        options |= _known(group, _json(given), settle=False)
+    options |= _retrieval(row.config["retrieval"]["config"] if "retrieval" in row.stages else {})
+    for task in TASKS:
+        if task in row.stages:
+            matrix = row.stages.get(f"{task}.matrix")
+            options |= _chain(task, _json(row.plan.stages[matrix].config["steps"] if matrix else ()))
     if "clustering" in row.stages:
         config = row.config["clustering"]["config"]
-        found |= {f"clustering.{key}": config.get(key, 0) for key in ("scope", "bootstraps")}
-    return found | {axis: row.params[axis] for axis in ("k", "seed") if axis in row.params}
+        options |= {f"clustering.{key}": config.get(key, 0) for key in ("scope", "bootstraps")}
+    return options | {axis: row.params[axis] for axis in ("k", "seed") if axis in row.params}
 
 
-def _stage(row: Row, kind: str, group: str, known: dict[str, Options]) -> Options:
+def _given(row: Row, kind: str, group: str) -> Options:
     """The options of a plugin in a run: its stage's, with what was asked for where the plugin put another word."""
-    member = row.stages[kind]
-    if member not in known:
-        stage = row.plan.stages[member]
-        options = dict(stage.config.get(group, stage.config)) | {
-            key: value for key, value in stage.local.items() if key not in stage.config
-        }
-        if options.get("weights") == FILE and "weights" in stage.local:
-            options["weights"] = Path(stage.local["weights"]).name
-        if kind == "features" and "images" in row.stages:
-            options["image"] = row.config["images"]["config"]
-        known[member] = _prefixed(group, _options(group, options))
-    return known[member]
+    stage = row.plan.stages[row.stages[kind]]
+    asked = {key: value for key, value in stage.local.items() if key not in stage.config}
+    options = {**stage.config.get(group, stage.config), **asked}
+    if options.get("weights") == FILE and "weights" in stage.local:
+        options["weights"] = Path(stage.local["weights"]).name
+    if kind == "features" and "images" in row.stages:
+        options["image"] = row.config["images"]["config"]
+    return options
 
 
-def _planned(group: str, options: Mapping[str, Any]) -> Options:
-    """The options of a plugin in a cell, settled as planning settles them; what was left to it stays ``auto``."""
-    found = _options(group, options)
-    module = None if found["name"] == NONE else plugins.load(group, found["name"])
-    if hasattr(module, "resolve"):
-        try:
-            settled = dataclasses.asdict(module.resolve(plugins.params(group, options), "cpu"))
-        except ConfigError:
-            return found
-        found = {key: value if value == AUTO else settled.get(key, value) for key, value in found.items()}
-    return found
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
-def _options(group: str, options: Mapping[str, Any]) -> Options:
-    """Every option of a plugin but the places, those at their defaults too."""
+@cache
+def _known(group: str, given: str, settle: bool) -> Options:
+    """Every option of a plugin but the places, those at their defaults too, from JSON.
+
+    With `settle`, as planning settles them; what was left to the plugin stays ``auto``.
+    """
+    options = json.loads(given)
     name = options.get("name", NONE)
     if name == NONE:
-        return {"name": NONE}
+        return {f"{group}.name": NONE}
     module = plugins.load(group, name)
     fields = {field.name for field in dataclasses.fields(module.Params)}
     asked = {key: value for key, value in options.items() if key in fields}
@@ -125,64 +114,40 @@ def _options(group: str, options: Mapping[str, Any]) -> Options:
         full = dataclasses.asdict(plugins.params(group, {"name": name, **absent, **asked}))
     except ConfigError:
         full = asked
-    return {"name": name} | {key: value for key, value in full.items() if key not in places}
+    full = {key: value for key, value in full.items() if key not in places}
+    if settle and hasattr(module, "resolve"):
+        try:
+            settled = dataclasses.asdict(module.resolve(plugins.params(group, options), "cpu"))
+        except ConfigError:
+            settled = {}
+        full = {key: value if value == AUTO else settled.get(key, value) for key, value in full.items()}
+    return _dotted(group, {"name": name, **full})
 
 
 def _retrieval(options: Mapping[str, Any]) -> Options:
     if options.get("metric") in (None, NONE):
-        return {"metric": NONE}
-    return dataclasses.asdict(options.retrieval({key: value for key, value in options.items() if key != "chain"}))
+        return {"retrieval.metric": NONE}
+    asked = {key: value for key, value in options.items() if key != "chain"}
+    return _dotted("retrieval", dataclasses.asdict(tasks.retrieval(asked)))
 
 
-def _named(head: str) -> str:
-    """The option that says whether a head is there."""
-    return "retrieval.metric" if head == "retrieval" else f"{HEADS[head]}.name"
-
-
-def _axes(found: Options) -> set[str]:
-    """The axes that the plugins of a cell use."""
-    named = ((group, found[f"{group}.name"]) for group in ("clusterer", "classifier"))
-    return {axis for group, name in named if name != NONE for axis in plugins.load(group, name).AXES}
-
-
-def _steps(cell: Mapping[str, Any], head: str) -> list[Mapping[str, Any]]:
-    chain = cell.get(head, {}).get("chain") or cell.get("chain") or {}
-    return [step for _, step in sorted((chain.get("steps") or {}).items())]
-
-
-def _chain(row: Row, head: str) -> Sequence[Mapping[str, Any]]:
-    member = row.stages.get(f"{head}.matrix")
-    return row.plan.stages[member].config["steps"] if member else ()
-
-
-def _chained(head: str, steps: Sequence[Mapping[str, Any]]) -> Options:
-    """The readable name of a head's chain (`Row.chain`), and the options of its steps."""
-    parsed = [(step["name"], plugins.params("transform", step)) for step in steps]
+@cache
+def _chain(task: str, steps: str) -> Options:
+    """The readable name of a task's chain (`Row.chain`), and the options of its steps, from JSON."""
+    parsed = [(step["name"], plugins.params("transform", step)) for step in json.loads(steps)]
     labels = [transforms.load(name).label(params) for name, params in parsed]
-    found: Options = {f"{head}.chain": "+".join(labels) or NONE}
+    options: Options = {f"{task}.chain": "+".join(labels) or NONE}
     for name, params in parsed:
-        found |= _prefixed(f"{head}.chain.{name}", dataclasses.asdict(params))
-    return found
+        options |= _dotted(f"{task}.chain.{name}", dataclasses.asdict(params))
+    return options
 
 
-def _prefixed(prefix: str, options: Mapping[str, Any]) -> Options:
+def _dotted(prefix: str, options: Mapping[str, Any]) -> Options:
     """Options with dotted names, nested ones too; tuples as the lists that YAML has."""
-    found: Options = {}
+    flat: Options = {}
     for key, value in options.items():
         if isinstance(value, Mapping):
-            found |= _prefixed(f"{prefix}.{key}", value)
+            flat |= _dotted(f"{prefix}.{key}", value)
         else:
-            found[f"{prefix}.{key}"] = list(value) if isinstance(value, tuple) else value
-    return found
-
-
-def _tree(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell as a tree."""
-    found: dict[str, Any] = {}
-    for key, value in cell.items():
-        *path, last = key.split(".")
-        place = found
-        for name in path:
-            place = place.setdefault(name, {})
-        place[last] = value
-    return found
+            flat[f"{prefix}.{key}"] = list(value) if isinstance(value, tuple) else value
+    return flat

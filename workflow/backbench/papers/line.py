@@ -1,11 +1,10 @@
-"""One line of the table of a paper: a published figure, ours, the difference and why, as numbers and in words."""
+"""One line of the table of a paper: a published figure, ours, and the difference, as numbers and as they are shown."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from backbench.papers.published import Value
+from backbench.wording import counted
 
 NOT_PUBLISHED, NO_FIGURE = "not published", "none"
 SEEDS, TRAININGS = "seeds", "trainings"
@@ -42,15 +41,6 @@ class Line:
     percent: bool = False
     decimals: int = 2
 
-    def record(self) -> dict[str, Any]:
-        """The line as plain JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_record(cls, found: Mapping[str, Any]) -> "Line":
-        """The line of a record."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
-
     @property
     def published_text(self) -> str:
         return NOT_PUBLISHED if self.published is None else self._shown(self.published)
@@ -60,8 +50,9 @@ class Line:
         """Our figure, its interval and what that is over: ``55.30 % [55.10, 55.50], 5 seeds``."""
         if self.ours is None:
             return NO_FIGURE
-        interval = "" if self.low is None else f" [{self._plain(self.low)}, {self._plain(self.high)}]"
-        return ", ".join(filter(None, (self._shown(self.ours) + interval, self._over())))
+        known = self.low is not None and self.high is not None
+        interval = f" [{self._plain(self.low)}, {self._plain(self.high)}]" if known else ""
+        return ", ".join(filter(None, (self._shown(self.ours) + interval, self.sampled(each=True))))
 
     @property
     def difference_text(self) -> str:
@@ -73,52 +64,33 @@ class Line:
         unit = " points" if self.percent else ""
         if isinstance(self.published, tuple):
             return f"{self._plain(self.difference)}{unit} on average"
-        text = f"{self._scaled(self.difference):+.{self.decimals}f}"
-        return (text if float(text) else text[1:]) + unit
-
-    @property
-    def why_text(self) -> str:
-        return " ".join(self.why)
+        plain = self._plain(self.difference)
+        return f"{'+' if self.difference > 0 and float(plain) else ''}{plain}{unit}"
 
     @property
     def same_digits(self) -> bool:
         """Whether ours, rounded as the published figure is, has its digits."""
-        if not isinstance(self.published, (int, float)) or not isinstance(self.ours, (int, float)):
-            return False
-        return self._plain(self.ours) == self._plain(self.published)
+        numbers = isinstance(self.published, (int, float)) and isinstance(self.ours, (int, float))
+        return numbers and self._plain(self.ours) == self._plain(self.published)
 
-    def _over(self) -> str:
-        images = counted(self.images, "images") if self.images else ""
-        seeds = counted(self.samples, SEEDS) if self.chance or self.samples > 1 else ""
-        if self.over == TRAININGS:
-            seeds = counted(self.samples, TRAININGS)
-            seeds += f" of {self.fits // self.samples} seeds each" if self.fits > self.samples else ""
-        return " and ".join(filter(None, (images, seeds)))
+    def sampled(self, each: bool = False) -> str:
+        """What the figure is over, such as ``9 images and 2 seeds``; with `each`, also one seed and the fits of each
+        training."""
+        images = counted(self.images, "image") if self.images else ""
+        samples = counted(self.samples, "training" if self.over == TRAININGS else "seed")
+        several = self.samples > 1 or (each and (self.chance or self.over == TRAININGS))
+        if each and self.over == TRAININGS and self.fits > self.samples:
+            samples += f" of {self.fits // self.samples} seeds each"
+        return " and ".join(filter(None, (images, samples if several else "")))
 
     def _shown(self, value: Value) -> str:
         if isinstance(value, str):
             return value
-        numbers = value if isinstance(value, (tuple, list)) else (value,)
+        numbers = value if isinstance(value, tuple) else (value,)
         return ", ".join(map(self._plain, numbers)) + (" %" if self.percent else "")
 
-    def _plain(self, value: float) -> str:
-        return rounded(value, self.percent, self.decimals)
-
-    def _scaled(self, value: float) -> float:
-        return 100 * value if self.percent else value
-
-
-def rounded(value: float, percent: bool, decimals: int) -> str:
-    """A number as it is shown, without its unit; a percentage of a share times a hundred."""
-    text = f"{100 * value if percent else value:.{decimals}f}"
-    return text if math.isnan(value) or float(text) else text.lstrip("-")
-
-
-def counted(count: int, plural: str) -> str:
-    """``5 seeds``, ``1 seed``."""
-    return f"{count:,} {plural if count != 1 else plural.removesuffix('s')}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """``a, b and c``."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    def _plain(self, value: Value) -> str:
+        """A number as it is shown, without its unit; a percentage of a share times a hundred."""
+        assert isinstance(value, (int, float)), "a number"
+        text = f"{100 * value if self.percent else value:.{self.decimals}f}"
+        return text if math.isnan(value) or float(text) else text.lstrip("-")

@@ -5,77 +5,86 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backbench.evaluate import configurations
+from backbench.evaluate.estimates import Estimate
 from backbench.metrics import catalogue
-from backbench.papers.line import counted
-from backbench.papers.published import DERIVED, OF_CLASS
+from backbench.papers import sentences
+from backbench.papers.published import DERIVED, OF_CLASS, Value
 from backbench.store import DONE, FAILED
-from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan import frozen
 from backbench.sweep.results.ledger import Row
 
 CLUSTERING, CLASSIFICATION = "clustering", "classification"
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A figure of ours: its value or the `reason` why there is none.
+
+    `rows` are the runs behind it, one for each fit; `estimate` has the interval, over seeds, ``trainings`` or images;
+    `samples` counts what its mean is over. `notes` are sentences; `apart` tells it from others of the same figure.
+    """
+
+    value: Value
+    rows: Sequence[Row] = ()
+    estimate: Estimate | None = None
+    samples: int = 0
+    chance: bool = False
+    notes: Sequence[str] = ()
+    reason: str = ""
+    apart: str = ""
+
+
 @dataclass
 class Results:
-    """A row for each result of a head that is done, seeds in their order; the reasons of those that failed."""
+    """A row for each result of a task that is done, seeds in their order; the reasons of those that failed."""
 
-    head: str
+    task: str
     done: list[Row] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     pending: int = 0
 
     @property
-    def asked(self) -> int:
-        return len(self.done) + len(self.failed) + self.pending
-
-    @property
     def chance(self) -> bool:
         """Whether they depend on a seed, be it that of a training or of a chain."""
-        return bool(self.done) and bool(configurations.seeds(self.done[0], self.head))
+        return bool(self.done) and bool(configurations.seeds(self.done[0], self.task))
 
     def record(self, row: Row) -> Mapping[str, Any]:
-        return row.records[row.run.stages[self.head]]
+        return row.records[row.run.stages[self.task]]
 
     def lacks(self) -> list[str]:
         """What is not there, as sentences."""
-        found = [f"{len(self.failed)} of {self.asked} fits failed: {self.failed[0]}."] if self.failed else []
-        return [*found, f"{self.pending} of {self.asked} fits are not computed yet."] if self.pending else found
+        asked = len(self.done) + len(self.failed) + self.pending
+        failed = [sentences.some_failed(len(self.failed), asked, self.failed[0])] if self.failed else []
+        return failed + ([sentences.some_pending(self.pending, asked)] if self.pending else [])
 
-    def why_none(self) -> str:
-        """Why there is no value though runs match."""
-        if self.failed:
-            return f"failed: {self.failed[0]}"
-        return f"not computed yet ({counted(self.pending, 'fits')})" if self.pending else f"no run has a {self.head}"
+    def none(self) -> Taken:
+        """That there is no value though runs match, and why."""
+        return Taken(None, reason=sentences.no_result(self.failed, self.pending, self.task))
 
 
-def head_of(metric: str) -> str:
-    """The head that the metric of a figure is of."""
+def task_of(metric: str) -> str:
+    """The task that the metric of a figure is of."""
     if metric in OF_CLASS:
         return CLASSIFICATION
     return CLUSTERING if metric in DERIVED else catalogue.metric(metric).task
 
 
-def results(rows: Sequence[Row], head: str) -> Results:
-    """The distinct results of a head among `rows`: runs that share one, such as those of a fit that no seed changes,
-    count once. A result counts also where another head of its run failed."""
-    found = Results(head)
+def results(rows: Sequence[Row], task: str) -> Results:
+    """The distinct results of a task among `rows`: runs that share one, such as those of a fit that no seed changes,
+    count once. A result counts also where another task of its run failed."""
+    distinct = Results(task)
     first: dict[str, Row] = {}
     for row in rows:
-        if head in row.run.stages:
-            first.setdefault(row.run.stages[head], row)
-    for member, row in sorted(first.items(), key=lambda item: (configurations.seeds(item[1], head), item[0])):
-        record = row.records.get(member)
-        if record and record["status"] == DONE:
-            found.done.append(row)
-        elif reason := _failure(row, member):
-            found.failed.append(reason)
+        if task in row.run.stages:
+            first.setdefault(row.run.stages[task], row)
+    for member, row in sorted(first.items(), key=lambda item: (configurations.seeds(item[1], task), item[0])):
+        before = sorted(frozen.ancestors(row.plan.stages, [member]))
+        records = [record for key in (member, *before) if (record := row.records.get(key))]
+        reason = next((record["reason"] for record in records if record["status"] == FAILED), None)
+        if member in row.records and row.records[member]["status"] == DONE:
+            distinct.done.append(row)
+        elif reason:
+            distinct.failed.append(reason)
         else:
-            found.pending += 1
-    return found
-
-
-def _failure(row: Row, member: str) -> str | None:
-    """Why a result, or one before it, failed."""
-    before = sorted(plans.ancestors(row.plan.stages, [member]))
-    records = (row.records.get(one) for one in (member, *before))
-    return next((record["reason"] for record in records if record and record["status"] == FAILED), None)
+            distinct.pending += 1
+    return distinct

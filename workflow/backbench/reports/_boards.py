@@ -10,8 +10,9 @@ from backbench.evaluate import leaderboard_specs, leaderboards
 from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.metrics import catalogue
-from backbench.reports._part import Part, number
+from backbench.reports._part import Part
 from backbench.sweep.results import tables
+from backbench.wording import number
 
 # Rows of one leaderboard: what a person scrolls, and a browser lays out at once.
 ROWS = 300
@@ -33,21 +34,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """`text` is shown, `sort` is what it is sorted by (None comes last), `below` stands small beneath it."""
+    """`text` is shown, `sort` is what it is sorted by (None comes last), `below` stands small beneath it; `tied` is how
+    many other rows share a rank."""
 
     text: str
     sort: Any = None
     below: str = ""
-    said: str = ""
+    tied: int = 0
 
 
 @dataclass(frozen=True)
 class View:
-    """A table of the page; `hidden` is how many rows it leaves out."""
+    """A table of the page; `hidden` is how many rows it leaves out, `tied` whether some of its rows share a rank."""
 
     key: str
     title: str
     about: str
+    tied: bool
     columns: list[Column]
     rows: list[list[Cell]]
     hidden: int = 0
@@ -65,7 +68,7 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
     columns += [Column("interval over", filtered=True)] * (len(over) > 1)
     columns += [Column("seeds", NUMBER, down=True)] * seeds
     columns += [Column("stability", NUMBER, down=True, about="mean pairwise ARI of its labelings")] * stable
-    columns += [Column("run and its command", COMMAND)]
+    columns += [Column("command to reproduce", COMMAND)]
     rows = [
         [
             _rank(entry),
@@ -78,7 +81,8 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
         ]
         for entry in entries
     ]
-    return View(f"board-{place}-{part.key}", table.title, _about(table), columns, rows, len(table.entries) - ROWS)
+    key, tied = f"board-{place}-{part.key}", any(map(_is_tied, table.entries))
+    return View(key, table.title, leaderboards.words(table), tied, columns, rows, len(table.entries) - ROWS)
 
 
 def command(config_hash: str) -> Cell:
@@ -87,16 +91,13 @@ def command(config_hash: str) -> Cell:
     return Cell(f"backbench reproduce {short}", short)
 
 
-def _about(table: Leaderboard) -> str:
-    """What the intervals are over, how many share the first rank, and what a shared rank means."""
-    shared = any(entry.tied > 1 and entry.tested for entry in table.entries)
-    said = " Rows that share a rank (=) cannot be told apart from the best of them." if shared else ""
-    return f"{leaderboards.words(table)}{said}"
+def _is_tied(entry: Entry) -> bool:
+    return entry.tied > 1 and entry.tested
 
 
 def _rank(entry: Entry) -> Cell:
-    tied = entry.tied > 1 and entry.tested
-    return Cell(f"{entry.rank}{' =' if tied else ''}", entry.rank, said=f"shared by {entry.tied}" if tied else "")
+    tied = _is_tied(entry)
+    return Cell(f"{entry.rank}{' =' if tied else ''}", entry.rank, tied=entry.tied - 1 if tied else 0)
 
 
 def _value(value: Any) -> Cell:
@@ -116,8 +117,7 @@ def _estimate(value: "Estimate | float | None") -> Cell:
 
 
 def _over(entry: Entry) -> Cell:
-    found = dict.fromkeys(value.over for value in entry.values.values() if value.over)
-    return _value(", ".join(found) or None)
+    return _value(", ".join(dict.fromkeys(value.over for value in entry.values.values() if value.over)) or None)
 
 
 def _param(name: str, entries: Sequence[Entry]) -> Column:
@@ -128,7 +128,7 @@ def _param(name: str, entries: Sequence[Entry]) -> Column:
 
 def _metric(name: str) -> Column:
     metric = catalogue.metric(name)
-    return Column(metric.words, NUMBER, down=metric.direction != catalogue.DOWN, about=metric.better)
+    return Column(metric.words, NUMBER, down=metric.direction >= 0, about=metric.better)
 
 
 def label(name: str) -> str:
@@ -138,13 +138,13 @@ def label(name: str) -> str:
 
 def filters(shown: View) -> list[Mapping[str, Any]]:
     """The lists of values that a table is filtered by: place of the column, its heading, its values in order."""
-    found = []
+    lists: list[Mapping[str, Any]] = []
     for at, column in enumerate(shown.columns):
         if column.filtered:
             cells = {row[at].text: row[at].sort for row in shown.rows if row[at].sort is not None}
             values = sorted(cells, key=lambda text: (isinstance(cells[text], str), cells[text]))
-            found.append({"at": at, "label": column.label, "values": values})
-    return found
+            lists.append({"at": at, "label": column.label, "values": values})
+    return lists
 
 
 def records(part: Part) -> list[tables.Record]:
@@ -154,15 +154,10 @@ def records(part: Part) -> list[tables.Record]:
 
 def _record(part: Part, table: Leaderboard, entry: Entry) -> tables.Record:
     named = {"dataset": part.name, "leaderboard": table.title, "rank": entry.rank, "tied": entry.tied}
-    params = {name: entry.params.get(name) for name in table.spec.params}
-    params |= {
-        name: entry.params.get(name)
-        for name in leaderboard_specs.varying(table.spec, [one.row for one in table.entries])
-    }
-    values = {
-        f"{name}{end}": value
-        for name, own in entry.values.items()
-        for end, value in (("", own.mean), ("_low", own.low), ("_high", own.high), ("_over", own.over))
-    }
+    varying = leaderboard_specs.varying(table.spec, [other.row for other in table.entries])
+    params = {name: entry.params.get(name) for name in (*table.spec.params, *varying)}
+    values: dict[str, Any] = {}
+    for name, value in entry.values.items():
+        values |= {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high, f"{name}_over": value.over}
     counts = {"results": len(entry.rows), "stability": entry.stability, "config_hash": entry.config_hash}
     return {**named, **params, **values, **counts}

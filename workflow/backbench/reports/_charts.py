@@ -11,11 +11,11 @@ OUTLINE_POINTS = 300
 CHART = 300
 
 
-def classes(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def classes(table: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Bars of images per class and part; of very many classes the first and last, and the outline of all."""
-    if not found or not found["counts"]:
+    if not table or not table["counts"]:
         return None
-    counts = found["counts"]
+    counts = table["counts"]
     largest = max(sum(row[1:]) for row in counts) or 1
     bars = [_bar(row, largest) for row in counts]
     if len(bars) <= ROWS:
@@ -24,15 +24,15 @@ def classes(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"top": bars[:ENDS], "hidden": len(bars) - 2 * ENDS, "bottom": bars[-ENDS:], "outline": outline}
 
 
-def sizes(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def sizes(table: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Widths against heights on logarithmic axes: a square for each cell, darker where more images are."""
-    if not found or found["distinct"] == 1:
+    if not table or table["distinct"] == 1:
         return None
-    octave = found["per_octave"]
-    low = math.floor(min(min(x, y) for x, y, _ in found["cells"]) / octave) * octave
-    high = math.ceil((max(max(x, y) for x, y, _ in found["cells"]) + 1) / octave) * octave
+    octave = table["per_octave"]
+    low = math.floor(min(min(x, y) for x, y, _ in table["cells"]) / octave) * octave
+    high = math.ceil((max(max(x, y) for x, y, _ in table["cells"]) + 1) / octave) * octave
     step = CHART / (high - low)
-    most = max(count for _, _, count in found["cells"])
+    most = max(count for _, _, count in table["cells"])
     cells = [
         {
             "x": round((x - low) * step, 1),
@@ -40,7 +40,7 @@ def sizes(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
             "opacity": round(0.25 + 0.75 * math.log1p(count) / math.log1p(most), 2),
             "title": f"about {_pixels(x, octave)} x {_pixels(y, octave)}: {count:,}",
         }
-        for x, y, count in found["cells"]
+        for x, y, count in table["cells"]
     ]
     stride = 1 if (high - low) // octave <= 8 else 2
     ticks = [

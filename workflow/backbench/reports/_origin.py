@@ -2,19 +2,20 @@
 
 import datetime
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from backbench import hashing
-from backbench.reports import _trust
 from backbench.reports._part import Part
 from backbench.stage import KINDS
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.ledger import FAILED
+from backbench.store import FAILED
+from backbench.sweep.results import recorded
+from backbench.sweep.results.ledger import Row
 
 LINES = 100
 RUNS_OF_FAILURE = 5
+CIRCUMSTANCES = ("git", "cpu", "device", "threads", "platform")
 
 
 def failures(part: Part) -> list[dict[str, Any]]:
@@ -22,7 +23,7 @@ def failures(part: Part) -> list[dict[str, Any]]:
     groups: dict[str, list[str]] = {}
     for row in sorted(part.rows, key=lambda row: row.config_hash):
         if row.status == FAILED:
-            groups.setdefault(row.reason, []).append(hashing.short(row.config_hash))
+            groups.setdefault(str(row.reason), []).append(hashing.short(row.config_hash))
     return [
         {"reason": reason, "runs": runs[:RUNS_OF_FAILURE], "count": len(runs)}
         for reason, runs in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -37,8 +38,12 @@ def excluded(part: Part) -> dict[str, Any]:
 
 def passed_over(part: Part) -> dict[str, Any]:
     """Clusterings that the policy did not choose from, with the reasons."""
-    found = [(one["title"], out["name"], out["reason"]) for one in part.chosen for out in one["decision"]["left_out"]]
-    return {"lines": found[:LINES], "count": len(found)}
+    lines = [
+        (choice["title"], clustering["name"], clustering["reason"])
+        for choice in part.chosen
+        for clustering in choice["decision"]["left_out"]
+    ]
+    return {"lines": lines[:LINES], "count": len(lines)}
 
 
 def undefined(part: Part) -> list[tuple[str, str, int]]:
@@ -51,89 +56,59 @@ def undefined(part: Part) -> list[tuple[str, str, int]]:
     return [(name, reason, n) for (name, reason), n in sorted(counts.items())]
 
 
-def request(plan: Plan) -> list[tuple[str, str]]:
-    """How the sweep was asked for."""
-    asked = plan.request
-    policy = asked.get("selection") or {}
-    said = [
-        ("sweep", plan.sweep),
-        ("plan", plan.hash),
-        ("experiment", asked.get("experiment") or "–"),
-        ("overrides", shlex.join(asked.get("overrides", [])) or "none"),
-        ("selection policy", policy.get("name", "published")),
-        ("pictures", asked.get("plots", "best")),
-    ]
-    return [(name, str(value)) for name, value in said]
+def commit(parts: Iterable[Part]) -> str | None:
+    """The commit that made all results; None where there were several, or changes that were not committed."""
+    commits = {commit for part in parts for commit in recorded.values(part.rows, "git")}
+    return next((commit for commit in commits if len(commits) == 1 and not commit.endswith("-dirty")), None)
 
 
-def commands(plan: Plan, commits: Iterable[str]) -> list[tuple[str, str]]:
-    """What to type to make the sweep again, with what each line does."""
-    commits = list(commits)
-    clean = [commit for commit in commits if len(commits) == 1 and not commit.endswith("-dirty")]
-    words = shlex.join([".venv/bin/backbench", "sweep", *plan.request.get("overrides", [])])
-    lines = [(f"git checkout {clean[0]}", "the code")] if clean else []
-    lines += [
-        ("make .venv/.ready", "installs the versions of requirements.lock into .venv"),
-        (words, "the sweep; what is in the results folder already is not computed again"),
-        (f".venv/bin/backbench report {hashing.short(plan.sweep)}", "this page"),
-    ]
-    return lines
-
-
-def resolved(rows: Sequence[Any]) -> dict[str, list[tuple[str, str]]]:
+def resolved(rows: Sequence[Row]) -> dict[str, list[tuple[str, str]]]:
     """The grid that the request came to: parameters that all runs share, and the values of the others."""
     values: dict[str, dict[str, Any]] = {}
     for row in rows:
         for name, value in row.params.items():
             values.setdefault(name, {})[str(value)] = value
     shared = {name for name in values if all(name in row.params for row in rows) and len(values[name]) == 1}
-    shown = {name: ", ".join(sorted(own, key=lambda text: _place(own[text]))) for name, own in sorted(values.items())}
+    shown = {name: ", ".join(sorted(values[name], key=partial(_place, values[name]))) for name in sorted(values)}
     return {
         "axes": [(name, text) for name, text in shown.items() if name not in shared],
         "same": [(name, text) for name, text in shown.items() if name in shared],
     }
 
 
-def circumstances(part: Part) -> list[tuple[str, str]]:
-    """Code, machines and times of the results of a data set."""
-    named = {
-        "git": "git commit",
-        "cpu": "processor",
-        "device": "device",
-        "threads": "threads of a stage",
-        "platform": "system",
-    }
-    found = [(words, ", ".join(sorted(_trust.circumstances(part, key)))) for key, words in named.items()]
-    times = [record["provenance"].get("finished") for record in _trust.records(part).values()]
-    times = sorted(time for time in times if time is not None)
-    if times:
-        found.append(("computed", f"{_day(times[0])} to {_day(times[-1])} UTC"))
-    return [(words, text) for words, text in found if text]
+def circumstances(part: Part) -> dict[str, str]:
+    """Code, machines and times of the results of a data set, by the key of the provenance."""
+    known = {key: ", ".join(recorded.values(part.rows, key)) for key in CIRCUMSTANCES}
+    times = [record["provenance"].get("finished") for record in recorded.records(part.rows).values()]
+    days = [_day(time) for time in sorted(time for time in times if time is not None)]
+    known["finished"] = f"{days[0]} to {days[-1]}" if days else ""
+    return {key: text for key, text in known.items() if text}
 
 
 def seconds(part: Part) -> list[tuple[str, int, float]]:
     """Kind of stage, how many results of it, and what they took together, in the order of the chain."""
-    found: dict[str, list[float]] = {}
-    for record in _trust.records(part).values():
-        found.setdefault(record["kind"], []).append(record["provenance"].get("seconds") or 0.0)
-    return [(kind, len(found[kind]), math.fsum(found[kind])) for kind in KINDS if kind in found]
+    times: dict[str, list[float]] = {}
+    for record in recorded.records(part.rows).values():
+        times.setdefault(record["kind"], []).append(record["provenance"].get("seconds") or 0.0)
+    return [(kind, len(times[kind]), math.fsum(times[kind])) for kind in KINDS if kind in times]
 
 
 def versions(part: Part) -> list[tuple[str, str]]:
     """Library and its version; where results differ, all of them."""
-    return [(name, ", ".join(sorted(found))) for name, found in sorted(_trust.versions(part).items())]
+    return [(name, ", ".join(known)) for name, known in recorded.versions(part.rows).items()]
 
 
-def classes(row: Any) -> list[dict[str, Any]]:
+def classes(row: Row) -> list[dict[str, Any]]:
     """Precision, recall, F1 and support of each class of a classifier, the lowest recall first."""
     record: Mapping[str, Any] = row.heads.get("classification", {})
     per_class = record.get("info", {}).get("per_class", {})
-    found = [{"name": name, **values} for name, values in per_class.items()]
-    return sorted(found, key=lambda one: (-1.0 if one["recall"] is None else one["recall"], one["name"]))
+    lines = [{"name": name, **values} for name, values in per_class.items()]
+    return sorted(lines, key=lambda line: (-1.0 if line["recall"] is None else line["recall"], line["name"]))
 
 
-def _place(value: Any) -> tuple:
+def _place(values: Mapping[str, Any], text: str) -> tuple[bool, float, str]:
     """Numbers by size, before words."""
+    value = values[text]
     number = isinstance(value, (int, float))
     return not number, value if number else 0, str(value)
 

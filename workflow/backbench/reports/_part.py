@@ -9,7 +9,7 @@ from backbench import hashing, wording
 from backbench.evaluate import agreement, candidates, leaderboards, recommendations
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.metrics import catalogue
-from backbench.reports import _words
+from backbench.reports import _audit_checks
 from backbench.store import DONE, FAILED, Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results.ledger import FINISHED, PENDING, Row
@@ -57,13 +57,14 @@ class Part:
     @cached_property
     def called(self) -> str:
         """What people call it: a folder by its own name, and of two namesakes each with the start of its hash."""
-        name = _words.title(self.audit) if self.audit else self.name
+        name = _audit_checks.title(self.audit) if self.audit else self.name
         return f"{name} {self.key[:6]}" if self.twin else name
 
     @cached_property
     def info(self) -> Mapping[str, Any]:
         """What the record of the data set says; empty where it was not read."""
-        return self.rows[0].records.get(self.member, {}).get("info", {})
+        info: Mapping[str, Any] = self.rows[0].records.get(self.member, {}).get("info", {})
+        return info
 
     @cached_property
     def classes(self) -> list[str]:
@@ -96,18 +97,18 @@ class Part:
     @cached_property
     def agreements(self) -> "list[agreement.Agreement]":
         """Each internal metric beside the classes, in every representation; the choice that costs most first."""
-        found = [one for one in self.answer.agreements if one.external == EXTERNAL]
-        return sorted(found, key=lambda one: (-one.cost, one.space, one.matrix, one.internal))
+        known = [pair for pair in self.answer.agreements if pair.external == EXTERNAL]
+        return sorted(known, key=lambda pair: (-pair.cost, pair.space, pair.matrix, pair.internal))
 
     @cached_property
     def disagreements(self) -> "list[agreement.Agreement]":
         """Those where choosing by the internal metric costs much."""
-        return [one for one in self.agreements if one.notable]
+        return [pair for pair in self.agreements if pair.notable]
 
     @cached_property
     def chosen(self) -> list[Mapping[str, Any]]:
         """What the policy chose in each representation of this data set."""
-        return [one for one in self.selection["representations"] if one["dataset_hash"] == self.member]
+        return [choice for choice in self.selection["representations"] if choice["dataset_hash"] == self.member]
 
     @cached_property
     def policy(self) -> str:
@@ -118,9 +119,10 @@ class Part:
         """The report of the audit of the images, None where none was made."""
         for key, stage in self.plan.stages.items():
             if stage.kind == "audit" and stage.parents["dataset"][1] == self.member:
-                found = self.rows[0].records.get(key)
-                if found and found["status"] == DONE:
-                    return found["info"]
+                record = self.rows[0].records.get(key)
+                if record and record["status"] == DONE:
+                    info: Mapping[str, Any] = record["info"]
+                    return info
         return None
 
     def count(self, status: str) -> int:
@@ -133,8 +135,7 @@ class Part:
 
     def values(self, *names: str) -> list[Any]:
         """The values that parameters of these names have in the sweep, each once."""
-        found = (row.params[name] for row in self.rows for name in names if name in row.params)
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(row.params[name] for row in self.rows for name in names if name in row.params))
 
     @cached_property
     def ks(self) -> list[int]:
@@ -161,21 +162,3 @@ def representation(row: Row, head: str) -> str:
     """Backbone and chain that a head worked on."""
     chain = row.chain(head)
     return f"{row.params['backbone.name']}" + ("" if chain == "none" else f", {chain}")
-
-
-def percent(share: float) -> str:
-    """``0.8233`` as ``82.3 %``, never broken into two lines."""
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
-
-
-def number(value: float | None) -> str:
-    """A metric as the tables show it: four decimals, of large ones fewer."""
-    if value is None or value != value:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.1f}" if abs(value) >= 100 else f"{value:.4f}"
-
-
-def listed(parts: Sequence[str], most: int = 4) -> str:
-    """``a, b and c``; of many the first ones and how many more."""
-    kept = [*parts[:most], f"{len(parts) - most:,} more"] if len(parts) > most + 1 else list(parts)
-    return f"{', '.join(kept[:-1])} and {kept[-1]}" if len(kept) > 1 else "".join(kept)

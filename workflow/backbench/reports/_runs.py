@@ -37,25 +37,25 @@ def table(part: Part) -> dict[str, Any]:
     return {"columns": columns, "rows": body, "hidden": max(0, len(rows) - RUNS)}
 
 
-def _merit(row: Row) -> tuple:
+def _merit(row: Row) -> tuple[Any, ...]:
     """Place of a run: those that are done first, then by the metrics that the leaderboards rank by."""
-    by = (catalogue.main(catalogue.CLUSTERING), catalogue.UNLABELLED, catalogue.main(catalogue.RETRIEVAL))
+    by = (catalogue.main("clustering"), catalogue.UNLABELLED, catalogue.main("retrieval"))
     others = [row.metrics.get(name, math.nan) for name in by]
     scores = [leaderboard_specs.choosing(row.metrics), *others]
-    return row.status != FINISHED, *(math.inf if math.isnan(one) else -one for one in scores), row.config_hash
+    return row.status != FINISHED, *(math.inf if math.isnan(score) else -score for score in scores), row.config_hash
 
 
 def _telling(name: str, values: Mapping[str, Sequence[Any]], metrics: set[str]) -> bool:
     """Whether a column says more than those before it."""
-    own = values[name]
-    if all(value is None for value in own):
+    column = values[name]
+    if all(value is None for value in column):
         return False
     group = name.split(".")[0]
     if name in metrics or name == f"{group}.name" or "." not in name:
-        return name in metrics or len(set(map(str, own))) > 1
+        return name in metrics or len(set(map(str, column))) > 1
     # A chain that all heads share, and an option that each plugin has one value of, are said already.
-    before = values.get("chain" if name.endswith(".chain") else f"{group}.name", [""] * len(own))
-    return len(set(zip(map(str, before), map(str, own), strict=True))) > len(set(map(str, before)))
+    before = values.get("chain" if name.endswith(".chain") else f"{group}.name", [""] * len(column))
+    return len(set(zip(map(str, before), map(str, column), strict=True))) > len(set(map(str, before)))
 
 
 def _ordered(names: Sequence[str], metrics: set[str]) -> list[str]:
@@ -72,7 +72,7 @@ def _column(name: str, values: Sequence[Any], metrics: set[str]) -> dict[str, An
     return {
         "label": metric.words if metric else _label(name),
         "kind": "number" if numeric else "text",
-        "down": metric is not None and metric.direction != catalogue.DOWN,
+        "down": metric is not None and metric.direction >= 0,
         "decimals": metric.decimals if metric and any(isinstance(value, float) for value in values) else 0,
         "filtered": _axis(name) and 1 < len(distinct) <= FILTER_VALUES,
     }

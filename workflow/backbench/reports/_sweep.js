@@ -43,7 +43,7 @@
   const stored = (root) => {
     const data = JSON.parse(document.getElementById(root.dataset.source).textContent);
     const head = root.querySelector("thead tr");
-    const columns = [...data.columns, { label: "run and its command", kind: "command" }].map((column) => {
+    const columns = [...data.columns, { label: "command to reproduce", kind: "command" }].map((column) => {
       const th = make("th", { scope: "col" }, column.label);
       if (column.kind === "number") th.className = "number";
       head.append(th);
@@ -174,7 +174,7 @@
       const order = this.sorted ? `, ${this.columns[this.sorted.at].label} ${this.sorted.way}` : "";
       const of = rows.length < this.rows.length ? `${rows.length.toLocaleString("en")} of ` : "";
       const match = of ? (rows.length === 1 ? " matches" : " match") : "";
-      const first = left ? `; the first ${shown.length.toLocaleString("en")} are shown` : "";
+      const first = left ? `; showing the first ${shown.length.toLocaleString("en")}` : "";
       const text = `${of}${many(this.rows.length, "row")}${match}${first}${order}`;
       if (told || this.status.textContent !== text) this.status.textContent = text;
     }

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench import hashing, paths, wording
+from backbench import hashing, paths
 from backbench.datasets import PARTS
 from backbench.files import write_if_changed
-from backbench.reports import _charts, _templates, _words
+from backbench.reports import _audit_checks, _charts, templates
 from backbench.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -49,32 +49,31 @@ def place(report: Mapping[str, Any], member: str) -> Path:
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
     """The whole report with its verdict and checks: what ``audit.json`` says."""
-    found = _words.checks(report)
-    kept = {key: value for key, value in report.items() if key != "thumbnails"}
-    return {"verdict": _words.verdict(report, found), "checks": _words.plain(found), **kept}
+    checked = _audit_checks.checks(report)
+    others = {key: value for key, value in report.items() if key != "thumbnails"}
+    return {"verdict": _audit_checks.verdict(report, checked), "checks": _audit_checks.plain(checked), **others}
 
 
 def verdict(report: Mapping[str, Any]) -> str:
     """The verdict in one sentence."""
-    return _words.verdict(report, _words.checks(report))["text"]
+    return _audit_checks.verdict(report, _audit_checks.checks(report))["text"]
 
 
 def render(report: Mapping[str, Any], thumbnails: "np.ndarray") -> str:
-    """The page: one HTML text that needs nothing else."""
-    found = _words.checks(report)
+    """The page, one HTML text that needs nothing else; `thumbnails` (n, side, side, 3) are uint8."""
+    checked = _audit_checks.checks(report)
     values = {
         "report": report,
         "parts": PARTS,
-        "title": _words.title(report),
-        "verdict": _words.verdict(report, found),
-        "checks": found,
-        "sections": _sections(report, found),
+        "title": _audit_checks.title(report),
+        "verdict": _audit_checks.verdict(report, checked),
+        "checks": checked,
+        "sections": _sections(report, checked),
         "pictures": _pictures(report, thumbnails),
         "classes": _charts.classes(report["classes"]),
         "sizes": _charts.sizes(report["sizes"]),
-        "counted": wording.counted,
     }
-    return _templates.render(TEMPLATE, values)
+    return templates.render(TEMPLATE, values)
 
 
 def worst(key: str, report: Mapping[str, Any]) -> list[str]:
@@ -91,12 +90,12 @@ def _line(card: Mapping[str, Any]) -> str:
     return f"{(' = ' if card['equal'] else ' ~ ').join(images)}{more}{size}"
 
 
-def _sections(report: Mapping[str, Any], found: Sequence[_words.Check]) -> list[dict[str, Any]]:
+def _sections(report: Mapping[str, Any], checked: Sequence[_audit_checks.Check]) -> list[dict[str, Any]]:
     """A section for each fault that there is: cards of images side by side, then a table, then how many more."""
     return [
         {"check": check, **_content(check.key, report)}
-        for check in found
-        if check.state in (_words.FAULT, _words.LOOK) and check.key != "imbalance"
+        for check in checked
+        if check.state in (_audit_checks.FAULT, _audit_checks.LOOK) and check.key != "imbalance"
     ]
 
 
@@ -142,17 +141,18 @@ def _one_of_each_class(images: Sequence[Mapping[str, Any]]) -> list[Mapping[str,
 
 
 def _pictures(report: Mapping[str, Any], thumbnails: "np.ndarray") -> dict[int, dict[str, Any]]:
-    """The thumbnails by row, without their letterbox, as data URIs."""
-    found = {}
+    """The `thumbnails` (n, side, side, 3) by row of the image, without their letterbox, as data URIs."""
+    pictures = {}
     for row, (number, width, height) in report["thumbnails"].items():
         side = thumbnails.shape[1]
         left, top = (side - width) // 2, (side - height) // 2
         pixels = thumbnails[number, top : top + height, left : left + width]
-        found[int(row)] = {"uri": _data_uri(pixels), "width": width, "height": height}
-    return found
+        pictures[int(row)] = {"uri": _data_uri(pixels), "width": width, "height": height}
+    return pictures
 
 
 def _data_uri(pixels: "np.ndarray") -> str:
+    """Pixels (height, width, 3) uint8 as a JPEG."""
     from PIL import Image
 
     target = io.BytesIO()

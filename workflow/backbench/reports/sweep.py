@@ -1,31 +1,26 @@
 """The page of a sweep: its question and answer in words, leaderboards, pictures, faults and origin (layer 2).
 
-One HTML file that needs nothing else, made from stored results alone, below `LIMIT` bytes, and the same bytes for the
+One HTML file that needs nothing else, made from stored results alone, below ten megabytes, and the same bytes for the
 same results.
 """
 
-import base64
-import hashlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, wording
+from backbench import hashing
 from backbench.evaluate import classes
 from backbench.evaluate.answer import SweepAnswer
 from backbench.files import write_if_changed
-from backbench.metrics import catalogue
-from backbench.reports import _answers, _boards, _gallery, _origin, _part, _runs, _templates, _trust
-from backbench.reports._gallery import Figure, Gallery
+from backbench.reports import _answers, _boards, _origin, _part, _runs, _trust, gallery, templates
 from backbench.reports._part import Part
+from backbench.reports.gallery import Figure, Gallery
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import tables
 
-TEMPLATE, SCRIPT = "sweep.html", "_sweep.js"
+TEMPLATE = "sweep.html"
 PAGE, TABLE = "report.html", "leaderboards.csv"
-LIMIT = 9_800_000
-# What stands around a picture: its caption twice, its markup.
-AROUND = 1_500
 CLASSES = 20
 
 
@@ -40,10 +35,9 @@ def write(answer: SweepAnswer, to: Path | None = None) -> Path:
     A copy of the page is written to `to`. Returns the path of the page.
     """
     plan, parts = answer.plan, _parts(answer)
-    found = [record for part in parts for record in _boards.records(part)]
-    write_if_changed(
-        plan.folder / TABLE, tables.to_csv(found, list(dict.fromkeys(key for one in found for key in one)))
-    )
+    records = [record for part in parts for record in _boards.records(part)]
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    write_if_changed(plan.folder / TABLE, tables.to_csv(records, columns))
     text = _page(plan, parts)
     for target in (path_of(plan), *([to] if to else [])):
         write_if_changed(target, text)
@@ -67,51 +61,40 @@ def _parts(answer: SweepAnswer) -> list[Part]:
 
 
 def _page(plan: Plan, parts: Sequence[Part]) -> str:
-    galleries = [_gallery.gallery(part) for part in parts]
-    script = _templates.source(SCRIPT)
+    galleries = [gallery.gallery(part) for part in parts]
+    figures = [figure for pictures in galleries for figure in pictures.figures]
     values = {
         "plan": plan,
         "sweep": hashing.short(plan.sweep),
-        "question": _answers.question(parts),
-        "parts": [_section(part, gallery) for part, gallery in zip(parts, galleries, strict=True)],
-        "request": _origin.request(plan),
-        "commands": _origin.commands(plan, {commit for part in parts for commit in _trust.circumstances(part, "git")}),
-        "undrawn": _gallery.failed(plan),
+        "overrides": shlex.join(plan.request.get("overrides", [])),
+        "varied": _answers.varied(parts),
+        "parts": [_section(part, pictures) for part, pictures in zip(parts, galleries, strict=True)],
+        "commit": _origin.commit(parts),
+        "undrawn": gallery.failed(plan),
         "example": hashing.short(min(plan.runs)),
-        "script": script,
-        "integrity": _digest(script),
-        "counted": wording.counted,
-        "number": _part.number,
-        "metric": catalogue.metric,
+        **templates.script(),
     }
-    return _within(values, galleries)
+
+    def page(kept: Sequence[Figure]) -> str:
+        embedded = {figure.path: {"uri": figure.uri, "size": figure.size} for figure in kept}
+        left_out = [figure for figure in figures if figure.path not in embedded]
+        return templates.render(TEMPLATE, {**values, "embedded": embedded, "left_out": left_out})
+
+    return gallery.fitting(figures, page)
 
 
-def _within(values: dict[str, Any], galleries: Sequence[Gallery]) -> str:
-    """The page with as many pictures as it has room for, the most important first."""
-    figures = [one for gallery in galleries for one in gallery.figures]
-    bare = _templates.render(TEMPLATE, {**values, "embedded": {}, "left_out": figures})
-    room = LIMIT - len(bare.encode("utf-8")) - AROUND * len(figures)
-    kept: list[Figure] = _gallery.within(figures, room)
-    embedded = {one.path: {"uri": one.uri, "size": one.size} for one in kept}
-    left_out = [one for one in figures if one.path not in embedded]
-    return _templates.render(TEMPLATE, {**values, "embedded": embedded, "left_out": left_out})
-
-
-def _section(part: Part, gallery: Gallery) -> dict[str, Any]:
+def _section(part: Part, pictures: Gallery) -> dict[str, Any]:
     """What the template says of one data set."""
-    found = _answers.answers(part)
     boards = [_boards.view(part, table, place) for place, table in enumerate(part.tables)]
     return {
         "key": part.key,
         "part": part,
-        "answers": found,
-        "short": _answers.short(part, found),
-        "checks": _trust.checks(part),
+        "answers": _answers.answers(part),
+        "cards": _trust.cards(part),
         "gate": _trust.gate(part),
         "boards": [{"view": board, "filters": _boards.filters(board)} for board in boards],
         "runs": _runs.table(part),
-        "gallery": gallery,
+        "gallery": pictures,
         "classes": _classes(part),
         "failures": _origin.failures(part),
         "excluded": _origin.excluded(part),
@@ -133,15 +116,10 @@ def _classes(part: Part) -> dict[str, Any] | None:
     lines = _origin.classes(row)
     if not lines:
         return None
-    found = classes.audit(row, part.store)
+    summary = classes.audit(row, part.store)
     return {
         "title": _part.title(row, "classification"),
-        "text": found.text if found else "",
+        "text": summary.text if summary else "",
         "top": lines[:CLASSES],
         "rest": lines[CLASSES:],
     }
-
-
-def _digest(script: str) -> str:
-    """What the page's policy allows to run: this script and no other."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")

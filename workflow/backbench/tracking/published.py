@@ -4,8 +4,8 @@ import math
 import re
 from collections.abc import Mapping
 
+from backbench.papers.page import paper
 from backbench.papers.table import Line, Table
-from backbench.reports import paper
 from backbench.sweep.plan.frozen import Plan
 from backbench.tracking.rows import Attached, Curve
 

@@ -2,10 +2,11 @@
 
 import base64
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from backbench import hashing, paths
 from backbench.pictures import drawing
@@ -22,6 +23,8 @@ LAST = 1_000_000
 # With less room than this no picture is tried.
 LEAST = 20_000
 DENSITY = 1.5
+# Bytes of a page, and those around a picture: its caption twice, its markup.
+LIMIT, AROUND = 9_800_000, 1_500
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Figure:
 
     drawn: Drawn
     run: str
-    place: tuple
+    place: tuple[Any, ...]
 
     @property
     def path(self) -> str:
@@ -67,17 +70,20 @@ class Gallery:
 
     @property
     def figures(self) -> list[Figure]:
-        return [*self.overview, *(one for runs in self.categories.values() for run in runs for one in run.figures)]
+        runs = [run for category in self.categories.values() for run in category]
+        return [*self.overview, *(figure for run in runs for figure in run.figures)]
 
 
 def gallery(part: Part) -> Gallery:
     """What was drawn of the sweep on a data set; runs in the order of their ranks."""
-    own = {row.config_hash: row for row in part.rows}
-    overview = [Figure(one, "", (0, one.order, one.kind)) for one in drawing.of_sweep(part.plan) if _shows(one, part)]
-    rows = [own[key] for key in drawing.runs_of(part.plan) if key in own]
-    found = [one for row in rows for one in _of_run(part, row)]
-    categories = {name: _runs(found, own, name) for name in _categories(found)}
-    return Gallery(sorted(overview, key=lambda one: one.place), categories)
+    rows = {row.config_hash: row for row in part.rows}
+    overview = [
+        Figure(drawn, "", (0, drawn.order, drawn.kind)) for drawn in drawing.of_sweep(part.plan) if _shows(drawn, part)
+    ]
+    drawn = [rows[key] for key in drawing.runs_of(part.plan) if key in rows]
+    figures = [figure for row in drawn for figure in _of_run(part, row)]
+    categories = {name: _runs(figures, rows, name) for name in _categories(figures)}
+    return Gallery(sorted(overview, key=lambda figure: figure.place), categories)
 
 
 def failed(plan: Plan) -> list[tuple[str, str]]:
@@ -85,15 +91,21 @@ def failed(plan: Plan) -> list[tuple[str, str]]:
     return sorted(drawing.outcome(plan).get("failed", {}).items())
 
 
+def fitting(figures: Sequence[Figure], page: Callable[[list[Figure]], str]) -> str:
+    """The page with as many of the figures as keep it within `LIMIT` bytes; `page` makes it of those that it has."""
+    room = LIMIT - len(page([]).encode("utf-8")) - AROUND * len(figures)
+    return page(within(figures, room))
+
+
 def within(figures: Iterable[Figure], budget: int) -> list[Figure]:
     """The figures that `budget` bytes of page have room for, the most important first."""
     kept = []
-    for one in sorted(figures, key=lambda one: one.place):
+    for figure in sorted(figures, key=lambda figure: figure.place):
         if budget < LEAST:
             break
-        if len(one.uri) <= budget:
-            kept.append(one)
-            budget -= len(one.uri)
+        if len(figure.uri) <= budget:
+            kept.append(figure)
+            budget -= len(figure.uri)
     return kept
 
 
@@ -102,18 +114,18 @@ def shown(path: Path) -> str:
     return str(path.relative_to(paths.results())) if path.is_relative_to(paths.results()) else str(path)
 
 
-def _shows(one: Drawn, part: Part) -> bool:
+def _shows(figure: Drawn, part: Part) -> bool:
     """Whether a picture of the sweep is of a data set; the file says which one where two have one name."""
     others = (key for key, stage in part.plan.stages.items() if stage.kind == "dataset" and key != part.member)
-    elsewhere = any(one.png.stem.endswith(hashing.short(key)) for key in others)
-    return one.dataset in ("", part.name) and not elsewhere and one.png.is_file()
+    elsewhere = any(figure.png.stem.endswith(hashing.short(key)) for key in others)
+    return figure.dataset in ("", part.name) and not elsewhere and figure.png.is_file()
 
 
 def _of_run(part: Part, row: Row) -> list[Figure]:
     return [
-        Figure(one, row.config_hash, (1, _rank(part, row, one.category), one.order, row.config_hash, one.kind))
-        for one in drawing.of_run(row.config_hash)
-        if one.png.is_file()
+        Figure(drawn, row.config_hash, (1, _rank(part, row, drawn.category), drawn.order, row.config_hash, drawn.kind))
+        for drawn in drawing.of_run(row.config_hash)
+        if drawn.png.is_file()
     ]
 
 
@@ -123,20 +135,20 @@ def _rank(part: Part, row: Row, category: str) -> int:
     member = row.run.stages.get(head)
     for table in part.tables:
         for at, entry in enumerate(table.entries if table.spec.head == head else ()):
-            if member in {own.run.stages[head] for own in entry.rows}:
+            if member in {same.run.stages[head] for same in entry.rows}:
                 return at
     return LAST
 
 
-def _categories(found: Iterable[Figure]) -> list[str]:
-    there = {one.drawn.category for one in found}
+def _categories(figures: Iterable[Figure]) -> list[str]:
+    there = {figure.drawn.category for figure in figures}
     return [*(name for name in CATEGORIES if name in there), *sorted(there - set(CATEGORIES))]
 
 
-def _runs(found: Sequence[Figure], rows: Mapping[str, Row], category: str) -> list[Run]:
+def _runs(figures: Sequence[Figure], rows: Mapping[str, Row], category: str) -> list[Run]:
     """The runs that have pictures of a category, the best first."""
     groups: dict[str, list[Figure]] = {}
-    for one in sorted(found, key=lambda one: one.place):
-        if one.drawn.category == category:
-            groups.setdefault(one.run, []).append(one)
-    return [Run(rows[key].name, hashing.short(key), own) for key, own in groups.items()]
+    for figure in sorted(figures, key=lambda figure: figure.place):
+        if figure.drawn.category == category:
+            groups.setdefault(figure.run, []).append(figure)
+    return [Run(rows[key].name, hashing.short(key), pictures) for key, pictures in groups.items()]
