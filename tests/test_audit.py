@@ -18,9 +18,9 @@ from backbench.datasets import TEST, TRAIN, VALIDATION
 from backbench.reports import _audit_checks, _charts, templates
 from backbench.reports import audit as page
 from backbench.stage import Context, Inputs, Member
-from backbench.stages import _audit_tables, _audit_twins, audit
+from backbench.stages import _audit_duplicates, _audit_tables, audit
 from backbench.stages import dataset as dataset_stage
-from backbench.stages._audit_twins import Leak, Near
+from backbench.stages._audit_duplicates import Leak, Near
 from backbench.store import Store, StoreError
 
 ONE = Context(threads=1)
@@ -249,7 +249,7 @@ def test_thumbnails_show_examples_and_offenders_up_to_the_limit(store, faulty):
         assert max(width, height) <= 96, (row, place)
 
 
-# Twins by their numbers
+# Duplicates by row number
 
 
 def like(rows):
@@ -257,24 +257,24 @@ def like(rows):
     return np.ones((len(rows), 4), np.float32) / 2
 
 
-def test_the_twin_is_in_the_earlier_part():
+def test_the_original_is_in_the_earlier_split():
     split = np.array([TEST, TRAIN, VALIDATION, TRAIN, TEST], np.uint8)
-    leaks = _audit_twins.leaks_of_same([[0, 1, 3], [2, 4]], split)
-    assert [(leak.row, leak.twin) for leak in leaks] == [(0, 1), (4, 2)]
-    assert _audit_twins.leaks_of_same([[1, 3]], split) == []
+    leaks = _audit_duplicates.leaks_of_same([[0, 1, 3], [2, 4]], split)
+    assert [(leak.row, leak.original) for leak in leaks] == [(0, 1), (4, 2)]
+    assert _audit_duplicates.leaks_of_same([[1, 3]], split) == []
 
 
 def test_near_leaks_count_copies_once_and_take_the_nearest():
     split = np.array([TRAIN, TEST, TEST, TRAIN], np.uint8)
     copies = {1: [1, 2], 2: [1, 2]}
     pairs = [Near(0, 1, 4, 0.95), Near(1, 3, 2, 0.99)]
-    found = _audit_twins.leaks_of_near(pairs, lambda row: copies.get(row, [row]), split, known={2})
+    found = _audit_duplicates.leaks_of_near(pairs, lambda row: copies.get(row, [row]), split, known={2})
     assert found == [Leak(1, 3, 2, 0.99)]
 
 
 def test_ten_thousand_equal_hashes_are_no_fifty_million_pairs():
     hashes = np.array([7] * 10_000 + [0] * 5 + [7 ^ 1, 2**60 - 1], np.uint64)
-    pairs, others = _audit_twins.near(np.arange(len(hashes)), hashes, 1, like, 0.9)
+    pairs, others = _audit_duplicates.near(np.arange(len(hashes)), hashes, 1, like, 0.9)
     assert len(pairs) < 20_000 and not others
     joined = {pair.first for pair in pairs} | {pair.second for pair in pairs}
     assert joined == {*range(10_000), 10_005}
@@ -284,7 +284,7 @@ def test_all_pairs_of_few_equal_hashes_are_looked_at():
     """A look-alike that comes first must not hide the two behind it that are one picture."""
     squares = {0: [1, 0], 1: [0, 1], 2: [0, 1]}
     look = lambda rows: np.array([squares[int(row)] for row in rows], np.float32)  # noqa: E731
-    pairs, others = _audit_twins.near(np.arange(3), np.full(3, 9, np.uint64), 4, look, 0.9)
+    pairs, others = _audit_duplicates.near(np.arange(3), np.full(3, 9, np.uint64), 4, look, 0.9)
     assert [(pair.first, pair.second) for pair in pairs] == [(1, 2)] and len(others) == 2
 
 

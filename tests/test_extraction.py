@@ -202,7 +202,7 @@ def test_no_memory_from_the_start_halves_all_batches(tmp_path, caplog):
     device = Device(room=30)
     assert ran(tmp_path, device, n=1000, size=200) == {"device": "cuda", "batch_size": 25}
     assert device.sizes == [25] * 40
-    assert "no memory for 200 images at once, going on with 100" in caplog.text
+    assert "not enough memory for 200 images at once, continuing with 100" in caplog.text
 
 
 def test_no_memory_soon_after_the_start_computes_all_rows_again(tmp_path):
@@ -239,7 +239,7 @@ def test_rows_of_another_size_are_mixed(tmp_path):
 
 
 def test_no_room_for_one_image_is_a_lost_device(tmp_path):
-    with pytest.raises(DeviceLost, match="no memory for a single image"):
+    with pytest.raises(DeviceLost, match="not enough memory for a single image"):
         ran(tmp_path, Device(room=0))
 
 

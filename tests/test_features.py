@@ -237,7 +237,7 @@ def test_a_lost_device_fails_or_the_cpu_goes_on(store, tmp_path, monkeypatch, ca
     np.testing.assert_array_equal(found, images.reshape(200, -1))
     assert opened == ["cuda", "cuda", "cpu"] and 0 < seen[0][0] < 200, "the first attempt did some"
     assert outcome.used == {"device": "cpu", "batch_size": 20}
-    assert "CUDA error" in outcome.info["device_lost"] and "going on on the CPU" in caplog.text
+    assert "CUDA error" in outcome.info["device_lost"] and "continuing on the CPU" in caplog.text
 
 
 def test_what_was_used_is_told(store, tmp_path):

@@ -1,1 +1,1 @@
-"""The stages (layer 2), one module per kind: from the inputs of a shard to the outcomes of its members."""
+"""The stages (layer 2), one module for each kind: from the inputs of a job to the outcomes of its members."""

@@ -1,6 +1,7 @@
-"""The pictures of a collection as the audit looks at them: hashes, likeness, blankness, thumbnails."""
+"""What the audit computes from the images of a collection: hashes, likeness, blankness, thumbnails."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 THUMBNAIL = 96
-# Side of the grey squares that two images are compared by.
+# Two images are compared as grey squares of this side.
 GREY = 32
 # Standard deviation of the grey values (0..255) below which an image is blank.
 BLANK = 3.0
@@ -25,7 +26,7 @@ BLOCK = 512
 
 
 class Pictures:
-    """The images of a dataset at a scale, each opened when asked for, by the threads of the job."""
+    """The images of a dataset at a scale, each opened on demand by the threads of the job."""
 
     def __init__(self, inputs: Inputs, context: Context, root: str | None = None):
         self._open = pixels.opener(inputs, root)
@@ -34,14 +35,14 @@ class Pictures:
         self._progress = context.progress
 
     def each(
-        self, rows: Sequence[int], look: Callable[["Image.Image"], Result], least: int = scaling.AUDIT
+        self, rows: Collection[int], look: Callable[["Image.Image"], Result], least: int = scaling.AUDIT
     ) -> Iterator[Result]:
-        """What `look` says of each of `rows`, in their order; `least` is the shorter side that it needs.
+        """What `look` returns for each of `rows`, in their order; `least` is the shorter side in pixels that it needs.
 
         Raises
         ------
         OSError, Unreadable
-            If a file is gone or is no longer the one that the dataset stage saw, or an image cannot be looked at.
+            If a file is missing or has changed since the dataset stage read it, or an image cannot be decoded.
         """
         waiting, done = iter(rows), 0
         with ThreadPoolExecutor(self._threads) as pool:
@@ -56,21 +57,22 @@ class Pictures:
 
 
 def hashes(pictures: Pictures, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Content digests (n, 32) and perceptual hashes (n,) of the images of an array."""
-    found = list(pictures.each(range(n), lambda image: (decoding.pixel_digest(image), phash.of(image))))
-    digests = np.frombuffer(b"".join(digest for digest, _ in found), np.uint8).reshape(n, -1)
-    return digests, np.array([value for _, value in found], np.uint64)
+    """Content digests (n, 32) uint8 and perceptual hashes (n,) uint64 of the images of an array."""
+    pairs = list(pictures.each(range(n), lambda image: (decoding.pixel_digest(image), phash.of(image))))
+    digests = np.frombuffer(b"".join(digest for digest, _ in pairs), np.uint8).reshape(n, -1)
+    return digests, np.array([value for _, value in pairs], np.uint64)
 
 
 def blank(pictures: Pictures, rows: np.ndarray) -> np.ndarray:
-    """Those of `rows` that show nothing: their grey values hardly differ."""
-    return rows[np.array(list(pictures.each(rows, reading.spread)), float) < BLANK]
+    """Those (m,) of `rows` (n,) whose images show nothing: their grey values hardly differ."""
+    spreads = np.array(list(pictures.each(rows, reading.spread)), np.float64)
+    return rows[spreads < BLANK]
 
 
-def greys(pictures: Pictures, rows: Sequence[int]) -> np.ndarray:
-    """The images of `rows` as grey squares, centred and of length 1: their dot product is the correlation of two.
+def greys(pictures: Pictures, rows: Collection[int]) -> np.ndarray:
+    """The images of m `rows` as grey squares (m, 1024) float32, centred and of length 1.
 
-    A picture of one flat grey has zeros and is like nothing.
+    The dot product of two squares is their correlation. An image of a single grey is all zeros and resembles nothing.
     """
     squares = np.array(list(pictures.each(rows, _grey)), np.float32).reshape(-1, GREY * GREY)
     squares -= squares.mean(axis=1, keepdims=True)
@@ -79,23 +81,26 @@ def greys(pictures: Pictures, rows: Sequence[int]) -> np.ndarray:
 
 
 def thumbnails(pictures: Pictures | None, rows: Sequence[int]) -> tuple[np.ndarray, list[list[int]]]:
-    """Letterboxed thumbnails (m, 96, 96, 3) of `rows`, and the width and height of the image in the middle of each."""
-    found = list(pictures.each(rows, _thumbnail, scaling.SPARE * THUMBNAIL)) if pictures else []
-    stack = np.array([pixels for pixels, _ in found], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL, 3)
-    return stack, [size for _, size in found]
+    """Letterboxed thumbnails (m, 96, 96, 3) uint8 of `rows`, and the width and height of the image inside each."""
+    made = list(pictures.each(rows, _thumbnail, math.ceil(scaling.SPARE * THUMBNAIL))) if pictures else []
+    stack = np.array([pixels for pixels, _ in made], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL, 3)
+    return stack, [size for _, size in made]
 
 
 def _grey(image: "Image.Image") -> np.ndarray:
+    """The grey values (1024,) uint8 of an image shrunk to a square."""
     from PIL import Image
 
     return np.asarray(image.convert("L").resize((GREY, GREY), Image.Resampling.BICUBIC), np.uint8).ravel()
 
 
 def _thumbnail(image: "Image.Image") -> tuple[np.ndarray, list[int]]:
+    """A letterboxed thumbnail (96, 96, 3) uint8, and the width and height of the image inside it."""
     from PIL import Image
 
     image = image.convert("RGB")
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    board = Image.new("RGB", (THUMBNAIL, THUMBNAIL))
-    board.paste(image, tuple((THUMBNAIL - side) // 2 for side in image.size))
-    return np.asarray(board), list(image.size)
+    letterbox = Image.new("RGB", (THUMBNAIL, THUMBNAIL))
+    width, height = image.size
+    letterbox.paste(image, ((THUMBNAIL - width) // 2, (THUMBNAIL - height) // 2))
+    return np.asarray(letterbox), [width, height]

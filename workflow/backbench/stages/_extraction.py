@@ -1,9 +1,9 @@
 """Batches of images through an extractor into a partial array (layer 2).
 
-A row of features must not know its company. The kernels that a library chooses depend on the shape of a batch, so every
-batch of an extraction has one shape: the last one is filled up with black images, whose rows are cut off. Where memory
-runs out, batches are halved: near the beginning all rows are computed again, later the rows are of two shapes, and that
-is reported.
+A row of features must not depend on the other rows. The kernels that a library chooses depend on the shape of a batch,
+so all batches of an extraction have the same shape: the last is filled up with black images, whose rows are dropped. If
+memory runs out, batches are halved: near the beginning all rows are computed again; later, the rows come from batches
+of two shapes, and that is reported.
 """
 
 import logging
@@ -21,35 +21,37 @@ from backbench.stages._partial import Partial
 
 log = logging.getLogger(__name__)
 
-# A lane takes a task of about so many images at once, however small the batches in it are: handing over has its price.
+# A lane takes a task of about this many images at once, however small its batches: handing over a task takes time.
 TASK = 32
 RELEASE_BYTES = 1 << 26
-# Tasks that may be done before an earlier one is, for each lane: on a busy machine one of them waits for its core.
+# Tasks of each lane that may finish before an earlier one does: on a busy machine some task waits for its core.
 AHEAD = 4
 SHARE = 4
-# Batches of each lane that are computed again where memory runs out so early.
+# If memory runs out within this many batches of each lane, they are computed again.
 BEGINNING = 8
 
 
 class Images(Protocol):
     """Images (n, h, w, c) uint8 that are indexed by slices."""
 
-    shape: tuple[int, ...]
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, rows: slice) -> np.ndarray: ...
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Some of the images, (m, h, w, c) uint8."""
 
     def release(self) -> None:
-        """Give back the memory of what was read; it may be read again."""
+        """Free the memory of what was read; it can be read again."""
 
 
 class NotFinite(ValueError):
-    """Features that nothing can be computed from."""
+    """Features with NaN or infinity, which nothing can be computed from."""
 
 
 def batch_of(module: Backbone[Any], params: Any, context: Context) -> int:
-    """Images of a batch of the plugin `module`, known before it is opened: the size that rows may depend on."""
+    """Images in a batch of the plugin `module`, known before it is opened; the features may depend on it."""
     return context.batch_size or _engine.batch(params, context.device, module.BATCH)
 
 
@@ -59,19 +61,19 @@ def run(partial: Partial, images: Images, extract: Extract, size: int, context: 
     Returns
     -------
     dict
-        ``device`` and ``batch_size``, as they were at the end; ``mixed_batches`` is True where rows, those of an
-        earlier attempt included, come from batches of several shapes, and absent otherwise.
+        ``device`` and ``batch_size``, as they were at the end; ``mixed_batches`` is True if the rows, including those
+        of an earlier attempt, come from batches of several shapes, and absent otherwise.
 
     Raises
     ------
     NotFinite, DeviceLost
-        What was done until then stays in `partial`. One image that is too much for the device's memory counts as a
-        lost device.
+        What was done until then stays in `partial`. If a single image is too large for the device's memory, the device
+        counts as lost.
     """
     work = _Work(partial, images, extract, getattr(extract, "lanes", max(1, context.threads)))
     # An earlier attempt may have had memory for fewer images.
     size = min([size, *partial.sizes])
-    # A device has few lanes; decoding what no cache holds takes all cores.
+    # A device has few lanes, but decoding images that are not cached takes all cores.
     with threads.beside(max(work.lanes, context.threads)):
         size = _spent(work, size)
     used = {"device": getattr(extract, "device", "cpu"), "batch_size": size}
@@ -79,7 +81,7 @@ def run(partial: Partial, images: Images, extract: Extract, size: int, context: 
 
 
 def mixed(partial: Partial) -> bool:
-    """Whether the rows of `partial` come from batches of several shapes, and may differ by rounding for it."""
+    """Whether the rows of `partial` come from batches of several shapes, and may therefore differ by rounding."""
     return len(partial.sizes) > 1
 
 
@@ -97,8 +99,8 @@ def _spent(work: "_Work", size: int) -> int:
 
 def _halved(size: int, error: OutOfMemory) -> int:
     if size == 1:
-        raise DeviceLost(f"no memory for a single image: {error}") from error
-    log.warning("no memory for %d images at once, going on with %d (%s)", size, size // 2, error)
+        raise DeviceLost(f"not enough memory for a single image: {error}") from error
+    log.warning("not enough memory for %d images at once, continuing with %d (%s)", size, size // 2, error)
     return size // 2
 
 
@@ -110,12 +112,13 @@ class _Work:
         self.one_shape = getattr(extract, "one_shape", False)
 
     def stretch(self, size: int) -> None:
-        """Compute all that is left in batches of `size`."""
+        """Compute all missing rows in batches of `size`."""
 
         def features(task: slice) -> np.ndarray:
+            """Features (m, d) of the images of a task."""
             images = self.images[task]
-            parts = [self._batch(images[row : row + size], size) for row in range(0, len(images), size)]
-            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            batches = [self._batch(images[row : row + size], size) for row in range(0, len(images), size)]
+            return batches[0] if len(batches) == 1 else np.concatenate(batches)
 
         for rows in threads.in_order(features, self._tasks(size), AHEAD * self.lanes):
             check(rows, self.partial.done)
@@ -124,11 +127,12 @@ class _Work:
             self.partial.append(rows)
 
     def begin_again(self) -> None:
-        """Forget the rows of another shape where they are few."""
+        """Drop the rows that come from batches of another shape if they are few."""
         if self.one_shape and self.partial.done <= BEGINNING * self.lanes * max(self.partial.sizes, default=0):
             self.partial.restart()
 
     def _batch(self, images: np.ndarray, size: int) -> np.ndarray:
+        """Features (n, d) of `images` (n, h, w, c), computed in a batch of `size` images."""
         n = len(images)
         if n == size or not self.one_shape:
             return self.extract(images)
@@ -137,10 +141,10 @@ class _Work:
         return self.extract(filled)[:n]
 
     def _tasks(self, size: int) -> Iterator[slice]:
-        """Stretches of rows; the thread that computes the features of one fetches its images, or decodes them."""
+        """Ranges of rows; the thread that computes the features of a range also reads or decodes its images."""
         row, held, each = self.partial.done, 0, int(np.prod(self.images.shape[1:]))
         while row < len(self.images):
-            # Smaller towards the end, so that no lane works for long while the others have nothing left.
+            # Smaller towards the end, so that no lane works long while the others are idle.
             task = min(TASK, (len(self.images) - row) // (SHARE * self.lanes))
             stop = min(row + size * max(1, task // size), len(self.images))
             yield slice(row, stop)
@@ -152,7 +156,7 @@ class _Work:
 
 
 def check(rows: np.ndarray, first: int) -> None:
-    """Raise :class:`NotFinite` for rows with NaN or infinity; `first` is the number of their first image."""
+    """Raise :class:`NotFinite` if `rows` (n, d) hold NaN or infinity; `first` is the number of the first image."""
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         raise NotFinite(f"the features of image {first + int(np.argmin(finite))} are not finite")

@@ -1,8 +1,8 @@
-"""Rows of features that the store holds already, whatever collection they were computed for (layer 2).
+"""Rows of features that the store already holds, whatever collection they were computed for (layer 2).
 
-A row depends on the bytes of its image, on how that is prepared, on the network with its engine and precision, and on
-the shape of the batch; not on the other rows. So a collection that grew has its old rows from the store and computes
-the new ones alone.
+A row depends on the bytes of its image, on how the image is prepared, on the network with its engine and precision, and
+on the shape of the batch, but not on the other rows. So when a collection grows, its old rows are read from the store
+and only the new ones are computed.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ KEYS, FEATURES = "keys", "features"
 class Rows:
     """The distinct images of a collection, those whose features are known, and those that have to be computed.
 
-    `keys` (n, 32) uint8 tell what each row is of; `features` (distinct, d) hold the known rows, marked by
-    `known` (distinct,). `place` (n,) is the distinct image of each row, `missing` (m,) the first row of each distinct
-    image that is not known, in the order of the rows.
+    `keys` (n, 32) uint8 identify the image of each row; `features` (distinct, d) hold the known rows, marked by
+    `known` (distinct,). `place` (n,) is the distinct image of each row, and `missing` (m,) the first row of each
+    distinct image that is not known, in the order of the rows.
     """
 
     keys: np.ndarray
@@ -47,12 +47,12 @@ class Rows:
 
 
 def rows(inputs: Inputs, keys: np.ndarray, identity: str | None, width: int) -> Rows:
-    """Look for rows in every stored member whose features were made as `identity` says (None: nowhere).
+    """Look up rows in all stored results whose features have this `identity` (None: in none).
 
     Parameters
     ----------
     keys
-        What each row is of, (n, 32) uint8.
+        Digests (n, 32) uint8 that identify the image of each row.
     """
     distinct, first, place = np.unique(_text(keys), return_index=True, return_inverse=True)
     features = np.empty((len(distinct), width), np.float32)
@@ -65,11 +65,11 @@ def rows(inputs: Inputs, keys: np.ndarray, identity: str | None, width: int) -> 
 
 
 def count(store: Store, family: str, keys: np.ndarray) -> int:
-    """How many of `keys` (n, 32) have features of this family in the store, whatever engine version made them."""
+    """How many of `keys` (n, 32) have features of this family in the store, from any version of the engine."""
     known = np.zeros(len(keys), bool)
     for record in _records(store):
         if record["info"].get("rows", {}).get("family") == family:
-            with contextlib.suppress(StoreError):  # a damaged member has no rows
+            with contextlib.suppress(StoreError):  # a damaged result has no rows
                 known |= np.isin(_text(keys), _text(store.array("features", record["hash"], KEYS)))
     return int(known.sum())
 
@@ -90,7 +90,10 @@ def _records(store: Store) -> Iterator[Mapping[str, Any]]:
 
 
 def _take(store: Store, member: str, distinct: np.ndarray, known: np.ndarray, features: np.ndarray) -> None:
-    """Copy the rows of one member that are still missing; a damaged member has none."""
+    """Copy into `features` (m, d) those rows of a stored result that `known` (m,) lacks; a damaged result has none.
+
+    `distinct` (m,) are the keys of the rows as text.
+    """
     try:
         stored = _text(store.array("features", member, KEYS))
         values = store.array("features", member, FEATURES, mmap=True)

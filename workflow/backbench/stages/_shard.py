@@ -1,4 +1,4 @@
-"""What the stages share: the matrix of a shard, families of members, failures that stay with their member."""
+"""What the stages share: the matrix of a job, families of members, and failures that affect one member only."""
 
 import contextlib
 import warnings
@@ -16,29 +16,31 @@ Grouped = TypeVar("Grouped")
 TRAIN, VALIDATION, TEST = 0, 1, 2
 NEIGHBOURS = "neighbours."
 PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-# The part of a clustering, by its scope, whose metrics are those of the result.
+# By scope of a clustering: the rows whose metrics are those of the result.
 REPORTED = {"all": "all", "train": "train", "per_split": "test"}
 NO_TEST_ROWS = "there are no test rows"
 
 
 def matrix(inputs: Inputs) -> np.ndarray:
-    """The rows that a head works on, float32 (n, d): the transformed ones, or the features where the chain is empty."""
+    """The matrix (n, d) float32 that a task works on: the transformed rows, or the features if the chain is empty."""
     kind = inputs.refs["matrix"][0]
     return inputs.array("matrix", "matrix" if kind == "matrix" else "features")
 
 
 def truth(inputs: Inputs) -> np.ndarray | None:
-    """The classes of the rows, or None where the dataset is unlabelled."""
+    """The classes (n,) of the rows, or None if the dataset is unlabelled."""
     return inputs.array("dataset", "labels") if inputs.info("dataset")["classes"] is not None else None
 
 
 def compared(inputs: Inputs) -> np.ndarray | None:
-    """The classes to compare results with; None of fewer than two, since one alone agrees with anything."""
+    """The classes (n,) to compare results with; None if there are fewer than two, since any result agrees with one."""
     return truth(inputs) if len(inputs.info("dataset")["classes"] or ()) > 1 else None
 
 
 def scoped(scope: str, split: np.ndarray) -> dict[str, np.ndarray]:
-    """Numbers (rows,) of the rows that a clustering of a scope has, by the part that is clustered by itself.
+    """Row numbers (m,) that a clustering of this scope uses, by the name of the rows that are clustered together.
+
+    `split` (n,) holds the split of each row.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def scoped(scope: str, split: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def retrieved(protocol: str, split: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers (queries,) of the queries and (rows,) of the rows that may be found."""
+    """Row numbers (q,) of the queries and (m,) of the rows to search, given the `split` (n,) of each row."""
     if protocol == "leave_one_out":
         every = np.arange(len(split))
         return every, every
@@ -65,15 +67,15 @@ def retrieved(protocol: str, split: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 def families(members: Iterable[Grouped], key: Callable[[Grouped], Hashable]) -> Iterable[tuple[Any, list[Grouped]]]:
     """Members by the value of `key`, in order of appearance."""
-    found: dict[Hashable, list[Grouped]] = {}
+    grouped: dict[Hashable, list[Grouped]] = {}
     for member in members:
-        found.setdefault(key(member), []).append(member)
-    return found.items()
+        grouped.setdefault(key(member), []).append(member)
+    return grouped.items()
 
 
 @contextlib.contextmanager
 def computing(context: Context) -> Iterator[None]:
-    """The device of the shard, one core for each fit, and an error where scikit-learn warns of no convergence."""
+    """Use the job's device and one core per fit; raise an error if scikit-learn warns of no convergence."""
     from sklearn.exceptions import ConvergenceWarning
 
     with device.using(context.device), threads.one_core_each(context.threads), warnings.catch_warnings():
@@ -82,7 +84,7 @@ def computing(context: Context) -> Iterator[None]:
 
 
 def failure(member: Member, error: Exception, seconds: float = 0.0, where: str = "") -> Outcome:
-    """The outcome of a member that raised `error`; `where` says on what it worked."""
+    """The outcome of a member that raised `error`; `where` says what it worked on."""
     from sklearn.exceptions import ConvergenceWarning
 
     name = next(
@@ -97,7 +99,7 @@ def failure(member: Member, error: Exception, seconds: float = 0.0, where: str =
 
 
 def representation(inputs: Inputs) -> str:
-    """What a head works on, in words: the backbone and its chain; empty where the store does not say."""
+    """The name of what a task works on: the backbone and its chain; empty if the store does not know it."""
     try:
         record = inputs.store.read(*inputs.refs["matrix"]) or {}
         before = record if record["kind"] == "features" else inputs.store.read(*record["parents"]["features"]) or {}
@@ -107,7 +109,7 @@ def representation(inputs: Inputs) -> str:
 
 
 def refuse_non_finite(x: np.ndarray) -> None:
-    """Raise ValueError if a matrix holds NaN or infinity."""
+    """Raise ValueError if the matrix `x` (n, d) holds NaN or infinity."""
     bad = int(x.size - np.isfinite(x).sum())
     if bad:
         raise ValueError(f"{bad} of {x.size} values of the matrix are not finite")
@@ -121,11 +123,12 @@ def plain(values: dict[str, float]) -> dict[str, float | None]:
 def graphs(inputs: Inputs) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The stored neighbour graphs of the matrix by metric: row numbers (n, k) and distances (n, k).
 
-    What the store does not hold, or holds damaged, is left out: whoever needs it searches for itself.
+    Graphs that are absent or damaged are left out: whoever needs one computes it.
     """
-    found = {}
+    stored: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for role in inputs.refs:
         if role.startswith(NEIGHBOURS):
             with contextlib.suppress(StoreError):
-                found[role.removeprefix(NEIGHBOURS)] = (inputs.array(role, "indices"), inputs.array(role, "distances"))
-    return found
+                graph = inputs.array(role, "indices"), inputs.array(role, "distances")
+                stored[role.removeprefix(NEIGHBOURS)] = graph
+    return stored

@@ -1,13 +1,13 @@
 """Stage ``audit``: what is wrong with the images of a dataset, before anything is computed from them (layer 2).
 
-Unreadable files, equal and near duplicates, the same image in two parts of the split, one image under two classes,
-blank, odd and tiny images, classes that are small, sizes and colour modes. The report is plain JSON (the record's
-``info``) with thumbnails of the offenders beside it; ``reports.audit`` makes the page of it. Nothing is left out or
-changed here: that is the policy of the dataset (``dataset.duplicates``, ...), which is reported beside each fault.
+Unreadable files, exact and near duplicates, the same image in two splits, the same image in two classes, blank, odd and
+tiny images, small classes, sizes and colour modes. The report is plain JSON (the record's ``info``) with thumbnails of
+the images concerned beside it; ``reports.audit`` makes the page. Nothing is left out or changed here: the policies of
+the dataset (``dataset.duplicates``, ...) do that, and are reported beside each fault.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -15,12 +15,12 @@ import numpy as np
 
 from backbench.images import phash
 from backbench.stage import Context, Inputs, Member, Outcome
-from backbench.stages import _audit_images, _audit_tables, _audit_twins
+from backbench.stages import _audit_duplicates, _audit_images, _audit_tables
+from backbench.stages._audit_duplicates import Duplicates
 from backbench.stages._audit_rows import Rows
-from backbench.stages._audit_twins import Twins
 
 THUMBNAILS = 96
-# Images that are shown whether or not anything is wrong with them.
+# Images that are shown even if nothing is wrong with them.
 EXAMPLES = 12
 # Of a group of a hundred copies, a few are enough to see.
 SHOWN_OF_GROUP = 4
@@ -36,8 +36,8 @@ Report = dict[str, Any]
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Audit the dataset for each member.
 
-    Files that are gone, or are no longer those that the dataset stage saw, are a failure of the audit alone: it stops
-    nobody, since the stages that need the files say so themselves.
+    Files that are missing, or have changed since the dataset stage read them, fail the audit alone: the stages that
+    need the files report that themselves.
     """
     for member in members:
         start = time.perf_counter()
@@ -52,11 +52,12 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
 
 
 def _audit(config: Mapping[str, Any], inputs: Inputs, context: Context) -> tuple[Report, np.ndarray]:
+    """The report, and the thumbnails (m, 96, 96, 3) uint8 that it refers to."""
     rows = Rows(inputs, config)
     pictures = _audit_images.Pictures(inputs, context, config.get("root")) if rows.has_images else None
     faults = _faults(rows, pictures, config["near_distance"])
     tables = {"classes": _audit_tables.classes(rows), "sizes": _audit_tables.sizes(rows)}
-    examples = rows.many(_audit_tables.examples(rows, EXAMPLES)) if pictures else []
+    examples = rows.images(_audit_tables.examples(rows, EXAMPLES)) if pictures else []
     shown = _shown(examples, faults, config.get("thumbnails", THUMBNAILS)) if pictures else []
     stack, boxes = _audit_images.thumbnails(pictures, shown)
     report = {
@@ -74,17 +75,17 @@ def _audit(config: Mapping[str, Any], inputs: Inputs, context: Context) -> tuple
 
 
 def _faults(rows: Rows, pictures: _audit_images.Pictures | None, distance: int) -> Report:
-    """Every list of offenders; None where it could not be made."""
-    twins, flat = Twins(), None
+    """The images or files with each fault; None where that could not be determined."""
+    duplicates, flat = Duplicates(), None
     if pictures:
         contents, phashes = rows.array("contents"), rows.array("phashes")
         if rows.files is None:
             contents, phashes = _audit_images.hashes(pictures, rows.n)
-        twins = _audit_twins.find(contents, phashes, rows, pictures, distance)
-        flat = None if phashes is None else rows.many(_blank(rows, pictures, phashes))
+        duplicates = _audit_duplicates.find(contents, phashes, rows, pictures, distance)
+        flat = None if phashes is None else rows.images(_blank(rows, pictures, phashes))
     return {
         **_audit_tables.excluded(rows),
-        **_audit_twins.told(twins, rows),
+        **_audit_duplicates.described(duplicates, rows),
         "flat": flat,
         "odd": _audit_tables.odd(rows),
         "tiny": _audit_tables.tiny(rows),
@@ -93,7 +94,11 @@ def _faults(rows: Rows, pictures: _audit_images.Pictures | None, distance: int) 
 
 
 def _blank(rows: Rows, pictures: _audit_images.Pictures, phashes: np.ndarray) -> np.ndarray:
-    """The rows that show nothing, among those without structure; of files, the reading has told."""
+    """The rows (m,) whose images show nothing.
+
+    For files the reading recorded it; otherwise the images whose perceptual hash (`phashes`, (n,) uint64) has no
+    structure are opened.
+    """
     spreads = rows.array("spreads")
     if spreads is not None:
         return np.flatnonzero(spreads < _audit_images.BLANK)
@@ -101,7 +106,7 @@ def _blank(rows: Rows, pictures: _audit_images.Pictures, phashes: np.ndarray) ->
 
 
 def _counts(rows: Rows, faults: Report, classes: Report | None) -> dict[str, float | None]:
-    """The numbers of the report. Of a group of copies all but one count as duplicates."""
+    """The numbers of the report. All but one of a group of copies count as duplicates."""
     lists = (
         "unreadable",
         "left_out",
@@ -127,24 +132,24 @@ def _counts(rows: Rows, faults: Report, classes: Report | None) -> dict[str, flo
     }
 
 
-def _sum(groups: Sequence[Report] | None, count: Any) -> int | None:
+def _sum(groups: Sequence[Report] | None, count: Callable[[Report], int]) -> int | None:
     return None if groups is None else sum(map(count, groups))
 
 
 def _absent(rows: Rows, faults: Report) -> dict[str, str]:
-    """Why something could not be looked at."""
+    """Why something could not be checked."""
     reason = {"odd": NO_SIZES, "tiny": NO_SIZES}
-    found = {
+    absent = {
         name: reason.get(name, NO_HASHES) if rows.has_images else NO_IMAGES
         for name, offenders in faults.items()
         if offenders is None
     }
-    found |= {} if rows.labels is not None else {"classes": NO_LABELS}
-    return found | ({} if rows.files is not None else {"unreadable": NO_FILES if rows.has_images else NO_IMAGES})
+    absent |= {} if rows.labels is not None else {"classes": NO_LABELS}
+    return absent | ({} if rows.files is not None else {"unreadable": NO_FILES if rows.has_images else NO_IMAGES})
 
 
 def _shown(examples: Sequence[Report], faults: Report, limit: int) -> list[int]:
-    """The rows that get a thumbnail: the examples, then the faults in turns, the worst of each first."""
+    """The rows that get a thumbnail: the examples, then the faults in turn, the worst of each first."""
     pairs = [*(faults["across_parts"] or []), *(faults["near_across_parts"] or [])]
     wanted = [
         [[pair["image"], pair["twin"]] for pair in pairs],
@@ -155,10 +160,10 @@ def _shown(examples: Sequence[Report], faults: Report, limit: int) -> list[int]:
         *([[image] for image in faults[name] or []] for name in ("flat", "odd", "tiny", "shallow")),
         [[pair["image"], pair["twin"]] for pair in (faults["look_alikes"] or {}).get("shown", [])],
     ]
-    found = dict.fromkeys(image["row"] for image in examples)
+    shown = dict.fromkeys(image["row"] for image in examples)
     for turn in zip_longest(*wanted, fillvalue=()):
         for images in turn:
-            fresh = {image["row"] for image in images} - found.keys()
-            if len(found) + len(fresh) <= limit:
-                found |= dict.fromkeys(image["row"] for image in images)
-    return list(found)
+            fresh = {image["row"] for image in images} - shown.keys()
+            if len(shown) + len(fresh) <= limit:
+                shown |= dict.fromkeys(image["row"] for image in images)
+    return list(shown)

@@ -1,9 +1,9 @@
-"""The classification stage: fits on the training rows, and what they predict of the others.
+"""The classification stage: fits on the training rows, and their predictions for the other rows.
 
-Where a classifier has them, its `probabilities` or `decision` scores (n, classes) float32 are stored too: rows in the
-order of the dataset, NaN for training rows, and a column for each class of the dataset. A class without training rows
-has probability 0, and decision scores of NaN. The metrics are of `stages.scores`. A member's `seconds` are its own fit
-and an equal share of what the shard shares.
+If a classifier provides them, its `probabilities` or `decision` scores (n, classes) float32 are stored too: rows in the
+order of the dataset, NaN for training rows, and one column for each class of the dataset. A class without training rows
+has probability 0, and decision scores of NaN. `stages.scores` computes the metrics. A member's `seconds` are those of
+its fit and an equal share of the work that members share.
 """
 
 import time
@@ -19,14 +19,14 @@ from backbench.stages import _shard
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
-    """Predictions (n,) int32 of each member, -2 for training rows, and what scores it has."""
+    """Predictions (n,) int32 of each member, -2 for training rows, and its scores if it has any."""
     done = 0
     x = _shard.matrix(inputs)
     for name, group in _shard.families(members, lambda member: member.config["classifier"]["name"]):
         try:
             _shard.refuse_non_finite(x)
             family = _Family(name, x, inputs)
-        except Exception as error:  # the fault of every member of the family, and of no other
+        except Exception as error:  # affects every member of the family, and no other
             yield from (_shard.failure(member, error, where=_shard.representation(inputs)) for member in group)
             continue
         for outcome in family.outcomes(group, context):
@@ -39,6 +39,7 @@ class _Family:
     """Members of one classifier, and the rows that they share."""
 
     def __init__(self, name: str, x: np.ndarray, inputs: Inputs):
+        """The members work on the rows of `x` (n, d)."""
         self.plugin = classifiers.load(name)
         truth = _shard.truth(inputs)
         if truth is None:
@@ -58,14 +59,14 @@ class _Family:
         for member in members:
             try:
                 tasks[member.hash] = _task(member)
-            except Exception as error:  # a member's fault is its result
+            except Exception as error:  # an error of a member is its result
                 yield _shard.failure(member, error, where=self.where)
         sound = [member for member in members if member.hash in tasks]
         with _shard.computing(context):
             began = time.perf_counter()
             try:
                 shared = self.plugin.prepare(*self.data, list(tasks.values()), self.near)
-            except Exception as error:  # what all need failed, so all do
+            except Exception as error:  # what all members need failed, so all fail
                 yield from (_shard.failure(member, error, where=self.where) for member in sound)
                 return
             share = (time.perf_counter() - began) / max(len(sound), 1)
@@ -75,7 +76,7 @@ class _Family:
         began = time.perf_counter()
         try:
             predicted = self._predict(shared, task)
-        except Exception as error:  # a member's fault is its result and leaves the others alone
+        except Exception as error:  # an error of a member is its result and does not affect the others
             return _shard.failure(member, error, time.perf_counter() - began, self.where)
         arrays = {"predictions": np.full(self.n, labels.OUTSIDE, dtype=np.int32)}
         arrays["predictions"][self.asked] = predicted.classes
@@ -95,11 +96,11 @@ class _Family:
         return prediction
 
     def _whole(self, scores: np.ndarray, untrained: float) -> np.ndarray:
-        """Scores (n, classes) float32 of all rows and classes, by those (queries, trained classes) of the queries."""
-        found = np.full((self.n, self.classes), np.nan, dtype=np.float32)
-        found[self.asked] = untrained
-        found[np.ix_(self.asked, self.trained)] = scores
-        return found
+        """Scores (n, classes) float32 of all rows and classes, from those (queries, trained classes) of the queries."""
+        whole = np.full((self.n, self.classes), np.nan, dtype=np.float32)
+        whole[self.asked] = untrained
+        whole[np.ix_(self.asked, self.trained)] = scores
+        return whole
 
 
 def _task(member: Member) -> classifiers.Task:

@@ -1,10 +1,10 @@
-"""The clustering stage: fits. The metrics of labelings are of `stages.scores`.
+"""The clustering stage: fits. `stages.scores` computes the metrics of the labelings.
 
-Scopes: `all` fits all rows; `train` the training rows alone; `per_split` fits training, validation and test rows apart,
-it reports what the clusterer says of the test rows, and `info["parts"]` holds what it says of each part. Rows out of
-scope have label -2, noise -1. What only the fit knows and is a metric (`bic`) is a metric of its record. A member whose
-config holds `bootstraps` is fitted again on so many samples of the reported rows; its metric `stability` says how far
-these fits agree. A member's `seconds` are its own fit and an equal share of what the shard shares.
+Scopes: `all` fits all rows; `train` the training rows alone; `per_split` fits training, validation and test rows
+separately: it reports what the clusterer returns for the test rows, and `info["parts"]` holds that of each split. Rows
+out of scope have label -2, noise -1. A metric that only the fit knows (`bic`) is a metric of its record. A member whose
+config holds `bootstraps` is fitted again on that many samples of the reported rows; its metric `stability` is the
+agreement of these fits. A member's `seconds` are those of its fit and an equal share of the work that members share.
 """
 
 import time
@@ -24,7 +24,7 @@ FROM_INFO = ("bic",)
 
 @dataclass(frozen=True)
 class _Part:
-    """Rows that are clustered together."""
+    """The numbers `rows` (m,) of rows that are clustered together, and their values `x` (m, d)."""
 
     name: str
     rows: np.ndarray
@@ -40,7 +40,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         try:
             _shard.refuse_non_finite(x)
             family = _Family(clusterers.load(name), _parts(scope, x, split, graphs), scope, len(x), where)
-        except Exception as error:  # the fault of every member of the family, and of no other
+        except Exception as error:  # affects every member of the family, and no other
             yield from (_shard.failure(member, error, where=where) for member in group)
             continue
         for outcome in family.outcomes(group, context):
@@ -50,7 +50,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
 
 
 def _parts(scope: str, x: np.ndarray, split: np.ndarray, graphs: Mapping[str, near.Graph]) -> list[_Part]:
-    """The parts of rows (n, d) by their split (n,)."""
+    """The rows of `x` (n, d) that are clustered together, by `scope` and `split` (n,)."""
     if scope == "all":
         return [_Part("all", np.arange(len(x)), x, near.Near(x, stored=graphs))]
     parts = _shard.scoped(scope, split).items()
@@ -69,14 +69,14 @@ class _Family:
         for member in members:
             try:
                 tasks[member.hash] = _task(member)
-            except Exception as error:  # a member's fault is its result
+            except Exception as error:  # an error of a member is its result
                 yield _shard.failure(member, error, where=self.where)
         sound = [member for member in members if member.hash in tasks]
         with _shard.computing(context):
             began = time.perf_counter()
             try:
                 shared = [self.plugin.prepare(part.x, list(tasks.values()), part.near) for part in self.parts]
-            except Exception as error:  # what all need failed, so all do
+            except Exception as error:  # what all members need failed, so all fail
                 yield from (_shard.failure(member, error, where=self.where) for member in sound)
                 return
             self.steady = self._stability(sound, tasks)
@@ -86,7 +86,7 @@ class _Family:
     def _stability(
         self, members: Sequence[Member], tasks: Mapping[str, clusterers.Task]
     ) -> dict[str, _stability.Steady]:
-        """How steady each member is that asks for it; members that ask for as many samples share them."""
+        """The stability of each member that asks for it; members that ask for equally many samples share them."""
         asked: dict[int, list[str]] = {}
         for member in members:
             asked.setdefault(member.config.get("bootstraps", 0), []).append(member.hash)
@@ -94,10 +94,10 @@ class _Family:
         part = next((part for part in self.parts if part.name == _shard.REPORTED[self.scope]), None)
         if part is None:
             return {key: (float("nan"), _shard.NO_TEST_ROWS) for keys in asked.values() for key in keys}
-        found: dict[str, _stability.Steady] = {}
+        steady: dict[str, _stability.Steady] = {}
         for samples, keys in asked.items():
-            found |= _stability.scores(self.plugin, part.x, {key: tasks[key] for key in keys}, samples)
-        return found
+            steady |= _stability.scores(self.plugin, part.x, {key: tasks[key] for key in keys}, samples)
+        return steady
 
     def _fit(self, shared: list[Any], member: Member, task: clusterers.Task, share: float) -> Outcome:
         began = time.perf_counter()
@@ -105,7 +105,7 @@ class _Family:
         try:
             for prepared, part in zip(shared, self.parts, strict=True):
                 full[part.rows], infos[part.name] = self._fit_part(prepared, part, task)
-        except Exception as error:  # a member's fault is its result and leaves the others alone
+        except Exception as error:  # an error of a member is its result and does not affect the others
             return _shard.failure(member, error, time.perf_counter() - began, self.where)
         info = {**infos.get(_shard.REPORTED[self.scope], {}), "label_digest": labels.digest(full), "scope": self.scope}
         if self.scope == "per_split":
@@ -114,14 +114,15 @@ class _Family:
         return Outcome(member.hash, metrics, notes, info, {"labels": full}, time.perf_counter() - began + share)
 
     def _fit_part(self, shared: Any, part: _Part, task: clusterers.Task) -> tuple[np.ndarray, dict[str, Any]]:
+        """Labels (m,) of the rows of a part, and what else the clusterer returns."""
         problems = self.plugin.problems(task.params, len(part.x), part.x.shape[1], task.k)
         if problems:
             raise ValueError(f"{part.name} rows: {'; '.join(problems)}")
-        found, info = self.plugin.fit(shared, part.x, task)
-        return labels.canonical(found), info
+        labeling, info = self.plugin.fit(shared, part.x, task)
+        return labels.canonical(labeling), info
 
     def _metrics(self, member: str, infos: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, str]]:
-        """What is known of the fit that labels alone do not tell, and why it is NaN where it is."""
+        """Metrics that cannot be computed from the labels, and the reasons for those that are NaN."""
         values: dict[str, float] = {}
         notes: dict[str, str] = {}
         reported = infos.get(_shard.REPORTED[self.scope])

@@ -1,4 +1,4 @@
-"""Stage ``dataset``: labels, split and what is known of each image; of collections of arrays, the arrays (layer 2)."""
+"""Stage ``dataset``: labels, split and facts about each image; for collections of arrays, the arrays (layer 2)."""
 
 import dataclasses
 import time
@@ -19,13 +19,13 @@ ARRAYS = (
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Load, draw and split each member's collection with its plugin.
 
-    The configuration of a member is its hashed one and the plugin's ``UNHASHED`` options; those that are absent have
-    their default, or None.
+    A member is configured by its hashed options and the plugin's ``UNHASHED`` ones; options that are absent have their
+    default, or None.
 
     Raises
     ------
     ConfigError
-        If the collection cannot be had or is not the one that was planned.
+        If the collection is not available or is not the one that was planned.
     """
     for member in members:
         start = time.perf_counter()
@@ -44,8 +44,9 @@ def _paths(module: Plugin) -> list[str]:
 
 
 def _arrays(collection: Collection) -> dict[str, np.ndarray]:
-    found = ((name, getattr(collection, name)) for name in ARRAYS)
-    return {name: array for name, array in found if array is not None}
+    """The arrays (n, ...) that the collection has, by name."""
+    arrays = ((name, getattr(collection, name)) for name in ARRAYS)
+    return {name: array for name, array in arrays if array is not None}
 
 
 def _info(collection: Collection) -> Mapping[str, Any]:

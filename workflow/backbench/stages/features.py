@@ -1,10 +1,10 @@
 """Stage ``features``: embeddings of the decoded images, batch by batch (layer 2).
 
-Three kinds of backbones: frozen ones, those that learn from the training rows first, and embeddings made elsewhere.
-Rows that the store holds of the same images, whatever collection they belonged to, are taken from there (see
-``_known``). The others are written to the member's scratch folder as they come, so that a killed job goes on where it
-was. A row does not depend on the other rows: batches have one shape, and the last one is filled up. On a CPU each batch
-has one core; the threads work on batches beside each other.
+There are three kinds of backbones: frozen ones, those that first learn from the training rows, and embeddings computed
+elsewhere. Rows that the store already holds for the same images, whatever collection they belonged to, are read from
+there (see ``_known``). The others are written to the member's scratch folder as they are computed, so that a killed job
+continues where it stopped. A row does not depend on the other rows: all batches have the same shape, and the last one
+is filled up. On a CPU each batch has one core, and the threads work on separate batches.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ from backbench.datasets import TRAIN, VALIDATION
 from backbench.images import decoding
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member, Outcome
-from backbench.stages import _extraction, _known, pixels
+from backbench.stages import _extraction, _known, _stored, pixels
 from backbench.stages._partial import Partial
 
 log = logging.getLogger(__name__)
 
 PRECISION = "float32"
-# Libraries that say what a network is.
+# Libraries that define networks.
 NETWORKS = ("torchvision", "timm", "open_clip_torch")
 
 
@@ -42,9 +42,9 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     Raises
     ------
     ConfigError
-        If the weights cannot be had, or are no longer those of the plan.
+        If the weights are not available, or are not the ones that were planned.
     DeviceLost
-        If the device answers no more and `context` does not allow the CPU; what is done is kept.
+        If the device stops responding and `context` does not allow the CPU; what is done is kept.
     """
     for member in members:
         start = time.perf_counter()
@@ -63,7 +63,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
 
 
 def _params(module: Backbone[Any], config: Mapping[str, Any]) -> Any:
-    """The options of a member; its weights must still be the ones that it was planned with."""
+    """The options of a member; its weights must still be those that it was planned with."""
     fields = {field.name: field.default for field in dataclasses.fields(module.Params)}
     options = set(fields)
     absent = [
@@ -73,16 +73,16 @@ def _params(module: Backbone[Any], config: Mapping[str, Any]) -> Any:
     params = plugins.params("backbone", {"name": config["name"], **values})
     for key, value in module.identity(params).items():
         if key not in options and config[key] != value:
-            raise ConfigError(f"{config['name']}: {key} is {value}, and {config[key]} was planned; plan again.")
+            raise ConfigError(f"{config['name']}: {key} is {value}, but {config[key]} was planned; plan again.")
     return params
 
 
 def _given(member: Member, module: Given[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:
-    """Embeddings that were made elsewhere."""
+    """Embeddings that were computed elsewhere."""
     about = inputs.info("dataset")
-    stored = inputs.store.read(*inputs.refs["dataset"])["arrays"]
-    own = inputs.array("dataset", "embeddings", mmap=True) if "embeddings" in stored else None
-    source = Rows(about["n"], about["total"], inputs.array("dataset", "rows"), about.get("files"), own)
+    stored = _stored.dataset(inputs)["arrays"]
+    embeddings = inputs.array("dataset", "embeddings", mmap=True) if "embeddings" in stored else None
+    source = Rows(about["n"], about["total"], inputs.array("dataset", "rows"), about.get("files"), embeddings)
     features = np.ascontiguousarray(module.embeddings(params, source), dtype=PRECISION)
     if features.ndim != 2 or len(features) != source.n:
         raise ConfigError(f"{member.config['name']}: embeddings of shape {features.shape} for {source.n} rows.")
@@ -94,18 +94,18 @@ def _given(member: Member, module: Given[Any], params: Any, inputs: Inputs, cont
 
 
 def _extracted(member: Member, module: OfImages[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:
-    """Features of the images; where the device is lost and `context` allows it, the CPU computes the rest."""
+    """Features of the images; if the device is lost and `context` allows it, the CPU computes the rest."""
     try:
         return _attempt(member, module, params, inputs, context)
     except DeviceLost as error:
         reason = f"{context.device} was lost ({error})"
     if context.device == "cpu" or context.on_device_loss != "cpu":
         raise DeviceLost(f"{reason}; what is done is kept. Launch again, or allow execution.on_device_loss=cpu.")
-    log.warning("%s: %s, going on on the CPU", member.config["name"], reason)
-    # The size of a batch was the device's.
+    log.warning("%s: %s, continuing on the CPU", member.config["name"], reason)
+    # The batch size was chosen for the device.
     fallback = dataclasses.replace(context, device="cpu", batch_size=None)
     outcome = _attempt(member, module, params, inputs, fallback)
-    # Rows of two devices differ in their last bits: none of them is taken for another collection.
+    # Rows of two devices differ in their last bits: none of them is reused for another collection.
     info = {key: value for key, value in outcome.info.items() if key != "rows"}
     return dataclasses.replace(outcome, info={**info, "device_lost": reason})
 
@@ -135,13 +135,13 @@ def _attempt(member: Member, module: OfImages[Any], params: Any, inputs: Inputs,
 
 
 def _sign(partial: Partial, about: Mapping[str, str]) -> None:
-    """Note what the next rows are made by."""
+    """Record what computes the next rows."""
     if about and about["identity"] not in partial.makers:
         partial.makers.append(about["identity"])
 
 
 def _identity(member: Member, params: Any, batch: int, context: Context) -> dict[str, str]:
-    """What a row depends on besides its image: ``family`` is known to planning, ``identity`` is of this machine too."""
+    """What a row depends on besides its image: ``family`` is known when planning; ``identity`` includes the machine."""
     engine = _engine.runtime(getattr(params, "engine", "numpy"), context.device)
     makers = {name: version for name, version in provenance.versions().items() if name in NETWORKS}
     machine = {"engine": engine, "networks": makers, "batch": batch, "decoder": decoding.decoder_version()}
@@ -152,7 +152,10 @@ def _identity(member: Member, params: Any, batch: int, context: Context) -> dict
 def _opener(
     module: OfImages[Any], params: Any, images: pixels.Prepared, inputs: Inputs, context: Context
 ) -> tuple[Callable[[], Extract], Mapping[str, Any], Mapping[str, np.ndarray]]:
-    """What gives the extractor; where it learns, how it was trained and what it wants stored beside the features."""
+    """The function that opens the extractor; if it learns, also facts about its training and the arrays to store.
+
+    These arrays, of any shape such as (epochs,) or (n, d), are stored beside the features.
+    """
     if isinstance(module, Learner):
         split = inputs.array("dataset", "split")
         rows, validation_rows = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
@@ -165,8 +168,8 @@ def _opener(
 def _partial(
     member: Member, module: OfImages[Any], params: Any, training: Mapping[str, Any], rows: _known.Rows, context: Context
 ) -> Partial:
-    # Rows of a network that was trained otherwise, by a job that was killed, are not this one's.
-    made_by = {"member": member.hash, "code": code.digest([__name__, module.__name__])}
+    # Rows of a killed job whose network was trained differently are not reused.
+    made_by: dict[str, Any] = {"member": member.hash, "code": code.digest([__name__, module.__name__])}
     made_by |= {"missing": hashing.array_digest(rows.missing)} | ({"training": dict(training)} if training else {})
     shape = (len(rows.missing), module.width(params))
     return Partial(context.scratch, shape, PRECISION, hashing.digest(made_by), context.progress)

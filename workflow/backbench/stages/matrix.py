@@ -1,7 +1,7 @@
 """The matrix stage: a chain of transforms, each fitted on the fit rows of the previous one's output.
 
-Chains of a shard that begin alike share their beginning. A member's `seconds` hold the steps that it was the first to
-ask for.
+Chains of a job that begin with the same steps share them. A member's `seconds` include the steps that it was the first
+to ask for.
 """
 
 import time
@@ -32,33 +32,36 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
 def _outcome(chains: "_Chains", member: Member) -> Outcome:
     began = time.perf_counter()
     try:
-        found = chains.apply(member.config["steps"], member.config["fit"])
-        _shard.refuse_non_finite(found)
-    except Exception as error:  # a member's fault is its result and leaves the others alone
+        matrix = chains.apply(member.config["steps"], member.config["fit"])
+        _shard.refuse_non_finite(matrix)
+    except Exception as error:  # an error of a member is its result and does not affect the others
         return _shard.failure(member, error, time.perf_counter() - began)
     labels = [_label(step) for step in member.config["steps"]]
-    info = {"n": len(found), "d": found.shape[1], "steps": labels}
-    return Outcome(member.hash, info=info, arrays={"matrix": found}, seconds=time.perf_counter() - began)
+    info = {"n": len(matrix), "d": matrix.shape[1], "steps": labels}
+    return Outcome(member.hash, info=info, arrays={"matrix": matrix}, seconds=time.perf_counter() - began)
 
 
 class _Chains:
-    """Outputs of chains; those that several members begin with are kept."""
+    """Outputs of chains of transforms; those that several members begin with are cached."""
 
     def __init__(self, features: np.ndarray, fit_rows: Mapping[str, np.ndarray], members: Sequence[Member]):
+        """Of chains on `features` (n, d); `fit_rows` are row numbers (m,) by the name of the fit scope."""
         self._features, self._fit_rows = features, fit_rows
-        self._kept = threads.Once()
+        self._shared = threads.Once()
         self._asked = Counter(key for member in members for key in _prefixes(**member.config))
 
     def apply(self, steps: Sequence[Mapping[str, Any]], fit: str) -> np.ndarray:
-        """The output of a chain; an empty one gives the features."""
+        """The output (n, d') of a chain; that of an empty chain is the features."""
         if not steps:
             return self._features
         key = _key(steps, fit)
         if self._asked[key] > 1:
-            return self._kept.get(key, lambda: self._step(steps, fit))
+            shared: np.ndarray = self._shared.get(key, lambda: self._step(steps, fit))
+            return shared
         return self._step(steps, fit)
 
     def _step(self, steps: Sequence[Mapping[str, Any]], fit: str) -> np.ndarray:
+        """The output (n, d') of the last step on that of the steps before it."""
         rows = self.apply(steps[:-1], fit)
         _shard.refuse_non_finite(rows)
         plugin = transforms.load(steps[-1]["name"])

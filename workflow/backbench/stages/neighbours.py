@@ -1,9 +1,9 @@
 """The neighbours stage: the exact nearest rows of each row of a matrix, the row itself left out.
 
-What k-NN, retrieval, DBSCAN, spectral clustering and UMAP need of distances, found once for each matrix and metric: a
-graph serves whoever asks for as many neighbours or fewer. Arrays: `indices` (n, K) int32 and `distances` (n, K)
-float64, nearest first, the lower row number first among equals; K is at most n - 1. One search at the largest K serves
-all members of a metric; `seconds` are divided equally among them.
+The distances that k-NN, retrieval, DBSCAN, spectral clustering and UMAP need, computed once for each matrix and metric.
+A graph serves all who need as many neighbours as it has, or fewer. Arrays: `indices` (n, K) int32 and `distances` (n,
+K) float64, nearest first, the lower row number first among equals; K is at most n - 1. One search at the largest K
+serves all members of a metric; `seconds` are divided equally among them.
 """
 
 import time
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from backbench.metrics import near
+from backbench.metrics import near, neighbours
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
 
@@ -26,7 +26,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             _shard.refuse_non_finite(x)
             with _shard.computing(context):
                 graph = _graph(x, metric, max(member.config["count"] for member in group))
-        except Exception as error:  # the fault of every member of the search, and of no other
+        except Exception as error:  # affects every member of the search, and no other
             yield from (_shard.failure(member, error) for member in group)
             continue
         share = (time.perf_counter() - began) / len(group)
@@ -36,7 +36,8 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             context.progress(done, len(members))
 
 
-def _graph(x: np.ndarray, metric: str, count: int) -> near.Graph:
+def _graph(x: np.ndarray, metric: neighbours.Metric, count: int) -> near.Graph:
+    """The graph of `count` neighbours of the rows of `x` (n, d), or of as many as there are."""
     source = near.Near(x)
     count = min(count, source.most)
     if count < 1:
@@ -45,7 +46,7 @@ def _graph(x: np.ndarray, metric: str, count: int) -> near.Graph:
 
 
 def _outcome(member: Member, graph: near.Graph, seconds: float) -> Outcome:
-    rows, lengths = (np.ascontiguousarray(part[:, : member.config["count"]]) for part in graph)
+    rows, lengths = (np.ascontiguousarray(array[:, : member.config["count"]]) for array in graph)
     info = {"n": len(rows), "count": rows.shape[1], "metric": member.config["metric"]}
     return Outcome(
         member.hash, info=info, arrays={"indices": rows.astype(np.int32), "distances": lengths}, seconds=seconds

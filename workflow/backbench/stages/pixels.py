@@ -1,7 +1,7 @@
-"""The images of a dataset, row by row: as they are stored, and as a backbone is given them (layer 2).
+"""The images of a dataset, row by row: as they are stored, and as they are passed to a backbone (layer 2).
 
-Files are read in the folder that was asked for, or where they are found, and checked against the digest of their bytes
-that the dataset stage recorded. An error says which image it is of.
+Files are read from the folder that was asked for, or from where they are found, and checked against the digest of their
+bytes that the dataset stage recorded. An error names the image it concerns.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from backbench.images import cache, content, decoding, preparing, reading, scali
 from backbench.images.decoding import Decoded
 from backbench.images.policy import Image as Policy
 from backbench.stage import Context, Inputs
+from backbench.stages import _stored
 from backbench.stages._partial import release
 
 MAPPED = 4096
@@ -30,23 +31,23 @@ Opener = Callable[[int, "int | None"], AbstractContextManager[Decoded]]
 
 
 class Prepared:
-    """The images of a dataset as a policy makes them, (n, size, size, channels) uint8, indexed as an array is.
+    """The images of a dataset, prepared by a policy: (n, size, size, channels) uint8, indexed like an array.
 
-    Pixels that the cache of the policy holds are read from there; the others are made from the file or the array.
+    Pixels that the cache of the policy holds are read from there; the others are computed from the file or the array.
 
     Parameters
     ----------
     root
-        Folder that was asked for; None: where the dataset stage found it.
+        Folder that was asked for; None for the folder where the dataset stage found the files.
     keep
-        Whether pixels that are made of files go into the cache, for the next backbone of the same policy.
+        Whether pixels computed from files go into the cache, for the next backbone with the same policy.
     """
 
     dtype = np.dtype(np.uint8)
 
     def __init__(self, inputs: Inputs, policy: Policy, root: str | None = None, keep: bool = False):
         self.policy, self._name, self._keys = policy, names(inputs), keys(inputs)
-        # Opened when the first image is: what the cache holds needs no file.
+        # Called for the first image that is not cached: cached images need no file.
         self._opener = functools.cache(functools.partial(opener, inputs, root))
         self._same = _as_stored(inputs, policy)
         self._cache = cache.PixelCache(inputs.store.root, policy)
@@ -61,39 +62,41 @@ class Prepared:
         return (len(self), *self._cache.shape)
 
     def release(self) -> None:
-        """Give back the memory of the pages that were read."""
+        """Free the memory of the pages that were read."""
         self._cache.release()
         if self._same is not None:
             release(self._same)
 
     def close(self) -> None:
-        """End writing to the cache."""
+        """Finish writing to the cache."""
         if self._writer is not None:
             self._writer.close()
 
     def take(self, rows: np.ndarray) -> "Prepared":
-        """Those of some rows alone, in their order."""
-        part = copy.copy(self)
-        part._rows = self._rows[rows]
-        return part
+        """The images of `rows` (m,) alone, in their order."""
+        subset = copy.copy(self)
+        subset._rows = self._rows[rows]
+        return subset
 
     def __getitem__(self, rows: "int | slice | np.ndarray | list[int]") -> np.ndarray:
+        """The images (m, size, size, channels) uint8 of m rows; of a single row, (size, size, channels)."""
         chosen = self._rows[rows]
         if self._same is not None:
             return self._same[chosen]
         if chosen.ndim == 0:
-            return self._one(int(chosen))
-        pixels, missing = np.empty((len(chosen), *self.shape[1:]), np.uint8), []
+            return self._image(int(chosen))
+        pixels = np.empty((len(chosen), *self.shape[1:]), np.uint8)
+        missing: list[int] = []
         for place, row in enumerate(chosen.tolist()):
             cached = self._cached(row)
             pixels[place] = self._made(row) if cached is None else cached
             missing += [place] if cached is None else []
-        if self._writer is not None and missing:
+        if self._writer is not None and self._keys is not None and missing:
             self._writer.append([self._keys[row].tobytes() for row in chosen[missing]], pixels[missing])
         return pixels
 
     def on_disk(self, context: Context) -> np.ndarray:
-        """All of them as a memory-mapped array in the scratch folder, for who goes through them many times."""
+        """All images (n, size, size, channels) as a memory-mapped array in the scratch folder, for many reads."""
         if self._same is not None and len(self._rows) == len(self._same):
             return self._same
         path = context.scratch / "images.npy"
@@ -105,21 +108,24 @@ class Prepared:
                 array[block] = rows
         return array
 
-    def _one(self, row: int) -> np.ndarray:
+    def _image(self, row: int) -> np.ndarray:
+        """The image (size, size, channels) uint8 of a row, from the cache or computed."""
         cached = self._cached(row)
         return self._made(row) if cached is None else cached
 
     def _cached(self, row: int) -> np.ndarray | None:
+        """The image (size, size, channels) uint8 of a row, if the cache holds it."""
         return None if self._keys is None else self._cache.read(self._keys[row].tobytes())
 
     def _made(self, row: int) -> np.ndarray:
+        """The image (size, size, channels) uint8 of a row, computed from its file or array."""
         opened = self._opener()
         with named(self._name(row)), opened(row, scaling.least(self.policy)) as decoded:
             return preparing.resize(decoded, self.policy)
 
 
 def keys(inputs: Inputs) -> np.ndarray | None:
-    """What the pixels of each row are known by, (n, 32) uint8: digests of their files; None for arrays of pixels."""
+    """Cache keys (n, 32) uint8 of the pixels of each row: digests of their files; None for arrays of pixels."""
     info = inputs.info("dataset")
     if "files" not in info:
         return None
@@ -130,7 +136,7 @@ def keys(inputs: Inputs) -> np.ndarray | None:
 
 
 def row_keys(inputs: Inputs) -> np.ndarray:
-    """What the features of each row are known by, (n, 32) uint8: of an array, its digest and the place in it."""
+    """Keys (n, 32) uint8 of the features of each row; for an array, made from its digest and the position in it."""
     of_files = keys(inputs)
     if of_files is not None:
         return of_files
@@ -141,12 +147,12 @@ def row_keys(inputs: Inputs) -> np.ndarray:
 
 
 def opener(inputs: Inputs, root: str | None = None) -> Opener:
-    """The function that opens the image of a row at a scale that leaves a shorter side of so many pixels (None: whole).
+    """The function that opens the image of a row, given the least shorter side in pixels to decode it at (None: whole).
 
     Raises
     ------
     ConfigError
-        If the folder of the files is gone.
+        If the folder of the files no longer exists.
     """
     info = inputs.info("dataset")
     if "files" not in info:
@@ -161,19 +167,19 @@ def opener(inputs: Inputs, root: str | None = None) -> Opener:
 
 
 def names(inputs: Inputs) -> Callable[[int], str]:
-    """What the image of a row is called: its path within the collection, or its number."""
+    """The function that names the image of a row: by its path within the collection, or by its number."""
     files = inputs.info("dataset").get("files")
     return (lambda row: f"image {row}") if files is None else files.__getitem__
 
 
 @contextlib.contextmanager
 def named(name: str) -> Iterator[None]:
-    """Whatever happens to an image as an error that names it.
+    """Turn errors about an image into errors that name it.
 
     Raises
     ------
     Unreadable
-        In place of any error but those of the system and those that are Unreadable already.
+        Instead of any error except OSError and Unreadable.
     """
     try:
         yield
@@ -181,13 +187,13 @@ def named(name: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise decoding.Unreadable(f"{name}: not enough memory for it; use fewer threads") from error
-    except Exception as error:  # Pillow's errors for one image would leave no trace of which it was
+    except Exception as error:  # Pillow's errors do not say which image they concern
         raise decoding.Unreadable(f"{name}: {type(error).__name__}: {error}") from error
 
 
 def _as_stored(inputs: Inputs, policy: Policy) -> np.ndarray | None:
-    """The pixels of an array (n, size, size, channels) where the policy leaves them as they are."""
-    if "pixels" not in inputs.store.read(*inputs.refs["dataset"])["arrays"]:
+    """The pixels of an array (n, size, size, channels) if the policy leaves them as they are."""
+    if "pixels" not in _stored.dataset(inputs)["arrays"]:
         return None
     pixels = inputs.array("dataset", "pixels", mmap=True)
     stored = pixels[..., None] if pixels.ndim == 3 else pixels
@@ -196,6 +202,7 @@ def _as_stored(inputs: Inputs, policy: Policy) -> np.ndarray | None:
 
 
 def _of_array(pixels: np.ndarray) -> Opener:
+    """The opener of images in an array (n, h, w) or (n, h, w, channels) uint8."""
     from PIL import Image
 
     @contextlib.contextmanager
@@ -227,5 +234,5 @@ def _file(root: Path, name: str, sha256: str, bits: int | None, least: int | Non
 
 
 def _changed(root: Path, name: str, why: str = "") -> decoding.Unreadable:
-    _registry.forget(root)  # what it looks like from outside may be as before, and so may the others
+    _registry.forget(root)  # other files may have changed as well, even if their sizes and times look the same
     return decoding.Unreadable(f"{root / name} has changed since the folder was fingerprinted{why}; launch again")

@@ -2,9 +2,9 @@
 
 Protocols: `leave_one_out` takes each row as a query against all others; `test_against_train` the test rows against the
 training rows. The array `neighbours` (queries, k) holds row numbers of the dataset, nearest first. The search is exact
-and uses the stored graph where it can, or, with `search: approximate`, says what recall it has. One search at the
-largest k serves all members of a metric and protocol; `seconds` are divided equally among them. The metrics of the
-order are of `stages.scores`.
+and uses the stored graph if possible, or, with `search: approximate`, reports its recall. One search at the largest k
+serves all members of a metric and protocol; `seconds` are divided equally among them. `stages.scores` computes the
+metrics of the order.
 """
 
 import time
@@ -20,12 +20,12 @@ from backbench.stages import _shard
 
 
 @dataclass(frozen=True)
-class _Found:
-    """How many queries there are, the row numbers (queries, k) that are found, and how good the search was."""
+class _Neighbours:
+    """The number of queries, the row numbers (queries, k) of their neighbours, and the quality of the search."""
 
     queries: int
     nearest: np.ndarray
-    search: Mapping[str, float] = field(default_factory=dict)
+    quality: Mapping[str, float] = field(default_factory=dict)
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
@@ -38,20 +38,23 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             _shard.refuse_non_finite(x)
             with _shard.computing(context):
                 most = max(member.config["at"] for member in group)
-                parts = _shard.retrieved(protocol, split)
-                found = _exact(x, *parts, metric, most, stored) if deep is None else _rough(x, *parts, metric, deep)
-        except Exception as error:  # the fault of every member of the search, and of no other
+                queries, rows = _shard.retrieved(protocol, split)
+                if deep is None:
+                    nearest = _exact(x, queries, rows, metric, most, stored)
+                else:
+                    nearest = _rough(x, queries, rows, metric, deep)
+        except Exception as error:  # affects every member of the search, and no other
             yield from (_shard.failure(member, error, where=_shard.representation(inputs)) for member in group)
             continue
         share = (time.perf_counter() - began) / len(group)
         for member in group:
             done += 1
-            yield _outcome(member, found, share)
+            yield _outcome(member, nearest, share)
             context.progress(done, len(members))
 
 
 def _family(member: Member) -> tuple[str, str, int | None]:
-    """Exact searches share the deepest; an approximate one depends on its depth, so only members of one depth share."""
+    """Exact searches share the deepest; an approximate one depends on its depth, so only equal depths share."""
     config = member.config
     rough = config.get("search", "exact") == "approximate"
     return config["metric"], config["protocol"], config["at"] if rough else None
@@ -64,36 +67,40 @@ def _exact(
     metric: neighbours.Metric,
     most: int,
     stored: Mapping[str, near.Graph],
-) -> _Found:
+) -> _Neighbours:
+    """The `most` nearest of the numbers `rows` (m,) of each of `queries` (q,), row numbers of `x` (n, d)."""
     source = near.among(x, queries, rows, stored)
     count = min(most, source.most)
     if count < 1:
-        return _Found(len(queries), np.empty((len(queries), 0), dtype=np.int64))
-    return _Found(len(queries), rows[source.nearest(metric, count)[0]])
+        return _Neighbours(len(queries), np.empty((len(queries), 0), dtype=np.int64))
+    return _Neighbours(len(queries), rows[source.nearest(metric, count)[0]])
 
 
-def _rough(x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: neighbours.Metric, most: int) -> _Found:
-    """Approximate neighbours; how good they are is judged on sampled queries."""
+def _rough(x: np.ndarray, queries: np.ndarray, rows: np.ndarray, metric: neighbours.Metric, most: int) -> _Neighbours:
+    """Like `_exact`, but approximate; the quality is measured on sampled queries.
+
+    `queries` (q,) and `rows` (m,) are row numbers of `x` (n, d).
+    """
     from backbench.metrics import approximate
 
-    own = queries if len(queries) == len(x) else None
-    count = min(most, len(rows) - (own is not None))
+    whole = len(queries) == len(x)
+    count = min(most, len(rows) - whole)
     if count < 1 or not len(queries):
-        return _Found(len(queries), np.empty((len(queries), max(count, 0)), dtype=np.int64))
-    whole = own is not None
+        return _Neighbours(len(queries), np.empty((len(queries), max(count, 0)), dtype=np.int64))
     source = x if whole else x[rows]
-    found, _, quality = approximate.nearest_approximate(source if whole else x[queries], source, count, metric, own)
-    return _Found(len(queries), rows[found], vars(quality))
+    asked, excluded = (source, queries) if whole else (x[queries], None)
+    nearest, _, quality = approximate.nearest_approximate(asked, source, count, metric, excluded)
+    return _Neighbours(len(queries), rows[nearest], vars(quality))
 
 
-def _outcome(member: Member, found: _Found, seconds: float) -> Outcome:
+def _outcome(member: Member, search: _Neighbours, seconds: float) -> Outcome:
     at = member.config["at"]
-    nearest = found.nearest[:, :at].astype(np.int32)
-    info: dict[str, Any] = {"queries": found.queries, "neighbours": nearest.shape[1]}
+    nearest = search.nearest[:, :at].astype(np.int32)
+    info: dict[str, Any] = {"queries": search.queries, "neighbours": nearest.shape[1]}
     if nearest.shape[1] < at:
         info["fewer"] = f"only {nearest.shape[1]} of {at} neighbours: there are no more rows"
     metrics: dict[str, float] = {}
-    if found.search:
-        info["search"] = _shard.plain(dict(found.search))
-        metrics["search_recall"] = found.search["recall"]
+    if search.quality:
+        info["search"] = _shard.plain(dict(search.quality))
+        metrics["search_recall"] = search.quality["recall"]
     return Outcome(member.hash, metrics, {}, info, {"neighbours": nearest}, seconds)

@@ -1,7 +1,7 @@
-"""Scores of fits (layer 2): metrics of stored labels, predictions and neighbours, under a code digest of their own.
+"""Scores of fits (layer 2): metrics of stored labels, predictions and neighbours, with their own code digest.
 
-A module for each kind of fit, with ``scores(fits, inputs)``: an `Outcome` for each, with its metrics, what else is
-derived (`info`), and arrays. Nothing here fits anything: a metric that is edited or added costs no fit.
+Each kind of fit has a module with ``scores(fits, inputs)``: an `Outcome` for each fit, with its metrics, further
+derived facts (`info`) and arrays. Nothing here fits anything: editing or adding a metric costs no fit.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fit to be scored: its hash, its configuration, and its labels (n,), predictions (n,) or neighbours (q, k)."""
+    """A fit to score: its hash, its configuration, and its labels (n,), predictions (n,) or neighbours (q, k)."""
 
     hash: str
     config: Mapping[str, Any]

@@ -1,6 +1,6 @@
-"""Scores of clusterings: labelings of one matrix in shared passes over the distances.
+"""Scores of clusterings: the labelings of a matrix share passes over the distances.
 
-The metrics of a clustering of scope `per_split` are those of the test rows; `info["parts"]` holds those of each part.
+The metrics of a clustering of scope `per_split` are those of the test rows; `info["parts"]` holds those of each split.
 Rows out of scope and noise have no silhouette width.
 """
 
@@ -16,10 +16,10 @@ from backbench.stages.scores import Fit
 
 
 def scores(fits: Sequence[Fit], inputs: Inputs) -> Iterator[Outcome]:
-    """Internal metrics, and external ones where the dataset is labelled, of each fit.
+    """Internal metrics of each fit, and external ones if the dataset is labelled.
 
-    A fit whose config holds `silhouette_rows` has its silhouette estimated on so many rows (`internal.scores`); the
-    others have the width of each row as the array `silhouettes` (n,) float32, where the reported part has any.
+    A fit whose config holds `silhouette_rows` has its silhouette estimated on that many rows (`internal.scores`); the
+    others have the width of each row as the array `silhouettes` (n,) float32, if the reported rows have any.
     """
     x, truth, split = _shard.matrix(inputs), _shard.compared(inputs), inputs.array("dataset", "split")
     for (scope, drawn), alike in _shard.families(fits, _pass):
@@ -33,7 +33,7 @@ def scores(fits: Sequence[Fit], inputs: Inputs) -> Iterator[Outcome]:
 
 
 def _pass(fit: Fit) -> tuple[str, int | None]:
-    """Fits of one scope that ask for the same silhouette share a pass."""
+    """Fits of the same scope and silhouette share a pass."""
     return fit.config["scope"], fit.config.get("silhouette_rows")
 
 
@@ -50,7 +50,7 @@ def _part(
 
 
 def _joined(inner: internal.Scores, truth: np.ndarray, labeling: np.ndarray) -> internal.Scores:
-    """Internal metrics and those of a labeling (m,) against the classes (m,)."""
+    """Internal metrics, and those of `labeling` (m,) against the classes `truth` (m,)."""
     values, notes = external.scores(truth, labeling)
     return internal.Scores({**inner.values, **values}, {**inner.notes, **notes}, inner.widths)
 
@@ -62,7 +62,7 @@ def _outcome(
     shape: tuple[int, ...],
     seconds: float,
 ) -> Outcome:
-    """What is recorded; `parts` holds row numbers (m,) by the name of the part, `shape` is (n,)."""
+    """The outcome of a fit; `parts` holds row numbers (m,) by the name of the split or scope, `shape` is (n,)."""
     scope = fit.config["scope"]
     reported = by_part.get(_shard.REPORTED[scope]) or _undefined(next(iter(by_part.values())))
     apart = {name: _shard.plain(part.values) for name, part in by_part.items()}

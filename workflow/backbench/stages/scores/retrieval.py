@@ -12,7 +12,7 @@ from backbench.stages.scores import Fit
 
 
 def scores(fits: Sequence[Fit], inputs: Inputs) -> Iterator[Outcome]:
-    """Metrics of the order of the neighbours of each fit, where the dataset is labelled; else there are none."""
+    """Metrics of the order of the neighbours of each fit, if the dataset is labelled; otherwise there are none."""
     truth, split = _shard.compared(inputs), inputs.array("dataset", "split")
     for fit in fits:
         began = time.perf_counter()
@@ -46,7 +46,7 @@ def _totals(truth: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> np.ndar
 
 
 def _notes(values: Mapping[str, float], most: int, totals: np.ndarray) -> dict[str, str]:
-    """What is said of each metric; `totals` are (queries,)."""
+    """Notes on metrics; `totals` (queries,) count the rows of the class of each query."""
     alone = int((totals == 0).sum())
     notes = {}
     for name in values:
