@@ -7,7 +7,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from backbench.plots import _names, _style
 from backbench.plots._names import legible, plain
-from backbench.text import brief, shorten
+from backbench.wording import brief, shorten
 
 GLYPHS = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
 

@@ -1,4 +1,4 @@
-"""Digest of the code that a result depends on (layer 0).
+"""Digest of the code that a result depends on.
 
 Over the normalised syntax trees (no comments, docstrings, positions) of the given modules and of every module of this
 package that they import, directly or not. Modules that cannot change a result are left out.

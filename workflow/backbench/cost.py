@@ -1,4 +1,4 @@
-"""How the seconds of a fit grow with its rows, columns and clusters (layer 0).
+"""How the seconds of a fit grow with its rows, columns and clusters.
 
 Plugins state their figures with it, measured by `benchmarks/scaling.py`. They change no result, and no digest of the
 code counts them (`code.UNCOUNTED`).

@@ -1,4 +1,4 @@
-"""Cache of results that are derived from stored ones (layer 0).
+"""Cache of results that are derived from stored ones.
 
 A derived result is JSON, and arrays where it needs them, in the store under a digest of what it is made from and of the
 code that makes it. A damaged one counts as absent. Of several processes one makes it while the others wait. Nothing

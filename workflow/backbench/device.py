@@ -1,4 +1,4 @@
-"""Which device the mathematics of a shard runs on (layer 0): numpy on the CPU, or PyTorch.
+"""Which device the mathematics of a shard runs on: numpy on the CPU, or PyTorch.
 
 A device never counts for a hash. ``torch`` is PyTorch on the CPU: the code of the accelerated paths, where no GPU is.
 """

@@ -1,4 +1,4 @@
-"""Files written whole or not at all (layer 0).
+"""Files written whole or not at all.
 
 Each file is written beside its final place and renamed. A folder that lies where a file belongs is set aside, never
 deleted.

@@ -1,4 +1,4 @@
-"""Canonical, typed JSON and SHA-256 over it, over arrays and over files (layer 0)."""
+"""Canonical, typed JSON and SHA-256 over it, over arrays and over files."""
 
 import hashlib
 import json

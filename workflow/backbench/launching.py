@@ -1,4 +1,4 @@
-"""What comes before and after Snakemake: the plan it works on, receipts that agree with the store (layer 3)."""
+"""What comes before and after Snakemake: the plan it works on, receipts that agree with the store."""
 
 import os
 from collections.abc import Mapping

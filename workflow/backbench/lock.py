@@ -1,4 +1,4 @@
-"""One sweep at a time per results folder (layer 0). The lock dies with its process, however that ends."""
+"""One sweep at a time per results folder. The lock dies with its process, however that ends."""
 
 import contextlib
 import os

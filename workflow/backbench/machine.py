@@ -1,4 +1,4 @@
-"""What this machine has (layer 0)."""
+"""What this machine has."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where things lie (layer 0, standard library only). No path is ever part of a hash."""
+"""Where things lie (standard library only). No path is ever part of a hash."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From overrides to a frozen plan (layer 3: joins compose and sweep)."""
+"""From overrides to a frozen plan (joins compose and sweep)."""
 
 import contextlib
 import logging

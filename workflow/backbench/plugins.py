@@ -1,4 +1,4 @@
-"""Plugins by convention (layer 0): one Python file and one YAML of the same stem, no registry.
+"""Plugins by convention: one Python file and one YAML of the same stem, no registry.
 
 ``clusterers/kmeans.py`` and ``conf/clusterer/kmeans.yaml`` make the clusterer ``kmeans``. A plugin module imports
 nothing heavy at its top, so that planning stays quick.

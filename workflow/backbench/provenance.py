@@ -1,4 +1,4 @@
-"""Where and with what a result was made: recorded with it, never hashed (layer 0)."""
+"""Where and with what a result was made: recorded with it, never hashed."""
 
 import importlib.metadata
 import os

@@ -1,4 +1,4 @@
-"""Compute a recorded run again in an empty store and compare (layer 2)."""
+"""Compute a recorded run again in an empty store and compare."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""Typed parameters from plain mappings (layer 0, standard library only).
+"""Typed parameters from plain mappings (standard library only).
 
 A plugin declares a frozen dataclass ``Params``; :func:`parse` turns a configuration mapping into it or raises a
 :class:`ConfigError` that says what was received, what is allowed and what is near. :func:`canonical` gives the mapping

@@ -1,4 +1,4 @@
-"""Settings that are never hashed: checked, and handed to the jobs through the environment (layer 1)."""
+"""Settings that are never hashed: checked, and handed to the jobs through the environment."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The words that every stage shares: member, shard inputs, context, outcome (layer 0)."""
+"""The words that every stage shares: member, shard inputs, context, outcome."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -49,6 +49,7 @@ class Held(Inputs):
     """Inputs whose arrays are read once, for all who work on them in one job."""
 
     def array(self, role: str, name: str, mmap: bool = False) -> "np.ndarray":
+        """An array of a stage before, (rows, ...), read once unless it is mapped."""
         if mmap:
             return super().array(role, name, mmap)
         if (role, name) not in self._arrays:
@@ -57,6 +58,7 @@ class Held(Inputs):
 
     @cached_property
     def _arrays(self) -> dict[tuple[str, str], "np.ndarray"]:
+        """The arrays (rows, ...) that were read, by role and name."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Content-addressed store of stage results (layer 0).
+"""Content-addressed store of stage results.
 
 A member is a record ``<kind>/<hh>/<hash>.json`` and array files beside it that are named by their own digest. Arrays
 are written first and the record last, each by an atomic rename: the record is the commit point, and a member is there

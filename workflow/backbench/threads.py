@@ -1,4 +1,4 @@
-"""Threads that cannot change a result (layer 0).
+"""Threads that cannot change a result.
 
 Sums inside BLAS and OpenMP depend on the number of threads. So one fit always has one core, and what runs in parallel
 is fits beside each other, and blocks of rows whose size depends on the data alone.

@@ -1,4 +1,4 @@
-"""Tables of numbers made elsewhere (layer 0): ``.npy``, ``.npz``, ``.parquet`` and ``.safetensors``.
+"""Tables of numbers made elsewhere: ``.npy``, ``.npz``, ``.parquet`` and ``.safetensors``.
 
 Nothing is unpickled. Shapes are read from the header alone, and ``.npy`` stays on disk as a memory map. Anything
 missing, ambiguous or damaged is a ConfigError that lists what the file holds. There is one module per format, with the

@@ -1,4 +1,4 @@
-"""Which columns of a table are the features, where the user does not say (layer 0)."""
+"""Which columns of a table are the features, where the user does not say."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

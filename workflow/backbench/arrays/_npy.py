@@ -1,4 +1,4 @@
-"""The array in a ``.npy`` file, and the header of the format (layer 0)."""
+"""The array in a ``.npy`` file, and the header of the format."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Arrays by name in an ``.npz`` file (layer 0)."""
+"""Arrays by name in an ``.npz`` file."""
 
 import zipfile
 from pathlib import Path, PurePosixPath

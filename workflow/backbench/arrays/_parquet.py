@@ -1,4 +1,4 @@
-"""Columns of a ``.parquet`` file (layer 0): one column per feature, or a single column of lists of numbers."""
+"""Columns of a ``.parquet`` file: one column per feature, or a single column of lists of numbers."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tensors by name in a ``.safetensors`` file (layer 0); its library refuses a header that does not match the file."""
+"""Tensors by name in a ``.safetensors`` file; its library refuses a header that does not match the file."""
 
 import math
 from pathlib import Path

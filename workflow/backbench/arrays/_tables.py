@@ -1,4 +1,4 @@
-"""What the modules of the formats share (layer 0): tables and other arrays as they are described by a header."""
+"""What the modules of the formats share: tables and other arrays as they are described by a header."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How large a table may be (layer 0): a header of a few bytes can claim more memory than any machine has."""
+"""How large a table may be: a header of a few bytes can claim more memory than any machine has."""
 
 from dataclasses import dataclass
 from pathlib import Path

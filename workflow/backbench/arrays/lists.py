@@ -1,4 +1,4 @@
-"""Entries for the rows (layer 0): file names, labels and split assignments, in a table's file or beside it."""
+"""Entries for the rows: file names, labels and split assignments, in a table's file or beside it."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Which row of a table belongs to which image, by their names (layer 0, standard library only).
+"""Which row of a table belongs to which image, by their names (standard library only).
 
 The same rule applies to all images: equal paths; equal paths below a common folder of the table's names; one path that
 ends in the other; equal base names. Each is tried with extensions as they are, then in any case, then without them.

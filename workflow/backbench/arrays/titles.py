@@ -1,4 +1,4 @@
-"""What the titles of columns and arrays say about their content (layer 0, standard library only).
+"""What the titles of columns and arrays say about their content (standard library only).
 
 A title is never that of a feature if one of its words stands for a label, a split, a name, an index, a prediction or
 coordinates on a map. Titles that differ in one number alone (``e0`` to ``e511``) are a family.

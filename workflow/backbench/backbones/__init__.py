@@ -1,4 +1,4 @@
-"""Backbone plugins (layer 1): from decoded images to embeddings.
+"""Backbone plugins: from decoded images to embeddings.
 
 The contract of a plugin module is in :mod:`backbench.backbones._contract`. A plugin whose ``Params`` has `engine` and
 `precision` ends in :func:`backbench.backbones._engine.open`.

@@ -1,4 +1,4 @@
-"""Autoencoders in PyTorch (layer 1; torch is imported at the top, so only ``fit`` of a plugin imports this).
+"""Autoencoders in PyTorch (torch is imported at the top, so only ``fit`` of a plugin imports this).
 
 ``forward`` maps images (n, c, h, w) in 0..1 to reconstructions before the activation of the output, ``encode`` maps
 them to codes. Dropout draws from the generator that is passed in; without one there is no dropout. The initial weights

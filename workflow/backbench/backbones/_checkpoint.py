@@ -1,4 +1,4 @@
-"""Checkpoints of a training: written whole or not at all, and read without running code (layer 1; imports torch)."""
+"""Checkpoints of a training: written whole or not at all, and read without running code (imports torch)."""
 
 import logging
 import os

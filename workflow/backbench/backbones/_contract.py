@@ -1,4 +1,4 @@
-"""The contract of backbone plugins, as types (layer 1).
+"""The contract of backbone plugins, as types.
 
 A plugin is a module with the names of one of three protocols: :class:`Frozen`, :class:`Learner` or :class:`Given`. The
 contract tests check every plugin against them, with mypy. :class:`Resolving`, :class:`Settling`, :class:`Refusing` and

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 in PyTorch (layer 1; torch is imported at the top, so only ``open`` of a plugin imports this).
+"""EfficientNet-Lite0 in PyTorch (torch is imported at the top, so only ``open`` of a plugin imports this).
 
 Written from the published description: Tan and Le, "EfficientNet", ICML 2019, table 1 (width and depth 1.0), with the
 Lite changes of Google's ``tpu/models/official/efficientnet/lite``: no squeeze-and-excitation, ReLU6 in place of swish,

@@ -1,4 +1,4 @@
-"""Chooses the engine that runs a network, and opens it (layer 1; imports no engine before that).
+"""Chooses the engine that runs a network, and opens it (imports no engine before that).
 
 ``torch`` is eager PyTorch, ``inductor`` its compiler, ``openvino`` the CPU runtime of the extra of that name. ``auto``
 becomes one of them when a sweep is planned, because features depend on the engine and the precision.

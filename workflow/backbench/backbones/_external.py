@@ -1,4 +1,4 @@
-"""What models of other libraries share: how images are prepared, and where weights come from (layer 1)."""
+"""What models of other libraries share: how images are prepared, and where weights come from."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The extractor that every engine returns, and the errors of the device that it runs on (layer 1)."""
+"""The extractor that every engine returns, and the errors of the device that it runs on."""
 
 import queue
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Official weights of PyTorch's hub: taken from its cache or downloaded, always verified (layer 1).
+"""Official weights of PyTorch's hub: taken from its cache or downloaded, always verified.
 
 The folder is torch.hub's: ``$TORCH_HOME/hub/checkpoints``, TORCH_HOME being ``$XDG_CACHE_HOME/torch`` or
 ``~/.cache/torch`` by default. The name of a file ends in the first digits of its SHA-256.

@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub: taken from its cache or downloaded (layer 1; imports its library inside functions)."""
+"""Files of the Hugging Face hub: taken from its cache or downloaded (imports its library inside functions)."""
 
 import importlib.util
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Options shared by the backbones that are trained on the images of the data set (layer 1; imports no torch)."""
+"""Options shared by the backbones that are trained on the images of the data set (imports no torch)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

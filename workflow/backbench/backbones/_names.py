@@ -1,4 +1,4 @@
-"""Which column of a table names the images of a data set (layer 1, standard library only)."""
+"""Which column of a table names the images of a data set (standard library only)."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Any node of a torchvision model as a feature layer (layer 1; imports torch inside functions).
+"""Any node of a torchvision model as a feature layer (imports torch inside functions).
 
 Nodes are those of ``torchvision.models.feature_extraction.get_graph_node_names`` in evaluation mode. ``pool`` turns the
 output of a node into one vector per image:

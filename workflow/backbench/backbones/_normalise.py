@@ -1,4 +1,4 @@
-"""From float pixels 0..255 to the input that a network was trained on (layer 1; imports torch inside functions).
+"""From float pixels 0..255 to the input that a network was trained on (imports torch inside functions).
 
 | name | output | used by |
 | --- | --- | --- |

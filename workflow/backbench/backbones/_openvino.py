@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU (layer 1; imported when a network is opened).
+"""OpenVINO on the CPU (imported when a network is opened).
 
 The PyTorch network is traced and converted together with its normalisation. Every lane has an infer request on a stream
 of one core, so that features do not depend on the number of threads, as in :mod:`backbench.backbones._torch`. The first

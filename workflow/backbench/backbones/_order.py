@@ -1,4 +1,4 @@
-"""Whether row i of a table without names can be image i, judging by its other columns (layer 1, no libraries)."""
+"""Whether row i of a table without names can be image i, judging by its other columns (no libraries)."""
 
 from collections import Counter
 from collections.abc import Sequence

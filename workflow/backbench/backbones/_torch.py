@@ -1,4 +1,4 @@
-"""PyTorch, eager or compiled, on CPU cores or CUDA devices (layer 1; imported when a network is opened).
+"""PyTorch, eager or compiled, on CPU cores or CUDA devices (imported when a network is opened).
 
 Inference mode, channels_last (the layout that uint8 images already have), float32 without TF32, or autocast to the
 requested precision, deterministic cuDNN algorithms. The images are moved to the device as uint8 and normalised there.

@@ -1,4 +1,4 @@
-"""What all torchvision backbones share (layer 1; imports torchvision inside functions only).
+"""What all torchvision backbones share (imports torchvision inside functions only).
 
 A plugin is data: a :class:`Model` with the files of its official weights, and with named layers, whose widths are known
 without importing torch. Every other node of the network is a layer too; its width is found by passing shapes through

@@ -1,4 +1,4 @@
-"""Training of a network that reconstructs its input (layer 1; torch is imported at the top).
+"""Training of a network that reconstructs its input (torch is imported at the top).
 
 The result does not depend on the number of threads: a batch is cut into slices, the gradient of each slice is computed
 on one core, and the gradients are summed in the order of the slices; each array of weights is updated on one core.

@@ -1,4 +1,4 @@
-"""Vision transformers of torchvision at any image size (layer 1; imports torchvision inside functions)."""
+"""Vision transformers of torchvision at any image size (imports torchvision inside functions)."""
 
 import math
 from collections.abc import Callable, Mapping

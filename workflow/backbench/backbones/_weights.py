@@ -1,4 +1,4 @@
-"""Files of weights: where they are, their digest, and loading them without running code that they contain (layer 1)."""
+"""Files of weights: where they are, their digest, and loading them without running code that they contain."""
 
 import functools
 import importlib.util

@@ -1,4 +1,4 @@
-"""A dense autoencoder trained on the images of the data set (layer 1): its code is the embedding.
+"""A dense autoencoder trained on the images of the data set: its code is the embedding.
 
 Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 313, 2006, trained end to
 end; 784-2000-1000-500-10 is the network that was published for Fashion-MNIST. The decoder mirrors the encoder.

@@ -1,4 +1,4 @@
-"""A convolutional autoencoder trained on the images of the data set (layer 1): its code is the embedding.
+"""A convolutional autoencoder trained on the images of the data set: its code is the embedding.
 
 Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", ICANN 2011, trained end to end:
 3 x 3 convolutions with max pooling and dropout, one dense layer to the code, and a mirrored decoder that doubles the

@@ -1,4 +1,4 @@
-"""ConvNeXt-Tiny (layer 1): 768 features from the normalised global average pool.
+"""ConvNeXt-Tiny: 768 features from the normalised global average pool.
 
 Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", CVPR 2022; torchvision's model and weights
 (ImageNet-1k). ``norm`` is the pool after its layer norm, what the logits are computed from.

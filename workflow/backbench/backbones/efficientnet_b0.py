@@ -1,4 +1,4 @@
-"""EfficientNet-B0 (layer 1): 1,280 features from the global average pool.
+"""EfficientNet-B0: 1,280 features from the global average pool.
 
 Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; torchvision's model
 and weights (ImageNet-1k, ported from timm).

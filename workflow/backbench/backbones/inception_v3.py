@@ -1,4 +1,4 @@
-"""Inception-v3 (layer 1): 2,048 features from the global average pool.
+"""Inception-v3: 2,048 features from the global average pool.
 
 Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for Computer Vision", CVPR 2016;
 torchvision's model and weights (ImageNet-1k, ported from TensorFlow). The network expects pixels in -1..1. With

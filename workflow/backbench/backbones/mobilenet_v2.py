@@ -1,4 +1,4 @@
-"""MobileNetV2 (layer 1): 1,280 features from the global average pool.
+"""MobileNetV2: 1,280 features from the global average pool.
 
 Sandler, Howard, Zhu, Zhmoginov and Chen, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018;
 torchvision's model and weights (ImageNet-1k).

@@ -1,4 +1,4 @@
-"""MobileNetV3-Large (layer 1): 960 features from the global average pool.
+"""MobileNetV3-Large: 960 features from the global average pool.
 
 Howard et al., "Searching for MobileNetV3", ICCV 2019; torchvision's model and weights (ImageNet-1k). ``hidden`` is the
 layer of 1,280 units between the pool and the logits.

@@ -1,4 +1,4 @@
-"""The image encoder of any CLIP-like model of open_clip (layer 1), with the transform of its weights.
+"""The image encoder of any CLIP-like model of open_clip, with the transform of its weights.
 
 Ilharco et al., "OpenCLIP", github.com/mlfoundations/open_clip; Radford et al., "Learning Transferable Visual Models
 From Natural Language Supervision", ICML 2021. The features are the image embedding of ``encode_image``, not normalised:

@@ -1,4 +1,4 @@
-"""Flattened pixels in 0..1 (layer 1): the baseline that a learned representation has to beat."""
+"""Flattened pixels in 0..1: the baseline that a learned representation has to beat."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Embeddings made elsewhere (layer 1): ``backbone=precomputed backbone.path=FILE``.
+"""Embeddings made elsewhere: ``backbone=precomputed backbone.path=FILE``.
 
 If the file has text, its rows are matched to the images of the data set by name: any array or column whose entries
 match the names of all images is used (see ``backbench.arrays.matching`` for the rules). Text that matches only in part,

@@ -1,4 +1,4 @@
-"""ResNet-50 (layer 1): 2,048 features from the global average pool.
+"""ResNet-50: 2,048 features from the global average pool.
 
 He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016; torchvision's model and weights
 (ImageNet-1k; V1 is what systems published before 2022 used). ``layer1`` to ``layer4`` are the maps that its four stages

@@ -1,4 +1,4 @@
-"""Swin-T (layer 1): 768 features from the global average pool.
+"""Swin-T: 768 features from the global average pool.
 
 Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", ICCV 2021; torchvision's model
 and weights (ImageNet-1k).

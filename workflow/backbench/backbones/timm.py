@@ -1,4 +1,4 @@
-"""Any model of timm by name (layer 1), with the transform and weights that belong to the name.
+"""Any model of timm by name, with the transform and weights that belong to the name.
 
 Wightman, "PyTorch Image Models", github.com/huggingface/pytorch-image-models. The features are those of the model
 without its classifier, ``timm.create_model(name, num_classes=0)``. Needs the extra ``timm``; planning imports it.

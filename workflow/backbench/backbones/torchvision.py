@@ -1,4 +1,4 @@
-"""Any classification model of torchvision by name (layer 1), with images prepared as its weights expect.
+"""Any classification model of torchvision by name, with images prepared as its weights expect.
 
 ``backbone=torchvision backbone.model=regnet_y_400mf``: the features are the input of its last fully connected layer, or
 any node. Planning imports torchvision; the models that have their own plugin are faster to plan.

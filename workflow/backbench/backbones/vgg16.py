@@ -1,4 +1,4 @@
-"""VGG16 (layer 1): 4,096 features from the second fully connected layer.
+"""VGG16: 4,096 features from the second fully connected layer.
 
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015; torchvision's
 model and weights. ``fc1`` and ``fc2`` are the outputs of the two hidden layers after their ReLU, as Keras names them;

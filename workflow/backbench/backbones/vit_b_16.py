@@ -1,4 +1,4 @@
-"""ViT-B/16 (layer 1): 768 features of the class token.
+"""ViT-B/16: 768 features of the class token.
 
 Dosovitskiy et al., "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale", ICLR 2021;
 torchvision's model and weights (ImageNet-1k; SWAG: Singh et al., CVPR 2022, whose E2E weights need 384 pixels, and both

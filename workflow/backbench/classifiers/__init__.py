@@ -1,8 +1,8 @@
-"""Classifier plugins (layer 1): all members of a family on one matrix and split, with what they share computed once.
+"""Classifier plugins: all members of a family on one matrix and split, with what they share computed once.
 
 A plugin is a module that is a `Classifier`, and optionally `Timed` and `plugins.Searching`.
 
-Imports layer 0 and `metrics`; scikit-learn and scipy inside functions alone.
+Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
 """
 
 from collections.abc import Mapping, Sequence

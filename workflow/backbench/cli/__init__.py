@@ -1,4 +1,4 @@
-"""The command line (layer 4). Each command is a module that is imported when it is called, so that help is fast."""
+"""The command line. Each command is a module that is imported when it is called, so that help is fast."""
 
 import argparse
 import importlib

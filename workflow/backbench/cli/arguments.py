@@ -1,4 +1,4 @@
-"""The options and arguments of every command (layer 4)."""
+"""The options and arguments of every command."""
 
 import argparse
 import re

@@ -1,4 +1,4 @@
-"""A path among the overrides is the collection (layer 4)."""
+"""A path among the overrides is the collection."""
 
 import difflib
 import re

@@ -1,4 +1,4 @@
-"""The texts at the end of ``--help`` of the commands that need more than a list of options (layer 4)."""
+"""The texts at the end of ``--help`` of the commands that need more than a list of options."""
 
 GRAMMAR = """\
 examples:

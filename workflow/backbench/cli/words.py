@@ -1,5 +1,5 @@
-"""The words of a command line before argparse reads them: the nearest command and option, values that begin with a dash
-(layer 4)."""
+"""The words of a command line before argparse reads them: the nearest command and option, values that begin with a
+dash."""
 
 import argparse
 import shlex

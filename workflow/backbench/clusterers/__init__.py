@@ -1,8 +1,8 @@
-"""Clusterer plugins (layer 1): all members of a family on one matrix, with what they share computed once.
+"""Clusterer plugins: all members of a family on one matrix, with what they share computed once.
 
 A plugin is a module that is a `Clusterer`, and optionally `Timed`, `plugins.Searching` and `plugins.Varied`.
 
-Imports layer 0 and `metrics`; scikit-learn and scipy inside functions alone.
+Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
 """
 
 import warnings

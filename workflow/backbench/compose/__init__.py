@@ -1,4 +1,4 @@
-"""From command-line overrides to the cells of a grid (layer 3, the only importer of hydra).
+"""From command-line overrides to the cells of a grid (the only importer of hydra).
 
 Hydra composes every group option once; the grid is expanded by merging what each option changes. The cells equal what
 ``hydra.compose`` gives for the same overrides, at a hundredth of its cost per cell; where options touch each other's

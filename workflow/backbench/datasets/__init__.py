@@ -1,4 +1,4 @@
-"""Dataset plugins (layer 1): where a collection of images and its labels come from.
+"""Dataset plugins: where a collection of images and its labels come from.
 
 A plugin is a module that satisfies :class:`Plugin`; :func:`plugin` loads one by name.
 """

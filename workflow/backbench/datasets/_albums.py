@@ -1,4 +1,4 @@
-"""Folders that sort photographs without saying what they show (layer 1, standard library only).
+"""Folders that sort photographs without saying what they show (standard library only).
 
 Dates and camera folders are not classes. The folders of a phone, years among other names, and numbered pieces of one
 collection may or may not be classes, so they are refused.

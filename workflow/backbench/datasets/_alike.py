@@ -1,4 +1,4 @@
-"""Which images of a collection have equal pixels, though their files differ (layer 1).
+"""Which images of a collection have equal pixels, though their files differ.
 
 Small images are decoded at full size when they are read, so the digest of their pixels decides. A photograph that was
 decoded at a reduced scale is decoded at full size, once, if another image may be the same: if both have the same size

@@ -1,4 +1,4 @@
-"""Labels, names and splits that come with a table of embeddings (layer 1, no libraries)."""
+"""Labels, names and splits that come with a table of embeddings (no libraries)."""
 
 import re
 from collections import Counter

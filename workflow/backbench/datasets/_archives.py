@@ -1,4 +1,4 @@
-"""Archives, unpacked once (layer 1): ``downloads/archives/<first 12 digits of the checksum>/``.
+"""Archives, unpacked once: ``downloads/archives/<first 12 digits of the checksum>/``.
 
 Beside the folder ``files`` is a marker with the whole checksum, the links that were left out, and notes for the user.
 The folder appears complete, by one rename. A lock of the operating system keeps a second process from doing the same

@@ -1,4 +1,4 @@
-"""Known collections that come as arrays of pixels (layer 1): official counts, decoded pixels and their digest."""
+"""Known collections that come as arrays of pixels: official counts, decoded pixels and their digest."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

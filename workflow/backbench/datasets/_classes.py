@@ -1,4 +1,4 @@
-"""Choosing classes of a labelled collection by name (layer 1, standard library only): ``dataset.classes=[cat,dog]``.
+"""Choosing classes of a labelled collection by name (standard library only): ``dataset.classes=[cat,dog]``.
 
 The collection is then treated as if it held nothing else: files of other classes are not decoded, the digest covers
 the chosen classes only, and the gate, the draw and the split come after the choice.

@@ -1,4 +1,4 @@
-"""Downloads that resume after an interruption (layer 1): pooch, with a downloader of our own.
+"""Downloads that resume after an interruption: pooch, with a downloader of our own.
 
 Source: pooch (https://www.fatiando.org/pooch) names, checks and renames the file. Its own downloader always starts from
 the beginning; :class:`Resuming` keeps what has arrived in a ``.part`` file and asks the server for the rest (RFC 9110,

@@ -1,4 +1,4 @@
-"""Duplicates (layer 1): images of equal content, and images whose perceptual hashes differ in few bits.
+"""Duplicates: images of equal content, and images whose perceptual hashes differ in few bits.
 
 All pairs within a distance are found without comparing every pair: if two hashes of 64 bits differ in at most d bits,
 at least one of d + 1 bands of bits is equal in both (pigeonhole; Manku, Jain and Das Sarma, "Detecting near-duplicates

@@ -1,4 +1,4 @@
-"""The entries of a zip or tar, one after the other (layer 1, standard library only).
+"""The entries of a zip or tar, one after the other (standard library only).
 
 The format is recognised by the first bytes, not by the name. Nothing is written here; see ``_unpack``.
 """

@@ -1,4 +1,4 @@
-"""Fetching original files into the download folder (layer 1): completely or not at all.
+"""Fetching original files into the download folder: completely or not at all.
 
 Each function takes the folder to fill; :func:`into` gives it a temporary one and renames it when it is complete.
 """

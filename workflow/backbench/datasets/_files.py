@@ -1,4 +1,4 @@
-"""What every collection of image files shares (layer 1): a folder, an unpacked archive, a known collection.
+"""What every collection of image files shares: a folder, an unpacked archive, a known collection.
 
 A plugin provides a :class:`Source`, which says where the files are and how they are listed, and its options, which are
 :class:`FileParams`. The content goes into the hash, the path does not.

@@ -1,4 +1,4 @@
-"""The content fingerprint of a collection of image files (layer 1).
+"""The content fingerprint of a collection of image files.
 
 The digest covers the relative path, class and bytes of every readable file, in the order of the paths: it does not
 change with times, owners, the place of the folder or the decoding libraries. What is known of a file is cached in one

@@ -1,4 +1,4 @@
-"""The folders of a collection as a tree of paths (layer 1, standard library only), and what the user says of them."""
+"""The folders of a collection as a tree of paths (standard library only), and what the user says of them."""
 
 import os
 from collections import Counter

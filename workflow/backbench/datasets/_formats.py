@@ -1,4 +1,4 @@
-"""Archives that cannot be read (layer 1, standard library only): what they are, and what to do instead."""
+"""Archives that cannot be read (standard library only): what they are, and what to do instead."""
 
 import re
 import struct

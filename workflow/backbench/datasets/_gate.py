@@ -1,4 +1,4 @@
-"""What the policies of a collection leave out or refuse (layer 1): duplicates, near duplicates and leaks.
+"""What the policies of a collection leave out or refuse: duplicates, near duplicates and leaks.
 
 ``duplicates`` have equal pixels, ``near_duplicates`` perceptual hashes that differ in at most ``near_distance`` bits,
 directly or through images between them. ``exclude`` keeps one image of such a group: one of the test split, else of

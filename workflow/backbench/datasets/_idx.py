@@ -1,4 +1,4 @@
-"""Reader for the IDX files of MNIST-like collections (layer 1).
+"""Reader for the IDX files of MNIST-like collections.
 
 Format: http://yann.lecun.com/exdb/mnist: two zero bytes, a type byte, the number of dimensions, each dimension as a
 big-endian 32-bit number, then the elements.

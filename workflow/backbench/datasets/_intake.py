@@ -1,4 +1,4 @@
-"""Where a request read its images, and which files it left out (layer 1): one JSON file per intake.
+"""Where a request read its images, and which files it left out: one JSON file per intake.
 
 Results are shared by all requests whose readable images have the same content, wherever they are. The folder and the
 files that were left out belong to the request: a plan refers to its intake by digest, and the audit and the records of

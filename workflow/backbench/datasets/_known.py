@@ -1,4 +1,4 @@
-"""Where a known collection's official files are (layer 1): given, fetched before, or fetched now.
+"""Where a known collection's official files are: given, fetched before, or fetched now.
 
 The addresses and MD5 sums are those of torchvision's dataset classes, which a test compares. They are repeated here
 because planning must not import torch, and because torchvision's own download can neither resume nor guard against

@@ -1,4 +1,4 @@
-"""Known collections of image files (layer 1): official counts for planning, a listing with labels and splits."""
+"""Known collections of image files: official counts for planning, a listing with labels and splits."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the folders of a collection mean (layer 1, standard library only): classes, splits, or neither.
+"""What the folders of a collection mean (standard library only): classes, splits, or neither.
 
 A folder is read as its owner means it, or refused with every reading and what to type for each. Folders that only wrap
 others are entered; then the rules are tried in the order of :data:`RULES`, and the first that applies decides:

@@ -1,4 +1,4 @@
-"""Links within an archive (layer 1, standard library only): which file or folder each of them names.
+"""Links within an archive (standard library only): which file or folder each of them names.
 
 The target of a symbolic link is relative to its own folder, that of a hard link to the root of the archive, in any
 order of the entries. Everything is decided by names: no link is ever made on the disk, so none can be followed there.

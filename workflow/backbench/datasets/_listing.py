@@ -1,4 +1,4 @@
-"""The files of a folder of images (layer 1, standard library only).
+"""The files of a folder of images (standard library only).
 
 Links to folders are followed, as in torchvision's ImageFolder, but never back into a folder above. Files that are
 passed over because of their names (see ``_names``) are recorded with the reason; ``_layout`` says what the others mean.

@@ -1,4 +1,4 @@
-"""Collections in the four files of MNIST (layer 1): found or fetched, verified, drawn and split.
+"""Collections in the four files of MNIST: found or fetched, verified, drawn and split.
 
 The archives of mirrors and packages differ in their bytes, so the decoded arrays are verified: ``digest`` covers the
 pixels and labels of the training split followed by those of the test split.

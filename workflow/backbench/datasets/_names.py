@@ -1,4 +1,4 @@
-"""What the name of a file tells before it is opened (layer 1, standard library only).
+"""What the name of a file tells before it is opened (standard library only).
 
 System files, videos, audio and documents among photographs are passed over because of their names, and counted. Other
 names that begin with a dot are hidden and ignored. All other files are treated as images until they are read.

@@ -1,4 +1,4 @@
-"""Folders that hold a collection of their own beside others (layer 1, standard library only): all are refused."""
+"""Folders that hold a collection of their own beside others (standard library only): all are refused."""
 
 from collections.abc import Iterator
 

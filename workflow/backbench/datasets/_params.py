@@ -1,4 +1,4 @@
-"""Options that collections of image files share (layer 1): files, policies, classes, draw and split."""
+"""Options that collections of image files share: files, policies, classes, draw and split."""
 
 from collections import Counter
 from collections.abc import Sequence

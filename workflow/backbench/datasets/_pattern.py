@@ -1,4 +1,4 @@
-"""Classes from the names of files (layer 1, standard library only): ``dataset.label_pattern=REGEX``.
+"""Classes from the names of files (standard library only): ``dataset.label_pattern=REGEX``.
 
 The regular expression has a group named ``label``. It is searched for in the name of each file or, if it contains a
 slash, in the path below the root. Folders named after splits, at the top or in folders that only wrap others, remain

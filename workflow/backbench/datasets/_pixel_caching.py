@@ -1,4 +1,4 @@
-"""Caching the prepared pixels of files as they are read, for the features that a sweep will need (layer 1)."""
+"""Caching the prepared pixels of files as they are read, for the features that a sweep will need."""
 
 import contextlib
 import logging

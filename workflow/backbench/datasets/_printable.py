@@ -1,4 +1,4 @@
-"""Paths and names as they can be printed (layer 1, standard library only)."""
+"""Paths and names as they can be printed (standard library only)."""
 
 
 def printable(text: str) -> str:

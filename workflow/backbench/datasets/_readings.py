@@ -1,4 +1,4 @@
-"""How a level of folders may be read (layer 1, standard library only): as a listing, or as a refusal."""
+"""How a level of folders may be read (standard library only): as a listing, or as a refusal."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Where folders of images are and what their files hold: one JSON file per folder (layer 1).
+"""Where folders of images are and what their files hold: one JSON file per folder.
 
 The files are a cache (``results/fingerprints``): without them, folders are fingerprinted again.
 """

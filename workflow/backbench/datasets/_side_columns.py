@@ -1,4 +1,4 @@
-"""Columns beside the numbers of a table of embeddings (layer 1, no libraries): in the file, or lists of their own."""
+"""Columns beside the numbers of a table of embeddings (no libraries): in the file, or lists of their own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The splits that come with a table of embeddings (layer 1, no libraries)."""
+"""The splits that come with a table of embeddings (no libraries)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Stratified draws and splits (layer 1).
+"""Stratified draws and splits.
 
 Counts are rounded by the largest remainder in exact integer arithmetic, and ties go to the stratum that sorts first, so
 that planning knows every count without reading an image. Which rows are taken depends only on the seed, the stratum and

@@ -1,4 +1,4 @@
-"""Splits whose classes do not go together (layer 1, standard library only)."""
+"""Splits whose classes do not go together (standard library only)."""
 
 from collections.abc import Iterator, Mapping
 

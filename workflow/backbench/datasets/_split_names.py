@@ -1,4 +1,4 @@
-"""Training, validation and test splits as people name them (layer 1, standard library only).
+"""Training, validation and test splits as people name them (standard library only).
 
 A name tells a split if one of its words does: ``train``, ``Training``, ``seg_train``, ``train2017``, ``trainset`` and
 ``TRAIN images`` all mean the training split. A collection brings its own splits if it has a training split and at least

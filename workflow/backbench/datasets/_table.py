@@ -1,4 +1,4 @@
-"""Files, classes and splits from a table (layer 1, standard library only): ``dataset.csv=PATH``.
+"""Files, classes and splits from a table (standard library only): ``dataset.csv=PATH``.
 
 The table has a header with the columns ``path`` and ``label``, and perhaps ``split`` (train, validation or test, which
 ``split.source=given`` keeps), or other usual titles for them (``_table_titles``, ``_table_splits``), or those that

@@ -1,4 +1,4 @@
-"""The files that the paths of a table name (layer 1, standard library only), as this or another machine wrote them.
+"""The files that the paths of a table name (standard library only), as this or another machine wrote them.
 
 The ways to read a path are tried in turn, and the first that gives a file for every row is used for all rows: never one
 way for one row and another for the next. If none does, the way that gives the most files is used; but once a way gives

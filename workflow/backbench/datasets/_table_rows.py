@@ -1,4 +1,4 @@
-"""The rows of a table of text (layer 1, standard library only): its encoding, separator, quotes and cells.
+"""The rows of a table of text (standard library only): its encoding, separator, quotes and cells.
 
 UTF-8 and UTF-16 are read, and Windows-1252 if a file is not UTF-8, which is reported to the user. Columns are separated
 by commas, semicolons, tabs or bars: by whichever separates the header, or by the one in Excel's line ``sep=;``. A row

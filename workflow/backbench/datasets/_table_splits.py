@@ -1,4 +1,4 @@
-"""Which split each row of a table belongs to (layer 1, standard library only).
+"""Which split each row of a table belongs to (standard library only).
 
 A column says so in words (``split``: ``train``, ``Training``, ``val``, ``test``; see ``_split_names``) or by yes and no
 (``is_test``: 0 or 1). If no column does, the folders in the paths may: ``train/cat/1.png``.

@@ -1,4 +1,4 @@
-"""Which columns of a table hold the paths and the labels (layer 1, standard library only).
+"""Which columns of a table hold the paths and the labels (standard library only).
 
 Case, blanks, hyphens and underscores in titles are ignored. ``path`` and ``label`` come before all others, then other
 usual titles; a column with another title holds the paths if it is the only one whose cells name files. The option

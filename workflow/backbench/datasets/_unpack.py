@@ -1,4 +1,4 @@
-"""Unpacking foreign archives (layer 1, standard library only): .zip, .tar, .tar.gz, .tar.bz2, .tar.xz.
+"""Unpacking foreign archives (standard library only): .zip, .tar, .tar.gz, .tar.bz2, .tar.xz.
 
 Nothing is ever written outside the folder: absolute paths and ``..`` are refused, and so are devices. No link is made
 on the disk, so no file can be written through one. A link within the archive becomes a copy of its target once all

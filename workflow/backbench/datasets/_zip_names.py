@@ -1,4 +1,4 @@
-"""The names of files in a zip (layer 1, standard library only), which often does not say how they are encoded.
+"""The names of files in a zip (standard library only), which often does not say how they are encoded.
 
 A name has the encoding that the archive declares: UTF-8 by its flag, or the Unicode path field of Info-ZIP. Other names
 are read as UTF-8 if their bytes are valid UTF-8. The remaining names of an archive are read as Shift-JIS (cp932) if

@@ -1,4 +1,4 @@
-"""A folder of images in an archive (layer 1): ``dataset=archive dataset.archive=PATH`` or ``dataset.url=ADDRESS``.
+"""A folder of images in an archive: ``dataset=archive dataset.archive=PATH`` or ``dataset.url=ADDRESS``.
 
 The archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz; see ``_unpack``) is unpacked once into ``downloads/archives``, and
 its content is read as by the plugin ``folder``. Links within the archive become copies of their targets; links that

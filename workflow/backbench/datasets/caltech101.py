@@ -1,4 +1,4 @@
-"""Caltech-101 (layer 1): 8,677 photographs of 101 categories, and 467 others (``BACKGROUND_Google``).
+"""Caltech-101: 8,677 photographs of 101 categories, and 467 others (``BACKGROUND_Google``).
 
 Source: Fei-Fei, Fergus and Perona, "Learning generative visual models from few training examples", CVPR Workshop 2004
 (CC BY 4.0). ``subset=51`` is the collection of a published clustering and retrieval system: the first 50 categories by

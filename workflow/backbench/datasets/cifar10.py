@@ -1,4 +1,4 @@
-"""CIFAR-10 (layer 1): 60,000 colour images of 32 x 32 pixels, ten classes of 6,000.
+"""CIFAR-10: 60,000 colour images of 32 x 32 pixels, ten classes of 6,000.
 
 Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. The "python version" (pickles, read
 after their MD5 is verified, by an unpickler that accepts only NumPy arrays), or the "binary version".

@@ -1,4 +1,4 @@
-"""Embeddings and labels without images (layer 1): ``dataset=embeddings dataset.path=FILE``.
+"""Embeddings and labels without images: ``dataset=embeddings dataset.path=FILE``.
 
 One ``.npz`` with the arrays features, labels and perhaps names and split; or a table in any format that
 ``backbench.arrays`` reads, with the labels in it or beside it. Labels are text or whole numbers; the classes are their

@@ -1,4 +1,4 @@
-"""Fashion-MNIST (layer 1): 70,000 grey images of 28 x 28 pixels, ten classes of 7,000.
+"""Fashion-MNIST: 70,000 grey images of 28 x 28 pixels, ten classes of 7,000.
 
 Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST", arXiv:1708.07747, 2017 (MIT licence). From torchvision's mirrors or
 the Debian package; see ``_mnist_like``.

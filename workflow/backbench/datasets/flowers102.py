@@ -1,4 +1,4 @@
-"""Oxford 102 Flowers (layer 1): 8,189 photographs of 102 kinds, with official splits of 1,020, 1,020 and 6,149.
+"""Oxford 102 Flowers: 8,189 photographs of 102 kinds, with official splits of 1,020, 1,020 and 6,149.
 
 Source: Nilsback and Zisserman, "Automated Flower Classification over a Large Number of Classes", ICVGIP 2008. Labels
 and splits are in two MATLAB files, which are verified and read by scipy.

@@ -1,4 +1,4 @@
-"""Any folder of images (layer 1): ``dataset=folder dataset.root=PATH``.
+"""Any folder of images: ``dataset=folder dataset.root=PATH``.
 
 One sub-folder per class; or images directly in the folder, which then have no labels; or a folder for each split, with
 one of these inside. ``_layout`` says what else is understood and what is refused; the options ``labels``, ``parts`` and

@@ -1,4 +1,4 @@
-"""Food-101 (layer 1): 101,000 photographs of 101 dishes, each with 750 for training and 250 for testing.
+"""Food-101: 101,000 photographs of 101 dishes, each with 750 for training and 250 for testing.
 
 Source: Bossard, Guillaumin and Van Gool, "Food-101: Mining Discriminative Components with Random Forests", ECCV 2014.
 """

@@ -1,4 +1,4 @@
-"""MNIST (layer 1): 70,000 grey images of 28 x 28 pixels of handwritten digits, ten classes.
+"""MNIST: 70,000 grey images of 28 x 28 pixels of handwritten digits, ten classes.
 
 Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", Proceedings of the
 IEEE 86(11), 1998. From torchvision's mirrors; see ``_mnist_like``.

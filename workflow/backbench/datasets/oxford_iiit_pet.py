@@ -1,4 +1,4 @@
-"""Oxford-IIIT Pet (layer 1): 7,349 photographs of 37 breeds of cats and dogs, 3,680 for training, 3,669 for testing.
+"""Oxford-IIIT Pet: 7,349 photographs of 37 breeds of cats and dogs, 3,680 for training, 3,669 for testing.
 
 Source: Parkhi, Vedaldi, Zisserman and Jawahar, "Cats and Dogs", CVPR 2012.
 """

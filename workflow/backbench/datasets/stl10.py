@@ -1,4 +1,4 @@
-"""STL-10 (layer 1): 13,000 labelled colour images of 96 x 96 pixels, ten classes of 1,300.
+"""STL-10: 13,000 labelled colour images of 96 x 96 pixels, ten classes of 1,300.
 
 Source: Coates, Lee and Ng, "An Analysis of Single Layer Networks in Unsupervised Feature Learning", AISTATS 2011. The
 official splits have 500 training and 800 test images per class; the 100,000 unlabelled images are not used.

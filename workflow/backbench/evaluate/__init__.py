@@ -1,4 +1,4 @@
-"""What the results of a sweep answer: leaderboards, choices and comparisons, from stored results alone (layer 2).
+"""What the results of a sweep answer: leaderboards, choices and comparisons, from stored results alone.
 
 Best k of each family and one clustering per feature matrix by a policy, from the rows of the ledger; leaderboards with
 intervals and shared ranks, paired tests, and audits of single classes, which read stored labels and predictions too. No

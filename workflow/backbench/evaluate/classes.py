@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from backbench import paths
 from backbench.store import Store, StoreError
 from backbench.sweep.results.ledger import Row
-from backbench.text import brief
+from backbench.wording import brief
 
 if TYPE_CHECKING:
     import numpy as np

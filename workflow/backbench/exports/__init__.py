@@ -1,4 +1,4 @@
-"""Exports (layer 2): the artefacts of one run as files that need nothing of this package.
+"""Exports: the artefacts of one run as files that need nothing of this package.
 
 :func:`write` makes a folder of them: features, clusters and predictions as tables, the fitted classifier with its
 chain of transforms as one scikit-learn pipeline, reports and pictures. Imports `pictures`, `sweep` and layers below;

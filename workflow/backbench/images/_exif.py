@@ -1,4 +1,4 @@
-"""The orientation of an image, from EXIF or XMP (layer 1).
+"""The orientation of an image, from EXIF or XMP.
 
 Cameras, editors and phones write damaged EXIF data and values of the wrong type. These lose the orientation, never the
 image: anything that cannot be understood means upright, as in a browser.

@@ -1,4 +1,4 @@
-"""How a JPEG file is coded (layer 1), which Pillow does not say."""
+"""How a JPEG file is coded, which Pillow does not say."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The ways to open an image file (layer 1): Pillow, ``pillow-heif``, and a second attempt where Pillow is too strict.
+"""The ways to open an image file: Pillow, ``pillow-heif``, and a second attempt where Pillow is too strict.
 
 Pillow refuses a whole image for faults in its metadata: a PNG file with long texts or a wrong checksum of its EXIF
 data, an AVIF file with damaged EXIF data, a JPEG file with a damaged index of further images, an animated WebP file

@@ -1,4 +1,4 @@
-"""Camera raw files (layer 1), read by ``rawpy`` (LibRaw), which the extra ``raw`` installs.
+"""Camera raw files, read by ``rawpy`` (LibRaw), which the extra ``raw`` installs.
 
 Most of them are TIFF files whose first page is a small preview, which Pillow would take for the photograph. So a file
 with a raw suffix goes to LibRaw unless it starts like an ordinary image file. So do files that are raw by their

@@ -1,4 +1,4 @@
-"""How large an image may be (layer 1): bounds that are checked before its pixels are decoded.
+"""How large an image may be: bounds that are checked before its pixels are decoded.
 
 An image has at most ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (89,478,485) and sides of at most ``SIDE``. Sides are limited
 because resizing takes memory in proportion to them (48 bytes per pixel of a side), however few pixels there are. Within

@@ -1,4 +1,4 @@
-"""Prepared pixels on disk, by the image files they were made from (layer 1): written when decoding, read by extraction.
+"""Prepared pixels on disk, by the image files they were made from: written when decoding, read by extraction.
 
 A cache is a folder for one policy. Every writer appends to its own file, a block of rows at a time, and commits the
 block with a line in the index beside it: a block that was cut short by a kill is not in the index. The checksum of a

@@ -1,4 +1,4 @@
-"""The bytes of a file, read once (layer 1): their digest, and what decoders open.
+"""The bytes of a file, read once: their digest, and what decoders open.
 
 Decoders and the digest work on the same bytes, so that both are of the same image even while something writes to the
 file. Files above ``HELD`` bytes are not held in memory: their digest is streamed, and decoders open them by their path.

@@ -1,4 +1,4 @@
-"""The one way from an image file to 8-bit RGB, which is strict (layer 1).
+"""The one way from an image file to 8-bit RGB, which is strict.
 
 - Formats are recognised by content, not by file name. They are those that Pillow decodes by itself and whose truncation
   it reports, HEIC and HEIF (``pillow-heif``), and camera raw files with the extra ``raw`` (see ``_raw``). Not

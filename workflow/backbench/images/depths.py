@@ -1,4 +1,4 @@
-"""How many bits the samples of an image use, and the scaling of 16 bits to 8 (layer 1).
+"""How many bits the samples of an image use, and the scaling of 16 bits to 8.
 
 A PNG or TIFF file of 16-bit grey may hold the 10, 12 or 14 bits of a sensor without saying so: read as 16 bits, it is
 nearly black. The option `bits` of a collection says how many are used. TIFF files of 12 bits, and formats that state

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes (layer 1): which reader it needs, and what to call it if there is none.
+"""What a file is, by its first bytes: which reader it needs, and what to call it if there is none.
 
 Names cannot be trusted: collections from the web contain web pages and error messages under the names of images.
 """

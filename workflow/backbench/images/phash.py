@@ -1,4 +1,4 @@
-"""The perceptual hash of an image (layer 1): ``imagehash.phash``, as 64 bits.
+"""The perceptual hash of an image: ``imagehash.phash``, as 64 bits.
 
 Source: the library imagehash, after Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010:
 the grey image at 32 x 32 pixels, its cosine transform, and for each of the 64 lowest frequencies a bit that says

@@ -1,4 +1,4 @@
-"""How images are prepared for a backbone (layer 1)."""
+"""How images are prepared for a backbone."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""From an image to the pixels that a backbone gets (layer 1).
+"""From an image to the pixels that a backbone gets.
 
 Every image, from a file or an array, is converted to the colour mode and then resized by Pillow. ``squash`` resizes
 both sides; ``crop`` resizes the shorter side and cuts out the central square, in one step or, with `shorter`, in the

@@ -1,4 +1,4 @@
-"""One pass over image files (layer 1): each is read once, and decoded once for each scale that is needed.
+"""One pass over image files: each is read once, and decoded once for each scale that is needed.
 
 This gives the identity of the file (SHA-256 of its bytes), the facts for the audit (perceptual hash, size, colour mode,
 or the reason why it is not an image) and the pixels for every backbone. Blocks of files are read by as many threads as

@@ -1,4 +1,4 @@
-"""Memory for images that are being read (layer 1): one budget for all threads of a process.
+"""Memory for images that are being read: one budget for all threads of a process.
 
 Each image reserves the bytes that decoding and resizing it may need from ``BUDGET``, and returns them afterwards. It
 waits until enough are free, so that a few huge images are read one after the other however many threads there are; an

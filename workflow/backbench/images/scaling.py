@@ -1,4 +1,4 @@
-"""The scale at which a photograph is decoded (layer 1).
+"""The scale at which a photograph is decoded.
 
 A JPEG file can be decoded at 1/2, 1/4 or 1/8 of its sides in a fraction of the time and memory, since fewer
 coefficients of each block are transformed. The decoded image is still at least ``SPARE`` times as large as the size it

@@ -1,4 +1,4 @@
-"""Rows of a matrix and the distances among them in blocks, on a grid that makes every sum of them exact (layer 1).
+"""Rows of a matrix and the distances among them in blocks, on a grid that makes every sum of them exact.
 
 The rows are centred and divided by a power of two, so that none is longer than 1 and no digit is lost. One product of
 rows that carry their squared length and a one beside them is a block of squared distances. A distance is rounded to a

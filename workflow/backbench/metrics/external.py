@@ -35,16 +35,20 @@ class Counts(Protocol):
     column: np.ndarray
 
     @property
-    def inside(self) -> np.ndarray: ...
+    def inside(self) -> np.ndarray:
+        """Images in a cluster, (samples,)."""
 
     @property
-    def sizes(self) -> np.ndarray: ...
+    def sizes(self) -> np.ndarray:
+        """Images of each cluster, (clusters, samples)."""
 
     @property
-    def classes(self) -> np.ndarray: ...
+    def classes(self) -> np.ndarray:
+        """Images of each class, those of noise with them, (classes, samples)."""
 
     @property
-    def total(self) -> np.ndarray: ...
+    def total(self) -> np.ndarray:
+        """All images, (samples,)."""
 
 
 class _Labeling:

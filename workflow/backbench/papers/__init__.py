@@ -1,4 +1,4 @@
-"""Published systems beside what is computed here (layer 2): a YAML each with what was published, and the table of both.
+"""Published systems beside what is computed here: a YAML each with what was published, and the table of both.
 
 ``papers/NAME.yaml`` is data and never used for computing; the sweep of NAME is ``conf/experiment/NAME.yaml``. `names`
 and `load` read the data; `table.make` takes the figures of a sweep and puts them beside the published ones. Imports

@@ -1,4 +1,4 @@
-"""Pictures of runs and of sweeps, made from stored results alone (layer 2).
+"""Pictures of runs and of sweeps, made from stored results alone.
 
 ``kinds/`` has a module for each picture of one run, ``overview/`` one for each picture of a whole sweep; `contract`
 says what they have. A kind is found by its file, whose stem is the name that users ask for. A module of several

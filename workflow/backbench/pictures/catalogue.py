@@ -1,4 +1,4 @@
-"""Which pictures there are: found by their modules, no registry (layer 2)."""
+"""Which pictures there are: found by their modules, no registry."""
 
 import importlib
 import inspect

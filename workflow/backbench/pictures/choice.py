@@ -1,4 +1,4 @@
-"""The runs of a sweep that are drawn: the best per backbone and clusterer, or each distinct result once (layer 2)."""
+"""The runs of a sweep that are drawn: the best per backbone and clusterer, or each distinct result once."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

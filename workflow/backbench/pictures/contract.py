@@ -1,4 +1,4 @@
-"""What a kind of picture has: the contracts of the modules in `kinds` and in `overview` (layer 2)."""
+"""What a kind of picture has: the contracts of the modules in `kinds` and in `overview`."""
 
 from collections.abc import Callable
 from typing import Concatenate, Protocol

@@ -1,4 +1,4 @@
-"""The pictures of runs and sweeps on disk: drawn once, and again when what they show has changed (layer 2).
+"""The pictures of runs and sweeps on disk: drawn once, and again when what they show has changed.
 
 Those of a run are in ``results/pictures/HASH``. Those of a sweep are stored beside them and linked in the sweep's own
 folder, together with those of the runs that it was drawn for. Reading them imports no matplotlib.

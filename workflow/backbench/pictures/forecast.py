@@ -1,4 +1,4 @@
-"""How many pictures a sweep will end with and how long they take to draw, before it starts (layer 2)."""
+"""How many pictures a sweep will end with and how long they take to draw, before it starts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

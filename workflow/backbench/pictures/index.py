@@ -1,4 +1,4 @@
-"""The index of a folder of pictures: ``index.json``, from the name of a picture to what is known of it (layer 2).
+"""The index of a folder of pictures: ``index.json``, from the name of a picture to what is known of it.
 
 An entry has ``png`` and ``csv`` where the picture exists, else ``failure`` or ``lacks`` with the reason. Its ``key``
 says what it was made from.

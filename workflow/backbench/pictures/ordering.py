@@ -1,4 +1,4 @@
-"""Which pictures are wanted: of a plan as requested, and of a run or a sweep by name (layer 2)."""
+"""Which pictures are wanted: of a plan as requested, and of a run or a sweep by name."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Pictures that are wanted: where each is stored, and the key that says what it is made from (layer 2)."""
+"""Pictures that are wanted: where each is stored, and the key that says what it is made from."""
 
 import hashlib
 import importlib.metadata

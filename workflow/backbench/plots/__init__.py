@@ -1,4 +1,4 @@
-"""Plots (layer 1): from arrays to matplotlib figures and the numbers that they show.
+"""Plots: from arrays to matplotlib figures and the numbers that they show.
 
 One module for each way of drawing. A ``draw`` function takes a :class:`Heading` and plain arrays and returns a
 :class:`Picture`; it reads and writes no file, uses no global state of matplotlib and gives the same figure for the same

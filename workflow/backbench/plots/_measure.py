@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from backbench.plots._style import DPI, FONT
-from backbench.text import shorten
+from backbench.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
-from backbench.text import hidden, shorten
+from backbench.wording import hidden, shorten
 
 # What the font has and draws without shaping: letters with their accents, Greek, Cyrillic, punctuation, mathematics.
 DRAWN = (

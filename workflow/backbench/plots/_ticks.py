@@ -1,4 +1,4 @@
-"""Ticks of an axis that holds the number of clusters k (layer 1)."""
+"""Ticks of an axis that holds the number of clusters k."""
 
 from typing import TYPE_CHECKING
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from backbench.plots import Data, Heading, Picture, _style
 from backbench.plots._names import legible
-from backbench.text import brief
+from backbench.wording import brief
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

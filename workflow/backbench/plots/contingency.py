@@ -8,7 +8,7 @@ import numpy as np
 from backbench.plots import Data, Heading, Picture, _style, confusion
 from backbench.plots._names import legible
 from backbench.plots.composition import NOISE, Composition
-from backbench.text import brief
+from backbench.wording import brief
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import numpy as np
 
 from backbench.plots import Data, Heading, Picture, _style
 from backbench.plots._names import legible
-from backbench.text import shorten
+from backbench.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

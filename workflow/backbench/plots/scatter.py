@@ -10,7 +10,7 @@ import numpy as np
 from backbench.metrics import catalogue
 from backbench.plots import Data, Heading, Picture, _labels, _legends, _style, columns
 from backbench.plots._names import legible, plain
-from backbench.text import shorten
+from backbench.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,1 +1,1 @@
-"""Reports (layer 2): pages for people, made from stored records alone; jinja2 is imported inside functions only."""
+"""Reports: pages for people, made from stored records alone; jinja2 is imported inside functions only."""

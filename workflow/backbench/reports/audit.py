@@ -1,4 +1,4 @@
-"""The page of an audit and ``audit.json`` beside it, from the stored record alone (layer 2)."""
+"""The page of an audit and ``audit.json`` beside it, from the stored record alone."""
 
 import base64
 import io

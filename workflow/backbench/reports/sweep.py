@@ -1,4 +1,4 @@
-"""The page of a sweep: its question and answer in words, leaderboards, pictures, faults and origin (layer 2).
+"""The page of a sweep: its question and answer in words, leaderboards, pictures, faults and origin.
 
 One HTML file that needs nothing else, made from stored results alone, below ten megabytes, and the same bytes for the
 same results.

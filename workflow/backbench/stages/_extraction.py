@@ -1,4 +1,4 @@
-"""Batches of images through an extractor into a partial array (layer 2).
+"""Batches of images through an extractor into a partial array.
 
 A row of features must not depend on the other rows. The kernels that a library chooses depend on the shape of a batch,
 so all batches of an extraction have the same shape: the last is filled up with black images, whose rows are dropped. If

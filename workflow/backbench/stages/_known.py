@@ -1,4 +1,4 @@
-"""Rows of features that the store already holds, whatever collection they were computed for (layer 2).
+"""Rows of features that the store already holds, whatever collection they were computed for.
 
 A row depends on the bytes of its image, on how the image is prepared, on the network with its engine and precision, and
 on the shape of the batch, but not on the other rows. So when a collection grows, its old rows are read from the store

@@ -1,4 +1,4 @@
-"""An array that is filled from its first row to its last and outlives a kill (layer 2).
+"""An array that is filled from its first row to its last and outlives a kill.
 
 The rows are in a ``.npy`` file in the scratch folder of the result; a small JSON file beside it says how many are done,
 with a checksum of each range, and is replaced by a rename. Rows whose checksum does not match are computed again.

@@ -1,4 +1,4 @@
-"""The record of the dataset that a job works on (layer 2)."""
+"""The record of the dataset that a job works on."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Stage ``audit``: what is wrong with the images of a dataset, before anything is computed from them (layer 2).
+"""Stage ``audit``: what is wrong with the images of a dataset, before anything is computed from them.
 
 Unreadable files, exact and near duplicates, the same image in two splits, the same image in two classes, blank, odd and
 tiny images, small classes, sizes and colour modes. The report is plain JSON (the record's ``info``) with thumbnails of

@@ -1,4 +1,4 @@
-"""Stage ``dataset``: labels, split and facts about each image; for collections of arrays, the arrays (layer 2)."""
+"""Stage ``dataset``: labels, split and facts about each image; for collections of arrays, the arrays."""
 
 import dataclasses
 import time

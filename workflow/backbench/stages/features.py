@@ -1,4 +1,4 @@
-"""Stage ``features``: embeddings of the decoded images, batch by batch (layer 2).
+"""Stage ``features``: embeddings of the decoded images, batch by batch.
 
 There are three kinds of backbones: frozen ones, those that first learn from the training rows, and embeddings computed
 elsewhere. Rows that the store already holds for the same images, whatever collection they belonged to, are read from

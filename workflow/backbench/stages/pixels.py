@@ -1,4 +1,4 @@
-"""The images of a dataset, row by row: as they are stored, and as they are passed to a backbone (layer 2).
+"""The images of a dataset, row by row: as they are stored, and as they are passed to a backbone.
 
 Files are read from the folder that was asked for, or from where they are found, and checked against the digest of their
 bytes that the dataset stage recorded. An error names the image it concerns.

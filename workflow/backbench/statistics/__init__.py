@@ -1,4 +1,4 @@
-"""Statistics (layer 1): intervals, paired tests, ranks with ties and stability, from plain arrays.
+"""Statistics: intervals, paired tests, ranks with ties and stability, from plain arrays.
 
 Whatever scipy, statsmodels, scikit-posthocs and scikit-learn offer is used, imported inside functions only. The code
 here is the bootstrap by weight vectors shared by all rows, so that their differences are paired. Higher is better

@@ -1,1 +1,1 @@
-"""The sweep (layer 2): from composed cells to stages, shards, a frozen plan, and the join of results into runs."""
+"""The sweep: from composed cells to stages, shards, a frozen plan, and the join of results into runs."""

@@ -1,4 +1,4 @@
-"""The words of a sweep: stage, run, grid, and the hash of a stage (layer 2)."""
+"""The words of a sweep: stage, run, grid, and the hash of a stage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

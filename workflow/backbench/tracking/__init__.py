@@ -1,4 +1,4 @@
-"""A sweep's runs in MLflow, each exactly once (layer 3; the only importer of mlflow, and only inside functions).
+"""A sweep's runs in MLflow, each exactly once (the only importer of mlflow, and only inside functions).
 
 MLflow is a view that can be rebuilt from the store at any time. What keeps it exact:
 

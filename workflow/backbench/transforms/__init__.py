@@ -1,4 +1,4 @@
-"""Transform plugins (layer 1): one step of a task's chain from embeddings to the matrix that it works on.
+"""Transform plugins: one step of a task's chain from embeddings to the matrix that it works on.
 
 A plugin is a module that is a `Transform`, and optionally `Timed`.
 """

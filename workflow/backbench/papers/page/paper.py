@@ -1,4 +1,4 @@
-"""The table of a paper as files: one page, Markdown, CSV and JSON, with its pictures (layer 2).
+"""The table of a paper as files: one page, Markdown, CSV and JSON, with its pictures.
 
 They are in ``results/papers/NAME/SWEEP``, are made from the table alone, and are the same bytes for the same table; a
 file that would not change is not written.

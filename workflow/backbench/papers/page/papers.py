@@ -1,4 +1,4 @@
-"""The page of all papers, ``docs/papers.md``, from stored tables alone (layer 2)."""
+"""The page of all papers, ``docs/papers.md``, from stored tables alone."""
 
 import json
 import re

@@ -1,1 +1,1 @@
-"""Pictures of one run, a module each (layer 2); see :mod:`backbench.pictures`."""
+"""Pictures of one run, a module each; see :mod:`backbench.pictures`."""

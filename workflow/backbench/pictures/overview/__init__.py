@@ -1,1 +1,1 @@
-"""Pictures of a whole sweep, a module each (layer 2); see :mod:`backbench.pictures`."""
+"""Pictures of a whole sweep, a module each; see :mod:`backbench.pictures`."""

@@ -1,4 +1,4 @@
-"""Scores of fits (layer 2): metrics of stored labels, predictions and neighbours, with their own code digest.
+"""Scores of fits: metrics of stored labels, predictions and neighbours, with their own code digest.
 
 Each kind of fit has a module with ``scores(fits, inputs)``: an `Outcome` for each fit, with its metrics, further
 derived facts (`info`) and arrays. Nothing here fits anything: editing or adding a metric costs no fit.

@@ -1,4 +1,4 @@
-"""What a stage result costs where nothing like it is recorded: seconds by its options and its size (layer 2).
+"""What a stage result costs where nothing like it is recorded: seconds by its options and its size.
 
 Plugins say what their fits cost, in seconds of one core; what comes before fits is in seconds of `CORES` cores.
 """

@@ -1,4 +1,4 @@
-"""How long neighbour searches and scores take by their rows and columns, by `benchmarks/scaling.py` (layer 2)."""
+"""How long neighbour searches and scores take by their rows and columns, by `benchmarks/scaling.py`."""
 
 import json
 from collections.abc import Mapping

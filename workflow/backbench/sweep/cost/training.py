@@ -1,4 +1,4 @@
-"""How long a backbone trains that learns from the images themselves: epochs x images x multiplications (layer 2)."""
+"""How long a backbone trains that learns from the images themselves: epochs x images x multiplications."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""From cells to stages and runs, validated and hashed (layer 2). Nothing heavy is imported and nothing is computed."""
+"""From cells to stages and runs, validated and hashed. Nothing heavy is imported and nothing is computed."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from backbench.schema import ConfigError
 from backbench.sweep.grid import Grid, Run
 from backbench.sweep.plan import cached_inputs, candidates, frozen, options
 from backbench.sweep.plan.candidates import Candidate
-from backbench.sweep.plan.factory import Fingerprint, Making
+from backbench.sweep.plan.factory import Fingerprint, GridFactory
 from backbench.sweep.plan.heads import Heads
 from backbench.sweep.plan.representations import Sources
 from backbench.sweep.plan.shortage import TooSmall
@@ -37,24 +37,24 @@ def build(
         With every distinct problem of the grid, before any job starts.
     """
     # A group at a place of its own (chain@clustering.chain) is the key of that place.
-    making = Making(fingerprint, frozenset(key.rpartition("@")[2] for key in explicit), device)
+    factory = GridFactory(fingerprint, frozenset(key.rpartition("@")[2] for key in explicit), device)
     problems: dict[str, int] = {}
     made = []
     for cell in cells:
         try:
-            made.append(_candidate(making, cell))
+            made.append(_candidate(factory, cell))
         except ConfigError as error:
             problems[str(error)] = problems.get(str(error), 0) + 1
     if problems:
         raise ConfigError(_report(problems))
-    kept, notices = candidates.settled(made, making.explicit)
+    kept, notices = candidates.settled(made, factory.explicit)
     for notice in notices:
-        making.notice(notice)
-    _join(making.grid, kept)
+        factory.notice(notice)
+    _join(factory.grid, kept)
     if notices:
-        _prune(making.grid)
-    cached_inputs.attach(making.grid, making.chained)
-    return making.grid
+        _prune(factory.grid)
+    cached_inputs.attach(factory.grid, factory.chained)
+    return factory.grid
 
 
 def _report(problems: Mapping[str, int]) -> str:
@@ -70,12 +70,12 @@ def _counted(text: str, count: int) -> str:
     return "\n".join([f"{first} ({count} combinations)" if count > 1 else first, *rest])
 
 
-def _candidate(making: Making, cell: Mapping[str, Any]) -> Candidate:
+def _candidate(factory: GridFactory, cell: Mapping[str, Any]) -> Candidate:
     """A cell with its stages, those that the collection is too small for left out."""
-    making.once(options.check, options.keys(cell))
-    sources, heads = Sources(making), Heads(making)
-    source = making.once(sources.dataset, cell["dataset"])
-    features, width = making.once(sources.features, cell["backbone"], source)
+    factory.once(options.check, options.keys(cell))
+    sources, heads = Sources(factory), Heads(factory)
+    source = factory.once(sources.dataset, cell["dataset"])
+    features, width = factory.once(sources.features, cell["backbone"], source)
     stages, lost = {"dataset": source.stage, "features": features}, {}
     makers = {"clustering": heads.clustering, "classification": heads.classification, "retrieval": heads.retrieval}
     for kind, make in makers.items():
@@ -86,7 +86,7 @@ def _candidate(making: Making, cell: Mapping[str, Any]) -> Candidate:
         else:
             stages |= {kind: stage} if stage else {}
     candidate = Candidate(cell, stages, lost)
-    candidates.refuse_asked(candidate, making.explicit)
+    candidates.refuse_asked(candidate, factory.explicit)
     return candidate
 
 

@@ -1,4 +1,4 @@
-"""Stage results that save work and change none: one neighbour graph for all who search the same matrix (layer 2)."""
+"""Stage results that save work and change none: one neighbour graph for all who search the same matrix."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace

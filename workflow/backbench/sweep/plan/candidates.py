@@ -1,4 +1,4 @@
-"""What becomes of combinations that a collection is too small for (layer 2).
+"""What becomes of combinations that a collection is too small for.
 
 What stands there by default is left out with a notice. What was asked for by name is refused, with what would work.
 """

@@ -1,4 +1,4 @@
-"""Stages made once per distinct configuration, hashed, each with the digest of its code (layer 2)."""
+"""Stages made once per distinct configuration, hashed, each with the digest of its code."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ RECIPE_MODULES = ("backbench.images.preparing", "backbench.images.decoding")
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-class Making:
+class GridFactory:
     """The grid that is being made. A memo makes thousands of cells cheap: they share their parts.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The plan: a grid frozen into a file named by its own hash, with the shards that compute it (layer 2)."""
+"""The plan: a grid frozen into a file named by its own hash, with the shards that compute it."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""From features to the stages of the three heads, each behind its own chain of transforms (layer 2)."""
+"""From features to the stages of the three heads, each behind its own chain of transforms."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from backbench import classifiers, clusterers, plugins, schema, transforms
 from backbench.schema import ConfigError
 from backbench.sweep.grid import Stage
 from backbench.sweep.plan import options
-from backbench.sweep.plan.factory import Making
+from backbench.sweep.plan.factory import GridFactory
 from backbench.sweep.plan.representations import Source
 from backbench.sweep.plan.shortage import Fit, TooSmall
 from backbench.wording import counted
@@ -17,8 +17,8 @@ from backbench.wording import counted
 class Heads:
     """Stages of the heads of a cell."""
 
-    def __init__(self, making: Making):
-        self.making = making
+    def __init__(self, factory: GridFactory):
+        self.factory = factory
 
     def _matrix(self, asked: Mapping[str, Any], source: Source, features: Stage) -> tuple[Stage, int]:
         """The stage that a head works on: its chain's, or the features' own where the chain is empty."""
@@ -43,36 +43,36 @@ class Heads:
         parents = {"dataset": source.stage, "features": features}
         modules = [plugins.module_name("transform", name) for name in sorted(set(names))]
         about = {"label": "+".join(labels), "n": source.n, "d": features_width, "steps": names}
-        return self.making.stage("matrix", "transform", config, parents, modules, about=about), width
+        return self.factory.stage("matrix", "transform", config, parents, modules, about=about), width
 
     def _head(
         self, chain: Mapping[str, Any], fit: str, source: Source, features: Stage, width: int
     ) -> tuple[Stage, int]:
         key = {"steps": options.part(chain.get("steps") or {}, "chain.steps"), "fit": fit, "width": width}
-        return self.making.once(self._matrix, key, source, features)
+        return self.factory.once(self._matrix, key, source, features)
 
     def clustering(self, cell: Mapping[str, Any], source: Source, features: Stage, width: int) -> Stage | None:
         clusterer = cell["clusterer"]
         if options.name_of("clusterer", clusterer) == "none":
             return None
-        head = self.making.once(options.clustering, _without_chain(cell["clustering"]))
+        head = self.factory.once(options.clustering, _without_chain(cell["clustering"]))
         fit = "all" if head.scope == "all" else "train"
         matrix, wide = self._head(cell["clustering"]["chain"], fit, source, features, width)
         config = {"clusterer": clusterer, "k": cell.get("k"), "seed": cell.get("seed")}
-        return self.making.once(self._fit_clusterer, {**config, "d": wide}, source, matrix, head)
+        return self.factory.once(self._fit_clusterer, {**config, "d": wide}, source, matrix, head)
 
     def _fit_clusterer(
         self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Clustering
     ) -> Stage:
         name = asked["clusterer"]["name"]
-        module, params = clusterers.load(name), self.making.once(_clusterer, asked["clusterer"])
+        module, params = clusterers.load(name), self.factory.once(_clusterer, asked["clusterer"])
         axes = options.axes(asked, module.AXES)
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("clusterer", name)]
-        return self.making.stage("clustering", name, config, parents, modules, about={"d": asked["d"], "n": n})
+        return self.factory.stage("clustering", name, config, parents, modules, about={"d": asked["d"], "n": n})
 
     def classification(self, cell: Mapping[str, Any], source: Source, features: Stage, width: int) -> Stage | None:
         name = options.name_of("classifier", cell["classifier"])
@@ -84,36 +84,36 @@ class Heads:
             return None
         matrix, wide = self._head(cell["classification"]["chain"], "train", source, features, width)
         asked = {"classifier": cell["classifier"], "seed": cell.get("seed"), "d": wide}
-        return self.making.once(self._fit_classifier, asked, source, matrix)
+        return self.factory.once(self._fit_classifier, asked, source, matrix)
 
     def _fit_classifier(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
         name = asked["classifier"]["name"]
-        module, params = classifiers.load(name), self.making.once(_classifier, asked["classifier"])
+        module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
         config = {"classifier": {"name": name, **schema.canonical(params)}, **options.axes(asked, module.AXES)}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
         about = {"d": asked["d"], "n": source.train, "queries": source.queries}
-        return self.making.stage("classification", name, config, parents, modules, about=about)
+        return self.factory.stage("classification", name, config, parents, modules, about=about)
 
     def _leave_out(self, name: str, source: Source, lack: str, way: str) -> None:
         """Leave the classification out, unless it was asked for."""
-        asked = sorted(key for key in self.making.explicit if key.split(".")[0] in ("classifier", "classification"))
+        asked = sorted(key for key in self.factory.explicit if key.split(".")[0] in ("classifier", "classification"))
         if asked:
             left = ", ".join(asked)
             raise ConfigError(
                 f"classifier={name}: the dataset {source.stage.family!r} {lack}. Leave {left} out, or {way}."
             )
-        self.making.notice(f"classifier left out: the dataset {lack}")
+        self.factory.notice(f"classifier left out: the dataset {lack}")
 
     def retrieval(self, cell: Mapping[str, Any], source: Source, features: Stage, width: int) -> Stage | None:
         wanted = _without_chain(cell["retrieval"])
         if wanted.get("metric") in (None, "none"):
             return None
-        asked = self._seen(self.making.once(options.retrieval, wanted).resolved(source.n), source)
+        asked = self._seen(self.factory.once(options.retrieval, wanted).resolved(source.n), source)
         fit = "all" if asked.protocol == "leave_one_out" else "train"
         matrix, wide = self._head(cell["retrieval"]["chain"], fit, source, features, width)
-        return self.making.once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
+        return self.factory.once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
 
     def _seen(self, asked: options.Retrieval, source: Source) -> options.Retrieval:
         """`asked` with no more neighbours than there are images to find."""
@@ -125,16 +125,18 @@ class Heads:
             raise TooSmall("retrieval", f"retrieval: there are no {what} to find", f"{source.n:,} images", {})
         if asked.at <= most:
             return asked
-        if "retrieval.at" in self.making.explicit:
+        if "retrieval.at" in self.factory.explicit:
             raise ConfigError(f"retrieval.at: received {asked.at}; allowed: 1 to {most}, the {what}.")
-        self.making.notice(f"retrieval looks at {counted(most, 'neighbour')}, not {asked.at}: those are all the {what}")
+        self.factory.notice(
+            f"retrieval looks at {counted(most, 'neighbour')}, not {asked.at}: those are all the {what}"
+        )
         return dataclasses.replace(asked, at=most)
 
     def _retrieve(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
         config = {key: value for key, value in asked.items() if key != "d"}
         about = {"d": asked["d"], "n": source.n}
         parents = {"dataset": source.stage, "matrix": matrix}
-        return self.making.stage("retrieval", "neighbours", config, parents, [], about=about)
+        return self.factory.stage("retrieval", "neighbours", config, parents, [], about=about)
 
 
 def _without_chain(head: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What does not fit into memory is refused before anything starts, with what would fit instead (layer 2)."""
+"""What does not fit into memory is refused before anything starts, with what would fit instead."""
 
 import dataclasses
 import typing

@@ -1,4 +1,4 @@
-"""What a combination of the grid may say: its keys, the axes, and the options of retrieval (layer 2)."""
+"""What a combination of the grid may say: its keys, the axes, and the options of retrieval."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace

@@ -1,4 +1,4 @@
-"""From a collection and a backbone to the stages of features (layer 2)."""
+"""From a collection and a backbone to the stages of features."""
 
 import contextlib
 import dataclasses
@@ -16,7 +16,7 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.grid import Stage
 from backbench.sweep.plan import options, smallness, weights
-from backbench.sweep.plan.factory import Making
+from backbench.sweep.plan.factory import GridFactory
 
 PRECISION = "float32"
 # Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.
@@ -70,28 +70,28 @@ OR_COLUMNS = ("labels", "names", "parts")
 class Sources:
     """Stages before the heads."""
 
-    def __init__(self, making: Making):
-        self.making = making
+    def __init__(self, factory: GridFactory):
+        self.factory = factory
 
     def dataset(self, config: Mapping[str, Any]) -> Source:
         """The stage of a data set."""
         name = options.name_of("dataset", config)
         module, params = plugins.load("dataset", name), plugins.params("dataset", config)
         if params.digest is None:
-            params = dataclasses.replace(params, digest=self.making.fingerprint(module, params))
+            params = dataclasses.replace(params, digest=self.factory.fingerprint(module, params))
         about = module.describe(params)
         params = dataclasses.replace(params, split=params.split.settled(about.given))
-        self.making.understand(smallness.understood(about))
+        self.factory.understand(smallness.understood(about))
         hashed, local = _split(params, getattr(module, "UNHASHED", ()))
         modules = [plugins.module_name("dataset", name)]
         intake = {} if about.root is None else {"intake": _intake.keep(about.root, about.excluded)}
         described = {"n": about.n, **intake}
-        stage = self.making.stage("dataset", name, {"name": name, **hashed}, {}, modules, _placed(local), described)
+        stage = self.factory.stage("dataset", name, {"name": name, **hashed}, {}, modules, _placed(local), described)
         source = Source(stage, about)
         if about.keys is not None and params.sample is None:
-            self.making.grid.keys[stage.hash] = about.keys
+            self.factory.grid.keys[stage.hash] = about.keys
         if about.notice:
-            self.making.notice(about.notice)
+            self.factory.notice(about.notice)
         if about.images:
             self._audit({"near_distance": config.get("near_distance", NEAR_DISTANCE), **intake}, source)
         return source
@@ -99,29 +99,29 @@ class Sources:
     def _audit(self, config: Mapping[str, Any], source: Source) -> None:
         """The gate: nothing of a run, but before the images of its dataset are used."""
         about, local = {"n": source.n}, _located(source)
-        self.making.stage("audit", "audit", config, {"dataset": source.stage}, [], local, about)
+        self.factory.stage("audit", "audit", config, {"dataset": source.stage}, [], local, about)
 
     def features(self, config: Mapping[str, Any], source: Source) -> tuple[Stage, int]:
         """The stage of a backbone on a data set, and the number of its columns."""
         name = options.name_of("backbone", config)
         module, params = _contract.load(name), plugins.params("backbone", config)
         if isinstance(module, Resolving):
-            params = module.resolve(params, self.making.device)
+            params = module.resolve(params, self.factory.device)
         parents, width = {"dataset": source.stage}, self._width(name, module, params, source)
         image: dict[str, Any] | None = None
         if not isinstance(module, Given):
             image = _prepared(params.image, source)
-            parents["images"] = self.making.recipe(image, source.stage)
+            parents["images"] = self.factory.recipe(image, source.stage)
         if isinstance(module, Settling):
             params, texts = module.settle(params, source.about)
-            self.making.understand(texts)
+            self.factory.understand(texts)
         full, local = _identified(name, module, params)
         modules = [plugins.module_name("backbone", name)]
         if image is not None:
-            rows = self.making.code_of(("backbench.stages.features", *modules))
+            rows = self.factory.code_of(("backbench.stages.features", *modules))
             local |= {"image": image, "rows": hashing.digest([full, image, rows]), **_located(source)}
         about = {"n": source.n, "gflops": round(module.gflops(params), 4)}
-        return self.making.stage("features", name, full, parents, modules, _placed(local), about), width
+        return self.factory.stage("features", name, full, parents, modules, _placed(local), about), width
 
     def _width(self, name: str, module: Backbone[Any], params: Any, source: Source) -> int:
         if isinstance(module, Given):

@@ -1,4 +1,4 @@
-"""Shards: which members one job computes, for how long and in how much memory (layer 2)."""
+"""Shards: which members one job computes, for how long and in how much memory."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a collection is too small for, and the nearest that it allows (layer 2).
+"""What a collection is too small for, and the nearest that it allows.
 
 Plugins say in `problems` why they cannot work. A problem that stays on a collection without end is one of the options
 themselves; one that goes away is a shortage of rows or columns. The options to blame are those that lessen the

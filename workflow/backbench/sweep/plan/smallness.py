@@ -1,4 +1,4 @@
-"""What a small collection cannot show, in a sentence that comes before everything else (layer 2)."""
+"""What a small collection cannot show, in a sentence that comes before everything else."""
 
 from backbench.datasets import Description
 

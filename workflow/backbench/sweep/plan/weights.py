@@ -1,4 +1,4 @@
-"""A file of weights that does not fit its network is refused when a sweep is planned (layer 2).
+"""A file of weights that does not fit its network is refused when a sweep is planned.
 
 What is no file of weights at all shows in its first bytes. For the rest the backbone's own loader is asked, which
 imports torch; that it fits is then remembered for the file's digest, in ``results/weights``.

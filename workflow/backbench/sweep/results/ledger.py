@@ -1,4 +1,4 @@
-"""The runs of a plan joined with their stage results: one row per config hash (layer 2)."""
+"""The runs of a plan joined with their stage results: one row per config hash."""
 
 import json
 import math

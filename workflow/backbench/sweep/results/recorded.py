@@ -1,4 +1,4 @@
-"""What the records behind some rows say together, each stage result once (layer 2)."""
+"""What the records behind some rows say together, each stage result once."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,5 +22,5 @@ def versions(rows: Iterable[Row]) -> dict[str, list[str]]:
 
 def values(rows: Iterable[Row], key: str) -> list[str]:
     """The values that a key of the provenance has in the records, as text in order."""
-    found = (record["provenance"].get(key) for record in records(rows).values())
-    return sorted({str(value) for value in found if value is not None})
+    known = (record["provenance"].get(key) for record in records(rows).values())
+    return sorted({str(value) for value in known if value is not None})

@@ -1,4 +1,4 @@
-"""Rows as tables: filter, sort, and the formats that machines read (layer 2)."""
+"""Rows as tables: filter, sort, and the formats that machines read."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What jobs write of results: records of fits and of their scores, and a line in the log (layer 2)."""
+"""What jobs write of results: records of fits and of their scores, and a line in the log."""
 
 import logging
 import math

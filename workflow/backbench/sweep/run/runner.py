@@ -1,4 +1,4 @@
-"""Compute a shard: what every job of the workflow does (layer 2)."""
+"""Compute a shard: what every job of the workflow does."""
 
 import argparse
 import contextlib

@@ -1,4 +1,4 @@
-"""A fit and its scores as one record, and whether the scores are those of the fit and of today's code (layer 2).
+"""A fit and its scores as one record, and whether the scores are those of the fit and of today's code.
 
 The record of a fit holds what was fitted and, as its metrics, what only the fit knows (`bic`, `stability`, the recall
 of a search). Its scores lie under the same hash as kind `scores`, with the digest of the code of the metrics and the

@@ -1,4 +1,4 @@
-"""Scores of fits in batches: as they are fitted, in the same job, or of stored fits by themselves (layer 2).
+"""Scores of fits in batches: as they are fitted, in the same job, or of stored fits by themselves.
 
 Clusterings of one matrix share the passes over its distances, so they are scored together, and yet soon after they are
 fitted. Other fits are scored one by one.

@@ -1,4 +1,4 @@
-"""What of a plan is done, pending, stale or failed before, read from the store (layer 2)."""
+"""What of a plan is done, pending, stale or failed before, read from the store."""
 
 import json
 import os

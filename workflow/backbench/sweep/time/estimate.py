@@ -1,4 +1,4 @@
-"""How long the results of a plan will take (layer 2): by recorded times where there are any, else by rough rates."""
+"""How long the results of a plan will take: by recorded times where there are any, else by rough rates."""
 
 import os
 from collections import Counter

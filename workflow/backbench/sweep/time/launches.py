@@ -1,4 +1,4 @@
-"""How long a launch will take as a whole, what of it takes longest, and afterwards how that compares (layer 2)."""
+"""How long a launch will take as a whole, what of it takes longest, and afterwards how that compares."""
 
 import json
 import os
