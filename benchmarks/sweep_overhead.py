@@ -27,6 +27,7 @@ import tracking as floor
 from backbench import hashing, paths
 from backbench.store import Store
 from backbench.sweep.results import ledger
+from backbench.sweep.results.joined_run import Row
 from backbench.tracking import sweeps
 
 COMMON = ["experiment=none", "backbone=pixels", "dataset.sample=500", "clusterer=kmeans", "classifier=knn"]
@@ -58,14 +59,14 @@ def launch(folder: Path, overrides: list[str], cores: str) -> tuple[float, str]:
     return seconds, done.stderr
 
 
-def rows_of(folder: Path) -> list[ledger.Row]:
+def rows_of(folder: Path) -> list[Row]:
     """The runs of the one sweep in `folder`."""
     os.environ["BACKBENCH_RESULTS"] = str(folder)
     os.environ.pop("BACKBENCH_STORE", None)
     return ledger.all_rows(Store(paths.store()))
 
 
-def mathematics(rows: list[ledger.Row]) -> tuple[float, float]:
+def mathematics(rows: list[Row]) -> tuple[float, float]:
     """Recorded seconds of all stage results: their sum, and that along the longest chain of jobs."""
     plan, records = rows[0].plan, rows[0].records
     own = {
@@ -82,7 +83,7 @@ def mathematics(rows: list[ledger.Row]) -> tuple[float, float]:
     return sum(own.values()), max(ends(shard) for shard in plan.shards.values())
 
 
-def floors(rows: list[ledger.Row], folder: Path) -> tuple[float, float]:
+def floors(rows: list[Row], folder: Path) -> tuple[float, float]:
     """Milliseconds per run of MLflow alone for the very runs of the sweep, plain and tuned: in turns, median turn."""
     told = sweeps.run_rows(rows)
     ways = {"plain": (floor.floor, floor.floor), "tuned": (floor.backbench, floor.tuned)}

@@ -14,7 +14,7 @@ from backbench.sweep.grid import Stage
 from backbench.sweep.plan import frozen
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 N = 1200
 NAMES = ("coat", "dress", "shirt", "shoe")

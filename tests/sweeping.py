@@ -14,7 +14,7 @@ from backbench.store import Store
 from backbench.sweep.plan import frozen
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 from backbench.sweep.run import runner
 
 SCRIPT = "</script><script>alert('class')</script>"

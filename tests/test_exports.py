@@ -31,6 +31,7 @@ from backbench.schema import ConfigError
 from backbench.stage import RECIPE, SCORES
 from backbench.store import Store
 from backbench.sweep.results import ledger
+from backbench.sweep.results.joined_run import FINISHED
 from backbench.sweep.run import scored
 
 CLASSES = ("bush", "cat/dog", "zebra", "Äpfel, rot")
@@ -174,7 +175,7 @@ class TestClassifier:
         solvers = [
             row for row in rows if (row.params.get("classifier.solver") in ("lsqr", "eigen")) == (name == "lda ")
         ]
-        assert len(solvers) >= 2 and all(row.status == ledger.FINISHED for row in solvers)
+        assert len(solvers) >= 2 and all(row.status == FINISHED for row in solvers)
         for row in solvers:
             source = Source(row, store())
             model, needed = reloaded(row, tmp_path)

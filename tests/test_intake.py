@@ -13,6 +13,7 @@ from backbench.datasets import _intake
 from backbench.images.decoding import Unreadable
 from backbench.store import Store
 from backbench.sweep.results import ledger
+from backbench.sweep.results.joined_run import Row
 from backbench.tracking import sweeps
 
 GRID = ("experiment=none", "backbone=pixels", "backbone.image.size=16", "clusterer=kmeans", "k=2", "classifier=knn")
@@ -37,7 +38,7 @@ def audited(capsys):
     return audit
 
 
-def row(made) -> ledger.Row:
+def row(made) -> Row:
     return next(iter(ledger.rows(made, ledger.read_records(made, Store(paths.store())))))
 
 

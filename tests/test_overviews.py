@@ -23,6 +23,7 @@ from backbench.plots import ranks
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger
+from backbench.sweep.results.joined_run import Row
 
 GRID = ("experiment=none", "dataset.sample=100", "backbone=pixels", "chain=none,pca50", "retrieval=none")
 CLUSTERED = (*GRID, "clusterer=kmeans,dbscan", "k=2,3,4,8,10", "seed=0,1", "classifier=none")
@@ -139,7 +140,7 @@ def test_the_elbow_reads_what_the_row_has_not_brought():
     sweep = swept(*CLUSTERED)
     source = run(sweep, k=8, chain="none")
     alone = {key: record for key, record in source.row.records.items() if key in source.row.members}
-    few = Source(ledger.Row(sweep.plan, source.row.run, alone), sweep.store)
+    few = Source(Row(sweep.plan, source.row.run, alone), sweep.store)
     assert elbow.draw(few).data == elbow.draw(source).data
 
 

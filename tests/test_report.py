@@ -26,7 +26,7 @@ from backbench.pictures import drawing, index
 from backbench.reports import _boards, _runs, _small, gallery, sweep
 from backbench.store import Store
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 SPACES = re.compile(r"\s+")
 

@@ -20,7 +20,7 @@ from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.plan.shards import Shard
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 SCRIPTS = {
     "dataset": "fetch_dataset",

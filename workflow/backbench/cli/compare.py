@@ -15,8 +15,8 @@ from backbench.evaluate.methods import Methods
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger, tables
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results import ledger, prefixes, tables
+from backbench.sweep.results.joined_run import FINISHED, Row
 
 ALPHA = 0.05
 COLUMNS = ("metric", "over", "A", "B", "value A", "value B", "A - B", "95 % interval", "p")
@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _row(prefix: str, rows: Sequence[Row]) -> Row:
-    full = ledger.unique(prefix, [row.config_hash for row in rows])
+    full = prefixes.unique(prefix, [row.config_hash for row in rows])
     row = next(row for row in rows if row.config_hash == full)
-    if row.status != ledger.FINISHED:
+    if row.status != FINISHED:
         state = f"failed ({row.reason})" if row.reason else f"is {row.status}"
         raise ConfigError(f"{hashing.short(full)} ({row.name}) {state}; only finished runs can be compared.")
     return row

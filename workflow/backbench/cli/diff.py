@@ -9,7 +9,7 @@ from backbench.cli.show import find
 from backbench.metrics.catalogue import COLUMNS
 from backbench.store import Store
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from backbench.exports import writing
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 from backbench.wording import counted
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from backbench.pictures import choice, drawing, index, ordering
 from backbench.pictures.orders import Order
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results.ledger import FINISHED, Row
+from backbench.sweep.results.joined_run import FINISHED, Row
 from backbench.sweep.time import launches
 
 # How an error names an input of a paper that is missing.

@@ -15,8 +15,8 @@ from backbench.pictures.source import Sweep
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results import ledger, prefixes
+from backbench.sweep.results.joined_run import Row
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def _orders(asked: str, words: Sequence[str], store: Store) -> list[Order]:
         raise ConfigError(f"{asked}: several runs or sweeps start with it ({matches}); give more digits.")
     if sweeps:
         return ordering.of_sweep(sweeps[0], _rows(sweeps[0], rows, store), names, options, store)
-    row = next(row for row in rows if row.config_hash == ledger.unique(asked, [row.config_hash for row in rows]))
+    row = next(row for row in rows if row.config_hash == prefixes.unique(asked, [row.config_hash for row in rows]))
     if options:
         option = "=".join(next(iter(options.items())))
         raise ConfigError(f"{option}: only pictures of a sweep take options; give the id of a sweep.")

@@ -13,7 +13,7 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import PENDING, Row
+from backbench.sweep.results.joined_run import PENDING, Row
 from backbench.wording import counted
 
 

@@ -13,7 +13,8 @@ from backbench.cli.plan import say
 from backbench.reproduce import Comparison, Recorded, compare, from_row, from_tags, rerun
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger
+from backbench.sweep.results import ledger, prefixes
+from backbench.sweep.results.joined_run import Row
 from backbench.wording import duration
 
 OTHER_FILES = (
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if comparison.agrees else 1
 
 
-def _rerun(recorded: Recorded, scratch: Path) -> tuple[ledger.Row, float]:
+def _rerun(recorded: Recorded, scratch: Path) -> tuple[Row, float]:
     try:
         return rerun(recorded, scratch, say)
     except RuntimeError as error:
@@ -49,13 +50,13 @@ def find(prefix: str, uri: str | None) -> Recorded:
     rows = {row.config_hash: row for row in ledger.all_rows(_NoStore())}
     local = [full for full in rows if full.startswith(prefix.lower())]
     if local:
-        return from_row(rows[ledger.unique(prefix, local)])
+        return from_row(rows[prefixes.unique(prefix, local)])
     try:
         tracked = tracking.find(tracking.address(uri), prefix.lower())
     except (LookupError, ValueError, tracking.TrackingUnavailable) as error:
         known = [*rows]
         if known:
-            ledger.unique(prefix, known)
+            prefixes.unique(prefix, known)
         raise ConfigError(f"{prefix}: there is no such run in {paths.results()}, and {error}") from error
     return from_tags(tracked.config_hash, tracked.config, tracked.metrics, tracked.tags)
 

@@ -13,8 +13,8 @@ from backbench.datasets import PARTS
 from backbench.evaluate import classes
 from backbench.pictures import drawing
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results import ledger, prefixes
+from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,7 +33,7 @@ IMAGE_LABELS = {
 def find(prefix: str, rows: list[Row]) -> Row:
     """The row whose config hash starts with `prefix`."""
     by_hash = {row.config_hash: row for row in rows}
-    return by_hash[ledger.unique(prefix, by_hash)]
+    return by_hash[prefixes.unique(prefix, by_hash)]
 
 
 def run(args: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from backbench.reports import sweep as pages
 from backbench.store import DONE, Store
 from backbench.sweep.plan.frozen import Plan, save
 from backbench.sweep.results import ledger
+from backbench.sweep.results.joined_run import Records, Row
 from backbench.sweep.run import status
 from backbench.sweep.run.status import Status
 from backbench.sweep.time import estimate, launches
@@ -51,7 +52,7 @@ class Swept:
 
     plan: Plan
     store: Store
-    records: ledger.Records
+    records: Records
     answer: SweepAnswer
     failed: int
     computed: int
@@ -59,7 +60,7 @@ class Swept:
     started: float
 
     @property
-    def rows(self) -> Sequence[ledger.Row]:
+    def rows(self) -> Sequence[Row]:
         return self.answer.rows
 
     @property
@@ -201,7 +202,7 @@ def _explain(plan: Plan, launched: float) -> None:
                 say("\n".join([f"{shard.kind} {shard.family} ({shown(shard.log)}):", *(f"  {w}" for w in words)]))
 
 
-def _joined(plan: Plan, store: Store) -> tuple[ledger.Records, SweepAnswer]:
+def _joined(plan: Plan, store: Store) -> tuple[Records, SweepAnswer]:
     """Join what there is and answer from it; Snakemake joined it where all went well, and nothing is written twice."""
     records = ledger.read_records(plan, store)
     states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
@@ -229,7 +230,7 @@ def _tell(swept: Swept) -> None:
     say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
 
 
-def tell_counts(rows: Sequence[ledger.Row]) -> None:
+def tell_counts(rows: Sequence[Row]) -> None:
     """How many runs finished, and why others did not."""
     counts = {name: sum(row.status == name for row in rows) for name in ("finished", "failed", "pending")}
     say(f"\n{counted(len(rows), 'run')}: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
@@ -254,7 +255,7 @@ def _pages(plan: Plan) -> list[str]:
     return [*lines, "   ".join(filter(None, (written, drawn)))] if drawn or written else lines
 
 
-def _left_out(records: ledger.Records) -> list[str]:
+def _left_out(records: Records) -> list[str]:
     """Files of the datasets that were left out."""
     excluded = (record["info"].get("excluded") for record in records.values() if record["kind"] == "dataset")
     counts = [len(files) for files in map(_files.lost, excluded) if files]
@@ -262,7 +263,7 @@ def _left_out(records: ledger.Records) -> list[str]:
     return [f"warning: {sentence}; `backbench show` of a run lists them" for sentence in words]
 
 
-def _audits(plan: Plan, records: ledger.Records, store: Store) -> list[str]:
+def _audits(plan: Plan, records: Records, store: Store) -> list[str]:
     """The verdict and the page of each audit; a page that was deleted is written again."""
     lines = []
     for member, stage in plan.stages.items():

@@ -19,7 +19,7 @@ from backbench.files import write_if_changed
 from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 FILE = "selection.json"
 

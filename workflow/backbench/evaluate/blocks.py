@@ -13,7 +13,7 @@ from backbench import hashing
 from backbench.evaluate import configurations, leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 MOST_METHODS = 20
 LEAST_BLOCKS, LEAST_METHODS = 5, 3

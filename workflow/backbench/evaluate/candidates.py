@@ -9,7 +9,7 @@ from backbench import hashing
 from backbench.metrics.catalogue import ESTIMATES
 from backbench.store import FAILED
 from backbench.sweep.plan import frozen as plans
-from backbench.sweep.results.ledger import FINISHED, Row
+from backbench.sweep.results.joined_run import FINISHED, Row
 
 HEAD = "clustering"
 AXES = ("k", "seed")

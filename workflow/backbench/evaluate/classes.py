@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import paths
 from backbench.store import Store, StoreError
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 from backbench.wording import brief
 
 if TYPE_CHECKING:

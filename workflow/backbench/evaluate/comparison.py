@@ -20,7 +20,7 @@ from backbench.schema import ConfigError, refuse
 from backbench.store import Store, StoreError
 from backbench.sweep.grid import HEADS
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from backbench.stage import KINDS
 from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 SEED = "seed"
 ANY_DATA = "any data set"

@@ -16,7 +16,7 @@ from backbench.evaluate.configurations import is_seed
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLUSTERING, checked
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 # Parameters by which the results of a task may differ, beside those that its leaderboard names.
 VARYING = {

@@ -20,7 +20,7 @@ from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.leaderboard_specs import LeaderboardSpec
 from backbench.metrics import catalogue
 from backbench.store import Store
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     from backbench.evaluate.measuring import Measured

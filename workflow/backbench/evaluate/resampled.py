@@ -14,7 +14,7 @@ from backbench.metrics.catalogue import LABELS, SHARE
 from backbench.metrics.catalogue import VALIDATION as VALIDATION_IMAGES
 from backbench.statistics import replicates, resampling
 from backbench.store import Store
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 RESAMPLES, FEWEST = 1000, 200
 # Drawn images of all resamples: above, fewer resamples are made, and the interval of so many images is narrow anyway.

@@ -11,7 +11,7 @@ from typing import Any
 
 from backbench import hashing, plugins, provenance
 from backbench.pictures.source import Source
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 REPORT, CLASSIFIER = "final_report.json", "classifier.json"
 PLACE = "PATH"

@@ -14,7 +14,7 @@ from backbench.pictures import _heads
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import DONE, Store
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import recorded
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 KEYS = ("device", "cpu", "cores", "platform", "git")
 # What changes no figure, or holds addresses of this machine.

@@ -12,7 +12,7 @@ from backbench.papers.measured import images_of
 from backbench.papers.published import CHOSEN, ELBOW, SHARES, Figure
 from backbench.papers.results import CLUSTERING, Taken, results
 from backbench.store import Store, StoreError
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     import numpy as np

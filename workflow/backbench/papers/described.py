@@ -13,7 +13,7 @@ from typing import Any
 from backbench import plugins, transforms
 from backbench.schema import ConfigError
 from backbench.sweep.plan import options as tasks
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 NONE, AUTO, FILE = "none", "auto", "file"
 # Task -> the option that says whether it is there.

@@ -16,7 +16,7 @@ from backbench.papers.published import Figure
 from backbench.papers.results import Taken, task_of
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 # Options that say something of the results of a task.
 RELEVANT = {

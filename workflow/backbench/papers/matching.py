@@ -11,7 +11,7 @@ from backbench.papers.described import GROUPS, NONE, Options
 from backbench.papers.published import Where
 from backbench.papers.stand_ins import CHAINS, Deviation, has, shown
 from backbench.schema import refuse
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 CHAIN = "chain"
 AXES = ("k", "seed")

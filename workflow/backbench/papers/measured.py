@@ -15,7 +15,7 @@ from backbench.papers.published import Figure
 from backbench.papers.results import CLUSTERING, Results, Taken, results, task_of
 from backbench.statistics import intervals
 from backbench.store import Store, StoreError
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 
 def measured(figure: Figure, rows: Sequence[Row], store: Store) -> Taken:

@@ -11,7 +11,7 @@ from backbench.papers import sentences
 from backbench.papers.published import DERIVED, OF_CLASS, Value
 from backbench.store import DONE, FAILED
 from backbench.sweep.plan import frozen
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 CLUSTERING, CLASSIFICATION = "clustering", "classification"
 

@@ -13,7 +13,7 @@ from backbench.papers.results import Taken
 from backbench.papers.stand_ins import StandIn
 from backbench.store import FAILED, Store
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.ledger import PENDING, Row
+from backbench.sweep.results.joined_run import PENDING, Row
 from backbench.wording import counted
 
 __all__ = ["Line", "StandIn", "Table", "make", "matching"]

@@ -7,7 +7,7 @@ from backbench import hashing
 from backbench.evaluate import candidates
 from backbench.evaluate.candidates import Representation
 from backbench.metrics import catalogue
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 EXTERNAL = catalogue.main("clustering")
 

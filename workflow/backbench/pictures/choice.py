@@ -11,7 +11,7 @@ from backbench.metrics import catalogue
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
 from backbench.sweep.grid import HEADS
-from backbench.sweep.results.ledger import PENDING, Row
+from backbench.sweep.results.joined_run import PENDING, Row
 
 BEST, ALL, NONE = "best", "all", "none"
 # What decides which clustering is best: agreement with the classes, else the silhouette within a feature space.

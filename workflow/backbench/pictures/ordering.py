@@ -10,7 +10,7 @@ from backbench.pictures.orders import Desk, Order, run_folder, sweep_folder, swe
 from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import FINISHED, Row
 
 
 def of_run(row: Row, names: Sequence[str], store: Store) -> list[Order]:
@@ -36,7 +36,7 @@ def of_plan(plan: Plan, plots: str, store: Store) -> list[Order]:
     outdated.
     """
     every = ledger.rows(plan, ledger.joined_records(plan))
-    rows = [row for row in every if row.heads or row.status == ledger.FINISHED]
+    rows = [row for row in every if row.heads or row.status == FINISHED]
     if not rows:
         return []
     desk = Desk(store)

@@ -18,7 +18,7 @@ from backbench.pictures.source import Source, Sweep
 from backbench.store import Store
 from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 log = logging.getLogger(__name__)
 

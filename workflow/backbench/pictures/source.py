@@ -11,7 +11,7 @@ from backbench.plots import Heading
 from backbench.stage import Inputs
 from backbench.store import Store, StoreError
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     import numpy as np

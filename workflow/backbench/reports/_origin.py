@@ -11,7 +11,7 @@ from backbench.reports._part import Part
 from backbench.stage import KINDS
 from backbench.store import FAILED
 from backbench.sweep.results import recorded
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 LINES = 100
 RUNS_OF_FAILURE = 5

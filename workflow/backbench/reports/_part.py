@@ -12,7 +12,7 @@ from backbench.metrics import catalogue
 from backbench.reports import _audit_checks
 from backbench.store import DONE, FAILED, Store
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.ledger import FINISHED, PENDING, Row
+from backbench.sweep.results.joined_run import FINISHED, PENDING, Row
 
 # What internal metrics are held against.
 EXTERNAL = catalogue.main("clustering")

@@ -10,7 +10,7 @@ from backbench.metrics import catalogue
 from backbench.reports._boards import FILTER_VALUES, label
 from backbench.reports._part import Part
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import FINISHED, Row
+from backbench.sweep.results.joined_run import FINISHED, Row
 
 # Beyond these the page would be slow and large: the first by rank are in it.
 RUNS = 3_000

@@ -13,7 +13,7 @@ from backbench.reports._audit_checks import ABSENT, FAULT, FINE, LOOK, Check
 from backbench.reports._part import EXTERNAL, Part
 from backbench.store import FAILED
 from backbench.sweep.results import recorded
-from backbench.sweep.results.ledger import FINISHED, PENDING
+from backbench.sweep.results.joined_run import FINISHED, PENDING
 
 # An accuracy whose 95 % interval is wider than this leaves most differences open.
 WIDE = 0.1

@@ -14,7 +14,7 @@ from backbench.pictures.drawing import Drawn
 from backbench.reports import _small
 from backbench.reports._part import Part
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 CATEGORIES = ("Classification", "Clustering", "Maps", "Retrieval", "Training")
 # Which leaderboard says how important the pictures of a category are.

@@ -12,7 +12,7 @@ from backbench.papers.table import Table
 from backbench.store import FAILED
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import FINISHED, Row
+from backbench.sweep.results.joined_run import FINISHED, Row
 from backbench.tracking import published
 
 # What the best of each task is called; the task's main metric ranks it, classifiers the metric of their leaderboard.

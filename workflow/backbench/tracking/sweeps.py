@@ -18,7 +18,7 @@ from backbench.pictures import drawing
 from backbench.store import DONE, FAILED
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import FINISHED, PENDING, Row
+from backbench.sweep.results.joined_run import FINISHED, PENDING, Row
 from backbench.tracking import note, published
 from backbench.tracking.published import NAME_CHARACTERS, NOT_IN_NAMES
 from backbench.tracking.rows import Attached, Curve, Data, RunRow, Summary

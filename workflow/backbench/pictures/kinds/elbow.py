@@ -10,7 +10,7 @@ from backbench.metrics.catalogue import ELBOW
 from backbench.pictures import _spaces
 from backbench.pictures.source import Source
 from backbench.plots import Picture
-from backbench.sweep.results import ledger
+from backbench.sweep.results.joined_run import Row
 from backbench.sweep.run import scored
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def family_of(source: Source) -> list[Candidate]:
     read = {member: scored.read(HEAD, member, source.store) for member in siblings if member not in row.records}
     complete = {member: record for member, record in read.items() if record and scored.scored(record)}
     records = {**row.records, **complete}
-    spaces = candidates.representations(ledger.Row(row.plan, run, records) for run in siblings.values())
+    spaces = candidates.representations(Row(row.plan, run, records) for run in siblings.values())
     every = [candidate for group in spaces for candidate in group.candidates]
     name = next((candidate.family for candidate in every if candidate.member == clustering), None)
     return [candidate for candidate in every if candidate.family == name]

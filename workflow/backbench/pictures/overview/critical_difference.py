@@ -9,7 +9,7 @@ from backbench.metrics import catalogue
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
 from backbench.sweep.results import ledger
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     from backbench.plots.ranks import Diagram

@@ -13,7 +13,7 @@ from backbench.plots import Picture
 from backbench.schema import ConfigError
 from backbench.sweep.grid import HEADS
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     from backbench.plots.heatmap import Table

@@ -10,7 +10,7 @@ from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
 from backbench.sweep.results import tables
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 TITLE = "Quality against extraction speed"
 CATEGORY = "Sweep"

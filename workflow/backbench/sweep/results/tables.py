@@ -13,7 +13,7 @@ from backbench import hashing
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import COLUMNS
 from backbench.schema import ConfigError, refuse
-from backbench.sweep.results.ledger import Row
+from backbench.sweep.results.joined_run import Row
 
 CONDITION = re.compile(r"^\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*$")
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
