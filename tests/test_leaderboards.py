@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from stored import N, Stored, mixed
 
-from backbench import paths
+from backbench import derived, paths
 from backbench.datasets import TEST, VALIDATION
 from backbench.evaluate import estimates, leaderboards, resampled
 from backbench.evaluate.estimates import Replicated
@@ -36,7 +36,7 @@ def table(rows, **options):
 
 
 def cached():
-    return sorted((paths.store() / "leaderboard").glob("*/*.json"))
+    return sorted((paths.results() / "cache" / "leaderboard").glob("*/*.json"))
 
 
 def name(stage):
@@ -285,7 +285,7 @@ def test_what_was_computed_is_read_again_and_a_damaged_file_replaced():
     (file,) = cached()
     body = json.loads(file.read_text())
     changed = {**json.loads(body["info"]), "note": "from the file"}
-    store().amend("leaderboard", file.stem, {"info": json.dumps(changed)})
+    derived.of_results().amend("leaderboard", file.stem, {"info": json.dumps(changed)})
     assert table(rows).note == "from the file"
     written = file.read_text()
     for damaged in (written[:-20], written.replace('\\"rank\\": 1', '\\"rank\\": 2'), "", "{}"):

@@ -147,7 +147,7 @@ def test_each_leaderboard_row_and_each_run_has_its_command(done):
 def test_the_same_results_make_the_same_bytes_and_nothing_is_written_twice(done, tmp_path):
     page = sweep.write(answer_of(done), tmp_path / "copy.html")
     before = page.stat().st_mtime_ns, page.read_bytes()
-    shutil.rmtree(paths.store() / "leaderboard")
+    shutil.rmtree(paths.results() / "cache")
     sweep.write(answer_of(done, list(reversed(rows_of(done)))))
     assert (page.stat().st_mtime_ns, page.read_bytes()) == before
     assert (tmp_path / "copy.html").read_bytes() == before[1]
@@ -443,6 +443,7 @@ def _runs_all():
 def test_the_store_may_be_gone(done, capsys):
     """What was joined is enough for the words and the tables; intervals take the arrays."""
     shutil.rmtree(paths.store())
+    shutil.rmtree(paths.results() / "cache")
     code, out, _ = call(capsys, "report")
     page = Page(Path(out).read_text(encoding="utf-8"))
     assert code == 0

@@ -1,6 +1,6 @@
 """Cache of results that are derived from stored ones.
 
-A derived result is JSON, and arrays where it needs them, in the store under a digest of what it is made from and of the
+A derived result is JSON, and arrays where it needs them, in a store under a digest of what it is made from and of the
 code that makes it. A damaged one counts as absent. Of several processes one makes it while the others wait. Nothing
 depends on the cache: any of it may be deleted at any time, and is made again.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from backbench import code, hashing, provenance
+from backbench import code, hashing, paths, provenance
 from backbench.files import WriteError, make_folder
 from backbench.store import DONE, Store, StoreError
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 log = logging.getLogger(__name__)
+
+
+def of_results() -> Store:
+    """The cache of this results folder: of what is made from its sweeps, whatever store they share with others."""
+    return Store(paths.results() / "cache")
 
 
 @dataclass(frozen=True)

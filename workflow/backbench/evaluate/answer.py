@@ -72,7 +72,7 @@ class SweepAnswer:
     @cached_property
     def selection(self) -> Mapping[str, Any]:
         """The decisions of the sweep by its policy, as they are written."""
-        return recommendations.recorded(self.plan, self.representations, self.store)
+        return recommendations.recorded(self.plan, self.representations)
 
     def write(self) -> Path:
         """Write the decisions beside the joined results, unless the file has them already; returns its path."""

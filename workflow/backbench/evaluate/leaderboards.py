@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from backbench import derived
 from backbench.derived import Content, Derived
 from backbench.evaluate import configurations, leaderboard_specs
 from backbench.evaluate.candidates import Representation
@@ -124,8 +125,8 @@ def _leaderboard(
     groups = configurations.configurations(leaderboard_specs.ranked(spec, rows), spec.head)
     groups = sorted(groups, key=lambda group: (-mean(group.rows, spec.rank), group.key))
     there = {row.run.stages[spec.head]: _there(row, spec.head, store) for group in groups for row in group.rows}
-    derived = Derived(store, KIND, _origin(spec, groups, there), MODULES)
-    info = derived.ensure(lambda: _computed(spec, groups, there, images(), progress)).info
+    cached = Derived(derived.of_results(), KIND, _origin(spec, groups, there), MODULES)
+    info = cached.ensure(lambda: _computed(spec, groups, there, images(), progress)).info
     entries = [_entry(plain, groups[plain["at"]].rows) for plain in info["entries"]]
     return Leaderboard(spec, spec.title, entries, " ".join(filter(None, (spec.caveat, info["note"]))))
 

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from backbench import hashing, schema
+from backbench import derived, hashing, schema
 from backbench.derived import Content, Derived
 from backbench.evaluate import best_k, selection
 from backbench.evaluate.best_k import Family
 from backbench.evaluate.candidates import Candidate, Representation
 from backbench.evaluate.selection import Decision, Policy
-from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
 
 SETTING = "selection"
@@ -45,16 +44,16 @@ def policy_json(policy: Policy) -> dict[str, Any]:
     return schema.canonical(policy)
 
 
-def recorded(plan: Plan, representations: Sequence[Representation], store: Store) -> dict[str, Any]:
+def recorded(plan: Plan, representations: Sequence[Representation]) -> dict[str, Any]:
     """The decisions of a sweep on its representations as plain JSON, computed unless the cache holds them."""
     policy = policy_of(plan)
-    derived = Derived(store, KIND, _origin(policy, representations), MODULES)
+    cached = Derived(derived.of_results(), KIND, _origin(policy, representations), MODULES)
 
     def make() -> Content:
         return Content({"representations": [plain(recommend(space, policy)) for space in representations]})
 
-    header = {"of": derived.hash, "sweep": plan.sweep, "policy": policy_json(policy)}
-    return {**header, **derived.ensure(make).info}
+    header = {"of": cached.hash, "sweep": plan.sweep, "policy": policy_json(policy)}
+    return {**header, **cached.ensure(make).info}
 
 
 def lines(records: Iterable[Mapping[str, Any]]) -> list[str]:
