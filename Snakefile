@@ -22,7 +22,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        ATTACHED,
+        LAST,
 
 
 onsuccess:

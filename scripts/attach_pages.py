@@ -22,9 +22,9 @@ def main() -> int:
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
     parser.add_argument("--receipt", type=Path, required=True, help="file to write when all are attached")
     args = parser.parse_args()
-    found = frozen.load(args.plan)
+    plan = frozen.load(args.plan)
     try:
-        report = sweeps.record(answer.joined(found, Store(paths.store())))
+        report = sweeps.record(answer.joined(plan, Store(paths.store())))
     except tracking.TrackingUnavailable as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,6 +1,6 @@
 """Record the joined runs of a plan in MLflow, each exactly once; attach_pages adds what is drawn meanwhile.
 
-python scripts/track_runs.py --plan results/plans/HASH.json
+python scripts/track_runs.py --plan results/plans/HASH.json [--pages]
 """
 
 import argparse
@@ -17,9 +17,11 @@ from backbench.tracking import sweeps
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
-    found = frozen.load(parser.parse_args().plan)
+    parser.add_argument("--pages", action="store_true", help="attach the report and the pictures as well")
+    args = parser.parse_args()
+    plan = frozen.load(args.plan)
     try:
-        report = sweeps.record(answer.joined(found, Store(paths.store())), pages=False)
+        report = sweeps.record(answer.joined(plan, Store(paths.store())), pages=args.pages)
     except tracking.TrackingUnavailable as error:
         print(error, file=sys.stderr)
         return 1

@@ -17,8 +17,8 @@ from backbench.sweep.plan import frozen
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
-    found = frozen.load(parser.parse_args().plan)
-    page = sweep.write(answer.joined(found, Store(paths.store())))
+    plan = frozen.load(parser.parse_args().plan)
+    page = sweep.write(answer.joined(plan, Store(paths.store())))
     print(page, file=sys.stderr)
     return 0
 

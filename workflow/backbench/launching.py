@@ -56,7 +56,7 @@ def prepare(sweep_plan: Plan) -> Status:
         remove(drawing.receipt(sweep_plan))
     if state.due or not sweep_plan.tracked.exists() or undrawn(sweep_plan) or not page(sweep_plan).exists():
         # Where the last file is there, Snakemake does not make one that is missing before it.
-        remove(attached(sweep_plan))
+        remove(last(sweep_plan))
     return state
 
 
@@ -76,6 +76,11 @@ def undrawn(sweep_plan: Plan) -> bool:
 def page(sweep_plan: Plan) -> Path:
     """The report of a sweep."""
     return sweep_plan.folder / "report.html"
+
+
+def last(sweep_plan: Plan) -> Path:
+    """The file with which a launch ends: if nothing is drawn, MLflow gets the report together with the runs."""
+    return attached(sweep_plan) if drawing.wanted(sweep_plan) else sweep_plan.tracked
 
 
 def attached(sweep_plan: Plan) -> Path:

@@ -20,6 +20,7 @@ DRAWN = drawing.receipt(PLAN)
 PICTURES = drawing.published(PLAN)
 PAGE = launching.page(PLAN)
 ATTACHED = launching.attached(PLAN)
+LAST = launching.last(PLAN)
 SHARDS = {shard.receipt: shard for shard in (*PLAN.shards.values(), *PLAN.scoring.values())}
 
 
@@ -83,6 +84,11 @@ def drawn_if_wanted() -> list[Path]:
 def request_of(wildcards) -> Path:
     """Input function: what asks for a shard of stored fits to be scored."""
     return shard_of("scores", wildcards).request
+
+
+def page_if_last() -> list[Path]:
+    """The report, where MLflow gets it together with the runs."""
+    return [PAGE] if LAST == TRACKED else []
 
 
 def head_receipts() -> list[Path]:

@@ -20,6 +20,7 @@ rule join_runs:
 rule track_runs:
     input:
         JOINED,
+        page_if_last(),
     output:
         TRACKED,
     log:
@@ -28,8 +29,9 @@ rule track_runs:
         BENCHMARKS / "track" / f"{PLAN_FILE.stem[:12]}.tsv"
     params:
         script=SCRIPTS / "track_runs.py",
+        pages=["--pages"] if page_if_last() else [],
     shell:
-        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} 2> {log:q}"
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} {params.pages} 2> {log:q}"
 
 
 rule draw_pictures:
