@@ -165,7 +165,7 @@ def test_an_edited_metric_is_computed_again_and_nothing_is_fitted(editable: Benc
     before, old, arrays = editable.members(), tracked(editable.database), editable.arrays()
     clusterings = {record for record in records(before) if record.startswith("clustering/")}
     replace(
-        metric(editable, "external"), "    return float(_purity(_Labeling(truth, found))[0])\n", "    return 0.25\n"
+        metric(editable, "external"), "    return float(_purity(_Labeling(truth, clusters))[0])\n", "    return 0.25\n"
     )
     planned = editable.run("plan", *GRID, check=0).stderr
     assert f"{len(clusterings)} fits are done; their scores are computed again: about" in planned
@@ -173,7 +173,7 @@ def test_an_edited_metric_is_computed_again_and_nothing_is_fitted(editable: Benc
     after, now = editable.members(), tracked(editable.database)
     assert rewritten(before, after) == {f"scores/{fit.split('/')[1]}" for fit in clusterings}
     assert editable.arrays() == arrays
-    assert "shards 1/1" in done.stderr
+    assert "jobs 1/1" in done.stderr
     assert {key: run.run_id for key, run in now.items()} == {key: run.run_id for key, run in old.items()}
     for key, run in now.items():
         assert run.results == {**old[key].results, "purity": 0.25}
