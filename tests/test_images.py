@@ -124,7 +124,7 @@ def test_a_file_that_changed_is_named_and_the_others_are_read(folder):
     with pytest.raises(decoding.Unreadable, match=r"30\.png has changed"):
         images[28:36]
     (root / "30.png").unlink()
-    with pytest.raises(decoding.Unreadable, match=r"30\.png is gone; put it back"):
+    with pytest.raises(decoding.Unreadable, match=r"30\.png is missing; restore it"):
         images[30]
     (root / "30.png").write_bytes(before)
     np.testing.assert_array_equal(images[28:36], whole[28:36])

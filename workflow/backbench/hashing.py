@@ -15,7 +15,7 @@ BLOCK = 1 << 22
 
 
 def canonical_json(value: Any) -> str:
-    """JSON text that is equal for equal values: sorted keys, no blanks, 10 and 10.0 told apart.
+    """JSON text that is equal for equal values: sorted keys, no spaces; 10 and 10.0 differ.
 
     Raises
     ------

@@ -14,7 +14,7 @@ Value = float | str | tuple[float, ...] | None
 
 OF_CLASS = ("precision", "recall", "f1")
 ELBOW, SHARES, CHOSEN = "elbow", "majority_shares", "chosen"
-# What is worked out from clusterings, and is no metric of a record.
+# What is derived from clusterings and is not a metric of a record.
 DERIVED = (ELBOW, SHARES, CHOSEN)
 
 

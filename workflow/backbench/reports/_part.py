@@ -1,4 +1,4 @@
-"""The runs of a sweep on one data set, with what is worked out from them: what a section of the page is made of."""
+"""The runs of a sweep on one data set, with what is derived from them: what a section of the page shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -220,7 +220,7 @@ def _file(root: Path, name: str, sha256: str, bits: int | None, least: int | Non
     try:
         held = content.read(path)
     except FileNotFoundError:
-        raise decoding.Unreadable(f"{path} is gone; put it back, or launch again to go on without it") from None
+        raise decoding.Unreadable(f"{path} is missing; restore it, or run again to continue without it") from None
     except decoding.Unreadable as error:
         raise _changed(root, name, f" ({error})") from error
     if held.sha256 != sha256:

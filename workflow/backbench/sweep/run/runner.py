@@ -147,7 +147,7 @@ def _reason(error: Exception, store: Store) -> str:
 
 
 def _record_failure(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace, reason: str) -> None:
-    """Note why the members of a job that broke off are missing, so that the runs that need them can say so.
+    """Note why the members of a job that was interrupted are missing, so that the runs that need them can say so.
 
     Fits whose scores are missing are there; they are scored by the next launch.
     """
