@@ -168,6 +168,7 @@ class TestClustering:
             "calinski_harabasz": metrics.calinski_harabasz_score(x, part),
             "nmi": metrics.normalized_mutual_info_score(truth, part),
             "ari": metrics.adjusted_rand_score(truth, part),
+            "ami": metrics.adjusted_mutual_info_score(truth, part),
             "inertia": model.inertia_,
             "noise_fraction": 0.0,
             "clusters": 4.0,
