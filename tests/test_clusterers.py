@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import yaml
 from densities import blobs, fit, one
-from sklearn.exceptions import ConvergenceWarning
 
 from backbench import clusterers, paths, plugins, threads
 from backbench.metrics import labels
@@ -31,7 +30,7 @@ IDENTICAL = {
     "birch": {"threshold": 0.5, "threshold_quantile": None},
 }
 AS_MANY = {"birch": {"threshold": 1e-3, "threshold_quantile": None}}
-# Those that try to find k clusters; they warn where they find fewer
+# Those that may find fewer than k clusters
 TRYING = {"minibatch_kmeans"}
 # Options that came after results existed have a default
 ADDED = {"dbscan": {"eps_knee"}}
@@ -136,8 +135,5 @@ class TestNumberOfClusters:
     def test_as_many_clusters_as_rows(self, name):
         module, x = plugins.load("clusterer", name), blobs(n=12)
         params = options(name, **AS_MANY.get(name, {}))
-        if name in TRYING:
-            with pytest.warns(ConvergenceWarning, match="12 requested"):
-                one(module, x, params, k=12, seed=0)
-        else:
-            assert labels.clusters(one(module, x, params, k=12, seed=0)[0]) == 12
+        count = labels.clusters(labels.canonical(one(module, x, params, k=12, seed=0)[0]))
+        assert count == 12 or (name in TRYING and 1 <= count < 12)

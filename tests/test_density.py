@@ -47,6 +47,12 @@ class TestDbscan:
         found, _ = one(dbscan, x, options("dbscan", eps=eps, eps_quantile=None, min_samples=min_samples))
         assert np.array_equal(found, cluster.DBSCAN(eps=eps, min_samples=min_samples).fit(x.astype(np.float64)).labels_)
 
+    def test_the_quantile_counts_the_point_itself_as_the_first(self):
+        x = np.array([[0.0], [1.0], [3.0], [7.0], [15.0]], dtype=np.float32)
+        # To the second other point, the third with the point itself: 3, 2, 3, 6, 12.
+        _, info = one(dbscan, x, options("dbscan", eps_quantile=0.5, min_samples=3))
+        assert info["eps"] == 3.0
+
     def test_the_quantile_is_rounded_up_so_that_its_pairs_are_inside(self):
         x = blobs(n=101)
         for quantile in (0.0, 0.5, 1.0):

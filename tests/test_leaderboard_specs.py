@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from backbench import cli, paths
 from backbench.cli import leaderboard
 from backbench.evaluate import answer, configurations, leaderboard_specs
 from backbench.store import Store
+from backbench.sweep.results import tables
 
 CLASSIFIED = ("clusterer=none", "retrieval=none")
 CLUSTERED = ("classifier=none", "retrieval=none")
@@ -83,6 +85,39 @@ def test_results_without_the_metric_are_not_ranked():
 
 
 # Configurations
+
+
+def failed(rows, kind):
+    """Rows whose stages of a kind failed."""
+    records = {
+        member: {**record, "status": "failed", "reason": "did not converge", "metrics": {}}
+        if rows[0].plan.stages[member].kind == kind
+        else record
+        for member, record in rows[0].records.items()
+    }
+    return [replace(row, records=records) for row in rows]
+
+
+def test_a_result_is_ranked_whose_run_failed_at_another_task():
+    rows = failed(Stored().rows("classifier=knn,svm", "clusterer=kmeans", "k=4"), "clustering")
+    assert all(row.status == "failed" for row in rows)
+    ranked = {board.head: leaderboard_specs.ranked(board, rows) for board in leaderboard_specs.specs(rows)}
+    assert {head: len(results) for head, results in ranked.items()} == {"classification": 2, "retrieval": 1}
+    assert "svm" in printed(rows) and "Representations, ranked by retrieval" in printed(rows)
+
+
+def test_a_result_is_not_ranked_whose_own_chain_failed():
+    rows = failed(Stored().rows("classifier=knn", "clusterer=kmeans", "k=4"), "classification")
+    assert {board.head for board in leaderboard_specs.specs(rows)} == {"clustering", "retrieval"}
+    assert leaderboard_specs.specs(failed(rows, "features")) == []
+
+
+def test_of_runs_with_one_result_a_finished_one_represents_it():
+    rows = Stored().rows("classifier=knn", "clusterer=kmeans", "k=3,4", "retrieval=none")
+    for fine in rows:
+        broken = [row if row is fine else failed([row], "clustering")[0] for row in rows]
+        (result,) = tables.distinct(broken, "classification")
+        assert result is fine
 
 
 def test_seeds_of_one_configuration_stand_together_and_fits_without_chance_stand_once():

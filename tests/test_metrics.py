@@ -1,16 +1,18 @@
 """Metrics against answers worked out by hand, and against scikit-learn."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy import stats
 from sklearn import metrics as reference
 
 from backbench import threads
-from backbench.metrics import distances, external, internal, labels, supervised
+from backbench.metrics import _chance, distances, external, internal, labels, supervised
 
 # Two clusters of two points on a line: 0, 2 | 10, 12.
 LINE = np.array([[0.0], [2.0], [10.0], [12.0]], dtype=np.float32)
@@ -136,6 +138,7 @@ class TestExternal:
         assert values["purity"] == 0.5
         assert values["mean_majority_share"] == 1.0
         apart = np.array([0, 0, 1, 2])
+        assert values["ami"] == pytest.approx(reference.adjusted_mutual_info_score(truth, apart))
         assert values["nmi"] == pytest.approx(reference.normalized_mutual_info_score(truth, apart))
         assert values["ari"] == pytest.approx(reference.adjusted_rand_score(truth, apart))
 
@@ -164,6 +167,87 @@ class TestExternal:
         assert values == pytest.approx(renamed, nan_ok=True)
         assert 0 <= values["cluster_accuracy"] <= values["purity"] <= 1
         assert 0 <= values["nmi"] <= 1 + 1e-12
+        assert -1 <= values["ami"] <= 1 + 1e-12
+
+
+class TestAdjustedMutualInformation:
+    def test_known_answers(self):
+        truth = np.array([0, 0, 1, 1])
+        # Each of the four cells holds two images with chance 1/6, and x log x is then log 4.
+        expected = 4 / 6 * math.log(4)
+        assert external.ami(truth, np.array([0, 1, 0, 1])) == pytest.approx(-expected / (2 * math.log(4) - expected))
+        assert external.ami(truth, np.array([3, 3, 1, 1])) == pytest.approx(1.0)
+
+    @pytest.mark.parametrize(
+        ("truth", "found", "value"),
+        [
+            ([0, 0, 0], [4, 4, 4], 1.0),
+            ([0, 0, 0], [0, 1, 1], 0.0),
+            ([0, 1, 1], [0, 0, 0], 0.0),
+            ([0, 0, 0], [-1, -1, -1], 0.0),
+            ([0, 1, 1], [-1, -1, -1], 0.0),
+            ([0, 1, 2], [-1, 5, -1], 1.0),
+            ([0], [-1], 1.0),
+        ],
+    )
+    def test_one_cluster_one_class_and_points_alone(self, truth, found, value):
+        assert external.ami(np.array(truth), np.array(found)) == value
+
+    def test_no_samples(self):
+        assert math.isnan(external.ami(np.empty(0, dtype=int), np.empty(0, dtype=int)))
+
+    @given(
+        st.integers(0, 10_000), st.integers(2, 2000), st.integers(2, 40), st.integers(1, 60), st.floats(0.05, 5),
+        st.floats(0, 1), st.sampled_from([0.0, 0.1, 0.6, 1.0]),
+    )  # fmt: skip
+    @example(0, 2000, 10, 1, 1.0, 0.0, 0.0)
+    @example(1, 2000, 10, 10, 0.05, 0.5, 0.6)
+    @example(2, 2000, 40, 60, 0.05, 0.0, 1.0)
+    @settings(max_examples=100, deadline=None)
+    def test_equals_scikit_learn(self, seed, n, classes, clusters, evenness, right, noise):
+        rng = np.random.default_rng(seed)
+        truth = rng.choice(classes, n, p=rng.dirichlet(np.full(classes, evenness)))
+        found = np.where(rng.random(n) < right, truth % clusters, rng.integers(0, clusters, n))
+        found = np.where(rng.random(n) < noise, -1, found)
+        apart = np.where(found < 0, clusters + np.arange(n), found)
+        expected = reference.adjusted_mutual_info_score(truth, apart)
+        assert external.ami(truth, found) == pytest.approx(expected, abs=1e-10)
+
+    @pytest.mark.parametrize("n", [2, 60, 5000, 400_000])
+    def test_expected_cells_of_any_size(self, n):
+        for rows, columns in ((2, 2), (n // 3, 2), (n // 2, n // 2), (n // 10, n // 30), (n - 1, n - 1), (n, n // 2)):
+            if min(rows, columns) < 2:
+                continue
+            x = np.arange(1, min(rows, columns) + 1)
+            expected = (stats.hypergeom(n, rows, columns).pmf(x) * x * np.log(x)).sum()
+            margins = (np.array([[float(size)]]) for size in (rows, columns))
+            assert _chance.expected_logs(*margins, np.array([float(n)])) == pytest.approx([expected], rel=1e-8)
+
+    def test_chance_gives_nothing_whatever_the_noise_and_the_number_of_clusters(self):
+        rng = np.random.default_rng(0)
+        for clusters, noise in ((2, 0.0), (50, 0.0), (50, 0.9), (500, 0.0)):
+            values = []
+            for _ in range(60):
+                found = np.where(rng.random(300) < noise, -1, rng.integers(0, clusters, 300))
+                values.append(external.ami(np.arange(300) % 10, found))
+            assert abs(np.mean(values)) < 4 * np.std(values) / math.sqrt(60)
+
+    def test_samples_of_different_sizes_do_not_mix(self):
+        sizes, classes = np.array([[30.0, 3, 0], [10, 3, 7]]), np.array([[25.0, 4, 3], [15, 4, 6]])
+        total = np.array([40.0, 8, 9])
+        alone = [
+            _chance.expected_logs(*(part[..., at : at + 1] for part in (sizes, classes, total))) for at in range(3)
+        ]
+        assert np.array_equal(_chance.expected_logs(sizes, classes, total), np.concatenate(alone))
+
+    def test_noise_of_many_points_costs_no_memory(self):
+        truth, found = np.arange(200_000) % 200, np.full(200_000, -1)
+        found[:1000] = np.arange(1000) % 20
+        tracemalloc.start()
+        external.ami(truth, found)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 60e6
 
 
 class TestLabels:

@@ -66,6 +66,10 @@ def clustered(name="kmeans", k=3, seed=0, scope="all", **changed) -> dict:
     return {"clusterer": conf("clusterer", name, **changed), **axes.get(name, {}), "scope": scope}
 
 
+def mini_batches(k) -> dict:
+    return {"clusterer": conf("clusterer", "minibatch_kmeans"), "k": k, "seed": 0, "scope": "all"}
+
+
 def classified(name="knn", **changed) -> dict:
     seed = {"seed": 0} if name == "random_forest" else {}
     return {"classifier": conf("classifier", name, **changed), **seed}
@@ -168,6 +172,7 @@ class TestClustering:
             "calinski_harabasz": metrics.calinski_harabasz_score(x, part),
             "nmi": metrics.normalized_mutual_info_score(truth, part),
             "ari": metrics.adjusted_rand_score(truth, part),
+            "ami": metrics.adjusted_mutual_info_score(truth, part),
             "inertia": model.inertia_,
             "noise_fraction": 0.0,
             "clusters": 4.0,
@@ -243,6 +248,14 @@ class TestClustering:
         few, fine = compute(clustering, [clustered(k=9), clustered(k=2)], world(x))
         assert few.failure.startswith("did not converge: Number of distinct clusters (4)")
         assert fine.failure is None
+
+    def test_fewer_clusters_than_k_of_mini_batches_are_a_result_with_a_note(self, world):
+        x = np.repeat(rows(4)[0], 10, axis=0)
+        few, fine = compute(clustering, [mini_batches(k=9), mini_batches(k=2)], world(x))
+        assert few.failure is fine.failure is None
+        assert few.metrics["clusters"] == 4
+        assert few.notes["clusters"].startswith("4 distinct clusters of k = 9 requested")
+        assert "clusters" not in fine.notes
 
     def test_no_rows_of_the_scope(self, world):
         x, truth, _ = rows()

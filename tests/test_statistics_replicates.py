@@ -130,7 +130,12 @@ class TestAgreement:
         assert found == pytest.approx(written, abs=1e-12, nan_ok=True)
 
     @pytest.mark.parametrize(
-        ("name", "theirs"), [("nmi", reference.normalized_mutual_info_score), ("ari", reference.adjusted_rand_score)]
+        ("name", "theirs"),
+        [
+            ("ami", reference.adjusted_mutual_info_score),
+            ("nmi", reference.normalized_mutual_info_score),
+            ("ari", reference.adjusted_rand_score),
+        ],
     )
     def test_equals_scikit_learn_without_noise(self, name, theirs):
         truth, _, labels = spread(3, 200, 7, 9, noise=0.0)

@@ -135,6 +135,7 @@ def _sections(row: Row) -> dict[str, dict[str, object]]:
         name: f"undefined: {row.notes.get(name, 'no reason recorded')}" if math.isnan(value) else value
         for name, value in row.metrics.items()
     }
+    notes = {name: text for name, text in row.notes.items() if not math.isnan(row.metrics.get(name, math.nan))}
     seconds = {f"{kind} (seconds)": value for kind, value in row.provenance("seconds").items()}
     circumstances = {
         key: ", ".join(sorted({str(value) for value in row.provenance(key).values()}))
@@ -148,6 +149,7 @@ def _sections(row: Row) -> dict[str, dict[str, object]]:
         "images": {**images, **{f"left out: {path}": why for path, why in data.get("excluded", {}).items()}},
         "training": {key: value for key, value in features.get("training", {}).items() if key != "history"},
         "metrics": metrics,
+        "notes": notes,
         "stages": {kind: hashing.short(member) for kind, member in row.stages.items()},
         "computed with": {**row.versions, **circumstances, **seconds},
     }

@@ -92,7 +92,7 @@ def _parts(tree: _reachability.Edges, radius: float) -> np.ndarray:
 
 
 def _radius(params: Density, core: np.ndarray) -> float:
-    """The radius that is given, or read from the distances (n,) to the `min_samples`-th neighbours."""
+    """The radius that is given, or read from the core distances (n,); each row is its own first neighbour."""
     if params.eps is not None:
         return params.eps
     if params.eps_quantile is None:

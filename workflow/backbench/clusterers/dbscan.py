@@ -26,9 +26,10 @@ AXES: frozenset[str] = frozenset()
 class Params:
     """One of `eps`, `eps_quantile` and `eps_knee` gives the radius; the others are null, null and false.
 
-    `eps_quantile` takes that quantile, over the samples, of the distance to the `min_samples`-th neighbour (the sample
-    itself is the first, as in scikit-learn), and `eps_knee` the knee of the sorted distances. Both are rounded up to
-    six significant digits, so that the pairs that define them lie inside the radius whatever the arithmetic.
+    `eps_quantile` takes that quantile, over the samples, of the distance to the `min_samples`-th nearest sample, and
+    `eps_knee` the knee of the sorted distances. Each sample counts itself as the first, as in scikit-learn's
+    `min_samples`: with `min_samples = 5` it is the distance to the fourth other sample. Both are rounded up to six
+    significant digits, so that the pairs that define them lie inside the radius whatever the arithmetic.
     """
 
     eps: Annotated[float, Range(above=0)] | None

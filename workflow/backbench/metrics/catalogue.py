@@ -111,6 +111,10 @@ ENTRIES = (
         column=True, source="",
     ),
     _external(
+        name="ami", title="AMI", about="with the classes", short="AMI", low=-1, resampled=REPLICATES, policy=True,
+        source="Vinh et al. 2010; sklearn.metrics.adjusted_mutual_info_score",
+    ),
+    _external(
         name="nmi", title="NMI", about="with the classes", short="NMI", resampled=REPLICATES, policy=True, column=True,
         source="sklearn.metrics.normalized_mutual_info_score",
     ),

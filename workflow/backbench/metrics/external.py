@@ -1,7 +1,7 @@
 """External metrics: a labeling against the true classes. Noise is never left out.
 
-In cluster accuracy and purity a noise point counts as wrong; in NMI and ARI each noise point is a cluster of its own.
-`mean_majority_share` is a mean over clusters, so it says nothing of noise: read it beside `noise_fraction`.
+In cluster accuracy and purity a noise point counts as wrong; in AMI, NMI and ARI each noise point is a cluster of its
+own. `mean_majority_share` is a mean over clusters, so it says nothing of noise: read it beside `noise_fraction`.
 
 Each is a function of counts, which `OF_COUNTS` has by its name: those of one labeling here, those of weighted samples
 in `backbench.statistics.replicates`.
@@ -12,9 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
-from backbench.metrics import labels
+from backbench.metrics import _chance, labels
 
-NAMES = ("cluster_accuracy", "purity", "mean_majority_share", "nmi", "ari")
+NAMES = ("cluster_accuracy", "purity", "mean_majority_share", "ami", "nmi", "ari")
 # Mutual information below this is rounding: the terms that cancel have the size of log n.
 NOTHING = 1e-14
 
@@ -70,6 +70,7 @@ def scores(truth: np.ndarray, clusters: np.ndarray) -> tuple[dict[str, float], d
         "cluster_accuracy": cluster_accuracy(truth, clusters),
         "purity": purity(truth, clusters),
         "mean_majority_share": mean_majority_share(truth, clusters),
+        "ami": ami(truth, clusters),
         "nmi": nmi(truth, clusters),
         "ari": ari(truth, clusters),
     }
@@ -98,6 +99,15 @@ def mean_majority_share(truth: np.ndarray, clusters: np.ndarray) -> float:
 def ari(truth: np.ndarray, clusters: np.ndarray) -> float:
     """Adjusted Rand index of labels (n,) (Hubert and Arabie 1985, eq. 5): `sklearn.metrics.adjusted_rand_score`."""
     return float(_ari(_Labeling(truth, clusters))[0])
+
+
+def ami(truth: np.ndarray, clusters: np.ndarray) -> float:
+    """Adjusted mutual information of labels (n,), arithmetic mean (Vinh, Epps and Bailey 2010, eq. 3).
+
+    Equals `sklearn.metrics.adjusted_mutual_info_score`: 0 in expectation for labels dealt at random, whatever the
+    number of clusters and the noise.
+    """
+    return float(_ami(_Labeling(truth, clusters))[0])
 
 
 def nmi(truth: np.ndarray, clusters: np.ndarray) -> float:
@@ -175,6 +185,24 @@ def _majorities(counts: Counts) -> np.ndarray:
     return np.maximum.reduceat(counts.inside, np.searchsorted(counts.row, np.arange(len(counts.sizes))), axis=0)
 
 
+def _ami(counts: Counts) -> np.ndarray:
+    """AMI (samples,), whose entropies and informations are sums of x log x.
+
+    A cluster of one point adds 1 log 1 = 0 to each, also in expectation, so noise counts in the classes alone.
+    """
+    from scipy.special import xlogy
+
+    sizes, classes, total = counts.sizes, counts.classes, counts.total
+    of_cells, of_sizes, of_classes = (xlogy(part, part).sum(axis=0) for part in (counts.inside, sizes, classes))
+    expected = _chance.expected_logs(sizes, classes, total)
+    room = (of_sizes + of_classes) / 2 - expected
+    values = np.divide(of_cells - expected, room, out=np.ones(len(room)), where=room > 0)
+    one_group, one_class = _groups(counts) == 1, (classes > 0).sum(axis=0) == 1
+    values[one_group ^ one_class] = 0.0
+    values[one_group & one_class] = 1.0
+    return np.where(total > 0, values, np.nan)
+
+
 def _nmi(counts: Counts) -> np.ndarray:
     """NMI (samples,). A cluster of one point adds 1 log 1 = 0 to the sums, so noise counts in the classes alone."""
     from scipy.special import xlogy
@@ -186,9 +214,13 @@ def _nmi(counts: Counts) -> np.ndarray:
         mutual = (of_cells - of_sizes - of_classes + whole) / total
         entropy = (2 * whole - of_sizes - of_classes) / (2 * total)
         values = np.where(mutual > NOTHING, mutual / entropy, 0.0)
-    groups = (sizes > 0).sum(axis=0) + (total - sizes.sum(axis=0))
-    values[(groups == 1) & ((classes > 0).sum(axis=0) == 1)] = 1.0
+    values[(_groups(counts) == 1) & ((classes > 0).sum(axis=0) == 1)] = 1.0
     return np.where(total > 0, values, np.nan)
+
+
+def _groups(counts: Counts) -> np.ndarray:
+    """Numbers of clusters (samples,), each noise point one of its own."""
+    return (counts.sizes > 0).sum(axis=0) + (counts.total - counts.sizes.sum(axis=0))
 
 
 def _ari(counts: Counts) -> np.ndarray:
@@ -211,6 +243,7 @@ def _ratio(above: np.ndarray, below: np.ndarray, empty: float) -> np.ndarray:
 
 
 OF_COUNTS: Mapping[str, Callable[[Counts], np.ndarray]] = {
+    "ami": _ami,
     "nmi": _nmi,
     "ari": _ari,
     "purity": _purity,

@@ -38,8 +38,8 @@ def agreement(name: str, truth: np.ndarray, labels: np.ndarray, weights: np.ndar
     """An external metric (resamples,), such as `ari` or `purity`, of a labeling (n,) on each sample.
 
     Equals `backbench.metrics.external`, whose `OF_COUNTS` names the metrics: a noise point (a negative label) is wrong
-    in accuracy and purity and a cluster of its own in NMI and ARI, as often as it is drawn. Leave out rows out of
-    scope. The labeling is fixed: these values do not show that another sample would have been clustered differently.
+    in accuracy and purity and a cluster of its own in AMI, NMI and ARI, as often as it is drawn. Leave out rows out
+    of scope. The labeling is fixed: these values do not show that another sample would have been clustered differently.
 
     Raises
     ------

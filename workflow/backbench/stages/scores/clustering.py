@@ -1,7 +1,7 @@
 """Scores of clusterings: the labelings of a matrix share passes over the distances.
 
 The metrics of a clustering of scope `per_split` are those of the test rows; `info["parts"]` holds those of each split.
-Rows out of scope and noise have no silhouette width.
+Rows out of scope and noise have no silhouette width. A clustering with fewer clusters than its k has a note.
 """
 
 import time
@@ -74,7 +74,15 @@ def _outcome(
             if widths is not None:
                 arrays["silhouettes"][rows] = widths
     info = {"parts": apart} if scope == "per_split" else {}
-    return Outcome(fit.hash, reported.values, reported.notes, info, arrays, seconds)
+    notes = reported.notes | _fewer(fit.config.get("k"), reported.values["clusters"])
+    return Outcome(fit.hash, reported.values, notes, info, arrays, seconds)
+
+
+def _fewer(k: int | None, clusters: float) -> dict[str, str]:
+    """The note on a clustering with fewer clusters than were requested; empty where there is nothing to note."""
+    if k is None or not clusters < k:
+        return {}
+    return {"clusters": f"{clusters:.0f} distinct clusters of k = {k} requested: some stayed without rows"}
 
 
 def _undefined(some: internal.Scores) -> internal.Scores:

@@ -63,6 +63,13 @@ class Row:
         broken = [(m, self.records[m]["reason"]) for m in self.members if m in self.records and self._failed(m)]
         return "; ".join(f"{self.plan.stages[member].kind}: {reason}" for member, reason in broken) or None
 
+    def chain_failed(self, head: str) -> bool:
+        """Whether a head of the run, or a stage before it, failed."""
+        if self.reason is None:
+            return False
+        members = plans.ancestors(self.plan.stages, [self.run.stages[head]])
+        return any(member in self.records and self._failed(member) for member in members)
+
     def _failed(self, member: str) -> bool:
         return self.records[member]["status"] == FAILED
 

@@ -106,10 +106,14 @@ def to_json(records: Sequence[Record], names: Sequence[str] | None = None) -> st
 
 
 def distinct(rows: Sequence[Row], head: str) -> list[Row]:
-    """One row per result of a head: runs that repeat it are no further evidence."""
+    """One row per result of a head: runs that repeat it are no further evidence.
+
+    A result counts if neither it nor a stage before it failed, whatever became of the other heads of its run; of runs
+    that share it, one that did not fail represents it.
+    """
     by_result: dict[str, Row] = {}
-    for row in sorted(rows, key=lambda row: row.config_hash):
-        if head in row.heads and not row.reason:
+    for row in sorted(rows, key=lambda row: (row.reason is not None, row.config_hash)):
+        if head in row.heads and not row.chain_failed(head):
             by_result.setdefault(row.run.stages[head], row)
     return list(by_result.values())
 
