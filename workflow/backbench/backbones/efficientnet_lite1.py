@@ -20,6 +20,6 @@ NETWORK = Network(
     install='"backbench[lite]"',
 )
 BATCH, ENGINE, UNHASHED = _lite.BATCH, _lite.ENGINE, _lite.UNHASHED
-Params, resolve = _lite.Params, _lite.resolve
-width, identity, open = NETWORK.width, NETWORK.identity, NETWORK.open
+Params = _lite.Params
+resolve, width, identity, open = _lite.resolve, NETWORK.width, NETWORK.identity, NETWORK.open
 gflops, fits = NETWORK.cost, NETWORK.fits
