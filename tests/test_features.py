@@ -73,8 +73,8 @@ def test_what_is_recorded(store, tmp_path):
     }
     assert speed > 0 and outcome.seconds > 0
     module = plugins.load("backbone", "efficientnet_lite0")
-    config = {"name": "efficientnet_lite0", "weights": "imagenet", "weights_sha256": module.IMAGENET}
-    assert extract(store, config, tmp_path / "s")[0].info["weights_sha256"] == module.IMAGENET
+    config = {"name": "efficientnet_lite0", "weights": "imagenet", "weights_sha256": module.NETWORK.sha256}
+    assert extract(store, config, tmp_path / "s")[0].info["weights_sha256"] == module.NETWORK.sha256
     with pytest.raises(ConfigError, match="was planned; plan again"):
         extract(store, {**config, "weights_sha256": "0" * 64}, tmp_path / "s")
 

