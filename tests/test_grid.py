@@ -379,8 +379,8 @@ def test_each_problem_is_listed_once_with_the_number_of_its_cells():
     assert len(lines) == len(set(lines))
     assert sum("k = 3001" in line and "kmeans" in line for line in lines) == 1
     # A cell is counted by its first problem alone: half of 24 have the neighbours' besides.
-    assert all(re.search(r"\((\d+) cells\)$", line) for line in lines)
-    assert sum(int(re.search(r"\((\d+) cells\)$", line)[1]) for line in lines) == 24
+    assert all(re.search(r"\((\d+) combinations\)$", line) for line in lines)
+    assert sum(int(re.search(r"\((\d+) combinations\)$", line)[1]) for line in lines) == 24
 
 
 def test_at_most_eight_problems_are_listed():
