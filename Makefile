@@ -24,8 +24,9 @@ $(READY): requirements.lock pyproject.toml Makefile
 sweep: $(READY)
 	$(BIN)/backbench sweep $(ARGS)
 
-# Threads of OpenMP that spin while they wait take the cores from the other test files.
+# Threads of OpenMP and OpenBLAS that spin while they wait take the cores from the other test files.
 test test-quick: export OMP_WAIT_POLICY = PASSIVE
+test test-quick: export OPENBLAS_NUM_THREADS = 1
 
 test: $(READY)
 	$(BIN)/python -m pytest $(BESIDE) $(ARGS)
