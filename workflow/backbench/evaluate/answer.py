@@ -82,7 +82,7 @@ class SweepAnswer:
 
     def of_dataset(self, name: str) -> list[Row]:
         """The rows of the data sets of this name, by their hashes."""
-        return sorted((row for row in self.rows if row.params["dataset.name"] == name), key=lambda row: row.config_hash)
+        return sorted((row for row in self.rows if row.collection == name), key=lambda row: row.config_hash)
 
     def chosen(self, dataset: str) -> list[str]:
         """A line for each representation of the data sets of this name: what was chosen and why."""

@@ -108,7 +108,7 @@ def column(rows: Sequence[Row], name: str, metric: str, over: str) -> Blocks:
             value, seeds = sign * row.metrics.get(metric, math.nan), configurations.seeds(row, head)
             seed = None if over == DATASETS or not seeds else seeds[-1]
             place = _place(row, head, name) if over not in (DATASETS, SEEDS) else (row.stages["dataset"], "")
-            place = (*place[:2], *(place[2:] or [str(row.params["dataset.name"])]))
+            place = (*place[:2], *(place[2:] or [row.collection]))
             results.append(_Result(str(row.params[name]), {}, place, seed, value, value))
     return _blocks(results, f"values of {name}", metric)
 
@@ -123,7 +123,7 @@ def _place(row: Row, head: str, name: str) -> Place:
     }
     rest = {key: value for key, value in rest.items() if not configurations.is_seed(key)}
     chain = "" if name == f"{head}.chain" or name == "chain" else row.chain(head)
-    words = [row.params["dataset.name"], *(rest.get(key) for key in NAMED if key in rest), chain]
+    words = [row.collection, *(rest.get(key) for key in NAMED if key in rest), chain]
     title = ", ".join(str(word) for word in words if word not in ("", "none", None))
     return (row.stages["dataset"], hashing.digest([rest, chain]), title)
 

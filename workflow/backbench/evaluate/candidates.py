@@ -154,7 +154,7 @@ def _distinct(rows: Iterable[Row]) -> list[_Clustering]:
 def _heading(clustering: _Clustering) -> Heading:
     """Dataset, backbone, chain and scope."""
     row = clustering.row
-    dataset, backbone = str(row.params["dataset.name"]), str(row.params["backbone.name"])
+    dataset, backbone = row.collection, str(row.params["backbone.name"])
     return dataset, backbone, row.chain(HEAD), clustering.config["scope"]
 
 

@@ -161,7 +161,7 @@ def by_dataset(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def _dataset(row: Row) -> str:
     info = row.records.get(row.stages["dataset"], {}).get("info", {})
-    name = str(row.params["dataset.name"])
+    name = row.collection
     return f"{name}, {info['n']:,} images" if "n" in info else name
 
 

@@ -108,7 +108,7 @@ class Desk:
             sweep,
             key,
             options,
-            str(first.params["dataset.name"]),
+            first.collection,
             lacks,
             failure,
             asked=bool(options),
@@ -129,7 +129,7 @@ def sweeps(plan: Plan, rows: Sequence[Row], store: Store) -> Iterator[tuple[Swee
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.stages["dataset"], []).append(row)
-    names = [str(group[0].params["dataset.name"]) for group in groups.values()]
+    names = [group[0].collection for group in groups.values()]
     for (member, group), name in zip(groups.items(), names, strict=True):
         more = f"-{hashing.short(member)}" if names.count(name) > 1 else ""
         yield Sweep(plan, group, store), f"{name}{more}" if len(groups) > 1 else ""

@@ -52,7 +52,7 @@ class Part:
 
     @cached_property
     def name(self) -> str:
-        return str(self.rows[0].params["dataset.name"])
+        return self.rows[0].collection
 
     @cached_property
     def called(self) -> str:

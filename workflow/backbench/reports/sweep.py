@@ -52,7 +52,7 @@ def render(answer: SweepAnswer) -> str:
 def _parts(answer: SweepAnswer) -> list[Part]:
     """The data sets of a sweep, by name."""
     groups = list(answer.datasets.values())
-    names = [str(group.rows[0].params["dataset.name"]) for group in groups]
+    names = [group.rows[0].collection for group in groups]
     parts = [
         Part(answer.plan, group, answer.selection, names.count(name) > 1)
         for group, name in zip(groups, names, strict=True)

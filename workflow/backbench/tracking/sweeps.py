@@ -125,8 +125,8 @@ def _data(row: Row) -> Data:
     member = row.stages["dataset"]
     info = row.records.get(member, {}).get("info", {})
     profile = {"images": info.get("n"), "classes": len(info.get("classes") or []), **info.get("counts", {})}
-    source = json.dumps({"uri": str(info.get("root") or info.get("source") or row.params["dataset.name"])})
-    return Data(str(row.params["dataset.name"]), hashing.short(member), "local", source, profile, "frozen features")
+    source = json.dumps({"uri": str(info.get("root") or info.get("source") or row.collection)})
+    return Data(row.collection, hashing.short(member), "local", source, profile, "frozen features")
 
 
 def _chosen(answer: SweepAnswer, dataset: str) -> dict[str, str]:
@@ -218,7 +218,7 @@ def record(answer: SweepAnswer, uri: str | None = None, progress: Progress = qui
     TrackingUnavailable
         If MLflow does not answer.
     """
-    names = sorted({row.params["dataset.name"] for row in answer.rows if row.status != PENDING})
+    names = sorted({row.collection for row in answer.rows if row.status != PENDING})
     reports = [_record(answer, dataset, uri, progress, pages) for dataset in names]
     totals = (sum(getattr(report, item.name) for report in reports) for item in fields(TrackReport))
     content = {"uri": without_password(address(uri)), "sweep": answer.plan.sweep}

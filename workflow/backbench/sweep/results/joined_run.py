@@ -12,6 +12,7 @@ from backbench.store import FAILED
 from backbench.sweep.grid import HEADS, Run
 from backbench.sweep.plan import frozen as plans
 from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.results import names
 from backbench.sweep.run import scored
 
 FINISHED, PENDING = "finished", "pending"
@@ -33,6 +34,12 @@ class Row:
     @property
     def config_hash(self) -> str:
         return self.run.hash
+
+    @cached_property
+    def collection(self) -> str:
+        """What the images are called: their folder, archive or file, or else the data set plugin."""
+        stage = self.plan.stages[self.stages["dataset"]]
+        return names.collection(stage.family, stage.local)
 
     @cached_property
     def stages(self) -> dict[str, str]:
