@@ -55,7 +55,7 @@ def test_a_sweep_computes_and_reads_each_part_once(plan, calls):
     for _ in range(2):
         found.write()
         page.write(found)
-        sweeps.summary(found, "folder", "")
+        sweeps.summary(found, "pictures", "")
         leaderboard.show(found.datasets, 5, io.StringIO())
         assert select.summary(found.selection)
     assert calls.pop("ensure") == 3 + 1, "a leaderboard for each task, and the selection"

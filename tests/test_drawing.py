@@ -74,7 +74,7 @@ def test_a_sweep_ends_with_its_pictures_and_those_of_its_best_runs(plan):
     for one in [*drawing.of_sweep(plan), *(one for key in runs for one in drawing.of_run(key))]:
         assert one.png.read_bytes().startswith(b"\x89PNG") and "," in one.csv.read_text().splitlines()[0]
         assert one.caption and one.title and one.category
-        assert one.dataset == ("folder" if one.category == "Sweep" else "")
+        assert one.dataset == ("photos" if one.category == "Sweep" else "")
 
 
 def test_each_result_is_drawn_once_and_reasons_are_kept(drawn):
@@ -232,7 +232,7 @@ def test_two_data_sets_have_pictures_of_their_own(plan, tmp_path, monkeypatch):
     ledger.join(two, ledger.read_records(two, Store(paths.store())))
     draw(two)
     names = [one.png.name for one in drawing.of_sweep(two)]
-    assert len(names) == 2 and all(name.startswith("heatmap-folder-") for name in names)
+    assert len(names) == 2 and all(name.startswith("heatmap-other-") for name in names)
 
 
 def test_reading_imports_no_matplotlib(drawn):

@@ -39,7 +39,7 @@ def sweep(made, monkeypatch):
 
 def test_the_note_names_the_best_of_each_head_and_what_was_chosen(sweep):
     plan, found = sweep
-    text = note.note(sweeping.answer_of(plan, found), "folder")
+    text = note.note(sweeping.answer_of(plan, found), "pictures")
     best = max(row.metrics["val_accuracy"] for row in found)
     assert f"by val_accuracy {best:.4f}" in text
     for title in ("Classifier", "Clustering", "Retrieval"):
@@ -88,11 +88,11 @@ def test_pictures_of_runs_and_of_the_sweep_are_attached(sweep):
     drawing.draw_sweep(plan_with_pictures(plan), 1, lambda done, total: None)
     drawn = [row for row in sweeps.run_rows(sweeping.rows_of(plan)) if row.files]
     assert drawn and {file.folder for row in drawn for file in row.files} == {"pictures"}
-    summary = sweeps.summary(sweeping.answer_of(plan, found), "folder", "")
+    summary = sweeps.summary(sweeping.answer_of(plan, found), "pictures", "")
     names = {file.path.name for file in summary.files if file.folder == "pictures"}
     assert any(name.startswith("metric_by_k") for name in names)
-    assert {"request.json", "experiment-folder.json", answer.FILE} <= {file.path.name for file in summary.files}
-    assert json.loads((plan.folder / "experiment-folder.json").read_text())["axes"]["k"] == [2, 3, 4]
+    assert {"request.json", "experiment-pictures.json", answer.FILE} <= {file.path.name for file in summary.files}
+    assert json.loads((plan.folder / "experiment-pictures.json").read_text())["axes"]["k"] == [2, 3, 4]
 
 
 def plan_with_pictures(plan):

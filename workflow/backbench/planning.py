@@ -9,11 +9,13 @@ from typing import Any
 from backbench import compose, paths, schema, settings
 from backbench.datasets import Description, Reading
 from backbench.evaluate import selection
+from backbench.evaluate.selection import Policy
 from backbench.pictures import choice
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store
 from backbench.sweep.plan import builder, frozen, limits, representations, smallness
 from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.judges import Judging
 from backbench.sweep.run.status import Status
 
 log = logging.getLogger(__name__)
@@ -100,15 +102,26 @@ def make(
     device = composed.settings.get("execution", {}).get("device", "auto")
     policies = representations.policies((cell.config["backbone"] for cell in composed.cells), device) if prepare else ()
     reading = Reading(progress, policies, paths.store())
-    built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device)
+    policy = selection.parse(composed.settings.get("selection"))
+    cells = (cell.config for cell in composed.cells)
+    built = builder.build(cells, digest_of, composed.explicit, device, _judging(policy))
     understood(built.understood)
-    policy = schema.canonical(selection.parse(composed.settings.get("selection")))
-    request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": policy}
+    asked = schema.canonical(policy)
+    request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": asked}
     request |= {"plots": _plots(composed.settings), "understood": sentences}
     sweep_plan = frozen.freeze(built, request)
     memory = settings.memory_mb(composed.settings)
     limits.check(sweep_plan, memory)
     return Planned(sweep_plan, composed.notices + built.notices, sentences, sum(unread.values()), memory, built.keys)
+
+
+def _judging(policy: Policy) -> Judging | None:
+    """How a policy lets judges choose, None where it does not."""
+    if not policy.judged:
+        return None
+    names = policy.judges or ()
+    cells = (compose.expand(["experiment=none", f"backbone={name}"]).cells[0] for name in names)
+    return Judging(policy.rows, [cell.config["backbone"] for cell in cells])
 
 
 def _tell_older(about: Description, tell: Callable[[str], None]) -> None:

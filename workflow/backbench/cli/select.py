@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
-from backbench.cli.leaderboard import by_dataset, cell, screen, warn
+from backbench.cli import panel
+from backbench.cli.leaderboard import cell, screen, warn
 from backbench.evaluate import recommendations, selection
+from backbench.evaluate.answer import by_dataset
 from backbench.evaluate.best_k import CRITERIA, Choice, Family
-from backbench.evaluate.candidates import Representation, representations
+from backbench.evaluate.candidates import Representation
 from backbench.evaluate.recommendations import Recommendation
 from backbench.evaluate.selection import Decision, Policy
 from backbench.metrics import catalogue
@@ -34,10 +36,11 @@ Groups = Mapping[str, list[tuple[Recommendation, Policy]]]
 
 
 def run(args: argparse.Namespace) -> int:
-    rows = ledger.all_rows(Store(paths.store()))
+    store = Store(paths.store())
+    rows = ledger.all_rows(store)
     kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
     rows = [row for row in rows if row.config_hash in kept]
-    groups = _answers(rows, _asked(args.policy), args.metric)
+    groups = _answers(rows, store, _asked(args.policy), args.metric)
     if not any(groups.values()):
         raise ConfigError("no recorded clustering matches; run `backbench sweep` first.")
     if args.format == "table":
@@ -68,17 +71,19 @@ def _asked(name: str | None) -> Policy | None:
     return selection.parse(compose.expand(["experiment=none", f"selection={name}"]).settings["selection"])
 
 
-def _answers(rows: Sequence[Row], asked: Policy | None, metrics: Sequence[str]) -> Groups:
+def _answers(rows: Sequence[Row], store: Store, asked: Policy | None, metrics: Sequence[str]) -> Groups:
     """Answers with their policies by dataset; if none is requested, that of a representation's newest sweep."""
     groups = {}
-    for title, group in by_dataset(rows).items():
+    for title, answer in by_dataset(rows, store, panel.counting("judging clusterings")).items():
+        group = answer.rows
         plans = {row.run.stages["clustering"]: row.plan for row in group if "clustering" in row.run.stages}
         answers = []
-        for representation in representations(group):
-            newest = max(_plans(representation, plans), key=lambda plan: plan.path.stat().st_mtime)
+        for representation in answer.representations:
+            newest = max(_plans(representation, plans), key=recommendations.asked_at)
             policy = asked or recommendations.policy_of(newest)
             policy = selection.with_metrics(policy, metrics) if metrics else policy
-            answers.append((recommendations.recommend(representation, policy), policy))
+            judgement = answer.judgement if policy.judged else None
+            answers.append((recommendations.recommend(representation, policy, judgement), policy))
         groups[title] = answers
     return groups
 

@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backbench.evaluate import agreement, candidates, leaderboard_specs, leaderboards, recommendations
+from backbench.evaluate import agreement, candidates, judging, leaderboard_specs, leaderboards, recommendations
 from backbench.evaluate.agreement import Agreement
 from backbench.evaluate.candidates import Representation
+from backbench.evaluate.judging import Judgement
 from backbench.evaluate.leaderboards import Leaderboard, Progress, quiet
 from backbench.files import write_if_changed
 from backbench.store import Store
@@ -41,6 +42,13 @@ class DatasetAnswer:
     def leaderboards(self) -> list[Leaderboard]:
         """The leaderboards that the runs can fill."""
         return leaderboards.of_dataset(self.rows, self.store, self.progress, self.representations)
+
+    @cached_property
+    def judgement(self) -> Judgement | None:
+        """What independent judges say of its clusterings; None where its sweeps asked none."""
+        newest = max((row.plan for row in self.rows), key=lambda plan: (recommendations.asked_at(plan), plan.hash))
+        limits = recommendations.policy_of(newest).limits
+        return judging.judgement(self.rows, self.representations, self.store, limits, self.progress)
 
     @cached_property
     def agreements(self) -> list[Agreement]:
@@ -72,7 +80,8 @@ class SweepAnswer:
     @cached_property
     def selection(self) -> Mapping[str, Any]:
         """The decisions of the sweep by its policy, as they are written."""
-        return recommendations.recorded(self.plan, self.representations)
+        judgements = {answer.rows[0].stages["dataset"]: answer.judgement for answer in self.datasets.values()}
+        return recommendations.recorded(self.plan, self.representations, judgements)
 
     def write(self) -> Path:
         """Write the decisions beside the joined results, unless the file has them already; returns its path."""

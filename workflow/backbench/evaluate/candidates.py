@@ -22,7 +22,10 @@ Heading = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One clustering that is done: a stage result and a run that holds it. A metric that is undefined is NaN."""
+    """One clustering that is done: a stage result and a run that holds it.
+
+    A metric that is undefined is NaN; `digest` is that of its labels, empty where they are not stored.
+    """
 
     member: str
     run: str
@@ -34,6 +37,7 @@ class Candidate:
     notes: Mapping[str, str]
     family: str
     label: str
+    digest: str = ""
 
     def value(self, metric: str) -> float:
         """A metric, or else its estimate from a sample; NaN where there is neither."""
@@ -193,6 +197,7 @@ def _candidate(clustering: _Clustering, record: Mapping[str, Any], label: str, f
         notes=record["notes"],
         family=family,
         label=label,
+        digest=record.get("arrays", {}).get("labels", {}).get("sha256", ""),
     )
 
 

@@ -14,7 +14,10 @@ class Limits:
     largest_at_most: float | None = 0.95
 
 
-def fault(metrics: Mapping[str, float], limits: Limits = Limits()) -> str | None:
+STANDARD = Limits()
+
+
+def fault(metrics: Mapping[str, float], limits: Limits = STANDARD) -> str | None:
     """Why a result is no clustering, None where it is one; what was not measured is not held against it."""
     noise, clusters = metrics.get("noise_fraction", 0.0), metrics.get("clusters", float(LEAST_CLUSTERS))
     largest = metrics.get("largest_share", 0.0)

@@ -10,13 +10,15 @@ from backbench.derived import Content, Derived
 from backbench.evaluate import best_k, selection
 from backbench.evaluate.best_k import Family
 from backbench.evaluate.candidates import Candidate, Representation
+from backbench.evaluate.judging import Judged, Judgement
 from backbench.evaluate.selection import Decision, Policy
 from backbench.sweep.plan.frozen import Plan
 
 SETTING = "selection"
 KIND = "selection"
 MODULES = tuple(
-    f"backbench.evaluate.{name}" for name in ("best_k", "candidates", "knee", "recommendations", "selection")
+    f"backbench.evaluate.{name}"
+    for name in ("best_k", "candidates", "eligibility", "knee", "recommendations", "selection")
 )
 
 
@@ -29,9 +31,10 @@ class Recommendation:
     decision: Decision
 
 
-def recommend(representation: Representation, policy: Policy) -> Recommendation:
+def recommend(representation: Representation, policy: Policy, judgement: Judgement | None = None) -> Recommendation:
     """Best k of each family and the decision of one representation."""
-    return Recommendation(representation, best_k.families(representation), selection.decide(representation, policy))
+    decision = selection.decide(representation, policy, judgement)
+    return Recommendation(representation, best_k.families(representation), decision)
 
 
 def policy_of(plan: Plan) -> Policy:
@@ -39,18 +42,34 @@ def policy_of(plan: Plan) -> Policy:
     return selection.parse(plan.request.get(SETTING))
 
 
+def asked_at(plan: Plan) -> float:
+    """When a plan was last asked for, in seconds since 1970; 0 where its file is not there."""
+    try:
+        return plan.path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def policy_json(policy: Policy) -> dict[str, Any]:
     """A policy as plain JSON."""
     return schema.canonical(policy)
 
 
-def recorded(plan: Plan, representations: Sequence[Representation]) -> dict[str, Any]:
-    """The decisions of a sweep on its representations as plain JSON, computed unless the cache holds them."""
+def recorded(
+    plan: Plan, representations: Sequence[Representation], judgements: Mapping[str, Judgement | None]
+) -> dict[str, Any]:
+    """The decisions of a sweep on its representations as plain JSON, computed unless the cache holds them.
+
+    `judgements` are those of its data sets, by their hashes.
+    """
     policy = policy_of(plan)
-    cached = Derived(derived.of_results(), KIND, _origin(policy, representations), MODULES)
+    judged = {dataset: judgement for dataset, judgement in sorted(judgements.items()) if judgement}
+    origin = {**_origin(policy, representations), "judgements": {key: _judgement(each) for key, each in judged.items()}}
+    cached = Derived(derived.of_results(), KIND, origin, MODULES)
 
     def make() -> Content:
-        return Content({"representations": [plain(recommend(space, policy)) for space in representations]})
+        spaces = [plain(recommend(space, policy, judgements.get(space.dataset_hash))) for space in representations]
+        return Content({"judgements": origin["judgements"], "representations": spaces})
 
     header = {"of": cached.hash, "sweep": plan.sweep, "policy": policy_json(policy)}
     return {**header, **cached.ensure(make).info}
@@ -84,6 +103,25 @@ def plain(recommendation: Recommendation) -> dict[str, Any]:
         "best_k": [_family(family) for family in recommendation.families],
         "decision": _decision(recommendation.decision),
     }
+
+
+def _judgement(judgement: Judgement) -> dict[str, Any]:
+    """What judges say, as plain JSON."""
+    return {
+        "chosen": None if judgement.chosen is None else _judged(judgement.chosen),
+        "clusters": {"low": judgement.low, "high": judgement.high},
+        "alternatives": [_judged(each) for each in judgement.alternatives],
+        "plausible": [_judged(each) for each in judgement.plausible],
+        "judges": list(judgement.judges),
+        "pool": judgement.pool,
+        "reason": judgement.reason,
+    }
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    candidate = judged.candidate
+    place = {"representation": judged.space.title, "matrix": judged.space.matrix, "score": judged.score}
+    return {"name": candidate.label, "member": candidate.member, "run": candidate.run, **place}
 
 
 def _family(family: Family) -> dict[str, Any]:

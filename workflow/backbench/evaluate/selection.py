@@ -7,27 +7,47 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from backbench import plugins, schema
+from backbench.evaluate import eligibility
 from backbench.evaluate._ranks import mean_ranks
 from backbench.evaluate.candidates import Candidate, LeftOut, Representation
+from backbench.evaluate.eligibility import LEAST_CLUSTERS, Limits
+from backbench.evaluate.judging import Judgement
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import ESTIMATES, POLICIES
 from backbench.schema import ConfigError, Range
 
-LEAST_CLUSTERS = 2
 WHERE = "selection"
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How a clustering is chosen; ``conf/selection/published.yaml`` says what each option means."""
+    """How a clustering is chosen; ``conf/selection`` says what each option means.
+
+    A policy without metrics asks judges: `judges` are the backbones that may judge beside those of the sweep.
+    """
 
     name: str
     prefer: str | None
     noise_at_most: Annotated[float, Range(low=0, high=1)] | None
     metrics: tuple[str, ...]
+    largest_at_most: Annotated[float, Range(low=0, high=1)] | None = 0.95
+    judges: tuple[str, ...] | None = None
+    rows: Annotated[int, Range(low=6)] = 2000
+
+    @property
+    def limits(self) -> Limits:
+        """What is no clustering by this policy."""
+        return Limits(self.noise_at_most, self.largest_at_most)
+
+    @property
+    def judged(self) -> bool:
+        """Whether judges choose, over all representations."""
+        return self.judges is not None
 
     def __str__(self) -> str:
         limit = "" if self.noise_at_most is None else f" among those with at most {_percent(self.noise_at_most)} noise"
+        if self.judged:
+            return f"{self.name}: independent representations judge all clusterings{limit}"
         return f"{self.name}: {f'{self.prefer} first, else ' if self.prefer else ''}{_best(self.metrics)}{limit}"
 
 
@@ -68,9 +88,25 @@ def parse(options: Mapping[str, Any] | None) -> Policy:
     if not options:
         return PUBLISHED
     policy = schema.parse(Policy, options, WHERE)
+    if policy.judged:
+        return _with_judges(policy)
     if policy.prefer is not None and policy.prefer not in (known := plugins.names("clusterer")):
         raise schema.refuse(f"{WHERE}.prefer", policy.prefer, [*known, "null"])
     return with_metrics(policy, policy.metrics)
+
+
+def _with_judges(policy: Policy) -> Policy:
+    """`policy` if each of its judges is a backbone, and it prefers nothing."""
+    known = plugins.names("backbone")
+    for name in policy.judges or ():
+        if name not in known:
+            raise schema.refuse(f"{WHERE}.judges", name, known)
+    if policy.prefer is not None or policy.metrics:
+        raise ConfigError(
+            f"{WHERE}: received prefer={policy.prefer} and metrics={list(policy.metrics)} beside judges; allowed: "
+            "judges, or a preferred clusterer and metrics. selection=internal ranks by metrics."
+        )
+    return policy
 
 
 def with_metrics(policy: Policy, metrics: Sequence[str]) -> Policy:
@@ -80,18 +116,19 @@ def with_metrics(policy: Policy, metrics: Sequence[str]) -> Policy:
             raise schema.refuse(f"{WHERE}.metrics", metric, POLICIES)
     if not metrics or len(set(metrics)) < len(metrics):
         raise ConfigError(f"{WHERE}.metrics: received {list(metrics)}; give at least one metric, and each once.")
-    return replace(policy, metrics=tuple(metrics))
+    return replace(policy, metrics=tuple(metrics), judges=None)
 
 
-def decide(representation: Representation, policy: Policy) -> Decision:
+def decide(representation: Representation, policy: Policy, judgement: Judgement | None = None) -> Decision:
     """Choose one clustering of a representation.
 
-    Left out are those with fewer than two clusters and with more noise than the policy allows. Of the preferred
-    clusterer's, if any is left, else of all, the one with the best mean rank is taken; of equal ones that with the
-    fewest clusters, then the first by name.
+    Left out is what is no clustering by the policy's limits. Where judges choose, the one that they rank first is
+    taken. Else, of the preferred clusterer's, if any is left, else of all, the one with the best mean rank is taken; of
+    equal ones that with the fewest clusters, then the first by name. A policy of judges without a `judgement` ranks by
+    internal metrics, and says so.
     """
     candidates, pending = representation.candidates, representation.pending
-    faults = {candidate.member: _fault(candidate, policy) for candidate in candidates}
+    faults = {candidate.member: eligibility.fault(candidate.metrics, policy.limits) for candidate in candidates}
     usable = [candidate for candidate in candidates if faults[candidate.member] is None]
     refused = [
         LeftOut(candidate.member, candidate.label, fault, candidate.clusterer)
@@ -101,6 +138,12 @@ def decide(representation: Representation, policy: Policy) -> Decision:
     left_out = (*refused, *representation.failed)
     if not usable:
         return Decision(None, _nothing(representation), (), left_out, 0, pending)
+    why = ""
+    if policy.judged:
+        if judgement is not None and judgement.chosen is not None:
+            return _judged(usable, judgement, left_out, pending)
+        why = f"{judgement.reason if judgement else 'no judge was asked when this was swept'}, so by internal metrics: "
+        policy = replace(policy, metrics=PUBLISHED.metrics)
     preferred = [candidate for candidate in usable if candidate.clusterer == policy.prefer]
     pool = preferred or usable
     metrics = [name for name in policy.metrics if any(not math.isnan(candidate.value(name)) for candidate in pool)]
@@ -109,7 +152,26 @@ def decide(representation: Representation, policy: Policy) -> Decision:
         return Decision(None, reason, (), left_out, len(usable), pending)
     ranked = rank(pool, metrics)
     reason = (_preferred if preferred else _strongest)(representation, policy, ranked, metrics)
-    return Decision(ranked[0].candidate, reason, tuple(ranked), left_out, len(usable), pending)
+    return Decision(ranked[0].candidate, f"{why}{reason}", tuple(ranked), left_out, len(usable), pending)
+
+
+def _judged(usable: Sequence[Candidate], judgement: Judgement, left_out: tuple[LeftOut, ...], pending: int) -> Decision:
+    """The clustering of a representation that judges rank first; their choice over all of them where it is here."""
+    places = {judged.candidate.member: place for place, judged in enumerate(judgement.ranked, 1)}
+    ranked = [
+        Ranked(candidate, float(places[candidate.member]), {"judges": float(places[candidate.member])})
+        for candidate in sorted(usable, key=lambda candidate: places.get(candidate.member, math.inf))
+        if candidate.member in places
+    ]
+    if not ranked:
+        return Decision(None, "none of its clusterings was judged", (), left_out, len(usable), pending)
+    assert judgement.chosen is not None  # its caller has looked
+    best, chosen = ranked[0], judgement.chosen.candidate
+    if chosen.member in places and any(each.candidate.member == chosen.member for each in ranked):
+        reason = f"chosen over all representations: {judgement.reason}"
+        return Decision(chosen, reason, tuple(ranked), left_out, len(usable), pending)
+    reason = f"the judges rank it {best.mean_rank:.0f} of {len(places)} over all representations, the first of this one"
+    return Decision(best.candidate, reason, tuple(ranked), left_out, len(usable), pending)
 
 
 def rank(pool: Sequence[Candidate], metrics: Iterable[str]) -> list[Ranked]:
@@ -131,17 +193,6 @@ def _merit(ranked: Ranked) -> tuple[float, float, str, str]:
 def _loss(candidate: Candidate, metric: str) -> float:
     value = candidate.value(metric)
     return math.inf if math.isnan(value) else -catalogue.metric(metric).direction * value
-
-
-def _fault(candidate: Candidate, policy: Policy) -> str | None:
-    """Why a candidate cannot be chosen."""
-    if candidate.noise >= 1:
-        return "all points are noise"
-    if candidate.clusters < LEAST_CLUSTERS:
-        return "one cluster only"
-    if policy.noise_at_most is not None and candidate.noise > policy.noise_at_most:
-        return f"{_percent(candidate.noise)} noise, more than {_percent(policy.noise_at_most)}"
-    return None
 
 
 def _preferred(representation: Representation, policy: Policy, ranked: Sequence[Ranked], metrics: Sequence[str]) -> str:

@@ -6,16 +6,18 @@ memory runs out, batches are halved: near the beginning all rows are computed ag
 of two shapes, and that is reported.
 """
 
+import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-from backbench import threads
+from backbench import plugins, threads
 from backbench.backbones import _engine
 from backbench.backbones._contract import Backbone, Extract
 from backbench.backbones._extractor import DeviceLost, OutOfMemory
+from backbench.schema import ConfigError
 from backbench.stage import Context
 from backbench.stages._partial import Partial
 
@@ -48,6 +50,27 @@ class Images(Protocol):
 
 class NotFinite(ValueError):
     """Features with NaN or infinity, which nothing can be computed from."""
+
+
+def parameters(module: Backbone[Any], config: Mapping[str, Any]) -> Any:
+    """The options of a backbone in a stage's configuration.
+
+    Raises
+    ------
+    ConfigError
+        If its weights are no longer those that it was planned with.
+    """
+    fields = {field.name: field.default for field in dataclasses.fields(module.Params)}
+    options = set(fields)
+    absent = [
+        key for key in getattr(module, "UNHASHED", ()) if fields.get(key, dataclasses.MISSING) is dataclasses.MISSING
+    ]
+    values = dict.fromkeys(absent, 0) | {key: config[key] for key in options & set(config)}
+    params = plugins.params("backbone", {"name": config["name"], **values})
+    for key, value in module.identity(params).items():
+        if key not in options and config[key] != value:
+            raise ConfigError(f"{config['name']}: {key} is {value}, but {config[key]} was planned; plan again.")
+    return params
 
 
 def batch_of(module: Backbone[Any], params: Any, context: Context) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from backbench import code, hashing, plugins, provenance
+from backbench import code, hashing, provenance
 from backbench.backbones import Rows, _contract, _engine
 from backbench.backbones._contract import Backbone, Extract, Frozen, Given, Learner, OfImages, Recording
 from backbench.backbones._extractor import DeviceLost
@@ -49,7 +49,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
     for member in members:
         start = time.perf_counter()
         module = _contract.load(member.config["name"])
-        params = _params(module, member.config)
+        params = _extraction.parameters(module, member.config)
         try:
             if isinstance(module, Given):
                 outcome = _given(member, module, params, inputs, context)
@@ -60,21 +60,6 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             outcome = Outcome(member.hash, failure=str(error))
         yield dataclasses.replace(outcome, seconds=time.perf_counter() - start)
         shutil.rmtree(context.scratch, ignore_errors=True)
-
-
-def _params(module: Backbone[Any], config: Mapping[str, Any]) -> Any:
-    """The options of a member; its weights must still be those that it was planned with."""
-    fields = {field.name: field.default for field in dataclasses.fields(module.Params)}
-    options = set(fields)
-    absent = [
-        key for key in getattr(module, "UNHASHED", ()) if fields.get(key, dataclasses.MISSING) is dataclasses.MISSING
-    ]
-    values = dict.fromkeys(absent, 0) | {key: config[key] for key in options & set(config)}
-    params = plugins.params("backbone", {"name": config["name"], **values})
-    for key, value in module.identity(params).items():
-        if key not in options and config[key] != value:
-            raise ConfigError(f"{config['name']}: {key} is {value}, but {config[key]} was planned; plan again.")
-    return params
 
 
 def _given(member: Member, module: Given[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:

@@ -27,6 +27,8 @@ GPU = 20.0
 NETWORK_GFLOPS = 1e-3
 # A retrieval loads libraries, and its metrics are of every query.
 RETRIEVAL_SECONDS, RETRIEVAL_IMAGE_SECONDS = 1.0, 3e-5
+# A judge loads and compiles UMAP, and embeds its rows.
+JUDGE_SECONDS, JUDGE_ROW_SECONDS = 8.0, 2e-3
 # Values of a matrix that are read and written in a second.
 VALUES = 1e10
 PLUGIN = {"clustering": "clusterer", "classification": "classifier"}
@@ -123,6 +125,12 @@ def fit_clusterer(stage: Stage, n: int, d: int, members: int) -> float:
     return module.seconds(_params("clusterer", stage.config["clusterer"]), n, d, stage.config.get("k"), members)
 
 
+def _judge(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
+    """A UMAP of the sampled rows, whose images are read by a network where it is not one of the sweep."""
+    extracted = 0.0 if "features" in stage.parents else _features(stage, stages, members, gpu)
+    return JUDGE_SECONDS + JUDGE_ROW_SECONDS * stage.about["n"] + extracted
+
+
 def _clustering(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
     fit = fit_clusterer(stage, stage.about["n"], stage.about["d"], members)
     return (1 + stage.config.get("bootstraps", 0)) * (fit + score(stage, members))
@@ -157,6 +165,7 @@ _KINDS: Mapping[str, Callable[[Stage, Mapping[str, Stage], int, bool], float]] =
     "features": _features,
     "matrix": _matrix,
     "neighbours": _neighbours,
+    "judge": _judge,
     "clustering": _clustering,
     "classification": _classification,
     "retrieval": _retrieval,

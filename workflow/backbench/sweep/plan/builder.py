@@ -6,10 +6,11 @@ from typing import Any
 from backbench import hashing
 from backbench.schema import ConfigError
 from backbench.sweep.grid import Grid, Run
-from backbench.sweep.plan import cached_inputs, candidates, frozen, options
+from backbench.sweep.plan import cached_inputs, candidates, frozen, judges, options
 from backbench.sweep.plan.candidates import Candidate
 from backbench.sweep.plan.factory import Fingerprint, GridFactory
 from backbench.sweep.plan.heads import Heads
+from backbench.sweep.plan.judges import Judging
 from backbench.sweep.plan.representations import Sources
 from backbench.sweep.plan.shortage import TooSmall
 
@@ -17,7 +18,11 @@ SHOWN_PROBLEMS = 8
 
 
 def build(
-    cells: Iterable[Mapping[str, Any]], fingerprint: Fingerprint, explicit: Iterable[str] = (), device: str = "auto"
+    cells: Iterable[Mapping[str, Any]],
+    fingerprint: Fingerprint,
+    explicit: Iterable[str] = (),
+    device: str = "auto",
+    judging: Judging | None = None,
 ) -> Grid:
     """The grid of `cells`, each validated and hashed; cells that mean the same become one run.
 
@@ -30,6 +35,8 @@ def build(
         notice.
     device
         Where features will be extracted (``auto``, ``cpu``, ``cuda``...): decides what ``engine: auto`` means.
+    judging
+        How clusterings are judged where there are no classes; None where the policy asks no judges.
 
     Raises
     ------
@@ -51,6 +58,8 @@ def build(
     for notice in notices:
         factory.notice(notice)
     _join(factory.grid, kept)
+    if judging:
+        judges.attach(factory, kept, Sources(factory), judging)
     if notices:
         _prune(factory.grid)
     cached_inputs.attach(factory.grid, factory.chained)
@@ -100,8 +109,8 @@ def _join(grid: Grid, kept: Iterable[Candidate]) -> None:
 
 def _prune(grid: Grid) -> None:
     """Drop the stages that no run is left for."""
-    audits = (key for key, stage in grid.stages.items() if stage.kind == "audit")
+    apart = (key for key, stage in grid.stages.items() if stage.kind in ("audit", "judge"))
     wanted = frozen.ancestors(
-        grid.stages, [*audits, *(ref for run in grid.runs.values() for ref in run.stages.values())]
+        grid.stages, [*apart, *(ref for run in grid.runs.values() for ref in run.stages.values())]
     )
     grid.stages = {key: stage for key, stage in grid.stages.items() if key in wanted}

@@ -78,7 +78,7 @@ class Plan:
         """The shards that go before this one: those that it reads, and for features of images the audit of these."""
         reads = [ref for member in shard.members for ref in self.stages[member].reads.values()]
         refs = dict.fromkeys(ref for kind, ref in reads if kind != RECIPE)
-        prepared = shard.kind == "features" and any(kind == RECIPE for kind, _ in reads)
+        prepared = shard.kind in ("features", "judge") and any(kind == RECIPE for kind, _ in reads)
         gates = [self._audits[member] for member in refs if prepared and member in self._audits]
         return [self.shard_of(member) for member in (*refs, *gates)]
 

@@ -1,4 +1,94 @@
-"""Which representations judge clusterings when there are no classes to choose by."""
+"""Which representations judge clusterings when there are no classes to choose by.
+
+Every deep representation whose features are clustered judges all clusterings of its data set. Where there is only one,
+it would judge what it made: a backbone that makes no candidates judges beside it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backbench.schema import ConfigError
+from backbench.sweep.grid import Stage
+from backbench.sweep.plan.candidates import Candidate
+from backbench.sweep.plan.factory import GridFactory
+from backbench.sweep.plan.representations import Source, Sources
+from backbench.wording import listed
 
 # Representations that show what is gained over doing nothing: candidates, but neither answers nor judges.
 BASELINES = ("pixels",)
+# With fewer judges one of them would be alone with what it made.
+LEAST_JUDGES = 2
+# Of fewer images no neighbourhood can be judged.
+LEAST_ROWS = 6
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How many rows judge at most, and the options of the backbones that may judge beside those of the sweep."""
+
+    rows: int
+    extra: Sequence[Mapping[str, Any]]
+
+
+def attach(factory: GridFactory, kept: Iterable[Candidate], sources: Sources, judging: Judging) -> None:
+    """Add the judges of each data set that is clustered and has no classes, or a deep representation to judge with."""
+    datasets: dict[str, list[Candidate]] = {}
+    for candidate in kept:
+        if "clustering" in candidate.stages:
+            datasets.setdefault(candidate.stages["dataset"].hash, []).append(candidate)
+    for group in datasets.values():
+        source = factory.once(sources.dataset, group[0].cell["dataset"])
+        if source.n >= LEAST_ROWS:
+            _attach(factory, group, source, sources, judging)
+
+
+def _attach(
+    factory: GridFactory, group: Sequence[Candidate], source: Source, sources: Sources, judging: Judging
+) -> None:
+    deep: dict[str, Candidate] = {}
+    for candidate in group:
+        features = candidate.stages["features"]
+        if features.family not in BASELINES:
+            deep.setdefault(features.hash, candidate)
+    for candidate in deep.values():
+        _known(factory, candidate.stages["features"], source, judging.rows)
+    names = {candidate.stages["features"].family for candidate in deep.values()}
+    if len(names) < LEAST_JUDGES and (deep or not source.classes):
+        _extra(factory, source, sources, judging, next(iter(deep.values()), None), names)
+
+
+def _known(factory: GridFactory, features: Stage, source: Source, rows: int) -> None:
+    """A judge whose features the sweep computes."""
+    parents = {"dataset": source.stage, "features": features}
+    about = {"n": min(source.n, rows), "gflops": 0.0}
+    factory.stage("judge", features.family, {"rows": rows}, parents, [], about=about)
+
+
+def _extra(
+    factory: GridFactory,
+    source: Source,
+    sources: Sources,
+    judging: Judging,
+    beside: Candidate | None,
+    names: Iterable[str],
+) -> None:
+    """A judge that makes no candidates; it is given the images as the representation `beside` it is."""
+    if not source.about.images:
+        return
+    image = beside.cell["backbone"].get("image") if beside else None
+    others = [options for options in judging.extra if options["name"] not in names]
+    for options in others:
+        asked = {**options, "image": image} if image else dict(options)
+        try:
+            factory.once(sources.judge, {"backbone": asked, "rows": judging.rows}, source)
+            return
+        except ConfigError:
+            continue
+    if others:
+        tried = listed([str(options["name"]) for options in others])
+        factory.notice(
+            f"no independent judge: the weights of {tried} are not here, so that the choice among clusterings is less "
+            "certain; sweep a second backbone (backbone=efficientnet_lite0,mobilenet_v2), or name one that is here in "
+            "selection.judges"
+        )

@@ -9,7 +9,7 @@ from typing import Any
 
 from backbench import hashing, plugins, schema
 from backbench.backbones import _contract
-from backbench.backbones._contract import Backbone, Given, OfImages, Resolving, Settling
+from backbench.backbones._contract import Backbone, Frozen, Given, OfImages, Resolving, Settling
 from backbench.datasets import Description, _intake
 from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
@@ -122,6 +122,36 @@ class Sources:
             local |= {"image": image, "rows": hashing.digest([full, image, rows]), **_located(source)}
         about = {"n": source.n, "gflops": round(module.gflops(params), 4)}
         return self.factory.stage("features", name, full, parents, modules, _placed(local), about), width
+
+    def judge(self, asked: Mapping[str, Any], source: Source) -> Stage:
+        """A backbone that makes no candidates and judges those of others, on a sample of the images.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be used, for its weights are not here or it is no frozen network.
+        """
+        config, rows = asked["backbone"], asked["rows"]
+        name = options.name_of("backbone", config)
+        module, params = _contract.load(name), plugins.params("backbone", config)
+        if not isinstance(module, Frozen):
+            raise ConfigError(f"selection.judges: received {name!r}; allowed: backbones that learn nothing.")
+        if isinstance(module, Resolving):
+            params = module.resolve(params, self.factory.device)
+        image = _prepared(params.image, source)
+        full, local = _identified(name, module, params)
+        parents = {"dataset": source.stage, "images": self.factory.recipe(image, source.stage)}
+        judges = min(source.n, rows)
+        about = {"n": judges, "gflops": round(module.gflops(params), 4)}
+        return self.factory.stage(
+            "judge",
+            name,
+            {"rows": rows, "backbone": full},
+            parents,
+            [plugins.module_name("backbone", name)],
+            {"image": image, **_located(source), **({"backbone": {**full, **_placed(local)}} if local else {})},
+            about,
+        )
 
     def _width(self, name: str, module: Backbone[Any], params: Any, source: Source) -> int:
         if isinstance(module, Given):

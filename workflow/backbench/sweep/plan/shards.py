@@ -84,7 +84,7 @@ def _scoring(members: Sequence[Stage], stages: Mapping[str, Stage]) -> Shard:
 
 
 def _own(stage: Stage) -> str:
-    """Datasets, audits and features have a job for each member: they share nothing."""
+    """Datasets, audits, features and judges have a job for each member: they share nothing."""
     return "" if stage.kind in (*HEADS, "matrix", "neighbours") else stage.hash
 
 
@@ -116,8 +116,8 @@ def _shard(pack: Sequence[list[Stage]]) -> Shard:
 def family_mb(members: Sequence[Stage]) -> tuple[float, float]:
     """MB that a family needs, the interpreter with its libraries included, and what a further member of it adds."""
     kind = members[0].kind
-    if kind in ("dataset", "audit", "features", "matrix"):
-        return (TORCH_MB if kind == "features" else 2 * BASE_MB), 0.0
+    if kind in ("dataset", "audit", "features", "matrix", "judge"):
+        return (TORCH_MB if kind in ("features", "judge") else 2 * BASE_MB), 0.0
     base = _rows_mb(members[0])
     if kind in ("neighbours", "retrieval"):
         return base, 0.0

@@ -30,11 +30,11 @@ from backbench.sweep.run.status import state_of, write_receipt
 
 log = logging.getLogger("backbench")
 
-ACCELERATED = ("features", "matrix", "neighbours", "clustering", "retrieval", SCORES)
+ACCELERATED = ("features", "matrix", "neighbours", "judge", "clustering", "retrieval", SCORES)
 ACCELERATED_FROM_SECONDS = 20.0
 # Drivers of NVIDIA, AMD and WSL: without one there is no GPU, and PyTorch, which takes seconds to load, is not asked.
 DRIVERS = ("/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg")
-STOPS_NOBODY = (*HEADS, "audit", "neighbours")
+STOPS_NOBODY = (*HEADS, "audit", "neighbours", "judge")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -67,7 +67,7 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
     Raises
     ------
     RuntimeError
-        If a member that other stages need failed. A failed audit, neighbour graph, clustering, classification or
+        If a member that other stages need failed. A failed audit, neighbour graph, judge, clustering, classification or
         retrieval is recorded and stops nobody.
     """
     states, unscored = _states(plan, shard, store)

@@ -91,7 +91,7 @@ def state_of(stage: Stage, record: Mapping[str, Any] | None, store: Store) -> st
 
 
 def _needed(plan: Plan, states: Mapping[str, str], unscored: Iterable[str]) -> set[str]:
-    ends = (*HEADS, "audit")
+    ends = (*HEADS, "audit", "judge")
     waiting = [key for key, stage in plan.stages.items() if stage.kind in ends and states[key] != CURRENT]
     waiting += [run.stages["features"] for run in plan.runs.values() if not set(run.stages) & set(HEADS)]
     fits = (plan.stages[member] for member in unscored)
