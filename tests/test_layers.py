@@ -17,7 +17,7 @@ MODULES, HEAVY = PAGE["modules"](), PAGE["HEAVY"] - {"hydra", "omegaconf"}
 FLOORS = """
 code cost device hashing machine paths schema threads wording
 arrays files lock metrics plugins provenance settings sweep.grid
-classifiers clusterers images plots statistics store transforms
+classifiers clusterers images judging plots statistics store transforms
 derived stage
 datasets
 backbones compose
