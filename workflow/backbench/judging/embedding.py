@@ -10,6 +10,8 @@ from backbench.metrics import neighbours
 NEIGHBOURS, COMPONENTS, SEED = 30, 10, 0
 # Fewer rows than these have no UMAP that means anything.
 LEAST_ROWS = 15
+# Differences between rows of unit length below this are rounding of float32.
+SAME = 1e-6
 # Rows that judge; more would take time and change little.
 MOST_ROWS = 2_000
 
@@ -25,9 +27,9 @@ def embed(features: np.ndarray) -> np.ndarray:
     """UMAP of features (rows, columns) in 10 dimensions, (rows, 10) float32: for the silhouette of a judge.
 
     30 exact neighbours by cosine distance, or all other rows where there are fewer; min_dist 0; one core and a fixed
-    seed, so that it is the same each time (McInnes, Healy and Melville, arXiv:1802.03426). Fewer than 15 rows, and
-    rows that are all the same but for their length, are given in their principal components after scaling to unit
-    length, (rows, up to 10).
+    seed, so that it is the same each time (McInnes, Healy and Melville, arXiv:1802.03426). Fewer than 15 rows are given
+    in their principal components after scaling to unit length, (rows, up to 10), and rows that are all the same but for
+    their length as zeros (rows, 10).
 
     Raises
     ------
@@ -38,9 +40,9 @@ def embed(features: np.ndarray) -> np.ndarray:
     if not np.isfinite(rows).all():
         raise ValueError("features hold NaN or infinity: leave these rows out, or extract them again")
     directions = unit(rows.astype(np.float64))
-    if len(rows) < LEAST_ROWS or np.ptp(directions, axis=0).max(initial=0.0) < 1e-6:
-        return _components(directions)
-    return _umap(rows)
+    if np.ptp(directions, axis=0).max(initial=0.0) < SAME:
+        return np.zeros((len(rows), COMPONENTS), np.float32)
+    return _components(directions) if len(rows) < LEAST_ROWS else _umap(rows)
 
 
 def _components(rows: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ short they make the description of a random walk on the neighbour graph (the map
 clusters lie in a UMAP of the features (silhouette).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,13 +94,14 @@ class Judge:
         parts = codes(labels)
         if parts.shape[1] != self.rows:
             raise ValueError(f"labels of {parts.shape[1]} rows for a judge of {self.rows}: they must be the same rows")
-        tables, codelengths, silhouettes = [], [], []
+        degree = np.asarray(self.graph.sum(axis=1)).ravel()
+        agreements, codelengths, silhouettes = [], [], []
         for part in parts:
             one_hot = np.eye(int(part.max()) + 1, dtype=np.float32)[part]
-            tables.append(crosstab(self._predictions(one_hot), part))
-            codelengths.append(_codelength(self.graph, part, one_hot))
+            agreements.append(_Agreement.of(crosstab(self._predictions(one_hot), part)))
+            codelengths.append(_codelength(self.graph @ one_hot, degree, part))
             silhouettes.append(_silhouette(self.distances @ one_hot, part))
-        return np.column_stack([_net(tables), codelengths, silhouettes])
+        return np.column_stack([_net(agreements), codelengths, silhouettes]).reshape(len(parts), len(VALUES))
 
     def _predictions(self, one_hot: np.ndarray) -> np.ndarray:
         """Leave-one-out predictions (rows,) of the cluster of each row, of labels (rows, clusters) float32.
@@ -175,43 +176,52 @@ def _graph(rows: np.ndarray) -> "csr_matrix":
     return csr_matrix((directed + directed.T) / 2)
 
 
-def _net(tables: Iterable[np.ndarray]) -> np.ndarray:
-    """NET (candidates,) of a table for each of them, predictions against labels: counts (clusters, clusters).
+@dataclass(frozen=True)
+class _Agreement:
+    """Counts of predictions and of labels, both (clusters,); sums of x log x over all cells and over predictions."""
 
-    Both terms are differences of sums of x log x over the cells and their margins.
-    """
-    from scipy.special import xlogy
+    predicted: np.ndarray
+    true: np.ndarray
+    cells: float
+    rows: float
 
-    cells, rows, sizes, classes = [], [], [], []
-    for table in tables:
+    @classmethod
+    def of(cls, table: np.ndarray) -> "_Agreement":
+        """Of counts (clusters, clusters), predictions against labels."""
+        from scipy.special import xlogy
+
         counts = table.astype(np.float64)
-        predicted, true = counts.sum(axis=1), counts.sum(axis=0)
-        cells.append(xlogy(counts, counts).sum())
-        rows.append(xlogy(predicted, predicted).sum())
-        sizes.append(predicted)
-        classes.append(true)
-    total = np.array([part.sum() for part in sizes])
-    expected = _chance.expected_logs(stacked(sizes), stacked(classes), total)
-    known, unknown = (cells - expected) / total, (np.array(rows) - cells) / total
-    return known - UNKNOWN * unknown
+        predicted = counts.sum(axis=1)
+        return cls(predicted, counts.sum(axis=0), xlogy(counts, counts).sum(), xlogy(predicted, predicted).sum())
 
 
-def stacked(margins: Iterable[np.ndarray]) -> np.ndarray:
+def _net(agreements: Sequence[_Agreement]) -> np.ndarray:
+    """NET (candidates,): MI - EMI and H(labels | predictions) are differences of sums of x log x."""
+    if not agreements:
+        return np.zeros(0)
+    total = np.array([agreement.true.sum() for agreement in agreements])
+    cells = np.array([agreement.cells for agreement in agreements])
+    rows = np.array([agreement.rows for agreement in agreements])
+    predicted = stacked([agreement.predicted for agreement in agreements])
+    expected = _chance.expected_logs(predicted, stacked([agreement.true for agreement in agreements]), total)
+    return (cells - expected) / total - UNKNOWN * (rows - cells) / total
+
+
+def stacked(margins: Sequence[np.ndarray]) -> np.ndarray:
     """Counts of clusters (clusters,) of several labelings side by side, (most clusters, labelings), filled with 0."""
-    from itertools import zip_longest
-
-    columns = list(margins)
-    if not columns:
-        return np.zeros((0, 0))
-    return np.array(list(zip_longest(*columns, fillvalue=0.0)), dtype=np.float64)
+    columns = np.zeros((max(map(len, margins), default=0), len(margins)))
+    for column, counts in zip(columns.T, margins, strict=True):
+        column[: len(counts)] = counts
+    return columns
 
 
-def _codelength(graph: "csr_matrix", part: np.ndarray, one_hot: np.ndarray) -> float:
-    """Bits a step of the walk on `graph` takes, for modules (rows,) given as `one_hot` (rows, clusters) too."""
-    count = one_hot.shape[1]
-    degree = np.asarray(graph.sum(axis=1)).ravel()
-    total = degree.sum()
-    inside = np.bincount(part, (graph @ one_hot)[np.arange(len(part)), part], count) / total
+def _codelength(links: np.ndarray, degree: np.ndarray, part: np.ndarray) -> float:
+    """Map equation in bits a step, for modules (rows,), of a walk over rows of some `degree` (rows,).
+
+    `links` are the summed weights from each row to each module, (rows, clusters).
+    """
+    total, count = degree.sum(), links.shape[1]
+    inside = np.bincount(part, links[np.arange(len(part)), part], count) / total
     visits = np.bincount(part, degree, count) / total
     leave = np.maximum(visits - inside, 0)
     terms = (_bits(leave.sum()), -2 * _bits(leave).sum(), -_bits(degree / total).sum(), _bits(leave + visits).sum())

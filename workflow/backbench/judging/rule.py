@@ -59,8 +59,9 @@ def choose(labels: np.ndarray, values: np.ndarray) -> Choice:
 
     Returns
     -------
-    The choice. Equal scores and equal agreement go to fewer clusters, then to the candidate that comes first. Neither
-    the order of judges nor the names of clusters change it.
+    The choice. Equal scores and equal agreement go to fewer clusters, then to the candidate that comes first; of two
+    candidates, which have no medoid, the better score is chosen. Neither the order of judges nor the names of clusters
+    change it.
 
     Raises
     ------
@@ -74,7 +75,9 @@ def choose(labels: np.ndarray, values: np.ndarray) -> Choice:
     order = np.lexsort((groups, -np.round(scores, DECIMALS)))
     plausible = order[: max(LEAST_PLAUSIBLE, int(PLAUSIBLE * len(parts)))]
     agreement = ami_matrix(parts[plausible]).mean(axis=1)
-    medoid = np.lexsort((groups[plausible], -np.round(agreement, DECIMALS)))[0]
+    by_agreement = np.lexsort((groups[plausible], -np.round(agreement, DECIMALS)))
+    # Of two labelings both agree as much with the other
+    medoid = by_agreement[0] if len(parts) >= LEAST_PLAUSIBLE else 0
     clusters = _clusters(np.asarray(labels))
     return Choice(
         chosen=int(plausible[medoid]),
