@@ -24,7 +24,7 @@ SCOPES = {"train": 0, "per_split": 2}
 
 @functools.cache
 def planned(*overrides) -> Plan:
-    return planning.make([*GRID, *overrides]).plan
+    return planning.make([*GRID, "selection=published", *overrides]).plan
 
 
 def mixed(truth: np.ndarray, share: float, seed: int, classes: int = len(NAMES)) -> np.ndarray:
