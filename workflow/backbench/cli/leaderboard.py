@@ -121,7 +121,7 @@ def _records(title: str, table: Leaderboard, limit: int) -> list[Record]:
 def _machine(table: Leaderboard, entry: Entry, params: Sequence[str]) -> Record:
     """An entry as programs read it: the interval of the ranking metric, then those of the others by name."""
     ranked, spec = entry.values[table.spec.rank], table.spec
-    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": spec.rank}
+    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": spec.rank, "not_ranked": None}
     shown = record(table, entry, params)
     hash_ = {"run": shown.pop("run")}
     between = {"low": ranked.low, "high": ranked.high, "over": ranked.over}
@@ -131,12 +131,12 @@ def _machine(table: Leaderboard, entry: Entry, params: Sequence[str]) -> Record:
         if name != spec.rank and value.over
         for end in ("low", "high")
     }
-    return {**place, **shown, **between, **others, **hash_, "not_ranked": None}
+    return {**place, **shown, **between, **others, **hash_}
 
 
 def _left_out(table: Leaderboard, other: Unranked, params: Sequence[str]) -> Record:
-    place = {"rank": None, "tied": None, "ranked_by": table.spec.rank}
-    return {**place, **record(table, other, params), "not_ranked": other.reason}
+    place = {"rank": None, "tied": None, "ranked_by": table.spec.rank, "not_ranked": other.reason}
+    return {**place, **record(table, other, params)}
 
 
 def warn(rows: Sequence[Row]) -> None:
