@@ -41,6 +41,7 @@ NAMING = {
     "evaluate/best_k.py": CHOICES,
     "evaluate/leaderboard_specs.py": CHOICES,
     "evaluate/candidates.py": "the share of noise is what a policy limits",
+    "evaluate/eligibility.py": "what is no clustering",
     "evaluate/resampled.py": "the silhouette is the one metric of which every image has a stored value",
     "evaluate/selection.py": "the policy of plans that name none; checked at import",
     "exports/_reports.py": "a row of scikit-learn's classification report",
@@ -224,7 +225,7 @@ def test_other_files_do_not_list_metrics():
     files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if quoted.search(path.read_text())}
     others = files - {"metrics/catalogue.py"}
     assert others == set(NAMING), "ask the catalogue, or say in NAMING why a name stands there"
-    assert len(NAMING) <= 25
+    assert len(NAMING) <= 26
 
 
 def test_the_page_of_metrics_has_every_entry_with_its_better_end():

@@ -26,11 +26,14 @@ class TestKmeans:
         assert info["inertia"] == pytest.approx(model.inertia_, rel=1e-6)
         assert info["n_iter"] == model.n_iter_
 
-    def test_duplicates_are_found_out(self):
+    def test_of_fewer_distinct_rows_than_k_each_is_a_cluster(self):
         x = np.repeat(blobs(n=3), 5, axis=0)
         for name in ("cpu", "torch"):
-            with device.using(name), pytest.warns(ConvergenceWarning, match="3"):
-                one(kmeans, x, options("kmeans"), k=5, seed=0)
+            with device.using(name), warnings.catch_warnings():
+                warnings.simplefilter("error", ConvergenceWarning)
+                found, info = one(kmeans, x, options("kmeans"), k=4, seed=0)
+            assert adjusted_rand_score(np.repeat(np.arange(3), 5), found) == 1.0
+            assert info["inertia"] == pytest.approx(0, abs=1e-6)
 
     @pytest.mark.parametrize("seed", range(2))
     @pytest.mark.parametrize("init", ["k-means++", "random"])
@@ -102,6 +105,19 @@ class TestLloyd:
         assert state.centres == pytest.approx(model.cluster_centers_)
         assert np.array_equal(state.centres[2], x[2])
         assert moved == 0
+
+
+@pytest.mark.parametrize("algorithm", ["lloyd", "elkan"])
+@pytest.mark.parametrize(("distinct", "k"), [(4, 5), (7, 12)])
+def test_k_means_of_fewer_distinct_rows_than_k_equals_scikit_learn(algorithm, distinct, k):
+    x = blobs(n=distinct, d=3)[np.random.default_rng(0).integers(0, distinct, 60)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        found, info = one(kmeans, x, options("kmeans", n_init=3, algorithm=algorithm), k=k, seed=0)
+    with pytest.warns(ConvergenceWarning, match=f"^{kmeans.FEWER}"):
+        model = cluster.KMeans(k, n_init=3, algorithm=algorithm, random_state=0).fit(x)
+    assert np.array_equal(found, model.labels_) and len(set(found.tolist())) == distinct
+    assert info["inertia"] == pytest.approx(model.inertia_, abs=1e-9)
 
 
 class TestMiniBatch:

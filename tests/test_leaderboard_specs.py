@@ -64,7 +64,7 @@ def test_without_classes_each_feature_space_has_a_board_of_its_own():
         "Clusterings of pixels, pca50, ranked by silhouette",
     ]
     for board in found:
-        ranked = leaderboard_specs.ranked(board, rows)
+        ranked = leaderboard_specs.results(board, rows)
         assert len(ranked) == 2 and {row.stages.get("clustering.matrix") for row in ranked} == {
             None if "pca50" not in board.title else board.space[0]
         }
@@ -80,7 +80,7 @@ def test_results_without_the_metric_are_not_ranked():
         "clusterer=kmeans", "k=3,4", *CLUSTERED
     )
     (board,) = leaderboard_specs.specs(rows)
-    assert [row.params["k"] for row in leaderboard_specs.ranked(board, rows)] == [4]
+    assert [row.params["k"] for row in leaderboard_specs.results(board, rows)] == [4]
     assert leaderboard_specs.specs([row for row in rows if row.params["k"] == 3]) == []
 
 
@@ -101,7 +101,7 @@ def failed(rows, kind):
 def test_a_result_is_ranked_whose_run_failed_at_another_task():
     rows = failed(Stored().rows("classifier=knn,svm", "clusterer=kmeans", "k=4"), "clustering")
     assert all(row.status == "failed" for row in rows)
-    ranked = {board.head: leaderboard_specs.ranked(board, rows) for board in leaderboard_specs.specs(rows)}
+    ranked = {board.head: leaderboard_specs.results(board, rows) for board in leaderboard_specs.specs(rows)}
     assert {head: len(results) for head, results in ranked.items()} == {"classification": 2, "retrieval": 1}
     assert "svm" in printed(rows) and "Representations, ranked by retrieval" in printed(rows)
 

@@ -13,6 +13,7 @@ from sklearn import metrics as reference
 
 from backbench import threads
 from backbench.metrics import _chance, distances, external, internal, labels, supervised
+from backbench.statistics import replicates, resampling
 
 # Two clusters of two points on a line: 0, 2 | 10, 12.
 LINE = np.array([[0.0], [2.0], [10.0], [12.0]], dtype=np.float32)
@@ -31,6 +32,19 @@ def blobs(seed, n=200, d=5, k=4, shift=0.0):
     return (rng.normal(size=(n, d)) + 3 * rng.normal(size=(k, d))[truth] + shift).astype(np.float32), truth
 
 
+def drawn(n, classes, clusters, evenness, noise):
+    """Classes of unequal sizes, and clusters that agree with them in some of the images."""
+    rng = np.random.default_rng(n + clusters)
+    truth = rng.choice(classes, n, p=rng.dirichlet(np.full(classes, evenness)))
+    found = np.where(rng.random(n) < 0.4, truth % clusters, rng.integers(0, clusters, n))
+    return truth, np.where(rng.random(n) < noise, -1, found)
+
+
+def apart(found):
+    """Labels with a cluster of its own for each noise point."""
+    return np.where(found < 0, found.max() + 1 + np.arange(len(found)), found)
+
+
 def score(x, part):
     return internal.scores(x, [np.asarray(part)])[0]
 
@@ -46,6 +60,20 @@ class TestInternal:
         assert found["calinski_harabasz"] == pytest.approx(50.0)
         assert found["noise_fraction"] == 0.0
         assert found["clusters"] == 2.0
+        assert found["largest_share"] == 0.5
+
+    @pytest.mark.parametrize(
+        ("part", "share"),
+        [
+            ([0, 0, 0, 1], 0.75),
+            ([-1, 2, 2, 5], 0.5),
+            ([-1, -1, -1, -1], 0.0),
+            ([3, 3, 3, 3], 1.0),
+            ([-1, -1, -1, 7], 0.25),
+        ],
+    )
+    def test_the_largest_cluster_is_a_share_of_all_images_and_noise_is_none(self, part, share):
+        assert score(LINE, part).values["largest_share"] == share
 
     def test_a_point_alone_has_width_zero(self):
         x = np.array([[0.0], [2.0], [10.0]])
@@ -212,6 +240,43 @@ class TestAdjustedMutualInformation:
         apart = np.where(found < 0, clusters + np.arange(n), found)
         expected = reference.adjusted_mutual_info_score(truth, apart)
         assert external.ami(truth, found) == pytest.approx(expected, abs=1e-10)
+
+    @pytest.mark.parametrize(
+        ("classes", "clusters", "evenness", "noise"),
+        [(10, 10, 100, 0.0), (10, 50, 0.1, 0.3), (100, 1000, 1.0, 0.0), (10, 10_000, 1.0, 0.0), (10, 2, 0.1, 0.99)],
+        ids=["equal", "unequal with noise", "many clusters", "nearly all alone", "nearly all noise"],
+    )
+    def test_equals_scikit_learn_on_many_images(self, classes, clusters, evenness, noise):
+        truth, found = drawn(10_000, classes, clusters, evenness, noise)
+        expected = reference.adjusted_mutual_info_score(truth, apart(found))
+        assert external.ami(truth, found) == pytest.approx(expected, abs=1e-10)
+
+    @pytest.mark.parametrize(
+        ("n", "classes", "clusters", "evenness", "noise"),
+        [(90, 4, 8, 1, 0.1), (700, 5, 15, 0.1, 0.3), (10_000, 100, 1000, 1, 0.1), (10_000, 3, 2, 0.05, 0.0)],
+    )
+    def test_samples_equal_scikit_learn(self, n, classes, clusters, evenness, noise):
+        """Their expected values are interpolated."""
+        truth, found = drawn(n, classes, clusters, evenness, noise)
+        weights = resampling.weights(n, _chance.ALIKE, seed=1)
+        values = replicates.agreement("ami", truth, found, weights)
+        for weight, value in zip(weights, values, strict=True):
+            rows = np.repeat(np.arange(n), weight)
+            expected = reference.adjusted_mutual_info_score(truth[rows], apart(found[rows]))
+            assert value == pytest.approx(expected, abs=1e-10)
+
+    @pytest.mark.parametrize("total", [1, 2, 97, 300, 10_000, 400_000])
+    def test_interpolated_sums_equal_the_sums(self, total):
+        rng = np.random.default_rng(total)
+        sizes, classes = (
+            np.rint(total * rng.dirichlet(np.full(m, evenness), 8)).T for m, evenness in ((12, 0.2), (7, 0.5))
+        )
+        sizes[:, 0] = classes[:, 0] = 0
+        sizes[0, 0] = classes[0, 0] = total
+        whole = np.full(8, float(total))
+        expected = [_chance.expected_logs(sizes[:, [at]], classes[:, [at]], whole[:1])[0] for at in range(8)]
+        values = _chance.expected_logs(sizes, classes, whole)
+        assert values == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
     @pytest.mark.parametrize("n", [2, 60, 5000, 400_000])
     def test_expected_cells_of_any_size(self, n):

@@ -1,5 +1,7 @@
 """Gaussian mixtures against scikit-learn's, on the CPU and on PyTorch."""
 
+import warnings
+
 import numpy as np
 import pytest
 from densities import blobs, fit, one, options
@@ -43,6 +45,17 @@ class TestKinds:
         changed = {"covariance_type": kind, "n_init": 3, "init_params": init, "reg_covar": 0.01}
         found, info = one(gaussian_mixture, x, options("gaussian_mixture", **changed), k=3, seed=1)
         assert_equal(found, info, model(x, 3, 1, **changed), x)
+
+    @pytest.mark.parametrize(("distinct", "k"), [(4, 5), (7, 12)])
+    def test_fewer_distinct_rows_than_components_equal_scikit_learn(self, kind, distinct, k):
+        x = 5 * blobs(1, n=distinct, d=3)[np.random.default_rng(0).integers(0, distinct, 60)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            found, info = one(gaussian_mixture, x, options("gaussian_mixture", covariance_type=kind), k=k, seed=0)
+        with pytest.warns(ConvergenceWarning, match="Number of distinct clusters"):
+            expected = model(x, k, 0, covariance_type=kind)
+        assert_equal(found, info, expected, x)
+        assert len(set(found.tolist())) == distinct
 
     def test_pytorch_agrees(self, kind):
         x = blobs(1, n=600, d=6, spread=4) + np.float32(10)

@@ -62,12 +62,9 @@ def compute(stage, configs, inputs, context=ONE) -> list:
 
 
 def clustered(name="kmeans", k=3, seed=0, scope="all", **changed) -> dict:
-    axes = {"kmeans": {"k": k, "seed": seed}, "gaussian_mixture": {"k": k, "seed": seed}, "agglomerative": {"k": k}}
+    drawn = {each: {"k": k, "seed": seed} for each in ("kmeans", "minibatch_kmeans", "gaussian_mixture")}
+    axes = {**drawn, "agglomerative": {"k": k}}
     return {"clusterer": conf("clusterer", name, **changed), **axes.get(name, {}), "scope": scope}
-
-
-def mini_batches(k) -> dict:
-    return {"clusterer": conf("clusterer", "minibatch_kmeans"), "k": k, "seed": 0, "scope": "all"}
 
 
 def classified(name="knn", **changed) -> dict:
@@ -176,6 +173,7 @@ class TestClustering:
             "inertia": model.inertia_,
             "noise_fraction": 0.0,
             "clusters": 4.0,
+            "largest_share": np.bincount(part).max() / 300,
         }
         assert {name: outcome.metrics[name] for name in expected} == pytest.approx(expected, rel=1e-5)
         assert set(outcome.metrics) - set(expected) == {"cluster_accuracy", "purity", "mean_majority_share"}
@@ -189,7 +187,7 @@ class TestClustering:
 
     def test_unlabelled_rows_have_internal_metrics_alone(self, world):
         outcome = compute(clustering, [clustered()], world(rows()[0]))[0]
-        assert set(outcome.metrics) == {*internal.NAMES, "noise_fraction", "clusters", "inertia"}
+        assert set(outcome.metrics) == {*internal.NAMES, "noise_fraction", "clusters", "largest_share", "inertia"}
 
     def test_all_noise(self, world):
         outcome = compute(clustering, [clustered("dbscan", eps=1e-9, eps_quantile=None)], world(*rows()))[0]
@@ -244,18 +242,24 @@ class TestClustering:
         assert found[6].startswith("ValueError: validation rows: k = 40")
 
     def test_no_convergence_is_a_failure(self, world):
-        x = np.repeat(rows(4)[0], 10, axis=0)
-        few, fine = compute(clustering, [clustered(k=9), clustered(k=2)], world(x))
-        assert few.failure.startswith("did not converge: Number of distinct clusters (4)")
+        short, fine = compute(clustering, [clustered("gaussian_mixture", max_iter=1), clustered()], world(rows()[0]))
+        assert short.failure.startswith("did not converge: the likelihood still gains")
         assert fine.failure is None
 
-    def test_fewer_clusters_than_k_of_mini_batches_are_a_result_with_a_note(self, world):
-        x = np.repeat(rows(4)[0], 10, axis=0)
-        few, fine = compute(clustering, [mini_batches(k=9), mini_batches(k=2)], world(x))
-        assert few.failure is fine.failure is None
-        assert few.metrics["clusters"] == 4
+    @pytest.mark.parametrize("name", ["kmeans", "minibatch_kmeans", "gaussian_mixture"])
+    def test_fewer_clusters_than_k_are_a_result_with_a_note(self, name, world):
+        """Beside each other on two threads, with every metric as of the four clusters that there are."""
+        x, truth, split = rows(4)
+        x, truth, split = (np.repeat(part, 10, axis=0) for part in (x, truth, split))
+        configs = [clustered(name, k=k) for k in (9, 2, 4, 7)]
+        few, fine, four, more = compute(clustering, configs, world(x, truth, split), Context(threads=2))
+        assert few.failure is fine.failure is four.failure is more.failure is None
+        assert few.metrics["clusters"] == more.metrics["clusters"] == 4
         assert few.notes["clusters"].startswith("4 distinct clusters of k = 9 requested")
         assert "clusters" not in fine.notes
+        for metric in {"ami", "ari", "nmi", "cluster_accuracy", "silhouette", "largest_share", "noise_fraction"}:
+            assert few.metrics[metric] == pytest.approx(four.metrics[metric]), metric
+        assert few.metrics["largest_share"] == 0.25
 
     def test_no_rows_of_the_scope(self, world):
         x, truth, _ = rows()

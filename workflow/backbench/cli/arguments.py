@@ -130,7 +130,7 @@ def _filter(command: argparse.ArgumentParser, text: str) -> None:
 def _runs(command: argparse.ArgumentParser) -> None:
     _filter(command, "such as k>=5 or backbone.name=pixels; repeatable")
     command.add_argument(
-        "--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts in descending order (--sort -nmi)"
+        "--sort", metavar="COLUMN", help="column to sort by; -COLUMN sorts in descending order (--sort -ami)"
     )
     command.add_argument("--columns", help="columns to show, separated by commas")
     command.add_argument("--limit", type=_positive, help="show at most this many rows (default of a table: 40)")

@@ -1,20 +1,20 @@
 """``backbench leaderboard``: the best of each head with intervals and ranks, every stage result once."""
 
 import argparse
-import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
-from backbench import hashing, paths
+from backbench import paths
 from backbench.cli import panel
+from backbench.cli._leaderboard_grid import Record, cell, columns_of, grid, record
 from backbench.cli.plan import say
-from backbench.evaluate import agreement, answer, leaderboard_specs, leaderboards
+from backbench.evaluate import agreement, answer, leaderboards, unranked
 from backbench.evaluate.agreement import Agreement
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.leaderboard_specs import by_dataset
 from backbench.evaluate.leaderboards import Entry, Leaderboard
-from backbench.metrics import catalogue
+from backbench.evaluate.unranked import Unranked
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
@@ -23,18 +23,12 @@ from backbench.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table as Grid
 
 __all__ = ["by_dataset", "cell", "run", "screen", "show", "warn"]
 
 WIDTH = 130
-SHORT = {"eps_quantile": "eps q"}
-# Metrics that a table keeps on a narrow terminal before it gives up the interval of the first.
-KEPT = 2
 # Feature spaces of a data set of which it is said that internal metrics mislead.
 WARNINGS = 3
-
-Record = dict[str, object]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
         show(answers, args.limit, sys.stdout)
         return 0
     records = [
-        {"dataset": title, "board": table.spec.head, "title": table.title, **_machine(table, entry)}
+        line
         for title, group in answers.items()
         for table in group.leaderboards
-        for entry in table.entries[: args.limit]
+        for line in _records(title, table, args.limit)
     ]
-    names = list(dict.fromkeys(key for record in records for key in record))
+    names = list(dict.fromkeys(key for line in records for key in line))
     print((tables.to_csv if args.format == "csv" else tables.to_json)(records, names), end="")
     return 0
 
@@ -67,10 +61,7 @@ def show(answers: Mapping[str, DatasetAnswer], limit: int = 5, target: IO[str] |
             console.print(f"\n[bold]{title}[/bold]")
         for table in group.leaderboards:
             console.print()
-            grid, whole = _grid(table, limit, console.width)
-            console.print(grid)
-            room = "" if whole else " The intervals do not fit here; --format csv has them."
-            console.print(f"  {leaderboards.words(table)}{room}", markup=False, soft_wrap=True)
+            _print(table, limit, console)
         if misled := _misled(group.agreements):
             console.print(
                 "\nwarning: the internal metrics would choose clusterings that the classes do not support:",
@@ -79,6 +70,20 @@ def show(answers: Mapping[str, DatasetAnswer], limit: int = 5, target: IO[str] |
             for line in misled:
                 console.print(f"  {line}", markup=False, soft_wrap=True)
     warn([row for group in answers.values() for row in group.rows])
+
+
+def _print(table: Leaderboard, limit: int, console: "Console") -> None:
+    """The best of a leaderboard, what its intervals are over, and what is not ranked."""
+    room = ""
+    if table.entries:
+        shown, whole = grid(table, limit, console.width)
+        console.print(shown)
+        room = "" if whole else " The intervals do not fit here; --format csv has them."
+    else:
+        console.print(f"{table.title}: none", style="italic", markup=False)
+    for line in (f"{leaderboards.words(table)}{room}", unranked.words(table.unranked)):
+        if line:
+            console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 def _misled(agreements: Sequence[Agreement]) -> list[str]:
@@ -96,80 +101,6 @@ def _misled(agreements: Sequence[Agreement]) -> list[str]:
     return [*lines[:WARNINGS], *more]
 
 
-def _grid(table: Leaderboard, limit: int, width: int) -> tuple["Grid", bool]:
-    """The best of a table, and whether it shows all the intervals of the ranking metric that there are."""
-    from rich.markup import escape
-    from rich.table import Table as Grid
-
-    entries = table.entries[:limit]
-    params = [*table.spec.params, *leaderboard_specs.varying(table.spec, [entry.row for entry in table.entries])]
-    records = [{"": _rank(entry), **_record(table, entry, params)} for entry in entries]
-    names, interval = _fitting(table, params, records, width)
-    for record, entry in zip(records, entries, strict=True):
-        record[table.spec.rank] = _value(entry, table.spec.rank, interval)
-    title = escape(f"{table.title}: {len(records)} of {len(table.entries)}")
-    grid = Grid(title=title, title_justify="left", box=None)
-    for name in names:
-        kept = _width(name, records) - 2 if name in ("", "k", table.spec.rank) else None
-        grid.add_column(_heading(name), justify="left" if name in params else "right", no_wrap=True, min_width=kept)
-    for record in records:
-        grid.add_row(*(escape(cell(record.get(name))) for name in names))
-    return grid, interval or not any(entry.values[table.spec.rank].over for entry in entries)
-
-
-def _rank(entry: Entry) -> str:
-    """``1``; ``1=`` where the rank is shared."""
-    return f"{entry.rank}=" if entry.tied > 1 else f"{entry.rank} "
-
-
-def _record(table: Leaderboard, entry: Entry, params: Iterable[str]) -> Record:
-    shown: Record = {name: entry.params.get(name) for name in params}
-    shown |= {name: entry.values[name].mean for name in table.spec.metrics if name in entry.values}
-    seeds = {"seeds": len(entry.rows), "stability": entry.stability}
-    return {**shown, **seeds, "run": hashing.short(entry.config_hash)}
-
-
-def _value(entry: Entry, metric: str, interval: bool) -> str:
-    """``0.8312``, with its interval ``0.8312 [0.812, 0.849]`` where there is one and room for it."""
-    estimate = entry.values[metric]
-    between = f" [{estimate.low:.3f}, {estimate.high:.3f}]" if interval and estimate.over else ""
-    return f"{cell(estimate.mean)}{between}"
-
-
-def _fitting(
-    table: Leaderboard, params: Sequence[str], records: Sequence[Record], width: int
-) -> tuple[list[str], bool]:
-    """The columns that a terminal has room for, and whether the ranking metric has its interval: the last metrics go
-    first, then the interval, then all but that metric."""
-    extra = [name for name, least in (("seeds", 2), ("stability", -2)) if _any(records, name, least)]
-    metrics, interval = list(table.spec.metrics), True
-    between = {
-        "": max((len(_value(entry, table.spec.rank, True)) for entry in table.entries[: len(records)]), default=0)
-    }
-
-    def columns() -> list[str]:
-        return ["", *params, *metrics, *extra, "run"]
-
-    def taken() -> int:
-        more = between[""] - _width(table.spec.rank, records) + 2 if interval else 0
-        return sum(_width(name, records) for name in columns()) + max(more, 0)
-
-    while taken() > width and (interval or len(metrics) > 1):
-        if len(metrics) > KEPT or not interval:
-            metrics.pop()
-        else:
-            interval = False
-    return columns(), interval
-
-
-def _any(records: Sequence[Record], name: str, least: float) -> bool:
-    return any(isinstance(value, int | float) and value >= least for value in (record[name] for record in records))
-
-
-def _width(name: str, records: Sequence[Record]) -> int:
-    return 2 + max(len(_heading(name)), *(len(cell(record.get(name))) for record in records))
-
-
 def screen(file: IO[str]) -> "Console":
     """A console on `file`; wide if that is not a terminal, so that nothing is cut in a log."""
     from rich.console import Console
@@ -177,21 +108,21 @@ def screen(file: IO[str]) -> "Console":
     return Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
 
 
-def _heading(name: str) -> str:
-    """A column's short name: ``backbone``, ``chain``, ``DB``."""
-    if catalogue.known(name):
-        return catalogue.metric(name).short
-    last = name.removesuffix(".name").split(".")[-1]
-    return SHORT.get(last, last)
+def _records(title: str, table: Leaderboard, limit: int) -> list[Record]:
+    """The best of a table as programs read it, and then those that are not ranked, with the reason."""
+    params = columns_of(table)
+    board: Record = {"dataset": title, "board": table.spec.head, "title": table.title}
+    return [
+        *({**board, **_machine(table, entry, params)} for entry in table.entries[:limit]),
+        *({**board, **_left_out(table, other, params)} for other in table.unranked[:limit]),
+    ]
 
 
-def _machine(table: Leaderboard, entry: Entry) -> Record:
+def _machine(table: Leaderboard, entry: Entry, params: Sequence[str]) -> Record:
     """An entry as programs read it: the interval of the ranking metric, then those of the others by name."""
     ranked, spec = entry.values[table.spec.rank], table.spec
-    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": spec.rank}
-    shown = _record(
-        table, entry, [*spec.params, *leaderboard_specs.varying(spec, [other.row for other in table.entries])]
-    )
+    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": spec.rank, "not_ranked": None}
+    shown = record(table, entry, params)
     hash_ = {"run": shown.pop("run")}
     between = {"low": ranked.low, "high": ranked.high, "over": ranked.over}
     others = {
@@ -201,6 +132,11 @@ def _machine(table: Leaderboard, entry: Entry) -> Record:
         for end in ("low", "high")
     }
     return {**place, **shown, **between, **others, **hash_}
+
+
+def _left_out(table: Leaderboard, other: Unranked, params: Sequence[str]) -> Record:
+    place = {"rank": None, "tied": None, "ranked_by": table.spec.rank, "not_ranked": other.reason}
+    return {**place, **record(table, other, params)}
 
 
 def warn(rows: Sequence[Row]) -> None:
@@ -217,9 +153,3 @@ def warn(rows: Sequence[Row]) -> None:
             "warning: the metrics of some rows were computed by other code than today's; `backbench sweep` computes "
             "them again, without refitting"
         )
-
-
-def cell(value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)

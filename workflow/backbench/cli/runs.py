@@ -14,7 +14,7 @@ from backbench.wording import counted
 
 SHOWN = (
     *("config_hash", "status", "name"),
-    *checked("silhouette", "davies_bouldin", "nmi", "accuracy", "val_accuracy", "precision_at_10"),
+    *checked("ami", "clusters", "noise_fraction", "silhouette", "accuracy", "val_accuracy", "precision_at_10"),
 )
 LIMIT = 40
 

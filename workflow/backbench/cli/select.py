@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN_METRICS = catalogue.checked(
-    "silhouette", "silhouette_sampled", "davies_bouldin", "calinski_harabasz", "noise_fraction", "nmi"
+    "silhouette", "silhouette_sampled", "davies_bouldin", "calinski_harabasz", "noise_fraction", "ami"
 )
 LISTED_KS = 6
 SUMMARISED = 4

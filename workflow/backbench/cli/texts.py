@@ -41,7 +41,7 @@ examples:
   backbench select                                                every representation, by the policy of its sweep
   backbench select --filter backbone.name=pixels --filter chain=pca50
   backbench select --policy internal                              no clusterer is preferred
-  backbench select --policy external --metric nmi --metric ari    for images with classes
+  backbench select --policy external --metric ami --metric ari    for images with classes
   backbench sweep selection=internal selection.noise_at_most=0.2  the policy of a sweep
 
 This command answers two questions from stored results; it computes nothing on images or features.
@@ -97,7 +97,7 @@ examples:
   backbench plot HASH confusion retrieval       these two
   backbench plot HASH --list                    all pictures: which are drawn, and why others cannot be
   backbench plot SWEEP                          those of a whole sweep, by its id (`backbench plan` prints it last)
-  backbench plot SWEEP heatmap metric=nmi x=k y=space
+  backbench plot SWEEP heatmap metric=ami x=k y=space
   backbench plot HASH --to ~/slides             copies with the hash in their names
 
 of a run:    confusion, per_class, size_recall, predictions (classifiers); silhouette, composition, pies, elbow,

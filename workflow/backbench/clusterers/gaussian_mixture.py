@@ -1,7 +1,7 @@
 """Gaussian mixture by expectation maximisation in float64 (Dempster et al. 1977).
 
 Equals `sklearn.mixture.GaussianMixture` on float64 rows for the same seed: the same starts, the same rule of
-convergence.
+convergence. A start by k-means that has fewer clusters than k is a start, as there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -126,7 +126,4 @@ def _by_kmeans(x: "np.ndarray", task: clusterers.Task) -> list["np.ndarray"]:
     rows = _rows.Rows(x, x.mean(axis=0, dtype=np.float64))
     tol = _lloyd.tolerance(rows, START_TOL)
     starts = _lloyd.starts(rows, task.clusters, np.random.RandomState(task.seed), task.params.n_init, float)
-    labelings = [_lloyd.climb(rows, rows.take(places), START_ITERATIONS, tol).labels for places in starts]
-    for labels in labelings:
-        clusterers.warn_of_fewer(labels, task.clusters)
-    return labelings
+    return [_lloyd.climb(rows, rows.take(places), START_ITERATIONS, tol).labels for places in starts]

@@ -2,9 +2,10 @@
 
 On the CPU the iterations are scikit-learn's, from starts that read the rows once per step for all of them
 (scikit-learn reads and converts them once per step and start). On a device Lloyd's iterations run there, from the same
-starts.
+starts. Rows that are too alike for k clusters make fewer, which scikit-learn warns of: they are the result.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 AXES = frozenset({"k", "seed"})
 BLOCKS_MB = 16
+# How scikit-learn's warning of fewer clusters than k begins.
+FEWER = "Number of distinct clusters"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,14 @@ def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> None:
-    """Nothing is shared for rows (n, d): a start from another member's centres would change a result."""
+    """Nothing is shared for rows (n, d): a start from another member's centres would change a result.
+
+    From here on fewer clusters than k are no error: filters of warnings are shared by all threads, so that a fit, which
+    has others beside it, cannot set one.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    warnings.filterwarnings("ignore", FEWER, ConvergenceWarning)
 
 
 def fit(shared: None, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
@@ -107,5 +117,4 @@ def _on_device(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", di
         starts = (random.choice(len(x), size=task.clusters, replace=False, p=share) for _ in range(options.n_init))
     ends = [_lloyd.climb(rows, rows.take(places), options.max_iter, tol) for places in starts]
     best = min(ends, key=lambda end: end.inertia)
-    clusterers.warn_of_fewer(best.labels, task.clusters)
     return best.labels, {"inertia": best.inertia, "n_iter": best.n_iter}

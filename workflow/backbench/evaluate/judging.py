@@ -13,7 +13,7 @@ from backbench import derived
 from backbench.derived import Content, Derived
 from backbench.evaluate import eligibility
 from backbench.evaluate.candidates import Candidate, Representation
-from backbench.evaluate.eligibility import STANDARD, Limits
+from backbench.evaluate.eligibility import USUAL, Limits
 from backbench.store import DONE, Store, StoreError
 from backbench.sweep.grid import Stage
 from backbench.sweep.results.joined_run import Row
@@ -100,7 +100,7 @@ def judgement(
     rows: Sequence[Row],
     spaces: Sequence[Representation],
     store: Store,
-    limits: Limits = STANDARD,
+    limits: Limits = USUAL,
     progress: Progress = lambda done, total: None,
 ) -> Judgement | None:
     """What the judges of one data set say of its clusterings; None where its sweeps have no judges.

@@ -65,19 +65,21 @@ NO_TEST = replace(
     metrics=CLASSIFIERS.metrics[:1],
     caveat="There is no test split: the best row was chosen by the only accuracy that it has, which flatters it.",
 )
+# What every table of clusterings shows, whatever else it has no room for.
+COUNTS = checked("clusters", "noise_fraction", "largest_share")
 CLUSTERINGS = LeaderboardSpec(
-    "Clusterings, ranked by agreement with the classes (NMI)",
+    "Clusterings, ranked by agreement with the classes (AMI)",
     "clustering",
     catalogue.main(CLUSTERING),
     ("backbone.name", "clustering.chain", "clusterer.name", "k"),
-    checked("nmi", "cluster_accuracy", "purity", "silhouette", "davies_bouldin", "noise_fraction"),
+    checked("ami", "ari", "cluster_accuracy", *COUNTS, "nmi", "purity", "silhouette", "davies_bouldin"),
 )
 UNLABELLED = LeaderboardSpec(
     "Clusterings of {}, ranked by silhouette",
     "clustering",
     catalogue.UNLABELLED,
     ("clusterer.name", "k"),
-    checked("silhouette", "davies_bouldin", "calinski_harabasz", "noise_fraction"),
+    checked("silhouette", *COUNTS, "davies_bouldin", "calinski_harabasz"),
 )
 SAMPLED = replace(
     UNLABELLED,
@@ -95,7 +97,7 @@ def specs(rows: Sequence[Row], representations: Sequence[Representation] | None 
         clusterings = [CLUSTERINGS]
     else:
         clusterings = _spaces(candidates.representations(rows) if representations is None else representations)
-    return [spec for spec in (classifiers(rows), *clusterings, *map(_retrieval, depths)) if ranked(spec, rows)]
+    return [spec for spec in (classifiers(rows), *clusterings, *map(_retrieval, depths)) if results(spec, rows)]
 
 
 def chooser(rows: Iterable[Row]) -> str:
@@ -136,11 +138,22 @@ def _retrieval(depth: int) -> LeaderboardSpec:
     return LeaderboardSpec(title, "retrieval", metrics[0], params, metrics)
 
 
-def ranked(spec: LeaderboardSpec, rows: Sequence[Row]) -> list[Row]:
-    """Distinct results of a leaderboard's task, best first; ties are in the order of their hashes."""
+def results(spec: LeaderboardSpec, rows: Sequence[Row]) -> list[Row]:
+    """Distinct results of a leaderboard's task, best first; ties are in the order of their hashes.
+
+    Clusterings whose metric is undefined are among them, at the end: they are shown and not ranked.
+    """
     inside = [row for row in rows if spec.space is None or _space(row) == spec.space]
-    known = [row for row in tables.distinct(inside, spec.head) if _known(row.metrics, spec.rank)]
-    return sorted(known, key=lambda row: (-row.metrics[spec.rank], row.run.stages[spec.head]))
+    distinct = tables.distinct(inside, spec.head)
+    if spec.head == CLUSTERING:
+        there = [row for row in distinct if spec.rank in row.metrics]
+    else:
+        there = [row for row in distinct if _known(row.metrics, spec.rank)]
+    return sorted(there, key=lambda row: (-_value(row, spec.rank), row.run.stages[spec.head]))
+
+
+def _value(row: Row, metric: str) -> float:
+    return row.metrics[metric] if _known(row.metrics, metric) else -math.inf
 
 
 def _space(row: Row) -> tuple[str, str] | None:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import derived
 from backbench.derived import Content, Derived
-from backbench.evaluate import configurations, leaderboard_specs
+from backbench.evaluate import configurations, leaderboard_specs, unranked
 from backbench.evaluate.candidates import Representation
 from backbench.evaluate.configurations import Configuration
+from backbench.evaluate.eligibility import USUAL, Limits
 from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.leaderboard_specs import LeaderboardSpec
+from backbench.evaluate.unranked import Unranked
 from backbench.metrics import catalogue
 from backbench.store import Store
 from backbench.sweep.results.joined_run import Row
@@ -72,27 +74,33 @@ class Entry:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """The entries of a leaderboard, best first; `note` is its caveat and what its intervals and ranks leave out."""
+    """The entries of a leaderboard, best first; `note` is its caveat and what its intervals and ranks leave out.
+
+    `unranked` are results that are no clustering: they are shown after the entries. Where all are, there is no entry.
+    """
 
     spec: LeaderboardSpec
     title: str
     entries: list[Entry]
     note: str
+    unranked: tuple[Unranked, ...] = ()
 
 
 def quiet(done: int, total: int) -> None:
     """Say nothing of the progress."""
 
 
-def leaderboards(rows: Sequence[Row], store: Store, progress: Progress = quiet) -> list[Leaderboard]:
+def leaderboards(
+    rows: Sequence[Row], store: Store, progress: Progress = quiet, limits: Limits = USUAL
+) -> list[Leaderboard]:
     """The leaderboards that `rows` can fill; where these are of several data sets, those of each."""
     groups = leaderboard_specs.by_dataset(rows)
     if len(groups) == 1:
-        return of_dataset(rows, store, progress)
+        return of_dataset(rows, store, progress, limits=limits)
     return [
         replace(leaderboard, title=f"{title}: {leaderboard.title}")
         for title, group in groups.items()
-        for leaderboard in of_dataset(group, store, progress)
+        for leaderboard in of_dataset(group, store, progress, limits=limits)
     ]
 
 
@@ -101,15 +109,19 @@ def of_dataset(
     store: Store,
     progress: Progress = quiet,
     representations: Sequence[Representation] | None = None,
+    limits: Limits = USUAL,
 ) -> list[Leaderboard]:
     """The leaderboards that the rows of one data set can fill; `representations` are theirs, if already known.
+
+    Clusterings outside `limits` are not ranked.
 
     What was computed before is read from the cache. Where arrays are missing there are no intervals, and the note says
     so.
     """
     images = cache(lambda: _images(rows[0], store))
     return [
-        _leaderboard(spec, rows, store, images, progress) for spec in leaderboard_specs.specs(rows, representations)
+        _leaderboard(spec, rows, store, images, progress, limits)
+        for spec in leaderboard_specs.specs(rows, representations)
     ]
 
 
@@ -120,20 +132,28 @@ def _images(row: Row, store: Store) -> "Images":
 
 
 def _leaderboard(
-    spec: LeaderboardSpec, rows: Sequence[Row], store: Store, images: Callable[[], "Images"], progress: Progress
+    spec: LeaderboardSpec,
+    rows: Sequence[Row],
+    store: Store,
+    images: Callable[[], "Images"],
+    progress: Progress,
+    limits: Limits,
 ) -> Leaderboard:
-    groups = configurations.configurations(leaderboard_specs.ranked(spec, rows), spec.head)
+    results = configurations.configurations(leaderboard_specs.results(spec, rows), spec.head)
+    groups, left_out = unranked.divided(spec, results, limits)
+    if not groups:
+        return Leaderboard(spec, spec.title, [], spec.caveat, left_out)
     groups = sorted(groups, key=lambda group: (-mean(group.rows, spec.rank), group.key))
     there = {row.run.stages[spec.head]: _there(row, spec.head, store) for group in groups for row in group.rows}
     cached = Derived(derived.of_results(), KIND, _origin(spec, groups, there), MODULES)
     info = cached.ensure(lambda: _computed(spec, groups, there, images(), progress)).info
     entries = [_entry(plain, groups[plain["at"]].rows) for plain in info["entries"]]
-    return Leaderboard(spec, spec.title, entries, " ".join(filter(None, (spec.caveat, info["note"]))))
+    return Leaderboard(spec, spec.title, entries, " ".join(filter(None, (spec.caveat, info["note"]))), left_out)
 
 
 def _origin(spec: LeaderboardSpec, groups: Sequence[Configuration], there: Mapping[str, bool]) -> dict[str, Any]:
     """All that a leaderboard is computed from, as plain JSON."""
-    data = groups[0].rows[0].records.get(groups[0].rows[0].stages["dataset"], {}) if groups else {}
+    data = groups[0].rows[0].records.get(groups[0].rows[0].stages["dataset"], {})
     results = [[_result(row, spec.head, there) for row in group.rows] for group in groups]
     keys = [group.key for group in groups]
     return {"spec": asdict(spec), "results": results, "keys": keys, "data": _digests(data)}

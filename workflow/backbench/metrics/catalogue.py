@@ -95,12 +95,32 @@ ENTRIES = (
         source="Calinski and Harabasz 1974; sklearn.metrics.calinski_harabasz_score",
     ),
     _count(
+        name="clusters", title="number of clusters", short="clusters", high=None, column=True,
+        neither="more clusters are neither better nor worse",
+    ),
+    _count(
         name="noise_fraction", title="share of noise", short="noise", share=True, column=True,
         neither="noise points may be outliers or a failure, and most clusterers cannot leave any out",
+    ),
+    _count(
+        name="largest_share", title="share of the largest cluster", short="largest", share=True, column=True,
+        neither="a large cluster may be right, since classes may be unequal",
+    ),
+    _external(
+        name="ami", title="AMI", about="with the classes", short="AMI", low=-1, resampled=REPLICATES, policy=True,
+        column=True, source="Vinh et al. 2010; sklearn.metrics.adjusted_mutual_info_score",
+    ),
+    _external(
+        name="ari", title="ARI", about="with the classes", short="ARI", low=-0.5, resampled=REPLICATES, policy=True,
+        column=True, source="Hubert and Arabie 1985; sklearn.metrics.adjusted_rand_score",
     ),
     _external(
         name="cluster_accuracy", title="clustering accuracy", short="accuracy", share=True, resampled=REPLICATES,
         policy=True, column=True, source="Kuhn 1955; scipy.optimize.linear_sum_assignment",
+    ),
+    _external(
+        name="nmi", title="NMI", about="with the classes", short="NMI", resampled=REPLICATES, policy=True, column=True,
+        source="sklearn.metrics.normalized_mutual_info_score",
     ),
     _external(
         name="purity", title="purity", short="purity", share=True, resampled=REPLICATES, column=True,
@@ -109,18 +129,6 @@ ENTRIES = (
     _external(
         name="mean_majority_share", title="mean majority share", short="majority", share=True, resampled=REPLICATES,
         column=True, source="",
-    ),
-    _external(
-        name="ami", title="AMI", about="with the classes", short="AMI", low=-1, resampled=REPLICATES, policy=True,
-        source="Vinh et al. 2010; sklearn.metrics.adjusted_mutual_info_score",
-    ),
-    _external(
-        name="nmi", title="NMI", about="with the classes", short="NMI", resampled=REPLICATES, policy=True, column=True,
-        source="sklearn.metrics.normalized_mutual_info_score",
-    ),
-    _external(
-        name="ari", title="ARI", about="with the classes", short="ARI", low=-0.5, resampled=REPLICATES, policy=True,
-        column=True, source="Hubert and Arabie 1985; sklearn.metrics.adjusted_rand_score",
     ),
     _predicted(
         name="accuracy", title="test accuracy", short="test", resampled=SHARE, share=True,
@@ -156,10 +164,6 @@ ENTRIES = (
         name="search_recall", title="recall of the search", short="search", needs=(NEIGHBOURS, DISTANCES), share=True,
         resampled=None, source="Aumüller et al. 2020",
     ),
-    _count(
-        name="clusters", title="number of clusters", short="clusters", high=None,
-        neither="more clusters are neither better nor worse",
-    ),
     _internal(
         name="inertia", title="within-cluster sum of squares", short="inertia", direction=DOWN,
         unit="squared feature units", source="sklearn.cluster.KMeans.inertia_",
@@ -187,7 +191,7 @@ DEPTH = 10
 # The metrics of each task that are reported if there are classes, the main one first.
 REPORTED: Mapping[str, tuple[str, ...]] = {
     CLASSIFICATION: ("accuracy", "macro_f1"),
-    CLUSTERING: ("nmi", "cluster_accuracy", "silhouette"),
+    CLUSTERING: ("ami", "ari", "cluster_accuracy", "silhouette"),
     RETRIEVAL: (f"precision_at_{DEPTH}", f"map_at_{DEPTH}"),
 }
 # The metric that clusterings are reported by if there are no classes.

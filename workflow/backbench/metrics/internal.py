@@ -37,8 +37,8 @@ def scores(x: np.ndarray, labelings: Sequence[np.ndarray], silhouette_rows: int 
     """Internal metrics of each labeling of the rows of `x`.
 
     NaN with a note where undefined: no or one cluster, only clusters of one point, coinciding centroids
-    (Davies-Bouldin), no spread within clusters (Calinski-Harabasz). `noise_fraction`, `clusters` and `inertia` (the
-    sum of squared distances to the centroids) are always there.
+    (Davies-Bouldin), no spread within clusters (Calinski-Harabasz). `noise_fraction`, `clusters`, `largest_share` and
+    `inertia` (the sum of squared distances to the centroids) are always there.
 
     Parameters
     ----------
@@ -74,6 +74,7 @@ def _scores(cloud: Cloud, parts: list[np.ndarray], asked: int | None) -> Iterato
             "inertia": inertia,
             "noise_fraction": float((part < 0).mean()),
             "clusters": float(part.max(initial=-1) + 1),
+            "largest_share": _largest_share(part),
         }
         if reason is None:
             values, widths = next(silhouettes)
@@ -83,6 +84,12 @@ def _scores(cloud: Cloud, parts: list[np.ndarray], asked: int | None) -> Iterato
         else:
             names = (*(NAMES[:1] if asked is None else SAMPLED), *NAMES[1:])
             yield Scores({**dict.fromkeys(names, float("nan")), **always}, dict.fromkeys(names, reason))
+
+
+def _largest_share(part: np.ndarray) -> float:
+    """Share of the images (n,) that are in the largest cluster; 0 if all are noise."""
+    kept = part[part >= 0]
+    return float(np.bincount(kept).max() / len(part)) if len(kept) else 0.0
 
 
 def _spreads(cloud: Cloud, parts: list[np.ndarray]) -> Iterator[tuple[float, dict[str, float]]]:

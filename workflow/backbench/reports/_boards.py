@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import leaderboard_specs, leaderboards
+from backbench.evaluate import leaderboard_specs, leaderboards, unranked
 from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.leaderboards import Entry, Leaderboard
+from backbench.evaluate.unranked import Unranked
 from backbench.metrics import catalogue
 from backbench.reports._part import Part
 from backbench.sweep.results import tables
+from backbench.sweep.results.joined_run import Row
 from backbench.wording import number
 
 # Rows of one leaderboard: what a person scrolls, and a browser lays out at once.
@@ -57,32 +59,39 @@ class View:
 
 
 def view(part: Part, table: Leaderboard, place: int) -> View:
-    """A leaderboard of a data set."""
-    entries = table.entries[:ROWS]
-    params = [*table.spec.params, *leaderboard_specs.varying(table.spec, [entry.row for entry in table.entries])]
-    metrics = [name for name in table.spec.metrics if any(name in entry.values for entry in entries)]
+    """A leaderboard of a data set: its entries, and after them what is not ranked."""
+    entries, left_out = table.entries[:ROWS], table.unranked[:ROWS]
+    both: list[Entry | Unranked] = [*entries, *left_out]
+    params = [*table.spec.params, *leaderboard_specs.varying(table.spec, _rows(table))]
+    metrics = [name for name in table.spec.metrics if any(name in other.values for other in both)]
     over = {value.over for entry in entries for value in entry.values.values() if value.over}
-    seeds = max(len(entry.rows) for entry in entries) > 1
+    seeds = max(len(other.rows) for other in both) > 1
     stable = any(entry.stability is not None for entry in entries)
-    columns = [Column("rank", NUMBER), *(_param(name, entries) for name in params), *map(_metric, metrics)]
+    columns = [Column("rank", NUMBER), *(_param(name, both) for name in params), *map(_metric, metrics)]
     columns += [Column("interval over", filtered=True)] * (len(over) > 1)
     columns += [Column("seeds", NUMBER, down=True)] * seeds
     columns += [Column("stability", NUMBER, down=True, about="mean pairwise ARI of its labelings")] * stable
     columns += [Column("command to reproduce", COMMAND)]
     rows = [
         [
-            _rank(entry),
-            *(_value(entry.params.get(name)) for name in params),
-            *(_estimate(entry.values.get(name)) for name in metrics),
-            *[_over(entry)] * (len(over) > 1),
-            *[Cell(str(len(entry.rows)), len(entry.rows))] * seeds,
-            *[_estimate(entry.stability)] * stable,
-            command(entry.config_hash),
+            _rank(other),
+            *(_value(other.params.get(name)) for name in params),
+            *(_measured(other, name) for name in metrics),
+            *[_over(other)] * (len(over) > 1),
+            *[Cell(str(len(other.rows)), len(other.rows))] * seeds,
+            *[_stability(other)] * stable,
+            command(other.config_hash),
         ]
-        for entry in entries
+        for other in both
     ]
     key, tied = f"board-{place}-{part.key}", any(map(_is_tied, table.entries))
-    return View(key, table.title, leaderboards.words(table), tied, columns, rows, len(table.entries) - ROWS)
+    hidden = len(table.entries) + len(table.unranked) - len(both)
+    about = " ".join(filter(None, (leaderboards.words(table), unranked.words(table.unranked))))
+    return View(key, table.title, about, tied, columns, rows, hidden)
+
+
+def _rows(table: Leaderboard) -> list[Row]:
+    return [*(entry.row for entry in table.entries), *(other.row for other in table.unranked)]
 
 
 def command(config_hash: str) -> Cell:
@@ -95,9 +104,33 @@ def _is_tied(entry: Entry) -> bool:
     return entry.tied > 1 and entry.tested
 
 
-def _rank(entry: Entry) -> Cell:
+def _rank(entry: "Entry | Unranked") -> Cell:
+    """The rank; for what has none the reason, and nothing to sort it by, so that it comes last."""
+    if isinstance(entry, Unranked):
+        return Cell("not ranked", below=entry.reason)
     tied = _is_tied(entry)
     return Cell(f"{entry.rank}{' =' if tied else ''}", entry.rank, tied=entry.tied - 1 if tied else 0)
+
+
+def _measured(entry: "Entry | Unranked", name: str) -> Cell:
+    """A metric; for what is not ranked without anything to sort it by, so that it comes last by every metric."""
+    value = entry.values.get(name)
+    cell = _counted(name, value) if name in leaderboard_specs.COUNTS else _estimate(value)
+    return replace(cell, sort=None) if isinstance(entry, Unranked) else cell
+
+
+def _counted(name: str, value: "Estimate | float | None") -> Cell:
+    """A number of clusters without decimals, or a share in percent."""
+    mean = value.mean if isinstance(value, Estimate) else value
+    if mean is None or math.isnan(mean):
+        return Cell("–")
+    if catalogue.metric(name).share:
+        return Cell(f"{100 * mean:.0f} %", mean)
+    return Cell(f"{mean:.0f}" if mean == round(mean) else f"{mean:.1f}", mean)
+
+
+def _stability(entry: "Entry | Unranked") -> Cell:
+    return _estimate(entry.stability) if isinstance(entry, Entry) else Cell("–")
 
 
 def _value(value: Any) -> Cell:
@@ -116,11 +149,13 @@ def _estimate(value: "Estimate | float | None") -> Cell:
     return Cell(number(value.mean), value.mean, f"{value.low:.3f} to {value.high:.3f}" if value.over else "")
 
 
-def _over(entry: Entry) -> Cell:
+def _over(entry: "Entry | Unranked") -> Cell:
+    if isinstance(entry, Unranked):
+        return Cell("–")
     return _value(", ".join(dict.fromkeys(value.over for value in entry.values.values() if value.over)) or None)
 
 
-def _param(name: str, entries: Sequence[Entry]) -> Column:
+def _param(name: str, entries: "Sequence[Entry | Unranked]") -> Column:
     values = {str(entry.params.get(name)) for entry in entries if entry.params.get(name) is not None}
     numeric = all(isinstance(entry.params.get(name), (int, float, type(None))) for entry in entries)
     return Column(label(name), NUMBER if numeric else TEXT, filtered=1 < len(values) <= FILTER_VALUES)
@@ -148,16 +183,22 @@ def filters(shown: View) -> list[Mapping[str, Any]]:
 
 
 def records(part: Part) -> list[tables.Record]:
-    """All entries of all leaderboards of a data set as flat records."""
-    return [_record(part, table, entry) for table in part.tables for entry in table.entries]
+    """All entries of all leaderboards of a data set as flat records, and what is not ranked with the reason."""
+    ranked = [(table, entry) for table in part.boards for entry in table.entries]
+    left_out = [(table, other) for table in part.boards for other in table.unranked]
+    pairs: list[tuple[Leaderboard, Entry | Unranked]] = [*ranked, *left_out]
+    return [_record(part, table, other) for table, other in pairs]
 
 
-def _record(part: Part, table: Leaderboard, entry: Entry) -> tables.Record:
-    named = {"dataset": part.name, "leaderboard": table.title, "rank": entry.rank, "tied": entry.tied}
-    varying = leaderboard_specs.varying(table.spec, [other.row for other in table.entries])
+def _record(part: Part, table: Leaderboard, entry: "Entry | Unranked") -> tables.Record:
+    varying = leaderboard_specs.varying(table.spec, _rows(table))
     params = {name: entry.params.get(name) for name in (*table.spec.params, *varying)}
+    board = {"dataset": part.name, "leaderboard": table.title}
+    known = {"results": len(entry.rows), "config_hash": entry.config_hash}
+    if isinstance(entry, Unranked):
+        return {**board, "rank": None, "tied": None, **params, **entry.values, **known, "not_ranked": entry.reason}
     values: dict[str, Any] = {}
     for name, value in entry.values.items():
         values |= {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high, f"{name}_over": value.over}
-    counts = {"results": len(entry.rows), "stability": entry.stability, "config_hash": entry.config_hash}
-    return {**named, **params, **values, **counts}
+    counts = {"results": known["results"], "stability": entry.stability, "config_hash": known["config_hash"]}
+    return {**board, "rank": entry.rank, "tied": entry.tied, **params, **values, **counts, "not_ranked": None}

@@ -86,8 +86,13 @@ class Part:
         return any(stage.kind == "images" for stage in self.plan.stages.values())
 
     @cached_property
+    def boards(self) -> "list[leaderboards.Leaderboard]":
+        """The leaderboards, those too of which nothing is ranked."""
+        return [table for table in self.answer.leaderboards if table.entries or table.unranked]
+
+    @cached_property
     def tables(self) -> "list[leaderboards.Leaderboard]":
-        """The leaderboards, best first."""
+        """The leaderboards of which something is ranked, best first."""
         return [table for table in self.answer.leaderboards if table.entries]
 
     def table(self, head: str) -> "leaderboards.Leaderboard | None":

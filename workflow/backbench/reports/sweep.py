@@ -85,7 +85,7 @@ def _page(plan: Plan, parts: Sequence[Part]) -> str:
 
 def _section(part: Part, pictures: Gallery) -> dict[str, Any]:
     """What the template says of one data set."""
-    boards = [_boards.view(part, table, place) for place, table in enumerate(part.tables)]
+    boards = [_boards.view(part, table, place) for place, table in enumerate(part.boards)]
     return {
         "key": part.key,
         "part": part,

@@ -24,7 +24,7 @@ LOOK = """\
 choose, read `accuracy` (test) to report. Runs that share a fit have the same value: count each once.
 2. **Chart view / Compare**: tick a few runs, *Compare*, then *Parallel coordinates* over `backbone.name`, `chain`, \
 `clusterer.name`, `k` and a metric.
-3. **This run, Model metrics**: `silhouette/...`, `nmi/...` and the others are curves over k: the step is k.
+3. **This run, Model metrics**: `silhouette/...`, `ami/...` and the others are curves over k: the step is k.
 4. **This run, Artifacts**: `pictures/` and `report.html`, the whole answer on one page. Runs that were drawn have \
 `pictures/` of their own.
 

@@ -30,7 +30,7 @@ PICTURES = "pictures"
 REPORT = "report.html"
 OVER_K = checked(
     *("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic", "stability"),
-    *("nmi", "ari", "cluster_accuracy", "purity"),
+    *("ami", "ari", "cluster_accuracy", "nmi", "purity"),
 )
 # Metrics whose best value of a sweep is a metric of its summary, `best_NAME`.
 BEST = checked("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")

@@ -46,7 +46,7 @@ def draw(sweep: Sweep) -> Picture:
     shown, left_out = _spaces.few(spaces, SPACES)
     caption = (
         "Each point is a clustering. Where the silhouette picks well, points rise to the right and the dashed ring "
-        "(best silhouette) coincides with the full one (best NMI); a weak or negative rank correlation warns against "
+        "(best silhouette) coincides with the full one (best AMI); a weak or negative rank correlation warns against "
         "picking by silhouette alone. Silhouettes are comparable only within a panel."
     )
     relations = agreement.agreements(_spaces.clustered(sweep.rows))

@@ -24,20 +24,20 @@ ORDER = 15
 # The axis that combines backbone and chain, and the sign for a parameter that a run does not have.
 SPACE, ABSENT = "space", "-"
 SPACES = 4
-ACCURACY, NMI = catalogue.main("classification"), catalogue.main("clustering")
+ACCURACY, AMI = catalogue.main("classification"), catalogue.main("clustering")
 SILHOUETTES = catalogue.with_estimate(catalogue.UNLABELLED)
 PLUGIN = {"classification": "classifier.name", "clustering": "clusterer.name", "retrieval": "retrieval.metric"}
 
 
 def lacks(sweep: Sweep) -> str | None:
     """Why there is no heat map by default."""
-    if any(_of(sweep.rows, metric) for metric in (ACCURACY, NMI, *SILHOUETTES)):
+    if any(_of(sweep.rows, metric) for metric in (ACCURACY, AMI, *SILHOUETTES)):
         return None
     return "no classifier and no clustering is done"
 
 
 def draw(sweep: Sweep, metric: str | None = None, x: str | None = None, y: str | None = None) -> Picture:
-    """`metric` over the parameters `x` and `y`; without a metric, the test accuracy and the NMI over their usual axes.
+    """`metric` over the parameters `x` and `y`; without a metric, the test accuracy and the AMI over their usual axes.
 
     `space` is an axis too: backbone and chain. A metric that is measured within a feature space has a map for each.
 
@@ -57,17 +57,17 @@ def draw(sweep: Sweep, metric: str | None = None, x: str | None = None, y: str |
 
 
 def _usual(sweep: Sweep) -> tuple[list["Table"], str]:
-    """Test accuracy over space and classifier, and of the best space NMI over clusterer and k."""
+    """Test accuracy over space and classifier, and of the best space AMI over clusterer and k."""
     shown = []
     if rows := _of(sweep.rows, ACCURACY):
         shown.append(_table(rows, "classification", ACCURACY, PLUGIN["classification"], SPACE, "Best classifiers"))
     name = PLUGIN["clustering"]
-    if rows := _of(sweep.rows, NMI):
+    if rows := _of(sweep.rows, AMI):
         titles = _spaces.titles(rows, "clustering")
-        best = _spaces.matrix(max(rows, key=lambda row: row.metrics[NMI]), "clustering")
+        best = _spaces.matrix(max(rows, key=lambda row: row.metrics[AMI]), "clustering")
         group = [row for row in rows if _spaces.matrix(row, "clustering") == best]
         shown.append(
-            _table(group, "clustering", NMI, "k", name, f"Clusterings of {titles[best]}, the space of best NMI")
+            _table(group, "clustering", AMI, "k", name, f"Clusterings of {titles[best]}, the space of best AMI")
         )
         return shown, ""
     for metric in SILHOUETTES:
@@ -95,7 +95,7 @@ def _asked(sweep: Sweep, metric: str, x: str | None, y: str | None) -> tuple[lis
         raise ConfigError(
             f"received the axis {spatial[0]} for {metric}, whose values in different feature spaces are not "
             f"comparable; take axes within a space, such as k and {PLUGIN[head]}, or a metric that is comparable, such "
-            f"as {NMI}."
+            f"as {AMI}."
         )
     return _by_space(rows, head, metric, x, y)
 

@@ -17,7 +17,7 @@ TITLE = "Metrics against the number of clusters"
 CATEGORY = "Sweep"
 ORDER = 20
 SPACES, LINES = 4, 14
-LABELLED = catalogue.checked("silhouette", "davies_bouldin", "nmi", "cluster_accuracy")
+LABELLED = catalogue.checked("silhouette", "davies_bouldin", "ami", "cluster_accuracy")
 UNLABELLED = catalogue.checked("silhouette", "davies_bouldin", "calinski_harabasz", "inertia")
 
 
