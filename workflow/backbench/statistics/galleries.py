@@ -7,9 +7,12 @@ variance is on average no smaller than the true one (Efron and Stein 1981). The 
 the list is not stored; its expected relevance stands in for it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from backbench.statistics import replicates as of_images
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,18 @@ def contributions(kind: str, lists: Lists, k: int) -> list[np.ndarray]:
     moved = np.where(np.isnan(pseudo), 0.0, pseudo)
     moved -= moved.mean()
     return [moved + metric] if lists.whole else [values, moved]
+
+
+def replicates(kind: str, lists: Lists, k: int, weights: Callable[[int, int], np.ndarray]) -> np.ndarray:
+    """The metric (resamples,) on bootstrap samples of the images in both roles, to first order.
+
+    `weights` gives how often each of so many images is drawn, (resamples, n), from their number and a seed: draws with
+    different seeds are independent.
+    """
+    parts = contributions(kind, lists, k)
+    values = [of_images.mean(part, weights(len(part), seed)) for seed, part in enumerate(parts)]
+    total: np.ndarray = np.sum(values, axis=0)
+    return total
 
 
 def _without_each(kind: str, lists: Lists, k: int, values: np.ndarray) -> np.ndarray:
