@@ -1,7 +1,8 @@
 """Whether two results differ: paired tests on the images that both predict, or over seeds and data sets.
 
-On images the two results themselves are compared; over seeds and data sets their configurations are, by the
-results that share a seed and a data set. Samples are distinct results, never the runs that repeat them.
+On images the two results themselves are compared, clusterings by their fits to samples of the images; over seeds and
+data sets their configurations are, by the results that share a seed and a data set. Samples are distinct results, never
+the runs that repeat them.
 """
 
 import itertools
@@ -15,6 +16,7 @@ from backbench import hashing
 from backbench.evaluate import configurations, resampled
 from backbench.evaluate.blocks import DATASETS, SEEDS
 from backbench.metrics import catalogue
+from backbench.metrics.catalogue import CLUSTERING, LABELS
 from backbench.metrics.catalogue import TEST as TEST_IMAGES
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store, StoreError
@@ -31,6 +33,9 @@ IMAGES, AUTO = "images", "auto"
 LEAST_PAIRS = 2
 # Pairs with which a signed-rank test can reach 0.05: fewer are tested only where they are asked for.
 ENOUGH_PAIRS = 6
+ONE_FIT = "other images would be clustered otherwise, and one fit of each cannot tell; clustering.bootstraps=20 can"
+NO_REFITS = "fits to samples of the images are compared by the classes alone"
+SAME_IMAGES = "on these images: others may give another order"
 
 # The seeds or the data set by which results are paired, and what reads it from a row and a task.
 Key = tuple[Any, ...]
@@ -195,7 +200,10 @@ def _tests(
             pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
             if len(pairs) >= (LEAST_PAIRS if over == how else ENOUGH_PAIRS):
                 means = statistics.fmean(a for a, _ in pairs), statistics.fmean(b for _, b in pairs)
-                yield how, _signed(pairs, metric), means
+                test = _signed(pairs, metric)
+                if how == SEEDS and head == CLUSTERING:
+                    test = replace(test, note="; ".join(filter(None, (test.note, SAME_IMAGES))))
+                yield how, test, means
             elif over == AUTO and len(pairs) >= LEAST_PAIRS:
                 notes.append(
                     f"{metric} over {how}: {len(pairs)} in common, and a test takes {ENOUGH_PAIRS} to find anything"
@@ -266,12 +274,25 @@ class _Evidence:
         try:
             if resampled.is_share(metric) and catalogue.metric(metric).images == TEST_IMAGES:
                 return paired.mcnemar(self._right(a), self._right(b)), ""
+            if head == CLUSTERING:
+                return self._refitted(a, b, metric)
             side_a, side_b = (resampled.metrics(row, head, [metric], self._images(row)) for row in (a, b))
         except StoreError as error:
             return None, str(error)
         if metric not in side_a or metric not in side_b:
             return None, ""
         return paired.bootstrap(side_a[metric][0], side_b[metric][0], a.metrics[metric], b.metrics[metric]), ""
+
+    def _refitted(self, a: Row, b: Row, metric: str) -> tuple["Test | None", str]:
+        """A test on the fits of both clusterings to the same samples of the images, or why there is none."""
+        from backbench.statistics import paired
+
+        refits_a, refits_b = (resampled.refitted(row, [metric], self._images(row)) for row in (a, b))
+        if metric not in refits_a or metric not in refits_b:
+            return None, ONE_FIT if LABELS in catalogue.metric(metric).needs else NO_REFITS
+        count = min(refits_a[metric][1], refits_b[metric][1])
+        side_a, side_b = (refits[metric][0][:count] for refits in (refits_a, refits_b))
+        return paired.refits(side_a, side_b, a.metrics[metric], b.metrics[metric]), ""
 
     def _right(self, row: Row) -> "np.ndarray":
         """Whether each test image is classified right, (images,) bool."""

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
     from backbench.statistics.intervals import Interval
 
-# No metric that is resampled is larger.
-TOP = 1.0
+UNBOUNDED = (-math.inf, math.inf)
 # Replicates that differ by less are one value: the metrics that are resampled are at most 1.
 ROUNDING = 1e-12
 
@@ -21,8 +20,9 @@ ROUNDING = 1e-12
 class Estimate:
     """A mean with the ends of its interval, None where there is none.
 
-    `over` says what was resampled: ``images``, ``seeds`` or ``images and seeds``. `n` is how many of them: images,
-    seeds, or images where it is both; without an interval, the results that the mean is of.
+    `over` says what was resampled: ``images``, ``seeds``, ``images and seeds`` or ``refits`` (fits to samples of the
+    images). `n` is how many of them: images, seeds, refits, or images where it is images and seeds; without an
+    interval, the results that the mean is of.
     """
 
     mean: float
@@ -34,64 +34,80 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Replicated:
-    """A metric of each result of a configuration on resampled images: (results, resamples), how many images these are,
-    and whether the metric is a share of them."""
+    """A metric of each result of a configuration on samples of the images: (results, resamples).
+
+    `count` is how many images these are, or how many samples where `refitted`: fits to each of them. `share` is whether
+    the metric is a share of images that are right or wrong independently of each other.
+    """
 
     values: "np.ndarray"
-    images: int
+    count: int
     share: bool = False
+    refitted: bool = False
 
 
-def estimate(values: Sequence[float], replicated: Replicated | None, row: int, fits: bool) -> Estimate:
+def estimate(
+    values: Sequence[float], replicated: Replicated | None, fits: bool, within: tuple[float, float] = UNBOUNDED
+) -> Estimate:
     """The estimate of a metric from its value in each result.
 
     Parameters
     ----------
     values : the metric of each result, one result for each seed; NaN are left out
-    replicated : the same on resampled images, where the arrays are there
-    row : what separates the draws of seeds of one configuration from those of another
-    fits : whether the interval of several results is over their seeds alone, the images being what was fitted
+    replicated : the same on samples of the images, where the arrays are there
+    fits : whether the interval of several results is over their seeds alone, the images being what was fitted; fits to
+        samples of the images show both
+    within : the least and the largest value that the metric can have
     """
     from backbench.statistics import intervals
 
     values = [value for value in values if not math.isnan(value)]
     mean = statistics.fmean(values) if values else math.nan
-    if len(values) > 1 and (fits or replicated is None):
-        return _estimate(mean, intervals.over_seeds(values), len(values))
+    refitted = replicated is not None and replicated.refitted
+    if len(values) > 1 and not refitted and (fits or replicated is None):
+        return _estimate(mean, intervals.over_seeds(values, within=within), len(values))
     if replicated is None or not values:
         return _estimate(mean, None, len(values))
-    replicates = joint(replicated, row)
-    if replicates.max() - replicates.min() <= ROUNDING:
-        return _estimate(mean, _all_alike(mean, replicated), replicated.images)
-    over = intervals.BOTH if len(values) > 1 else intervals.IMAGES
-    return _estimate(mean, intervals.percentile(replicates, observed=mean, over=over), replicated.images)
+    interval = _of_replicates(mean, values, replicated)
+    if interval is not None:
+        low, high = max(interval.low, min(within[0], mean)), min(interval.high, max(within[1], mean))
+        interval = intervals.Interval(low, high, interval.over)
+    return _estimate(mean, interval, replicated.count)
 
 
-def _all_alike(mean: float, replicated: Replicated) -> "Interval | None":
-    """Where no resample differs from another, such as when all images are right, a bootstrap says nothing. Of a share
-    Wilson's (1927) score interval does (`statsmodels`)."""
+def _of_replicates(mean: float, values: Sequence[float], replicated: Replicated) -> "Interval | None":
+    """The interval around the mean of values, one for each seed; None where nothing varies."""
+    import numpy as np
+
     from backbench.statistics import intervals
 
-    if not replicated.share:
-        return None
+    replicates = replicated.values.mean(axis=0)
+    level = replicates.max() - replicates.min() <= ROUNDING
+    if replicated.refitted:
+        error = float(replicates.std(ddof=1))
+        return None if level else intervals.student(mean, error, len(replicates) - 1, intervals.REFITS)
+    if len(values) == 1:
+        if replicated.share:
+            return _wilson(mean, replicated.count)
+        return None if level else intervals.percentile(replicates, observed=mean)
+    parts = [0.0 if level else float(replicates.var(ddof=1)), intervals.variance_of_mean(np.asarray(values))]
+    if not sum(parts):
+        return _wilson(mean, replicated.count) if replicated.share else None
+    degrees = float(intervals.degrees(parts, [len(replicates) - 1, len(values) - 1]))
+    return intervals.student(mean, math.sqrt(sum(parts)), degrees, intervals.BOTH)
+
+
+def _wilson(share: float, n: int) -> "Interval":
+    """Wilson's (1927) score interval of a share of n images (`statsmodels`)."""
     from statsmodels.stats.proportion import proportion_confint
 
-    low, high = proportion_confint(mean * replicated.images, replicated.images, method="wilson")
+    from backbench.statistics import intervals
+
+    low, high = proportion_confint(share * n, n, method="wilson")
     return intervals.Interval(float(low), float(high), intervals.IMAGES)
 
 
-def joint(replicated: Replicated, row: int) -> "np.ndarray":
-    """Replicates (resamples,) of the mean over results, their seeds resampled where there are several."""
-    from backbench.statistics import replicates
-
-    return replicates.over_seeds(replicated.values, row)
-
-
 def _estimate(mean: float, interval: "Interval | None", n: int) -> Estimate:
-    from backbench.statistics import intervals
-
     if interval is None:
         return Estimate(mean, None, None, None, n)
-    # An interval that was moved to the mean may have been moved beyond what the metric can be.
-    high = interval.high if interval.over == intervals.SEEDS else min(interval.high, max(TOP, mean))
-    return Estimate(mean, interval.low, high, interval.over, n)
+    return Estimate(mean, interval.low, interval.high, interval.over, n)

@@ -1,8 +1,8 @@
 """Leaderboards with intervals and ranks with ties, computed from stored results and cached.
 
 A rank is one more than the number of rows that are significantly better, so that indistinguishable rows share it. Rows
-are compared by paired resampling: all on the same drawn images, and each with its seeds drawn anew where it has
-several. Of clusterings over several seeds the interval that is shown is over the seeds alone.
+are compared by paired resampling: all on the same drawn images, with the spread of their seeds where they have several.
+Clusterings are compared by their fits to the same samples of the images, and where there are none, by value alone.
 """
 
 import math
@@ -22,6 +22,7 @@ from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.leaderboard_specs import LeaderboardSpec
 from backbench.evaluate.unranked import Unranked
 from backbench.metrics import catalogue
+from backbench.metrics.catalogue import LABELS
 from backbench.store import Store
 from backbench.sweep.results.joined_run import Row
 
@@ -37,7 +38,7 @@ IMAGES = 10_000_000
 COMPARED = 2_000
 # Entries of which every metric has its interval; the others have that of the metric they are ranked by.
 BESIDE = 30
-SEEDS, BOTH = "seeds", "images and seeds"
+IMAGES_ALONE, SEEDS, BOTH, REFITS = "images", "seeds", "images and seeds", "refits"
 
 Progress = Callable[[int, int], None]
 
@@ -198,7 +199,7 @@ def _computed(
     measured = measuring.measure(spec, groups, _within(spec, groups, there), BESIDE, images, progress)
     order = sorted(range(len(measured)), key=lambda at: (measured[at].rank, -measured[at].values[spec.rank].mean, at))
     missing = sum(not there[row.run.stages[spec.head]] for group in groups for row in group.rows)
-    note = _note(len(groups), sum(entry.tested for entry in measured), missing, images.lost)
+    note = _note(spec, len(groups), sum(entry.tested for entry in measured), missing, images.lost)
     return Content({"entries": [_plain(at, measured[at]) for at in order], "note": note}, lasting=not images.lost)
 
 
@@ -216,16 +217,30 @@ def _within(spec: LeaderboardSpec, groups: Sequence[Configuration], there: Mappi
     return places
 
 
-def _note(entries: int, tested: int, missing: int, lost: bool) -> str:
+def _note(spec: LeaderboardSpec, entries: int, tested: int, missing: int, lost: bool) -> str:
     """Why rows have no interval and are ranked by their values."""
     if missing or lost:
         some = f"The arrays of {missing:,} results are missing" if missing else "Some arrays cannot be read"
         return f"{some}: rows without an interval are ranked by their values."
-    if not tested:
-        return "Only the mean of this metric is stored: the rows are ranked by their values."
     if tested == entries:
         return ""
+    if spec.head == "clustering":
+        return _one_fit(spec, entries, tested)
+    if not tested:
+        return "Only the mean of this metric is stored: the rows are ranked by their values."
     return f"The best {tested:,} have intervals and shared ranks; the others are ranked by their values."
+
+
+def _one_fit(spec: LeaderboardSpec, entries: int, tested: int) -> str:
+    """Why clusterings are ranked by their values."""
+    if tested:
+        return f"{tested:,} of {entries:,} were fitted again and have tested ranks; the others are ranked by value."
+    if LABELS not in catalogue.metric(spec.rank).needs:
+        return "The rows are ranked by value: that the first is better than the others is not tested."
+    return (
+        "The rows are ranked by value: other images would be clustered otherwise, and one sample cannot tell which is "
+        "better (clustering.bootstraps=20 fits each again on samples and tests it)."
+    )
 
 
 def _info(row: Row) -> Mapping[str, Any]:
@@ -261,15 +276,18 @@ def words(leaderboard: Leaderboard) -> str:
 
 
 def _over(leaderboard: Leaderboard, over: set[str], counts: set[int]) -> str:
-    if over == {SEEDS}:
-        return "95 % intervals over the seeds"
+    fits = leaderboard.spec.head == "clustering"
     count = f"{next(iter(counts)):,} " if len(counts) == 1 else ""
-    refits = " (no clustering is fitted again)" if leaderboard.spec.head == "clustering" else ""
-    images = f"the {count}{images_of(leaderboard.spec)}{refits}"
-    if over == {BOTH}:
-        return f"95 % intervals over {images} and the seeds"
-    more = {SEEDS: ", or over the seeds where there are several", BOTH: ", and over the seeds where there are several"}
-    return f"95 % intervals over {images}" + "".join(text for how, text in more.items() if how in over)
+    images = f"the {count}{images_of(leaderboard.spec)}"
+    names = {
+        IMAGES_ALONE: f"{images}{' with the clusters as they are' if fits else ''}",
+        BOTH: f"{images} and the seeds",
+        SEEDS: f"the seeds{', on these images' if fits else ''}",
+        REFITS: f"{count if over == {REFITS} else ''}fits to halves of the images",
+    }
+    shown = [text for how, text in names.items() if how in over]
+    more = [f", or over {text} where there are several" for text in shown[1:]]
+    return f"95 % intervals over {shown[0]}" + "".join(more)
 
 
 def _first(entries: Sequence[Entry]) -> str:

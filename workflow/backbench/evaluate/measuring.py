@@ -12,8 +12,9 @@ from backbench.evaluate import estimates, resampled
 from backbench.evaluate.configurations import Configuration
 from backbench.evaluate.estimates import Estimate, Replicated
 from backbench.evaluate.leaderboard_specs import LeaderboardSpec
-from backbench.evaluate.resampled import Images
+from backbench.evaluate.resampled import Images, Replicates
 from backbench.metrics import catalogue
+from backbench.metrics.catalogue import CLUSTERING
 from backbench.statistics import ranking, stability
 from backbench.store import StoreError
 
@@ -24,11 +25,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Measured:
-    """What is known of an entry; `replicates` (resamples,) of the ranking metric, None where it was not resampled."""
+    """What is known of an entry.
+
+    `seeds` holds the ranking metric of each result, `replicates` (resamples,) its mean over them on samples of the
+    images: None where it was not resampled, or where that says too little to compare with others.
+    """
 
     values: Mapping[str, Estimate]
     stability: float | None
     replicates: np.ndarray | None = field(default=None, compare=False, repr=False)
+    seeds: tuple[float, ...] = ()
     rank: int = 0
     tied: int = 1
 
@@ -64,38 +70,58 @@ def measure(
 
 
 def _measured(spec: LeaderboardSpec, group: Configuration, names: Sequence[str], images: Images) -> Measured:
+    fits = spec.head == CLUSTERING
     replicated = _replicated(group, spec.head, names, images) if names else {}
-    draws = int(group.key[:8], 16)
     values = {}
     for name in spec.metrics:
         recorded = [row.metrics.get(name, math.nan) for row in group.rows]
-        estimate = estimates.estimate(recorded, replicated.get(name), draws, spec.head == "clustering")
+        estimate = estimates.estimate(recorded, replicated.get(name), fits, _range(name))
         if not math.isnan(estimate.mean):
             values[name] = estimate
-    ranking_metric = replicated.get(spec.rank)
-    replicates = estimates.joint(ranking_metric, draws) if ranking_metric else None
-    return Measured(values, _stability(group, spec.head, bool(names), images), replicates)
+    ranking_metric, steady = replicated.get(spec.rank), _stability(group, spec.head, bool(names), images)
+    # On other images a clustering would be another one: where none was fitted again, the images alone tell nothing.
+    if ranking_metric is None or (fits and not ranking_metric.refitted):
+        return Measured(values, steady)
+    # Fits to samples differ by their seeds as well, whose spread is in them.
+    seeds = () if ranking_metric.refitted else tuple(row.metrics[spec.rank] for row in group.rows)
+    return Measured(values, steady, ranking_metric.values.mean(axis=0), seeds)
+
+
+def _range(name: str) -> tuple[float, float]:
+    """The least and the largest value of a metric."""
+    metric = catalogue.metric(name)
+    return (
+        -math.inf if metric.low is None else float(metric.low),
+        math.inf if metric.high is None else float(metric.high),
+    )
 
 
 def _replicated(group: Configuration, head: str, names: Sequence[str], images: Images) -> dict[str, Replicated]:
-    """Metrics that every result of a configuration has on resampled images."""
+    """Metrics that every result of a configuration has on samples of the images; of refits where there are some."""
     try:
         results = [resampled.metrics(row, head, names, images) for row in group.rows]
+        refits = [resampled.refitted(row, names, images) for row in group.rows] if head == CLUSTERING else []
     except StoreError:
         images.lost = True
         return {}
-    shared = [name for name in names if all(name in result for result in results)]
-    return {
-        name: Replicated(
-            np.stack([result[name][0] for result in results]), results[0][name][1], resampled.is_share(name)
-        )
-        for name in shared
-    }
+    return _stacked(names, results) | _stacked(names, refits, refitted=True)
+
+
+def _stacked(
+    names: Sequence[str], results: Sequence[Mapping[str, Replicates]], refitted: bool = False
+) -> dict[str, Replicated]:
+    """The metrics that every result has."""
+    stacked = {}
+    for name in names:
+        if results and all(name in result for result in results):
+            values, count = [result[name][0] for result in results], results[0][name][1]
+            stacked[name] = Replicated(np.stack(values), count, resampled.is_share(name), refitted)
+    return stacked
 
 
 def _stability(group: Configuration, head: str, there: bool, images: Images) -> float | None:
     """How far the labelings of several seeds agree, else what the record says of bootstrap samples."""
-    if head != "clustering":
+    if head != CLUSTERING:
         return None
     if there and len(group.rows) > 1:
         try:
@@ -107,12 +133,16 @@ def _stability(group: Configuration, head: str, there: bool, images: Images) -> 
 
 
 def _ranked(spec: LeaderboardSpec, entries: Sequence[Measured]) -> list[Measured]:
-    """Entries with their ranks; those that were not resampled are ranked by their values."""
+    """Entries with their ranks; those that cannot be compared on samples are ranked by their values."""
     means = [entry.values[spec.rank].mean for entry in entries]
     ranks = [1 + sum(other > mean for other in means) for mean in means]
     tested = {at: entry.replicates for at, entry in enumerate(entries) if entry.tested and entry.replicates is not None}
     if tested:
-        paired = ranking.standings(np.stack(list(tested.values())), [means[at] for at in tested])
+        # Samples depend on their number alone, so that the first of each row are the same ones.
+        fewest = min(map(len, tested.values()))
+        replicates = np.stack([values[:fewest] for values in tested.values()])
+        seeds = [np.array(entries[at].seeds) for at in tested]
+        paired = ranking.standings(replicates, [means[at] for at in tested], seeds=seeds)
         for at, rank in zip(tested, paired, strict=True):
             # Means and replicates of these are numbers, so that each has a rank.
             assert rank is not None

@@ -1,6 +1,9 @@
-"""Metrics of stored results on resampled images: the images that a metric is of, drawn anew with replacement.
+"""Metrics of stored results on samples of the images that they are of.
 
-All results of a data set share the draws, so that differences between them are paired.
+Of classifiers and retrievals the images are drawn anew with replacement: those that are judged, and those that are
+searched. A clustering is of its images, and those drawn anew would be clustered otherwise: `metrics` keeps its labels,
+`refitted` has the fits to samples that were stored with it. All results of a data set share the draws, so that
+differences between them are paired.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,10 +12,11 @@ from functools import cached_property
 import numpy as np
 
 from backbench.datasets import TEST, TRAIN, VALIDATION
-from backbench.metrics import catalogue, retrieval
-from backbench.metrics.catalogue import LABELS, SHARE
+from backbench.metrics import catalogue, external
+from backbench.metrics.catalogue import CLASSIFICATION, LABELS, SHARE
 from backbench.metrics.catalogue import VALIDATION as VALIDATION_IMAGES
-from backbench.statistics import replicates, resampling
+from backbench.statistics import galleries, refits, replicates, resampling
+from backbench.statistics.galleries import Lists
 from backbench.store import Store
 from backbench.sweep.results.joined_run import Row
 
@@ -22,8 +26,10 @@ DRAWN = 200_000_000
 # The metric whose value of each image is stored.
 SILHOUETTE = catalogue.metric("silhouette").name
 SCOPES = {"train": TRAIN, "per_split": TEST}
+# Labels (refits, n) of fits to samples of the rows of a clustering.
+REFITS = "refits"
 
-# A metric on each resample (resamples,), and the number of images that are resampled.
+# A metric on each sample (samples,), and the number of images that are resampled, or of refits.
 Replicates = tuple[np.ndarray, int]
 
 
@@ -32,7 +38,7 @@ class Images:
 
     def __init__(self, store: Store, member: str, labelled: bool):
         self.store, self.member, self.labelled, self.lost = store, member, labelled, False
-        self._weights: dict[int, np.ndarray] = {}
+        self._weights: dict[tuple[int, int], np.ndarray] = {}
 
     @cached_property
     def truth(self) -> np.ndarray | None:
@@ -44,12 +50,12 @@ class Images:
         """Split of each image, (n,): `TRAIN`, `VALIDATION` or `TEST`."""
         return self.store.array("dataset", self.member, "split")
 
-    def weights(self, n: int) -> np.ndarray:
-        """How often each of `n` images is drawn, (resamples, n)."""
-        if n not in self._weights:
+    def weights(self, n: int, seed: int = 0) -> np.ndarray:
+        """How often each of `n` images is drawn, (resamples, n); draws with another seed are independent."""
+        if (n, seed) not in self._weights:
             resamples = max(FEWEST, min(RESAMPLES, DRAWN // len(self.split)))
-            self._weights[n] = resampling.weights(n, resamples)
-        return self._weights[n]
+            self._weights[n, seed] = resampling.weights(n, resamples, seed)
+        return self._weights[n, seed]
 
 
 def metrics(row: Row, head: str, names: Iterable[str], images: Images) -> dict[str, Replicates]:
@@ -67,9 +73,30 @@ def metrics(row: Row, head: str, names: Iterable[str], images: Images) -> dict[s
     return _BY_HEAD[head](row, wanted, arrays, images)
 
 
+def refitted(row: Row, names: Iterable[str], images: Images) -> dict[str, Replicates]:
+    """Those metrics of a clustering that compare it with the classes, as its fits to samples of the images have them.
+
+    Empty where no such fits were stored.
+
+    Raises
+    ------
+    StoreError
+        If an array is missing or damaged.
+    """
+    member = row.run.stages["clustering"]
+    wanted = [name for name in names if name in row.metrics and name in external.OF_COUNTS]
+    if not wanted or images.truth is None or REFITS not in row.records[member].get("arrays", {}):
+        return {}
+    scored = _scored(row, images)
+    fits = images.store.array("clustering", member, REFITS)[:, scored]
+    spread = refits.replicates(wanted, images.truth[scored], fits, [row.metrics[name] for name in wanted])
+    return {name: (values, len(fits)) for name, values in spread.items()}
+
+
 def is_share(name: str) -> bool:
-    """Whether a metric is the share of images that are right."""
-    return catalogue.metric(name).resampled == SHARE
+    """Whether a metric is the share of images that are right, each on its own: queries find each other."""
+    metric = catalogue.metric(name)
+    return metric.resampled == SHARE and metric.task == CLASSIFICATION
 
 
 def labels(row: Row, images: Images) -> np.ndarray:
@@ -131,37 +158,17 @@ def _retrieval(row: Row, names: list[str], arrays: Arrays, images: Images) -> di
     neighbours = arrays["neighbours"]()
     if not neighbours.size:
         return {}
-    hits = retrieval.relevant(images.truth[queries], images.truth[neighbours])
-    totals = np.bincount(images.truth[rows], minlength=int(images.truth.max()) + 1)[images.truth[queries]] - whole
-    weights = images.weights(len(queries))
+    lists = Lists(np.searchsorted(rows, neighbours), images.truth[queries], images.truth[rows], whole)
     resampled = {}
     for name in names:
         depth = catalogue.metric(name).depth
         # Every metric of retrieval that is resampled belongs to a family.
         assert depth is not None
-        values = per_query(name.rpartition("_at_")[0], hits, totals, depth)
-        resampled[name] = (replicates.mean(values, weights), int(np.isfinite(values).sum()))
+        kind = name.rpartition("_at_")[0]
+        values = galleries.replicates(kind, lists, depth, images.weights)
+        defined = galleries.per_query(kind, lists.hits, lists.totals, depth)
+        resampled[name] = (values, int(np.isfinite(defined).sum()))
     return resampled
-
-
-def per_query(kind: str, hits: np.ndarray, totals: np.ndarray, k: int) -> np.ndarray:
-    """A retrieval metric of each query, (queries,), NaN where it has none; its mean is that of `retrieval.curves`.
-
-    Parameters
-    ----------
-    hits : bool array of shape (queries, neighbours): whether each is relevant, nearest first
-    totals : number of images (queries,) that are relevant to each
-    """
-    near = hits[:, :k]
-    sums = near.cumsum(axis=1)
-    if kind == "precision":
-        return near.mean(axis=1)
-    if kind == "hit_rate":
-        return (sums[:, -1] > 0).astype(float)
-    most, total = totals.astype(float), sums[:, -1]
-    if kind == "map":
-        most, total = np.minimum(k, most), (sums / np.arange(1, near.shape[1] + 1) * near).sum(axis=1)
-    return np.divide(total, most, out=np.full(len(hits), np.nan), where=totals > 0)
 
 
 _BY_HEAD = {"classification": _classification, "clustering": _clustering, "retrieval": _retrieval}

@@ -30,7 +30,7 @@ def measured(figure: Figure, rows: Sequence[Row], store: Store) -> Taken:
     means = numbers
     if distinct.task == CLUSTERING:
         means, over = _by_training(kept, numbers)
-        estimate = estimates.estimate(means, None, 0, True)
+        estimate = estimates.estimate(means, None, True)
         estimate = replace(estimate, over=over) if estimate.over else estimate
     else:
         estimate = _over_images(figure, distinct, kept, numbers, store)
@@ -99,7 +99,7 @@ def _over_images(
     several; without an interval where the metric cannot be resampled or the arrays are gone."""
     import numpy as np
 
-    plain = estimates.estimate(numbers, None, 0, figure.category is not None)
+    plain = estimates.estimate(numbers, None, figure.category is not None)
     images = images_of(rows[0], store)
     try:
         if figure.category is not None:
@@ -111,8 +111,7 @@ def _over_images(
     if len(known) < len(drawn):
         return plain
     replicated = Replicated(np.stack([values for values, _ in known]), known[0][1], resampled.is_share(figure.metric))
-    # What tells the draws of seeds of one figure from those of another.
-    return estimates.estimate(numbers, replicated, int(rows[0].run.stages[distinct.task][:8], 16), False)
+    return estimates.estimate(numbers, replicated, False)
 
 
 def _of_class(figure: Figure, row: Row, plain: Estimate, images: Images) -> Estimate:
@@ -128,7 +127,7 @@ def _of_class(figure: Figure, row: Row, plain: Estimate, images: Images) -> Esti
         drawn = 2 * (weights @ (predicted & true).astype(float))[both > 0] / both[both > 0]
         if not len(drawn):
             return plain
-        estimate = estimates.estimate([plain.mean], Replicated(drawn[None], len(true)), 0, False)
+        estimate = estimates.estimate([plain.mean], Replicated(drawn[None], len(true)), False)
         return estimate if estimate.low is None else replace(estimate, low=max(estimate.low, 0.0))
     judged = int((predicted if figure.metric == "precision" else true).sum())
     if not judged:

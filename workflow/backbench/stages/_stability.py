@@ -1,12 +1,15 @@
-"""The stability of a clustering: the agreement between results of the same clusterer on bootstrap samples of the rows.
+"""How a clustering varies: results of the same clusterer on samples of half of the rows.
 
-A sample holds each row that a bootstrap draws once (about 63 % of all rows): rows drawn twice would be neighbours at
-distance zero. The samples depend only on their number, so that every clusterer and every k gets the same ones. Two
+Rows are drawn without replacement, as those drawn twice would be neighbours at distance zero. On half of the rows a
+metric varies as much as it would among samples of all their number, from the same population (Politis and Romano 1994).
+The samples depend only on their number, so that every clusterer and every k gets the same ones. Stability: two
 labelings are compared on the rows that both samples hold (Hennig, "Cluster-wise assessment of cluster stability", 2007,
-uses the Jaccard index; here it is the adjusted Rand index of Hubert and Arabie, as over seeds).
+uses the Jaccard index; here it is the adjusted Rand index of Hubert and Arabie, as over seeds). Results that were made
+before samples had a share of the rows in their configuration are of the distinct rows of bootstrap samples.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,22 +20,34 @@ from backbench.metrics import labels, near
 METRIC = "stability"
 SAMPLE_SEED = 20070515
 
-Steady = tuple[float, str | None]
+
+@dataclass(frozen=True)
+class Steady:
+    """The mean pairwise adjusted Rand index over refits, why it is NaN, and their labels (refits, n); those of rows
+    that are not drawn are `labels.OUTSIDE`."""
+
+    value: float
+    reason: str | None = None
+    refits: np.ndarray | None = None
 
 
 def scores(
-    plugin: clusterers.Clusterer, x: np.ndarray, tasks: Mapping[str, clusterers.Task], samples: int
+    plugin: clusterers.Clusterer,
+    x: np.ndarray,
+    tasks: Mapping[str, clusterers.Task],
+    samples: int,
+    share: float | None,
 ) -> dict[str, Steady]:
-    """Mean pairwise adjusted Rand index over refits on `samples` bootstrap samples, and the reason if it is NaN.
+    """Refits on so many samples of a share of the rows `x` (n, d); of a bootstrap's distinct rows if that is None.
 
-    `tasks` are members of one clusterer by hash; `x` is (n, d).
+    `tasks` are members of one clusterer by hash.
     """
     from backbench.statistics import stability
 
     labelings: dict[str, list[np.ndarray]] = {key: [] for key in tasks}
     faults: dict[str, str] = {}
     for number in range(samples):
-        rows = sample(len(x), number)
+        rows = sample(len(x), number, share)
         for key, result in _refit(plugin, x[rows], tasks).items():
             if isinstance(result, Exception):
                 faults.setdefault(key, f"refit on sample {number}: {result}")
@@ -41,14 +56,25 @@ def scores(
             whole[rows] = result
             labelings[key].append(whole)
     return {
-        key: (float("nan"), faults[key]) if key in faults else (stability.mean_pairwise_ari(refits), None)
+        key: Steady(float("nan"), faults[key])
+        if key in faults
+        else Steady(stability.mean_pairwise_ari(refits), refits=_narrow(np.stack(refits)))
         for key, refits in labelings.items()
     }
 
 
-def sample(n: int, number: int) -> np.ndarray:
-    """Sorted, distinct row numbers (m,) of a bootstrap sample of n rows."""
-    return np.unique(np.random.default_rng([SAMPLE_SEED, number]).integers(0, n, n))
+def sample(n: int, number: int, share: float | None) -> np.ndarray:
+    """Sorted, distinct row numbers (m,) of a share of n rows, or of a bootstrap sample of them."""
+    generator = np.random.default_rng([SAMPLE_SEED, number])
+    if share is None:
+        return np.unique(generator.integers(0, n, n))
+    return np.sort(generator.permutation(n)[: max(1, round(share * n))])
+
+
+def _narrow(labelings: np.ndarray) -> np.ndarray:
+    """Labels (refits, n) as the smallest type of integers that holds them."""
+    kinds = (np.int8, np.int16, np.int32)
+    return labelings.astype(next(kind for kind in kinds if labelings.max() <= np.iinfo(kind).max))
 
 
 def _refit(

@@ -4,7 +4,8 @@ Scopes: `all` fits all rows; `train` the training rows alone; `per_split` fits t
 separately: it reports what the clusterer returns for the test rows, and `info["parts"]` holds that of each split. Rows
 out of scope have label -2, noise -1. A metric that only the fit knows (`bic`) is a metric of its record. A member whose
 config holds `bootstraps` is fitted again on that many samples of the reported rows; its metric `stability` is the
-agreement of these fits. A member's `seconds` are those of its fit and an equal share of the work that members share.
+agreement of these fits, and its array `refits` (samples, n) holds their labels, -2 for rows that were not drawn. A
+member's `seconds` are those of its fit and an equal share of the work that members share.
 """
 
 import time
@@ -87,16 +88,17 @@ class _Family:
         self, members: Sequence[Member], tasks: Mapping[str, clusterers.Task]
     ) -> dict[str, _stability.Steady]:
         """The stability of each member that asks for it; members that ask for equally many samples share them."""
-        asked: dict[int, list[str]] = {}
+        asked: dict[tuple[int, float | None], list[str]] = {}
         for member in members:
-            asked.setdefault(member.config.get("bootstraps", 0), []).append(member.hash)
-        asked.pop(0, None)
+            if samples := member.config.get("bootstraps", 0):
+                asked.setdefault((samples, member.config.get("sample_share")), []).append(member.hash)
         part = next((part for part in self.parts if part.name == _shard.REPORTED[self.scope]), None)
         if part is None:
-            return {key: (float("nan"), _shard.NO_TEST_ROWS) for keys in asked.values() for key in keys}
+            none = _stability.Steady(float("nan"), _shard.NO_TEST_ROWS)
+            return {key: none for keys in asked.values() for key in keys}
         steady: dict[str, _stability.Steady] = {}
-        for samples, keys in asked.items():
-            steady |= _stability.scores(self.plugin, part.x, {key: tasks[key] for key in keys}, samples)
+        for (samples, share), keys in asked.items():
+            steady |= _stability.scores(self.plugin, part.x, {key: tasks[key] for key in keys}, samples, share)
         return steady
 
     def _fit(self, shared: list[Any], member: Member, task: clusterers.Task, share: float) -> Outcome:
@@ -111,7 +113,18 @@ class _Family:
         if self.scope == "per_split":
             info["parts"] = infos
         metrics, notes = self._metrics(member.hash, infos)
-        return Outcome(member.hash, metrics, notes, info, {"labels": full}, time.perf_counter() - began + share)
+        arrays = {"labels": full, **self._refits(member.hash)}
+        return Outcome(member.hash, metrics, notes, info, arrays, time.perf_counter() - began + share)
+
+    def _refits(self, member: str) -> dict[str, np.ndarray]:
+        """Labels (samples, n) of the refits of a member, where there are any."""
+        refits = self.steady[member].refits if member in self.steady else None
+        if refits is None:
+            return {}
+        rows = next(part.rows for part in self.parts if part.name == _shard.REPORTED[self.scope])
+        full = np.full((len(refits), self.n), labels.OUTSIDE, dtype=refits.dtype)
+        full[:, rows] = refits
+        return {"refits": full}
 
     def _fit_part(self, shared: Any, part: _Part, task: clusterers.Task) -> tuple[np.ndarray, dict[str, Any]]:
         """Labels (m,) of the rows of a part, and what else the clusterer returns."""
@@ -132,8 +145,9 @@ class _Family:
             elif reported is None and any(name in info for info in infos.values()):
                 values[name], notes[name] = float("nan"), _shard.NO_TEST_ROWS
         if member in self.steady:
-            values[_stability.METRIC], reason = self.steady[member]
-            notes |= {_stability.METRIC: reason} if reason else {}
+            steady = self.steady[member]
+            values[_stability.METRIC] = steady.value
+            notes |= {_stability.METRIC: steady.reason} if steady.reason else {}
         return values, notes
 
 

@@ -1,19 +1,20 @@
-"""Intervals around a value: from replicates over images, or from the values of several seeds."""
+"""Intervals around a value: from replicates over images, from refits, or from the values of several seeds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-IMAGES, SEEDS, BOTH = "images", "seeds", "images and seeds"
-RESAMPLES = 9999
-# With fewer distinct values the acceleration of BCa has no meaning.
-LEAST_FOR_BCA = 3
+IMAGES, SEEDS, BOTH, REFITS = "images", "seeds", "images and seeds", "refits"
+UNBOUNDED = (-math.inf, math.inf)
+# Values that differ by less than this share of the largest are one value.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Interval:
-    """From `low` to `high`; `over` says what was resampled: `images`, `seeds` or `images and seeds`."""
+    """From `low` to `high`; `over` says what was resampled: `images`, `seeds`, `images and seeds` or `refits`."""
 
     low: float
     high: float
@@ -38,28 +39,51 @@ def percentile(
     return Interval(float(low + shift), float(high + shift), over)
 
 
-def over_seeds(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval | None:
-    """Bootstrap interval of the mean of the values (seeds,), by `scipy.stats.bootstrap`; None for a single value.
+def student(
+    value: float,
+    error: float,
+    degrees: float,
+    over: str,
+    level: float = 0.95,
+    within: tuple[float, float] = UNBOUNDED,
+) -> Interval:
+    """Student's (1908) t interval around a value with a standard error on so many degrees of freedom.
 
-    Bias-corrected and accelerated if there are at least three distinct values, else percentiles. NaN are left out.
-
-    Notes
-    -----
-    With few seeds a bootstrap interval is too narrow: for normal values a 95 % interval covers the true mean in 71 % of
-    cases with 3 seeds, 84 % with 5, 90 % with 10 and 93 % with 20 (5,000 simulated samples each).
+    It ends where the metric does: `within` is the least and the largest value that it can have.
     """
     from scipy import stats
 
+    half = float(stats.t.ppf((1 + level) / 2, degrees)) * error
+    return Interval(max(value - half, min(within[0], value)), min(value + half, max(within[1], value)), over)
+
+
+def over_seeds(
+    values: Sequence[float] | np.ndarray, level: float = 0.95, within: tuple[float, float] = UNBOUNDED
+) -> Interval | None:
+    """Student's t interval of the mean of the values (seeds,); None for a single value. NaN are left out.
+
+    It holds the mean over all seeds in 95 % of cases if values are normal, however few they are; a bootstrap of few
+    values does not (71 % with 3 seeds, 84 % with 5, 90 % with 10).
+    """
     kept = np.asarray(values, dtype=np.float64)
     kept = kept[~np.isnan(kept)]
     if len(kept) < 2:
         return None
-    different = len(np.unique(kept))
-    if different == 1:
-        return Interval(float(kept[0]), float(kept[0]), SEEDS)
-    method = "BCa" if different >= LEAST_FOR_BCA else "percentile"
-    generator = np.random.default_rng(0)
-    interval = stats.bootstrap(
-        (kept,), np.mean, confidence_level=level, n_resamples=RESAMPLES, method=method, rng=generator
-    ).confidence_interval
-    return Interval(float(interval.low), float(interval.high), SEEDS)
+    return student(float(kept.mean()), math.sqrt(variance_of_mean(kept)), len(kept) - 1, SEEDS, level, within)
+
+
+def variance_of_mean(values: np.ndarray) -> float:
+    """Variance of the mean of values (seeds,); 0 for a single one, or values that are equal up to rounding."""
+    if len(values) < 2 or np.ptp(values) <= ROUNDING * np.abs(values).max():
+        return 0.0
+    return float(values.var(ddof=1) / len(values))
+
+
+def degrees(variances: Sequence[float] | np.ndarray, of: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Degrees of freedom of a sum of variances (parts,) or (parts, pairs) with degrees `of` of the same shape.
+
+    Welch (1947) and Satterthwaite (1946); infinite where there is no variance.
+    """
+    parts, freedom = np.asarray(variances, dtype=np.float64), np.asarray(of, dtype=np.float64)
+    below = (parts**2 / freedom).sum(axis=0)
+    return np.divide(parts.sum(axis=0) ** 2, below, out=np.full(below.shape, np.inf), where=below > 0)

@@ -79,39 +79,62 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> Test:
 def bootstrap(replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: float, observed_b: float) -> Test:
     """Paired bootstrap of any metric: replicates (resamples,) of both rows on the same samples (shared weights).
 
-    z is the observed difference divided by its standard deviation over the samples, p the two tails of a normal
-    distribution. The differences are shifted so that their mean is the observed one (see `intervals.percentile`); the
-    interval is made of their percentiles, and the effect is the share of samples on which A is ahead, ties counted
-    half. If the difference is the same on all samples there is no spread to judge it by: p is 1 if the values are
-    equal and 0 otherwise, and `note` says so. Samples on which either row is NaN are left out.
+    The differences are shifted so that their mean is the observed one (see `intervals.percentile`); the interval is
+    made of their percentiles, and the effect is the share of samples on which A is ahead, ties counted half. t is the
+    observed difference divided by its standard deviation over the samples, p the two tails of Student's distribution
+    with one degree of freedom fewer than there are samples. If the difference is the same on all samples there is no
+    spread to judge it by: p is 1 if the values are equal and 0 otherwise, and `note` says so. Samples on which either
+    row is NaN are left out.
 
     Raises
     ------
     ValueError
         If the replicates differ in length, or fewer than two samples have both values.
     """
+    test, moved = _resampled("paired bootstrap", replicates_a, replicates_b, observed_a, observed_b)
+    interval = intervals.percentile(moved, LEVEL)
+    assert interval is not None  # there are at least two samples
+    return replace(test, low=interval.low, high=interval.high)
+
+
+def refits(replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: float, observed_b: float) -> Test:
+    """As `bootstrap`, for the few replicates (resamples,) of fits to samples of the images; the interval is Student's.
+
+    Raises
+    ------
+    ValueError
+        As `bootstrap`.
+    """
+    test, moved = _resampled("refits on samples", replicates_a, replicates_b, observed_a, observed_b)
+    span = intervals.student(test.difference, float(moved.std(ddof=1)), len(moved) - 1, intervals.REFITS, LEVEL)
+    return replace(test, low=span.low, high=span.high)
+
+
+def _resampled(
+    name: str, replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: float, observed_b: float
+) -> tuple[Test, np.ndarray]:
+    """The test on replicates (resamples,) without its interval, and their differences (samples,) around the observed
+    one."""
     from scipy import stats
 
     _refuse_unpaired(replicates_a, replicates_b)
     gaps = np.asarray(replicates_a, dtype=np.float64) - np.asarray(replicates_b, dtype=np.float64)
     gaps = gaps[~np.isnan(gaps)]
     if len(gaps) < 2:
-        raise ValueError(f"{len(gaps)} samples on which both rows have a value: a paired bootstrap needs at least two")
+        raise ValueError(f"{len(gaps)} samples on which both rows have a value: a paired test needs at least two")
     difference, spread = float(observed_a - observed_b), float(gaps.std(ddof=1))
     moved = gaps - gaps.mean() + difference
     note = ""
     if spread <= ROUNDING * max(abs(observed_a), abs(observed_b)):
         equal = abs(difference) <= ROUNDING * max(abs(observed_a), abs(observed_b))
-        z, p = (0.0, 1.0) if equal else (math.copysign(math.inf, difference), 0.0)
+        t, p = (0.0, 1.0) if equal else (math.copysign(math.inf, difference), 0.0)
         note = "the difference is the same on every sample, so there is no spread to judge it by"
     else:
-        z = difference / spread
-        p = float(2 * stats.norm.sf(abs(z)))
+        t = difference / spread
+        p = float(2 * stats.t.sf(abs(t), len(gaps) - 1))
     ahead = float((moved > 0).mean() + (moved == 0).mean() / 2)
-    interval = intervals.percentile(moved, LEVEL)
-    assert interval is not None  # there are at least two samples
     effect = (ahead, "share of samples on which A is ahead")
-    return Test("paired bootstrap", len(gaps), z, p, *effect, difference, interval.low, interval.high, note)
+    return Test(name, len(gaps), t, p, *effect, difference, math.nan, math.nan, note), moved
 
 
 def wilcoxon(a: Sequence[float], b: Sequence[float]) -> Test:

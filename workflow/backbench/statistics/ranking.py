@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backbench.statistics import paired
+from backbench.statistics import intervals, paired
 
 # A variance of a difference this small relative to those of the rows is rounding of the covariance matrix.
 ROUNDING = 1e-12
@@ -34,11 +34,19 @@ def ranks(values: Sequence[float] | np.ndarray, differ: np.ndarray) -> list[int 
     return places
 
 
-def standings(replicates: np.ndarray, observed: Sequence[float], alpha: float = 0.05) -> list[int | None]:
-    """Ranks of rows by the paired bootstrap: replicates (rows, resamples) on the same samples, observed values (rows,).
+def standings(
+    replicates: np.ndarray,
+    observed: Sequence[float],
+    alpha: float = 0.05,
+    seeds: Sequence[np.ndarray] | None = None,
+) -> list[int | None]:
+    """Ranks of rows by paired resampling: replicates (rows, resamples) on the same samples, observed values (rows,).
 
-    As `paired.bootstrap`, for all pairs at once: z is the observed difference divided by its standard deviation, which
+    As `paired.bootstrap`, for all pairs at once: t is the observed difference divided by its standard deviation, which
     follows from the covariances of the rows. A row with NaN in its value or replicates has no rank and is not counted.
+
+    `seeds` holds the values (seeds,) of each row whose mean is its observed value: their variance is added, since the
+    seeds of two rows have nothing in common, with its degrees of freedom (Welch 1947).
 
     Raises
     ------
@@ -54,69 +62,32 @@ def standings(replicates: np.ndarray, observed: Sequence[float], alpha: float = 
     values[np.isnan(replicates).any(axis=1)] = np.nan
     kept = np.flatnonzero(~np.isnan(values))
     pairs = np.triu_indices(len(kept), 1)
-    spread = _spread(replicates[kept])[pairs]
     first, second = kept[pairs[0]], kept[pairs[1]]
-    return _ranked(values, first, second, _two_tails(values[first] - values[second], spread), alpha)
+    rows = [np.asarray(row, dtype=np.float64) for row in seeds] if seeds is not None else [np.zeros(1)] * len(values)
+    of_seeds = np.array([intervals.variance_of_mean(row) for row in rows])
+    counts = np.array([max(len(row) - 1, 1) for row in rows])
+    parts = np.stack([_variances(replicates[kept])[pairs], of_seeds[first], of_seeds[second]])
+    freedom = np.stack([np.full(len(first), replicates.shape[1] - 1.0), counts[first], counts[second]])
+    p = _two_tails(values[first] - values[second], np.sqrt(parts.sum(axis=0)), intervals.degrees(parts, freedom))
+    return _ranked(values, first, second, p, alpha)
 
 
-def seeds(values: Sequence[np.ndarray], alpha: float = 0.05) -> list[int | None]:
-    """Ranks of rows by their mean over seeds: one array of values (seeds,) for each row.
-
-    Two rows with a spread are compared by Welch's (1947) t test; a row with a spread and one without by the t test of
-    the first against the value of the second (both from `scipy.stats`). A row with a single value, or with equal
-    values, has no spread: two such rows differ if their values differ at all, since nothing is known about how far
-    they would vary, and they are not counted in the correction. Rows without a value, or with a NaN, have no rank.
-    """
-    rows = [np.asarray(row, dtype=np.float64).ravel() for row in values]
-    counts = np.array([len(row) for row in rows])
-    means = np.array([row.mean() if len(row) else np.nan for row in rows])
-    spreads = np.array([_spread_of(row) for row in rows])
-    kept = np.flatnonzero(~np.isnan(means))
-    pairs = np.triu_indices(len(kept), 1)
-    first, second = kept[pairs[0]], kept[pairs[1]]
-    return _ranked(means, first, second, _t_tests(means, spreads, counts, first, second), alpha)
-
-
-def _spread(replicates: np.ndarray) -> np.ndarray:
-    """Standard deviations (rows, rows) of differences of replicates (rows, resamples); 0 where they are rounding."""
+def _variances(replicates: np.ndarray) -> np.ndarray:
+    """Variances (rows, rows) of differences of replicates (rows, resamples); 0 where they are rounding."""
     centred = replicates - replicates.mean(axis=1, keepdims=True)
-    covariances = centred @ centred.T / (replicates.shape[1] - 1)
+    covariances = centred @ centred.T / max(replicates.shape[1] - 1, 1)
     variances = np.diag(covariances)
     both = variances[:, None] + variances[None, :]
     variance = both - 2 * covariances
-    return np.sqrt(np.where(variance > ROUNDING * both, variance, 0.0))
+    return np.where(variance > ROUNDING * both, variance, 0.0)
 
 
-def _two_tails(difference: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """p (pairs,) of differences (pairs,) under a normal distribution; NaN where there is no spread."""
+def _two_tails(difference: np.ndarray, spread: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """p (pairs,) of differences (pairs,) under Student's t distribution; NaN where there is no spread."""
     from scipy import stats
 
-    return 2 * stats.norm.sf(np.divide(np.abs(difference), spread, out=np.full(len(spread), np.nan), where=spread > 0))
-
-
-def _spread_of(values: np.ndarray) -> float:
-    """Standard deviation of values (seeds,); 0 for a single value, or values equal up to rounding."""
-    if len(values) < 2:
-        return 0.0
-    spread = float(values.std(ddof=1))
-    return spread if spread > ROUNDING * np.abs(values).max() else 0.0
-
-
-def _t_tests(
-    means: np.ndarray, spreads: np.ndarray, counts: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> np.ndarray:
-    """p (pairs,) of the pairs `first`, `second` of rows; NaN where neither row has a spread.
-
-    A row without a spread adds neither variance nor degrees of freedom, so Welch's test becomes the one-sample test;
-    its count is raised to 2 for the formula only.
-    """
-    from scipy import stats
-
-    p = np.full(len(first), np.nan)
-    some = (spreads[first] > 0) | (spreads[second] > 0)
-    sides = [(means[rows], spreads[rows], np.maximum(counts[rows], 2)) for rows in (first[some], second[some])]
-    p[some] = stats.ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False).pvalue
-    return p
+    t = np.divide(np.abs(difference), spread, out=np.full(len(spread), np.nan), where=spread > 0)
+    return 2 * stats.t.sf(t, degrees)
 
 
 def _ranked(values: np.ndarray, first: np.ndarray, second: np.ndarray, p: np.ndarray, alpha: float) -> list[int | None]:

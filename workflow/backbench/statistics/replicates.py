@@ -65,20 +65,6 @@ def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return _ratio(total, count, np.nan)
 
 
-def over_seeds(replicates: np.ndarray, row: int = 0, seed: int = 0) -> np.ndarray:
-    """Mean over seeds on each sample, (seeds, resamples) to (resamples,), including the spread of the seeds.
-
-    Each sample draws one seed fewer than there are, with replacement: its variance is then that of a mean over all
-    seeds (the rescaled bootstrap of Rao and Wu 1988). `row` separates the draws of one leaderboard row from those of
-    another, since the seeds of two rows have nothing in common.
-    """
-    count, resamples = replicates.shape
-    if count < 2:
-        return replicates.mean(axis=0)
-    drawn = np.random.default_rng([seed, row]).integers(0, count, (count - 1, resamples))
-    return np.take_along_axis(replicates, drawn, axis=0).mean(axis=0)
-
-
 def _accuracy(cells: Cells, counts: np.ndarray) -> np.ndarray:
     """Accuracy (samples,) from counts (cells, samples)."""
     return _ratio(counts[cells.row == cells.column].sum(axis=0), counts.sum(axis=0), np.nan)

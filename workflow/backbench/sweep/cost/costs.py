@@ -29,6 +29,8 @@ NETWORK_GFLOPS = 1e-3
 RETRIEVAL_SECONDS, RETRIEVAL_IMAGE_SECONDS = 1.0, 3e-5
 # A judge loads and compiles UMAP, and embeds its rows.
 JUDGE_SECONDS, JUDGE_ROW_SECONDS = 8.0, 2e-3
+# Share of distinct rows in a bootstrap sample.
+DISTINCT = 0.63
 # Values of a matrix that are read and written in a second.
 VALUES = 1e10
 PLUGIN = {"clustering": "clusterer", "classification": "classifier"}
@@ -132,8 +134,10 @@ def _judge(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -
 
 
 def _clustering(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
-    fit = fit_clusterer(stage, stage.about["n"], stage.about["d"], members)
-    return (1 + stage.config.get("bootstraps", 0)) * (fit + score(stage, members))
+    n, d, samples = stage.about["n"], stage.about["d"], stage.config.get("bootstraps", 0)
+    drawn = round(n * stage.config.get("sample_share", DISTINCT))
+    again = samples * fit_clusterer(stage, drawn, d, members) if samples else 0.0
+    return fit_clusterer(stage, n, d, members) + score(stage, members) + again
 
 
 def _classification(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:

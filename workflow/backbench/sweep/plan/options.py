@@ -11,6 +11,8 @@ from backbench.sweep.grid import HEADS
 # Above these, what is quadratic in the rows takes many minutes.
 EXACT_SEARCH_ROWS = 200_000
 EXACT_SILHOUETTE_ROWS = 100_000
+# Share of the rows in a sample on which a clustering is fitted again (`statistics.refits`).
+SAMPLE_SHARE = 0.5
 CELL = {"dataset", "backbone", "chain", "clusterer", "classifier", "k", "seed"}
 
 
@@ -32,7 +34,7 @@ class Retrieval:
 @dataclass(frozen=True)
 class Clustering:
     """The clustering head beside its clusterer: the rows that are clustered, how silhouettes are computed, and on how
-    many bootstrap samples it is fitted again to see how steady it is."""
+    many samples of half of the rows it is fitted again to see how far it varies."""
 
     scope: Literal["all", "train", "per_split"] = "all"
     silhouette: Literal["auto", "exact", "sampled"] = "auto"
@@ -45,13 +47,14 @@ class Clustering:
         Raises
         ------
         ConfigError
-            For a single bootstrap sample: there is no pair to compare.
+            For a single sample: there is no pair to compare.
         """
         if self.bootstraps == 1:
             raise schema.refuse("clustering.bootstraps", 1, "0 (none), or 2 and more: pairs are compared")
         sampled = self.silhouette == "sampled" or (self.silhouette == "auto" and n > EXACT_SILHOUETTE_ROWS)
         rows = {"silhouette_rows": self.silhouette_rows} if sampled else {}
-        return {"scope": self.scope, **rows, **({"bootstraps": self.bootstraps} if self.bootstraps else {})}
+        samples = {"bootstraps": self.bootstraps, "sample_share": SAMPLE_SHARE} if self.bootstraps else {}
+        return {"scope": self.scope, **rows, **samples}
 
 
 @dataclass(frozen=True)
