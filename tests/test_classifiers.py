@@ -1,17 +1,21 @@
 """Classifiers: one contract for all, and each against plain scikit-learn."""
 
 import inspect
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from classifying import VARIANTS, conf, digits, options, predict, shard
+from classifying import VARIANTS, conf, digits, options, predict, predictions, shard
 from sklearn import ensemble, linear_model, neighbors, svm
+from sklearn.exceptions import ConvergenceWarning
 
 from backbench import classifiers, paths, plugins, threads
 from backbench.metrics.near import Near
 
 NAMES = plugins.names("classifier")
+# Options that were added later, with the default that older results have.
+LATER = {"logistic_regression": {"solver"}}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -19,7 +23,8 @@ class TestContract:
     def test_every_option_is_spelled_out_once(self, name):
         parameters = inspect.signature(plugins.load("classifier", name).Params).parameters
         assert set(conf(name)) == {"name", *parameters}
-        assert all(parameter.default is inspect.Parameter.empty for parameter in parameters.values())
+        given = {key for key, parameter in parameters.items() if parameter.default is not inspect.Parameter.empty}
+        assert given == LATER.get(name, set())
         assert (Path(paths.conf()) / "classifier" / f"{name}.yaml").read_text().startswith("# ")
         assert {"seed"} >= plugins.load("classifier", name).AXES
 
@@ -137,15 +142,20 @@ class TestAgainstScikitLearn:
             assert np.array_equal(found, model.predict(data[2]))
 
     @pytest.mark.parametrize("seed", range(2))
-    def test_logistic_regression(self, seed):
+    @pytest.mark.parametrize("solver", ["newton-cg", "lbfgs"])
+    def test_logistic_regression(self, seed, solver):
+        """Equal to scikit-learn's with the same options, and to its most exact solver."""
         train_x, train_y, queries, _ = digits(seed)
         for c in (0.1, 10.0):
-            task = classifiers.Task(options("logistic_regression", C=c))
-            found, _ = predict(plugins.load("classifier", "logistic_regression"), (train_x, train_y, queries), [task])[
-                0
-            ]
-            model = linear_model.LogisticRegression(C=c, max_iter=2000).fit(train_x.astype(np.float64), train_y)
-            assert np.array_equal(found, model.predict(queries.astype(np.float64)))
+            task = classifiers.Task(options("logistic_regression", C=c, solver=solver, tol=1e-7))
+            (made,) = predictions(plugins.load("classifier", "logistic_regression"), (train_x, train_y, queries), [task])
+            rows, asked = train_x.astype(np.float64), queries.astype(np.float64)
+            same = linear_model.LogisticRegression(C=c, max_iter=2000, tol=1e-7, solver=solver).fit(rows, train_y)
+            assert np.array_equal(made.probabilities, same.predict_proba(asked))
+            exact = linear_model.LogisticRegression(C=c, tol=1e-12, solver="newton-cholesky").fit(rows, train_y)
+            assert np.array_equal(made.classes, exact.predict(asked))
+            assert made.probabilities == pytest.approx(exact.predict_proba(asked), abs=1e-4)
+
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"knn"}))
@@ -184,3 +194,51 @@ class TestKernels:
 def test_too_many_neighbours_are_refused_at_planning_time():
     module = plugins.load("classifier", "knn")
     assert "of 5 training rows" in module.problems(options("knn", n_neighbors=6), 5, 4, 2)[0]
+
+
+class TestLogisticRegression:
+    PLUGIN = plugins.load("classifier", "logistic_regression")
+
+    def test_the_gradient_of_the_loss(self):
+        """By central differences of the loss, at a model that is far from converged."""
+        rows, classes, *_ = digits(n_train=60)
+        rows = rows.astype(np.float64)
+        for kept in (classes >= 0, classes < 2):
+            x, y = rows[kept], classes[kept]
+            model = linear_model.LogisticRegression(C=0.7, max_iter=2).fit(x, y)
+            slope, coef, h = self.PLUGIN.gradient(model, x, y), model.coef_.copy(), 1e-6
+            slopes = []
+            for place in np.ndindex(coef.shape):
+                ends = []
+                for step in (h, -h):
+                    model.coef_ = coef.copy()
+                    model.coef_[place] += step
+                    chance = model.predict_proba(x)[np.arange(len(x)), np.searchsorted(model.classes_, y)]
+                    ends.append(-np.log(chance).mean() + (model.coef_**2).sum() / (2 * 0.7 * len(x)))
+                slopes.append(abs(ends[0] - ends[1]) / (2 * h))
+            assert slope >= max(slopes) - 1e-6
+            model.coef_ = coef
+            bias = np.abs((model.predict_proba(x) - (y[:, None] == model.classes_)).mean(axis=0)).max()
+            assert slope == pytest.approx(max(*slopes, bias), rel=1e-4)
+
+    def test_rounding_does_not_decide(self):
+        """Columns of very different scales, and rows in another order: another order of every sum."""
+        train_x, train_y, queries, _ = digits(2, n_train=600)
+        scale = np.geomspace(0.03, 30, train_x.shape[1]).astype(np.float32)
+        order = np.random.default_rng(0).permutation(len(train_x))
+        task = classifiers.Task(options("logistic_regression"))
+        first, second = (
+            predictions(self.PLUGIN, (train_x[rows] * scale, train_y[rows], queries * scale), [task])[0]
+            for rows in (np.arange(len(train_x)), order)
+        )
+        assert np.array_equal(first.classes, second.classes)
+        assert first.probabilities == pytest.approx(second.probabilities, abs=1e-4)
+        assert first.info["gradient"] <= 1e-6
+
+    def test_a_fit_that_does_not_converge_says_so(self):
+        train_x, train_y, queries, _ = digits()
+        for changes, words in (({"max_iter": 1}, "newton-cg failed to converge"), ({"tol": 1e-30}, "above tol = 1e-30")):
+            task = classifiers.Task(options("logistic_regression", **changes))
+            with warnings.catch_warnings(), pytest.raises(ConvergenceWarning, match=words):
+                warnings.simplefilter("error", ConvergenceWarning)
+                predictions(self.PLUGIN, (train_x, train_y, queries), [task])

@@ -103,8 +103,8 @@ def test_verdicts(table):
     expected = ["inside", "outside", "not published", "no figure", "same digits", "differs", "same digits"]
     assert [words.verdict(one) for one in table.lines] == expected
     assert words.short(table) == (
-        "6 published figures: 1 inside our interval, 1 outside our interval, 2 with the same digits, "
-        "1 with different digits and no interval, 1 without a figure of ours."
+        "6 published figures: 1 inside our range, 1 outside our range, 2 with the same digits, "
+        "1 with different digits and no range, 1 without a figure of ours."
     )
 
 

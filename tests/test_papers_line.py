@@ -80,18 +80,18 @@ def named(name, ours, inside):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ((named("a", 0.5, False), named("b", 0.61, True)), "B: its interval contains it; a is off by -0.10."),
+        ((named("a", 0.5, False), named("b", 0.61, True)), "B: its range contains it; a is off by -0.10."),
         (
             (named("a", 0.5, False), named("b", 0.68, False)),
-            "No interval contains it; b is off by +0.08; a is off by -0.10.",
+            "No range contains it; b is off by +0.08; a is off by -0.10.",
         ),
         (
             (named("a", 0.59, True), named("b", 0.62, True)),
-            "Undecided: the intervals of a and b contain it; a is off by -0.01; b is off by +0.02.",
+            "Undecided: the ranges of a and b contain it; a is off by -0.01; b is off by +0.02.",
         ),
         (
             (named("a", 0.5, None), named("b", 0.62, None)),
-            "Closest, though without an interval over seeds: b is off by +0.02; a is off by -0.10.",
+            "Closest, though without a range of single runs: b is off by +0.02; a is off by -0.10.",
         ),
         ((named("a", None, None), named("b", 0.62, True)), "Undecided: of ours, there is a figure for b only."),
     ],

@@ -321,7 +321,7 @@ class TestClassification:
         many, fine, early = compute(classification, configs, world(*rows()))
         assert "n_neighbors = 1000" in many.failure
         assert fine.failure is None
-        assert early.failure.startswith("did not converge: lbfgs failed to converge")
+        assert early.failure.startswith("did not converge: newton-cg failed to converge")
 
     @pytest.mark.parametrize(
         ("spread", "reason"),

@@ -87,3 +87,32 @@ class TestOverSeeds:
         rng = np.random.default_rng(0)
         found = [intervals.over_seeds(rng.normal(size=seeds)) for _ in range(2000)]
         assert np.mean([own.low <= 0 <= own.high for own in found]) == pytest.approx(covers, abs=0.025)
+
+
+class TestPrediction:
+    def test_by_hand(self):
+        # t of 0.975 with 4 degrees of freedom is 2.7764; s is sqrt(2.5).
+        interval = intervals.prediction([1.0, 2.0, 3.0, 4.0, 5.0, np.nan])
+        half = 2.7764451 * np.sqrt(2.5) * np.sqrt(1.2)
+        assert (interval.low, interval.high) == pytest.approx((3 - half, 3 + half))
+        assert interval.over == "seeds"
+
+    def test_one_value_has_none_and_equal_values_no_width(self):
+        assert intervals.prediction([0.5]) is None and intervals.prediction([]) is None
+        assert intervals.prediction([0.5, 0.5]) == Interval(0.5, 0.5, "seeds")
+
+    @pytest.mark.parametrize("count", [2, 3, 5, 10])
+    @pytest.mark.parametrize("law", ["normal", "uniform", "skewed", "two optima"])
+    def test_holds_a_new_value(self, count, law):
+        """The last value of each row is the new one. Of the two optima, a fit takes the worse in a third of cases."""
+        rng = np.random.default_rng(0)
+        size = (2000, count + 1)
+        drawn = {
+            "normal": lambda: rng.normal(size=size),
+            "uniform": lambda: rng.uniform(size=size),
+            "skewed": lambda: rng.gamma(4.0, size=size),
+            "two optima": lambda: (rng.uniform(size=size) < 1 / 3) + 0.3 * rng.normal(size=size),
+        }[law]()
+        ranges = [intervals.prediction(row[:-1]) for row in drawn]
+        held = [made.low <= row[-1] <= made.high for made, row in zip(ranges, drawn, strict=True)]
+        assert np.mean(held) >= 0.92

@@ -214,7 +214,10 @@ def _diff(command: argparse.ArgumentParser) -> None:
 def _reproduce(command: argparse.ArgumentParser) -> None:
     command.add_argument("hash", help="config hash or a unique prefix of it")
     command.add_argument(
-        "--tolerance", type=float, default=1e-4, help="relative tolerance on other machines or versions (default: 1e-4)"
+        "--tolerance",
+        type=float,
+        default=1e-4,
+        help="relative tolerance where the processor, the BLAS kernel or a version is another one (default: 1e-4)",
     )
     command.add_argument("--keep", metavar="FOLDER", help="keep the intermediate results in this folder")
     command.add_argument("--uri", help="MLflow address to take the run from if the results folder does not hold it")

@@ -10,7 +10,9 @@ from pathlib import Path
 from backbench import hashing, paths, tracking
 from backbench.cli import leaderboard
 from backbench.cli.plan import say
-from backbench.reproduce import Comparison, Recorded, compare, from_row, from_tags, rerun
+from backbench.reproduce.comparison import Comparison, compare
+from backbench.reproduce.computing import rerun, store_of
+from backbench.reproduce.record import Recorded, from_row, from_tags
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, prefixes
@@ -28,10 +30,9 @@ def run(args: argparse.Namespace) -> int:
     say(f"reproducing {recorded.config_hash} ({recorded.source})")
     with _scratch(args.keep) as scratch:
         fresh, seconds = _rerun(recorded, scratch)
-        comparison = compare(recorded, fresh, args.tolerance)
+        comparison = compare(recorded, fresh, args.tolerance, (Store(paths.store()), store_of(scratch)))
     _print(comparison)
-    verdict = "agrees" if comparison.agrees else "DIFFERS"
-    say(f"{hashing.short(recorded.config_hash)} {verdict}: {comparison.rule}; {duration(seconds)}")
+    say(f"{hashing.short(recorded.config_hash)} {comparison.verdict}; {duration(seconds)}")
     for change in comparison.changes:
         say(f"  note: {change}")
     return 0 if comparison.agrees else 1

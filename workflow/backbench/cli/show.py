@@ -139,7 +139,7 @@ def _sections(row: Row) -> dict[str, dict[str, object]]:
     seconds = {f"{kind} (seconds)": value for kind, value in row.provenance("seconds").items()}
     circumstances = {
         key: ", ".join(sorted({str(value) for value in row.provenance(key).values()}))
-        for key in ("device", "threads", "cpu", "git")
+        for key in ("device", "threads", "cpu", "cpu_features", "blas", "git")
     }
     data = _data(row)
     images = {label: data[key] for key, label in IMAGE_LABELS.items() if key in data}

@@ -14,12 +14,14 @@ SEEDS, TRAININGS = "seeds", "trainings"
 class Line:
     """A figure as it was published and as it came out here.
 
-    `low` and `high` are the ends of a 95 % interval, None where there is none; `over` says what it is over: ``seeds``,
-    ``trainings``, ``images`` or ``images and seeds``, and `images` how many of them. `samples` counts the results that
-    `ours` is the mean of, 0 where there is none; `fits` the clusterings or classifiers behind them, more than
-    `samples` where several were made of each training. `chance` is whether these depend on a seed. `difference` is ours
-    less published, of lists the mean of the absolute differences. `inside` is whether the published figure, with what
-    its rounding hides, lies in the interval; None without either. `runs` are the config hashes.
+    `low` and `high` are the ends of the range that holds 95 % of single runs where there are several `samples`, else of
+    a 95 % interval over images; None where there is neither. `over` says what it is over: ``seeds``, ``trainings``,
+    ``images`` or ``images and seeds``, and `images` how many of them. `samples` counts the results that `ours` is the
+    mean of, 0 where there is none; `fits` the clusterings or classifiers behind them, more than `samples` where several
+    were made of each training. `chance` is whether these depend on a seed. `difference` is ours less published, of
+    lists the mean of the absolute differences. `inside` is whether the published figure, with what its rounding hides,
+    lies between `low` and `high`; None without either. `runs` are the config hashes, and `values` the figure in each;
+    `estimated` is whether a table without these was judged by its interval of the mean.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Line:
     inside: bool | None = None
     why: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    values: tuple[float, ...] = ()
+    estimated: bool = False
     over: str | None = None
     images: int | None = None
     fits: int = 0
@@ -47,7 +51,7 @@ class Line:
 
     @property
     def ours_text(self) -> str:
-        """Our figure, its interval and what that is over: ``55.30 % [55.10, 55.50], 5 seeds``."""
+        """Our figure, its range and what that is over: ``55.30 % [53.10, 57.50], 5 seeds``."""
         if self.ours is None:
             return NO_FIGURE
         known = self.low is not None and self.high is not None

@@ -9,7 +9,7 @@ from backbench.datasets import TEST
 from backbench.evaluate import estimates, resampled
 from backbench.evaluate.estimates import Estimate, Replicated
 from backbench.evaluate.resampled import Images
-from backbench.papers import sentences
+from backbench.papers import sentences, spread
 from backbench.papers.line import SEEDS, TRAININGS
 from backbench.papers.published import Figure
 from backbench.papers.results import CLUSTERING, Results, Taken, results, task_of
@@ -27,17 +27,17 @@ def measured(figure: Figure, rows: Sequence[Row], store: Store) -> Taken:
         none = Taken(None, reason=str(values[0])) if values else distinct.none()
         return replace(none, rows=distinct.done)
     kept, numbers = [row for row, _ in usable], [number for _, number in usable]
-    means = numbers
+    groups, over = [[number] for number in numbers], SEEDS
     if distinct.task == CLUSTERING:
-        means, over = _by_training(kept, numbers)
-        estimate = estimates.estimate(means, None, True)
+        groups, over = _by_training(kept, numbers)
+        estimate = spread.single_run(figure.metric, groups) or estimates.estimate(numbers, None, True)
         estimate = replace(estimate, over=over) if estimate.over else estimate
     else:
         estimate = _over_images(figure, distinct, kept, numbers, store)
-    notes = [*_training(kept, means), *distinct.lacks()]
+    notes = [*_training(kept, len(groups)), *distinct.lacks()]
     if len(usable) < len(values):
         notes.append(sentences.some_undefined(len(values) - len(usable), len(values)))
-    return Taken(estimate.mean, kept, estimate, len(means), distinct.chance, notes)
+    return Taken(estimate.mean, kept, estimate, len(groups), distinct.chance, notes, values=numbers)
 
 
 def _value(figure: Figure, distinct: Results, row: Row) -> float | str:
@@ -71,8 +71,8 @@ def images_of(row: Row, store: Store) -> Images:
     return Images(store, row.stages["dataset"], bool(info_of(row).get("classes")))
 
 
-def _by_training(rows: Sequence[Row], numbers: list[float]) -> tuple[list[float], str]:
-    """The means over the fits of each training, where the features were trained several times; else the values.
+def _by_training(rows: Sequence[Row], numbers: list[float]) -> tuple[list[list[float]], str]:
+    """The values of the fits of each training, where the features were trained several times; else each alone.
 
     Fits on the codes of one training are alike, so that only the trainings are independent samples.
     """
@@ -80,26 +80,27 @@ def _by_training(rows: Sequence[Row], numbers: list[float]) -> tuple[list[float]
     for row, number in zip(rows, numbers, strict=True):
         groups.setdefault(row.run.stages["features"], []).append(number)
     if len(groups) < 2:
-        return numbers, SEEDS
-    return [math.fsum(group) / len(group) for group in groups.values()], TRAININGS
+        return [[number] for number in numbers], SEEDS
+    return list(groups.values()), TRAININGS
 
 
-def _training(rows: Sequence[Row], means: Sequence[float]) -> list[str]:
+def _training(rows: Sequence[Row], samples: int) -> list[str]:
     """That several fits are of one training, where they are."""
     features = {row.run.stages["features"] for row in rows}
     trained = "training" in rows[0].records.get(next(iter(features)), {}).get("info", {})
     single = trained and len(features) == 1
-    return [sentences.one_training(rows[0].params["backbone.name"], len(means))] if single else []
+    return [sentences.one_training(rows[0].params["backbone.name"], samples)] if single else []
 
 
 def _over_images(
     figure: Figure, distinct: Results, rows: Sequence[Row], numbers: Sequence[float], store: Store
 ) -> Estimate:
-    """The mean with the interval that leaderboards give it: over the judged images, and over the seeds where there are
-    several; without an interval where the metric cannot be resampled or the arrays are gone."""
+    """The mean; of one fit with the interval that leaderboards give it, over the judged images, and of several with
+    the range of a single run, over images too where the metric can be resampled and the arrays are there."""
     import numpy as np
 
-    plain = estimates.estimate(numbers, None, figure.category is not None)
+    groups = [[number] for number in numbers]
+    plain = spread.single_run(figure.metric, groups) or estimates.estimate(numbers, None, figure.category is not None)
     images = images_of(rows[0], store)
     try:
         if figure.category is not None:
@@ -111,6 +112,8 @@ def _over_images(
     if len(known) < len(drawn):
         return plain
     replicated = Replicated(np.stack([values for values, _ in known]), known[0][1], resampled.is_share(figure.metric))
+    if len(rows) > 1:
+        return spread.single_run(figure.metric, groups, replicated) or plain
     return estimates.estimate(numbers, replicated, False)
 
 

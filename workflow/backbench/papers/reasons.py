@@ -11,8 +11,6 @@ from backbench.papers.published import CHOSEN, ELBOW, Answer, Figure
 from backbench.papers.results import Taken, task_of
 from backbench.papers.stand_ins import PHOTOGRAPHS, PLUGINS, Deviation, StandIn, shown
 
-# Of fewer seeds a bootstrap interval is clearly too narrow (`statistics.intervals.over_seeds`).
-FEW = 10
 # Options that a task depends on whatever it is, and its own.
 BEFORE = (PHOTOGRAPHS, "dataset", "backbone")
 OWN = {
@@ -49,7 +47,7 @@ def stand_in(instead: StandIn) -> str:
 
 def answer(asked: Answer, lines: Sequence[Line], stand_ins: Sequence[StandIn]) -> str:
     """A question of the paper answered by the lines that it names, each by whether the published figure lies inside its
-    interval, else by how near it is."""
+    range, else by how near it is."""
     numbers = [line for line in lines if line.difference is not None and not isinstance(line.published, tuple)]
     nearest = sorted(numbers, key=lambda line: abs(line.difference or 0.0))
     return sentences.answer(asked.question, len(asked.figures), numbers, nearest, stand_ins)
@@ -64,7 +62,7 @@ def _chance(line: Line) -> list[str]:
         return digits
     if line.inside is None:
         return [sentences.single(line.chance), *digits]
-    return [sentences.interval(line, 1 < line.samples < FEW), *digits]
+    return [sentences.interval(line), *digits]
 
 
 def _concerns(instead: StandIn, figure: Figure, taken: Taken, deviation: Deviation, options: Options) -> bool:

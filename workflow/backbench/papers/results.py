@@ -20,8 +20,9 @@ CLUSTERING, CLASSIFICATION = "clustering", "classification"
 class Taken:
     """A figure of ours: its value or the `reason` why there is none.
 
-    `rows` are the runs behind it, one for each fit; `estimate` has the interval, over seeds, ``trainings`` or images;
-    `samples` counts what its mean is over. `notes` are sentences; `apart` tells it from others of the same figure.
+    `rows` are the runs behind it, one for each fit, and `values` the figure in each, where it is a number;
+    `estimate` has the interval, over seeds, ``trainings`` or images; `samples` counts what its mean is over. `notes`
+    are sentences; `apart` tells it from others of the same figure.
     """
 
     value: Value
@@ -32,6 +33,7 @@ class Taken:
     notes: Sequence[str] = ()
     reason: str = ""
     apart: str = ""
+    values: Sequence[float] = ()
 
 
 @dataclass

@@ -154,6 +154,7 @@ def _line(figure: Figure, taken: Taken, known: Matching) -> Line:
         difference=_difference(figure.published, taken.value),
         inside=_inside(figure, low, high),
         runs=tuple(row.config_hash for row in taken.rows),
+        values=tuple(taken.values),
         over=over,
         images=estimate.n if estimate and "images" in (over or "") else None,
         fits=len(taken.rows),
@@ -175,7 +176,7 @@ def _difference(published: Value, ours: Value) -> float | None:
 
 
 def _inside(figure: Figure, low: float | None, high: float | None) -> bool | None:
-    """Whether the published figure, with the half digit that its rounding hides, lies in the interval."""
+    """Whether the published figure, with the half digit that its rounding hides, lies in the range."""
     if low is None or high is None or not isinstance(figure.published, float):
         return None
     half = 0.5 * 10.0**-figure.decimals / (100 if figure.percent else 1)

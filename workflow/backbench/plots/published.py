@@ -97,9 +97,9 @@ def _handles(entries: Sequence[Entry]) -> list["Line2D"]:
     ours = [entry for entry in entries if not math.isnan(entry.ours)]
     handles = [Line2D([], [], lw=0, marker="|", ms=13, mew=2.2, color=THEIRS, label="published")]
     if any(not math.isnan(entry.low) for entry in ours):
-        handles.append(Line2D([], [], lw=3.2, color=OURS, alpha=0.55, marker="o", ms=5.5, label="ours, 95 % interval"))
+        handles.append(Line2D([], [], lw=3.2, color=OURS, alpha=0.55, marker="o", ms=5.5, label="ours, range of 95 %"))
     if any(math.isnan(entry.low) for entry in ours):
-        handles.append(Line2D([], [], lw=0, marker="o", ms=5.5, mfc="white", mec=OURS, label="ours, no interval"))
+        handles.append(Line2D([], [], lw=0, marker="o", ms=5.5, mfc="white", mec=OURS, label="ours, no range"))
     return handles
 
 

@@ -87,3 +87,21 @@ def degrees(variances: Sequence[float] | np.ndarray, of: Sequence[float] | np.nd
     parts, freedom = np.asarray(variances, dtype=np.float64), np.asarray(of, dtype=np.float64)
     below = (parts**2 / freedom).sum(axis=0)
     return np.divide(parts.sum(axis=0) ** 2, below, out=np.full(below.shape, np.inf), where=below > 0)
+
+
+def prediction(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval | None:
+    """Where a single new value falls with probability `level`, from the values (seeds,) of as many independent runs.
+
+    The mean -+ t s sqrt(1 + 1/m), t the quantile of Student's distribution with m - 1 degrees of freedom (Hahn and
+    Meeker, "Statistical Intervals", 1991, section 4.7); exact for normal values. None for a single value. NaN are left
+    out.
+    """
+    from scipy import stats
+
+    kept = np.asarray(values, dtype=np.float64)
+    kept = kept[~np.isnan(kept)]
+    count = len(kept)
+    if count < 2:
+        return None
+    half = stats.t.ppf((1 + level) / 2, count - 1) * kept.std(ddof=1) * np.sqrt(1 + 1 / count)
+    return Interval(float(kept.mean() - half), float(kept.mean() + half), SEEDS)

@@ -168,7 +168,7 @@ def _tags(row: Row) -> dict[str, str]:
     for kind, record in row.heads.items():
         tags[f"{kind}.label_digest"] = record["info"].get("label_digest")
     tags |= {f"version.{name}": version for name, version in row.versions.items()}
-    for key in ("git", "device", "cpu"):
+    for key in ("git", "device", "cpu", "cpu_features", "blas"):
         tags[key] = ", ".join(sorted({str(value) for value in row.provenance(key).values()})) or None
     for key in ("threads", "device"):
         tags |= {f"{key}.{kind}": value for kind, value in row.provenance(key).items()}

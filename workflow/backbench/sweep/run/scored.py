@@ -62,12 +62,14 @@ def _info(fit: Record, scores: Record) -> dict[str, Any]:
 
 
 def _provenance(fit: Record, scores: Record) -> dict[str, Any]:
-    """That of the fit, with the time of both, and every version where they differ."""
+    """That of the fit, with the time of both, and every version and every BLAS library where they differ."""
     versions = dict(fit["versions"])
     for name, version in scores["versions"].items():
         known = versions.setdefault(name, version)
         versions[name] = known if known == version else f"{known}, {version}"
-    return {**fit, "versions": versions, "seconds": round(fit["seconds"] + scores["seconds"], 6)}
+    libraries = {text for part in (fit, scores) for text in part.get("blas", "").split("; ") if text}
+    blas = {"blas": "; ".join(sorted(libraries))} if "blas" in fit else {}
+    return {**fit, "versions": versions, **blas, "seconds": round(fit["seconds"] + scores["seconds"], 6)}
 
 
 def forget(member: str, kind: str, store: Store) -> None:

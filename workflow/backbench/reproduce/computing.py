@@ -1,0 +1,108 @@
+"""Compute a recorded run again in an empty store."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from backbench import hashing, paths
+from backbench.files import write_text
+from backbench.reproduce.record import Recorded
+from backbench.schema import ConfigError
+from backbench.stage import KINDS, RECIPE
+from backbench.store import Store
+from backbench.sweep.grid import HEADS, Grid, Run, Stage
+from backbench.sweep.plan import frozen as plans
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.plan.shards import Shard
+from backbench.sweep.results import ledger
+from backbench.sweep.results.joined_run import Row
+
+SCRIPTS = {
+    "dataset": "fetch_dataset",
+    "features": "extract_features",
+    "matrix": "transform_features",
+    "clustering": "fit_clusterers",
+    "classification": "fit_classifiers",
+    "retrieval": "retrieve_neighbours",
+}
+
+
+def rerun(recorded: Recorded, scratch: Path, say: Callable[[str], None]) -> tuple[Row, float]:
+    """Compute every stage of a recorded run in `scratch`, each as a job of its own with the recorded number of threads.
+
+    Raises
+    ------
+    ConfigError
+        If a version recorded it that identified the files of a collection in another way.
+    RuntimeError
+        If a stage cannot be computed; its log is quoted.
+    """
+    _refuse_older(recorded)
+    started = time.monotonic()
+    plan = _plan(recorded)
+    path = scratch / "plan.json"
+    write_text(path, plans.dumps(plan))
+    store = store_of(scratch)
+    for shard in sorted(plan.shards.values(), key=lambda shard: KINDS.index(shard.kind)):
+        begun = time.monotonic()
+        _compute(shard, path, scratch, recorded)
+        say(f"  {shard.kind} {shard.family}: {time.monotonic() - begun:.1f} s")
+    row = ledger.rows(plan, ledger.read_records(plan, store))[0]
+    return row, time.monotonic() - started
+
+
+def store_of(scratch: Path) -> Store:
+    """The store of a run that is computed again."""
+    return Store(scratch / "store")
+
+
+def _plan(recorded: Recorded) -> Plan:
+    heads = {stage.kind: member for member, stage in recorded.stages.items() if stage.kind in (*HEADS, "features")}
+    data = {stage.kind: member for member, stage in recorded.stages.items() if stage.kind == "dataset"}
+    run = Run(recorded.config_hash, {**data, **heads})
+    stages = {member: replace(_prepared(stage, recorded.stages), aids={}) for member, stage in recorded.stages.items()}
+    return plans.freeze(Grid(stages, {run.hash: run}), {"reproduce": recorded.config_hash})
+
+
+def _refuse_older(recorded: Recorded) -> None:
+    for stage in recorded.stages.values():
+        if stage.kind == RECIPE and "root" in stage.local:
+            raise ConfigError(
+                f"{hashing.short(recorded.config_hash)} was recorded when files were identified by the digest of their "
+                "decoded pixels and photographs were decoded whole. Since then files are identified by the digest of "
+                "their bytes, and large photographs are decoded at a reduced scale, so that its config hash cannot be "
+                "made again. Sweep the collection again with the same overrides; `backbench diff` compares both runs."
+            )
+
+
+def _prepared(stage: Stage, stages: Mapping[str, Stage]) -> Stage:
+    """Features with the way in which their images are prepared, which older records keep with the images alone."""
+    kind, member = stage.parents.get(RECIPE, ("", ""))
+    if stage.kind != "features" or kind != RECIPE or "image" in stage.local:
+        return stage
+    return replace(stage, local={**stage.local, "image": stages[member].config})
+
+
+def _compute(shard: Shard, plan: Path, scratch: Path, recorded: Recorded) -> None:
+    script = paths.CHECKOUT / "scripts" / f"{SCRIPTS[shard.kind]}.py"
+    threads = _then(recorded.environment.threads, shard) or 1
+    command = [sys.executable, str(script), "--plan", str(plan), "--shard", shard.id, "--threads", str(threads)]
+    command += ["--device", _then(recorded.environment.devices, shard) or "cpu"]
+    command += ["--batch-size", str(recorded.batch_size)] if recorded.batch_size else []
+    places = {"RESULTS": scratch, "STORE": store_of(scratch).root, "DOWNLOADS": paths.downloads()}
+    environment = {**os.environ, **{f"BACKBENCH_{key}": str(value) for key, value in places.items()}}
+    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        words = "\n".join(done.stderr.strip().splitlines()[-5:])
+        raise RuntimeError(f"{shard.kind} {shard.family} could not be computed again:\n{words}")
+
+
+def _then(recorded: Mapping[str, Any], shard: Shard) -> Any:
+    """What was recorded for a stage; a matrix is recorded under the task that works on it."""
+    heads = (f"{head}.{shard.kind}" for head in HEADS)
+    return next((recorded[key] for key in (shard.kind, *heads) if key in recorded), None)
