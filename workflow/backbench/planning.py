@@ -24,6 +24,7 @@ OLDER = (
     "reduced scale: the hashes of this collection change this once, and its results are computed anew"
 )
 PLOTS = (choice.BEST, choice.ALL, choice.NONE)
+ALL, FEWEST = "all", "fewest"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def make(
     device = composed.settings.get("execution", {}).get("device", "auto")
     policies = representations.policies((cell.config["backbone"] for cell in composed.cells), device) if prepare else ()
     reading = Reading(progress, policies, paths.store())
-    built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device)
+    fewest = _combinations(composed.settings) == FEWEST
+    built = builder.build((cell.config for cell in composed.cells), digest_of, composed.explicit, device, fewest)
     understood(built.understood)
     policy = schema.canonical(selection.parse(composed.settings.get("selection")))
     request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": policy}
@@ -125,6 +127,14 @@ def with_known(planned: Planned, state: Status, store: Store) -> Status:
         if stage.kind == "features" and "rows" in stage.local and keys:
             known[member] = representations.known_rows(store, stage, keys), len(keys)
     return replace(state, known={member: counts for member, counts in known.items() if counts[0]})
+
+
+def _combinations(settings: Mapping[str, Any]) -> str:
+    """Which combinations become runs."""
+    asked = settings.get("combinations", ALL)
+    if asked not in (ALL, FEWEST):
+        raise refuse("combinations", asked, (ALL, FEWEST))
+    return str(asked)
 
 
 def _plots(settings: Mapping[str, Any]) -> str:
