@@ -57,6 +57,9 @@ GOLDEN = {
     },
 }
 
+# How EfficientNet-Lite0 prepares the small images of the quick start.
+SMALL = ("backbone.image.size=96", "backbone.image.resize=squash", "backbone.image.shorter=null")
+
 
 @pytest.fixture(autouse=True)
 def results(tmp_path, monkeypatch):
@@ -112,15 +115,23 @@ def test_golden_hashes_of_every_plugin():
             found[f"classifier {name}"] = head_hashes(f"classifier={name}")["classification"]
     found["retrieval euclidean"] = head_hashes("retrieval=euclidean")["retrieval"]
     found["backbone efficientnet_lite0"] = head_hashes(
-        "backbone=efficientnet_lite0", "backbone.weights=random", "backbone.engine=torch"
+        "backbone=efficientnet_lite0", "backbone.weights=random", "backbone.engine=torch", *SMALL
     )["features"]
     assert found == GOLDEN["plugins"]
 
 
-def test_the_dataset_of_the_quick_start_is_pinned():
+def test_the_results_of_the_quick_start_are_pinned():
+    """Which of them stand in one run is no part of any result."""
     default = planning.make([]).plan
     assert {stage.hash for stage in default.stages.values() if stage.kind == "dataset"} == {GOLDEN["pixels"]["dataset"]}
-    assert GOLDEN["pixels"]["run"] in default.runs
+    assert {GOLDEN["pixels"][kind] for kind in GOLDEN["pixels"] if kind != "run"} <= set(default.stages)
+    assert GOLDEN["pixels"]["run"] in planning.make(["combinations=all"]).plan.runs
+
+
+def test_the_quick_start_gives_its_small_images_to_the_network_as_ever():
+    named = planning.make([NONE, "dataset=fashion_mnist", "backbone=efficientnet_lite0", *SMALL]).plan
+    (small,) = (stage.hash for stage in named.stages.values() if stage.kind == "features")
+    assert small in planning.make([]).plan.stages
 
 
 # Identity: what does not count

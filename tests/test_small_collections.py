@@ -53,11 +53,13 @@ def ks(planned) -> set:
 
 
 def test_thirty_photographs_leave_out_fifty_components(photos):
-    """Three clusterers at seven k and DBSCAN at two radii, each with four classifiers: every run has three heads."""
+    """k from 2 to 10, three seeds: k-means and Ward on three matrices, mixtures on UMAP alone, and one DBSCAN."""
     planned = made(*photos(30))
-    runs = planned.plan.runs.values()
-    assert len(runs) == (3 * 7 + 2) * 4 and all(set(HEADS) < set(run.stages) for run in runs)
-    assert not [stage for stage in planned.plan.stages.values() if stage.kind == "matrix"]
+    runs, stages = planned.plan.runs.values(), planned.plan.stages.values()
+    clusterings = 3 * (27 + 9) + 27 + 1
+    assert len([stage for stage in stages if stage.kind == "clustering"]) == clusterings
+    assert len(runs) == clusterings and all(set(HEADS) < set(run.stages) for run in runs)
+    assert len([stage for stage in stages if stage.kind == "matrix"]) == 2
     assert planned.notices == [
         "left out: pca with n_components = 50 (clustering and retrieval); at most 30 with 30 rows of 256 columns",
         "left out: pca with n_components = 50 (classification); at most 18 with 18 rows of 256 columns",
@@ -66,7 +68,7 @@ def test_thirty_photographs_leave_out_fifty_components(photos):
 
 def test_sixty_photographs_keep_what_fits(photos):
     """Fifty components fit 60 rows, and not the 36 for training: those clusterings stand beside no classifier."""
-    planned = made(*photos(60))
+    planned = made(*photos(60), "combinations=all")
     heads = {tuple(kind for kind in HEADS if kind in run.stages) for run in planned.plan.runs.values()}
     assert heads == {HEADS, ("clustering", "retrieval")}
     assert planned.notices == [
@@ -75,11 +77,17 @@ def test_sixty_photographs_keep_what_fits(photos):
 
 
 def test_five_photographs_keep_the_ks_that_there_are_rows_for(photos):
-    planned = made(*photos(5))
+    planned = made(*photos(5), "experiment=quickstart")
     assert ks(planned) == {2, 5}
     assert "retrieval looks at 4 neighbours, not 10: those are all the other images" in planned.notices
     assert any("knn with n_neighbors = 5 (classification); at most 3 with 3 rows" in text for text in planned.notices)
-    assert any("k = 8, 10, 12, 15, 20 (clustering); at most 5 with 5 rows" in text for text in planned.notices)
+    assert any("k = 8, 10, 12, 20 (clustering); at most 5 with 5 rows" in text for text in planned.notices)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(2, {2}), (5, {2}), (6, {2}), (9, {2, 3}), (30, set(range(2, 11)))])
+def test_ks_of_a_small_collection_are_those_that_suit_it(photos, n, expected):
+    planned = made(*photos(n), "clusterer=agglomerative", "chain=none")
+    assert ks(planned) == expected and not [text for text in planned.notices if "k = " in text]
 
 
 def test_fewer_neighbours_by_default_are_those_that_one_would_ask_for(photos):
@@ -90,7 +98,8 @@ def test_fewer_neighbours_by_default_are_those_that_one_would_ask_for(photos):
 
 def test_a_run_that_lost_its_clustering_is_not_one_more_run(photos):
     """k = 2 and k = 5 of 5 rows; the other ks would leave the same classifier and retrieval alone."""
-    planned = made(*photos(5), "chain=none", "clusterer=kmeans", "classifier=svm")
+    asked = ("experiment=quickstart", "combinations=all", "chain=none", "clusterer=kmeans", "classifier=svm", "seed=0")
+    planned = made(*photos(5), *asked)
     assert len(planned.plan.runs) == 2 and ks(planned) == {2, 5}
 
 
@@ -143,7 +152,9 @@ def test_every_fit_that_is_left_can_be(photos, n, classes):
         (5, ["retrieval.at=9"], ["retrieval.at: received 9; allowed: 1 to 4, the other images"]),
         (4, ["clusterer=dbscan"], ["min_samples = 5 of 4 rows", "What works: clusterer.min_samples=4"]),
         (30, ["chain=umap10", "dataset.sample=10"], ["n_neighbors = 15 of 10", "chain.steps.s1.n_neighbors"]),
-        (1, [], ["nothing is left of the grid", "k = 2, 5, 8, 10, 12, 15, 20"]),
+        (1, [], ["nothing is left of the grid", "k = 2 clusters of 1 rows"]),
+        (1, ["k=auto"], ["nothing is left of the grid"]),
+        (9, ["k=automatic"], ["axis.k", "'automatic'", "a whole number, or auto"]),
     ],
 )
 def test_what_was_asked_for_is_refused_with_what_works(photos, n, overrides, words):
@@ -159,7 +170,7 @@ def test_what_is_said_to_work_works(photos):
 
 def test_a_named_clusterer_loses_ks_of_the_experiment(photos):
     """What was named is there; the values of k are the experiment's, and are left out where they are too large."""
-    planned = made(*photos(10), "clusterer=agglomerative")
+    planned = made(*photos(10), "experiment=quickstart", "clusterer=agglomerative")
     assert ks(planned) == {2, 5, 8, 10}
 
 

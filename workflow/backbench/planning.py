@@ -26,6 +26,7 @@ OLDER = (
     "reduced scale: the hashes of this collection change this once, and its results are computed anew"
 )
 PLOTS = (choice.BEST, choice.ALL, choice.NONE)
+ALL, FEWEST = "all", "fewest"
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,9 @@ def make(
     policies = representations.policies((cell.config["backbone"] for cell in composed.cells), device) if prepare else ()
     reading = Reading(progress, policies, paths.store())
     policy = selection.parse(composed.settings.get("selection"))
+    fewest = _combinations(composed.settings) == FEWEST
     cells = (cell.config for cell in composed.cells)
-    built = builder.build(cells, digest_of, composed.explicit, device, _judging(policy))
+    built = builder.build(cells, digest_of, composed.explicit, device, fewest, _judging(policy))
     understood(built.understood)
     asked = schema.canonical(policy)
     request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": asked}
@@ -138,6 +140,14 @@ def with_known(planned: Planned, state: Status, store: Store) -> Status:
         if stage.kind == "features" and "rows" in stage.local and keys:
             known[member] = representations.known_rows(store, stage, keys), len(keys)
     return replace(state, known={member: counts for member, counts in known.items() if counts[0]})
+
+
+def _combinations(settings: Mapping[str, Any]) -> str:
+    """Which combinations become runs."""
+    asked = settings.get("combinations", ALL)
+    if asked not in (ALL, FEWEST):
+        raise refuse("combinations", asked, (ALL, FEWEST))
+    return str(asked)
 
 
 def _plots(settings: Mapping[str, Any]) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from hydra import initialize_config_dir
 
 from backbench import paths
-from backbench.compose.expansion import NOT_IN_CELL, Cell, Composition, Expansion
+from backbench.compose.expansion import NOT_IN_CELL, Composition, Expansion
 from backbench.compose.grammar import all_groups, compose_one
+from backbench.compose.patterns import Cell
 
 __all__ = ["NOT_IN_CELL", "Cell", "Composition", "compose_one", "expand", "groups"]
 

@@ -9,28 +9,25 @@ from typing import Any
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 
 from backbench.compose import grammar, interpolation, mistakes, names, nodes
-from backbench.schema import ConfigError, refuse
+from backbench.compose.patterns import Cell, Patterns
+from backbench.schema import ConfigError
 
-SETTINGS = ("execution", "store", "tracking", "selection", "plots")
-NOT_IN_CELL = (*SETTINGS, "sweep", "exclude")
+SETTINGS = ("execution", "store", "tracking", "selection", "plots", "combinations")
+# Lists of mappings that describe combinations.
+PATTERNS = ("exclude", "adjust")
+NOT_IN_CELL = (*SETTINGS, "sweep", *PATTERNS)
+# Data sets of one's own, for which the axes of the default experiment are not made, and the experiment that is.
+OWN, OF_OWN = ("folder", "archive", "embeddings"), "collection"
 # Planning takes about half a millisecond of each.
 MOST_CELLS = 200_000
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One resolved configuration of the grid and the overrides that Hydra would need for it."""
-
-    config: Mapping[str, Any]
-    overrides: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Composition:
     """All cells that were asked for.
 
-    `explicit` holds the keys named on the command line, `settings` what is never hashed (execution, store,
-    tracking, selection).
+    `explicit` holds the keys named on the command line, `settings` what is never hashed (execution, store, tracking,
+    selection, plots, combinations).
     """
 
     cells: list[Cell]
@@ -60,9 +57,12 @@ class Expansion:
         self.given = self._last(grammar.parse(overrides))
         for override in self.given:
             self._check(override)
-        self.fixed = [grammar.line_of(o) for o in self.given if self._is_structural(o)]
-        self.base = self._compose(self.fixed)
         self.named = frozenset(grammar.key_of(override) for override in self.given)
+        self.patterns = Patterns(self.groups, self.named)
+        self.experiment = self._chosen_experiment()
+        chosen = [] if "experiment" in self.named else [f"experiment={self.experiment}"]
+        self.fixed = [*chosen, *(grammar.line_of(o) for o in self.given if self._is_structural(o))]
+        self.base = self._compose(self.fixed)
         self.meant: dict[str, set[str]] = {}
 
     def run(self) -> Composition:
@@ -73,7 +73,7 @@ class Expansion:
         settings = {key: self.base.get(key, {}) for key in SETTINGS}
         settings = {key: cells[0].config.get(key, {}) for key in settings} if cells else settings
         stripped = [Cell(nodes.without(cell.config, NOT_IN_CELL), cell.overrides) for cell in cells]
-        return Composition(stripped, settings, self.named, self._experiment(), self.notices)
+        return Composition(stripped, settings, self.named, self.experiment, self.notices)
 
     def _last(self, overrides: Sequence[Override]) -> list[Override]:
         """The last override of each key; that an earlier one has another value is said."""
@@ -88,14 +88,19 @@ class Expansion:
             last[grammar.key_of(override)] = override
         return list(last.values())
 
-    def _experiment(self) -> str:
-        chosen = [o.get_value_element_as_str() for o in self.given if grammar.key_of(o) == "experiment"]
-        return chosen[-1] if chosen else grammar.default_choice("experiment")
+    def _chosen_experiment(self) -> str:
+        """The experiment that was named, else the one for collections of one's own, else the default."""
+        chosen = {
+            grammar.key_of(o): self._choices(o) for o in self.given if o.key_or_group in ("experiment", "dataset")
+        }
+        if "experiment" in chosen:
+            return next(iter(chosen["experiment"]), "none")
+        return OF_OWN if set(chosen.get("dataset", ())) & set(OWN) else grammar.default_choice("experiment")
 
     def _check(self, override: Override) -> None:
         name, key = override.key_or_group, grammar.key_of(override)
         root = name.split(".")[0]
-        if override.is_sweep_override() and root in ("experiment", "exclude", *SETTINGS):
+        if override.is_sweep_override() and root in ("experiment", *PATTERNS, *SETTINGS):
             raise ConfigError(f"{grammar.line_of(override)}: {root} has one value in a sweep; start a sweep for each.")
         if root == "sweep" and not self._is_structural(override):
             raise ConfigError(
@@ -127,11 +132,12 @@ class Expansion:
         return override.key_or_group in self.groups or override.is_add() or override.is_delete()
 
     def _axes(self) -> list[_Axis]:
-        """Axes of the experiment, each replaced by an override of the same key, then those of the command line."""
+        """Axes of the experiment, each replaced by an override of the same key or of the group that a chain of a task
+        (chain@clustering.chain) is of, then those of the command line."""
         given = {grammar.key_of(o): o for o in self.given}
         asked = grammar.parse([f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items()])
         self.meant = self._meant(asked)
-        merged = [o for o in asked if grammar.key_of(o) not in given]
+        merged = [o for o in asked if grammar.key_of(o) not in given and o.key_or_group not in given]
         merged += [o for o in self.given if not self._is_structural(o)]
         for override in merged:
             self._check(override)
@@ -139,7 +145,7 @@ class Expansion:
 
     def _meant(self, asked: Sequence[Override]) -> dict[str, set[str]]:
         """The options of each group that the experiment chose, for which alone its values of their keys are meant."""
-        experiment = self._compose([grammar.line_of(o) for o in self.given if grammar.key_of(o) == "experiment"])
+        experiment = self._compose([f"experiment={self.experiment}"])
         options = {
             name: {node["name"]} for name, node in experiment.items() if isinstance(node, dict) and "name" in node
         }
@@ -185,6 +191,9 @@ class Expansion:
             picks = list(zip(groups, indices, strict=True))
             chosen = [*self.fixed, *(f"{axis.key}={axis.texts[i]}" for axis, i in picks)]
             config = _merge(self._first(groups), fragments, picks) if separable else self._compose(chosen)
+            for path, value, text in list(self.patterns.adjusted(config, chosen)):
+                config = nodes.put(config, path, value)
+                chosen.append(text)
             known.update(nodes.flat_keys(config))
             for axis in values:
                 applied[axis.key].add(self._applies(axis.key, config))
@@ -202,35 +211,11 @@ class Expansion:
             raise ConfigError(f"the grid has more than {MOST_CELLS:,} runs, which is the most: {counts}. Name fewer.")
 
     def _kept(self, cells: list[Cell]) -> list[Cell]:
-        """The cells without those that `exclude` describes: all values of one of its entries."""
-        patterns = (cells[0].config.get("exclude") or []) if cells else []
-        self._check_excluded(patterns, cells)
-        kept = [cell for cell in cells if not any(self._described(cell, pattern) for pattern in patterns)]
-        if cells and not kept:
-            raise ConfigError("exclude: nothing is left of the grid; exclude=[] takes all of it.")
-        if len(kept) < len(cells):
+        """The cells without those that are excluded, which is told of what was asked for."""
+        kept = self.patterns.kept(cells)
+        if len(kept) < len(cells) and self.named & {"exclude", "experiment"}:
             self.notices.append(f"{len(cells) - len(kept)} of {len(cells)} combinations are left out (exclude)")
         return kept
-
-    def _check_excluded(self, patterns: Any, cells: list[Cell]) -> None:
-        """Refuse what no cell can have. An experiment's entries may be of options that the command line replaced."""
-        if not isinstance(patterns, list) or not all(isinstance(pattern, dict) for pattern in patterns):
-            raise refuse("exclude", patterns, "a list of mappings such as [{backbone.name: pixels, k: 10}]")
-        typed = "exclude" in self.named
-        for key in {key for pattern in patterns for key in pattern} - set(self.groups):
-            if (typed or not self._replaced(key)) and not any(nodes.has(cell.config, key) for cell in cells):
-                raise refuse("exclude", key, nodes.beside(key, set(nodes.flat_keys(cells[0].config))))
-        for pattern in patterns if typed else ():
-            if not any(self._described(cell, pattern) for cell in cells):
-                values = ", ".join(f"{key}={value}" for key, value in pattern.items())
-                raise ConfigError(f"exclude: no combination has {values}; `backbench plan --list` names all.")
-
-    def _described(self, cell: Cell, pattern: Mapping[str, Any]) -> bool:
-        """Whether a cell has every value of a pattern, or one of its list of values; groups that are axes by the names
-        of their options (chain: l2), everything else by its dotted key."""
-        chosen = dict(text.split("=", 1) for text in cell.overrides)
-        has = {key: chosen.get(key) if key in self.groups else nodes.at(cell.config, key.split(".")) for key in pattern}
-        return all(has[key] in (want if isinstance(want, list) else [want]) for key, want in pattern.items())
 
     def _report(self, applied: Mapping[str, set[bool]], known: set[str]) -> None:
         for key, applies in applied.items():

@@ -6,12 +6,12 @@ from typing import Any
 from backbench import hashing
 from backbench.schema import ConfigError
 from backbench.sweep.grid import Grid, Run
-from backbench.sweep.plan import cached_inputs, candidates, frozen, judges, options
+from backbench.sweep.plan import cached_inputs, candidates, counts, frozen, judges, options
 from backbench.sweep.plan.candidates import Candidate
 from backbench.sweep.plan.factory import Fingerprint, GridFactory
 from backbench.sweep.plan.heads import Heads
 from backbench.sweep.plan.judges import Judging
-from backbench.sweep.plan.representations import Sources
+from backbench.sweep.plan.representations import Source, Sources
 from backbench.sweep.plan.shortage import TooSmall
 
 SHOWN_PROBLEMS = 8
@@ -22,6 +22,7 @@ def build(
     fingerprint: Fingerprint,
     explicit: Iterable[str] = (),
     device: str = "auto",
+    fewest: bool = False,
     judging: Judging | None = None,
 ) -> Grid:
     """The grid of `cells`, each validated and hashed; cells that mean the same become one run.
@@ -35,6 +36,8 @@ def build(
         notice.
     device
         Where features will be extracted (``auto``, ``cpu``, ``cuda``...): decides what ``engine: auto`` means.
+    fewest
+        Whether only as many cells become runs as it takes to have every stage in one of them.
     judging
         How clusterings are judged where there are no classes; None where the policy asks no judges.
 
@@ -43,13 +46,15 @@ def build(
     ConfigError
         With every distinct problem of the grid, before any job starts.
     """
+    cells = list(cells)
     # A group at a place of its own (chain@clustering.chain) is the key of that place.
-    factory = GridFactory(fingerprint, frozenset(key.rpartition("@")[2] for key in explicit), device)
+    named = counts.explicit((key.rpartition("@")[2] for key in explicit), cells)
+    factory = GridFactory(fingerprint, named, device)
     problems: dict[str, int] = {}
-    made = []
+    made: list[Candidate] = []
     for cell in cells:
         try:
-            made.append(_candidate(factory, cell))
+            made += _candidates(factory, cell)
         except ConfigError as error:
             problems[str(error)] = problems.get(str(error), 0) + 1
     if problems:
@@ -57,7 +62,7 @@ def build(
     kept, notices = candidates.settled(made, factory.explicit)
     for notice in notices:
         factory.notice(notice)
-    _join(factory.grid, kept)
+    _join(factory.grid, candidates.fewest(kept) if fewest else kept)
     if judging:
         judges.attach(factory, kept, Sources(factory), judging)
     if notices:
@@ -79,11 +84,16 @@ def _counted(text: str, count: int) -> str:
     return "\n".join([f"{first} ({count} combinations)" if count > 1 else first, *rest])
 
 
-def _candidate(factory: GridFactory, cell: Mapping[str, Any]) -> Candidate:
-    """A cell with its stages, those that the collection is too small for left out."""
+def _candidates(factory: GridFactory, cell: Mapping[str, Any]) -> list[Candidate]:
+    """What becomes of a cell: itself, or with ``k=auto`` a candidate for each number of clusters."""
     factory.once(options.check, options.keys(cell))
+    source = factory.once(Sources(factory).dataset, cell["dataset"])
+    return [_candidate(factory, each, source) for each in counts.settled(factory, cell, source)]
+
+
+def _candidate(factory: GridFactory, cell: Mapping[str, Any], source: Source) -> Candidate:
+    """A cell with its stages, those that the collection is too small for left out."""
     sources, heads = Sources(factory), Heads(factory)
-    source = factory.once(sources.dataset, cell["dataset"])
     features, width = factory.once(sources.features, cell["backbone"], source)
     stages, lost = {"dataset": source.stage, "features": features}, {}
     makers = {"clustering": heads.clustering, "classification": heads.classification, "retrieval": heads.retrieval}

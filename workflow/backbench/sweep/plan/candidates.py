@@ -71,6 +71,22 @@ def settled(candidates: Sequence[Candidate], explicit: frozenset[str]) -> tuple[
     return kept, _notices(candidates)
 
 
+def fewest(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """As few of the candidates as it takes to have every stage of all of them in one, in their order.
+
+    Those with the most stages that no earlier one has come first, so that different classifiers stand beside different
+    clusterings.
+    """
+    covered: set[str] = set()
+    taken: set[int] = set()
+    for least in range(max((len(candidate.stages) for candidate in candidates), default=0), 0, -1):
+        for place, candidate in enumerate(candidates):
+            if len(set(candidate.hashes.values()) - covered) >= least:
+                covered |= set(candidate.hashes.values())
+                taken.add(place)
+    return [candidate for place, candidate in enumerate(candidates) if place in taken]
+
+
 def refuse_asked(candidate: Candidate, explicit: frozenset[str]) -> None:
     """Refuse a value that was asked for and is too large for the collection."""
     for head, lack in candidate.lost.items():

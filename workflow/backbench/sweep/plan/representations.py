@@ -15,7 +15,7 @@ from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.grid import Stage
-from backbench.sweep.plan import options, smallness, weights
+from backbench.sweep.plan import options, resolution, smallness, weights
 from backbench.sweep.plan.factory import GridFactory
 
 PRECISION = "float32"
@@ -111,6 +111,7 @@ class Sources:
         image: dict[str, Any] | None = None
         if not isinstance(module, Given):
             image = _prepared(params.image, source)
+            self._warn(resolution.notice(name, params, source.stage.family))
             parents["images"] = self.factory.recipe(image, source.stage)
         if isinstance(module, Settling):
             params, texts = module.settle(params, source.about)
@@ -152,6 +153,10 @@ class Sources:
             {"image": image, **_located(source), **({"backbone": {**full, **_placed(local)}} if local else {})},
             about,
         )
+
+    def _warn(self, text: str | None) -> None:
+        if text:
+            self.factory.notice(text)
 
     def _width(self, name: str, module: Backbone[Any], params: Any, source: Source) -> int:
         if isinstance(module, Given):

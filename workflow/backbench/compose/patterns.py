@@ -1,0 +1,110 @@
+"""Combinations that a few of their values describe: what to leave out of a grid, and values for a part of it (no hydra).
+
+``exclude`` is a list of such patterns. ``adjust`` is a list of mappings with a pattern over the options of groups,
+``for``, and the values that the combinations of these options get.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from backbench.compose import nodes
+from backbench.schema import ConfigError, refuse
+
+FOR = "for"
+EXCLUDED = "a list of mappings such as [{backbone.name: pixels, k: 10}]"
+ADJUSTED = "a list of mappings such as [{for: {dataset: fashion_mnist, backbone: resnet50}, backbone.image.size: 96}]"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One resolved configuration of the grid and the overrides that Hydra would need for it."""
+
+    config: Mapping[str, Any]
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """The patterns of one request: `groups` are those of the configuration, `named` the keys of its command line."""
+
+    groups: Collection[str]
+    named: Collection[str]
+
+    def kept(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The cells without those that ``exclude`` describes: all values of one of its entries.
+
+        Raises
+        ------
+        ConfigError
+            If an entry cannot be meant, or nothing is left.
+        """
+        patterns = (cells[0].config.get("exclude") or []) if cells else []
+        self._check_excluded(patterns, cells)
+        kept = [cell for cell in cells if not any(self._has(cell, pattern) for pattern in patterns)]
+        if cells and not kept:
+            raise ConfigError("exclude: nothing is left of the grid; exclude=[] takes all of it.")
+        return kept
+
+    def adjusted(self, config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[tuple[nodes.Path, Any, str]]:
+        """(path, value, override) of each value that ``adjust`` has for a combination of options; none of a key that
+        the command line names.
+
+        Raises
+        ------
+        ConfigError
+            If an entry cannot be meant.
+        """
+        entries = config.get("adjust") or []
+        if not isinstance(entries, list) or not all(map(_is_adjustment, entries)):
+            raise refuse("adjust", entries, ADJUSTED)
+        for entry in entries:
+            for key in entry[FOR]:
+                if not self._is_group(key):
+                    raise refuse("adjust: for", key, sorted(self.groups))
+            if not self._described(config, overrides, entry[FOR]):
+                continue
+            for key in (key for key in entry if key != FOR and key not in self.named):
+                if not nodes.has(config, key):
+                    raise refuse("adjust", key, nodes.beside(key, set(nodes.flat_keys(config))))
+                text = yaml.safe_dump(entry[key], default_flow_style=True).splitlines()[0]
+                yield tuple(key.split(".")), entry[key], f"{key}={text}"
+
+    def _has(self, cell: Cell, pattern: Mapping[str, Any]) -> bool:
+        return self._described(cell.config, cell.overrides, pattern)
+
+    def _described(self, config: Mapping[str, Any], overrides: Sequence[str], pattern: Mapping[str, Any]) -> bool:
+        """Whether a combination has every value of a pattern, or one of its list of values: groups by the names of
+        their options (chain: l2), everything else by its dotted key."""
+        chosen = {key: value for key, _, value in (text.partition("=") for text in overrides)}
+        has = {key: self._value(config, chosen, key) for key in pattern}
+        return all(has[key] in (want if isinstance(want, list) else [want]) for key, want in pattern.items())
+
+    def _value(self, config: Mapping[str, Any], chosen: Mapping[str, str], key: str) -> Any:
+        if not self._is_group(key):
+            return nodes.at(config, key.split("."))
+        return chosen.get(key, nodes.at(config, (key, "name")))
+
+    def _is_group(self, key: str) -> bool:
+        """Whether a key is a group, here or at a place of its own (chain@clustering.chain)."""
+        return key.partition("@")[0] in self.groups
+
+    def _check_excluded(self, patterns: Any, cells: Sequence[Cell]) -> None:
+        """Refuse what no cell can have. An experiment's entries may be of options that the command line replaced."""
+        if not isinstance(patterns, list) or not all(isinstance(pattern, dict) for pattern in patterns):
+            raise refuse("exclude", patterns, EXCLUDED)
+        typed = "exclude" in self.named
+        for key in sorted({key for pattern in patterns for key in pattern if not self._is_group(key)}):
+            replaced = not typed and key.split(".")[0] in self.named
+            if not replaced and not any(nodes.has(cell.config, key) for cell in cells):
+                raise refuse("exclude", key, nodes.beside(key, set(nodes.flat_keys(cells[0].config))))
+        for pattern in patterns if typed else ():
+            if not any(self._has(cell, pattern) for cell in cells):
+                values = ", ".join(f"{key}={value}" for key, value in pattern.items())
+                raise ConfigError(f"exclude: no combination has {values}; `backbench plan --list` names all.")
+
+
+def _is_adjustment(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get(FOR), dict) and len(entry) > 1
