@@ -9,7 +9,7 @@ import base64
 import json
 import urllib.parse
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
 DEFLATED = "deflate;"
 TABLE, CHART = "TABLE", "CHART"
 # A name of about 40 characters, in pixels; a metric's name with its arrow.
-NAME_WIDTH, COLUMN_WIDTH = 380, 120
+NAME_WIDTH, COLUMN_WIDTH = 380, 95
 # As many points as a scatter plot takes; MLflow itself starts at 100.
 POINTS = 1000
 
@@ -33,7 +33,8 @@ State = dict[str, Any]
 class View:
     """A saved view: by which metric it sorts, its columns, and the axes of its charts.
 
-    A view without `rank` is of the summary runs, whose curves have k as the step.
+    A view without `rank` is of the summary runs, whose curves have k as the step: a chart for each curve, those of
+    `metrics` first.
     """
 
     key: str
@@ -81,17 +82,20 @@ BY_PRECISION = View(
     checked(f"precision_at_{DEPTH}", f"map_at_{DEPTH}", f"hit_rate_at_{DEPTH}", "precision_at_1"),
     RETRIEVED,
 )
-OVER_K = View("k-curves", "k curves (summary runs, as charts)", page=CHART)
+OVER_K = View("k-curves", "k curves", metrics=checked("ami", "silhouette"), page=CHART)
+UNLABELLED_OVER_K = View("k-curves-unlabelled", "k curves without labels", metrics=checked("silhouette"), page=CHART)
 # Of alternatives, the first that has a value: with labels and without, with a validation split and without.
 RANKED = ((BY_AMI, BY_SILHOUETTE), (BY_VALIDATION, BY_TEST), (BY_PRECISION,))
-ALL = (*(view for alternatives in RANKED for view in alternatives), OVER_K)
+CURVES = (OVER_K, UNLABELLED_OVER_K)
+ALL = (*(view for alternatives in RANKED for view in alternatives), *CURVES)
 
 
 def of_metrics(measured: Iterable[str], curves: Iterable[str]) -> list[View]:
     """The views of an experiment in which metrics were measured and curves over k were recorded."""
-    known = set(measured)
+    known, drawn = set(measured), {name.partition("/")[0] for name in curves}
     ranked = (next((view for view in each if view.rank in known), None) for each in RANKED)
-    return [*filter(None, ranked), *([OVER_K] if any(curves) else [])]
+    over_k = next((view for view in CURVES if view.metrics[0] in drawn), None)
+    return [view for view in (*ranked, over_k) if view]
 
 
 def tags(views: Iterable[View]) -> dict[str, str]:
@@ -106,9 +110,11 @@ def changed(existing: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str,
 
 
 def link(address: str, experiment_id: str, key: str) -> str:
-    """The address at which MLflow opens a view, in the layout for model training."""
+    """The address at which MLflow opens a view, in the layout for model training; without a key, all runs."""
     page = next((view.page for view in ALL if view.key == key), TABLE)
-    query = {"viewStateShareKey": key, "compareRunsMode": page, "workflowType": "machine_learning"}
+    query = {"compareRunsMode": page, "workflowType": "machine_learning"}
+    if key:
+        query = {"viewStateShareKey": key, **query}
     return f"{address}/#/experiments/{experiment_id}/runs?{urllib.parse.urlencode(query)}"
 
 
@@ -135,7 +141,7 @@ def envelope(name: str, created: int, content: State) -> str:
 
 def _text(view: View) -> str:
     # MLflow lists the views made last first; the times are places in the list, below those of any other view.
-    return envelope(view.name, len(ALL) - ALL.index(view), _ranked(view) if view.rank else _over_k())
+    return envelope(view.name, len(ALL) - ALL.index(view), _ranked(view) if view.rank else _over_k(view))
 
 
 def _content(text: str | None) -> tuple[str, State] | None:
@@ -153,7 +159,7 @@ def _ranked(view: View) -> State:
     columns = [*(f"metrics.`{name}`" for name in view.metrics), *(f"params.`{name}`" for name in view.params)]
     columns.append("attributes.`Dataset`")
     order = ["attributes.`Run Name`", "runDateAndNestInfo", *columns]
-    widths = {order[0]: NAME_WIDTH} | {name: COLUMN_WIDTH for name in columns[:-1]}
+    widths = {order[0]: NAME_WIDTH} | dict.fromkeys(columns[:-1], COLUMN_WIDTH)
     return {
         **_page(filtered="", order_by=f"metrics.`{view.rank}`", ascending=best.best is min),
         "selectedColumns": columns,
@@ -166,10 +172,8 @@ def _ranked(view: View) -> State:
     }
 
 
-def _over_k() -> State:
-    """The summary runs, one chart for each curve; the sections are the metrics, the main ones unfolded."""
-    shown = checked("ami", "silhouette", "stability")
-    others = [name for name in catalogue.names() if name not in shown]
+def _over_k(view: View) -> State:
+    """The summary runs as charts: MLflow makes one for each curve, in the section of its metric."""
     return {
         **_page(filtered="tags.sweep_summary LIKE '%'", order_by="attributes.start_time", ascending=False),
         "selectedColumns": ["attributes.`Dataset`"],
@@ -177,7 +181,7 @@ def _over_k() -> State:
         "columnWidths": {},
         "runsHiddenMode": "FIRST_10_RUNS",
         "compareRunCharts": [],
-        "compareRunSections": [_section(name, name, name in shown) for name in (*shown, *others)],
+        "compareRunSections": [_section(name, name) for name in view.metrics],
         "isAccordionReordered": True,
     }
 
@@ -212,18 +216,13 @@ def _card(kind: str, view: View) -> State:
 
 
 def _parallel(view: View) -> State:
-    axes = {"selectedParams": _reversed(view.params), "selectedMetrics": [view.rank]}
+    axes = {"selectedParams": list(reversed(view.params)), "selectedMetrics": [view.rank]}
     return {**_card("PARALLEL", view), "runsCountToCompare": POINTS, **axes, "showAllRuns": True}
 
 
 def _scatter(view: View) -> State:
     axes = {"xaxis": {"key": "k", "type": "PARAM"}, "yaxis": {"key": view.rank, "type": "METRIC"}}
     return {**_card("SCATTER", view), "runsCountToCompare": POINTS, **axes}
-
-
-def _reversed(names: Sequence[str]) -> list[str]:
-    """From the backbone on, in the order in which the results are computed."""
-    return list(reversed(names))
 
 
 def _json(value: Any) -> str:
