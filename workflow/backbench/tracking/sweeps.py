@@ -60,9 +60,8 @@ def summary(answer: SweepAnswer, dataset: str, table: str, pages: bool = True) -
         start_ms=at,
         end_ms=at,
         tags={
-            "experiment": experiment,
+            **about,
             NOTE: note.note(answer, dataset, paper),
-            VIEW: first,
             **_chosen(answer, dataset),
         },
         files=(*files, *(_drawn(plan, dataset) if pages else ()), *(published.files(paper) if paper else ())),

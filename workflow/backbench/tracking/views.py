@@ -21,10 +21,12 @@ TAG = "mlflow.sharedViewState."
 KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
 DEFLATED = "deflate;"
 TABLE, CHART = "TABLE", "CHART"
-# A name of about 40 characters, in pixels; a metric's name with its arrow.
-NAME_WIDTH, COLUMN_WIDTH = 380, 95
+# Pixels: a name of about 40 characters, the name of a metric with its arrow, a data set with its digest.
+NAME_WIDTH, COLUMN_WIDTH, DATA_WIDTH = 380, 95, 290
 # As many points as a scatter plot takes; MLflow itself starts at 100.
 POINTS = 1000
+
+DATA = "attributes.`Dataset`"
 
 State = dict[str, Any]
 
@@ -157,9 +159,9 @@ def _content(text: str | None) -> tuple[str, State] | None:
 def _ranked(view: View) -> State:
     best = catalogue.metric(view.rank)
     columns = [*(f"metrics.`{name}`" for name in view.metrics), *(f"params.`{name}`" for name in view.params)]
-    columns.append("attributes.`Dataset`")
+    columns.append(DATA)
     order = ["attributes.`Run Name`", "runDateAndNestInfo", *columns]
-    widths = {order[0]: NAME_WIDTH} | dict.fromkeys(columns[:-1], COLUMN_WIDTH)
+    widths = {order[0]: NAME_WIDTH, **dict.fromkeys(columns, COLUMN_WIDTH), DATA: DATA_WIDTH}
     return {
         **_page(filtered="", order_by=f"metrics.`{view.rank}`", ascending=best.best is min),
         "selectedColumns": columns,
@@ -176,7 +178,7 @@ def _over_k(view: View) -> State:
     """The summary runs as charts: MLflow makes one for each curve, in the section of its metric."""
     return {
         **_page(filtered="tags.sweep_summary LIKE '%'", order_by="attributes.start_time", ascending=False),
-        "selectedColumns": ["attributes.`Dataset`"],
+        "selectedColumns": [DATA],
         "columnOrder": [],
         "columnWidths": {},
         "runsHiddenMode": "FIRST_10_RUNS",
