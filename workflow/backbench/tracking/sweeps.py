@@ -156,7 +156,7 @@ def _run_row(row: Row) -> RunRow:
     seconds = {f"seconds_{kind}": value for kind, value in row.provenance("seconds").items() if "." not in kind}
     return RunRow(
         config_hash=row.config_hash,
-        name=titles.run_name(row),
+        name=titles.run_name(row.params),
         status=DONE if row.status == FINISHED else FAILED,
         params={key: _plain(value) for key, value in row.params.items()},
         metrics={**row.metrics, **seconds},

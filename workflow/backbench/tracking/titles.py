@@ -13,32 +13,30 @@ from typing import Any
 from yaml import YAMLError, safe_load
 
 from backbench import paths
-from backbench.sweep.results.joined_run import Row
 
 BETWEEN = " · "
 ABSENT = (None, "none")
 # A default that is resolved when the sweep is planned; what it was resolved to is not what somebody chose.
 RESOLVED = "auto"
 NULL = "null"
-# The options that take part in the name: configuration group, and the beginning of the parameters.
-CLUSTERER, CLASSIFIER = "clusterer", "classifier"
-BACKBONE, IMAGE = "backbone", "backbone.image"
 
 
-def run_name(row: Row) -> str:
-    """A name such as ``kmeans k=10 · svm C=10.0 · l2 · efficientnet_lite0``; options at their default are left out."""
-    params = row.params
-    clusterer = [*_plugin(params, CLUSTERER), *([f"k={params['k']}"] if "k" in params else [])]
-    parts = [[*clusterer, *_options(params, CLUSTERER, CLUSTERER)], [*_plugin(params, CLASSIFIER)]]
-    parts[1] += _options(params, CLASSIFIER, CLASSIFIER)
-    if not any(parts):
-        parts = [["retrieval", str(params["retrieval.metric"])] if "retrieval.metric" in params else []]
-    if "chain" not in params:
-        _add_chains(params, parts)
-    seed = params.get("seed", 0)
-    rest = [f"seed={seed}"] * (seed != 0) + [str(params.get("chain", ""))] * (params.get("chain") not in ABSENT)
-    backbone = [str(params["backbone.name"]), *_options(params, BACKBONE, IMAGE)]
-    return BETWEEN.join(filter(None, (*map(" ".join, parts), *rest, " ".join(backbone))))
+def run_name(params: Mapping[str, Any]) -> str:
+    """The name of the run that has these parameters, such as ``kmeans k=10 · svm C=10.0 · l2 · efficientnet_lite0``.
+
+    Options at their default are left out, and the seed 0; where the heads have chains of their own, each says its own.
+    """
+    clusterer = [*_plugin(params, "clusterer"), *([f"k={params['k']}"] if "k" in params else [])]
+    heads = [
+        " ".join([*clusterer, *_options(params, "clusterer"), *_chain(params, "clustering")]),
+        " ".join([*_plugin(params, "classifier"), *_options(params, "classifier"), *_chain(params, "classification")]),
+    ]
+    if not any(heads) and "retrieval.metric" in params:
+        heads = [f"retrieval {params['retrieval.metric']}"]
+    seed = f"seed={params['seed']}" if params.get("seed", 0) != 0 else ""
+    chain = "" if params.get("chain") in ABSENT else str(params["chain"])
+    backbone = " ".join([*_plugin(params, "backbone"), *_options(params, "backbone", "image.")])
+    return BETWEEN.join(filter(None, (*heads, seed, chain, backbone)))
 
 
 def _plugin(params: Mapping[str, Any], group: str) -> list[str]:
@@ -46,23 +44,20 @@ def _plugin(params: Mapping[str, Any], group: str) -> list[str]:
     return [] if name in ABSENT else [str(name)]
 
 
-def _add_chains(params: Mapping[str, Any], parts: list[list[str]]) -> None:
-    """Say the chain of each head beside it, where they differ."""
-    for part, head in zip(parts, ("clustering", "classification"), strict=False):
-        chain = params.get(f"{head}.chain")
-        if part and chain not in ABSENT:
-            part.append(f"on {chain}")
+def _chain(params: Mapping[str, Any], head: str) -> list[str]:
+    """The chain of a head, where it is not that of all heads."""
+    chain = params.get(f"{head}.chain")
+    return [] if "chain" in params or chain in ABSENT else [f"on {chain}"]
 
 
-def _options(params: Mapping[str, Any], group: str, prefix: str) -> Iterator[str]:
-    """The options of a plugin that differ from its defaults."""
+def _options(params: Mapping[str, Any], group: str, part: str = "") -> Iterator[str]:
+    """The options of a plugin, of all or of one part of them, that differ from its defaults."""
     name = params.get(f"{group}.name")
     defaults = {} if name in ABSENT else _defaults(paths.conf() / group / f"{name}.yaml")
-    for key, default in defaults.items():
-        option = f"{group}.{key}"
-        value = params.get(option, NULL)
-        if option.startswith(f"{prefix}.") and default != RESOLVED and value != NULL and not _same(value, default):
-            yield f"{option.removeprefix(f'{prefix}.')}={value}"
+    for option, default in defaults.items():
+        value = params.get(f"{group}.{option}", NULL)
+        if option.startswith(part) and default != RESOLVED and value != NULL and not _same(value, default):
+            yield f"{option.removeprefix(part)}={value}"
 
 
 @cache
