@@ -111,9 +111,12 @@ def changed(existing: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str,
     return kind | {key: text for key, text in wanted.items() if _content(existing.get(key)) != _content(text)}
 
 
-def link(address: str, experiment_id: str, key: str) -> str:
-    """The address at which MLflow opens a view, in the layout for model training; without a key, all runs."""
-    page = next((view.page for view in ALL if view.key == key), TABLE)
+def link(address: str, experiment_id: str, key: str, page: str = "") -> str:
+    """The address at which MLflow opens a view in the layout for model training, as a table or as charts.
+
+    Without a key, it is that of all runs.
+    """
+    page = page or next((view.page for view in ALL if view.key == key), TABLE)
     query = {"compareRunsMode": page, "workflowType": "machine_learning"}
     if key:
         query = {"viewStateShareKey": key, **query}
