@@ -83,10 +83,7 @@ def _mlflow(page: "Page", address: str) -> Iterator[tuple[str, bytes]]:
     yield "mlflow-runs", runs_page(page, f"{shown}/runs?workflowType=machine_learning")
     for name, key in VIEWS.items():
         yield f"mlflow-{name}", runs_page(page, views.link(address, place, key), wait=3)
-    yield (
-        "mlflow-comparison",
-        runs_page(page, f"{views.link(address, place, COMPARED)}".replace("TABLE", "CHART"), wait=3),
-    )
+    yield "mlflow-comparison", runs_page(page, views.link(address, place, COMPARED, views.CHART), wait=3)
     yield "mlflow-compare", compared(page, address, place, plain[:: max(1, len(plain) // 6)][:6])
     yield "mlflow-summary", whole(page, f"{shown}/runs/{summary['info']['run_id']}", "Description")
     drawn = next(run for run in plain if _has_pictures(address, run))
