@@ -11,7 +11,6 @@ import io
 import itertools
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbench import paths, tracking
+from backbench.tracking import views
 from backbench.tracking.pages import QUIET
 
 if TYPE_CHECKING:
@@ -33,9 +33,16 @@ if TYPE_CHECKING:
 SIZE = {"width": 1560, "height": 860}
 WAIT_SECONDS = 120
 SETTLE = 3500
-COLUMNS = ("accuracy", "nmi", "silhouette", "val_accuracy")
 AXES = ("backbone.name", "chain", "clusterer.name", "k")
-METRIC = "nmi"
+METRIC = "ami"
+# Saved views by the names of their pictures, and the one whose charts are shown as well.
+VIEWS = {
+    "clusterings": views.BY_AMI.key,
+    "classifiers": views.BY_VALIDATION.key,
+    "retrieval": views.BY_PRECISION.key,
+    "k-curves": views.OVER_K.key,
+}
+COMPARED = views.BY_AMI.key
 PALETTE = 128
 LONGEST_LIST = 300
 # Where the results lie is the business of whoever took the picture.
@@ -72,40 +79,29 @@ def _mlflow(page: "Page", address: str) -> Iterator[tuple[str, bytes]]:
     shown = f"{address}/#/experiments/{experiment['experiment_id']}"
     plain = [run for run in runs if "config_hash" in _tags(run)]
     summary = next(run for run in runs if "sweep_summary" in _tags(run))
-    yield "mlflow-runs", grouped(page, f"{shown}/runs")
-    yield "mlflow-compare", compared(page, address, experiment["experiment_id"], plain[:: max(1, len(plain) // 6)][:6])
-    many = plain[:: max(1, len(plain) // 24)]
-    yield "mlflow-parallel", compared(page, address, experiment["experiment_id"], many, details=False)
+    place = experiment["experiment_id"]
+    yield "mlflow-runs", runs_page(page, f"{shown}/runs?workflowType=machine_learning")
+    for name, key in VIEWS.items():
+        yield f"mlflow-{name}", runs_page(page, views.link(address, place, key), wait=3)
+    yield "mlflow-comparison", runs_page(page, views.link(address, place, COMPARED, views.CHART), wait=3)
+    yield "mlflow-compare", compared(page, address, place, plain[:: max(1, len(plain) // 6)][:6])
     yield "mlflow-summary", whole(page, f"{shown}/runs/{summary['info']['run_id']}", "Description")
-    yield "mlflow-over-k", whole(page, f"{shown}/runs/{summary['info']['run_id']}/model-metrics", search="nmi")
     drawn = next(run for run in plain if _has_pictures(address, run))
     yield "mlflow-picture", artifact(page, f"{shown}/runs/{drawn['info']['run_id']}/artifacts")
 
 
-def grouped(page: "Page", url: str) -> bytes:
-    """The table of runs grouped by backbone, with the columns that people read."""
+def runs_page(page: "Page", url: str, wait: int = 1) -> bytes:
+    """The runs of an experiment as a saved view, or the page itself, shows them; charts take longer than tables."""
+    page.goto("about:blank")
     page.goto(url)
-    page.get_by_text("Model training", exact=True).first.click()
-    page.wait_for_timeout(SETTLE)
+    page.wait_for_timeout(2 * SETTLE)
     _close_assistant(page)
-    page.get_by_role("button", name="Group by").click()
-    page.keyboard.type("backbone.name")
-    page.get_by_role("menuitemcheckbox", name="backbone.name").first.click()
-    page.wait_for_timeout(SETTLE)
-    page.keyboard.press("Escape")
-    page.get_by_role("button", name="Columns", exact=True).click()
-    for name in COLUMNS:
-        field = page.get_by_placeholder("Search columns")
-        field.fill(name)
-        page.wait_for_timeout(700)
-        line = page.locator('[class*="tree-treenode"]').filter(has_text=re.compile(f"^{name}$"))
-        line.locator('[class*="tree-checkbox"]').first.click()
-    page.mouse.click(900, 60)
-    page.wait_for_timeout(SETTLE)
+    _close_banner(page)
+    page.wait_for_timeout(wait * SETTLE)
     return page.screenshot()
 
 
-def compared(page: "Page", address: str, experiment: str, runs: Sequence[dict], details: bool = True) -> bytes:
+def compared(page: "Page", address: str, experiment: str, runs: Sequence[dict]) -> bytes:
     """The page that compares runs: parallel coordinates over the axes, and the runs side by side."""
     page.goto("about:blank")
     ids = urllib.parse.quote(json.dumps([run["info"]["run_id"] for run in runs]))
@@ -119,8 +115,6 @@ def compared(page: "Page", address: str, experiment: str, runs: Sequence[dict], 
         page.keyboard.press("Escape")
     _close_assistant(page)
     page.wait_for_timeout(SETTLE)
-    if not details:
-        return page.screenshot()
     page.set_viewport_size({**SIZE, "height": 1500})
     page.wait_for_timeout(SETTLE)
     picture = page.screenshot()
@@ -139,18 +133,15 @@ def _choose(page: "Page", name: str) -> None:
     raise SystemExit(f"MLflow's list has no {name}")
 
 
-def whole(page: "Page", url: str, unfold: str = "", search: str = "") -> bytes:
-    """One page of a run; its note unfolded, or its charts narrowed to those of a name."""
+def whole(page: "Page", url: str, unfold: str) -> bytes:
+    """One page of a run with its note unfolded, from the heading `unfold` on."""
     page.goto(url)
     page.wait_for_timeout(2 * SETTLE)
     _close_assistant(page)
-    if unfold:
-        page.get_by_text("Show more").first.click()
-        page.get_by_text(unfold, exact=True).first.scroll_into_view_if_needed()
-        page.mouse.move(700, 500)
-        page.mouse.wheel(0, 260)
-    if search:
-        page.get_by_placeholder("Search metric charts").fill(f"{search}/")
+    page.get_by_text("Show more").first.click()
+    page.get_by_text(unfold, exact=True).first.scroll_into_view_if_needed()
+    page.mouse.move(700, 500)
+    page.mouse.wheel(0, 260)
     page.wait_for_timeout(SETTLE)
     return page.screenshot()
 
@@ -172,6 +163,14 @@ def _close_assistant(page: "Page") -> None:
     close = page.locator('button[aria-label="Close"]')
     if close.count() and close.first.is_visible():
         close.first.click()
+        page.wait_for_timeout(500)
+
+
+def _close_banner(page: "Page") -> None:
+    """Close what MLflow says above every saved view."""
+    banner = page.locator('[role="alert"]').locator('button[aria-label="Close"], [class*="close-icon"]')
+    if banner.count() and banner.first.is_visible():
+        banner.first.click()
         page.wait_for_timeout(500)
 
 

@@ -25,7 +25,7 @@ from backbench.tracking import local, pages, rows, service
 from backbench.tracking.rows import Attached, Data
 
 SWEEP, OTHER_SWEEP = hashing.digest("sweep"), hashing.digest("another sweep")
-EXPERIMENT = "toy"
+EXPERIMENT = tracking.Experiment("toy")
 
 CHILD = """
 import sys
@@ -104,7 +104,7 @@ def counts(report: tracking.TrackReport) -> tuple[int, int, int]:
 def migrated(tmp_path_factory) -> Path:
     """A fresh database, made once: MLflow's migrations take seconds."""
     folder = tmp_path_factory.mktemp("migrated")
-    tracking.track([make_row(1)], "elsewhere", sqlite_uri(folder), SWEEP, folder / "mlartifacts")
+    tracking.track([make_row(1)], tracking.Experiment("elsewhere"), sqlite_uri(folder), SWEEP, folder / "mlartifacts")
     with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as connection:
         for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
             connection.execute(f"DELETE FROM {table}")
@@ -239,7 +239,7 @@ def test_sweeps_can_be_searched(folder, sweep):
 
     track(folder, make_rows(2), sweep=sweep)
     client = MlflowClient(tracking_uri=sqlite_uri(folder), registry_uri=sqlite_uri(folder))
-    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    experiment = client.get_experiment_by_name(EXPERIMENT.name).experiment_id
     assert len(client.search_runs([experiment], f"tags.{rows.sweep_tag(sweep)} = 'true'")) == 2
 
 
@@ -273,7 +273,7 @@ def test_doubles_are_reduced_to_one_run(folder):
 
     track(folder, make_rows(2))
     client = MlflowClient(tracking_uri=sqlite_uri(folder), registry_uri=sqlite_uri(folder))
-    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    experiment = client.get_experiment_by_name(EXPERIMENT.name).experiment_id
     client.create_run(experiment, tags={"config_hash": make_row(1).config_hash})
     track(folder, make_rows(2))
     runs = client.search_runs([experiment])

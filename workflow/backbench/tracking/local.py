@@ -10,6 +10,7 @@ import fcntl
 import logging
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,32 @@ LEFT JOIN tags AS result ON result.run_uuid = runs.run_uuid AND result.key = ?
 LEFT JOIN tags AS sweep ON sweep.run_uuid = runs.run_uuid AND sweep.key = ?
 WHERE experiments.name = ? AND experiments.lifecycle_stage = 'active' AND runs.lifecycle_stage = 'active'
 """
+EXPERIMENT_TAGS = """
+SELECT tags.key, tags.value FROM experiment_tags AS tags
+JOIN experiments ON experiments.experiment_id = tags.experiment_id
+WHERE experiments.name = ? AND experiments.lifecycle_stage = 'active'
+"""
+SUMMARIES = """
+SELECT summary.value, runs.experiment_id, view.value
+FROM runs JOIN tags AS summary ON summary.run_uuid = runs.run_uuid AND summary.key = ?
+JOIN experiments ON experiments.experiment_id = runs.experiment_id
+LEFT JOIN tags AS view ON view.run_uuid = runs.run_uuid AND view.key = ?
+WHERE runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'
+ORDER BY runs.start_time DESC
+"""
 HASHES = """
 SELECT DISTINCT tags.value FROM tags JOIN runs ON runs.run_uuid = tags.run_uuid
 WHERE tags.key = ? AND runs.lifecycle_stage = 'active'
 """
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """Where the summary run of a sweep is: the experiment, and the saved view to look at first."""
+
+    sweep: str
+    experiment_id: str
+    view: str
 
 
 def database(uri: str) -> Path | None:
@@ -52,6 +75,29 @@ def recorded(path: Path, experiment: str, sweep: str) -> dict[tuple[str, str], l
         log.debug("%s is not read directly: %s", path, error)
         return None
     return rows.by_identity(((key, value), Seen(*rest)) for key, value, *rest in runs)
+
+
+def experiment_tags(path: Path, experiment: str) -> dict[str, str] | None:
+    """The tags of an experiment, or None where the file cannot be read this way."""
+    if not path.is_file():
+        return {}
+    try:
+        with contextlib.closing(_reader(path)) as connection:
+            return dict(connection.execute(EXPERIMENT_TAGS, (experiment,)))
+    except sqlite3.Error as error:
+        log.debug("%s is not read directly: %s", path, error)
+        return None
+
+
+def summaries(path: Path) -> list[Sighting]:
+    """The summary runs in the file, the one with the latest fit first; none where it cannot be read this way."""
+    try:
+        with contextlib.closing(_reader(path)) as connection:
+            lines = connection.execute(SUMMARIES, (rows.SUMMARY, rows.VIEW)).fetchall()
+    except sqlite3.Error as error:
+        log.debug("%s is not read directly: %s", path, error)
+        return []
+    return [Sighting(sweep, str(experiment_id), view or "") for sweep, experiment_id, view in lines]
 
 
 def hashes(path: Path) -> list[str]:

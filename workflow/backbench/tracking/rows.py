@@ -17,6 +17,8 @@ WHOLE = (FINISHED, BROKEN)
 CONFIG_HASH, SUMMARY = "config_hash", "sweep_summary"
 RESULT, CONFIG, UNDEFINED, FAILURE = "backbench.result", "backbench.config", "backbench.undefined", "failure"
 PASSING = (UNDEFINED, FAILURE)
+# The saved view of the experiment that a summary run is best looked at with.
+VIEW = "backbench.view"
 
 # MLflow 3.17 cuts tags at 8,000 and parameters at 6,000 characters in silence; managed servers take 5,000 and 500.
 TAG_CHARACTERS, PARAM_CHARACTERS = 5000, 500
@@ -82,6 +84,15 @@ class Summary:
     files: tuple[Attached, ...] = ()
     curves: Mapping[str, Curve] = field(default_factory=dict)
     data: Data | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Where runs are recorded: its name, the tags of its saved views, and the name that earlier versions gave it."""
+
+    name: str
+    views: Mapping[str, str] = field(default_factory=dict)
+    former: str = ""
 
 
 @dataclass(frozen=True)

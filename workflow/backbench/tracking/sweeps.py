@@ -19,14 +19,16 @@ from backbench.store import DONE, FAILED
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import tables
 from backbench.sweep.results.joined_run import FINISHED, PENDING, Row
-from backbench.tracking import note, published
+from backbench.tracking import note, published, titles, views
 from backbench.tracking.published import NAME_CHARACTERS, NOT_IN_NAMES
-from backbench.tracking.rows import Attached, Curve, Data, RunRow, Summary
+from backbench.tracking.rows import VIEW, Attached, Curve, Data, Experiment, RunRow, Summary
 from backbench.tracking.service import address, artifact_root, without_password
 from backbench.tracking.writing import TrackReport, track
 
 NOTE = "mlflow.note.content"
 PICTURES = "pictures"
+# The experiment that every MLflow has, whose artifacts lie elsewhere.
+MLFLOWS_OWN = "Default"
 REPORT = "report.html"
 OVER_K = checked(
     *("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic", "stability"),
@@ -46,19 +48,24 @@ def summary(answer: SweepAnswer, dataset: str, table: str, pages: bool = True) -
     and the report of the sweep, and the table of the paper that it reproduces."""
     plan, rows = answer.plan, answer.of_dataset(dataset)
     counts = {f"runs_{status}": sum(row.status == status for row in rows) for status in (FINISHED, FAILED, PENDING)}
-    start, end = _span([record for row in rows for record in row.heads.values()])
     experiment = str(plan.request.get("experiment", ""))
     files = map(Attached, (*_written(plan, rows, table, dataset), answer.write()))
     paper = published.table_of(plan) if pages else None
-    spaces = [space for space in answer.representations if space.dataset == dataset]
+    curves = over_k(space for space in answer.representations if space.dataset == dataset)
+    about = {"experiment": experiment, VIEW: next((view.key for view in _views(rows, curves)), "")}
+    at = _after(rows)
     return Summary(
         name=f"sweep {experiment} {hashing.short(plan.sweep)}",
         metrics={**counts, "stages": len(plan.stages), **_best(rows), **(published.metrics(paper) if paper else {})},
-        start_ms=start,
-        end_ms=end,
-        tags={"experiment": experiment, NOTE: note.note(answer, dataset, paper), **_chosen(answer, dataset)},
+        start_ms=at,
+        end_ms=at,
+        tags={
+            **about,
+            NOTE: note.note(answer, dataset, paper),
+            **_chosen(answer, dataset),
+        },
         files=(*files, *(_drawn(plan, dataset) if pages else ()), *(published.files(paper) if paper else ())),
-        curves={**over_k(spaces), **(published.curves(paper) if paper else {})},
+        curves={**curves, **(published.curves(paper) if paper else {})},
         data=_data(rows[0]),
     )
 
@@ -109,6 +116,12 @@ def over_k(representations: Iterable[Representation]) -> dict[str, Curve]:
     return curves
 
 
+def _views(rows: Sequence[Row], curves: Mapping[str, Curve]) -> list[views.View]:
+    """The saved views of what was measured, the one to look at first before the others."""
+    measured = (name for row in rows for name, value in row.metrics.items() if not math.isnan(value))
+    return views.of_metrics(measured, curves)
+
+
 def _drawn(plan: Plan, dataset: str) -> list[Attached]:
     """The pictures of a sweep on one data set, and its report."""
     report = plan.folder / REPORT
@@ -139,12 +152,11 @@ def _chosen(answer: SweepAnswer, dataset: str) -> dict[str, str]:
 
 
 def _run_row(row: Row) -> RunRow:
-    recorded = [row.records[member] for member in row.members if member in row.records]
-    start, end = _taken(list(row.heads.values()) or recorded)
+    start, end = _taken(row)
     seconds = {f"seconds_{kind}": value for kind, value in row.provenance("seconds").items() if "." not in kind}
     return RunRow(
         config_hash=row.config_hash,
-        name=row.name,
+        name=titles.run_name(row.params),
         status=DONE if row.status == FINISHED else FAILED,
         params={key: _plain(value) for key, value in row.params.items()},
         metrics={**row.metrics, **seconds},
@@ -188,19 +200,22 @@ def _best(rows: Sequence[Row]) -> dict[str, float]:
     return best
 
 
-def _span(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    """Start and end of the fits in milliseconds, from their records alone, so that they never change by themselves."""
+def _taken(row: Row) -> tuple[int, int]:
+    """Start and end in milliseconds as if the fits of a run had been made one after the other, ending with the last:
+    results of other sweeps may be days old, which does not make a run longer.
+
+    They come from the records alone, so that they never change by themselves.
+    """
+    records = list(row.heads.values()) or [row.records[member] for member in row.members if member in row.records]
     if not records:
         return 0, 0
-    times = [(r["provenance"]["finished"], r["provenance"]["seconds"]) for r in records]
-    return int(1000 * min(end - length for end, length in times)), int(1000 * max(end for end, _ in times))
-
-
-def _taken(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    """Start and end in milliseconds as if the fits of a run had been made one after the other, ending with the last:
-    results of other sweeps may be days old, which does not make a run longer."""
-    _, end = _span(records)
+    end = int(1000 * max(record["provenance"]["finished"] for record in records))
     return end - int(1000 * sum(record["provenance"]["seconds"] for record in records)), end
+
+
+def _after(rows: Iterable[Row]) -> int:
+    """When the summary of a sweep starts: after its last fit, because MLflow lists the run that started last first."""
+    return max((_taken(row)[1] for row in rows), default=0) + 1
 
 
 def _plain(value: Any) -> str | int | float | bool:
@@ -231,4 +246,15 @@ def _record(answer: SweepAnswer, dataset: str, uri: str | None, progress: Progre
     records = [tables.flatten(row) for row in rows]
     table = tables.to_csv(tables.order(records, f"-{leaderboard_specs.chooser(rows)}"))
     whole = summary(answer, dataset, table, pages)
-    return track(run_rows(rows), dataset, address(uri), answer.plan.sweep, artifact_root(), progress, whole)
+    place = experiment_of(rows, whole.curves)
+    return track(run_rows(rows), place, address(uri), answer.plan.sweep, artifact_root(), progress, whole)
+
+
+def experiment_of(rows: Sequence[Row], curves: Mapping[str, Curve]) -> Experiment:
+    """The experiment of the rows of one collection: called after it, with the views of what was measured.
+
+    Earlier versions called it after the plugin of the data set, such as ``folder``.
+    """
+    collection, plugin = rows[0].collection, str(rows[0].params["dataset.name"])
+    name = f"{collection} (images)" if collection == MLFLOWS_OWN else collection
+    return Experiment(name, views.tags(_views(rows, curves)), plugin if plugin != name else "")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench.tracking import local, lookup, rows, service
-from backbench.tracking.rows import Curve, Data, Entry, RunRow, Seen, Summary
+from backbench.tracking import experiments, local, lookup, rows, service
+from backbench.tracking.rows import Curve, Data, Entry, Experiment, RunRow, Seen, Summary
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,14 +45,14 @@ class TrackReport:
 
 def track(
     run_rows: Iterable[RunRow],
-    experiment: str,
+    experiment: Experiment,
     uri: str,
     sweep: str,
     artifacts: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
     summary: Summary | None = None,
 ) -> TrackReport:
-    """Record rows in an MLflow experiment, one run per config hash; unchanged rows cause no write.
+    """Record rows in an MLflow experiment, one run per config hash, and its views; what is unchanged causes no write.
 
     Pending rows are left out. Killed at any moment and called again, it ends in the same state. `artifacts` is the
     artifact folder of a local MLflow; the lock for a server lies beside it.
@@ -67,7 +67,7 @@ def track(
     if summary is not None:
         entries.append(rows.summary_entry(summary, sweep))
     counts = Counter({UNCHANGED: len(entries)})
-    if not _all_recorded(entries, _from_file(uri, experiment, sweep)):
+    if entries and not _as_wanted(entries, experiment, uri, sweep):
         counts = _write(entries, experiment, uri, sweep, artifacts, progress)
     unchanged = counts[UNCHANGED] + counts[JOINED]
     return TrackReport(counts[CREATED], counts[UPDATED], unchanged, counts[JOINED], time.perf_counter() - started)
@@ -75,7 +75,7 @@ def track(
 
 def _write(
     entries: Sequence[Entry],
-    experiment: str,
+    experiment: Experiment,
     uri: str,
     sweep: str,
     artifacts: Path,
@@ -93,9 +93,12 @@ def _write(
         raise service.TrackingUnavailable(uri, error) from error
 
 
-def _from_file(uri: str, experiment: str, sweep: str) -> Groups | None:
+def _as_wanted(entries: Sequence[Entry], experiment: Experiment, uri: str, sweep: str) -> bool:
+    """Whether nothing is to be written, as far as a file can say."""
     path = local.database(uri)
-    return None if path is None else local.recorded(path, experiment, sweep)
+    if path is None or not _all_recorded(entries, local.recorded(path, experiment.name, sweep)):
+        return False
+    return experiments.as_wanted(path, experiment, [entry.identity for entry in entries], sweep)
 
 
 def _all_recorded(entries: Sequence[Entry], groups: Groups | None) -> bool:
@@ -108,7 +111,7 @@ def _all_recorded(entries: Sequence[Entry], groups: Groups | None) -> bool:
 class _Writer:
     """The only place that writes runs; it holds the lock."""
 
-    def __init__(self, client: "MlflowClient", uri: str, experiment: str, sweep: str, artifacts: Path):
+    def __init__(self, client: "MlflowClient", uri: str, experiment: Experiment, sweep: str, artifacts: Path):
         self.client, self.uri, self.experiment, self.sweep = client, uri, experiment, sweep
         self.path = local.database(uri)
         # A server places artifacts itself.
@@ -131,7 +134,7 @@ class _Writer:
         return Counter(self.written.get(entry.identity, UNCHANGED) for entry in entries)
 
     def _bring_up(self, entries: Sequence[Entry], progress: Callable[[int, int], None]) -> None:
-        self.experiment_id = self._experiment()
+        self.experiment_id = experiments.ensure(self.client, self.experiment, self.place)
         groups = self._groups()
         for done, entry in enumerate(entries, start=1):
             group = groups.get(entry.identity)
@@ -140,17 +143,10 @@ class _Writer:
                 self.written.setdefault(entry.identity, outcome)
             progress(done, len(entries))
         self._tidy(entries, groups)
-
-    def _experiment(self) -> str:
-        experiment = self.client.get_experiment_by_name(self.experiment)
-        if experiment is None:
-            return self.client.create_experiment(self.experiment, artifact_location=self.place)
-        if experiment.lifecycle_stage != "active":
-            self.client.restore_experiment(experiment.experiment_id)
-        return experiment.experiment_id
+        experiments.leave_former(self.client, self.experiment, [entry.identity for entry in entries], self.sweep)
 
     def _groups(self) -> Groups:
-        groups = _from_file(self.uri, self.experiment, self.sweep)
+        groups = None if self.path is None else local.recorded(self.path, self.experiment.name, self.sweep)
         return lookup.searched(self.client, self.experiment_id, self.sweep) if groups is None else groups
 
     def _record(self, entry: Entry, seen: Seen | None) -> str:
@@ -178,8 +174,8 @@ class _Writer:
     def _update(self, entry: Entry, run_id: str) -> None:
         """Change a run in place; it is RUNNING until all is written, so that a kill in between is seen."""
         run = self.client.get_run(run_id)
-        if any(run.data.params.get(name, value) != value for name, value in entry.params.items()):
-            log.info("parameters are spelled differently than in run %s, which is replaced", run_id)
+        if not _may_change(run, entry):
+            log.info("run %s has other parameters or another place in the list, and is replaced", run_id)
             self.client.delete_run(run_id)
             self._create(entry)
             return
@@ -265,6 +261,13 @@ class _Writer:
             for seen in group:
                 if identity not in ours and seen.status == RUNNING:
                     self.client.update_run(seen.run_id, status=KILLED)
+
+
+def _may_change(run: "Run", entry: Entry) -> bool:
+    """Whether a run can become an entry: MLflow changes no parameters, and no start, by which a summary comes first."""
+    if entry.key == rows.SUMMARY and run.info.start_time != entry.start_ms:
+        return False
+    return all(run.data.params.get(name, value) == value for name, value in entry.params.items())
 
 
 def _changed(run: "Run", entry: Entry) -> dict[str, float]:
