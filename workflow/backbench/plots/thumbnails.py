@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _style, maps
+from backbench.plots import PHOTOGRAPH, Heading, Picture, _style, maps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,6 +99,7 @@ def _put(
         extent=(left, right, low, high),
         aspect="auto",
         zorder=3,
+        gid=PHOTOGRAPH,
     )
     axes.set(xlim=limits[0], ylim=limits[1])
     colour = panel.look(code)[0]

@@ -106,7 +106,8 @@
         values.sort((a, b) => collator.compare(String(a), String(b)));
         const options = values.map((value) => make("option", { value: String(value) }, String(value)));
         const select = make("select", { "data-at": at }, make("option", { value: "" }, "all"), ...options);
-        this.tools.insertBefore(make("label", {}, make("span", {}, column.label), select), this.tools.lastElementChild);
+        const label = make("label", {}, make("span", {}, column.label), select);
+        this.tools.insertBefore(label, this.tools.querySelector(".clear"));
       });
     }
 
@@ -216,6 +217,7 @@
     const large = viewer.querySelector("img");
     large.src = small.src;
     large.alt = small.alt;
+    large.parentElement.classList.toggle("chart", button.classList.contains("chart"));
     viewer.querySelector(".title").textContent = button.dataset.title;
     viewer.querySelector(".words").textContent = small.alt;
     viewer.showModal();
