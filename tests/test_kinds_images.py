@@ -118,7 +118,7 @@ def clustered(labels, widths=None):
 
 def drawn_rows(picture):
     """The images of a picture by the number that their pixels say."""
-    return [int(np.asarray(image.get_array())[0, 0]) for image in picture.figure.axes[0].images]
+    return [int(np.asarray(image.get_array()).flat[0]) for image in picture.figure.axes[0].images]
 
 
 def said(picture, gid):

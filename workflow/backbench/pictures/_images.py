@@ -1,10 +1,12 @@
 """What pictures of the images and the training of a run share: why there are none, names, and a fixed draw."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from backbench.plots import Data
 from backbench.store import DONE
+from backbench.wording import shorten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +42,15 @@ def class_names(source: "Source", limit: int) -> list[str]:
 
 
 def captions(source: "Source", rows: Sequence[int], limit: int) -> list[str]:
-    """The class of each of these images, or its number where there are no classes."""
+    """The class of each of these images, or its file where there are no classes."""
     names = class_names(source, limit)
-    return [names[source.truth[row]] if names else f"image {row}" for row in rows]
+    return [names[source.truth[row]] if names else shorten(file_name(source, row), limit) for row in rows]
+
+
+def file_name(source: "Source", row: int) -> str:
+    """The name of an image's file without its folder, or its number where the collection is no files."""
+    files = source.info("dataset").get("files")
+    return PurePath(files[row]).name if files else f"image {row}"
 
 
 def columns(source: "Source", rows: Sequence[int]) -> Data:

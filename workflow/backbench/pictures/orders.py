@@ -89,7 +89,8 @@ class Desk:
         source = self._sources.setdefault(row.config_hash, Source(row, self.store))
         subjects = [row.stages[name] for name in kind.subjects if name in row.stages]
         members = row.plan.stages if kind.across else plans.ancestors(row.plan.stages, subjects)
-        key = self._key(kind, row.config_hash, {member: self._content(member, row.records) for member in members})
+        of = [row.config_hash, row.collection]
+        key = self._key(kind, of, {member: self._content(member, row.records) for member in members})
         lacks, failure = _reasons(kind, source)
         folder = run_folder(row.config_hash)
         return Order(folder, kind.name, kind, source, key, lacks=lacks, failure=failure, asked=asked)

@@ -16,6 +16,7 @@ from backbench.sweep.results.joined_run import Row
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.pictures.thumbnails import Thumbnails
     from backbench.stages.pixels import Prepared
 
 
@@ -37,8 +38,8 @@ class Source:
 
     @cached_property
     def dataset(self) -> str:
-        """Name and size of the data set, such as ``fashion_mnist (3,000 images)``."""
-        return f"{self.row.params['dataset.name']} ({self.info('dataset')['n']:,} images)"
+        """Name and size of the collection, such as ``fashion_mnist (3,000 images)``."""
+        return f"{self.row.collection} ({self.info('dataset')['n']:,} images)"
 
     @cached_property
     def names(self) -> list[str]:
@@ -102,9 +103,31 @@ class Source:
         if "images" not in self.row.stages:
             raise StoreError(f"run {hashing.short(self.row.config_hash)} has no images, only embeddings")
         stages = {kind: self.row.plan.stages[member] for kind, member in self.row.stages.items()}
-        inputs = Inputs(self.store, {"dataset": ("dataset", stages["dataset"].hash)})
         policy = schema.parse(Policy, stages["images"].config, "image")
-        return Prepared(inputs, policy, stages["features"].local.get("root"))
+        return Prepared(self._inputs, policy, stages["features"].local.get("root"))
+
+    @cached_property
+    def thumbnails(self) -> "Thumbnails":
+        """The images upright and in their own proportions."""
+        from backbench.pictures.thumbnails import Thumbnails
+
+        root = self.row.plan.stages[self.row.stages["features"]].local.get("root")
+        return Thumbnails(self._inputs, root)
+
+    def shown(self, rows: "Sequence[int] | np.ndarray") -> "list[np.ndarray]":
+        """Small images (h, w), (h, w, 1) or (h, w, 3) uint8 of the rows (m,), in their own proportions.
+
+        An image whose file cannot be read any more is as the backbone saw it, where the cache holds that.
+        """
+        from backbench.pictures.thumbnails import decoded
+
+        numbers = [int(row) for row in rows]
+        pairs = zip(numbers, self.thumbnails.thumbnails(numbers), strict=True)
+        return [self.images[row] if thumbnail is None else decoded(thumbnail) for row, thumbnail in pairs]
+
+    @property
+    def _inputs(self) -> Inputs:
+        return Inputs(self.store, {"dataset": ("dataset", self.row.stages["dataset"])})
 
     def array(self, kind: str, name: str, mmap: bool = False) -> "np.ndarray | None":
         """An array (rows, ...) of one of the run's stages; None where the stage or the array does not exist."""

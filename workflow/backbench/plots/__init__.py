@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 Data = dict[str, list[Any]]
+# The id of images of the collection within a figure, and the part of a PNG file that says where they are.
+PHOTOGRAPH, BOXES = "photograph", "Photographs"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backbench import files
-from backbench.plots import Picture, _style
+from backbench.plots import BOXES, PHOTOGRAPH, Picture, _style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,12 +32,26 @@ def png(picture: Picture) -> bytes:
     # The backend has no types.
     canvas: Any = FigureCanvasAgg(picture.figure)
     target = io.BytesIO()
+    metadata = {"Software": None, "Description": picture.caption.encode("ascii", "replace").decode()}
     with _style.style():
         _fix_layout(picture.figure)
-        canvas.print_png(
-            target, metadata={"Software": None, "Description": picture.caption.encode("ascii", "replace").decode()}
-        )
+        if boxes := _photographs(picture.figure):
+            metadata[BOXES] = json.dumps(boxes, separators=(",", ":"))
+        canvas.print_png(target, metadata=metadata)
     return target.getvalue()
+
+
+def _photographs(figure: "Figure") -> list[list[int]]:
+    """Left, top, right and bottom pixel of each image of the collection that a figure shows."""
+    from matplotlib.image import AxesImage
+
+    height = round(figure.bbox.height)
+    images = [image for axes in figure.axes for image in axes.findobj(AxesImage) if image.get_gid() == PHOTOGRAPH]
+    extents = [image.get_window_extent() for image in images]
+    return [
+        [math.floor(box.x0), height - math.ceil(box.y1), math.ceil(box.x1), height - math.floor(box.y0)]
+        for box in extents
+    ]
 
 
 def _fix_layout(figure: "Figure") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _measure, _style
+from backbench.plots import PHOTOGRAPH, Heading, Picture, _measure, _style
 from backbench.plots._names import plain
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ def _tile(axes: "Axes", tile: Tile, x: float, top: float, frame: _Frame) -> None
     drawn = AxesImage(axes, cmap="gray", interpolation=smoothing(image, side), extent=box)
     drawn.set_data(image)
     drawn.set_clim(0, 255)
+    drawn.set_gid(PHOTOGRAPH)
     axes.add_image(drawn)
     edge: dict[str, Any] = {
         "edgecolor": COLOURS[tile.right],

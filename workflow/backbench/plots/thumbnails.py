@@ -1,10 +1,11 @@
 """Images themselves in the plane: in each cell of a grid the one nearest to its middle, above the points of all."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backbench.plots import Heading, Picture, _style, maps
+from backbench.plots import PHOTOGRAPH, Heading, Picture, _style, maps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,11 +56,11 @@ def draw(
     panel: maps.Panel,
     shown: np.ndarray,
     side: float,
-    images: np.ndarray,
+    images: Sequence[np.ndarray],
     axes: tuple[str, str],
     caption: str = "",
 ) -> Picture:
-    """Draw `images` (m, h, w, 1 or 3) uint8 at the positions `shown` (m,), framed in the colours of `panel`.
+    """Draw m `images` (h, w), (h, w, 1) or (h, w, 3) uint8 at the positions `shown` (m,), framed in `panel`'s colours.
 
     `numbers` (n,) and `positions` (n, 2) are those of all images; `shown` and `side` come from :func:`thinned`.
     """
@@ -82,7 +83,7 @@ def draw(
 def _put(
     axes: "Axes", spot: np.ndarray, image: np.ndarray, side: float, panel: maps.Panel, code: int, numbered: bool
 ) -> None:
-    """One image (h, w, 1 or 3) in its frame at `spot` (2,), its longer side `side` long."""
+    """One image (h, w), (h, w, 1) or (h, w, 3) in its frame at `spot` (2,), its longer side `side` long."""
     from matplotlib.patches import Rectangle
 
     height, width = image.shape[:2]
@@ -90,14 +91,15 @@ def _put(
     left, low = spot - half
     right, high = spot + half
     limits = axes.get_xlim(), axes.get_ylim()
-    grey = image.shape[2] == 1
-    tones: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if grey else {}
+    pixels = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    tones: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if pixels.ndim == 2 else {}
     axes.imshow(
-        image[:, :, 0] if grey else image,
+        pixels,
         **tones,
         extent=(left, right, low, high),
         aspect="auto",
         zorder=3,
+        gid=PHOTOGRAPH,
     )
     axes.set(xlim=limits[0], ylim=limits[1])
     colour = panel.look(code)[0]

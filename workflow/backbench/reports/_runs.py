@@ -7,6 +7,7 @@ from typing import Any
 from backbench import hashing
 from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
+from backbench.reports import _columns
 from backbench.reports._boards import FILTER_VALUES, label
 from backbench.reports._part import Part
 from backbench.sweep.results import tables
@@ -16,6 +17,8 @@ from backbench.sweep.results.joined_run import FINISHED, Row
 RUNS = 3_000
 DIGITS = 6
 NO_COLUMN = ("name", "config_hash", "reason", "code")
+# What clusterings and retrieval are ranked by.
+MAIN = (catalogue.main("clustering"), catalogue.UNLABELLED, catalogue.main("retrieval"))
 
 
 def table(part: Part) -> dict[str, Any]:
@@ -34,13 +37,15 @@ def table(part: Part) -> dict[str, Any]:
     body = [
         [*(values[name][at] for name in kept), hashing.short(row.config_hash)] for at, row in enumerate(rows[:RUNS])
     ]
-    return {"columns": columns, "rows": body, "hidden": max(0, len(rows) - RUNS)}
+    ranked = [catalogue.metric(name).words for name in (*leaderboard_specs.CHOOSERS, *MAIN)]
+    minor = _columns.minor_runs(columns, body, ranked)
+    listed = [{**column, "minor": at in minor} for at, column in enumerate(columns)]
+    return {"columns": listed, "rows": body, "hidden": max(0, len(rows) - RUNS)}
 
 
 def _merit(row: Row) -> tuple[Any, ...]:
     """Place of a run: those that are done first, then by the metrics that the leaderboards rank by."""
-    by = (catalogue.main("clustering"), catalogue.UNLABELLED, catalogue.main("retrieval"))
-    others = [row.metrics.get(name, math.nan) for name in by]
+    others = [row.metrics.get(name, math.nan) for name in MAIN]
     scores = [leaderboard_specs.choosing(row.metrics), *others]
     return row.status != FINISHED, *(math.inf if math.isnan(score) else -score for score in scores), row.config_hash
 

@@ -14,10 +14,13 @@
 
   const many = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
+  // Its last word alone is seen; all of it is copied.
   const command = (text) => [
-    make("code", {}, text),
+    make("code", { title: text }, make("span", { class: "start" }, text.slice(0, text.lastIndexOf(" ") + 1)), text.split(" ").at(-1)),
     make("button", { type: "button", class: "copy", "aria-label": `Copy ${text}` }, "Copy"),
   ];
+
+  const classes = (column) => [column.kind === "number" ? "number" : "", column.minor ? "minor" : ""].join(" ").trim();
 
   // Columns and rows of a table that stands in the page.
   const standing = (root) => {
@@ -44,8 +47,7 @@
     const data = JSON.parse(document.getElementById(root.dataset.source).textContent);
     const head = root.querySelector("thead tr");
     const columns = [...data.columns, { label: "command to reproduce", kind: "command" }].map((column) => {
-      const th = make("th", { scope: "col" }, column.label);
-      if (column.kind === "number") th.className = "number";
+      const th = make("th", { scope: "col", class: classes(column) }, column.label);
       head.append(th);
       return { ...column, th };
     });
@@ -55,8 +57,8 @@
     };
     const cell = (value, column) => {
       if (column.kind === "command") return make("td", { class: "command" }, ...command(`backbench reproduce ${value}`));
-      if (column.kind === "number") return make("td", { class: "number" }, show(value, column));
-      return make("td", {}, make("bdi", {}, show(value, column)));
+      if (column.kind === "number") return make("td", { class: classes(column) }, show(value, column));
+      return make("td", { class: classes(column) }, make("bdi", {}, show(value, column)));
     };
     const rows = data.rows.map((values) => ({
       values,
@@ -84,6 +86,12 @@
       if (root.dataset.source) this.offer();
       this.selects = [...this.tools.querySelectorAll("select")];
       this.columns.forEach((column, at) => this.sortable(column, at));
+      this.wide = this.tools.querySelector(".columns");
+      this.wide.hidden = !root.querySelector("th.minor");
+      this.wide.addEventListener("click", () => {
+        const all = root.classList.toggle("wide");
+        this.wide.setAttribute("aria-pressed", String(all));
+      });
       this.more = make("button", { type: "button", class: "more-rows" });
       root.append(this.more);
       this.listen();
@@ -98,7 +106,8 @@
         values.sort((a, b) => collator.compare(String(a), String(b)));
         const options = values.map((value) => make("option", { value: String(value) }, String(value)));
         const select = make("select", { "data-at": at }, make("option", { value: "" }, "all"), ...options);
-        this.tools.insertBefore(make("label", {}, make("span", {}, column.label), select), this.tools.lastElementChild);
+        const label = make("label", {}, make("span", {}, column.label), select);
+        this.tools.insertBefore(label, this.tools.querySelector(".clear"));
       });
     }
 
@@ -208,6 +217,7 @@
     const large = viewer.querySelector("img");
     large.src = small.src;
     large.alt = small.alt;
+    large.parentElement.classList.toggle("chart", button.classList.contains("chart"));
     viewer.querySelector(".title").textContent = button.dataset.title;
     viewer.querySelector(".words").textContent = small.alt;
     viewer.showModal();

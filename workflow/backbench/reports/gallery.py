@@ -44,6 +44,11 @@ class Figure:
         """The picture as the page holds it."""
         return "data:image/webp;base64," + base64.b64encode(_small.webp(self.drawn.png)).decode("ascii")
 
+    @cached_property
+    def photographs(self) -> bool:
+        """Whether it shows images of the collection, which look the same on a dark page."""
+        return bool(_small.photographs(self.drawn.png))
+
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in CSS pixels."""

@@ -1,4 +1,4 @@
-"""The page of a sweep: its question and answer in words, leaderboards, pictures, faults and origin.
+"""The page of a sweep: its question and answer in words and images, trust, leaderboards, pictures, faults and origin.
 
 One HTML file that needs nothing else, made from stored results alone, below ten megabytes, and the same bytes for the
 same results.
@@ -13,7 +13,7 @@ from backbench import hashing
 from backbench.evaluate import classes
 from backbench.evaluate.answer import SweepAnswer
 from backbench.files import write_if_changed
-from backbench.reports import _answers, _boards, _origin, _part, _runs, _trust, gallery, templates
+from backbench.reports import _answers, _boards, _columns, _origin, _part, _runs, _trust, gallery, showcase, templates
 from backbench.reports._part import Part
 from backbench.reports.gallery import Figure, Gallery
 from backbench.sweep.plan.frozen import Plan
@@ -68,7 +68,7 @@ def _page(plan: Plan, parts: Sequence[Part]) -> str:
         "sweep": hashing.short(plan.sweep),
         "overrides": shlex.join(plan.request.get("overrides", [])),
         "varied": _answers.varied(parts),
-        "parts": [_section(part, pictures) for part, pictures in zip(parts, galleries, strict=True)],
+        "parts": [_section(part, pictures, len(parts)) for part, pictures in zip(parts, galleries, strict=True)],
         "commit": _origin.commit(parts),
         "undrawn": gallery.failed(plan),
         "example": hashing.short(min(plan.runs)),
@@ -83,16 +83,21 @@ def _page(plan: Plan, parts: Sequence[Part]) -> str:
     return gallery.fitting(figures, page)
 
 
-def _section(part: Part, pictures: Gallery) -> dict[str, Any]:
-    """What the template says of one data set."""
-    boards = [_boards.view(part, table, place) for place, table in enumerate(part.boards)]
+def _section(part: Part, pictures: Gallery, count: int) -> dict[str, Any]:
+    """What the template says of one of `count` data sets."""
+    judgement = part.answer.judgement
+    boards = [(_boards.view(part, table, place), table) for place, table in enumerate(part.boards)]
     return {
         "key": part.key,
         "part": part,
         "answers": _answers.answers(part),
+        "showcase": showcase.showcase(part, judgement, showcase.LIMIT // count),
         "cards": _trust.cards(part),
         "gate": _trust.gate(part),
-        "boards": [{"view": board, "filters": _boards.filters(board)} for board in boards],
+        "boards": [
+            {"view": board, "filters": _boards.filters(board), "roles": _columns.roles(board, table)}
+            for board, table in boards
+        ],
         "runs": _runs.table(part),
         "gallery": pictures,
         "classes": _classes(part),

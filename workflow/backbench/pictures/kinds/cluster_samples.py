@@ -119,7 +119,7 @@ def _tiles(source: Source, rows: "np.ndarray") -> "list[Tile]":
     from backbench.plots.grid import Tile
 
     texts = _images.captions(source, rows.tolist(), LIMIT)
-    return [Tile(image, (text,)) for image, text in zip(source.images[rows], texts, strict=True)]
+    return [Tile(image, (text,)) for image, text in zip(source.shown(rows), texts, strict=True)]
 
 
 def _data(source: Source, samples: Sequence[_Sample], noise: "np.ndarray") -> Data:

@@ -83,7 +83,7 @@ def _images_in_place(source: Source, method: str, heading: Callable[[str], Headi
     layout = layouts.layout(source, method)
     panel = _by_cluster(source, layout) or _by_class(source, layout) or _plain(layout)
     shown, side = thumbnails.thinned(layout.positions)
-    images = source.images[layout.rows[shown]]
+    images = source.shown(layout.rows[shown])
     caption = (
         f"{len(shown):,} of {len(layout.rows):,} images are shown, at most one per cell of a grid, framed "
         f"{panel.title}; faint points show all images. {_caption(method, layout)}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from backbench.pictures import _heads, _images
 from backbench.pictures.source import Source
 from backbench.plots import Data, Picture
+from backbench.wording import shorten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ CATEGORY = "Classification"
 SUBJECTS = ("classification", "clustering")
 ORDER = 30
 COUNT, COLUMNS, TILE = 20, 5, 1.25
-LIMIT = 18
+LIMIT, FILE_LIMIT = 18, 24
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,16 @@ def _section(source: Source, judged: _Judged, places: "np.ndarray", count: int) 
     if not len(places):
         return
     right = bool(judged.answers[places[0]] == source.truth[judged.rows[places[0]]])
-    tiles = [_tile(source, judged, place, right) for place in places]
+    images = source.shown(judged.rows[places])
+    tiles = [_tile(source, judged, place, image, right) for place, image in zip(places, images, strict=True)]
     strips = [Strip([tiles[first : first + COLUMNS]]) for first in range(0, len(tiles), COLUMNS)]
     word, drawn = ("right", "drawn at random") if right else ("wrong", "the most frequent confusions first")
     title = f"{word.capitalize()}: {count:,} of {len(judged.rows):,} images; {len(places)} of them, {drawn}"
     yield Section(strips, [("", COLUMNS)], title)
 
 
-def _tile(source: Source, judged: _Judged, place: int, right: bool) -> "Tile":
+def _tile(source: Source, judged: _Judged, place: int, image: "np.ndarray", right: bool) -> "Tile":
+    """The image (h, w, ...) at a place with its names."""
     from backbench.plots.grid import Tile
 
     names = _images.class_names(source, LIMIT)
@@ -106,7 +109,9 @@ def _tile(source: Source, judged: _Judged, place: int, right: bool) -> "Tile":
     lines = [f"truth: {names[source.truth[row]]}"] + ([f"{word}{names[answer]}"] if answer >= 0 else [])
     if _heads.missing(source, _heads.CLUSTERING) is None:
         lines.append(f"cluster: {_cluster(source, row)}")
-    return Tile(source.images[row], tuple(lines), right)
+    if source.info("dataset").get("files"):
+        lines.append(shorten(_images.file_name(source, row), FILE_LIMIT))
+    return Tile(image, tuple(lines), right)
 
 
 def _cluster(source: Source, row: int) -> str:

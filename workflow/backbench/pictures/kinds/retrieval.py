@@ -139,10 +139,10 @@ def _strip(source: Source, answers: _Answers, place: int) -> "Strip":
     query, nearest = source.queries[place], answers.nearest[place]
     texts = [(text,) for text in _images.captions(source, [query, *nearest], LIMIT)]
     marks = [None] * len(nearest) if answers.right is None else [bool(right) for right in answers.right[place]]
-    images = source.images[nearest]
+    asked, *images = source.shown([query, *nearest])
     tiles = [Tile(*tile) for tile in zip(images, texts[1:], marks, strict=True)]
     note = () if answers.right is None else (f"{answers.precision[place]:.2f}", f"precision@{len(nearest)}")
-    return Strip([[Tile(source.images[query], texts[0])], tiles], note=note)
+    return Strip([[Tile(asked, texts[0])], tiles], note=note)
 
 
 def _data(source: Source, answers: _Answers) -> Data:
