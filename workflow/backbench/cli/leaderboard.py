@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from backbench import hashing, paths
+from backbench.answers import words
 from backbench.cli import panel
+from backbench.cli.answer import headlines
 from backbench.cli.plan import say
-from backbench.evaluate import agreement, answer, leaderboard_specs, leaderboards
-from backbench.evaluate.agreement import Agreement
+from backbench.evaluate import answer, leaderboard_specs, leaderboards
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.leaderboard_specs import by_dataset
 from backbench.evaluate.leaderboards import Entry, Leaderboard
@@ -19,7 +20,6 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
 from backbench.sweep.results.joined_run import Row
-from backbench.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +31,6 @@ WIDTH = 130
 SHORT = {"eps_quantile": "eps q"}
 # Metrics that a table keeps on a narrow terminal before it gives up the interval of the first.
 KEPT = 2
-# Feature spaces of a data set of which it is said that internal metrics mislead.
-WARNINGS = 3
 
 Record = dict[str, object]
 
@@ -47,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     answers = answer.by_dataset(rows, store, panel.counting("resampling images"))
     if args.format == "table":
         show(answers, args.limit, sys.stdout)
+        print("", *headlines(answers.values()), "more: backbench answer", sep="\n")
         return 0
     records = [
         {"dataset": title, "board": table.spec.head, "title": table.title, **_machine(table, entry)}
@@ -71,29 +70,10 @@ def show(answers: Mapping[str, DatasetAnswer], limit: int = 5, target: IO[str] |
             console.print(grid)
             room = "" if whole else " The intervals do not fit here; --format csv has them."
             console.print(f"  {leaderboards.words(table)}{room}", markup=False, soft_wrap=True)
-        if misled := _misled(group.agreements):
-            console.print(
-                "\nwarning: the internal metrics would choose clusterings that the classes do not support:",
-                markup=False,
-            )
-            for line in misled:
-                console.print(f"  {line}", markup=False, soft_wrap=True)
+        if warning := words.warning(group):
+            console.print()
+            console.print(warning, markup=False, soft_wrap=True)
     warn([row for group in answers.values() for row in group.rows])
-
-
-def _misled(agreements: Sequence[Agreement]) -> list[str]:
-    """Where an internal metric would choose a much worse clustering than the classes would: the dearest choice of each
-    feature space, the worst spaces first."""
-    dearest: dict[tuple[str, str], str] = {}
-    for disagreement in agreement.disagreements(agreements):
-        dearest.setdefault((disagreement.matrix, disagreement.space), disagreement.text)
-    lines = list(dearest.values())
-    more = (
-        [f"and, by a smaller margin, in {counted(len(lines) - WARNINGS, 'other feature space')}"]
-        if len(lines) > WARNINGS
-        else []
-    )
-    return [*lines[:WARNINGS], *more]
 
 
 def _grid(table: Leaderboard, limit: int, width: int) -> tuple["Grid", bool]:

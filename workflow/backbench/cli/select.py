@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
+from backbench.cli import panel
+from backbench.cli.answer import headlines
 from backbench.cli.leaderboard import by_dataset, cell, screen, warn
-from backbench.evaluate import recommendations, selection
+from backbench.evaluate import answer as results
+from backbench.evaluate import candidates, recommendations, selection
 from backbench.evaluate.best_k import CRITERIA, Choice, Family
 from backbench.evaluate.candidates import Representation, representations
 from backbench.evaluate.recommendations import Recommendation
@@ -28,13 +31,13 @@ SHOWN_METRICS = catalogue.checked(
     "silhouette", "silhouette_sampled", "davies_bouldin", "calinski_harabasz", "noise_fraction", "nmi"
 )
 LISTED_KS = 6
-SUMMARISED = 4
 
 Groups = Mapping[str, list[tuple[Recommendation, Policy]]]
 
 
 def run(args: argparse.Namespace) -> int:
-    rows = ledger.all_rows(Store(paths.store()))
+    store = Store(paths.store())
+    rows = ledger.all_rows(store)
     kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
     rows = [row for row in rows if row.config_hash in kept]
     groups = _answers(rows, _asked(args.policy), args.metric)
@@ -42,21 +45,13 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("no recorded clustering matches; run `backbench sweep` first.")
     if args.format == "table":
         _show(groups)
+        if not (args.policy or args.metric):
+            answers = results.by_dataset(rows, store, panel.counting("resampling images")).values()
+            print(*headlines(answers, (candidates.HEAD,)), "more: backbench answer", sep="\n")
         warn(rows)
     else:
         print((_csv if args.format == "csv" else _json)(groups), end="")
     return 0
-
-
-def summary(decisions: Mapping[str, Any]) -> list[str]:
-    """The decisions of a sweep: a line for each representation, of many the first ones."""
-    lines = [f"chosen for {line}" for line in recommendations.lines(decisions["representations"][:SUMMARISED])]
-    hidden = len(decisions["representations"]) - SUMMARISED
-    if hidden > 0:
-        lines.append(f"... and for {counted(hidden, 'other representation')}: backbench select")
-    elif lines:
-        lines.append("the best k by each criterion, and how it was chosen: backbench select")
-    return lines
 
 
 def _asked(name: str | None) -> Policy | None:

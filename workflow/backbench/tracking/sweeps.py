@@ -1,19 +1,19 @@
 """From the answer of a sweep to what MLflow shows of it (no mlflow)."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import best_k, leaderboard_specs
+from backbench.answers import words
+from backbench.evaluate import best_k, leaderboard_specs, verdicts
 from backbench.evaluate.answer import SweepAnswer
 from backbench.evaluate.candidates import Representation
 from backbench.evaluate.leaderboards import Progress, quiet
 from backbench.files import write_if_changed
-from backbench.metrics.catalogue import checked, metric
+from backbench.metrics.catalogue import checked
 from backbench.pictures import drawing
 from backbench.store import DONE, FAILED
 from backbench.sweep.plan.frozen import Plan
@@ -32,8 +32,10 @@ OVER_K = checked(
     *("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic", "stability"),
     *("nmi", "ari", "cluster_accuracy", "purity"),
 )
-# Metrics whose best value of a sweep is a metric of its summary, `best_NAME`.
-BEST = checked("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")
+# Metrics of what is recommended that are metrics of the summary of a sweep, `best_NAME`.
+BEST = checked(
+    *("val_accuracy", "accuracy", "ami", "nmi", "ari", "cluster_accuracy", "silhouette", "precision_at_10"),
+)
 
 
 def run_rows(rows: Sequence[Row]) -> list[RunRow]:
@@ -51,9 +53,13 @@ def summary(answer: SweepAnswer, dataset: str, table: str, pages: bool = True) -
     files = map(Attached, (*_written(plan, rows, table, dataset), answer.write()))
     paper = published.table_of(plan) if pages else None
     spaces = [space for space in answer.representations if space.dataset == dataset]
+    metrics = {**counts, "stages": len(plan.stages), **_best(answer, dataset)}
     return Summary(
         name=f"sweep {experiment} {hashing.short(plan.sweep)}",
-        metrics={**counts, "stages": len(plan.stages), **_best(rows), **(published.metrics(paper) if paper else {})},
+        metrics={
+            **metrics,
+            **(published.metrics(paper) if paper else {}),
+        },
         start_ms=start,
         end_ms=end,
         tags={"experiment": experiment, NOTE: note.note(answer, dataset, paper), **_chosen(answer, dataset)},
@@ -130,11 +136,11 @@ def _data(row: Row) -> Data:
 
 
 def _chosen(answer: SweepAnswer, dataset: str) -> dict[str, str]:
-    """Tags with the policy and with what it chose among the clusterings of a data set."""
-    tags = {
-        "selection.policy": answer.selection["policy"]["name"],
-        "selection.chosen": "\n".join(answer.chosen(dataset)),
-    }
+    """Tags with the policy, and with what to use for each task: in words, and the hash of its run."""
+    tags = {"selection.policy": answer.selection["policy"]["name"]}
+    for each in (verdict for each_set in answer.named(dataset) for verdict in words.answer(each_set).verdicts):
+        task = each.verdict.task
+        tags |= {f"answer.{task}": each.text.headline, f"answer.{task}.run": each.verdict.run}
     return {key: text for key, text in tags.items() if text}
 
 
@@ -179,13 +185,13 @@ def _tags(row: Row) -> dict[str, str]:
     return {key: str(value) for key, value in tags.items() if value is not None}
 
 
-def _best(rows: Sequence[Row]) -> dict[str, float]:
-    best = {}
-    for name in BEST:
-        values = [row.metrics[name] for row in rows if not math.isnan(row.metrics.get(name, math.nan))]
-        if values:
-            best[f"best_{name}"] = metric(name).best(values)
-    return best
+def _best(answer: SweepAnswer, dataset: str) -> dict[str, float]:
+    """Metrics of what is recommended for each task; nothing where the data sets of this name have several answers."""
+    answers = answer.named(dataset)
+    if len(answers) != 1:
+        return {}
+    values = {name: value for verdict in answers[0].verdicts for name, value in verdicts.named_metrics(verdict).items()}
+    return {f"best_{name}": values[name] for name in BEST if name in values}
 
 
 def _span(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
