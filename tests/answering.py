@@ -1,5 +1,6 @@
 """Results of known quality for what is made of verdicts: rows of two backbones, and the answer on them."""
 
+import numpy as np
 from stored import Stored, mixed, planned
 
 from backbench import paths
@@ -11,6 +12,7 @@ LITE = "EfficientNet-Lite0 with random weights"
 TWO = ("backbone=pixels,efficientnet_lite0", "backbone.weights=random")
 CLASSIFIED = ("clusterer=none", "retrieval=none")
 CLUSTERED = ("classifier=none", "retrieval=none")
+SPLIT, FEW = Stored().split, 4
 
 
 def of(rows):
@@ -25,15 +27,22 @@ def told(rows, task):
 
 
 def classified(quality, seconds=lambda stage: 0.5, classifiers="knn,svm,logistic_regression", backbones=TWO):
-    """Rows whose classifiers are right as often as `quality` says: by name of the backbone and of the classifier."""
+    """Rows whose classifiers are right as often as `quality` says, by the names of the backbone and the classifier.
+
+    The SVM is right on a few more of the validation images, logistic regression on a few more of the test images.
+    """
     plan = planned(*backbones, f"classifier={classifiers}", *CLASSIFIED)
 
-    def share(stage):
-        matrix = plan.stages[stage.parents["matrix"][1]]
-        return quality(matrix.config["name"], stage.config["classifier"]["name"])
-
     def predictions(stage, truth):
-        return mixed(truth, share(stage), int(stage.hash[:6], 16))
+        backbone, classifier = (
+            plan.stages[stage.parents["matrix"][1]].config["name"],
+            stage.config["classifier"]["name"],
+        )
+        found = mixed(truth, quality(backbone, classifier), len(backbone))
+        part = {"svm": 1, "logistic_regression": 2}.get(classifier)
+        more = np.flatnonzero((found != truth) & (part == SPLIT))[:FEW]
+        found[more] = truth[more]
+        return found
 
     return Stored(predictions=predictions, seconds=seconds).rows(*backbones, f"classifier={classifiers}", *CLASSIFIED)
 

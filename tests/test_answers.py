@@ -37,6 +37,8 @@ class TestEverywhere:
     @pytest.fixture
     def swept(self):
         rows = classified(ALIKE, quick)
+        kept = {key: record for key, record in rows[0].records.items() if rows[0].plan.stages[key].kind != "audit"}
+        rows = [Row(row.plan, row.run, kept) for row in rows]
         return answer.SweepAnswer(rows[0].plan, rows, Store(paths.store()))
 
     def sentences(self, swept):

@@ -148,7 +148,7 @@ def _ranked(task: str, rows: Sequence[Row], table: Leaderboard) -> Verdict:
     entries = [entry for entry in table.entries if not is_baseline(entry.row)]
     only = not entries
     if not table.entries:
-        return Verdict(task, reason="no result can be ranked")
+        return Verdict(task, reason="the leaderboard ranks none of its results, and says why")
     first, *others = entries or table.entries
     compared = [entry for entry in others if entry.tested] if first.tested else []
     tied = [entry for entry in compared if entry.rank == first.rank]
