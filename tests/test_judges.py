@@ -44,8 +44,11 @@ class TestPlan:
     def test_pixels_are_no_judge(self, unlabelled):
         assert [stage.family for stage in judges(*unlabelled, "backbone=pixels")[1]] == ["efficientnet_lite2"]
 
-    def test_labelled_pixels_need_none(self, tmp_path):
-        assert judges(*collection(tmp_path / "named", ("ant", "bee")), "backbone=pixels")[1] == []
+    def test_where_there_are_classes_judges_have_to_be_asked(self, tmp_path):
+        named = collection(tmp_path / "named", ("ant", "bee"))
+        plan = planning.make(["plots=none", *FITS, *named, *DEEP]).plan
+        assert [stage for stage in plan.stages.values() if stage.kind == "judge"] == []
+        assert len(judges(*named, *DEEP)[1]) == 2
 
     @pytest.mark.parametrize("given", ["selection=internal", "clusterer=none"])
     def test_who_asks_no_judges_has_none(self, unlabelled, given):

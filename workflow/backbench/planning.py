@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,7 +106,7 @@ def make(
     policy = selection.parse(composed.settings.get("selection"))
     fewest = _combinations(composed.settings) == FEWEST
     cells = (cell.config for cell in composed.cells)
-    built = builder.build(cells, digest_of, composed.explicit, device, fewest, _judging(policy))
+    built = builder.build(cells, digest_of, composed.explicit, device, fewest, _judging(policy, composed.explicit))
     understood(built.understood)
     asked = schema.canonical(policy)
     request = {"experiment": composed.experiment, "overrides": list(overrides), "selection": asked}
@@ -117,13 +117,14 @@ def make(
     return Planned(sweep_plan, composed.notices + built.notices, sentences, sum(unread.values()), memory, built.keys)
 
 
-def _judging(policy: Policy) -> Judging | None:
+def _judging(policy: Policy, explicit: Collection[str]) -> Judging | None:
     """How a policy lets judges choose, None where it does not."""
     if not policy.judged:
         return None
     names = policy.judges or ()
     cells = (compose.expand(["experiment=none", f"backbone={name}"]).cells[0] for name in names)
-    return Judging(policy.rows, [cell.config["backbone"] for cell in cells])
+    asked = any(key.split(".")[0] == "selection" for key in explicit)
+    return Judging(policy.rows, [cell.config["backbone"] for cell in cells], asked)
 
 
 def _tell_older(about: Description, tell: Callable[[str], None]) -> None:

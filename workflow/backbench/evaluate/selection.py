@@ -142,7 +142,7 @@ def decide(representation: Representation, policy: Policy, judgement: Judgement 
     if policy.judged:
         if judgement is not None and judgement.chosen is not None:
             return _judged(usable, judgement, left_out, pending)
-        why = f"{judgement.reason if judgement else 'no judge was asked when this was swept'}, so by internal metrics: "
+        why = f"{judgement.reason if judgement else 'no judge was asked (selection=judges)'}, so by internal metrics: "
         policy = replace(policy, metrics=PUBLISHED.metrics)
     preferred = [candidate for candidate in usable if candidate.clusterer == policy.prefer]
     pool = preferred or usable

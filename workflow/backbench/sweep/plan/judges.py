@@ -1,4 +1,4 @@
-"""Which representations judge clusterings when there are no classes to choose by.
+"""Which representations judge clusterings when there are no classes to choose by, or when they are asked to.
 
 Every deep representation whose features are clustered judges all clusterings of its data set. Where there is only one,
 it would judge what it made: a backbone that makes no candidates judges beside it.
@@ -19,27 +19,33 @@ from backbench.wording import listed
 BASELINES = ("pixels",)
 # With fewer judges one of them would be alone with what it made.
 LEAST_JUDGES = 2
+# With so many classes clusterings are chosen by them.
+LEAST_CLASSES = 2
 # Of fewer images no neighbourhood can be judged.
 LEAST_ROWS = 6
 
 
 @dataclass(frozen=True)
 class Judging:
-    """How many rows judge at most, and the options of the backbones that may judge beside those of the sweep."""
+    """How many rows judge at most, and the options of the backbones that may judge beside those of the sweep.
+
+    `asked` is whether judges were asked for by name: they then judge where there are classes too.
+    """
 
     rows: int
     extra: Sequence[Mapping[str, Any]]
+    asked: bool = False
 
 
 def attach(factory: GridFactory, kept: Iterable[Candidate], sources: Sources, judging: Judging) -> None:
-    """Add the judges of each data set that is clustered and has no classes, or a deep representation to judge with."""
+    """Add the judges of each data set that is clustered, where there are no classes to choose by or they were asked."""
     datasets: dict[str, list[Candidate]] = {}
     for candidate in kept:
         if "clustering" in candidate.stages:
             datasets.setdefault(candidate.stages["dataset"].hash, []).append(candidate)
     for group in datasets.values():
         source = factory.once(sources.dataset, group[0].cell["dataset"])
-        if source.n >= LEAST_ROWS:
+        if source.n >= LEAST_ROWS and (judging.asked or (source.classes or 0) < LEAST_CLASSES):
             _attach(factory, group, source, sources, judging)
 
 
@@ -54,7 +60,7 @@ def _attach(
     for candidate in deep.values():
         _known(factory, candidate.stages["features"], source, judging.rows)
     names = {candidate.stages["features"].family for candidate in deep.values()}
-    if len(names) < LEAST_JUDGES and (deep or not source.classes):
+    if len(names) < LEAST_JUDGES:
         _extra(factory, source, sources, judging, next(iter(deep.values()), None), names)
 
 
