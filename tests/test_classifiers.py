@@ -148,14 +148,15 @@ class TestAgainstScikitLearn:
         train_x, train_y, queries, _ = digits(seed)
         for c in (0.1, 10.0):
             task = classifiers.Task(options("logistic_regression", C=c, solver=solver, tol=1e-7))
-            (made,) = predictions(plugins.load("classifier", "logistic_regression"), (train_x, train_y, queries), [task])
+            (made,) = predictions(
+                plugins.load("classifier", "logistic_regression"), (train_x, train_y, queries), [task]
+            )
             rows, asked = train_x.astype(np.float64), queries.astype(np.float64)
             same = linear_model.LogisticRegression(C=c, max_iter=2000, tol=1e-7, solver=solver).fit(rows, train_y)
             assert np.array_equal(made.probabilities, same.predict_proba(asked))
             exact = linear_model.LogisticRegression(C=c, tol=1e-12, solver="newton-cholesky").fit(rows, train_y)
             assert np.array_equal(made.classes, exact.predict(asked))
             assert made.probabilities == pytest.approx(exact.predict_proba(asked), abs=1e-4)
-
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"knn"}))
@@ -237,7 +238,10 @@ class TestLogisticRegression:
 
     def test_a_fit_that_does_not_converge_says_so(self):
         train_x, train_y, queries, _ = digits()
-        for changes, words in (({"max_iter": 1}, "newton-cg failed to converge"), ({"tol": 1e-30}, "above tol = 1e-30")):
+        for changes, words in (
+            ({"max_iter": 1}, "newton-cg failed to converge"),
+            ({"tol": 1e-30}, "above tol = 1e-30"),
+        ):
             task = classifiers.Task(options("logistic_regression", **changes))
             with warnings.catch_warnings(), pytest.raises(ConvergenceWarning, match=words):
                 warnings.simplefilter("error", ConvergenceWarning)
