@@ -11,6 +11,7 @@ from workbench import Bench, Finished, Tracked, tracked
 
 from backbench import provenance
 
+X86_OPENBLAS = platform.machine() == "x86_64" and "openblas" in provenance.blas()
 WITNESS = """
 import os, sys
 
@@ -83,9 +84,7 @@ def test_a_changed_value_is_found_with_the_store_moved_away(bench: Bench, tmp_pa
     assert "DIFFERS" in done.stderr
 
 
-@pytest.mark.skipif(
-    "openblas" not in provenance.blas() or platform.machine() != "x86_64", reason="needs OpenBLAS on x86"
-)
+@pytest.mark.skipif(not X86_OPENBLAS, reason="the kernels are those of OpenBLAS on x86")
 def test_another_blas_kernel_is_named_and_rounding_tolerated(finished: Finished):
     """Every processor of this kind can run the kernel for Nehalem, and none of today chooses it."""
     key, run = of_kmeans(finished.bench)
