@@ -213,8 +213,8 @@ def warn(rows: Sequence[Row]) -> None:
         say(f"warning: these rows come from different versions of {', '.join(sorted(names))}")
     kernels = {environment.kernels(environment.of_row(row).blas) for row in rows} - {""}
     if len(kernels) > 1:
-        names = listed(sorted(kernels))
-        say(f"note: these rows were computed with different BLAS kernels, which round differently: {names}")
+        different = listed(sorted(kernels))
+        say(f"note: these rows were computed with different BLAS kernels, which round differently: {different}")
     if any(fits for fits, _ in (row.older for row in rows)):
         say("warning: some rows were made by other code than today's; `backbench sweep` brings them up to date")
     elif any(scores for _, scores in (row.older for row in rows)):
