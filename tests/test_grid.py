@@ -38,7 +38,7 @@ GOLDEN = {
         "clusterer gaussian_mixture": "80a03a5add877e1355426df2c9cec089d0e1643e578e87c002a9d7063a76ca42",
         "clusterer kmeans": "0e1870ab225ee8d880c76c2409eee4b42999193ccceb598e82ed92d418bc8448",
         "classifier knn": "47de65e1fc62f385d0d58ba19bf43078d043ec61fcded172e95f95c818386732",
-        "classifier logistic_regression": "0ecd7e95daac1e0687b11def5c201bceff92c175a63632bb1e7b5a3af4de34d6",
+        "classifier logistic_regression": "59eab8560504a5ea746e0de556afaf3c3db659903090f635c08165836b77b098",
         "classifier random_forest": "15c59e44ffc41aa49e630f39b8cc5e826e0a48cf5ca3db1fed9745f46abf80dc",
         "classifier svm": "5479e4bb36388fb6ee1edd975827e75408b0b94f91f03db6e03e8cf77b9e6922",
         "clusterer birch": "d6004c13fd192ba85847c54215af5c5fd0c7f29454ad87234f251012e994ebd2",
@@ -118,6 +118,13 @@ def test_golden_hashes_of_every_plugin():
         "backbone=efficientnet_lite0", "backbone.weights=random", "backbone.engine=torch", *SMALL
     )["features"]
     assert found == GOLDEN["plugins"]
+
+
+def test_older_results_of_logistic_regression_keep_their_hash():
+    """The values that were the defaults when L-BFGS was the only solver."""
+    older = ("classifier=logistic_regression", "classifier.solver=lbfgs", "classifier.tol=1e-4")
+    expected = "0ecd7e95daac1e0687b11def5c201bceff92c175a63632bb1e7b5a3af4de34d6"
+    assert head_hashes(*older)["classification"] == expected
 
 
 def test_the_results_of_the_quick_start_are_pinned():

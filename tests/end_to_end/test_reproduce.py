@@ -1,6 +1,7 @@
 """A recorded run is computed again from nothing, without a look at the store that holds it."""
 
 import json
+import platform
 import re
 import shutil
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import pytest
 from workbench import Bench, Finished, Tracked, tracked
 
+from backbench import provenance
+
+X86_OPENBLAS = platform.machine() == "x86_64" and "openblas" in provenance.blas()
 WITNESS = """
 import os, sys
 
@@ -78,6 +82,19 @@ def test_a_changed_value_is_found_with_the_store_moved_away(bench: Bench, tmp_pa
     assert rows["silhouette"][2] == "1e-09"
     assert rows["nmi"][-1] == rows["accuracy"][-1] == rows["clustering labels"][-1] == "ok"
     assert "DIFFERS" in done.stderr
+
+
+@pytest.mark.skipif(not X86_OPENBLAS, reason="the kernels are those of OpenBLAS on x86")
+def test_another_blas_kernel_is_named_and_rounding_tolerated(finished: Finished):
+    """Every processor of this kind can run the kernel for Nehalem, and none of today chooses it."""
+    key, run = of_kmeans(finished.bench)
+    bench = Bench(finished.bench.checkout, finished.bench.results, {"OPENBLAS_CORETYPE": "Nehalem"})
+    done = bench.run("reproduce", key[:12], "--tolerance", "1e-9", check=0)
+    rows = table(done.stdout)
+    assert {name for name in run.results if rows.get(name, [""])[-1] == "ok"} == set(run.results)
+    assert re.search(r"agrees: (bit for bit|same result within 1e-09 \(another BLAS kernel: Nehalem, rec)", done.stderr)
+    assert re.search(r"note: another BLAS kernel: Nehalem, recorded \w+\n", done.stderr)
+    assert "Nehalem" not in run.tags["blas"] and "openblas" in run.tags["blas"]
 
 
 def test_a_run_is_reproduced_from_mlflow_where_the_results_are_gone(finished: Finished, tmp_path: Path):

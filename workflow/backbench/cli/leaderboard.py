@@ -16,10 +16,12 @@ from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.leaderboard_specs import by_dataset
 from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.evaluate.unranked import Unranked
+from backbench.reproduce import environment
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
 from backbench.sweep.results.joined_run import Row
+from backbench.wording import listed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,12 +122,16 @@ def _left_out(table: Leaderboard, other: Unranked, params: Sequence[str]) -> Rec
 
 
 def warn(rows: Sequence[Row]) -> None:
-    """Say so where rows were made by different library versions or code."""
+    """Say so where rows were made by different library versions, BLAS kernels or code."""
     versions = {tuple(sorted(row.versions.items())) for row in rows if row.versions}
     if len(versions) > 1:
         same = set.intersection(*map(set, versions))
         names = {name for group in versions for name, _ in set(group) - same}
         say(f"warning: these rows come from different versions of {', '.join(sorted(names))}")
+    kernels = {environment.kernels(environment.of_row(row).blas) for row in rows} - {""}
+    if len(kernels) > 1:
+        different = listed(sorted(kernels))
+        say(f"note: these rows were computed with different BLAS kernels, which round differently: {different}")
     if any(fits for fits, _ in (row.older for row in rows)):
         say("warning: some rows were made by other code than today's; `backbench sweep` brings them up to date")
     elif any(scores for _, scores in (row.older for row in rows)):

@@ -31,9 +31,8 @@ def single_run(metric: str, groups: Sequence[Sequence[float]], images: Replicate
     between = intervals.prediction(means)
     if between is None:
         return None
-    mean, sources = statistics.fmean(means), [(0.0, 0.0)]
-    sources = [_ends(between, mean), (_within(groups),) * 2]
-    over = intervals.SEEDS
+    mean, within, over = statistics.fmean(means), _within(groups), intervals.SEEDS
+    sources = [_ends(between, mean), (within, within)]
     drawn = None if images is None else intervals.percentile(images.values.mean(axis=0), observed=mean)
     if images is not None and drawn is not None:
         over = intervals.BOTH
@@ -63,5 +62,5 @@ def _bounds(metric: str) -> tuple[float, float]:
     """The range of a metric; precision, recall and F1 of a class are shares."""
     if not catalogue.known(metric):
         return 0.0, 1.0
-    low, high = catalogue.metric(metric).low, catalogue.metric(metric).high
-    return -math.inf if low is None else low, math.inf if high is None else high
+    entry = catalogue.metric(metric)
+    return -math.inf if entry.low is None else entry.low, math.inf if entry.high is None else entry.high

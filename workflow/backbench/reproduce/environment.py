@@ -65,14 +65,14 @@ def differences(then: Environment, now: Environment) -> list[str]:
 def _of_blas(then: frozenset[str], now: frozenset[str]) -> list[str]:
     """Compared are the libraries of packages that both name: which others a job had loaded is no difference."""
     if now and not then:
-        return [f"a BLAS kernel that was not recorded: now {_kernels(now)}"]
+        return [f"a BLAS kernel that was not recorded: now {kernels(now)}"]
     shared = {_package(library) for library in then} & {_package(library) for library in now}
     if shared:
         then, now = (frozenset(text for text in each if _package(text) in shared) for each in (then, now))
     if then == now:
         return []
-    if _kernels(then) != _kernels(now):
-        return [f"another BLAS kernel: {_kernels(now)}, recorded {_kernels(then)}"]
+    if kernels(then) != kernels(now):
+        return [f"another BLAS kernel: {kernels(now)}, recorded {kernels(then)}"]
     return [f"another BLAS library: {_named(now - then)}, recorded {_named(then - now)}"]
 
 
@@ -80,8 +80,8 @@ def _package(library: str) -> str:
     return library.partition(" ")[0]
 
 
-def _kernels(libraries: Iterable[str]) -> str:
-    """The kernels of BLAS libraries: the fourth word of each, which MKL does not have."""
+def kernels(libraries: Iterable[str]) -> str:
+    """The kernels of BLAS libraries, ``Haswell``: the fourth word of each; MKL, which names none, by its version."""
     words = [library.split(" ") for library in libraries]
     return _named({parts[3] if len(parts) > 4 else " ".join(parts[1:]) for parts in words})
 
