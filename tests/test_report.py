@@ -118,8 +118,8 @@ def test_the_words_say_what_the_numbers_say(done):
     tied = [entry for entry in others if entry.rank == 1]
     assert 0 < len(tied) < len(others)
     assert f"It is tied with {len(tied)} of the {len(others)} others on the validation images" in page.text
-    clustered = max(rows, key=lambda row: row.metrics["nmi"])
-    assert f"Its NMI with the classes is {clustered.metrics['nmi']:.4f}" in page.text
+    clustered = max(rows, key=lambda row: row.metrics["ami"])
+    assert f"Its AMI with the classes is {clustered.metrics['ami']:.4f}" in page.text
     assert f"cluster with {clustered.params['clusterer.name']} k={clustered.params['k']} on pixels" in page.text
 
 
@@ -245,7 +245,7 @@ def test_without_classes_no_representation_is_ranked_above_another(tmp_path):
     assert "Clustering on pixels, pca50" in page.text
     assert "The internal metrics of other representations cannot be compared with these" in page.text
     assert "Without classes, 2 representations cannot be ranked against each other" in page.text
-    assert "NMI" not in page.text.replace("costs 0.05 NMI", "")
+    assert "AMI" not in page.text.replace("costs 0.05 AMI", "")
     assert "test images" not in page.text
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import sweeping
 from densities import one, options
-from stored import N, NAMES, Stored, mixed
+from stored import NAMES, N, Stored, mixed
 
 from backbench import cli, paths
 from backbench.cli import leaderboard
@@ -26,6 +26,7 @@ from backbench.store import Store
 CLUSTERED = ("classifier=none", "retrieval=none")
 KS = ("clusterer=kmeans", "k=2,3,4,5,6", *CLUSTERED)
 CLASSES = 20
+NUMBERS = tuple(map(str, range(CLASSES)))
 
 
 @pytest.fixture(autouse=True)
@@ -222,14 +223,14 @@ def fitted(name, k):
     return one(kmeans, x, options("kmeans"), k=k, seed=0)[0]
 
 
-def noisy_and_fine(names=tuple(map(str, range(CLASSES)))):
+def noisy_and_fine(labelled=True):
     def labels(stage, truth):
         return fitted(stage.config["clusterer"]["name"], stage.config.get("k"))
 
     def of_noise(stage, truth):
         return np.full(N, 0.9 if stage.config["clusterer"]["name"] == "dbscan" else 0.1)
 
-    stored = Stored(labels=labels, widths=of_noise, truth=imbalanced()[1], names=names)
+    stored = Stored(labels=labels, widths=of_noise, truth=imbalanced()[1], names=NUMBERS if labelled else None)
     return stored.rows("clusterer=kmeans,dbscan", "k=4,8,20", *CLUSTERED)
 
 
@@ -246,7 +247,7 @@ def test_most_points_as_noise_have_the_best_nmi_and_not_the_best_ami():
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_noise_is_first_nowhere(labelled):
-    rows = noisy_and_fine() if labelled else noisy_and_fine(None)
+    rows = noisy_and_fine(labelled)
     made = board(rows)
     assert {entry.params["clusterer.name"] for entry in made.entries} == {"kmeans"}
     assert [other.params["clusterer.name"] for other in made.unranked] == ["dbscan"]
