@@ -87,6 +87,8 @@ class Stored:
         found[self.split != 0 if scope == "train" else np.zeros(len(found), bool)] = -2
         metrics = {"silhouette": float(np.nanmean(widths[inside], dtype=float)), "davies_bouldin": 1.5}
         metrics |= {"calinski_harabasz": 90.0, "noise_fraction": float((found[inside] == -1).mean())}
+        sizes = np.unique(found[inside & (found >= 0)], return_counts=True)[1]
+        metrics |= {"clusters": float(len(sizes)), "largest_share": float(sizes.max(initial=0) / inside.sum())}
         metrics |= external.scores(self.truth[inside], found[inside])[0] if self.names else {}
         return {**metrics, **self.metrics(stage)}, {}, {"labels": found, "silhouettes": widths}
 

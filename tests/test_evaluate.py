@@ -281,9 +281,9 @@ def test_nothing_to_choose_from_is_said(found, said):
 
 def test_external_metrics_need_classes():
     policy = selection.parse(options("external"))
-    assert "nmi is undefined for each of the 1" in decide(scored("a", 1, 1, 1), policy=policy).reason
-    found = decide(candidate(k=2, nmi=0.2), candidate(k=3, nmi=0.5), candidate("dbscan", nmi=0.1), policy=policy)
-    assert found.reason == "kmeans k=3 has the best nmi, 0.5, of 3"
+    assert "ami is undefined for each of the 1" in decide(scored("a", 1, 1, 1), policy=policy).reason
+    found = decide(candidate(k=2, ami=0.2), candidate(k=3, ami=0.5), candidate("dbscan", ami=0.1), policy=policy)
+    assert found.reason == "kmeans k=3 has the best ami, 0.5, of 3"
 
 
 # Policies

@@ -51,7 +51,7 @@ def test_each_head_has_a_board_that_says_what_it_is_ranked_by():
     found = {board.head: board for board in leaderboard_specs.specs(rows)}
     assert {head: board.rank for head, board in found.items()} == {
         "classification": "val_accuracy",
-        "clustering": "nmi",
+        "clustering": "ami",
         "retrieval": "precision_at_10",
     }
     assert all(board.metrics[0] == board.rank and board.space is None for board in found.values())
@@ -77,12 +77,21 @@ def test_scopes_of_one_space_are_not_ranked_together():
 
 
 def test_results_without_the_metric_are_not_ranked():
-    rows = Stored(metrics=lambda stage: {"nmi": float("nan")} if stage.config["k"] == 3 else {}).rows(
-        "clusterer=kmeans", "k=3,4", *CLUSTERED
-    )
+    def metrics(stage):
+        return {"val_accuracy": float("nan")} if stage.config["classifier"]["name"] == "knn" else {}
+
+    rows = Stored().rows("classifier=knn,lda", *CLASSIFIED)
+    rows = [with_metrics(row, metrics) for row in rows]
     (board,) = leaderboard_specs.specs(rows)
-    assert [row.params["k"] for row in leaderboard_specs.results(board, rows)] == [4]
-    assert leaderboard_specs.specs([row for row in rows if row.params["k"] == 3]) == []
+    assert [row.params["classifier.name"] for row in leaderboard_specs.results(board, rows)] == ["lda"]
+
+
+def with_metrics(row, metrics):
+    """A row whose classification has other metrics."""
+    member = row.run.stages["classification"]
+    record = row.records[member]
+    changed = {**record, "metrics": {**record["metrics"], **metrics(row.plan.stages[member])}}
+    return replace(row, records={**row.records, member: changed})
 
 
 # Configurations

@@ -16,6 +16,7 @@ from backbench.evaluate.estimates import Replicated
 from backbench.metrics import retrieval
 from backbench.store import Store
 
+FIXED = ("davies_bouldin", "calinski_harabasz", "noise_fraction", "clusters", "largest_share")
 CLASSIFIED = ("clusterer=none", "retrieval=none")
 CLUSTERED = ("classifier=none", "retrieval=none")
 RETRIEVED = ("clusterer=none", "classifier=none")
@@ -71,7 +72,7 @@ def test_metrics_of_the_images_as_they_are_equal_those_that_are_recorded(head, a
     given = {"names": ("a", "b", "c", "d", "e"), "truth": truth}
     (row,) = Stored(labels=lambda stage, truth: mixed(truth, 0.7, 1, 5) - (np.arange(N) % 9 == 0), **given).rows(*axes)
     images = Once(store(), row.stages["dataset"], True)
-    resampling = [key for key in row.metrics if key not in ("davies_bouldin", "calinski_harabasz", "noise_fraction")]
+    resampling = [key for key in row.metrics if key not in FIXED]
     found = resampled.metrics(row, head, row.metrics, images)
     assert set(found) >= set(resampling) and len(found) >= 4
     for key, (values, count) in found.items():
@@ -123,8 +124,8 @@ def test_of_several_seeds_a_clustering_is_taken_over_them():
 
     rows = Stored(labels=labels).rows("clusterer=kmeans", "k=4", "seed=0,1,2", *CLUSTERED)
     (entry,) = table(rows).entries
-    values = [row.metrics["nmi"] for row in entry.rows]
-    estimate = entry.values["nmi"]
+    values = [row.metrics["ami"] for row in entry.rows]
+    estimate = entry.values["ami"]
     assert (estimate.over, estimate.n) == ("seeds", 3) and estimate.mean == pytest.approx(np.mean(values))
     assert min(values) <= estimate.low < estimate.mean < estimate.high <= max(values)
     labelings = [labels(row.plan.stages[row.run.stages["clustering"]], np.arange(N) % 4) for row in entry.rows]
@@ -141,12 +142,16 @@ def test_stability_of_one_fit_is_what_its_record_says():
 def test_what_has_no_replicates_has_no_interval():
     (entry,) = table(Stored().rows("clusterer=kmeans", "k=4", *CLUSTERED)).entries
     assert {key: value.over for key, value in entry.values.items()} == {
-        "nmi": "images",
+        "ami": "images",
+        "ari": "images",
         "cluster_accuracy": "images",
+        "clusters": None,
+        "noise_fraction": None,
+        "largest_share": None,
+        "nmi": "images",
         "purity": "images",
         "silhouette": "images",
         "davies_bouldin": None,
-        "noise_fraction": None,
     }
     assert (entry.values["davies_bouldin"].low, entry.values["davies_bouldin"].n) == (None, 1)
 
@@ -169,7 +174,7 @@ def test_where_all_images_are_right_the_interval_is_that_of_wilson():
 
 def test_a_perfect_clustering_has_none():
     (entry,) = table(Stored(labels=lambda stage, truth: truth).rows("clusterer=kmeans", "k=4", *CLUSTERED)).entries
-    assert entry.values["nmi"].mean == 1.0 and entry.values["nmi"].over is None
+    assert entry.values["ami"].mean == 1.0 and entry.values["ami"].over is None
 
 
 def test_an_interval_does_not_pass_what_the_metric_can_be():

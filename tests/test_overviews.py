@@ -43,14 +43,14 @@ def planned(*overrides):
 
 
 def clustered(stage, labelled=True):
-    """The smaller k the better the silhouette, the nearer to ten the better the NMI."""
+    """The smaller k the better the silhouette, the nearer to ten the better the AMI."""
     k, seed = stage.config.get("k"), stage.config.get("seed", 0)
     if k is None:
-        metrics = {"clusters": 6.0, "silhouette": 0.05, "davies_bouldin": 2.0, "noise_fraction": 0.2, "nmi": 0.3}
+        metrics = {"clusters": 6.0, "silhouette": 0.05, "davies_bouldin": 2.0, "noise_fraction": 0.2, "ami": 0.3}
     else:
-        metrics = {"clusters": float(k), "silhouette": 1 / k + seed / 100, "davies_bouldin": 1 + k / 10, "nmi": k / 20}
+        metrics = {"clusters": float(k), "silhouette": 1 / k + seed / 100, "davies_bouldin": 1 + k / 10, "ami": k / 20}
         metrics |= {"inertia": WCSS[k] + seed, "noise_fraction": 0.0}
-    return {**metrics, "cluster_accuracy": metrics["nmi"]} if labelled else {**metrics, "nmi": None}
+    return {**metrics, "cluster_accuracy": metrics["ami"]} if labelled else {**metrics, "ami": None}
 
 
 def classified(stage):
@@ -103,7 +103,7 @@ def test_lines_of_a_sweep_are_its_metrics():
     assert list(line.get_ydata()) == pytest.approx([1 / k + 0.005 for k in line.get_xdata()])
     (stroke,) = [line for line in axes.lines if line.get_gid() == "found"]
     assert stroke.get_xydata().tolist() == [[6, 0.05]]
-    assert len(picture.figure.axes) == 8 and len(picture.data["nmi"]) == 22
+    assert len(picture.figure.axes) == 8 and len(picture.data["ami"]) == 22
 
 
 def test_without_classes_the_other_internal_metrics_are_drawn():
@@ -181,9 +181,9 @@ def test_the_best_classifier_is_chosen_on_validation_and_shown_on_test():
     assert "extracted on A CPU" in title.replace("\n", " ")
 
 
-def test_without_classifiers_the_best_nmi_stands_in():
+def test_without_classifiers_the_best_ami_stands_in():
     picture = pareto.draw(swept(*CLUSTERED))
-    assert picture.data["nmi"] == [0.5, 0.5] and picture.data["of"] == ["kmeans k=10"] * 2
+    assert picture.data["ami"] == [0.5, 0.5] and picture.data["of"] == ["kmeans k=10"] * 2
 
 
 def test_without_recorded_speeds_there_is_no_picture():
@@ -199,13 +199,13 @@ def test_the_usual_maps():
     assert ("pixels, pca50", "knn", "accuracy", pytest.approx(0.7)) in table
     # mlp is 0.7 and 0.71 with its two seeds
     assert ("pixels", "mlp", "accuracy", pytest.approx(0.705)) in table
-    assert ("kmeans", "10", "nmi", 0.5) in table and ("dbscan", "-", "nmi", 0.3) in table
+    assert ("kmeans", "10", "ami", 0.5) in table and ("dbscan", "-", "ami", 0.3) in table
     assert [math.isnan(value) for row, column, _, value in table if (row, column) == ("dbscan", "10")] == [True]
     assert picture.figure.axes[0].get_xlabel() == "classifier"
 
 
 def test_any_metric_over_any_two_axes():
-    picture = heatmap.draw(swept(*CLUSTERED), "nmi", x="space", y="k")
+    picture = heatmap.draw(swept(*CLUSTERED), "ami", x="space", y="k")
     assert picture.data["row"][:2] == ["2", "2"] and picture.data["column"][:2] == ["pixels", "pixels, pca50"]
     assert picture.data["value"][:4] == [0.1, 0.1, 0.15, 0.15]
 
@@ -232,8 +232,8 @@ def test_a_metric_of_a_space_has_a_map_for_each():
     ("asked", "words"),
     [
         ({"metric": "nmj"}, "Did you mean 'nmi'"),
-        ({"metric": "nmi", "x": "clusterer.nam"}, "Did you mean 'clusterer.name'"),
-        ({"metric": "nmi", "x": "classifier.name"}, "received 'classifier.name'"),
+        ({"metric": "ami", "x": "clusterer.nam"}, "Did you mean 'clusterer.name'"),
+        ({"metric": "ami", "x": "classifier.name"}, "received 'classifier.name'"),
         ({"metric": "silhouette", "y": "space"}, "are not comparable"),
         ({"x": "k"}, "without a metric"),
     ],
@@ -246,14 +246,14 @@ def test_what_cannot_be_drawn_is_refused(asked, words):
 # Agreement
 
 
-def test_silhouette_against_nmi_with_its_rank_correlation():
+def test_silhouette_against_ami_with_its_rank_correlation():
     sweep = swept(*CLUSTERED)
     assert agreement.lacks(sweep) is None
     picture = agreement.draw(sweep)
     axes = picture.figure.axes[0]
     assert axes.get_title().startswith("pixels\nSpearman -0.") and "11 clusterings" in axes.get_title()
-    assert "best silhouette: kmeans k=2 seed=1" in said(picture) and "best NMI: kmeans k=10 seed=0" in said(picture)
-    assert len(picture.data["nmi"]) == 22
+    assert "best silhouette: kmeans k=2 seed=1" in said(picture) and "best AMI: kmeans k=10 seed=0" in said(picture)
+    assert len(picture.data["ami"]) == 22
 
 
 def test_agreement_needs_classes():
@@ -269,11 +269,11 @@ def estimate(mean, low=None, high=None, over=None):
 
 def entry(rank, mean, **params):
     named = {"backbone.name": "pixels", "clustering.chain": "none", "clusterer.name": "agglomerative", **params}
-    return SimpleNamespace(params=named, values={"nmi": mean}, rank=rank, tied=1)
+    return SimpleNamespace(params=named, values={"ami": mean}, rank=rank, tied=1)
 
 
 BOARD = SimpleNamespace(
-    head="clustering", rank="nmi", params=("backbone.name", "clustering.chain", "clusterer.name", "k")
+    head="clustering", rank="ami", params=("backbone.name", "clustering.chain", "clusterer.name", "k")
 )
 
 

@@ -111,7 +111,7 @@ def test_a_terminal_and_json_say_what_ranks(of, capsys):
 def test_the_value_that_chooses():
     assert leaderboard_specs.choosing({"val_accuracy": 0.5, "accuracy": 0.9}) == 0.5
     assert leaderboard_specs.choosing({"val_accuracy": math.nan, "accuracy": 0.9}) == 0.9
-    assert math.isnan(leaderboard_specs.choosing({"nmi": 0.3}))
+    assert math.isnan(leaderboard_specs.choosing({"ami": 0.3}))
 
 
 def test_the_best_classifier_on_test_is_drawn_first(of):
@@ -119,7 +119,7 @@ def test_the_best_classifier_on_test_is_drawn_first(of):
     first, *_ = choice.picks(rows, choice.BEST)
     assert first.row.metrics["accuracy"] == best_on_test(rows)
     (drawn,) = (pick for pick in choice.picks(rows, choice.BEST) if "clustering" in pick.subjects)
-    assert drawn.row.metrics["nmi"] == max(row.metrics["nmi"] for row in rows)
+    assert drawn.row.metrics["ami"] == max(row.metrics["ami"] for row in rows)
 
 
 def test_pictures_say_what_chose(of):

@@ -31,8 +31,8 @@ def scored(stage, labelled):
     """More clusters and rows of one length are better, and so is the svm; silhouettes say the opposite."""
     reduced = stage.parents.get("matrix", ("", ""))[0] == "matrix"
     if stage.kind == "clustering":
-        nmi = stage.config["k"] / 10 + reduced / 100
-        return {"nmi": nmi if labelled else None, "silhouette": 1 - nmi}
+        ami = stage.config["k"] / 10 + reduced / 100
+        return {"ami": ami if labelled else None, "silhouette": 1 - ami}
     if stage.kind == "classification":
         better = stage.config["classifier"]["name"] == "svm"
         return {"val_accuracy": 0.5 + better / 10 - reduced / 100}

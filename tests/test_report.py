@@ -238,7 +238,7 @@ def test_without_classes_no_representation_is_ranked_above_another(tmp_path):
     assert "for plain (60 images, without labels)?" in page.text
     assert "The policy published chose a clustering for each of 2 representations" in page.text
     assert "on raw pixels (PCA 50) ( backbench show" in page.text
-    assert "NMI" not in page.text.replace("costs 0.05 NMI", "")
+    assert "AMI" not in page.text.replace("costs 0.05 AMI", "")
     assert "test images" not in page.text
 
 

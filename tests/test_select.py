@@ -52,7 +52,7 @@ def made(*overrides, failing=(), without=(), labelled=True):
         if k:
             metrics = {"silhouette": 1 / k, "davies_bouldin": k / 10, "calinski_harabasz": 10.0 * k}
             metrics |= {"clusters": float(k), "noise_fraction": 0.0, "inertia": WCSS[k]}
-        metrics |= {"nmi": 0.1 * (k or 1)} if labelled else {}
+        metrics |= {"ami": 0.1 * (k or 1)} if labelled else {}
         failed = k in failing
         body = {"status": "failed" if failed else "done", "reason": "did not converge" if failed else None}
         body |= {"config": dict(stage.config), "code": stage.code, "metrics": {} if failed else metrics, "notes": {}}
@@ -134,7 +134,7 @@ def test_failed_and_pending_clusterings_do_not_break_it(capsys):
 def test_unlabelled_results_are_chosen_from_alike(capsys):
     made(*KMEANS, labelled=False)
     assert "chosen: kmeans k=2" in call(capsys)[1]
-    assert "chosen: none; nmi is undefined" in call(capsys, "--policy", "external")[1]
+    assert "chosen: none; ami is undefined" in call(capsys, "--policy", "external")[1]
 
 
 @pytest.mark.parametrize(
