@@ -90,7 +90,9 @@ class Expansion:
 
     def _chosen_experiment(self) -> str:
         """The experiment that was named, else the one for collections of one's own, else the default."""
-        chosen = {grammar.key_of(o): self._choices(o) for o in self.given if o.key_or_group in ("experiment", "dataset")}
+        chosen = {
+            grammar.key_of(o): self._choices(o) for o in self.given if o.key_or_group in ("experiment", "dataset")
+        }
         if "experiment" in chosen:
             return next(iter(chosen["experiment"]), "none")
         return OF_OWN if set(chosen.get("dataset", ())) & set(OWN) else grammar.default_choice("experiment")

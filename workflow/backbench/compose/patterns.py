@@ -1,4 +1,4 @@
-"""Combinations that a few of their values describe: what to leave out of a grid, and values for a part of it (no hydra).
+"""Combinations described by some of their values: what to leave out of a grid, and values for a part of it (no hydra).
 
 ``exclude`` is a list of such patterns. ``adjust`` is a list of mappings with a pattern over the options of groups,
 ``for``, and the values that the combinations of these options get.
