@@ -48,16 +48,17 @@ class Patterns:
             raise ConfigError("exclude: nothing is left of the grid; exclude=[] takes all of it.")
         return kept
 
-    def adjusted(self, config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[tuple[nodes.Path, Any, str]]:
-        """(path, value, override) of each value that ``adjust`` has for a combination of options; none of a key that
-        the command line names.
+    def adjusted(
+        self, entries: Any, config: Mapping[str, Any], overrides: Sequence[str]
+    ) -> Iterator[tuple[nodes.Path, Any, str]]:
+        """(path, value, override) of each value that the `entries` of ``adjust`` have for a combination of options;
+        none of a key that the command line names.
 
         Raises
         ------
         ConfigError
             If an entry cannot be meant.
         """
-        entries = config.get("adjust") or []
         if not isinstance(entries, list) or not all(map(_is_adjustment, entries)):
             raise refuse("adjust", entries, ADJUSTED)
         for entry in entries:
