@@ -202,7 +202,8 @@ def test_values_of_an_experiment_are_left_out_with_the_option_that_they_are_for(
     found = compose.expand(["backbone=pixels", "clusterer=kmeans"])
     assert {cell.config["clusterer"]["name"] for cell in found.cells} == {"kmeans"}
     assert found.notices == [
-        "clusterer.eps_quantile of the experiment belongs to none of these options and is left out"
+        f"clusterer.{option} of the experiment belongs to none of these options and is left out"
+        for option in ("eps_quantile", "min_samples")
     ]
     with pytest.raises(ConfigError, match=r"'clusterer\.eps_quantile'"):
         compose.expand(["backbone=pixels", "clusterer=kmeans", "clusterer.eps_quantile=0.5"])
@@ -273,6 +274,55 @@ class TestExclude:
     def test_what_cannot_be_meant_is_refused(self, exclude, said):
         with pytest.raises(ConfigError, match=re.escape(said)):
             compose.expand([*self.GRID, exclude])
+
+
+class TestAdjust:
+    """Values for the combinations of some options alone."""
+
+    ENTRY = "{for:{backbone:[efficientnet_lite0],classifier:svm},backbone.image.size:96,backbone.image.shorter:null}"
+    GRID = (NONE, "backbone=pixels,efficientnet_lite0,resnet50", "classifier=knn,svm", "k=2,3")
+
+    def sizes(self, *overrides):
+        found = cells(*self.GRID, *overrides)
+        return {
+            (
+                *(cell.config[group]["name"] for group in ("backbone", "classifier")),
+                cell.config["backbone"]["image"]["size"],
+            )
+            for cell in found
+        }
+
+    def test_only_the_combinations_that_are_meant_get_the_values(self):
+        sizes = {"pixels": 28, "efficientnet_lite0": 224, "resnet50": 224}
+        expected = {(name, classifier, size) for name, size in sizes.items() for classifier in ("knn", "svm")}
+        expected ^= {("efficientnet_lite0", "svm", 224), ("efficientnet_lite0", "svm", 96)}
+        assert self.sizes(f"adjust=[{self.ENTRY}]") == expected
+
+    def test_cells_equal_what_hydra_composes(self):
+        found = cells(*self.GRID, f"adjust=[{self.ENTRY}]")
+        assert_equal_to_hydra(random.Random(0).sample(found, 4))
+
+    def test_an_option_that_no_axis_names_is_known_by_its_name(self):
+        entry = "{for:{dataset:fashion_mnist,backbone:pixels},backbone.image.size:14}"
+        assert {size for name, _, size in self.sizes(f"adjust=[{entry}]") if name == "pixels"} == {14}
+
+    def test_a_key_on_the_command_line_replaces_the_values(self):
+        named = self.sizes(f"adjust=[{self.ENTRY}]", "backbone.image.size=64")
+        assert {size for _, _, size in named} == {64}
+
+    @pytest.mark.parametrize(
+        ("adjust", "words"),
+        [
+            ("[3]", "a list of mappings"),
+            ("[{backbone.image.size:96}]", "a list of mappings"),
+            ("[{for:{backbone:pixels}}]", "a list of mappings"),
+            ("[{for:{k:3},backbone.image.size:96}]", "adjust: for: received 'k'"),
+            ("[{for:{backbone:pixels},backbone.image.sise:96}]", "Did you mean 'backbone.image.size'"),
+            ("[],[]", "one value in a sweep"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_refused(self, adjust, words):
+        assert words in refusal(*self.GRID, f"adjust={adjust}")
 
 
 def test_an_axis_of_the_command_line_replaces_the_experiments():

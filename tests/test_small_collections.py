@@ -150,7 +150,7 @@ def test_every_fit_that_is_left_can_be(photos, n, classes):
         (5, ["classifier=knn"], ["n_neighbors = 5 of 3 training rows", "What works: classifier.n_neighbors=3"]),
         (5, ["classifier.n_neighbors=4"], ["n_neighbors = 4 of 3", "What works: classifier.n_neighbors=3"]),
         (5, ["retrieval.at=9"], ["retrieval.at: received 9; allowed: 1 to 4, the other images"]),
-        (4, ["clusterer=dbscan"], ["min_samples = 5 of 4 rows", "What works: clusterer.min_samples=4"]),
+        (4, ["clusterer=dbscan", "chain=none"], ["min_samples = 10 of 4 rows", "What works: clusterer.min_samples=4"]),
         (30, ["chain=umap10", "dataset.sample=10"], ["n_neighbors = 15 of 10", "chain.steps.s1.n_neighbors"]),
         (1, [], ["nothing is left of the grid", "k = 2 clusters of 1 rows"]),
         (1, ["k=auto"], ["nothing is left of the grid"]),

@@ -14,9 +14,11 @@ dataset.root='~/my photos (2023)'. Overrides are key=value in Hydra's grammar, s
   backbone=pixels,efficientnet_lite0      both options of a group
   'clusterer=glob(*)'                     every option of a group
   k=2..15  k=2,5,10  seeds=0..9           values; seeds is short for the axis seed
+  k=auto                                  at most 12 from 2 to 50, or to a third of the images
   clusterer.eps_quantile=0.5,0.9          an option that only some plugins have applies to these alone
   chain@clustering.chain=pca50            the transform chain of one task
-  experiment=none                         without the axes of the default experiment (quickstart)
+  experiment=none                         without the axes of the default experiment (quickstart; collection for
+                                          folders, archives and embeddings)
 """
 
 AUDIT = """\

@@ -186,12 +186,12 @@ class Expansion:
         applied: dict[str, set[bool]] = {axis.key: set() for axis in values}
         known: set[str] = set()
         self._check_size(math.prod(len(axis.texts) for axis in groups), groups + values)
-        total = 0
+        total, entries = 0, self._adjustments()
         for indices in itertools.product(*(range(len(axis.texts)) for axis in groups)):
             picks = list(zip(groups, indices, strict=True))
             chosen = [*self.fixed, *(f"{axis.key}={axis.texts[i]}" for axis, i in picks)]
             config = _merge(self._first(groups), fragments, picks) if separable else self._compose(chosen)
-            for path, value, text in list(self.patterns.adjusted(config, chosen)):
+            for path, value, text in list(self.patterns.adjusted(entries, config, chosen)):
                 config = nodes.put(config, path, value)
                 chosen.append(text)
             known.update(nodes.flat_keys(config))
@@ -202,6 +202,11 @@ class Expansion:
             self._check_size(total, groups + values)
             yield from _spread(config, chosen, applying)
         self._report(applied, known)
+
+    def _adjustments(self) -> Any:
+        """The value of ``adjust``: of the command line, else of the experiment."""
+        typed = [override.value() for override in self.given if grammar.key_of(override) == "adjust"]
+        return (typed[-1] if typed else self.base.get("adjust")) or []
 
     def _check_size(self, total: int, axes: list[_Axis]) -> None:
         """Refuse a grid that nobody computes, before it fills the memory."""

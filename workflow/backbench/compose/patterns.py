@@ -1,4 +1,4 @@
-"""Combinations that a few of their values describe: what to leave out of a grid, and values for a part of it (no hydra).
+"""Combinations described by some of their values: what to leave out of a grid, and values for a part of it (no hydra).
 
 ``exclude`` is a list of such patterns. ``adjust`` is a list of mappings with a pattern over the options of groups,
 ``for``, and the values that the combinations of these options get.
@@ -48,16 +48,17 @@ class Patterns:
             raise ConfigError("exclude: nothing is left of the grid; exclude=[] takes all of it.")
         return kept
 
-    def adjusted(self, config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[tuple[nodes.Path, Any, str]]:
-        """(path, value, override) of each value that ``adjust`` has for a combination of options; none of a key that
-        the command line names.
+    def adjusted(
+        self, entries: Any, config: Mapping[str, Any], overrides: Sequence[str]
+    ) -> Iterator[tuple[nodes.Path, Any, str]]:
+        """(path, value, override) of each value that the `entries` of ``adjust`` have for a combination of options;
+        none of a key that the command line names.
 
         Raises
         ------
         ConfigError
             If an entry cannot be meant.
         """
-        entries = config.get("adjust") or []
         if not isinstance(entries, list) or not all(map(_is_adjustment, entries)):
             raise refuse("adjust", entries, ADJUSTED)
         for entry in entries:

@@ -25,7 +25,7 @@ def spread(rows: int) -> list[int]:
     >>> spread(30)
     [2, 3, 4, 5, 6, 7, 8, 9, 10]
     >>> spread(600)
-    [2, 3, 4, 5, 6, 9, 12, 15, 21, 28, 37, 50]
+    [2, 3, 4, 5, 6, 9, 12, 16, 21, 28, 37, 50]
     """
     most = max(FEWEST, min(MOST, rows // ROWS_IN_EACH))
     if most - FEWEST < VALUES:

@@ -27,8 +27,8 @@ def notice(name: str, params: Any, dataset: str) -> str | None:
     if getattr(params, "weights", "random") == "random":
         return None
     return (
-        f"{name} gets {size} pixels, and its weights were made for {made_for}, which photographs need ({COST}). Without "
-        "backbone.image.size, on the command line and in the experiment, it gets its own size."
+        f"{name} gets {size} pixels, and its weights were made for {made_for}, which photographs need ({COST}). "
+        "Without backbone.image.size, on the command line and in the experiment, it gets its own size."
     )
 
 
