@@ -18,15 +18,17 @@ from backbench.pictures.source import Source
 from backbench.pictures.thumbnails import PNG
 from backbench.reports._part import Part, title
 from backbench.sweep.results.joined_run import Row
-from backbench.wording import counted
+from backbench.wording import counted, shorten
 
 if TYPE_CHECKING:
     from backbench.pictures.thumbnails import Thumbnail
 
 # Pixels of the page that an image is high at least.
 HEIGHT = 128
-# A wide image is less high, so that it is at most so wide.
-WIDTH = 360
+# A wide image is less high, so that it is at most so wide; the words below an image have at least so much room.
+WIDTH, LEAST = 360, 96
+# Pixels of a character of these words.
+CHARACTER = 6.3
 CLUSTERS, FEWER = 30, 12
 TYPICAL, DOUBTFUL = 8, 3
 ERRORS = 16
@@ -41,9 +43,9 @@ RIGHT, WRONG, OTHER, PLAIN = "right", "wrong", "other", ""
 class Tile:
     """An image of the page: `uri` is empty where its file cannot be read any more.
 
-    `width` and `height` are CSS pixels; `exact` images are shown pixel by pixel. `lines` stand below it, `path` names it
-    in full, `mark` is ``right``, ``wrong``, ``other`` (not of the majority) or empty, and `opens` starts a group with these
-    words.
+    `width` and `height` are CSS pixels; `exact` images are shown pixel by pixel. `lines` stand below it and then its
+    file, `path` names it in full, and `opens` starts a group with these words. `mark` is ``right``, ``wrong``,
+    ``other`` (not of the majority of its cluster) or empty.
     """
 
     row: int
@@ -55,6 +57,16 @@ class Tile:
     width: int = HEIGHT
     height: int = HEIGHT
     exact: bool = False
+
+    @property
+    def room(self) -> int:
+        """CSS pixels for the words below."""
+        return max(self.width, LEAST)
+
+    @property
+    def file(self) -> str:
+        """The name of its file, shortened in the middle to what has room: names often differ at their end."""
+        return shorten(PurePath(self.path).name, int(self.room / CHARACTER))
 
 
 @dataclass(frozen=True)
@@ -106,9 +118,7 @@ def showcase(part: Part, judgement: Judgement | None = None, limit: int = LIMIT)
     scenes += [_errors(part, row) for row in _best(part, "classification")]
     scenes += [_nearest(part, row) for row in _retrieved(part, first)]
     alternatives = [_clusters(part, row, FEWER) for row in others]
-    whole = Showcase(
-        tuple(scene for scene in scenes if scene), tuple(scene for scene in alternatives if scene)
-    )
+    whole = Showcase(tuple(scene for scene in scenes if scene), tuple(scene for scene in alternatives if scene))
     return _drawn(part, whole, limit)
 
 
@@ -211,9 +221,7 @@ def _query(source: Source, query: examples.Query) -> Strip:
         marks = [RIGHT if right else WRONG for right in query.right]
         lines.append(f"{sum(query.right)} of {len(query.right)} right")
     first = _tile(source, query.row, ("query",))
-    tiles = [
-        _tile(source, row, _class(source, row), mark) for row, mark in zip(query.nearest, marks, strict=True)
-    ]
+    tiles = [_tile(source, row, _class(source, row), mark) for row, mark in zip(query.nearest, marks, strict=True)]
     if tiles:
         tiles[0] = replace(tiles[0], opens="nearest")
     return Strip(PurePath(examples.name(source, query.row)).name, tuple(lines), (first, *tiles))
@@ -221,7 +229,7 @@ def _query(source: Source, query: examples.Query) -> Strip:
 
 def _tile(source: Source, row: int, lines: Sequence[str], mark: str = PLAIN) -> Tile:
     path = examples.name(source, row)
-    return Tile(int(row), (*lines, PurePath(path).name), path, mark)
+    return Tile(int(row), tuple(lines), path, mark)
 
 
 def _class(source: Source, row: int) -> tuple[str, ...]:
