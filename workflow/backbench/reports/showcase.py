@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from backbench import hashing, machine, threads
-from backbench.evaluate.judging import Judged, Judgement
+from backbench.evaluate.judging import Judgement
 from backbench.pictures import examples
 from backbench.pictures.source import Source
 from backbench.pictures.thumbnails import PNG
@@ -128,8 +128,8 @@ def _clusterings(part: Part, judgement: Judgement | None) -> list[Row]:
     if table is not None and table.spec.space is None:
         return _best(part, "clustering")
     if judgement is not None:
-        judged: list[Judged] = [judgement.chosen] if judgement.chosen else []
-        keys = [choice.candidate.run for choice in (*judged, *judgement.alternatives)]
+        judged = (judgement.chosen, *judgement.alternatives) if judgement.chosen else ()
+        keys = [choice.candidate.run for choice in judged]
     else:
         choices = [choice["decision"]["chosen"] for choice in part.chosen]
         keys = [choice["run"] for choice in choices if choice]
@@ -140,13 +140,13 @@ def _clusterings(part: Part, judgement: Judgement | None) -> list[Row]:
 def _best(part: Part, head: str) -> list[Row]:
     """The run at the top of a leaderboard, if there is one."""
     table = part.table(head)
-    return [table.entries[0].row] if table else []
+    return [table.entries[0].row] if table and table.entries else []
 
 
 def _retrieved(part: Part, chosen: Row | None) -> list[Row]:
-    """The run whose nearest images are shown: the best, else that of the chosen clustering."""
-    best = _best(part, examples.RETRIEVAL)
-    return best or ([chosen] if chosen and examples.RETRIEVAL in chosen.run.stages else [])
+    """The run whose nearest images are shown: the best, else that of the chosen clustering, else any."""
+    others = [*([chosen] if chosen else []), *part.rows]
+    return _best(part, examples.RETRIEVAL) or [row for row in others if examples.RETRIEVAL in row.run.stages][:1]
 
 
 def _clusters(part: Part, row: Row, most: int) -> Scene | None:
