@@ -1,4 +1,4 @@
-"""The images below the answer: which they are, what is said of them, their order, and how much of the page they take."""
+"""The images below the answer: which they are, what is said of them, their order, and their share of the page."""
 
 import re
 import shutil
@@ -71,9 +71,8 @@ def test_clusters_are_rows_of_their_images_with_size_and_majority(done):
     source = source_of(part, scene)
     assert source.row == part.table("clustering").entries[0].row
     sizes = np.bincount(source.labels)
-    assert [int(strip.name.removeprefix("cluster ")) for strip in scene.strips] == np.argsort(
-        -sizes, kind="stable"
-    ).tolist()
+    numbers = [int(strip.name.removeprefix("cluster ")) for strip in scene.strips]
+    assert numbers == np.argsort(-sizes, kind="stable").tolist()
     for number, strip in zip(numbers, scene.strips, strict=True):
         members = np.flatnonzero(source.labels == number)
         counts = np.bincount(source.truth[members])
