@@ -5,10 +5,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from backbench import paths, planning
 from backbench.evaluate.answer import SweepAnswer
+from backbench.reports import sweep
 from backbench.stage import KINDS
 from backbench.store import Store
 from backbench.sweep.plan import frozen
@@ -69,3 +71,14 @@ def answer_of(plan, rows=None):
 def rows_of(made: Plan) -> list[Row]:
     """The rows of a plan as the store has them."""
     return ledger.rows(made, ledger.read_records(made, Store(paths.store())))
+
+
+def finished(folder: Path) -> str:
+    """A results folder with a finished sweep, whose page was written."""
+    with pytest.MonkeyPatch().context() as patch:
+        patch.setenv("BACKBENCH_RESULTS", str(folder / "results"))
+        plan = computed(*GRID, *collection(folder / "photos"))
+        ledger.join(plan, ledger.read_records(plan, Store(paths.store())))
+        # Drawn from the store once; every test reads what is kept.
+        sweep.write(answer_of(plan))
+    return str(folder / "results")

@@ -85,7 +85,7 @@ def opened(chromium, report):
         return page
 
     def own(url):
-        return (url.startswith("file:///") and url.endswith(".html")) or url.startswith("data:image/webp")
+        return (url.startswith("file:///") and url.endswith(".html")) or url.startswith("data:image/")
 
     yield open_
     for context in contexts:
@@ -200,10 +200,10 @@ def test_a_picture_enlarges_by_key_and_closes_to_where_one_was(opened, key):
 
 def test_all_pictures_are_there_with_words(opened):
     page = opened()
-    images = page.locator("figure img")
+    images = page.locator(".drawn img")
     assert images.count() == PICTURES
     assert all(images.nth(at).get_attribute("alt").startswith("The caption of ") for at in range(PICTURES))
-    assert page.locator("figcaption").count() == PICTURES
+    assert page.locator(".drawn figcaption").count() == PICTURES
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
     assert set(images.evaluate_all("(found) => found.map((one) => one.naturalWidth)")) == {720}
 
@@ -219,17 +219,56 @@ def test_hostile_names_are_words_and_no_more(opened):
     assert page.locator("[id^=classes] tbody tr").first.bounding_box()["height"] < 120
 
 
-def test_dark_mode_has_other_colours_and_pictures_keep_a_white_ground(opened):
-    colours = [
-        opened(color_scheme=scheme).evaluate(
-            "[document.body, document.querySelector('h1'), document.querySelector('.enlarge')]"
-            ".map((one) => getComputedStyle(one)).map((own) => own.backgroundColor + own.color)"
-        )
+def test_dark_mode_has_other_colours_and_charts_are_dark(opened):
+    """Charts are inverted, but for their colours; images of the collection look the same."""
+    looks = ("document.body", "document.querySelector('h1')", "document.querySelector('.chart img')")
+    asked = f"[{', '.join(looks)}, document.querySelector('.tile img')].map((node) => getComputedStyle(node))"
+    light, dark = (
+        opened(color_scheme=scheme).evaluate(f"{asked}.map((look) => [look.backgroundColor, look.color, look.filter])")
         for scheme in ("light", "dark")
-    ]
-    assert colours[0][0] != colours[1][0]
-    assert colours[0][1] != colours[1][1]
-    assert all(own[2].startswith("rgb(255, 255, 255)") for own in colours)
+    )
+    assert light[0] != dark[0]
+    assert light[1] != dark[1]
+    assert light[2][0] == "rgb(255, 255, 255)" and light[2][2] == "none"
+    assert dark[2][0] == "rgba(0, 0, 0, 0)" and dark[2][2].startswith("invert(")
+    assert light[3][2] == dark[3][2] == "none"
+
+
+def test_images_of_the_answer_are_large_enough_and_keep_their_proportions(opened):
+    images = opened().locator(".tile img")
+    sides = images.evaluate_all(
+        "(all) => all.map((img) => [img.width, img.height, img.naturalWidth, img.naturalHeight])"
+    )
+    assert len(sides) > 20
+    for width, height, *natural in sides:
+        assert max(width, height) >= 128
+        assert width / height == pytest.approx(natural[0] / natural[1], rel=0.02)
+    assert set(images.evaluate_all("(all) => all.map((img) => getComputedStyle(img).imageRendering)")) == {"pixelated"}
+
+
+def test_no_table_is_cut_on_a_screen_and_more_columns_come_when_asked_for(opened):
+    page = opened(1400)
+    wide = "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth).length"
+    assert page.evaluate(wide) == 0
+    runs = page.locator(RUNS).first
+    hidden = runs.locator("th.minor")
+    assert hidden.count() > 0 and not hidden.first.is_visible()
+    runs.get_by_role("button", name="All columns").click()
+    assert all(head.is_visible() for head in hidden.all())
+    assert runs.get_by_role("button", name="All columns").get_attribute("aria-pressed") == "true"
+    runs.get_by_label("clusterer").select_option("kmeans")
+    assert said(page, RUNS) == "12 of 24 rows match"
+
+
+def test_on_a_phone_the_score_stands_beside_the_name(opened):
+    page = opened(390)
+    row = page.locator(f"{BOARD} tbody tr").first
+    name, score = row.locator("td.name"), row.locator("td.score")
+    assert name.inner_text().split() == ["pixels", row.locator("td.param").nth(2).text_content().strip()]
+    left, right = name.bounding_box(), score.bounding_box()
+    assert right["x"] == pytest.approx(left["x"] + left["width"], abs=1)
+    assert right["x"] + right["width"] <= 390
+    assert not row.locator("td.param").first.is_visible()
 
 
 @pytest.mark.parametrize("width", [360, 768, 1600])

@@ -125,7 +125,7 @@ def errors(source: "Source", most: int) -> Errors:
 
 
 def _sureness(source: "Source", rows: "np.ndarray") -> "tuple[np.ndarray | None, bool]":
-    """How sure the classifier is of its predictions for `rows` (m,), (m,) float64, and whether that is a probability."""
+    """How sure the classifier is of its predictions for `rows` (m,), (m,) float64; whether these are probabilities."""
     import numpy as np
 
     predicted = source.predictions[rows]

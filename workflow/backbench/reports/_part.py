@@ -10,7 +10,6 @@ from backbench.evaluate import agreement, candidates, leaderboards, recommendati
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.verdicts import Verdict
 from backbench.metrics import catalogue
-from backbench.reports import _audit_checks
 from backbench.store import DONE, FAILED, Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results.joined_run import FINISHED, PENDING, Row
@@ -57,9 +56,8 @@ class Part:
 
     @cached_property
     def called(self) -> str:
-        """What people call it: a folder by its own name, and of two namesakes each with the start of its hash."""
-        name = _audit_checks.title(self.audit) if self.audit else self.name
-        return f"{name} {self.key[:6]}" if self.twin else name
+        """What people call it: of two namesakes, each with the start of its hash."""
+        return f"{self.name} {self.key[:6]}" if self.twin else self.name
 
     @cached_property
     def info(self) -> Mapping[str, Any]:

@@ -12,21 +12,23 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from backbench import hashing, machine, threads
-from backbench.evaluate.judging import Judged, Judgement
+from backbench.evaluate.judging import Judgement
 from backbench.pictures import examples
 from backbench.pictures.source import Source
 from backbench.pictures.thumbnails import PNG
 from backbench.reports._part import Part, title
 from backbench.sweep.results.joined_run import Row
-from backbench.wording import counted
+from backbench.wording import counted, shorten
 
 if TYPE_CHECKING:
     from backbench.pictures.thumbnails import Thumbnail
 
 # Pixels of the page that an image is high at least.
 HEIGHT = 128
-# A wide image is less high, so that it is at most so wide.
-WIDTH = 360
+# A wide image is less high, so that it is at most so wide; the words below an image have at least so much room.
+WIDTH, LEAST = 360, 96
+# Pixels of a character of these words.
+CHARACTER = 6.3
 CLUSTERS, FEWER = 30, 12
 TYPICAL, DOUBTFUL = 8, 3
 ERRORS = 16
@@ -41,9 +43,9 @@ RIGHT, WRONG, OTHER, PLAIN = "right", "wrong", "other", ""
 class Tile:
     """An image of the page: `uri` is empty where its file cannot be read any more.
 
-    `width` and `height` are CSS pixels; `exact` images are shown pixel by pixel. `lines` stand below it, `path` names it
-    in full, `mark` is ``right``, ``wrong``, ``other`` (not of the majority) or empty, and `opens` starts a group with these
-    words.
+    `width` and `height` are CSS pixels; `exact` images are shown pixel by pixel. `lines` stand below it and then its
+    file, `path` names it in full, and `opens` starts a group with these words. `mark` is ``right``, ``wrong``,
+    ``other`` (not of the majority of its cluster) or empty.
     """
 
     row: int
@@ -55,6 +57,16 @@ class Tile:
     width: int = HEIGHT
     height: int = HEIGHT
     exact: bool = False
+
+    @property
+    def room(self) -> int:
+        """CSS pixels for the words below."""
+        return max(self.width, LEAST)
+
+    @property
+    def file(self) -> str:
+        """The name of its file, shortened in the middle to what has room: names often differ at their end."""
+        return shorten(PurePath(self.path).name, int(self.room / CHARACTER))
 
 
 @dataclass(frozen=True)
@@ -117,8 +129,8 @@ def _clusterings(part: Part, judgement: Judgement | None) -> list[Row]:
     if table is not None and table.spec.space is None:
         return _best(part, "clustering")
     if judgement is not None:
-        judged: list[Judged] = [judgement.chosen] if judgement.chosen else []
-        keys = [choice.candidate.run for choice in (*judged, *judgement.alternatives)]
+        judged = (judgement.chosen, *judgement.alternatives) if judgement.chosen else ()
+        keys = [choice.candidate.run for choice in judged]
     else:
         choices = [choice["decision"]["chosen"] for choice in part.chosen]
         keys = [choice["run"] for choice in choices if choice]
@@ -129,13 +141,13 @@ def _clusterings(part: Part, judgement: Judgement | None) -> list[Row]:
 def _best(part: Part, head: str) -> list[Row]:
     """The run at the top of a leaderboard, if there is one."""
     table = part.table(head)
-    return [table.entries[0].row] if table else []
+    return [table.entries[0].row] if table and table.entries else []
 
 
 def _retrieved(part: Part, chosen: Row | None) -> list[Row]:
-    """The run whose nearest images are shown: the best, else that of the chosen clustering."""
-    best = _best(part, examples.RETRIEVAL)
-    return best or ([chosen] if chosen and examples.RETRIEVAL in chosen.run.stages else [])
+    """The run whose nearest images are shown: the best, else that of the chosen clustering, else any."""
+    others = [*([chosen] if chosen else []), *part.rows]
+    return _best(part, examples.RETRIEVAL) or [row for row in others if examples.RETRIEVAL in row.run.stages][:1]
 
 
 def _clusters(part: Part, row: Row, most: int) -> Scene | None:
@@ -218,7 +230,7 @@ def _query(source: Source, query: examples.Query) -> Strip:
 
 def _tile(source: Source, row: int, lines: Sequence[str], mark: str = PLAIN) -> Tile:
     path = examples.name(source, row)
-    return Tile(int(row), (*lines, PurePath(path).name), path, mark)
+    return Tile(int(row), tuple(lines), path, mark)
 
 
 def _class(source: Source, row: int) -> tuple[str, ...]:
