@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 SIZE = {"width": 1560, "height": 860}
 WAIT_SECONDS = 120
 SETTLE = 3500
+# What stands below the table as soon as it is filled.
+LISTED = re.compile(r"^[1-9]\d* matching run")
 AXES = ("backbone.name", "chain", "clusterer.name", "k")
 METRIC = "ami"
 # Saved views by the names of their pictures, and the one whose charts are shown as well.
@@ -94,9 +97,8 @@ def runs_page(page: "Page", url: str, wait: int = 1) -> bytes:
     """The runs of an experiment as a saved view, or the page itself, shows them; charts take longer than tables."""
     page.goto("about:blank")
     page.goto(url)
-    page.wait_for_timeout(2 * SETTLE)
+    page.get_by_text(LISTED).wait_for(timeout=1000 * WAIT_SECONDS)
     _close_assistant(page)
-    _close_banner(page)
     page.wait_for_timeout(wait * SETTLE)
     return page.screenshot()
 
@@ -163,14 +165,6 @@ def _close_assistant(page: "Page") -> None:
     close = page.locator('button[aria-label="Close"]')
     if close.count() and close.first.is_visible():
         close.first.click()
-        page.wait_for_timeout(500)
-
-
-def _close_banner(page: "Page") -> None:
-    """Close what MLflow says above every saved view."""
-    banner = page.locator('[role="alert"]').locator('button[aria-label="Close"], [class*="close-icon"]')
-    if banner.count() and banner.first.is_visible():
-        banner.first.click()
         page.wait_for_timeout(500)
 
 
