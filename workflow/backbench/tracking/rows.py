@@ -210,7 +210,8 @@ def summary_entry(summary: Summary, sweep: str) -> Entry:
 
 def passing(tags: Iterable[str], entry: Entry) -> list[str]:
     """The tags of a run that an entry no longer has."""
-    return [key for key in tags if key.startswith(PASSING) and key not in entry.tags]
+    former = (key for key in tags if key in PASSING or key.startswith(f"{FORMER_CONFIG}."))
+    return [key for key in former if key not in entry.tags]
 
 
 def split_config(config: Mapping[str, Any]) -> dict[str, str]:
