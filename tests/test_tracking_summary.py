@@ -52,7 +52,7 @@ def test_the_note_names_the_best_of_each_head_and_what_was_chosen(sweep):
 def test_curves_over_k_are_means_over_seeds(sweep):
     _, found = sweep
     curves = sweeps.over_k(candidates.representations(found))
-    name = next(name for name in curves if name.startswith("silhouette/pixels_ pca5 kmeans"))
+    name = next(name for name in curves if name.startswith("silhouette/kmeans on pixels_ pca5"))
     own = {
         (row.params["k"], row.params["seed"]): row.metrics["silhouette"]
         for row in found

@@ -64,12 +64,12 @@ BY_AMI = View(
 )
 BY_SILHOUETTE = View(
     "clusterings-by-silhouette",
-    "Clusterings by silhouette (within a representation)",
+    "Clusterings by silhouette",
     *("silhouette", checked("silhouette", *SIZES, "davies_bouldin", "calinski_harabasz"), CLUSTERED),
 )
 BY_VALIDATION = View(
     "classifiers-by-accuracy",
-    "Classifiers by accuracy (chosen on validation)",
+    "Classifiers by accuracy",
     *("val_accuracy", checked("val_accuracy", "accuracy", "balanced_accuracy", "macro_f1"), CLASSIFIED),
 )
 BY_TEST = View(
@@ -173,7 +173,7 @@ def _ranked(view: View) -> State:
         "columnWidths": widths,
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": [_parallel(view), *([_scatter(view)] if "k" in view.params else [])],
-        "compareRunSections": [_section("comparison", "Comparison"), _section("metrics", "Model metrics", False)],
+        "compareRunSections": [COMPARISON, _section("metrics", "Model metrics", False)],
         "isAccordionReordered": True,
     }
 
@@ -218,6 +218,9 @@ def _page(filtered: str, order_by: str, ascending: bool) -> State:
 
 def _section(uuid: str, name: str, unfolded: bool = True) -> State:
     return {"uuid": uuid, "name": name, "display": unfolded, "isReordered": True, "deleted": False}
+
+
+COMPARISON = {**_section("comparison", "Comparison"), "columns": 2, "cardHeight": 480}
 
 
 def _card(kind: str, view: View) -> State:
