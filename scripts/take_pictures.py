@@ -46,6 +46,8 @@ VIEWS = {
     "k-curves": views.OVER_K.key,
 }
 COMPARED = views.BY_AMI.key
+# MLflow's layout for model training.
+TRAINING = "workflowType=machine_learning"
 PALETTE = 128
 LONGEST_LIST = 300
 # Where the results lie is the business of whoever took the picture.
@@ -79,18 +81,18 @@ def _report(page: "Page") -> Iterator[tuple[str, bytes]]:
 
 def _mlflow(page: "Page", address: str) -> Iterator[tuple[str, bytes]]:
     experiment, runs = _runs(address)
-    shown = f"{address}/#/experiments/{experiment['experiment_id']}"
+    shown = f"{address}/#/experiments/{experiment['experiment_id']}/runs"
     plain = [run for run in runs if "config_hash" in _tags(run)]
     summary = next(run for run in runs if "sweep_summary" in _tags(run))
     place = experiment["experiment_id"]
-    yield "mlflow-runs", runs_page(page, f"{shown}/runs?workflowType=machine_learning")
+    yield "mlflow-runs", runs_page(page, views.link(address, place, ""))
     for name, key in VIEWS.items():
         yield f"mlflow-{name}", runs_page(page, views.link(address, place, key), wait=3)
     yield "mlflow-comparison", runs_page(page, views.link(address, place, COMPARED, views.CHART), wait=3)
     yield "mlflow-compare", compared(page, address, place, plain[:: max(1, len(plain) // 6)][:6])
-    yield "mlflow-summary", whole(page, f"{shown}/runs/{summary['info']['run_id']}", "Description")
+    yield "mlflow-summary", whole(page, f"{shown}/{summary['info']['run_id']}?{TRAINING}", "Description")
     drawn = next(run for run in plain if _has_pictures(address, run))
-    yield "mlflow-picture", artifact(page, f"{shown}/runs/{drawn['info']['run_id']}/artifacts")
+    yield "mlflow-picture", artifact(page, f"{shown}/{drawn['info']['run_id']}/artifacts?{TRAINING}")
 
 
 def runs_page(page: "Page", url: str, wait: int = 1) -> bytes:
@@ -107,7 +109,8 @@ def compared(page: "Page", address: str, experiment: str, runs: Sequence[dict]) 
     """The page that compares runs: parallel coordinates over the axes, and the runs side by side."""
     page.goto("about:blank")
     ids = urllib.parse.quote(json.dumps([run["info"]["run_id"] for run in runs]))
-    page.goto(f"{address}/#/compare-runs?runs={ids}&experiments={urllib.parse.quote(json.dumps([experiment]))}")
+    inside = f"runs={ids}&experiments={urllib.parse.quote(json.dumps([experiment]))}"
+    page.goto(f"{address}/#/compare-runs?{inside}&{TRAINING}")
     page.get_by_text("Clear All").wait_for(timeout=1000 * WAIT_SECONDS)
     page.get_by_text("Clear All").click()
     for place, names in enumerate((AXES, (METRIC,))):

@@ -146,7 +146,7 @@ def _chosen(answer: SweepAnswer, dataset: str) -> dict[str, str]:
     """Tags with the policy and with what it chose among the clusterings of a data set."""
     tags = {
         "selection.policy": answer.selection["policy"]["name"],
-        "selection.chosen": "\n".join(answer.chosen(dataset)),
+        "chosen": "\n".join(answer.chosen(dataset)),
     }
     return {key: text for key, text in tags.items() if text}
 
