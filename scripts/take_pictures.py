@@ -38,14 +38,8 @@ SETTLE = 3500
 LISTED = re.compile(r"^[1-9]\d* matching run")
 AXES = ("backbone.name", "chain", "clusterer.name", "k")
 METRIC = "ami"
-# Saved views by the names of their pictures, and the one whose charts are shown as well.
-VIEWS = {
-    "clusterings": views.BY_AMI.key,
-    "classifiers": views.BY_VALIDATION.key,
-    "retrieval": views.BY_PRECISION.key,
-    "k-curves": views.OVER_K.key,
-}
-COMPARED = views.BY_AMI.key
+# What the pictures of saved views are called; which of some alternatives there is depends on what was measured.
+VIEWS = dict(zip(("clusterings", "classifiers", "retrieval", "k-curves"), (*views.RANKED, views.CURVES), strict=True))
 # MLflow's layout for model training.
 TRAINING = "workflowType=machine_learning"
 PALETTE = 128
@@ -86,9 +80,12 @@ def _mlflow(page: "Page", address: str) -> Iterator[tuple[str, bytes]]:
     summary = next(run for run in runs if "sweep_summary" in _tags(run))
     place = experiment["experiment_id"]
     yield "mlflow-runs", runs_page(page, views.link(address, place, ""))
-    for name, key in VIEWS.items():
+    kept = {tag["key"] for tag in experiment.get("tags", [])}
+    seen = {name: next(view.key for view in each if view.tag in kept) for name, each in VIEWS.items()}
+    for name, key in seen.items():
         yield f"mlflow-{name}", runs_page(page, views.link(address, place, key), wait=3)
-    yield "mlflow-comparison", runs_page(page, views.link(address, place, COMPARED, views.CHART), wait=3)
+    as_charts = views.link(address, place, seen["clusterings"], views.CHART)
+    yield "mlflow-comparison", runs_page(page, as_charts, wait=3)
     yield "mlflow-compare", compared(page, address, place, plain[:: max(1, len(plain) // 6)][:6])
     yield "mlflow-summary", whole(page, f"{shown}/{summary['info']['run_id']}?{TRAINING}", "Description")
     drawn = next(run for run in plain if _has_pictures(address, run))

@@ -195,5 +195,5 @@ def test_the_summary_in_mlflow_names_the_choice():
     summary = sweeps.summary(answer_of(found), "fashion_mnist", "")
     assert found.folder / answer.FILE in {file.path for file in summary.files}
     assert summary.tags["selection.policy"] == "published"
-    assert summary.tags["selection.chosen"].startswith("pixels: kmeans k=2 (run ")
+    assert summary.tags["chosen"].startswith("pixels: kmeans k=2 (run ")
     assert answer_of(found).chosen("another") == []
