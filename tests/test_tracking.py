@@ -21,11 +21,11 @@ from pathlib import Path
 import pytest
 
 from backbench import hashing, tracking
-from backbench.tracking import local, pages, rows, service
+from backbench.tracking import local, pages, rows, service, views
 from backbench.tracking.rows import Attached, Data
 
 SWEEP, OTHER_SWEEP = hashing.digest("sweep"), hashing.digest("another sweep")
-EXPERIMENT = tracking.Experiment("toy")
+EXPERIMENT = tracking.Experiment("toy", views.tags([views.BY_AMI]), former="folder")
 
 CHILD = """
 import sys
@@ -556,6 +556,8 @@ def test_two_machines_write_to_one_server_and_one_run_per_hash_is_left(folder, s
     assert tracking.hashes(server) == sorted(row.config_hash for row in make_rows(20))
     assert counts(track(folder, make_rows(20), uri=server)) == (0, 0, 20)
     assert counts(track(folder, make_rows(20, revision=1), uri=server)) == (0, 20, 0)
+    tags = query(folder, "SELECT key, value FROM experiment_tags ORDER BY key")
+    assert tags == sorted({views.KIND: views.MODEL_TRAINING, **EXPERIMENT.views}.items())
     run = tracking.find(server, make_row(3).config_hash[:10])
     assert (run.config, run.metrics) == (make_row(3).config, make_rows(3, revision=1)[2].metrics)
 
