@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -33,16 +34,14 @@ if TYPE_CHECKING:
 SIZE = {"width": 1560, "height": 860}
 WAIT_SECONDS = 120
 SETTLE = 3500
+# What stands below the table as soon as it is filled.
+LISTED = re.compile(r"^[1-9]\d* matching run")
 AXES = ("backbone.name", "chain", "clusterer.name", "k")
 METRIC = "ami"
-# Saved views by the names of their pictures, and the one whose charts are shown as well.
-VIEWS = {
-    "clusterings": views.BY_AMI.key,
-    "classifiers": views.BY_VALIDATION.key,
-    "retrieval": views.BY_PRECISION.key,
-    "k-curves": views.OVER_K.key,
-}
-COMPARED = views.BY_AMI.key
+# What the pictures of saved views are called; which of some alternatives there is depends on what was measured.
+VIEWS = dict(zip(("clusterings", "classifiers", "retrieval", "k-curves"), (*views.RANKED, views.CURVES), strict=True))
+# MLflow's layout for model training.
+TRAINING = "workflowType=machine_learning"
 PALETTE = 128
 LONGEST_LIST = 300
 # Where the results lie is the business of whoever took the picture.
@@ -76,27 +75,29 @@ def _report(page: "Page") -> Iterator[tuple[str, bytes]]:
 
 def _mlflow(page: "Page", address: str) -> Iterator[tuple[str, bytes]]:
     experiment, runs = _runs(address)
-    shown = f"{address}/#/experiments/{experiment['experiment_id']}"
+    shown = f"{address}/#/experiments/{experiment['experiment_id']}/runs"
     plain = [run for run in runs if "config_hash" in _tags(run)]
     summary = next(run for run in runs if "sweep_summary" in _tags(run))
     place = experiment["experiment_id"]
-    yield "mlflow-runs", runs_page(page, f"{shown}/runs?workflowType=machine_learning")
-    for name, key in VIEWS.items():
+    yield "mlflow-runs", runs_page(page, views.link(address, place, ""))
+    kept = {tag["key"] for tag in experiment.get("tags", [])}
+    seen = {name: next(view.key for view in each if view.tag in kept) for name, each in VIEWS.items()}
+    for name, key in seen.items():
         yield f"mlflow-{name}", runs_page(page, views.link(address, place, key), wait=3)
-    yield "mlflow-comparison", runs_page(page, views.link(address, place, COMPARED, views.CHART), wait=3)
+    as_charts = views.link(address, place, seen["clusterings"], views.CHART)
+    yield "mlflow-comparison", runs_page(page, as_charts, wait=3)
     yield "mlflow-compare", compared(page, address, place, plain[:: max(1, len(plain) // 6)][:6])
-    yield "mlflow-summary", whole(page, f"{shown}/runs/{summary['info']['run_id']}", "Description")
+    yield "mlflow-summary", whole(page, f"{shown}/{summary['info']['run_id']}?{TRAINING}", "Description")
     drawn = next(run for run in plain if _has_pictures(address, run))
-    yield "mlflow-picture", artifact(page, f"{shown}/runs/{drawn['info']['run_id']}/artifacts")
+    yield "mlflow-picture", artifact(page, f"{shown}/{drawn['info']['run_id']}/artifacts?{TRAINING}")
 
 
 def runs_page(page: "Page", url: str, wait: int = 1) -> bytes:
     """The runs of an experiment as a saved view, or the page itself, shows them; charts take longer than tables."""
     page.goto("about:blank")
     page.goto(url)
-    page.wait_for_timeout(2 * SETTLE)
+    page.get_by_text(LISTED).wait_for(timeout=1000 * WAIT_SECONDS)
     _close_assistant(page)
-    _close_banner(page)
     page.wait_for_timeout(wait * SETTLE)
     return page.screenshot()
 
@@ -105,7 +106,8 @@ def compared(page: "Page", address: str, experiment: str, runs: Sequence[dict]) 
     """The page that compares runs: parallel coordinates over the axes, and the runs side by side."""
     page.goto("about:blank")
     ids = urllib.parse.quote(json.dumps([run["info"]["run_id"] for run in runs]))
-    page.goto(f"{address}/#/compare-runs?runs={ids}&experiments={urllib.parse.quote(json.dumps([experiment]))}")
+    inside = f"runs={ids}&experiments={urllib.parse.quote(json.dumps([experiment]))}"
+    page.goto(f"{address}/#/compare-runs?{inside}&{TRAINING}")
     page.get_by_text("Clear All").wait_for(timeout=1000 * WAIT_SECONDS)
     page.get_by_text("Clear All").click()
     for place, names in enumerate((AXES, (METRIC,))):
@@ -163,14 +165,6 @@ def _close_assistant(page: "Page") -> None:
     close = page.locator('button[aria-label="Close"]')
     if close.count() and close.first.is_visible():
         close.first.click()
-        page.wait_for_timeout(500)
-
-
-def _close_banner(page: "Page") -> None:
-    """Close what MLflow says above every saved view."""
-    banner = page.locator('[role="alert"]').locator('button[aria-label="Close"], [class*="close-icon"]')
-    if banner.count() and banner.first.is_visible():
-        banner.first.click()
         page.wait_for_timeout(500)
 
 

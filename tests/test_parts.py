@@ -233,7 +233,7 @@ def test_one_cluster_has_no_silhouette_and_an_inertia(of):
     assert all(kind.lacks(found) is None for kind in (composition, dendrogram, elbow))
     curves = sweeps.over_k(candidates.representations(rows))
     assert list(curves["inertia/pixels agglomerative"]) == [1, 2, 3]
-    assert list(curves["silhouette/pixels agglomerative"]) == [2, 3]
+    assert list(curves["silhouette/agglomerative on pixels"]) == [2, 3]
 
 
 def test_a_comparison_says_which_of_both_lacks_the_metric(of):

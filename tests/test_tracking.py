@@ -21,11 +21,11 @@ from pathlib import Path
 import pytest
 
 from backbench import hashing, tracking
-from backbench.tracking import local, pages, rows, service
+from backbench.tracking import local, pages, rows, service, views
 from backbench.tracking.rows import Attached, Data
 
 SWEEP, OTHER_SWEEP = hashing.digest("sweep"), hashing.digest("another sweep")
-EXPERIMENT = tracking.Experiment("toy")
+EXPERIMENT = tracking.Experiment("toy", views.tags([views.BY_AMI]), former="folder")
 
 CHILD = """
 import sys
@@ -222,6 +222,27 @@ def test_a_long_config_comes_back_whole(folder):
     run = tracking.find(sqlite_uri(folder), row.config_hash)
     assert run.config == row.config and hashing.canonical_json(run.config) == hashing.canonical_json(row.config)
     assert all(len(value) <= rows.TAG_CHARACTERS for value in run.tags.values())
+
+
+def test_the_configuration_of_before_is_read_and_replaced(folder):
+    row = make_row(1, config={"files": [f"{index:040d}" for index in range(400)]})
+    track(folder, [row])
+    expected = content(folder)["tags"]
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
+        connection.execute("UPDATE tags SET key = 'backbench.' || key WHERE key = 'config' OR key LIKE 'config.%'")
+        connection.execute("UPDATE tags SET value = 'older' WHERE key = 'backbench.result'")
+    assert tracking.find(sqlite_uri(folder), row.config_hash).config == row.config
+    assert counts(track(folder, [row])) == (0, 1, 0)
+    assert content(folder)["tags"] == expected
+
+
+def test_no_tag_with_a_long_value_has_a_key_that_mlflow_shortens_to_a_letter(folder):
+    row = make_row(1, status="failed", reason="no memory " * 50, config={"files": ["x" * 9000]})
+    summary = tracking.Summary("s", {}, 1, 1, tags={"mlflow.note.content": "note " * 500})
+    track(folder, [row], summary=summary)
+    long = query(folder, "SELECT DISTINCT key FROM tags WHERE length(value) > 100 AND key NOT LIKE 'mlflow.%'")
+    assert sorted(long) == [("config",), ("config.2",), ("failure",)]
+    assert all(len(key) <= 15 for (key,) in long)
 
 
 def test_a_second_sweep_adds_its_tag_and_nothing_else(folder):
@@ -535,6 +556,8 @@ def test_two_machines_write_to_one_server_and_one_run_per_hash_is_left(folder, s
     assert tracking.hashes(server) == sorted(row.config_hash for row in make_rows(20))
     assert counts(track(folder, make_rows(20), uri=server)) == (0, 0, 20)
     assert counts(track(folder, make_rows(20, revision=1), uri=server)) == (0, 20, 0)
+    tags = query(folder, "SELECT key, value FROM experiment_tags ORDER BY key")
+    assert tags == sorted({views.KIND: views.MODEL_TRAINING, **EXPERIMENT.views}.items())
     run = tracking.find(server, make_row(3).config_hash[:10])
     assert (run.config, run.metrics) == (make_row(3).config, make_rows(3, revision=1)[2].metrics)
 

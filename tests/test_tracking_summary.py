@@ -11,7 +11,7 @@ from backbench.evaluate import answer, candidates
 from backbench.pictures import drawing
 from backbench.store import Store
 from backbench.sweep.results import ledger
-from backbench.tracking import note, rows, sweeps
+from backbench.tracking import note, rows, sweeps, views
 
 CLASSES = ("red", "green", "blue")
 GRID = ("experiment=none", "backbone=pixels", "chain=none,pca50", "chain.steps.s1.n_components=5", "k=2..4")
@@ -51,7 +51,7 @@ def test_the_note_has_the_answer_for_each_head(sweep):
 def test_curves_over_k_are_means_over_seeds(sweep):
     _, found = sweep
     curves = sweeps.over_k(candidates.representations(found))
-    name = next(name for name in curves if name.startswith("silhouette/pixels_ pca5 kmeans"))
+    name = next(name for name in curves if name.startswith("silhouette/kmeans on pixels_ pca5"))
     own = {
         (row.params["k"], row.params["seed"]): row.metrics["silhouette"]
         for row in found
@@ -74,6 +74,21 @@ def test_a_run_takes_as_long_as_its_fits(sweep):
     row = next(row for row in sweep[1] if row.config_hash == first.config_hash)
     seconds = sum(head["provenance"]["seconds"] for head in row.heads.values())
     assert (first.end_ms - first.start_ms) / 1000 == pytest.approx(seconds, abs=0.002)
+
+
+def test_the_summary_starts_after_the_last_fit_in_the_experiment_of_the_collection(sweep):
+    plan, rows_made = sweep
+    summary = sweeps.summary(sweeping.answer_of(plan, rows_made), rows_made[0].collection, "")
+    assert summary.start_ms == summary.end_ms == 1 + max(row.end_ms for row in sweeps.run_rows(rows_made))
+    assert summary.tags[rows.VIEW] == views.BY_AMI.key
+    place = sweeps.experiment_of(rows_made, summary.curves)
+    assert (place.name, place.former) == ("pictures", "folder")
+    assert {views.BY_AMI.tag, views.BY_VALIDATION.tag, views.BY_PRECISION.tag} < set(place.views)
+
+
+def test_no_two_runs_of_a_sweep_have_one_name(sweep):
+    names = [row.name for row in sweeps.run_rows(sweep[1])]
+    assert len(set(names)) == len(names) and "kmeans k=2 n_init=1 · knn · seed=1 · pixels" in names
 
 
 def test_data_sets_are_told_apart_by_sample_and_split(sweep):

@@ -15,8 +15,12 @@ FINISHED, BROKEN = "FINISHED", "FAILED"
 WHOLE = (FINISHED, BROKEN)
 
 CONFIG_HASH, SUMMARY = "config_hash", "sweep_summary"
-RESULT, CONFIG, UNDEFINED, FAILURE = "backbench.result", "backbench.config", "backbench.undefined", "failure"
-PASSING = (UNDEFINED, FAILURE)
+# MLflow's page shortens a tag from both sides where key and value have more than 15 characters each: of a key beside a
+# long value, nothing but its first letter is left.
+RESULT, CONFIG, UNDEFINED, FAILURE = "backbench.result", "config", "backbench.undefined", "failure"
+# What earlier versions called the tag of the configuration.
+FORMER_CONFIG = "backbench.config"
+PASSING = (UNDEFINED, FAILURE, FORMER_CONFIG)
 # The saved view of the experiment that a summary run is best looked at with.
 VIEW = "backbench.view"
 
@@ -204,6 +208,12 @@ def summary_entry(summary: Summary, sweep: str) -> Entry:
     )
 
 
+def passing(tags: Iterable[str], entry: Entry) -> list[str]:
+    """The tags of a run that an entry no longer has."""
+    former = (key for key in tags if key in PASSING or key.startswith(f"{FORMER_CONFIG}."))
+    return [key for key in former if key not in entry.tags]
+
+
 def split_config(config: Mapping[str, Any]) -> dict[str, str]:
     """The resolved configuration as tags: canonical JSON, in as many pieces as the length limit asks for."""
     text = hashing.canonical_json(config)
@@ -213,10 +223,11 @@ def split_config(config: Mapping[str, Any]) -> dict[str, str]:
 
 def join_config(tags: Mapping[str, str]) -> str:
     """The canonical JSON that `split_config` made, empty where a run has none."""
-    pieces, key = [], CONFIG
+    name = CONFIG if CONFIG in tags else FORMER_CONFIG
+    pieces, key = [], name
     while key in tags:
         pieces.append(tags[key])
-        key = f"{CONFIG}.{len(pieces) + 1}"
+        key = f"{name}.{len(pieces) + 1}"
     return "".join(pieces)
 
 

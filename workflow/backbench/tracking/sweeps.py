@@ -111,7 +111,7 @@ def over_k(representations: Iterable[Representation]) -> dict[str, Curve]:
             for measured in OVER_K:
                 curve = best_k.mean_curve(members, measured)
                 if len(curve) > 1:
-                    name = NOT_IN_NAMES.sub("_", f"{measured}/{space.title} {family}")
+                    name = NOT_IN_NAMES.sub("_", f"{measured}/{family} on {space.title}")
                     curves[name[:NAME_CHARACTERS]] = curve
     return curves
 

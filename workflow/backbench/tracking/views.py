@@ -21,8 +21,9 @@ TAG = "mlflow.sharedViewState."
 KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
 DEFLATED = "deflate;"
 TABLE, CHART = "TABLE", "CHART"
-# Pixels: a name of about 40 characters, the name of a metric with its arrow, a data set with its digest.
-NAME_WIDTH, COLUMN_WIDTH, DATA_WIDTH = 380, 95, 290
+# Pixels: a run's name of about 40 characters, a data set with its digest; a column has room for its title and arrow.
+NAME_WIDTH, DATA_WIDTH = 380, 290
+LEAST_WIDTH, CHARACTER, ARROW = 95, 8, 30
 # As many points as a scatter plot takes; MLflow itself starts at 100.
 POINTS = 1000
 
@@ -63,12 +64,12 @@ BY_AMI = View(
 )
 BY_SILHOUETTE = View(
     "clusterings-by-silhouette",
-    "Clusterings by silhouette (within a representation)",
+    "Clusterings by silhouette",
     *("silhouette", checked("silhouette", *SIZES, "davies_bouldin", "calinski_harabasz"), CLUSTERED),
 )
 BY_VALIDATION = View(
     "classifiers-by-accuracy",
-    "Classifiers by accuracy (chosen on validation)",
+    "Classifiers by accuracy",
     *("val_accuracy", checked("val_accuracy", "accuracy", "balanced_accuracy", "macro_f1"), CLASSIFIED),
 )
 BY_TEST = View(
@@ -161,10 +162,10 @@ def _content(text: str | None) -> tuple[str, State] | None:
 
 def _ranked(view: View) -> State:
     best = catalogue.metric(view.rank)
-    columns = [*(f"metrics.`{name}`" for name in view.metrics), *(f"params.`{name}`" for name in view.params)]
-    columns.append(DATA)
+    titles = {f"metrics.`{name}`": name for name in view.metrics} | {f"params.`{name}`": name for name in view.params}
+    columns = [*titles, DATA]
     order = ["attributes.`Run Name`", "runDateAndNestInfo", *columns]
-    widths = {order[0]: NAME_WIDTH, **dict.fromkeys(columns, COLUMN_WIDTH), DATA: DATA_WIDTH}
+    widths = {order[0]: NAME_WIDTH, **{key: _width(title) for key, title in titles.items()}, DATA: DATA_WIDTH}
     return {
         **_page(filtered="", order_by=f"metrics.`{view.rank}`", ascending=best.best is min),
         "selectedColumns": columns,
@@ -172,9 +173,13 @@ def _ranked(view: View) -> State:
         "columnWidths": widths,
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": [_parallel(view), *([_scatter(view)] if "k" in view.params else [])],
-        "compareRunSections": [_section("comparison", "Comparison"), _section("metrics", "Model metrics", False)],
+        "compareRunSections": [COMPARISON, _section("metrics", "Model metrics", False)],
         "isAccordionReordered": True,
     }
+
+
+def _width(title: str) -> int:
+    return max(LEAST_WIDTH, CHARACTER * len(title) + ARROW)
 
 
 def _over_k(view: View) -> State:
@@ -213,6 +218,9 @@ def _page(filtered: str, order_by: str, ascending: bool) -> State:
 
 def _section(uuid: str, name: str, unfolded: bool = True) -> State:
     return {"uuid": uuid, "name": name, "display": unfolded, "isReordered": True, "deleted": False}
+
+
+COMPARISON = {**_section("comparison", "Comparison"), "columns": 2, "cardHeight": 480}
 
 
 def _card(kind: str, view: View) -> State:

@@ -188,9 +188,8 @@ class _Writer:
         self._log(run_id, metrics, at, params, self._tags(entry))
         self._log_curves(run_id, _changed_curves(run, entry), at)
         self._log_data(run_id, entry.data)
-        for key in rows.PASSING:
-            if key in run.data.tags and key not in entry.tags:
-                self.client.delete_tag(run_id, key)
+        for key in rows.passing(run.data.tags, entry):
+            self.client.delete_tag(run_id, key)
         self._terminate(run_id, entry, at)
 
     def _tags(self, entry: Entry) -> dict[str, str]:
