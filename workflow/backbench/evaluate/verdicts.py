@@ -17,7 +17,7 @@ from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.evaluate.selection import Policy
 from backbench.evaluate.untried import Untried
 from backbench.metrics import catalogue
-from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL, checked
+from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
 from backbench.sweep.plan.judges import BASELINES
 from backbench.sweep.results.joined_run import Row
 
@@ -25,7 +25,7 @@ TASKS = (CLASSIFICATION, CLUSTERING, RETRIEVAL)
 # How a baseline compares with what is recommended.
 BETTER, TIED, WORSE, UNTESTED = "better", "tied", "worse", "untested"
 # What is reported of a classifier is measured on other images than what chooses it.
-REPORTED = {CLASSIFICATION: checked("accuracy", *leaderboard_specs.CHOOSERS)}
+REPORTED = {CLASSIFICATION: leaderboard_specs.CHOOSERS[::-1]}
 
 
 @dataclass(frozen=True)
