@@ -43,7 +43,6 @@ NAMING = {
     "evaluate/candidates.py": "the share of noise is what a policy limits",
     "evaluate/eligibility.py": "what is no clustering",
     "evaluate/resampled.py": "the silhouette is the one metric of which every image has a stored value",
-    "evaluate/verdicts.py": "what is reported of a classifier; checked at import",
     "evaluate/selection.py": "the policy of plans that name none; checked at import",
     "exports/_reports.py": "a row of scikit-learn's classification report",
     "metrics/_spread.py": MAKERS,

@@ -136,6 +136,20 @@ class TestClusterings:
         assert found.text.headline.startswith(f"Use DBSCAN on {LITE}: ")
         assert "It has 4 clusters for 4 classes and leaves 10 % of the images in none." in found.text.details
 
+    def test_what_is_no_clustering_is_not_recommended_however_well_it_agrees(self):
+        """Noise points as clusters of their own raise NMI; a lone cluster is none."""
+
+        def labels(stage, truth):
+            noisy = np.where(np.arange(N) % 20 < 11, -1, truth)
+            return noisy if stage.family == "dbscan" else mixed(truth, 0.5, 5)
+
+        rows = Stored(labels=labels).rows(*TWO, "clusterer=dbscan,kmeans", "k=4", *CLUSTERED)
+        assert told(rows, CLUSTERING).row.params["clusterer.name"] == "kmeans"
+        noise = [row for row in rows if row.params["clusterer.name"] == "dbscan"]
+        best = max(rows, key=lambda row: row.metrics["nmi"])
+        assert best in noise
+        assert told(noise, CLUSTERING).row is None
+
     def test_nothing_is_recommended_where_the_board_ranks_nothing(self):
         found = of(self.rows("k=4"))
         (table,) = found.leaderboards

@@ -17,7 +17,7 @@ from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.evaluate.selection import Policy
 from backbench.evaluate.untried import Untried
 from backbench.metrics import catalogue
-from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL, checked
+from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
 from backbench.sweep.plan.judges import BASELINES
 from backbench.sweep.results.joined_run import Row
 
@@ -25,7 +25,7 @@ TASKS = (CLASSIFICATION, CLUSTERING, RETRIEVAL)
 # How a baseline compares with what is recommended.
 BETTER, TIED, WORSE, UNTESTED = "better", "tied", "worse", "untested"
 # What is reported of a classifier is measured on other images than what chooses it.
-REPORTED = {CLASSIFICATION: checked("accuracy", *leaderboard_specs.CHOOSERS)}
+REPORTED = {CLASSIFICATION: leaderboard_specs.CHOOSERS[::-1]}
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def verdicts(
     made = []
     for task, table in first.items():
         if table is not None and table.spec.space is None:
-            made.append(_ranked(task, rows, table))
+            made.append(_ranked(task, table, _limits(policy)))
         elif task == CLUSTERING and any(space.candidates for space in spaces):
             chosen = judgement and judgement.chosen
             made.append(_judged(rows, judgement) if judgement and chosen else _by_policy(rows, spaces, policy))
@@ -144,13 +144,14 @@ def is_baseline(row: Row) -> bool:
     return row.params["backbone.name"] in BASELINES
 
 
-def _ranked(task: str, rows: Sequence[Row], table: Leaderboard) -> Verdict:
-    """The first entry that is no baseline, with those that share its rank."""
-    entries = [entry for entry in table.entries if not is_baseline(entry.row)]
+def _ranked(task: str, table: Leaderboard, limits: Limits) -> Verdict:
+    """The first entry that is no baseline, with those that share its rank; nothing that is no clustering."""
+    ranked = [entry for entry in table.entries if eligibility.fault(entry.row.metrics, limits) is None]
+    entries = [entry for entry in ranked if not is_baseline(entry.row)]
     only = not entries
-    if not table.entries:
+    if not ranked:
         return Verdict(task, reason="the leaderboard ranks none of its results, and says why")
-    first, *others = entries or table.entries
+    first, *others = entries or ranked
     compared = [entry for entry in others if entry.tested] if first.tested else []
     tied = [entry for entry in compared if entry.rank == first.rank]
     place = spending.fastest([entry.rows for entry in (first, *tied)], task) if tied else None
@@ -168,7 +169,7 @@ def _ranked(task: str, rows: Sequence[Row], table: Leaderboard) -> Verdict:
         tied=tuple(entry.row for entry in tied),
         fastest=None if place is None else (first, *tied)[place].row,
         seconds=spending.seconds(first.rows, task),
-        baseline=None if only else _baseline(first, table, names),
+        baseline=None if only else _baseline(first, ranked, names),
         only_baselines=only,
         untried=missing.untried(task, spent, first.rows),
         varying=tuple(leaderboard_specs.varying(table.spec, spent)),
@@ -182,9 +183,9 @@ def _reported(entry: Entry, names: Sequence[str]) -> Reading | None:
     return next((reading for name in names if (reading := estimate(entry, name))), None)
 
 
-def _baseline(first: Entry, table: Leaderboard, names: Sequence[str]) -> Baseline | None:
-    """The best baseline of a leaderboard."""
-    best = next((entry for entry in table.entries if is_baseline(entry.row)), None)
+def _baseline(first: Entry, ranked: Sequence[Entry], names: Sequence[str]) -> Baseline | None:
+    """The best baseline of the entries of a leaderboard."""
+    best = next((entry for entry in ranked if is_baseline(entry.row)), None)
     if best is None:
         return None
     if not (best.tested and first.tested):
@@ -248,7 +249,8 @@ def _by_policy(rows: Sequence[Row], spaces: Sequence[Representation], policy: Po
     for space in answers or spaces:
         decision = selection.decide(space, policy)
         best = decision.chosen
-        if best is not None and best.run in by_run and eligibility.fault(best.metrics, _limits(policy)) is None:
+        limits = replace(_limits(policy), noise_at_most=policy.noise_at_most)
+        if best is not None and best.run in by_run and eligibility.fault(best.metrics, limits) is None:
             chosen.append(Choice(by_run[best.run], _number(best), decision.reason))
         else:
             reasons.append(decision.reason)
@@ -262,7 +264,9 @@ def _by_policy(rows: Sequence[Row], spaces: Sequence[Representation], policy: Po
 
 
 def _limits(policy: Policy) -> Limits:
-    return replace(Limits(), noise_at_most=policy.noise_at_most)
+    """What is no clustering: with more noise than the policy allows, or than is usual where it has no limit."""
+    usual = Limits()
+    return usual if policy.noise_at_most is None else replace(usual, noise_at_most=policy.noise_at_most)
 
 
 def named_metrics(verdict: Verdict) -> dict[str, float]:
