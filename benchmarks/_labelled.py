@@ -31,13 +31,16 @@ SEED = 0
 OF_A_CLASS, IN_ALL = 24, 300
 BATCH = 32
 ENDINGS = {".jpg", ".jpeg", ".png"}
-# Representations: a backbone and what is changed of its images.
+# Representations: a backbone and what is changed of its images. A judge that makes no candidates is given the images as
+# the sweep's own network is.
+WHOLE = {"size": 224, "resize": "crop", "shorter": 256}
 SMALL = {"size": 96, "resize": "squash", "shorter": None}
 REPRESENTATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "pixels": ("pixels", {}),
     "lite0": ("efficientnet_lite0", {}),
     "lite0_96": ("efficientnet_lite0", SMALL),
-    "lite2": ("efficientnet_lite2", {}),
+    "lite2": ("efficientnet_lite2", WHOLE),
+    "lite2_96": ("efficientnet_lite2", SMALL),
 }
 
 

@@ -24,7 +24,7 @@ from backbench.metrics.near import Near
 from backbench.sweep.plan import counts
 
 CANDIDATES = ("pixels", "lite0", "lite0_96")
-JUDGES = ("lite0", "lite2", "lite0_96")
+JUDGES = ("lite0", "lite2", "lite0_96", "lite2_96")
 CHAINS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "none": (),
     "pca50": (("pca", {}),),

@@ -27,11 +27,11 @@ from backbench.judging import rule
 from backbench.judging.agreement import ami_matrix
 
 RESULTS = paths.CHECKOUT / "benchmarks" / "results" / "choosing.md"
-LITE0, LITE2, SMALL = range(3)
+LITE0, LITE2, LITE0_96, LITE2_96 = range(4)
 # Pools as sweeps make them, and their judges: the network of the sweep, and one that made no candidate.
 SWEEPS = {
     "224 pixels": (("pixels", "lite0"), (LITE0, LITE2)),
-    "96 pixels": (("pixels", "lite0_96"), (SMALL, LITE2)),
+    "96 pixels": (("pixels", "lite0_96"), (LITE0_96, LITE2_96)),
     "both": (("pixels", "lite0", "lite0_96"), (LITE0, LITE2)),
 }
 BANDS = {"2 to 3": (2, 3), "5 to 6": (5, 6), "10 to 15": (10, 15), "25": (25, 25)}
@@ -67,7 +67,7 @@ def by_ranks(pool: Pool, judges: tuple[int, ...]) -> list[int]:
 
 
 def weighted(pool: Pool, judges: tuple[int, ...]) -> list[int]:
-    """All three judges, each by how well its ranks correlate with those of the others."""
+    """All four judges, each by how well its ranks correlate with those of the others."""
     ranks = _ranks(pool, tuple(range(len(pool.values))))
     agreement = spearmanr(ranks.T).statistic
     weights = np.maximum((agreement.sum(axis=0) - 1) / (len(ranks) - 1), 1e-6)
@@ -121,8 +121,8 @@ RULES: dict[str, Rule] = {
     "the same, best score without the medoid": best_score,
     "the same, EfficientNet-Lite2 alone, which made no candidate": partial(judged, which=[1]),
     "the same, the sweep's own network alone": partial(judged, which=[0]),
-    "the same, three judges": all_judges,
-    "the same, three judges weighted by their agreement": weighted,
+    "the same, four judges (both networks at 224 and 96 pixels)": all_judges,
+    "the same, four judges weighted by their agreement": weighted,
     "the same, ranks of each judge averaged": by_ranks,
     "NET alone, medoid": net_alone,
     "mean rank of silhouette, DB and CH over the pool": pooled_ranks,
@@ -234,7 +234,7 @@ def main() -> None:
         "```\n",
         f"{len(pools)} collections in {len(groups)} groups ({', '.join(groups)}), drawn with seed {_labelled.SEED}; "
         f"{named}. Regret: AMI of the best candidate minus AMI of the chosen one. The standard error takes groups as "
-        "the units, since subsets of the same images are no independent evidence. Nothing was tuned on these collections.",
+        "the units, since subsets of the same images are no independent evidence. Nothing was tuned on these.",
         *report(pools),
     ]
     print(*lines, sep="\n")
