@@ -24,7 +24,9 @@ SCOPES = {"train": 0, "per_split": 2}
 
 @functools.cache
 def planned(*overrides) -> Plan:
-    return planning.make([*GRID, "selection=published", *overrides]).plan
+    given = {word.partition("=")[0] for word in overrides}
+    grid = (word for word in (*GRID, "selection=published") if word.partition("=")[0] not in given)
+    return planning.make([*grid, *overrides]).plan
 
 
 def mixed(truth: np.ndarray, share: float, seed: int, classes: int = len(NAMES)) -> np.ndarray:
@@ -46,6 +48,7 @@ class Stored:
     split: np.ndarray = field(default_factory=lambda: np.repeat([0, 1, 2, 0], N // 4).astype(np.uint8))
     names: tuple[str, ...] | None = NAMES
     arrays: bool = True
+    seconds: Callable = lambda stage: 0.5
 
     def rows(self, *overrides) -> list[Row]:
         """The rows of a plan with every result in the store."""
@@ -56,7 +59,8 @@ class Stored:
             metrics, info, arrays = getattr(self, f"_{stage.kind}", self._other)(stage)
             metrics = {name: None if math.isnan(value) else value for name, value in metrics.items()}
             body = {"status": "done", "reason": None, "config": dict(stage.config), "code": stage.code, "notes": {}}
-            body |= {"metrics": metrics, "info": info, "provenance": {"seconds": 0.5, "finished": 1e9, "versions": {}}}
+            body |= {"metrics": metrics, "info": info, "provenance": {"finished": 1e9, "versions": {}}}
+            body["provenance"]["seconds"] = self.seconds(stage)
             store.write(stage.kind, key, body, arrays if self.arrays else {})
         return ledger.rows(found, ledger.read_records(found, store))
 

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 import sweeping
 
-from backbench.cli import leaderboard, select
+from backbench.cli import answer as printed
+from backbench.cli import leaderboard
 from backbench.derived import Derived
 from backbench.evaluate import agreement, candidates, leaderboards, recommendations
 from backbench.reports import sweep as page
@@ -57,7 +58,7 @@ def test_a_sweep_computes_and_reads_each_part_once(plan, calls):
         page.write(found)
         sweeps.summary(found, "pictures", "")
         leaderboard.show(found.datasets, 5, io.StringIO())
-        assert select.summary(found.selection)
+        printed.show(found.datasets.values(), io.StringIO())
     assert calls.pop("ensure") == 3 + 1, "a leaderboard for each task, and the selection"
     assert calls == {"representations": 1, "of_dataset": 1, "agreements": 1, "recorded": 1}
 
@@ -65,7 +66,7 @@ def test_a_sweep_computes_and_reads_each_part_once(plan, calls):
 def test_nothing_is_computed_that_nobody_asks_for(plan, calls):
     found = sweeping.answer_of(plan)
     assert list(found.datasets) and not calls
-    assert found.chosen("another") == []
+    assert found.named("another") == [] and found.selection["representations"]
     assert calls == {"representations": 1, "recorded": 1, "ensure": 1}
 
 

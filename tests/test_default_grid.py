@@ -180,4 +180,4 @@ def test_sides_of_known_collections_are_those_of_their_images():
     from backbench.datasets import _mnist_like, cifar10, stl10
 
     sides = {"fashion_mnist": _mnist_like.SIDE, "mnist": _mnist_like.SIDE, "cifar10": cifar10.SIDE, "stl10": stl10.SIDE}
-    assert resolution.SIDES == sides
+    assert sides == resolution.SIDES

@@ -58,4 +58,4 @@ def test_equal_shares_are_said_once():
 def test_a_fault_is_its_words():
     assert str(Fault("{} of {{odd}} words", 0.5)) == "50 % of {odd} words"
     assert str(Fault("one cluster only")) == "one cluster only"
-    assert eligibility.USUAL == Limits(0.3, 0.95)
+    assert Limits(0.3, 0.95) == eligibility.USUAL

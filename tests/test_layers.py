@@ -15,9 +15,9 @@ PAGE = runpy.run_path(str(ROOT.parents[1] / "scripts" / "write_architecture.py")
 MODULES, HEAVY = PAGE["modules"](), PAGE["HEAVY"] - {"hydra", "omegaconf"}
 # From the lowest floor to the highest. A room that moves to another floor is moved here as well, on purpose.
 FLOORS = """
-code cost device hashing machine paths schema threads wording
+code cost device hashing machine paths schema threads titles wording
 arrays files lock metrics plugins provenance settings sweep.grid
-classifiers clusterers images judging plots statistics store transforms
+classifiers clusterers images judging plots statistics store templates transforms
 derived stage
 datasets
 backbones compose
@@ -26,7 +26,7 @@ sweep.plan
 sweep.run
 sweep.results sweep.time
 evaluate reproduce
-pictures
+answers pictures
 exports planning reports
 launching papers
 tracking
@@ -66,7 +66,8 @@ def test_each_heavy_library_has_one_importer():
 def test_planning_imports_nothing_heavy():
     program = (
         "import sys; from backbench import planning, plugins\n"
-        "from backbench.cli import audit, plan, sweep, runs, leaderboard, select, show, diff, reproduce, track, ui\n"
+        "from backbench.cli import answer, audit, plan, sweep, runs, leaderboard, select, show, diff\n"
+        "from backbench.cli import reproduce, track, ui\n"
         "[plugins.load(kind, name) for kind in plugins.PACKAGES for name in plugins.names(kind)]\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )

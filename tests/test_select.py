@@ -158,9 +158,8 @@ def test_without_results_it_says_what_makes_some(capsys):
 
 
 def test_without_clusterings_there_is_nothing_to_say(capsys):
-    found = made("clusterer=none")
+    made("clusterer=none")
     assert call(capsys)[0] == 2
-    assert select.summary(answer_of(found).selection) == []
 
 
 @pytest.mark.parametrize(
@@ -182,18 +181,16 @@ def answer_of(found):
     return answer.SweepAnswer(found, rows, Store(paths.store()))
 
 
-def test_a_sweep_ends_with_a_line_for_each_of_the_first_representations():
-    found = made(*KMEANS, "chain=none,pca50")
-    lines = select.summary(answer_of(found).selection)
-    assert [line[:19] for line in lines] == ["chosen for pixels: ", "chosen for pixels, ", "the best k by each "]
-    many = {"representations": [*answer_of(found).selection["representations"]] * 3}
-    assert len(select.summary(many)) == 5 and select.summary(many)[-1].startswith("... and for 2 other")
-
-
 def test_the_summary_in_mlflow_names_the_choice():
     found = made(*KMEANS)
     summary = sweeps.summary(answer_of(found), "fashion_mnist", "")
     assert found.folder / answer.FILE in {file.path for file in summary.files}
     assert summary.tags["selection.policy"] == "published"
-    assert summary.tags["selection.chosen"].startswith("pixels: kmeans k=2 (run ")
-    assert answer_of(found).chosen("another") == []
+    assert summary.tags["answer.clustering"].startswith("Use k-means with k = 6 on raw pixels: NMI 0.60; ")
+    assert summary.tags["answer.clustering.run"] in found.runs
+
+
+def test_it_ends_with_the_answer_unless_another_policy_is_asked_for(capsys):
+    made(*KMEANS)
+    headline = "Use k-means with k = 6 on raw pixels: NMI 0.60; "
+    assert headline in call(capsys)[1] and headline not in call(capsys, "--policy", "internal")[1]

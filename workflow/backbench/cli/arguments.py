@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import paths
-from backbench.cli.texts import AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SELECT
+from backbench.cli.texts import ANSWER, AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SELECT
 
 SETTINGS = (
     "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
@@ -137,6 +137,12 @@ def _runs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
 
 
+def _answer(command: argparse.ArgumentParser) -> None:
+    command.epilog = ANSWER
+    _filter(command, "such as dataset.name=folder or backbone.name=resnet50; repeatable")
+    command.add_argument("--format", choices=("text", "json"), default="text", help="json: every fact (default: text)")
+
+
 def _leaderboard(command: argparse.ArgumentParser) -> None:
     _filter(command, "such as k>=5 or backbone.name=pixels; repeatable")
     command.add_argument("--limit", type=_positive, default=8, help="rows per table (default: 8)")
@@ -235,6 +241,7 @@ def _ui(command: argparse.ArgumentParser) -> None:
 
 # What each command adds to its parser.
 ARGUMENTS = {
+    "answer": _answer,
     "audit": _audit,
     "plan": _plan,
     "sweep": _sweep,

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from backbench import paths
+from backbench.answers import words
 from backbench.cli import panel
 from backbench.cli._leaderboard_grid import Record, cell, columns_of, grid, record
+from backbench.cli.answer import headlines
 from backbench.cli.plan import say
-from backbench.evaluate import agreement, answer, leaderboards, unranked
-from backbench.evaluate.agreement import Agreement
+from backbench.evaluate import answer, leaderboards, unranked
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.leaderboard_specs import by_dataset
 from backbench.evaluate.leaderboards import Entry, Leaderboard
@@ -19,7 +20,6 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
 from backbench.sweep.results.joined_run import Row
-from backbench.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["by_dataset", "cell", "run", "screen", "show", "warn"]
 
 WIDTH = 130
-# Feature spaces of a data set of which it is said that internal metrics mislead.
-WARNINGS = 3
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     answers = answer.by_dataset(rows, store, panel.counting("resampling images"))
     if args.format == "table":
         show(answers, args.limit, sys.stdout)
+        print("", *headlines(answers.values()), "more: backbench answer", sep="\n")
         return 0
     records = [
         line
@@ -62,13 +61,9 @@ def show(answers: Mapping[str, DatasetAnswer], limit: int = 5, target: IO[str] |
         for table in group.leaderboards:
             console.print()
             _print(table, limit, console)
-        if misled := _misled(group.agreements):
-            console.print(
-                "\nwarning: the internal metrics would choose clusterings that the classes do not support:",
-                markup=False,
-            )
-            for line in misled:
-                console.print(f"  {line}", markup=False, soft_wrap=True)
+        if warning := words.warning(group):
+            console.print()
+            console.print(warning, markup=False, soft_wrap=True)
     warn([row for group in answers.values() for row in group.rows])
 
 
@@ -84,21 +79,6 @@ def _print(table: Leaderboard, limit: int, console: "Console") -> None:
     for line in (f"{leaderboards.words(table)}{room}", unranked.words(table.unranked)):
         if line:
             console.print(f"  {line}", markup=False, soft_wrap=True)
-
-
-def _misled(agreements: Sequence[Agreement]) -> list[str]:
-    """Where an internal metric would choose a much worse clustering than the classes would: the dearest choice of each
-    feature space, the worst spaces first."""
-    dearest: dict[tuple[str, str], str] = {}
-    for disagreement in agreement.disagreements(agreements):
-        dearest.setdefault((disagreement.matrix, disagreement.space), disagreement.text)
-    lines = list(dearest.values())
-    more = (
-        [f"and, by a smaller margin, in {counted(len(lines) - WARNINGS, 'other feature space')}"]
-        if len(lines) > WARNINGS
-        else []
-    )
-    return [*lines[:WARNINGS], *more]
 
 
 def screen(file: IO[str]) -> "Console":

@@ -5,22 +5,23 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backbench import hashing, paths
 from backbench.cli import panel
+from backbench.cli.answer import headlines
 from backbench.cli.leaderboard import cell, screen, warn
+from backbench.evaluate import answer as results
 from backbench.evaluate import recommendations, selection
-from backbench.evaluate.answer import by_dataset
+from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.best_k import CRITERIA, Choice, Family
-from backbench.evaluate.candidates import Representation
+from backbench.evaluate.candidates import HEAD
 from backbench.evaluate.recommendations import Recommendation
 from backbench.evaluate.selection import Decision, Policy
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
-from backbench.sweep.results.joined_run import Row
 from backbench.wording import counted
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ SHOWN_METRICS = catalogue.checked(
     "silhouette", "silhouette_sampled", "davies_bouldin", "calinski_harabasz", "noise_fraction", "ami"
 )
 LISTED_KS = 6
-SUMMARISED = 4
 
 Groups = Mapping[str, list[tuple[Recommendation, Policy]]]
 
@@ -40,26 +40,18 @@ def run(args: argparse.Namespace) -> int:
     rows = ledger.all_rows(store)
     kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
     rows = [row for row in rows if row.config_hash in kept]
-    groups = _answers(rows, store, _asked(args.policy), args.metric)
+    answers = results.by_dataset(rows, store, panel.counting("judging clusterings"))
+    groups = _answers(answers, _asked(args.policy), args.metric)
     if not any(groups.values()):
         raise ConfigError("no recorded clustering matches; run `backbench sweep` first.")
     if args.format == "table":
         _show(groups)
+        if not (args.policy or args.metric):
+            print(*headlines(answers.values(), (HEAD,)), "more: backbench answer", sep="\n")
         warn(rows)
     else:
         print((_csv if args.format == "csv" else _json)(groups), end="")
     return 0
-
-
-def summary(decisions: Mapping[str, Any]) -> list[str]:
-    """The decisions of a sweep: a line for each representation, of many the first ones."""
-    lines = [f"chosen for {line}" for line in recommendations.lines(decisions["representations"][:SUMMARISED])]
-    hidden = len(decisions["representations"]) - SUMMARISED
-    if hidden > 0:
-        lines.append(f"... and for {counted(hidden, 'other representation')}: backbench select")
-    elif lines:
-        lines.append("the best k by each criterion, and how it was chosen: backbench select")
-    return lines
 
 
 def _asked(name: str | None) -> Policy | None:
@@ -71,26 +63,20 @@ def _asked(name: str | None) -> Policy | None:
     return selection.parse(compose.expand(["experiment=none", f"selection={name}"]).settings["selection"])
 
 
-def _answers(rows: Sequence[Row], store: Store, asked: Policy | None, metrics: Sequence[str]) -> Groups:
-    """Answers with their policies by dataset; if none is requested, that of a representation's newest sweep."""
+def _answers(datasets: Mapping[str, DatasetAnswer], asked: Policy | None, metrics: Sequence[str]) -> Groups:
+    """Recommendations with their policies by dataset; if none is requested, that of a representation's newest sweep."""
     groups = {}
-    for title, answer in by_dataset(rows, store, panel.counting("judging clusterings")).items():
-        group = answer.rows
-        plans = {row.run.stages["clustering"]: row.plan for row in group if "clustering" in row.run.stages}
+    for title, answer in datasets.items():
+        plans = {row.run.stages[HEAD]: row.plan for row in answer.rows if HEAD in row.run.stages}
         answers = []
         for representation in answer.representations:
-            newest = max(_plans(representation, plans), key=recommendations.asked_at)
+            newest = recommendations.newest(plans[member] for member in representation.members)
             policy = asked or recommendations.policy_of(newest)
             policy = selection.with_metrics(policy, metrics) if metrics else policy
             judgement = answer.judgement if policy.judged else None
             answers.append((recommendations.recommend(representation, policy, judgement), policy))
         groups[title] = answers
     return groups
-
-
-def _plans(representation: Representation, plans: Mapping[str, Any]) -> list[Any]:
-    held = {plans[member].hash: plans[member] for member in representation.members}
-    return [held[key] for key in sorted(held)]
 
 
 def _show(groups: Groups) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from backbench import hashing, launching, lock, paths, planning, tracking
-from backbench.cli import leaderboard, panel, select
+from backbench.cli import answer, leaderboard, panel
 from backbench.cli.plan import cores, describe, say
 from backbench.datasets import _files
 from backbench.evaluate.answer import SweepAnswer
@@ -208,19 +208,17 @@ def _joined(plan: Plan, store: Store) -> tuple[Records, SweepAnswer]:
     states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
     if not ledger.joined(plan, states, status.scores_of(plan, records, states, store)):
         ledger.join(plan, records)
-    answer = SweepAnswer(plan, ledger.rows(plan, records), store, panel.counting("resampling images"))
-    answer.write()
-    if not launching.page(plan).exists() and any(row.heads for row in answer.rows):
-        pages.write(answer)
-    return records, answer
+    results = SweepAnswer(plan, ledger.rows(plan, records), store, panel.counting("resampling images"))
+    results.write()
+    if not launching.page(plan).exists() and any(row.heads for row in results.rows):
+        pages.write(results)
+    return records, results
 
 
 def _tell(swept: Swept) -> None:
-    """What came of a sweep, and where to look at it."""
+    """What came of a sweep, where to look at it, and its answer."""
     plan, rows, records = swept.plan, swept.rows, swept.records
     tell_counts(rows)
-    for line in select.summary(swept.answer.selection):
-        say(line)
     for finding in [*_left_out(records), *_audits(plan, records, swept.store)]:
         say(finding)
     for line in _pages(plan):
@@ -228,6 +226,7 @@ def _tell(swept: Swept) -> None:
     took = launches.took(swept.announced, records, swept.taken)
     say(f"results: {shown(plan.folder)}   runs: backbench runs   elapsed: {took}")
     say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
+    answer.show(swept.answer.datasets.values())
 
 
 def tell_counts(rows: Sequence[Row]) -> None:

@@ -36,6 +36,27 @@ With fail, the audit stops with an error as the sweep would; leave the option ou
 a second audit is fast, and `sweep` uses the same results.
 """
 
+ANSWER = """\
+examples:
+  backbench answer                                      every collection that has results
+  backbench answer --filter backbone.name=resnet50      of what was computed with this network alone
+  backbench answer --format json                        every fact: runs, estimates, intervals, ties, seconds
+
+One answer for each task and collection, from stored results; nothing is computed on images or features. It is the same
+that a sweep ends with, and that the report and the summary run in MLflow show.
+
+Classifiers are chosen on the validation images and reported on the test images, clusterings are chosen by agreement
+with the classes (AMI), representations by how many of the nearest images have the query's class. "As good" means that
+paired resampling finds none of them better. The fastest of them is the one whose extraction and fit took the fewest
+seconds. Pixels are a baseline: they stand beside the answer and are none, unless nothing else was tried.
+
+Without classes, clusterings are chosen by the policy of the newest sweep (selection=NAME). Most policies cannot rank
+one representation above another; the answer then lists what they chose in each. A clustering that leaves too much noise
+or has one large cluster is never recommended.
+
+Ranges are 95 % intervals. `backbench leaderboard` shows all results, `backbench select` what each criterion says of k.
+"""
+
 SELECT = """\
 examples:
   backbench select                                                every representation, by the policy of its sweep

@@ -70,6 +70,16 @@ class Agreement:
         return self.cost >= NOTABLE
 
     @property
+    def picked(self) -> str:
+        """The clustering that the internal metric takes, with its share of noise."""
+        return _name(self.pick)
+
+    @property
+    def preferred(self) -> str:
+        """The best clustering by the external metric, with its share of noise."""
+        return _name(self.best)
+
+    @property
     def text(self) -> str:
         """What the internal metric would choose, what would have been better, and how the two metrics correlate."""
         inner, outer = (catalogue.metric(name).title for name in (self.internal, self.external))

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from backbench.evaluate import agreement, candidates, judging, leaderboard_specs, leaderboards, recommendations
+from backbench.evaluate import verdicts as decided
 from backbench.evaluate.agreement import Agreement
 from backbench.evaluate.candidates import Representation
 from backbench.evaluate.judging import Judgement
 from backbench.evaluate.leaderboards import Leaderboard, Progress, quiet
+from backbench.evaluate.selection import Policy
+from backbench.evaluate.verdicts import Verdict
 from backbench.files import write_if_changed
-from backbench.store import Store
+from backbench.store import FAILED, Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
+from backbench.sweep.results.joined_run import FINISHED, PENDING, Row
 
 FILE = "selection.json"
 
@@ -44,16 +47,47 @@ class DatasetAnswer:
         return leaderboards.of_dataset(self.rows, self.store, self.progress, self.representations)
 
     @cached_property
-    def judgement(self) -> Judgement | None:
-        """What independent judges say of its clusterings; None where its sweeps asked none."""
-        newest = max((row.plan for row in self.rows), key=lambda plan: (recommendations.asked_at(plan), plan.hash))
-        limits = recommendations.policy_of(newest).limits
-        return judging.judgement(self.rows, self.representations, self.store, limits, self.progress)
-
-    @cached_property
     def agreements(self) -> list[Agreement]:
         """Each internal metric beside each external one, in every feature space."""
         return agreement.agreements(self.representations)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy of the newest sweep that the rows are of."""
+        return recommendations.policy_of(recommendations.newest(row.plan for row in self.rows))
+
+    @cached_property
+    def judgement(self) -> Judgement | None:
+        """What independent judges say of the clusterings; None where no sweep asked them, or another policy chooses."""
+        if not self.policy.judged:
+            return None
+        return judging.judgement(self.rows, self.representations, self.store, self.policy.limits, self.progress)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """What to use for each task, and how sure that is."""
+        return decided.verdicts(self.rows, self.leaderboards, self.representations, self.policy, self.judgement)
+
+    @property
+    def name(self) -> str:
+        """What the collection is called."""
+        return self.rows[0].collection
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """What the record of the data set says; empty where it was not read."""
+        info: Mapping[str, Any] = self.rows[0].records.get(self.rows[0].stages["dataset"], {}).get("info", {})
+        return info
+
+    @property
+    def images(self) -> bool:
+        """Whether there are images, not embeddings alone."""
+        return any("images" in row.stages for row in self.rows)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many runs are there for each status."""
+        return {status: sum(row.status == status for row in self.rows) for status in (FINISHED, FAILED, PENDING)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,15 +123,13 @@ class SweepAnswer:
         write_if_changed(path, json.dumps(self.selection, indent=1, allow_nan=False) + "\n")
         return path
 
+    def named(self, name: str) -> list[DatasetAnswer]:
+        """The answers on the data sets of this name."""
+        return [each for each in self.datasets.values() if each.name == name]
+
     def of_dataset(self, name: str) -> list[Row]:
         """The rows of the data sets of this name, by their hashes."""
         return sorted((row for row in self.rows if row.collection == name), key=lambda row: row.config_hash)
-
-    def chosen(self, dataset: str) -> list[str]:
-        """A line for each representation of the data sets of this name: what was chosen and why."""
-        return recommendations.lines(
-            record for record in self.selection["representations"] if record["dataset"] == dataset
-        )
 
 
 def by_dataset(rows: Iterable[Row], store: Store, progress: Progress = quiet) -> dict[str, DatasetAnswer]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from backbench import derived, hashing, schema
+from backbench import derived, schema
 from backbench.derived import Content, Derived
 from backbench.evaluate import best_k, selection
 from backbench.evaluate.best_k import Family
@@ -42,12 +42,14 @@ def policy_of(plan: Plan) -> Policy:
     return selection.parse(plan.request.get(SETTING))
 
 
-def asked_at(plan: Plan) -> float:
-    """When a plan was last asked for, in seconds since 1970; 0 where its file is not there."""
-    try:
-        return plan.path.stat().st_mtime
-    except OSError:
-        return 0.0
+def newest(plans: Iterable[Plan]) -> Plan:
+    """The plan that was saved last; one that is not saved comes first."""
+    distinct = {plan.hash: plan for plan in plans}
+    return max((distinct[key] for key in sorted(distinct)), key=_saved) if len(distinct) > 1 else distinct.popitem()[1]
+
+
+def _saved(plan: Plan) -> int:
+    return plan.path.stat().st_mtime_ns if plan.path.is_file() else 0
 
 
 def policy_json(policy: Policy) -> dict[str, Any]:
@@ -73,20 +75,6 @@ def recorded(
 
     header = {"of": cached.hash, "sweep": plan.sweep, "policy": policy_json(policy)}
     return {**header, **cached.ensure(make).info}
-
-
-def lines(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One line for each recorded representation: what was chosen and why."""
-    return [_line(record) for record in records]
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    decision = record["decision"]
-    pending = f" (provisional: {decision['pending']} pending)" if decision["pending"] else ""
-    if decision["chosen"] is None:
-        return f"{record['title']}: nothing chosen, {decision['reason']}{pending}"
-    run = hashing.short(decision["chosen"]["run"])
-    return f"{record['title']}: {decision['chosen']['name']} (run {run}); {decision['reason']}{pending}"
 
 
 def plain(recommendation: Recommendation) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def single_run(metric: str, groups: Sequence[Sequence[float]], images: Replicate
         sources.append(_ends(drawn, mean))
     below, above = (math.hypot(*ends) for ends in zip(*sources, strict=True))
     low, high = _bounds(metric)
-    count = images.images if images is not None and over == intervals.BOTH else len(means)
+    count = images.count if images is not None and over == intervals.BOTH else len(means)
     return Estimate(mean, max(mean - below, min(low, mean)), min(mean + above, max(high, mean)), over, count)
 
 
@@ -61,7 +61,7 @@ def _within(groups: Sequence[Sequence[float]]) -> float:
 
 def _bounds(metric: str) -> tuple[float, float]:
     """The range of a metric; precision, recall and F1 of a class are shares."""
-    low, high = (0.0, 1.0)
-    if catalogue.known(metric):
-        low, high = catalogue.metric(metric).low, catalogue.metric(metric).high
+    if not catalogue.known(metric):
+        return 0.0, 1.0
+    low, high = catalogue.metric(metric).low, catalogue.metric(metric).high
     return -math.inf if low is None else low, math.inf if high is None else high

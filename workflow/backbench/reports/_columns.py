@@ -75,4 +75,6 @@ def _widest(cells: Iterable[Any]) -> tuple[int, int]:
 
 def _characters(value: Any, column: Mapping[str, Any]) -> int:
     """How long a value of the table of all runs is."""
-    return len(f"{value:.{column['decimals']}f}") if column["decimals"] and isinstance(value, float) else len(str(value))
+    return (
+        len(f"{value:.{column['decimals']}f}") if column["decimals"] and isinstance(value, float) else len(str(value))
+    )

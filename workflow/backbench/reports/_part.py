@@ -8,6 +8,7 @@ from typing import Any
 from backbench import hashing, wording
 from backbench.evaluate import agreement, candidates, leaderboards, recommendations
 from backbench.evaluate.answer import DatasetAnswer
+from backbench.evaluate.verdicts import Verdict
 from backbench.metrics import catalogue
 from backbench.reports import _audit_checks
 from backbench.store import DONE, FAILED, Store
@@ -98,6 +99,10 @@ class Part:
     def table(self, head: str) -> "leaderboards.Leaderboard | None":
         """The first leaderboard of a head."""
         return next((table for table in self.tables if table.spec.head == head), None)
+
+    def verdict(self, task: str) -> Verdict | None:
+        """What to use for a task, None where it has no results."""
+        return next((verdict for verdict in self.answer.verdicts if verdict.task == task), None)
 
     @cached_property
     def agreements(self) -> "list[agreement.Agreement]":

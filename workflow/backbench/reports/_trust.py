@@ -7,8 +7,8 @@ from typing import Any
 from backbench import plugins
 from backbench.datasets import _files
 from backbench.evaluate import agreement
+from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, main
 from backbench.reports import _audit_checks
-from backbench.reports._answers import ACCURACY, CLASSIFICATION, CLUSTERING, defined
 from backbench.reports._audit_checks import ABSENT, FAULT, FINE, LOOK, Check
 from backbench.reports._part import EXTERNAL, Part
 from backbench.store import FAILED
@@ -17,6 +17,7 @@ from backbench.sweep.results.joined_run import FINISHED, PENDING
 
 # An accuracy whose 95 % interval is wider than this leaves most differences open.
 WIDE = 0.1
+ACCURACY = main(CLASSIFICATION)
 ROLES = {"backbone": "backbone.name", "clusterer": "clusterer.name", "classifier": "classifier.name"}
 # Backbones that take what the user brings are no candidates of their own.
 BROUGHT = ("precomputed", "timm", "torchvision", "open_clip")
@@ -64,10 +65,10 @@ def _excluded(part: Part) -> Iterator[Card]:
 
 
 def _test(part: Part) -> Iterator[Card]:
-    table, held = part.table(CLASSIFICATION), part.info.get("counts", {}).get("test")
-    value = defined(table.entries[0], ACCURACY) if table else None
-    if held and value and value.low is not None and value.high is not None:
-        width = value.high - value.low
+    verdict, held = part.verdict(CLASSIFICATION), part.info.get("counts", {}).get("test")
+    reading = verdict.reported if verdict else None
+    if held and reading and reading.estimate.low is not None and reading.estimate.high is not None:
+        width = reading.estimate.high - reading.estimate.low
         yield Card("test", LOOK if width > WIDE else FINE, f"{held:,}", {"points": 100 * width})
 
 
@@ -90,8 +91,8 @@ def _internal(part: Part) -> Iterator[Card]:
 
 
 def _edge(part: Part) -> Iterator[Card]:
-    table = part.table(CLUSTERING)
-    k = table.entries[0].params.get("k") if table and table.spec.space is None else None
+    verdict = part.verdict(CLUSTERING)
+    k = verdict.entry.params.get("k") if verdict and verdict.entry else None
     if k is not None and len(part.ks) > 1 and k == part.ks[-1]:
         yield Card("edge", LOOK, f"{k}")
 

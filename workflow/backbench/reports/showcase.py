@@ -101,14 +101,13 @@ def showcase(part: Part, judgement: Judgement | None = None, limit: int = LIMIT)
     """
     if not part.images:
         return Showcase()
-    first, *others = _clusterings(part, judgement) or [None]
+    clusterings = _clusterings(part, judgement)
+    first, others = clusterings[0] if clusterings else None, clusterings[1:]
     scenes = [_clusters(part, first, CLUSTERS)] if first else []
     scenes += [_errors(part, row) for row in _best(part, "classification")]
     scenes += [_nearest(part, row) for row in _retrieved(part, first)]
     alternatives = [_clusters(part, row, FEWER) for row in others]
-    whole = Showcase(
-        tuple(scene for scene in scenes if scene), tuple(scene for scene in alternatives if scene)
-    )
+    whole = Showcase(tuple(scene for scene in scenes if scene), tuple(scene for scene in alternatives if scene))
     return _drawn(part, whole, limit)
 
 
@@ -211,9 +210,7 @@ def _query(source: Source, query: examples.Query) -> Strip:
         marks = [RIGHT if right else WRONG for right in query.right]
         lines.append(f"{sum(query.right)} of {len(query.right)} right")
     first = _tile(source, query.row, ("query",))
-    tiles = [
-        _tile(source, row, _class(source, row), mark) for row, mark in zip(query.nearest, marks, strict=True)
-    ]
+    tiles = [_tile(source, row, _class(source, row), mark) for row, mark in zip(query.nearest, marks, strict=True)]
     if tiles:
         tiles[0] = replace(tiles[0], opens="nearest")
     return Strip(PurePath(examples.name(source, query.row)).name, tuple(lines), (first, *tiles))

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing
+from backbench.answers import words
 from backbench.evaluate import classes
 from backbench.evaluate.answer import SweepAnswer
 from backbench.files import write_if_changed
-from backbench.reports import _answers, _boards, _columns, _origin, _part, _runs, _trust, gallery, showcase, templates
+from backbench.reports import _boards, _columns, _origin, _part, _runs, _trust, gallery, showcase, templates
 from backbench.reports._part import Part
 from backbench.reports.gallery import Figure, Gallery
 from backbench.sweep.plan.frozen import Plan
@@ -67,7 +68,7 @@ def _page(plan: Plan, parts: Sequence[Part]) -> str:
         "plan": plan,
         "sweep": hashing.short(plan.sweep),
         "overrides": shlex.join(plan.request.get("overrides", [])),
-        "varied": _answers.varied(parts),
+        "question": words.question([part.answer for part in parts]),
         "parts": [_section(part, pictures, len(parts)) for part, pictures in zip(parts, galleries, strict=True)],
         "commit": _origin.commit(parts),
         "undrawn": gallery.failed(plan),
@@ -90,7 +91,8 @@ def _section(part: Part, pictures: Gallery, count: int) -> dict[str, Any]:
     return {
         "key": part.key,
         "part": part,
-        "answers": _answers.answers(part),
+        "answer": words.answer(part.answer),
+        "warning": words.warning(part.answer, words.HTML),
         "showcase": showcase.showcase(part, judgement, showcase.LIMIT // count),
         "cards": _trust.cards(part),
         "gate": _trust.gate(part),
@@ -114,10 +116,10 @@ def _section(part: Part, pictures: Gallery, count: int) -> dict[str, Any]:
 
 def _classes(part: Part) -> dict[str, Any] | None:
     """How the best classifier does on each class."""
-    table = part.table("classification")
-    if table is None:
+    verdict = part.verdict("classification")
+    if verdict is None or verdict.row is None:
         return None
-    row = table.entries[0].row
+    row = verdict.row
     lines = _origin.classes(row)
     if not lines:
         return None

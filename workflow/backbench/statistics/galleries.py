@@ -90,6 +90,16 @@ def replicates(kind: str, lists: Lists, k: int, weights: Callable[[int, int], np
     return total
 
 
+def _numbers(values: np.ndarray) -> np.ndarray:
+    """Values of any shape, 0 where there is none."""
+    return np.where(np.isfinite(values), values, 0.0)
+
+
+def _defined(values: np.ndarray) -> np.ndarray:
+    """1.0 where there is a value, else 0.0, in the shape of the values."""
+    return np.isfinite(values).astype(float)
+
+
 def _without_each(kind: str, lists: Lists, k: int, values: np.ndarray) -> np.ndarray:
     """The metric (m,) without each image of the gallery, NaN where nothing is left; `values` (q,) are of all of it."""
     hits, totals = lists.hits[:, :k], lists.totals
@@ -97,7 +107,7 @@ def _without_each(kind: str, lists: Lists, k: int, values: np.ndarray) -> np.nda
     with_class = np.where(hits, unseen[:, None], values[:, None])
     moved, places = _without_found(kind, hits, totals, k), lists.nearest[:, :k].ravel()
     parts = []
-    for measure in (np.nan_to_num, lambda array: np.isfinite(array).astype(float)):
+    for measure in (_numbers, _defined):
         # What the image takes from queries of its class that do not list it, and then from all that do.
         shifts = np.bincount(lists.queries, measure(unseen) - measure(values), minlength=int(lists.gallery.max()) + 1)
         listed = np.bincount(places, (measure(moved) - measure(with_class)).ravel(), minlength=len(lists.gallery))

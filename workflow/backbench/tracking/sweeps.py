@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import best_k, leaderboard_specs
+from backbench.answers import words
+from backbench.evaluate import best_k, leaderboard_specs, verdicts
 from backbench.evaluate.answer import SweepAnswer
 from backbench.evaluate.candidates import Representation
 from backbench.evaluate.leaderboards import Progress, quiet
 from backbench.files import write_if_changed
-from backbench.metrics.catalogue import checked, metric
+from backbench.metrics.catalogue import checked
 from backbench.pictures import drawing
 from backbench.store import DONE, FAILED
 from backbench.sweep.plan.frozen import Plan
@@ -34,8 +35,10 @@ OVER_K = checked(
     *("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic", "stability"),
     *("ami", "ari", "cluster_accuracy", "nmi", "purity"),
 )
-# Metrics whose best value of a sweep is a metric of its summary, `best_NAME`.
-BEST = checked("silhouette", "cluster_accuracy", "nmi", "val_accuracy", "accuracy", "precision_at_10")
+# Metrics of what is recommended that are metrics of the summary of a sweep, `best_NAME`.
+BEST = checked(
+    *("val_accuracy", "accuracy", "ami", "nmi", "ari", "cluster_accuracy", "silhouette", "precision_at_10"),
+)
 
 
 def run_rows(rows: Sequence[Row]) -> list[RunRow]:
@@ -54,16 +57,13 @@ def summary(answer: SweepAnswer, dataset: str, table: str, pages: bool = True) -
     curves = over_k(space for space in answer.representations if space.dataset == dataset)
     about = {"experiment": experiment, VIEW: next((view.key for view in _views(rows, curves)), "")}
     at = _after(rows)
+    metrics = {**counts, "stages": len(plan.stages), **_best(answer, dataset)}
     return Summary(
         name=f"sweep {experiment} {hashing.short(plan.sweep)}",
-        metrics={**counts, "stages": len(plan.stages), **_best(rows), **(published.metrics(paper) if paper else {})},
+        metrics={**metrics, **(published.metrics(paper) if paper else {})},
         start_ms=at,
         end_ms=at,
-        tags={
-            **about,
-            NOTE: note.note(answer, dataset, paper),
-            **_chosen(answer, dataset),
-        },
+        tags={**about, NOTE: note.note(answer, dataset, paper), **_chosen(answer, dataset)},
         files=(*files, *(_drawn(plan, dataset) if pages else ()), *(published.files(paper) if paper else ())),
         curves={**curves, **(published.curves(paper) if paper else {})},
         data=_data(rows[0]),
@@ -143,11 +143,11 @@ def _data(row: Row) -> Data:
 
 
 def _chosen(answer: SweepAnswer, dataset: str) -> dict[str, str]:
-    """Tags with the policy and with what it chose among the clusterings of a data set."""
-    tags = {
-        "selection.policy": answer.selection["policy"]["name"],
-        "selection.chosen": "\n".join(answer.chosen(dataset)),
-    }
+    """Tags with the policy, and with what to use for each task: in words, and the hash of its run."""
+    tags = {"selection.policy": answer.selection["policy"]["name"]}
+    for each in (verdict for each_set in answer.named(dataset) for verdict in words.answer(each_set).verdicts):
+        task = each.verdict.task
+        tags |= {f"answer.{task}": each.text.headline, f"answer.{task}.run": each.verdict.run}
     return {key: text for key, text in tags.items() if text}
 
 
@@ -191,13 +191,13 @@ def _tags(row: Row) -> dict[str, str]:
     return {key: str(value) for key, value in tags.items() if value is not None}
 
 
-def _best(rows: Sequence[Row]) -> dict[str, float]:
-    best = {}
-    for name in BEST:
-        values = [row.metrics[name] for row in rows if not math.isnan(row.metrics.get(name, math.nan))]
-        if values:
-            best[f"best_{name}"] = metric(name).best(values)
-    return best
+def _best(answer: SweepAnswer, dataset: str) -> dict[str, float]:
+    """Metrics of what is recommended for each task; nothing where the data sets of this name have several answers."""
+    answers = answer.named(dataset)
+    if len(answers) != 1:
+        return {}
+    values = {name: value for verdict in answers[0].verdicts for name, value in verdicts.named_metrics(verdict).items()}
+    return {f"best_{name}": values[name] for name in BEST if name in values}
 
 
 def _taken(row: Row) -> tuple[int, int]:

@@ -1,0 +1,34 @@
+"""Estimates as sentences show them: no more digits than their intervals bear."""
+
+from dataclasses import dataclass
+
+from backbench.evaluate.leaderboards import SEEDS
+from backbench.evaluate.verdicts import Reading
+from backbench.metrics import catalogue
+
+# An interval that is wider than this leaves no meaning in the next digit.
+WIDE = 0.02
+
+
+@dataclass(frozen=True)
+class Figures:
+    """``82 %`` with ``79`` and ``86``, the ends of its interval, "" where there is none; `seeds` if it is over them."""
+
+    value: str
+    low: str = ""
+    high: str = ""
+    seeds: int = 0
+
+
+def figures(reading: Reading) -> Figures:
+    """A share in percent, any other metric with two decimals; one digit more where the interval is narrow."""
+    estimate, share = reading.estimate, catalogue.metric(reading.metric).share
+    factor, digits = (100, 0) if share else (1, 2)
+    low, high = estimate.low, estimate.high
+    narrow = low is None or high is None or high - low < WIDE
+    digits += narrow if share or low is not None else 0
+    text = f"{factor * estimate.mean:.{digits}f}{' %' if share else ''}"
+    if low is None or high is None:
+        return Figures(text)
+    seeds = estimate.n if estimate.over == SEEDS else 0
+    return Figures(text, f"{factor * low:.{digits}f}", f"{factor * high:.{digits}f}", seeds)

@@ -1,0 +1,82 @@
+"""``backbench answer``: what to use for each task, how sure that is, and the commands to use it."""
+
+import argparse
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
+
+from backbench import paths
+from backbench.answers import facts, words
+from backbench.answers.words import Answer, Words
+from backbench.cli import panel
+from backbench.evaluate import answer
+from backbench.evaluate.answer import DatasetAnswer
+from backbench.schema import ConfigError
+from backbench.store import Store
+from backbench.sweep.results import ledger, tables
+
+# A line of text for people, in characters.
+WIDEST = 110
+BESIDE = 12
+PURPOSES = {"export": "use it", "show": "look at it", "reproduce": "check it"}
+
+
+def run(args: argparse.Namespace) -> int:
+    store = Store(paths.store())
+    rows = ledger.all_rows(store)
+    kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
+    rows = [row for row in rows if row.config_hash in kept]
+    if not rows:
+        raise ConfigError("no recorded run matches; run `backbench sweep` first.")
+    answers = answer.by_dataset(rows, store, panel.counting("resampling images")).values()
+    if args.format == "json":
+        print(json.dumps([facts.plain(each) for each in answers], indent=1, allow_nan=False))
+    else:
+        show(answers, sys.stdout)
+    return 0
+
+
+def show(answers: Iterable[DatasetAnswer], target: IO[str] | None = None) -> None:
+    """Print the answers on data sets: to people, by default on standard error."""
+    file = target or sys.stderr
+    width = min(shutil.get_terminal_size().columns, WIDEST) if file.isatty() else None
+    for each in answers:
+        print("", *lines(words.answer(each), width), sep="\n", file=file)
+
+
+def headlines(answers: Iterable[DatasetAnswer], tasks: Sequence[str] = ()) -> Iterator[str]:
+    """The first sentence of each verdict, of `tasks` alone where there are any."""
+    for each in answers:
+        for verdict in words.answer(each).verdicts:
+            if not tasks or verdict.verdict.task in tasks:
+                yield verdict.text.headline
+
+
+def lines(answer: Answer, width: int | None = None) -> Iterator[str]:
+    """An answer as lines of text, broken at `width` characters where one is given."""
+    yield from _broken(answer.question, "", "", width)
+    for verdict in answer.verdicts:
+        yield from _verdict(verdict, width)
+    for sentence in answer.notes():
+        yield from _broken(sentence, "  ", "  ", width)
+
+
+def _verdict(verdict: Words, width: int | None) -> Iterator[str]:
+    beside = " " * (BESIDE + 2)
+    yield from _broken(verdict.text.headline, f"  {verdict.topic:<{BESIDE}}", beside, width)
+    for sentence in verdict.text.details:
+        yield from _broken(sentence, beside, beside, width)
+    commands = [f"{PURPOSES[name]}: {command}" for name, command in verdict.commands.items()]
+    if commands:
+        yield beside + "   ".join(commands)
+
+
+def _broken(sentence: str, first: str, rest: str, width: int | None) -> list[str]:
+    if width is None:
+        return [f"{first}{sentence}"]
+    return textwrap.wrap(
+        sentence, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )

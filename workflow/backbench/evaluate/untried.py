@@ -1,0 +1,110 @@
+"""What a sweep did not try that might matter for its answer: facts of the grid, held against what there is."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from backbench import paths
+from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
+from backbench.sweep.plan.judges import BASELINES
+from backbench.sweep.results.joined_run import Row
+
+# Networks whose weights come with the package, the first that was not tried is named.
+NETWORKS = ("efficientnet_lite2", "efficientnet_lite0")
+# A network has weights of its own; what learns from the images, or comes from a file, does not.
+WEIGHTS, RANDOM = "backbone.weights", "random"
+SIZE = "backbone.image.size"
+NETWORK, OTHER_NETWORK, OWN_SIZE, EDGE, LENGTH, SEEDS = "network", "other_network", "size", "edge", "l2", "seeds"
+MOST = 2
+
+
+@dataclass(frozen=True)
+class Untried:
+    """One thing that was not tried: what, and the values that its sentence needs."""
+
+    what: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def untried(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> tuple[Untried, ...]:
+    """At most two things that were not tried, those that matter most first.
+
+    Parameters
+    ----------
+    rows : all rows of the task
+    chosen : the rows of the configuration that is recommended, one for each seed
+    """
+    return tuple(each for look in _LOOKS[task] for each in look(task, rows, chosen))[:MOST]
+
+
+def networks(rows: Sequence[Row]) -> list[str]:
+    """The backbones that are no baselines, each once."""
+    names = dict.fromkeys(str(row.params["backbone.name"]) for row in rows)
+    return [name for name in names if name not in BASELINES]
+
+
+def _network(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[Untried]:
+    """Baselines alone, or one network alone."""
+    tried = networks(rows)
+    others = [name for name in NETWORKS if name not in tried]
+    if len(tried) <= 1 and others and _images(rows[0]):
+        yield Untried(OTHER_NETWORK if tried else NETWORK, {"name": others[0] if tried else NETWORKS[-1]})
+
+
+def _size(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[Untried]:
+    """Images smaller than what the weights of the chosen network were made for."""
+    params = chosen[0].params
+    name, size, native = str(params["backbone.name"]), params.get(SIZE), _own_size(str(params["backbone.name"]))
+    pretrained = params.get(WEIGHTS, RANDOM) != RANDOM
+    sizes = [int(row.params.get(SIZE, 0)) for row in rows if row.params["backbone.name"] == name]
+    if pretrained and native and isinstance(size, int) and max(sizes) < native:
+        yield Untried(OWN_SIZE, {"size": max(sizes), "own": native})
+
+
+def _edge(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[Untried]:
+    """The number of clusters is the largest or the smallest that was tried."""
+    k = chosen[0].params.get("k")
+    ks = sorted({row.params["k"] for row in rows if "k" in row.params})
+    if k is None or len(ks) < 2:
+        return
+    if k == ks[-1]:
+        yield Untried(EDGE, {"k": k, "more": True})
+    elif k == ks[0] and k > 2:
+        yield Untried(EDGE, {"k": k, "more": False})
+
+
+def _length(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[Untried]:
+    """No network's features were scaled to unit length before they were clustered."""
+    chains = {row.chain(CLUSTERING) for row in rows if row.params["backbone.name"] not in BASELINES}
+    if chains and not any("l2" in chain.split("+") for chain in chains):
+        yield Untried(LENGTH)
+
+
+def _seeds(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[Untried]:
+    """A fit that depends on chance, made once."""
+    if len(chosen) == 1 and "seed" in chosen[0].plan.stages[chosen[0].run.stages[task]].config:
+        yield Untried(SEEDS)
+
+
+def _images(row: Row) -> bool:
+    """Whether the collection has images, not embeddings alone."""
+    return "images" in row.stages
+
+
+@cache
+def _own_size(backbone: str) -> int | None:
+    """The size of images that a backbone takes unless it is told another: that of its weights, where it has some."""
+    import yaml
+
+    path = paths.conf() / "backbone" / f"{backbone}.yaml"
+    options = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    size = (options.get("image") or {}).get("size")
+    return size if isinstance(size, int) else None
+
+
+_LOOKS = {
+    CLASSIFICATION: (_size, _network, _seeds),
+    CLUSTERING: (_edge, _size, _network, _length, _seeds),
+    RETRIEVAL: (_size, _network),
+}
