@@ -116,7 +116,7 @@ def _matrix(x: np.ndarray, chain: str) -> np.ndarray:
     for name, changed in CHAINS[chain]:
         values = {**_features.conf("transform", name), **changed}
         if name == "pca":
-            values["n_components"] = min(values["n_components"], len(x) - 1)
+            values["n_components"] = min(values["n_components"], len(x) - 1, x.shape[1])
         x = plugins.load("transform", name).fit_transform(plugins.params("transform", values), x, x)
     return np.ascontiguousarray(x, np.float32)
 
