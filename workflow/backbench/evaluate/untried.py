@@ -1,12 +1,12 @@
 """What a sweep did not try that might matter for its answer: facts of the grid, held against what there is."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
-from backbench import paths
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
+from backbench.sweep.plan import resolution
 from backbench.sweep.plan.judges import BASELINES
 from backbench.sweep.results.joined_run import Row
 
@@ -55,10 +55,15 @@ def _network(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[
 def _size(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[Untried]:
     """Images smaller than what the weights of the chosen network were made for."""
     params = chosen[0].params
-    name, size, native = str(params["backbone.name"]), params.get(SIZE), _own_size(str(params["backbone.name"]))
+    name, size, native = (
+        str(params["backbone.name"]),
+        params.get(SIZE),
+        resolution.own_size(str(params["backbone.name"])),
+    )
     pretrained = params.get(WEIGHTS, RANDOM) != RANDOM
     sizes = [int(row.params.get(SIZE, 0)) for row in rows if row.params["backbone.name"] == name]
-    if pretrained and native and isinstance(size, int) and max(sizes) < native:
+    lossless = resolution.SIDES.get(str(params["dataset.name"]), math.inf)
+    if pretrained and native and isinstance(size, int) and max(sizes) < min(native, lossless):
         yield Untried(OWN_SIZE, {"size": max(sizes), "own": native})
 
 
@@ -90,17 +95,6 @@ def _seeds(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[Un
 def _images(row: Row) -> bool:
     """Whether the collection has images, not embeddings alone."""
     return "images" in row.stages
-
-
-@cache
-def _own_size(backbone: str) -> int | None:
-    """The size of images that a backbone takes unless it is told another: that of its weights, where it has some."""
-    import yaml
-
-    path = paths.conf() / "backbone" / f"{backbone}.yaml"
-    options = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    size = (options.get("image") or {}).get("size")
-    return size if isinstance(size, int) else None
 
 
 _LOOKS = {

@@ -21,7 +21,7 @@ def notice(name: str, params: Any, dataset: str) -> str | None:
 
     The size that weights were made for is the one in the YAML file of the backbone.
     """
-    size, made_for = params.image.size, _made_for(name)
+    size, made_for = params.image.size, own_size(name)
     if made_for is None or size >= made_for or size >= SIDES.get(dataset, made_for):
         return None
     if getattr(params, "weights", "random") == "random":
@@ -33,7 +33,7 @@ def notice(name: str, params: Any, dataset: str) -> str | None:
 
 
 @functools.cache
-def _made_for(name: str) -> int | None:
+def own_size(name: str) -> int | None:
     """The size in the YAML file of a backbone with weights; None where it has none, or the model decides."""
     options = yaml.safe_load((paths.conf() / "backbone" / f"{name}.yaml").read_text(encoding="utf-8"))
     return options["image"]["size"] if "weights" in options else None
