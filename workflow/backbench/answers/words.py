@@ -12,6 +12,7 @@ from backbench.answers import naming
 from backbench.answers.figures import figures
 from backbench.evaluate import agreement
 from backbench.evaluate.answer import DatasetAnswer
+from backbench.evaluate.untried import Untried
 from backbench.evaluate.verdicts import Reading, Verdict
 from backbench.sweep.results.joined_run import Row
 
@@ -34,9 +35,10 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Words:
-    """A verdict in words."""
+    """A verdict in words, without what was not tried for other verdicts either: `shared` is said once for all."""
 
     verdict: Verdict
+    shared: tuple[Untried, ...] = ()
 
     @property
     def run(self) -> str:
@@ -72,7 +74,7 @@ class Words:
     def _sentences(self, style: str) -> Sentences:
         called = partial(naming.named, task=self.verdict.task, varying=self.verdict.varying)
         module = _module(style)
-        details = _lines(module.details(self.verdict, called))
+        details = _lines(module.details(self.verdict, called, self.shared))
         return Sentences(_whole(module.headline(self.verdict, called), style), tuple(_whole(d, style) for d in details))
 
 
@@ -85,7 +87,15 @@ class Answer:
     @cached_property
     def verdicts(self) -> list[Words]:
         """The verdicts, by task."""
-        return [Words(verdict) for verdict in self.of.verdicts]
+        return [Words(verdict, self.shared) for verdict in self.of.verdicts]
+
+    @cached_property
+    def shared(self) -> tuple[Untried, ...]:
+        """What was not tried for any of several verdicts."""
+        first, *others = self.of.verdicts or [None]
+        if first is None or not others:
+            return ()
+        return tuple(each for each in first.untried if all(each in other.untried for other in others if other))
 
     @property
     def question(self) -> str:
@@ -101,7 +111,11 @@ class Answer:
         readings = [verdict.reported for verdict in self.of.verdicts]
         ranges = any(reading is not None and reading.estimate.over for reading in readings)
         module = _module(style)
-        lines = _lines(module.notes(self.of.counts, ranges)) if self.verdicts else [module.nothing(self.of.counts)]
+        lines = (
+            _lines(module.notes(self.of.counts, ranges, self.shared))
+            if self.verdicts
+            else [module.nothing(self.of.counts)]
+        )
         return [_whole(line, style) for line in lines]
 
 

@@ -55,11 +55,8 @@ def _network(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[
 def _size(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[Untried]:
     """Images smaller than what the weights of the chosen network were made for."""
     params = chosen[0].params
-    name, size, native = (
-        str(params["backbone.name"]),
-        params.get(SIZE),
-        resolution.own_size(str(params["backbone.name"])),
-    )
+    name, size = str(params["backbone.name"]), params.get(SIZE)
+    native = resolution.own_size(name)
     pretrained = params.get(WEIGHTS, RANDOM) != RANDOM
     sizes = [int(row.params.get(SIZE, 0)) for row in rows if row.params["backbone.name"] == name]
     lossless = resolution.SIDES.get(str(params["dataset.name"]), math.inf)
