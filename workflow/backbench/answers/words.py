@@ -92,10 +92,10 @@ class Answer:
     @cached_property
     def shared(self) -> tuple[Untried, ...]:
         """What was not tried for any of several verdicts."""
-        first, *others = self.of.verdicts or [None]
-        if first is None or not others:
+        verdicts = self.of.verdicts
+        if len(verdicts) < 2:
             return ()
-        return tuple(each for each in first.untried if all(each in other.untried for other in others if other))
+        return tuple(each for each in verdicts[0].untried if all(each in other.untried for other in verdicts))
 
     @property
     def question(self) -> str:
