@@ -40,8 +40,6 @@ AXES = ("backbone.name", "chain", "clusterer.name", "k")
 METRIC = "ami"
 # What the pictures of saved views are called; which of some alternatives there is depends on what was measured.
 VIEWS = dict(zip(("clusterings", "classifiers", "retrieval", "k-curves"), (*views.RANKED, views.CURVES), strict=True))
-# MLflow's layout for model training.
-TRAINING = "workflowType=machine_learning"
 PALETTE = 128
 LONGEST_LIST = 300
 # Where the results lie is the business of whoever took the picture.
@@ -79,6 +77,9 @@ def _mlflow(page: "Page", address: str) -> Iterator[tuple[str, bytes]]:
     plain = [run for run in runs if "config_hash" in _tags(run)]
     summary = next(run for run in runs if "sweep_summary" in _tags(run))
     place = experiment["experiment_id"]
+    page.goto(shown)
+    # Remembered for every page that follows.
+    page.get_by_text("Model training", exact=True).first.click(timeout=1000 * WAIT_SECONDS)
     yield "mlflow-runs", runs_page(page, views.link(address, place, ""))
     kept = {tag["key"] for tag in experiment.get("tags", [])}
     seen = {name: next(view.key for view in each if view.tag in kept) for name, each in VIEWS.items()}
@@ -87,9 +88,9 @@ def _mlflow(page: "Page", address: str) -> Iterator[tuple[str, bytes]]:
     as_charts = views.link(address, place, seen["clusterings"], views.CHART)
     yield "mlflow-comparison", runs_page(page, as_charts, wait=3)
     yield "mlflow-compare", compared(page, address, place, plain[:: max(1, len(plain) // 6)][:6])
-    yield "mlflow-summary", whole(page, f"{shown}/{summary['info']['run_id']}?{TRAINING}", "Description")
+    yield "mlflow-summary", whole(page, f"{shown}/{summary['info']['run_id']}", "Description")
     drawn = next(run for run in plain if _has_pictures(address, run))
-    yield "mlflow-picture", artifact(page, f"{shown}/{drawn['info']['run_id']}/artifacts?{TRAINING}")
+    yield "mlflow-picture", artifact(page, f"{shown}/{drawn['info']['run_id']}/artifacts")
 
 
 def runs_page(page: "Page", url: str, wait: int = 1) -> bytes:

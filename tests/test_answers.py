@@ -65,8 +65,8 @@ class TestEverywhere:
         assert summary.metrics["best_val_accuracy"] == verdict.row.metrics["val_accuracy"]
         assert summary.metrics["best_accuracy"] < max(row.metrics["accuracy"] for row in swept.rows)
         assert "best_silhouette" not in summary.metrics
-        assert summary.tags["answer.classification"] == self.sentences(swept)[0]
-        assert summary.tags["answer.classification.run"] == verdict.row.config_hash
+        assert summary.tags["use.classifier"] == self.sentences(swept)[0]
+        assert summary.tags["use.classifier.run"] == verdict.row.config_hash
 
     def test_the_command_prints_it_and_json_has_the_facts(self, swept, capsys):
         assert cli.main(["answer"]) == 0

@@ -186,8 +186,8 @@ def test_the_summary_in_mlflow_names_the_choice():
     summary = sweeps.summary(answer_of(found), "fashion_mnist", "")
     assert found.folder / answer.FILE in {file.path for file in summary.files}
     assert summary.tags["selection.policy"] == "published"
-    assert summary.tags["answer.clustering"].startswith("Use k-means with k = 6 on raw pixels: NMI 0.60; ")
-    assert summary.tags["answer.clustering.run"] in found.runs
+    assert summary.tags["use.clustering"].startswith("Use k-means with k = 6 on raw pixels: NMI 0.60; ")
+    assert summary.tags["use.clustering.run"] in found.runs
 
 
 def test_it_ends_with_the_answer_unless_another_policy_is_asked_for(capsys):

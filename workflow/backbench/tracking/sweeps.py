@@ -35,6 +35,8 @@ OVER_K = checked(
     *("silhouette", "davies_bouldin", "calinski_harabasz", "inertia", "bic", "stability"),
     *("ami", "ari", "cluster_accuracy", "nmi", "purity"),
 )
+# Tags with what to use for each task; MLflow's page cuts keys of more than 15 characters beside a long value.
+USE = {"classification": "use.classifier", "clustering": "use.clustering", "retrieval": "use.retrieval"}
 # Metrics of what is recommended that are metrics of the summary of a sweep, `best_NAME`.
 BEST = checked(
     *("val_accuracy", "accuracy", "ami", "nmi", "ari", "cluster_accuracy", "silhouette", "precision_at_10"),
@@ -146,8 +148,8 @@ def _chosen(answer: SweepAnswer, dataset: str) -> dict[str, str]:
     """Tags with the policy, and with what to use for each task: in words, and the hash of its run."""
     tags = {"selection.policy": answer.selection["policy"]["name"]}
     for each in (verdict for each_set in answer.named(dataset) for verdict in words.answer(each_set).verdicts):
-        task = each.verdict.task
-        tags |= {f"answer.{task}": each.text.headline, f"answer.{task}.run": each.verdict.run}
+        key = USE[each.verdict.task]
+        tags |= {key: each.text.headline, f"{key}.run": each.verdict.run}
     return {key: text for key, text in tags.items() if text}
 
 
