@@ -195,7 +195,7 @@ def test_a_picture_enlarges_by_key_and_closes_to_where_one_was(opened, key):
     assert viewer.locator("img").get_attribute("alt") == button.locator("img").get_attribute("alt")
     page.keyboard.press("Escape")
     assert not viewer.is_visible()
-    assert page.evaluate("document.activeElement.className") == "enlarge"
+    assert page.evaluate("document.activeElement.classList.contains('enlarge')")
 
 
 def test_all_pictures_are_there_with_words(opened):
