@@ -1,4 +1,4 @@
-"""How a clustering's agreement with the classes varies with the images that are clustered, from fits to samples of them.
+"""How the agreement of a clustering with the classes varies with its images, from fits to samples of them.
 
 Images drawn anew from the same population would be clustered otherwise, which draws with fixed labels do not show. Fits
 to samples without replacement do (Politis and Romano, Annals of Statistics 22, 1994, 2031): on m of n images a metric
@@ -16,7 +16,7 @@ from backbench.metrics import external, labels
 def replicates(
     names: Sequence[str], truth: np.ndarray, refits: np.ndarray, observed: Sequence[float]
 ) -> dict[str, np.ndarray]:
-    """External metrics (samples,) by name, spread around the observed values as they would be among samples of n images.
+    """External metrics (samples,) by name, spread around the observed ones as they would be among samples of n images.
 
     Parameters
     ----------
