@@ -132,11 +132,16 @@ def _all(args: argparse.Namespace, pool: ProcessPoolExecutor) -> int:
     lines, good, began = _head(), True, time.perf_counter()
     for name in args.only or SCENES:
         lines += ["", f"## {TITLES[name]}", "", *_HEADING]
+        claims: dict[str, list[Judged]] = {}
         for scene in SCENES[name]():
-            for row, right in _rows(scene, _simulated(scene, args.times, pool)):
-                lines.append(row)
-                good &= right
-                print(row, flush=True)
+            for claim, judged in _simulated(scene, args.times, pool).items():
+                claims.setdefault(claim, []).extend(judged)
+                lines.append(_row(scene.setting, claim, judged)[0])
+                print(lines[-1], flush=True)
+        for claim, judged in claims.items():
+            row, right = _row("all of these", claim, judged)
+            lines.append(row)
+            good &= right
     lines += ["", f"{time.perf_counter() - began:,.0f} s.", "", *_NOTES]
     print("\n".join(lines))
     if args.write:
@@ -168,9 +173,17 @@ def _head() -> list[str]:
     return ["# How often the statistics are right", "", "```bash", command, "```", "", f"{libraries}."]
 
 
-def _simulated(scene: Scene, times: float, pool: ProcessPoolExecutor) -> list[Claims]:
+def _simulated(scene: Scene, times: float, pool: ProcessPoolExecutor) -> dict[str, list[Judged]]:
+    """What each collection says of each claim; the truth of those without one is their mean value."""
     count = max(10, round(scene.collections * times))
-    return list(pool.map(_once, [scene] * count, range(count), chunksize=max(1, count // 8)))
+    collections = list(pool.map(_once, [scene] * count, range(count), chunksize=max(1, count // 8)))
+    claims = {claim: [of_one[claim] for of_one in collections] for claim in collections[0]}
+    for judged in claims.values():
+        values = [one.value for one in judged if one.value is not None]
+        for one in judged:
+            if values and one.truth is None:
+                one.truth = sum(values) / len(values)
+    return claims
 
 
 def _once(scene: Scene, seed: int) -> Claims:
@@ -179,26 +192,17 @@ def _once(scene: Scene, seed: int) -> Claims:
     return claims
 
 
-def _rows(scene: Scene, collections: Sequence[Claims]) -> Iterator[tuple[str, bool]]:
-    """The line of each claim, and whether it is within the limits, as far as so many collections can tell."""
-    for claim in collections[0]:
-        judged = [claims[claim] for claims in collections]
-        error, error_right = _share([one.false for one in judged], MOST_ERRORS, 1)
-        coverage, covers = _share(_held(judged), LEAST_COVERAGE, -1)
-        power, _ = _share([one.hit for one in judged], math.inf, 1)
-        cells = (f"{len(collections):,}: {scene.setting}", claim, error, coverage, power)
-        yield f"| {' | '.join(cells)} |", error_right and covers
+def _row(setting: str, claim: str, judged: Sequence[Judged]) -> tuple[str, bool]:
+    """The line of a claim, and whether it is within the limits, as far as so many collections can tell."""
+    error, error_right = _share([one.false for one in judged], MOST_ERRORS, 1)
+    coverage, covers = _share([_holds(one) for one in judged], LEAST_COVERAGE, -1)
+    power, _ = _share([one.hit for one in judged], math.inf, 1)
+    return f"| {len(judged):,}: {setting} | {claim} | {error} | {coverage} | {power} |", error_right and covers
 
 
-def _held(judged: Sequence[Judged]) -> list[bool | None]:
-    """Whether each interval holds the truth."""
-    values = [one.value for one in judged if one.value is not None]
-    mean = sum(values) / len(values) if values else math.nan
-    held: list[bool | None] = []
-    for one in judged:
-        truth = mean if one.truth is None else one.truth
-        held.append(None if one.span is None else one.span[0] <= truth <= one.span[1])
-    return held
+def _holds(one: Judged) -> bool | None:
+    """Whether an interval holds the truth."""
+    return None if one.span is None or one.truth is None else one.span[0] <= one.truth <= one.span[1]
 
 
 def _share(outcomes: Sequence[bool | None], limit: float, sign: int) -> tuple[str, bool]:
