@@ -44,6 +44,7 @@ class Stored:
     labels: Callable = lambda stage, truth: mixed(truth, 0.7, 1)
     widths: Callable = lambda stage, truth: np.random.default_rng(2).uniform(0, 0.4, len(truth))
     metrics: Callable = lambda stage: {}
+    fits: Callable = lambda stage, truth: {}
     truth: np.ndarray = field(default_factory=lambda: np.arange(N) % len(NAMES))
     split: np.ndarray = field(default_factory=lambda: np.repeat([0, 1, 2, 0], N // 4).astype(np.uint8))
     names: tuple[str, ...] | None = NAMES
@@ -90,7 +91,14 @@ class Stored:
         sizes = np.unique(found[inside & (found >= 0)], return_counts=True)[1]
         metrics |= {"clusters": float(len(sizes)), "largest_share": float(sizes.max(initial=0) / inside.sum())}
         metrics |= external.scores(self.truth[inside], found[inside])[0] if self.names else {}
-        return {**metrics, **self.metrics(stage)}, {}, {"labels": found, "silhouettes": widths}
+        return (
+            {**metrics, **self.metrics(stage)},
+            {},
+            {
+                **{"labels": found, "silhouettes": widths},
+                **self.fits(stage, self.truth),
+            },
+        )
 
     def _retrieval(self, stage: Stage) -> tuple[Mapping, Mapping, Mapping]:
         at, n = stage.config["at"], len(self.split)

@@ -8,10 +8,11 @@ import pytest
 import sweeping
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
-from stored import Stored
+from stored import N, Stored, mixed
 
 from backbench import cli, paths
 from backbench.evaluate import comparison, configurations, methods
+from backbench.metrics import external
 from backbench.pictures.source import Source
 from backbench.store import Store
 
@@ -163,8 +164,38 @@ def test_too_few_seeds_are_no_second_verdict(rows):
     few = [row for row in rows if row.params.get("seed") in (None, 0, 1, 2)]
     a, b = (one(few, clusterer=name, chain="none") for name in ("kmeans", "agglomerative"))
     found, notes = compared(few, a, b, metrics=["nmi"])
-    assert {result.over for result in found} == {"images"} and any("takes 6" in note for note in notes)
+    assert found == [] and any("takes 6" in note for note in notes)
     assert {result.over for result in compared(few, a, b, metrics=["nmi"], over="seeds")[0]} == {"seeds"}
+
+
+def test_one_fit_of_each_is_not_compared_over_images(rows):
+    a, b = (one(rows, clusterer=name, chain="none") for name in ("kmeans", "agglomerative"))
+    found, notes = compared(rows, a, b, over="images", metrics=["nmi"])
+    assert found == [] and "one fit of each cannot tell; clustering.bootstraps=20 can" in notes[0]
+    (seeds,), _ = compared(rows, a, b, over="seeds", metrics=["nmi"])
+    assert "on these images" in seeds.test.note
+
+
+def test_refits_are_compared_on_the_same_halves(own_results, monkeypatch):
+    def halves(stage, truth):
+        found = np.full((20, N), -2, dtype=np.int8)
+        for number, row in enumerate(found):
+            half = np.random.default_rng(number).permutation(N)[: N // 2]
+            row[half] = mixed(truth, 0.6 + stage.config["k"] / 50, number)[half]
+        return {"refits": found}
+
+    rows = Stored(labels=lambda stage, truth: mixed(truth, 0.6 + stage.config["k"] / 50, 3), fits=halves).rows(
+        "clusterer=kmeans", "k=4,8", "clustering.bootstraps=20", "classifier=none", "retrieval=none"
+    )
+    (found,), notes = compared(rows, *rows, metrics=["ari"])
+    truth = np.arange(N) % 4
+    values = [
+        np.array([external.ari(truth[half != -2], half[half != -2]) for half in halves(stage, truth)["refits"]])
+        for stage in (row.plan.stages[row.run.stages["clustering"]] for row in rows)
+    ]
+    spread = np.std(values[0] - values[1], ddof=1)
+    assert (found.over, found.test.n, notes) == ("images", 20, [])
+    assert found.test.p == pytest.approx(2 * stats.t.sf(abs(found.test.difference) / spread, 19))
 
 
 def test_data_sets_are_blocks(own_results, tmp_path):

@@ -1,4 +1,4 @@
-"""How steady a clustering is: refits on bootstrap samples, alone and in company, against refits by scikit-learn."""
+"""How steady a clustering is: refits on samples of its rows, alone and in company, against refits by scikit-learn."""
 
 import itertools
 import math
@@ -14,9 +14,9 @@ from backbench.stages import _stability
 __all__ = ["outcomes"]
 
 
-def steady(x, k, samples):
+def steady(x, k, samples, share=None):
     """What the metric means, by scikit-learn alone."""
-    rows = [_stability.sample(len(x), number) for number in range(samples)]
+    rows = [_stability.sample(len(x), number, share) for number in range(samples)]
     found = [dict(zip(own, AgglomerativeClustering(k).fit_predict(x[own]), strict=True)) for own in rows]
     scores = []
     for one, other in itertools.combinations(found, 2):
@@ -43,11 +43,33 @@ def test_company_and_order_change_nothing(outcomes):
         assert ("stability" in one.metrics) == ("bootstraps" in config)
 
 
-def test_a_sample_is_drawn_with_replacement_and_holds_each_row_once():
-    rows = _stability.sample(10_000, 3)
+def test_refits_are_stored_and_are_those_of_scikit_learn(outcomes):
+    x, split = blobs()
+    (half,) = outcomes([ward(3, bootstraps=4, sample_share=0.5)], x)
+    assert half.metrics["stability"] == pytest.approx(steady(x, 3, 4, 0.5))
+    refits = half.arrays["refits"]
+    assert refits.shape == (4, len(x)) and refits.dtype == np.int8
+    for number, labels in enumerate(refits):
+        rows = _stability.sample(len(x), number, 0.5)
+        assert np.array_equal(np.flatnonzero(labels != -2), rows)
+        assert adjusted_rand_score(labels[rows], AgglomerativeClustering(3).fit_predict(x[rows])) == 1.0
+    (apart,) = outcomes([ward(3, "per_split", bootstraps=4, sample_share=0.5)], x, split)
+    assert set(np.flatnonzero((apart.arrays["refits"] != -2).any(axis=0))) <= set(np.flatnonzero(split == 2))
+    (without,) = outcomes([ward(3)], x)
+    assert set(without.arrays) == set(half.arrays) - {"refits"}
+
+
+def test_a_sample_holds_half_of_the_rows_each_once():
+    rows = _stability.sample(1001, 3, 0.5)
+    assert np.array_equal(rows, np.unique(rows)) and len(rows) == 500
+    assert not np.array_equal(rows, _stability.sample(1001, 4, 0.5))
+
+
+def test_a_sample_of_before_is_drawn_with_replacement_and_holds_each_row_once():
+    rows = _stability.sample(10_000, 3, None)
     assert np.array_equal(rows, np.unique(rows))
     assert len(rows) / 10_000 == pytest.approx(1 - math.exp(-1), abs=0.02)
-    assert not np.array_equal(rows, _stability.sample(10_000, 4))
+    assert not np.array_equal(rows, _stability.sample(10_000, 4, None))
 
 
 def test_a_refit_that_cannot_be_leaves_the_clustering(outcomes):

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 from stored import N, Stored, mixed
 
@@ -13,7 +14,7 @@ from backbench import derived, paths
 from backbench.datasets import TEST, VALIDATION
 from backbench.evaluate import estimates, leaderboards, resampled
 from backbench.evaluate.estimates import Replicated
-from backbench.metrics import retrieval
+from backbench.metrics import external
 from backbench.store import Store
 
 FIXED = ("davies_bouldin", "calinski_harabasz", "noise_fraction", "clusters", "largest_share")
@@ -47,7 +48,7 @@ def name(stage):
 class Once(resampled.Images):
     """Every image once: each metric then has the value that is recorded."""
 
-    def weights(self, n):
+    def weights(self, n, seed=0):
         return np.ones((1, n), dtype=np.uint8)
 
 
@@ -78,17 +79,6 @@ def test_metrics_of_the_images_as_they_are_equal_those_that_are_recorded(head, a
     for key, (values, count) in found.items():
         assert values == pytest.approx([row.metrics[key]], abs=1e-6), key
         assert 0 < count <= N
-
-
-def test_queries_one_by_one_give_the_means_of_the_metrics():
-    hits = np.random.default_rng(0).random((50, 7)) < 0.4
-    totals = np.random.default_rng(1).integers(0, 12, 50)
-    hits[totals == 0] = False
-    for depth in (1, 3, 7, 20):
-        curves = retrieval.curves(hits, totals, [depth])
-        for key, value in curves.items():
-            per_query = resampled.per_query(key.rpartition("_at_")[0], hits, totals, depth)
-            assert np.nanmean(per_query) == pytest.approx(value), key
 
 
 # Intervals
@@ -127,7 +117,9 @@ def test_of_several_seeds_a_clustering_is_taken_over_them():
     values = [row.metrics["ami"] for row in entry.rows]
     estimate = entry.values["ami"]
     assert (estimate.over, estimate.n) == ("seeds", 3) and estimate.mean == pytest.approx(np.mean(values))
-    assert min(values) - 1e-12 <= estimate.low < estimate.mean < estimate.high <= max(values) + 1e-12
+    t = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (estimate.low, estimate.high) == pytest.approx((max(t.low, 0), t.high))
+    assert not entry.tested
     labelings = [labels(row.plan.stages[row.run.stages["clustering"]], np.arange(N) % 4) for row in entry.rows]
     pairs = [adjusted_rand_score(*pair) for pair in itertools.combinations(labelings, 2)]
     assert entry.stability == pytest.approx(np.mean(pairs))
@@ -179,13 +171,22 @@ def test_a_perfect_clustering_has_none():
 
 def test_an_interval_does_not_pass_what_the_metric_can_be():
     replicated = Replicated(np.array([[0.90, 0.95, 0.99]]), 100)
-    assert estimates.estimate([0.99], replicated, 0, fits=False).high == 1.0
+    assert estimates.estimate([0.99], replicated, fits=False, within=(0.0, 1.0)).high == 1.0
 
 
 def test_seeds_without_arrays_are_resampled_alone():
-    estimate = estimates.estimate([0.5, 0.6, math.nan, 0.7], None, 0, fits=False)
+    estimate = estimates.estimate([0.5, 0.6, math.nan, 0.7], None, fits=False)
     assert (estimate.over, estimate.n, estimate.mean) == ("seeds", 3, pytest.approx(0.6))
-    assert 0.5 <= estimate.low < estimate.high <= 0.7
+    half = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
+    assert (estimate.low, estimate.high) == pytest.approx((0.6 - half, 0.6 + half))
+
+
+def test_refits_are_the_spread_of_samples_and_seeds_alike():
+    spread = np.random.default_rng(0).normal(0.5, 0.02, (3, 20))
+    estimate = estimates.estimate([0.5, 0.52, 0.54], Replicated(spread, 20, refitted=True), fits=True)
+    half = stats.t.ppf(0.975, 19) * spread.mean(axis=0).std(ddof=1)
+    assert (estimate.over, estimate.n) == ("refits", 20)
+    assert (estimate.low, estimate.high) == pytest.approx((0.52 - half, 0.52 + half))
 
 
 # Ranks
@@ -258,6 +259,54 @@ def test_progress_counts_what_is_resampled():
     steps = []
     table(Stored().rows("classifier=knn,lda", *CLASSIFIED), progress=lambda *counts: steps.append(counts))
     assert steps == [(1, 2), (2, 2)]
+
+
+# Clusterings
+
+
+# How many images a clusterer has right, and the seed of its errors.
+QUALITY = {"kmeans": (0.8, 1), "agglomerative": (0.7, 2), "birch": (0.8, 3)}
+
+
+def clustered(stage, truth, number=0):
+    share, seed = QUALITY[stage.config["clusterer"]["name"]]
+    return mixed(truth, share, 100 * number + seed)
+
+
+def refits(stage, truth):
+    """Labels (20, N) of halves of the images."""
+    found = np.full((20, N), -2, dtype=np.int8)
+    for number, row in enumerate(found):
+        half = np.random.default_rng(number).permutation(N)[: N // 2]
+        row[half] = clustered(stage, truth, number + 1)[half]
+    return {"refits": found}
+
+
+def test_one_fit_of_each_does_not_tell_which_is_better():
+    found = table(Stored(labels=clustered).rows("clusterer=kmeans,agglomerative", "k=4", *CLUSTERED))
+    assert [(entry.rank, entry.tied, entry.tested) for entry in found.entries] == [(1, 1, False), (2, 1, False)]
+    words = leaderboards.words(found)
+    assert "one sample cannot tell which is better" in words and "clustering.bootstraps=20" in words
+    assert "with the clusters as they are" in words and "tied" not in words
+
+
+def test_refits_tell_clusterings_apart_as_far_as_samples_differ():
+    rows = Stored(labels=clustered, fits=refits).rows(
+        "clusterer=kmeans,agglomerative,birch", "k=4", "clustering.bootstraps=20", *CLUSTERED
+    )
+    found = table(rows)
+    names = [entry.params["clusterer.name"] for entry in found.entries]
+    assert set(names[:2]) == {"kmeans", "birch"} and names[2] == "agglomerative"
+    assert [(entry.rank, entry.tested) for entry in found.entries] == [(1, True), (1, True), (3, True)]
+    estimate, row = found.entries[0].values[found.spec.rank], found.entries[0].row
+    assert (estimate.over, estimate.n) == ("refits", 20)
+    truth = np.arange(N) % 4
+    halves = refits(row.plan.stages[row.run.stages["clustering"]], truth)["refits"]
+    metric = getattr(external, found.spec.rank)
+    values = [metric(truth[half != -2], half[half != -2]) for half in halves]
+    half = stats.t.ppf(0.975, 19) * np.std(values, ddof=1)
+    assert (estimate.low, estimate.high) == pytest.approx((estimate.mean - half, estimate.mean + half))
+    assert "fits to halves of the images" in leaderboards.words(found)
 
 
 # Without arrays

@@ -63,30 +63,42 @@ class TestPercentile:
 
 
 class TestOverSeeds:
-    def test_is_bca_of_scipy(self):
+    def test_is_the_t_interval_of_scipy(self):
         values = [0.81, 0.84, 0.79, 0.90, 0.82]
         found = intervals.over_seeds(values)
-        theirs = stats.bootstrap((values,), np.mean, method="BCa", rng=np.random.default_rng(0)).confidence_interval
-        assert found == Interval(float(theirs.low), float(theirs.high), "seeds")
-        assert found.low < np.mean(values) < found.high
-        assert found == intervals.over_seeds(values)
+        theirs = stats.ttest_1samp(values, 0.8).confidence_interval(0.95)
+        assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high)) and found.over == "seeds"
+        assert intervals.over_seeds([*values, np.nan]) == found
 
-    def test_two_values_span_all_that_was_seen(self):
-        assert intervals.over_seeds([0.2, 0.6]) == Interval(0.2, 0.6, "seeds")
-        assert intervals.over_seeds([0.2, 0.6, 0.6, np.nan]).over == "seeds"
+    def test_ends_where_the_metric_does(self):
+        found = intervals.over_seeds([0.9, 1.0], within=(0.0, 1.0))
+        assert found.high == 1.0 and found.low == pytest.approx(0.95 - stats.t.ppf(0.975, 1) * 0.05)
+        # A mean that rounding has put beyond the range stays inside its interval.
+        assert intervals.over_seeds([1.01, 1.02], within=(0.0, 1.0)).high == pytest.approx(1.015)
 
     def test_without_spread_or_with_one_value(self):
         assert intervals.over_seeds([0.7, 0.7, 0.7]) == Interval(0.7, 0.7, "seeds")
+        assert intervals.over_seeds([0.1 + 0.2, 0.3]).low == pytest.approx(0.3, abs=1e-15)
         assert intervals.over_seeds([0.7]) is None
         assert intervals.over_seeds([0.7, np.nan]) is None
         assert intervals.over_seeds([]) is None
 
-    @pytest.mark.slow
-    @pytest.mark.parametrize(("seeds", "covers"), [(5, 0.84), (10, 0.90)])
-    def test_covers_as_the_page_says(self, seeds, covers):
+    @pytest.mark.parametrize("seeds", [3, 10])
+    def test_holds_the_mean_however_few_they_are(self, seeds):
         rng = np.random.default_rng(0)
-        found = [intervals.over_seeds(rng.normal(size=seeds)) for _ in range(2000)]
-        assert np.mean([own.low <= 0 <= own.high for own in found]) == pytest.approx(covers, abs=0.025)
+        found = [intervals.over_seeds(rng.normal(size=seeds)) for _ in range(1000)]
+        assert np.mean([own.low <= 0 <= own.high for own in found]) == pytest.approx(0.95, abs=0.02)
+
+
+class TestDegrees:
+    def test_are_those_of_welch(self):
+        a, b = np.array([0.1, 0.4, 0.3, 0.9]), np.array([0.2, 0.25, 0.3])
+        parts = [intervals.variance_of_mean(side) for side in (a, b)]
+        assert intervals.degrees(parts, [3, 2]) == pytest.approx(stats.ttest_ind(a, b, equal_var=False).df)
+        assert intervals.degrees([0.0, 0.0], [3, 2]) == np.inf
+        assert intervals.degrees(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[5, 5], [9, 9]])) == pytest.approx(
+            [5, 9]
+        )
 
 
 class TestPrediction:

@@ -101,13 +101,13 @@ class TestBootstrap:
         own = [replicates.mean(side.astype(float), self.weights) for side in (a, b)]
         return paired.bootstrap(*own, a.mean(), b.mean())
 
-    def test_z_is_that_of_a_paired_difference(self):
+    def test_t_is_that_of_a_paired_difference(self):
         found = self.of(self.a, self.b)
         gaps = self.a.astype(float) - self.b
         z = gaps.mean() / (gaps.std() / math.sqrt(1500))
         assert found.difference == pytest.approx(gaps.mean())
         assert found.statistic == pytest.approx(z, rel=0.06)
-        assert found.p == pytest.approx(2 * stats.norm.sf(abs(found.statistic)))
+        assert found.p == pytest.approx(2 * stats.t.sf(abs(found.statistic), 999))
         assert found.low < found.difference < found.high
         assert found.effect == pytest.approx(stats.norm.cdf(z), abs=0.03)
         assert found.n == 1000
@@ -139,6 +139,23 @@ class TestBootstrap:
         assert paired.bootstrap(a, np.zeros(4), 0.2, 0.0).n == 3
         with pytest.raises(ValueError, match="1 samples on which both"):
             paired.bootstrap(a[:2], np.zeros(2), 0.2, 0.0)
+
+
+class TestRefits:
+    def test_is_the_paired_t_of_the_spread(self):
+        rng = np.random.default_rng(0)
+        a, b = rng.normal(0.6, 0.05, 20), rng.normal(0.4, 0.05, 20)
+        found, spread = paired.refits(a, b, 0.55, 0.45), (a - b).std(ddof=1)
+        assert (found.difference, found.statistic) == pytest.approx((0.1, 0.1 / spread))
+        assert found.p == pytest.approx(2 * stats.t.sf(0.1 / spread, 19))
+        half = stats.t.ppf(0.975, 19) * spread
+        assert (found.low, found.high) == pytest.approx((0.1 - half, 0.1 + half))
+        assert (found.low > 0) == (found.p < 0.05)
+        assert found.n == 20 and "is ahead" in found.effect_name
+
+    def test_no_spread(self):
+        found = paired.refits(np.ones(5), np.ones(5), 0.5, 0.5)
+        assert found.p == 1.0 and "no spread" in found.note
 
 
 class TestWilcoxon:

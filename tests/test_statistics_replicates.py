@@ -202,21 +202,6 @@ class TestMean:
         assert right == pytest.approx(replicates.accuracy_like("accuracy", truth, predicted, weights), abs=1e-12)
 
 
-class TestOverSeeds:
-    def test_has_the_variance_of_a_mean_of_so_many_seeds(self):
-        # No spread over images: what is left is the spread of the seeds, s^2 / S with the unbiased s^2.
-        seeds = np.array([0.1, 0.4, 0.5, 0.8])
-        found = replicates.over_seeds(np.repeat(seeds[:, None], 20_000, axis=1))
-        assert found.mean() == pytest.approx(seeds.mean(), abs=0.005)
-        assert found.var() == pytest.approx(seeds.var(ddof=1) / 4, rel=0.05)
-
-    def test_a_single_seed_stays_and_rows_draw_for_themselves(self):
-        own = np.random.default_rng(0).random((3, 50))
-        assert np.array_equal(replicates.over_seeds(own[:1]), own[0])
-        assert np.array_equal(replicates.over_seeds(own, row=1), replicates.over_seeds(own, row=1))
-        assert not np.array_equal(replicates.over_seeds(own, row=1), replicates.over_seeds(own, row=2))
-
-
 def test_values_are_those_of_earlier_releases_to_the_bit():
     """Without logarithms, whose last bit differs from machine to machine."""
     i = np.arange(997)

@@ -44,7 +44,7 @@ class DatasetAnswer:
     @cached_property
     def leaderboards(self) -> list[Leaderboard]:
         """The leaderboards that the runs can fill."""
-        return leaderboards.of_dataset(self.rows, self.store, self.progress, self.representations)
+        return leaderboards.of_dataset(self.rows, self.store, self.progress, self.representations, self.policy.limits)
 
     @cached_property
     def agreements(self) -> list[Agreement]:

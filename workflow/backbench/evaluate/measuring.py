@@ -120,7 +120,7 @@ def _stacked(
 
 
 def _stability(group: Configuration, head: str, there: bool, images: Images) -> float | None:
-    """How far the labelings of several seeds agree, else what the record says of bootstrap samples."""
+    """How far the labelings of several seeds agree, else what the record says of samples of the images."""
     if head != CLUSTERING:
         return None
     if there and len(group.rows) > 1:

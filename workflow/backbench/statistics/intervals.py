@@ -1,6 +1,7 @@
 """Intervals around a value: from replicates over images, from refits, or from the values of several seeds."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,7 @@ def over_seeds(
     kept = kept[~np.isnan(kept)]
     if len(kept) < 2:
         return None
-    return student(float(kept.mean()), math.sqrt(variance_of_mean(kept)), len(kept) - 1, SEEDS, level, within)
+    return student(statistics.fmean(kept), math.sqrt(variance_of_mean(kept)), len(kept) - 1, SEEDS, level, within)
 
 
 def variance_of_mean(values: np.ndarray) -> float:
