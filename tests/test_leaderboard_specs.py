@@ -232,7 +232,7 @@ def test_it_says_where_internal_metrics_mislead():
     text = printed(rows)
     outer = catalogue.metric(catalogue.main("clustering")).title
     assert re.search(
-        rf"Do not choose by silhouette here: on pixels it would take kmeans k=2 \({outer} 0\.\d\d\) instead of "
+        rf"Do not choose by silhouette here: on raw pixels it would take kmeans k=2 \({outer} 0\.\d\d\) instead of "
         rf"kmeans k=6 \(0\.\d\d\); choose by {outer}, and where there are no classes with selection=judges\.",
         text,
     )

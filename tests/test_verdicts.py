@@ -163,6 +163,12 @@ class TestClusterings:
         assert spoken.commands == {}
 
 
+def test_the_noise_of_a_clustering_is_nothing_against_the_retrieval_of_its_run():
+    rows = Stored(metrics=lambda stage: {"noise_fraction": 0.9}).rows(*TWO, "clusterer=dbscan", "classifier=none")
+    found = told(rows, RETRIEVAL).verdict
+    assert found.row.params["backbone.name"] == "efficientnet_lite0" and found.baseline is not None
+
+
 def test_retrieval_says_how_many_of_the_nearest_have_the_class():
     found = told(Stored().rows(*TWO, "clusterer=none", "classifier=none", "retrieval=cosine"), RETRIEVAL)
     assert re.fullmatch(

@@ -52,7 +52,7 @@ def named(row: Row, task: str, varying: Sequence[str] = ()) -> Named:
     return Named(task, titles.with_notes(titles.SEARCHES.get(metric, metric), options), space)
 
 
-def judge(name: str) -> str:
-    """What a representation is called that judges: the first word of its name is its backbone."""
+def space(name: str) -> str:
+    """What a representation is called, by its name of commas, in which the backbone is first."""
     first, *rest = name.split(", ")
     return titles.with_notes(titles.BACKBONES.get(first, first), [step for part in rest for step in titles.chain(part)])

@@ -169,7 +169,7 @@ def _whole(text: Any, style: str) -> str:
 def _module(style: str) -> Any:
     """The macros of the template with the marks of a style."""
     made = templates.environment([FOLDER], style == HTML)
-    made.globals |= {"figures": figures, "judge": naming.judge, "short": _short, "reading": Reading, **_marks(style)}
+    made.globals |= {"figures": figures, "space": naming.space, "short": _short, "reading": Reading, **_marks(style)}
     return made.get_template(TEMPLATE).module
 
 
