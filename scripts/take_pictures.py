@@ -40,6 +40,8 @@ AXES = ("backbone.name", "chain", "clusterer.name", "k")
 METRIC = "ami"
 # What the pictures of saved views are called; which of some alternatives there is depends on what was measured.
 VIEWS = dict(zip(("clusterings", "classifiers", "retrieval", "k-curves"), (*views.RANKED, views.CURVES), strict=True))
+# MLflow's layout for model training.
+TRAINING = "workflowType=machine_learning"
 PALETTE = 128
 LONGEST_LIST = 300
 # Where the results lie is the business of whoever took the picture.
