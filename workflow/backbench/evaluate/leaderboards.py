@@ -48,7 +48,7 @@ class Entry:
     """One configuration of a leaderboard: its distinct results, one for each seed, and its rank.
 
     `tied` is how many entries share the rank, this one included. `stability` is the mean pairwise adjusted Rand index
-    of the labelings of several seeds, or that of samples of the images where these were asked for, else None.
+    of the labelings of several seeds, or that of fits to samples of the images where there are some, else None.
     `tested` is whether the rank comes from paired resampling; where it does not, rows are ranked by their values.
     """
 
