@@ -6,8 +6,9 @@ the last images of each row are left out.
 
 import base64
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from backbench.pictures import examples
 from backbench.pictures.source import Source
 from backbench.pictures.thumbnails import PNG
 from backbench.reports._part import Part, title
+from backbench.store import StoreError
 from backbench.sweep.results.joined_run import Row
 from backbench.wording import counted, shorten
 
@@ -114,12 +116,20 @@ def showcase(part: Part, judgement: Judgement | None = None, limit: int = LIMIT)
     if not part.images:
         return Showcase()
     first, *others = _clusterings(part, judgement) or [None]
-    scenes = [_clusters(part, first, CLUSTERS)] if first else []
-    scenes += [_errors(part, row) for row in _best(part, "classification")]
-    scenes += [_nearest(part, row) for row in _retrieved(part, first)]
-    alternatives = [_clusters(part, row, FEWER) for row in others]
-    whole = Showcase(tuple(scene for scene in scenes if scene), tuple(scene for scene in alternatives if scene))
-    return _drawn(part, whole, limit)
+    makers: list[Callable[[], Scene | None]] = [partial(_clusters, part, first, CLUSTERS)] if first else []
+    makers += [partial(_errors, part, row) for row in _best(part, "classification")]
+    makers += [partial(_nearest, part, row) for row in _retrieved(part, first)]
+    scenes = [scene for make in makers if (scene := _there(make))]
+    alternatives = [scene for row in others if row and (scene := _there(partial(_clusters, part, row, FEWER)))]
+    return _drawn(part, Showcase(tuple(scenes), tuple(alternatives)), limit)
+
+
+def _there(make: Callable[[], Scene | None]) -> Scene | None:
+    """A scene; None where there is none, or the arrays that it takes are not in the store any more."""
+    try:
+        return make()
+    except StoreError:
+        return None
 
 
 def _clusterings(part: Part, judgement: Judgement | None) -> list[Row]:
