@@ -156,16 +156,6 @@ class Part:
         return self.answer.representations
 
 
-def title(row: Row, head: str) -> str:
-    """A run in words as one of its heads sees it: ``svm on efficientnet_lite0, pca50``."""
-    space = representation(row, head)
-    if head == "retrieval":
-        return f"{space} by {row.params['retrieval.metric']}"
-    what = row.params["classifier.name" if head == "classification" else "clusterer.name"]
-    k = f" k={row.params['k']}" if head == "clustering" and "k" in row.params else ""
-    return f"{what}{k} on {space}"
-
-
 def representation(row: Row, head: str) -> str:
     """Backbone and chain that a head worked on."""
     chain = row.chain(head)

@@ -6,17 +6,20 @@ the last images of each row are left out.
 
 import base64
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from backbench import hashing, machine, threads
+from backbench.answers import naming
 from backbench.evaluate.judging import Judgement
 from backbench.pictures import examples
 from backbench.pictures.source import Source
 from backbench.pictures.thumbnails import PNG
-from backbench.reports._part import Part, title
+from backbench.reports._part import Part
+from backbench.store import StoreError
 from backbench.sweep.results.joined_run import Row
 from backbench.wording import counted, shorten
 
@@ -115,12 +118,20 @@ def showcase(part: Part, judgement: Judgement | None = None, limit: int = LIMIT)
         return Showcase()
     clusterings = _clusterings(part, judgement)
     first, others = clusterings[0] if clusterings else None, clusterings[1:]
-    scenes = [_clusters(part, first, CLUSTERS)] if first else []
-    scenes += [_errors(part, row) for row in _best(part, "classification")]
-    scenes += [_nearest(part, row) for row in _retrieved(part, first)]
-    alternatives = [_clusters(part, row, FEWER) for row in others]
-    whole = Showcase(tuple(scene for scene in scenes if scene), tuple(scene for scene in alternatives if scene))
-    return _drawn(part, whole, limit)
+    makers: list[Callable[[], Scene | None]] = [partial(_clusters, part, first, CLUSTERS)] if first else []
+    makers += [partial(_errors, part, row) for row in _best(part, "classification")]
+    makers += [partial(_nearest, part, row) for row in _retrieved(part, first)]
+    scenes = [scene for make in makers if (scene := _there(make))]
+    alternatives = [scene for row in others if (scene := _there(partial(_clusters, part, row, FEWER)))]
+    return _drawn(part, Showcase(tuple(scenes), tuple(alternatives)), limit)
+
+
+def _there(make: Callable[[], Scene | None]) -> Scene | None:
+    """A scene; None where there is none, or the arrays that it takes are not in the store any more."""
+    try:
+        return make()
+    except StoreError:
+        return None
 
 
 def _clusterings(part: Part, judgement: Judgement | None) -> list[Row]:
@@ -159,7 +170,7 @@ def _clusters(part: Part, row: Row, most: int) -> Scene | None:
     more = f"{counted(hidden, 'smaller cluster')} not shown." if hidden else ""
     about = "The largest cluster comes first. Of each: the images that fit it best, then those that fit it worst."
     strips = tuple(_cluster(source, cluster) for cluster in clusters)
-    name = f"The {counted(count, 'cluster')} of {title(row, 'clustering')}"
+    name = f"The {counted(count, 'cluster')} of {naming.named(row, 'clustering').whole}"
     return Scene("clusters", name, about, hashing.short(row.config_hash), strips, more)
 
 
@@ -186,7 +197,7 @@ def _errors(part: Part, row: Row) -> Scene | None:
     wrong = examples.errors(source, ERRORS)
     if not wrong.tested:
         return None
-    name, run = f"The worst errors of {title(row, 'classification')}", hashing.short(row.config_hash)
+    name, run = f"The worst errors of {naming.named(row, 'classification').whole}", hashing.short(row.config_hash)
     if not wrong.wrong:
         return Scene("errors", name, f"None: all {counted(wrong.tested, 'test image')} are right.", run, ())
     order = "Those it is surest of come first." if wrong.ordered else "The most frequent confusions come first."
@@ -211,7 +222,7 @@ def _nearest(part: Part, row: Row) -> Scene | None:
     about = "Each row is a query and the images nearest to it, the nearest first."
     if source.names:
         about += " A check marks those of its class, a cross the others; the last queries are among the worst."
-    name = f"Nearest images with {title(row, examples.RETRIEVAL)}"
+    name = f"Nearest images with {naming.named(row, examples.RETRIEVAL).whole}"
     return Scene("nearest", name, about, hashing.short(row.config_hash), strips)
 
 

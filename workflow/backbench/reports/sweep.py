@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing
-from backbench.answers import words
+from backbench.answers import naming, words
 from backbench.evaluate import classes
 from backbench.evaluate.answer import SweepAnswer
 from backbench.files import write_if_changed
-from backbench.reports import _boards, _columns, _origin, _part, _runs, _trust, gallery, showcase, templates
+from backbench.reports import _boards, _columns, _origin, _runs, _trust, gallery, showcase, templates
 from backbench.reports._part import Part
 from backbench.reports.gallery import Figure, Gallery
 from backbench.sweep.plan.frozen import Plan
@@ -125,7 +125,7 @@ def _classes(part: Part) -> dict[str, Any] | None:
         return None
     summary = classes.audit(row, part.store)
     return {
-        "title": _part.title(row, "classification"),
+        "title": naming.named(row, "classification").whole,
         "text": summary.text if summary else "",
         "top": lines[:CLASSES],
         "rest": lines[CLASSES:],
