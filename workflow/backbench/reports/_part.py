@@ -154,9 +154,3 @@ class Part:
     def spaces(self) -> list[candidates.Representation]:
         """The representations in which something was clustered."""
         return self.answer.representations
-
-
-def representation(row: Row, head: str) -> str:
-    """Backbone and chain that a head worked on."""
-    chain = row.chain(head)
-    return f"{row.params['backbone.name']}" + ("" if chain == "none" else f", {chain}")
