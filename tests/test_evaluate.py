@@ -322,7 +322,7 @@ def test_what_is_no_policy_is_refused(changed, said):
 # Rows and what is written
 
 
-GRID = ("experiment=none", "dataset.sample=100", "classifier=none", "retrieval=none")
+GRID = ("experiment=none", "dataset.sample=100", "classifier=none", "retrieval=none", "selection=published")
 
 
 @functools.cache
@@ -425,7 +425,7 @@ def test_what_is_recorded(plan):
     assert first["decision"]["reason"].startswith(
         "no dbscan found two clusters or more; kmeans k=2 seed=0 has the best"
     )
-    assert {fault["reason"] for fault in first["decision"]["left_out"]} == {"all points are noise", "one cluster only"}
+    assert {fault["reason"] for fault in first["decision"]["left_out"]} == {"all images are noise", "one cluster only"}
     kmeans = first["best_k"][1]
     assert (kmeans["k"], kmeans["seeds"]) == ([1, 2, 3, 4, 5, 6], [0, 1])
     assert {name: one["k"] for name, one in kmeans["choices"].items()} == {"elbow": 3, "silhouette": 2}
@@ -457,13 +457,3 @@ def test_a_policy_counts_for_no_hash(own_results):
     assert (plain.sweep, set(plain.stages), set(plain.runs)) == (other.sweep, set(other.stages), set(other.runs))
     assert plain.hash != other.hash
     assert recommendations.policy_of(other) == dataclasses.replace(INTERNAL, noise_at_most=0.1)
-
-
-def test_lines_say_what_was_chosen(plan):
-    lines = recommendations.lines(answer_of(plan, records_of(plan)).selection["representations"])
-    assert lines[0].startswith("pixels: kmeans k=2 seed=0 (run ") and "no dbscan found" in lines[0]
-    lines = recommendations.lines(answer_of(plan, {}).selection["representations"])
-    assert lines == [
-        f"{name}: nothing chosen, no clustering is done (provisional: 13 pending)"
-        for name in ("pixels", "pixels, pca50")
-    ]

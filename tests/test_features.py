@@ -200,7 +200,7 @@ LEARNER = {"CORE_GFLOPS": 1.0, "layers": lambda params: []}
 def fake_backbone(monkeypatch, **attributes):
     """A backbone of this test: the plugin `pixels` with other functions."""
     module = types.SimpleNamespace(**{**vars(plugins.load("backbone", "pixels")), **attributes})
-    monkeypatch.setattr(stage.plugins, "load", lambda kind, name: module)
+    monkeypatch.setattr(plugins, "load", lambda kind, name: module)
     return module
 
 

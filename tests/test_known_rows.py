@@ -46,7 +46,7 @@ OTHERS = {
     "precision": (("backbone.precision=bfloat16",), {}),
     "size": (("backbone.image.size=48",), {}),
     "interpolation": (("backbone.image.interpolation=bicubic",), {}),
-    "resize": (("backbone.image.resize=crop",), {}),
+    "resize": (("backbone.image.resize=squash", "backbone.image.shorter=null"), {}),
     "weights": (("backbone.weights=random",), {}),
     "bits": (("dataset.bits=12",), {}),
 }

@@ -231,7 +231,7 @@ def test_a_metric_of_a_space_has_a_map_for_each():
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"metric": "nmj"}, "Did you mean 'nmi'"),
+        ({"metric": "amj"}, "Did you mean 'ami'"),
         ({"metric": "ami", "x": "clusterer.nam"}, "Did you mean 'clusterer.name'"),
         ({"metric": "ami", "x": "classifier.name"}, "received 'classifier.name'"),
         ({"metric": "silhouette", "y": "space"}, "are not comparable"),

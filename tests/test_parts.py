@@ -229,7 +229,7 @@ def test_one_cluster_has_no_silhouette_and_an_inertia(of):
     assert silhouette.lacks(found) == "there is no silhouette: there is one cluster only"
     assert all(kind.lacks(found) is None for kind in (composition, dendrogram, elbow))
     curves = sweeps.over_k(candidates.representations(rows))
-    assert list(curves["inertia/pixels agglomerative"]) == [1, 2, 3]
+    assert list(curves["inertia/agglomerative on pixels"]) == [1, 2, 3]
     assert list(curves["silhouette/agglomerative on pixels"]) == [2, 3]
 
 

@@ -17,7 +17,7 @@ from backbench.sweep.plan import frozen
 from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
-SAMPLED = ("experiment=none", "dataset.sample=100", "retrieval=none")
+SAMPLED = ("experiment=none", "dataset.sample=100", "retrieval=none", "selection=published")
 WCSS = {2: 60.0, 3: 20.0, 4: 18.0, 5: 16.0, 6: 14.0}
 
 
@@ -186,11 +186,11 @@ def test_the_summary_in_mlflow_names_the_choice():
     summary = sweeps.summary(answer_of(found), "fashion_mnist", "")
     assert found.folder / answer.FILE in {file.path for file in summary.files}
     assert summary.tags["selection.policy"] == "published"
-    assert summary.tags["use.clustering"].startswith("Use k-means with k = 6 on raw pixels: NMI 0.60; ")
+    assert summary.tags["use.clustering"].startswith("Use k-means with k = 6 on raw pixels: AMI 0.60; ")
     assert summary.tags["use.clustering.run"] in found.runs
 
 
 def test_it_ends_with_the_answer_unless_another_policy_is_asked_for(capsys):
     made(*KMEANS)
-    headline = "Use k-means with k = 6 on raw pixels: NMI 0.60; "
+    headline = "Use k-means with k = 6 on raw pixels: AMI 0.60; "
     assert headline in call(capsys)[1] and headline not in call(capsys, "--policy", "internal")[1]

@@ -15,13 +15,14 @@ from densities import one, options
 from stored import NAMES, N, Stored, mixed
 
 from backbench import cli, paths
+from backbench.answers import words
 from backbench.cli import leaderboard
 from backbench.clusterers import dbscan, kmeans
 from backbench.evaluate import answer, candidates, eligibility, leaderboards, selection
 from backbench.evaluate.answer import SweepAnswer
 from backbench.evaluate.eligibility import Limits
 from backbench.metrics import external
-from backbench.reports import _answers, _boards, sweep
+from backbench.reports import _boards, sweep
 from backbench.store import Store
 
 CLUSTERED = ("classifier=none", "retrieval=none")
@@ -263,8 +264,8 @@ def test_noise_is_first_nowhere(labelled):
     assert [other.params["clusterer.name"] for other in made.unranked] == ["dbscan"]
     answered = SweepAnswer(rows[0].plan, rows, store())
     (part,) = sweep._parts(answered)
-    leads = [found.lead for found in _answers.answers(part) if found.lead]
-    assert leads and not any("dbscan" in lead for lead in leads)
+    headlines = [verdict.text.headline for verdict in words.answer(part.answer).verdicts]
+    assert headlines and not any("DBSCAN" in headline for headline in headlines)
     for name in policies():
         policy = selection.parse(policies()[name])
         for space in candidates.representations(rows):

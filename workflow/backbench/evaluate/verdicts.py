@@ -126,7 +126,7 @@ def verdicts(
     made = []
     for task, table in first.items():
         if table is not None and table.spec.space is None:
-            made.append(_ranked(task, table, _limits(policy)))
+            made.append(_ranked(task, table, policy.limits))
         elif task == CLUSTERING and any(space.candidates for space in spaces):
             chosen = judgement and judgement.chosen
             made.append(_judged(rows, judgement) if judgement and chosen else _by_policy(rows, spaces, policy))
@@ -250,24 +250,18 @@ def _by_policy(rows: Sequence[Row], spaces: Sequence[Representation], policy: Po
     for space in answers or spaces:
         decision = selection.decide(space, policy)
         best = decision.chosen
-        limits = replace(_limits(policy), noise_at_most=policy.noise_at_most)
-        if best is not None and best.run in by_run and eligibility.fault(best.metrics, limits) is None:
+        if best is not None and best.run in by_run and eligibility.fault(best.metrics, policy.limits) is None:
             chosen.append(Choice(by_run[best.run], _number(best), decision.reason))
         else:
             reasons.append(decision.reason)
-    empty = Verdict(CLUSTERING, policy=policy.name, only_baselines=not answers)
+    name = "internal" if policy.judged else policy.name
+    empty = Verdict(CLUSTERING, policy=name, only_baselines=not answers)
     if not chosen:
         return replace(empty, reason=reasons[0] if reasons else "no clustering is done")
     if len(chosen) > 1:
         return replace(empty, choices=tuple(chosen))
     (choice,) = chosen
     return _unlabelled(empty, rows, choice.row, (), not answers, choice.reason)
-
-
-def _limits(policy: Policy) -> Limits:
-    """What is no clustering: with more noise than the policy allows, or than is usual where it has no limit."""
-    usual = Limits()
-    return usual if policy.noise_at_most is None else replace(usual, noise_at_most=policy.noise_at_most)
 
 
 def named_metrics(verdict: Verdict) -> dict[str, float]:

@@ -29,7 +29,8 @@ class Image:
             return
         if self.resize != "crop":
             raise ConfigError(
-                f"image.shorter: received {self.shorter} with resize={self.resize}; allowed: resize=crop."
+                f"image.shorter: received {self.shorter} with resize={self.resize}; allowed: resize=crop, or "
+                "image.shorter=null with it."
             )
         if self.shorter < self.size:
             raise ConfigError(f"image.shorter: received {self.shorter}; allowed: at least image.size={self.size}.")

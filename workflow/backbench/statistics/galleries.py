@@ -91,12 +91,12 @@ def replicates(kind: str, lists: Lists, k: int, weights: Callable[[int, int], np
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:
-    """Values of any shape, 0 where there is none."""
+    """Values (q,) or (q, k), 0 where there is none."""
     return np.where(np.isfinite(values), values, 0.0)
 
 
 def _defined(values: np.ndarray) -> np.ndarray:
-    """1.0 where there is a value, else 0.0, in the shape of the values."""
+    """1.0 where there is a value, else 0.0, in the shape of the values (q,) or (q, k)."""
     return np.isfinite(values).astype(float)
 
 

@@ -70,7 +70,10 @@ def over_seeds(
     kept = kept[~np.isnan(kept)]
     if len(kept) < 2:
         return None
-    return student(statistics.fmean(kept), math.sqrt(variance_of_mean(kept)), len(kept) - 1, SEEDS, level, within)
+    variance = variance_of_mean(kept)
+    if not variance:
+        return Interval(float(kept[0]), float(kept[0]), SEEDS)
+    return student(statistics.fmean(kept), math.sqrt(variance), len(kept) - 1, SEEDS, level, within)
 
 
 def variance_of_mean(values: np.ndarray) -> float:
