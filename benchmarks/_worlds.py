@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from backbench import clusterers, plugins
-from backbench.evaluate import estimates
+from backbench.evaluate import estimates, resampled
 from backbench.evaluate.estimates import Replicated
 from backbench.metrics import external, internal, near, neighbours, retrieval, supervised
 from backbench.stages import _stability
@@ -65,12 +65,17 @@ def predicted(rng: np.random.Generator, truth: np.ndarray, k: int, hard: np.ndar
 
 
 def classification(seed: int, n: int, k: int, unequal: bool, right: float = 0.8) -> Claims:
-    """Two classifiers that are equally good, and a better one, on n test images of k classes."""
+    """Two classifiers that are equally good, and a better one, on n test images of k classes.
+
+    Of means over classes nothing is claimed where a class has few images (`evaluate.resampled.few`).
+    """
     rng = np.random.default_rng(seed)
     truth, hard = classes(rng, n, k, unequal), rng.normal(size=n)
     a, b, better = (predicted(rng, truth, k, hard, right + more) for more in (0, 0, BETTER_SHARE))
     claims = {"accuracy (McNemar)": _mcnemar(truth, a, b, better)}
-    for name in ("balanced_accuracy", "macro_f1"):
+    if np.bincount(truth, minlength=k).min() < resampled.LEAST_OF_A_CLASS:
+        return claims
+    for name in resampled.OVER_CLASSES:
         values = {
             key: replicates.accuracy_like(name, truth, side, weights(n)) for key, side in enumerate((a, b, better))
         }

@@ -308,7 +308,7 @@ def test_embeddings_made_elsewhere(store, tmp_path, monkeypatch):
         return source.embeddings[source.positions]
 
     fake_backbone(monkeypatch, embeddings=embeddings, Params=Nothing, identity=lambda params: {})
-    monkeypatch.setattr(stage.plugins, "params", lambda kind, values: Nothing())
+    monkeypatch.setattr(plugins, "params", lambda kind, values: Nothing())
 
     def result():
         (outcome,) = stage.compute(

@@ -177,7 +177,7 @@ def test_a_table_is_recorded_once_and_changed_in_place(sweep, table):
     better = dataclasses.replace(own, lines=(dataclasses.replace(own.lines[0], ours=0.55, difference=0.0),))
     paper.write(better, paper.folder(own.name, own.sweep))
     assert sweeps.record(sweeping.answer_of(plan, found), uri).updated == 1
-    told = sweeps.summary(sweeping.answer_of(plan, found), "folder", "")
+    told = sweeps.summary(sweeping.answer_of(plan, found), "pictures", "")
     assert told.metrics["paper/k-means_ on pixels"] == 0.55
 
 
@@ -185,7 +185,7 @@ def test_what_a_table_tells_mlflow(sweep, table):
     plan, found, _ = sweep
     own = dataclasses.replace(table, sweep=plan.sweep)
     paper.write(own, paper.folder(own.name, own.sweep))
-    told = sweeps.summary(sweeping.answer_of(plan, found), "folder", "")
+    told = sweeps.summary(sweeping.answer_of(plan, found), "pictures", "")
     assert {name: value for name, value in told.metrics.items() if name.startswith("paper/")} == {
         "paper/k-means_ on pixels": 0.54,
         "paper/k-means_ on pixels published": 0.55,
@@ -198,7 +198,7 @@ def test_what_a_table_tells_mlflow(sweep, table):
     note = told.tags[sweeps.NOTE]
     assert "| k-means, on pixels | 55.00 % | 54.00 % [53.00, 56.00], 5 seeds | -1.00 points |" in note
     assert "diag in place of full" in note and len(note) <= rows.TAG_CHARACTERS
-    early = sweeps.summary(sweeping.answer_of(plan, found), "folder", "", pages=False)
+    early = sweeps.summary(sweeping.answer_of(plan, found), "pictures", "", pages=False)
     assert not [name for name in early.metrics if name.startswith("paper/")], "another job may be writing it"
 
 
@@ -207,6 +207,6 @@ def test_a_sweep_of_no_paper_has_no_table(sweep):
     assert published.table_of(plan) is None
     assert not [
         name
-        for name in sweeps.summary(sweeping.answer_of(plan, found), "folder", "").metrics
+        for name in sweeps.summary(sweeping.answer_of(plan, found), "pictures", "").metrics
         if name.startswith("paper/")
     ]

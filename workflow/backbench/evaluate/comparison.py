@@ -16,7 +16,7 @@ from backbench import hashing
 from backbench.evaluate import configurations, resampled
 from backbench.evaluate.blocks import DATASETS, SEEDS
 from backbench.metrics import catalogue
-from backbench.metrics.catalogue import CLUSTERING, LABELS
+from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, LABELS
 from backbench.metrics.catalogue import TEST as TEST_IMAGES
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store, StoreError
@@ -280,7 +280,8 @@ class _Evidence:
         except StoreError as error:
             return None, str(error)
         if metric not in side_a or metric not in side_b:
-            return None, ""
+            few = head == CLASSIFICATION and resampled.few(metric, self._images(a))
+            return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images" if few else ""
         return paired.bootstrap(side_a[metric][0], side_b[metric][0], a.metrics[metric], b.metrics[metric]), ""
 
     def _refitted(self, a: Row, b: Row, metric: str) -> tuple["Test | None", str]:
