@@ -177,7 +177,8 @@ def _simulated(scene: Scene, times: float, pool: ProcessPoolExecutor) -> dict[st
     """What each collection says of each claim; the truth of those without one is their mean value."""
     count = max(10, round(scene.collections * times))
     collections = list(pool.map(_once, [scene] * count, range(count), chunksize=max(1, count // 8)))
-    claims = {claim: [of_one[claim] for of_one in collections] for claim in collections[0]}
+    names = dict.fromkeys(claim for of_one in collections for claim in of_one)
+    claims = {claim: [of_one[claim] for of_one in collections if claim in of_one] for claim in names}
     for judged in claims.values():
         values = [one.value for one in judged if one.value is not None]
         for one in judged:
