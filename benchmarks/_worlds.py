@@ -115,14 +115,14 @@ def ranks(seed: int, n: int, k: int, rows: int, seeds: int, spread: float = 0.03
     values, recorded = equal[0]
     estimate = estimates.estimate(list(recorded), Replicated(values, n, True), False, SHARE)
     span = None if estimate.low is None or estimate.high is None else (estimate.low, estimate.high)
-    first = _standing(better)
+    first = _standing(better, n)
     alone = first[-1] == 1 and sorted(first)[1] > 1
-    return {"ranks": Judged(estimate.mean, span, false=max(_standing(equal)) > 1, hit=alone)}
+    return {"ranks": Judged(estimate.mean, span, false=max(_standing(equal, n)) > 1, hit=alone)}
 
 
-def _standing(rows: list[tuple[np.ndarray, np.ndarray]]) -> list[int]:
+def _standing(rows: list[tuple[np.ndarray, np.ndarray]], n: int) -> list[int]:
     drawn, means = np.stack([values.mean(axis=0) for values, _ in rows]), [own.mean() for _, own in rows]
-    return [place or 0 for place in ranking.standings(drawn, means, ALPHA, [own for _, own in rows])]
+    return [place or 0 for place in ranking.standings(drawn, means, ALPHA, [own for _, own in rows], n)]
 
 
 def seeds(seed: int, count: int, skewed: bool) -> Claims:

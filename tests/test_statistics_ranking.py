@@ -105,6 +105,19 @@ class TestStandings:
             ranking.standings(np.ones((2, 10)), [1, 2, 3])
 
 
+class TestFewImages:
+    def test_of_shares_it_is_mcnemar(self):
+        # 8 images are right for the first alone and 1 for the second: z^2 = 7^2 / 9, p = 0.0196 (uncorrected).
+        first, second = np.arange(60) < 48, (np.arange(60) >= 8) & (np.arange(60) < 49)
+        weights = resampling.weights(60, 4000)
+        drawn = np.stack([replicates.mean(side.astype(float), weights) for side in (first, second)])
+        values, p = [first.mean(), second.mean()], 2 * stats.norm.sf(7 / 3)
+        assert ranking.standings(drawn, values, alpha=1.15 * p, images=60) == [1, 2]
+        assert ranking.standings(drawn, values, alpha=0.85 * p, images=60) == [1, 1]
+        # With the variance of unequal rows p would be 0.012.
+        assert ranking.standings(drawn, values, alpha=0.85 * p) == [1, 2]
+
+
 class TestSeeds:
     """The spread of the seeds beside that of the images."""
 

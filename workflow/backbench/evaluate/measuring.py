@@ -28,13 +28,15 @@ class Measured:
     """What is known of an entry.
 
     `seeds` holds the ranking metric of each result, `replicates` (resamples,) its mean over them on samples of the
-    images: None where it was not resampled, or where that says too little to compare with others.
+    images: None where it was not resampled, or where that says too little to compare with others. `images` is how many
+    were drawn, None of refits.
     """
 
     values: Mapping[str, Estimate]
     stability: float | None
     replicates: np.ndarray | None = field(default=None, compare=False, repr=False)
     seeds: tuple[float, ...] = ()
+    images: int | None = None
     rank: int = 0
     tied: int = 1
 
@@ -83,8 +85,11 @@ def _measured(spec: LeaderboardSpec, group: Configuration, names: Sequence[str],
     if ranking_metric is None or (fits and not ranking_metric.refitted):
         return Measured(values, steady)
     # Fits to samples differ by their seeds as well, whose spread is in them.
-    seeds = () if ranking_metric.refitted else tuple(row.metrics[spec.rank] for row in group.rows)
-    return Measured(values, steady, ranking_metric.values.mean(axis=0), seeds)
+    replicates = ranking_metric.values.mean(axis=0)
+    if ranking_metric.refitted:
+        return Measured(values, steady, replicates)
+    seeds = tuple(row.metrics[spec.rank] for row in group.rows)
+    return Measured(values, steady, replicates, seeds, ranking_metric.count)
 
 
 def _range(name: str) -> tuple[float, float]:
@@ -142,7 +147,9 @@ def _ranked(spec: LeaderboardSpec, entries: Sequence[Measured]) -> list[Measured
         fewest = min(map(len, tested.values()))
         replicates = np.stack([values[:fewest] for values in tested.values()])
         seeds = [np.array(entries[at].seeds) for at in tested]
-        paired = ranking.standings(replicates, [means[at] for at in tested], seeds=seeds)
+        counts = [entries[at].images for at in tested]
+        drawn = min((count for count in counts if count is not None), default=None)
+        paired = ranking.standings(replicates, [means[at] for at in tested], seeds=seeds, images=drawn)
         for at, rank in zip(tested, paired, strict=True):
             # Means and replicates of these are numbers, so that each has a rank.
             assert rank is not None

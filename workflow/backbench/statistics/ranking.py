@@ -39,6 +39,7 @@ def standings(
     observed: Sequence[float],
     alpha: float = 0.05,
     seeds: Sequence[np.ndarray] | None = None,
+    images: int | None = None,
 ) -> list[int | None]:
     """Ranks of rows by paired resampling: replicates (rows, resamples) on the same samples, observed values (rows,).
 
@@ -46,7 +47,8 @@ def standings(
     follows from the covariances of the rows. A row with NaN in its value or replicates has no rank and is not counted.
 
     `seeds` holds the values (seeds,) of each row whose mean is its observed value: their variance is added, since the
-    seeds of two rows have nothing in common, with its degrees of freedom (Welch 1947).
+    seeds of two rows have nothing in common, with its degrees of freedom (Welch 1947). Given how many `images` were
+    drawn, the variance over them is that of equal rows: of shares t is then McNemar's, where few images differ too.
 
     Raises
     ------
@@ -66,9 +68,13 @@ def standings(
     rows = [np.asarray(row, dtype=np.float64) for row in seeds] if seeds is not None else [np.zeros(1)] * len(values)
     of_seeds = np.array([intervals.variance_of_mean(row) for row in rows])
     counts = np.array([max(len(row) - 1, 1) for row in rows])
-    parts = np.stack([_variances(replicates[kept])[pairs], of_seeds[first], of_seeds[second]])
+    gaps = values[first] - values[second]
+    over_images = _variances(replicates[kept])[pairs]
+    if images is not None:
+        over_images = np.where(over_images > 0, over_images + gaps**2 / images, 0.0)
+    parts = np.stack([over_images, of_seeds[first], of_seeds[second]])
     freedom = np.stack([np.full(len(first), replicates.shape[1] - 1.0), counts[first], counts[second]])
-    p = _two_tails(values[first] - values[second], np.sqrt(parts.sum(axis=0)), intervals.degrees(parts, freedom))
+    p = _two_tails(gaps, np.sqrt(parts.sum(axis=0)), intervals.degrees(parts, freedom))
     return _ranked(values, first, second, p, alpha)
 
 
