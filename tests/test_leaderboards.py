@@ -76,7 +76,7 @@ def test_metrics_of_the_images_as_they_are_equal_those_that_are_recorded(head, a
     # Of the means over classes, one of which has a single image, nothing is claimed.
     resampling = [key for key in row.metrics if key not in (*FIXED, *resampled.OVER_CLASSES)]
     found = resampled.metrics(row, head, row.metrics, images)
-    assert set(found) == set(resampling) and len(found) >= (2 if head == "classification" else 4)
+    assert set(found) >= set(resampling) and len(found) >= (2 if head == "classification" else 4)
     for key, (values, count) in found.items():
         assert values == pytest.approx([row.metrics[key]], abs=1e-6), key
         assert 0 < count <= N
