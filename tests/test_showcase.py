@@ -147,7 +147,7 @@ def test_without_classes_files_are_named_and_the_judged_clustering_comes_first(u
     assert [scene.run for scene in (shown.scenes[0], *shown.alternatives)] == [
         hashing.short(choice.candidate.run) for choice in (judged[3], *judged[:2])
     ]
-    assert shown.scenes[0].title.startswith("The 3 clusters of kmeans k=3 on pixels")
+    assert shown.scenes[0].title.startswith("The 3 clusters of k-means with k = 3 on raw pixels")
     assert showcase.showcase(part, Judgement(None, (), (), 0, 0, (), 0, "")).scenes[0].key == "nearest"
     assert not any("%" in line for strip in shown.scenes[0].strips for line in strip.lines)
     text = sweep.render(answer_of(unlabelled))
