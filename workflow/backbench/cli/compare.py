@@ -102,8 +102,7 @@ def _plain(value: Any) -> Any:
 def _by(args: argparse.Namespace, rows: Sequence[Row]) -> int:
     if args.hashes:
         raise ConfigError("--by compares the values of a column over all runs; leave out either the hashes or --by.")
-    kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
-    chosen = [row for row in rows if row.config_hash in kept]
+    chosen = tables.meeting(rows, args.filter)
     for at, ranking in enumerate(methods.compare(chosen, args.by, args.over, args.metric)):
         if args.format == "json":
             print(json.dumps(ranking.plain, indent=1))

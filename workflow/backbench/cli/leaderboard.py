@@ -34,8 +34,7 @@ WIDTH = 130
 def run(args: argparse.Namespace) -> int:
     store = Store(paths.store())
     rows = ledger.all_rows(store)
-    kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
-    rows = [row for row in rows if row.config_hash in kept]
+    rows = tables.meeting(rows, args.filter)
     if not rows:
         raise ConfigError("no recorded run matches; run `backbench sweep` first.")
     answers = answer.by_dataset(rows, store, panel.counting("resampling images"))

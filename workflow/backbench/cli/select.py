@@ -38,8 +38,7 @@ Groups = Mapping[str, list[tuple[Recommendation, Policy]]]
 def run(args: argparse.Namespace) -> int:
     store = Store(paths.store())
     rows = ledger.all_rows(store)
-    kept = {record["config_hash"] for record in tables.select([tables.flatten(row) for row in rows], args.filter)}
-    rows = [row for row in rows if row.config_hash in kept]
+    rows = tables.meeting(rows, args.filter)
     answers = results.by_dataset(rows, store, panel.counting("judging clusterings"))
     groups = _answers(answers, _asked(args.policy), args.metric)
     if not any(groups.values()):

@@ -5,7 +5,6 @@ A plugin is a module that is a `Clusterer`, and optionally `Timed`, `plugins.Sea
 Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -97,16 +96,6 @@ def load(name: str) -> Clusterer:
 def too_many(k: int | None, n: int) -> list[str]:
     """The problem of asking for fewer than one cluster, or more than there are rows."""
     return [f"k = {k} clusters of {n} rows: k is at least 1 and at most the number of rows"] if _outside(k, n) else []
-
-
-def warn_of_fewer(labels: "np.ndarray", k: int) -> None:
-    """Warn with scikit-learn's ConvergenceWarning if labels (n,) hold fewer than `k` clusters, as its KMeans does."""
-    distinct = len(set(labels.tolist()))
-    if distinct < k:
-        from sklearn.exceptions import ConvergenceWarning
-
-        text = f"{distinct} distinct clusters found, but {k} requested: ask for fewer; are there duplicate rows?"
-        warnings.warn(text, ConvergenceWarning, stacklevel=2)
 
 
 def _outside(k: int | None, n: int) -> bool:

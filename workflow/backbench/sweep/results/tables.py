@@ -55,6 +55,12 @@ def columns(records: Iterable[Record]) -> list[str]:
     return [*HEAD, *params, *COLUMNS, *extra, *TAIL]
 
 
+def meeting(rows: Sequence[Row], conditions: Iterable[str]) -> list[Row]:
+    """The rows that meet every condition, as `select` reads them."""
+    kept = {record["config_hash"] for record in select([flatten(row) for row in rows], conditions)}
+    return [row for row in rows if row.config_hash in kept]
+
+
 def select(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]:
     """The records that meet every condition (``k>=5``, ``backbone.name=pixels``).
 
