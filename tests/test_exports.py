@@ -23,8 +23,9 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from sweeping import collection, computed, rows_of
 
 from backbench import cli, exports, hashing, paths, plugins, threads
-from backbench.exports import _classifiers, _pictures, _skops, _transformers, pipeline, writing
+from backbench.exports import _pictures, pipeline, writing
 from backbench.exports._folder import ABANDONED_SECONDS, UNFINISHED, Folder
+from backbench.inference import _estimators, _transformers, skops_files
 from backbench.metrics import supervised
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
@@ -126,7 +127,7 @@ def store() -> Store:
 def reloaded(row, folder: Path):
     """The pipeline of a run after it was written and read again, and what it trusts."""
     with threads.one_core_each(2):
-        needed = _skops.save(pipeline.fit(Source(row, store())), folder / "x.skops")
+        needed = skops_files.save(pipeline.fit(Source(row, store())), folder / "x.skops")
     return skops.io.load(folder / "x.skops", trusted=needed), needed
 
 
@@ -163,7 +164,7 @@ class TestTransformers:
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6 * np.abs(expected).max())
 
-    @pytest.mark.parametrize(("kind", "own"), [("transform", _transformers), ("classifier", _classifiers)])
+    @pytest.mark.parametrize(("kind", "own"), [("transform", _transformers), ("classifier", _estimators)])
     def test_every_plugin_has_an_equal_or_the_reason_why_not(self, kind, own):
         assert set(plugins.names(kind)) == {*own.EQUALS, *own.LACKS}
 
@@ -235,7 +236,7 @@ class TestClassifier:
     def test_a_plugin_of_the_users(self, results, tmp_path, quick, monkeypatch):
         rows = results("exports-fits", fits)
         row = next(row for row in rows if row.params["classifier.name"] == "knn")
-        monkeypatch.delitem(_classifiers.EQUALS, "knn")
+        monkeypatch.delitem(_estimators.EQUALS, "knn")
         exports.write(row, store(), tmp_path / "x")
         reason = writing.report(tmp_path / "x")["not_exported"]["classifier.skops"]
         assert reason.startswith("the classifier knn has no equal") and "estimator" in reason
@@ -300,27 +301,27 @@ class TestSafety:
             for name, content in {**entries, "schema.json": forged}.items():
                 new.writestr(name, content)
         with pytest.raises(UntrustedTypesFoundException, match=r"posix\.system"):
-            _skops.load(tmp_path / "forged.skops")
+            skops_files.load(tmp_path / "forged.skops")
 
     def test_a_truncated_file_is_refused(self, forest, tmp_path):
         content = forest.read_bytes()
         for size in (0, 100, len(content) // 2, len(content) - 1):
             (tmp_path / "cut.skops").write_bytes(content[:size])
             with pytest.raises(zipfile.BadZipFile):
-                _skops.load(tmp_path / "cut.skops")
+                skops_files.load(tmp_path / "cut.skops")
 
     def test_a_model_with_code_of_ours_is_not_written(self, tmp_path):
         from sklearn.preprocessing import FunctionTransformer
 
-        with pytest.raises(_skops.Unsafe, match="getcwd"):
-            _skops.save(FunctionTransformer(os.getcwd), tmp_path / "x.skops")
+        with pytest.raises(skops_files.Unsafe, match="getcwd"):
+            skops_files.save(FunctionTransformer(os.getcwd), tmp_path / "x.skops")
 
     def test_equal_models_make_equal_files(self, tmp_path):
         from sklearn.svm import SVC
 
         x = np.random.default_rng(0).normal(size=(50, 4))
         for name in "ab":
-            _skops.save(SVC().fit(x, np.arange(50) % 3), tmp_path / name)
+            skops_files.save(SVC().fit(x, np.arange(50) % 3), tmp_path / name)
             time.sleep(2.1 if name == "a" else 0)  # the times in a zip are even
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 

@@ -27,8 +27,8 @@ sweep.run
 sweep.results sweep.time
 evaluate reproduce
 answers pictures
-exports planning reports
-launching papers
+inference planning reports
+exports launching papers
 tracking
 cli
 """

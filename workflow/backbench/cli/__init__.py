@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "test whether results really differ: paired tests, effect sizes, ranks over seeds or data sets",
     "report": "write the results of a sweep as one page: summary, leaderboard, pictures, failures, how to reproduce",
     "plot": "draw pictures of a run or a sweep: confusion, silhouettes, maps, samples, retrieval ...",
+    "predict": "say what new images are: class, cluster, the most similar known images, and what is unlike all of them",
     "export": "write the files of one run for use elsewhere: tables, fitted classifier, report, pictures",
     "show": "show everything about one run",
     "diff": "show the configuration and metrics of two runs side by side",

@@ -196,6 +196,12 @@ def _plot(command: argparse.ArgumentParser) -> None:
     command.add_argument("--to", metavar="FOLDER", help="also copy the pictures to this folder")
 
 
+def _predict(command: argparse.ArgumentParser) -> None:
+    command.add_argument("hash", help="config hash of a run, a unique prefix of it, or best")
+    command.add_argument("paths", nargs="+", metavar="PATH", help="images, folders, archives, or a CSV of paths")
+    command.add_argument("-n", "--neighbours", type=_positive, default=5, help="nearest known images (default: 5)")
+
+
 def _export(command: argparse.ArgumentParser) -> None:
     command.epilog = EXPORT
     command.add_argument("hash", help="config hash or a unique prefix of it")
@@ -252,6 +258,7 @@ ARGUMENTS = {
     "compare": _compare,
     "report": _report,
     "plot": _plot,
+    "predict": _predict,
     "export": _export,
     "show": _show,
     "diff": _diff,

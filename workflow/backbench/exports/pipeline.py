@@ -1,18 +1,12 @@
-"""The classifier of a run with its chain of transforms as one scikit-learn pipeline, fitted again as in the sweep.
+"""The classifier of a run with its chain of transforms as one scikit-learn pipeline, fitted again as in the sweep."""
 
-A plugin may say itself what its equal is: ``estimator(params, rows)`` of a transform gives a fitted transformer,
-``estimator(params, seed, rows, classes)`` of a classifier a fitted classifier of float32 rows. Those that come with the
-package have theirs here, so that adding one leaves the plugins, and with them the stored results, as they are.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import ModuleType
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backbench import plugins
 from backbench.datasets import PARTS, TRAIN
-from backbench.exports import _classifiers, _tables, _transformers
-from backbench.exports._classifiers import DOUBLE, SINGLE, Fitted
+from backbench.exports import _tables
+from backbench.inference import equals
+from backbench.inference.equals import DOUBLE, SINGLE
 from backbench.pictures.source import Source
 
 if TYPE_CHECKING:
@@ -21,10 +15,6 @@ if TYPE_CHECKING:
 BLOCK = 2048
 # The splits whose predictions are stored.
 ASKED = PARTS[1:]
-
-
-class NoEqual(Exception):
-    """Something of a run has no equal in scikit-learn."""
 
 
 def fit(source: Source) -> Any:
@@ -36,15 +26,15 @@ def fit(source: Source) -> Any:
 
     Raises
     ------
-    NoEqual
+    equals.NoEqual
         If the chain or the classifier has none in scikit-learn.
     """
     from sklearn.pipeline import Pipeline
 
     config = source.row.plan.stages[source.row.run.stages["classification"]].config
-    make = _equal("classifier", config["classifier"]["name"], _classifiers)
+    equals.maker("classifier", config["classifier"]["name"])
     chain, rows = _chain(source)
-    fitted = _classifier(config, make, rows, source.truth[source.split == TRAIN])
+    fitted = equals.classifier(config, rows, source.truth[source.split == TRAIN])
     steps: list[tuple[str, Any]] = []
     for name, model in chain:
         steps += [_cast(DOUBLE), (name, model), _cast(SINGLE)]
@@ -78,41 +68,17 @@ def _chain(source: Source) -> tuple[list[tuple[str, Any]], "np.ndarray"]:
     """The fitted transformers of the classifier's chain, by plugin, and the training rows (m, d) float32 after them."""
     kind, member = source.matrix_ref("classification")
     steps = source.row.plan.stages[member].config["steps"] if kind == "matrix" else []
-    makes = [_equal("transform", step["name"], _transformers) for step in steps]
+    for step in steps:
+        equals.maker("transform", step["name"])
     # What a classifier works on is fitted on the training rows, or not at all.
     rows = _tables.stored_features(source)[source.split == TRAIN]
     fitted: list[tuple[str, Any]] = []
-    for step, make in zip(steps, makes, strict=True):
+    for step in steps:
         rows = rows.astype(DOUBLE)
-        model = _made("transform", step["name"], make, plugins.params("transform", step), rows)
+        model = equals.transformer(step, rows)
         rows = model.transform(rows).astype(SINGLE)
         fitted.append((step["name"], model))
     return fitted, rows
-
-
-def _classifier(config: Mapping[str, Any], make: Callable[..., Any], rows: "np.ndarray", truth: "np.ndarray") -> Fitted:
-    """The classifier fitted on training rows (m, d) and their classes (m,)."""
-    given = config["classifier"]
-    params = plugins.params("classifier", given)
-    model = _made("classifier", given["name"], make, params, config.get("seed"), rows, truth)
-    return model if isinstance(model, Fitted) else Fitted(model, SINGLE)
-
-
-def _equal(kind: str, name: str, known: ModuleType) -> Callable[..., Any]:
-    """What makes the equal of a plugin: the plugin itself, else the module `known`."""
-    make = getattr(plugins.load(kind, name), "estimator", None) or known.EQUALS.get(name)
-    if make is None:
-        reason = known.LACKS.get(name, f"a function `estimator` in {plugins.module_name(kind, name)} would give it")
-        raise NoEqual(f"the {kind} {name} has no equal in scikit-learn: {reason}")
-    return make
-
-
-def _made(kind: str, name: str, make: Callable[..., Any], *given: Any) -> Any:
-    """What a plugin's equal comes to; whatever goes wrong there concerns the pipeline alone."""
-    try:
-        return make(*given)
-    except Exception as error:
-        raise NoEqual(f"the {kind} {name} could not be fitted again: {type(error).__name__}: {error}") from error
 
 
 def _cast(dtype: str) -> tuple[str, Any]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, machine, paths, threads
-from backbench.exports import _pictures, _readme, _record, _reports, _skops, _tables, pipeline
+from backbench.exports import _pictures, _readme, _record, _reports, _tables, pipeline
 from backbench.exports._folder import Folder
+from backbench.inference import equals, skops_files
 from backbench.pictures import _heads
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
@@ -99,7 +100,7 @@ class _Export:
         try:
             with threads.one_core_each(machine.cores()):
                 return self._classifier(joblib)
-        except (pipeline.NoEqual, _skops.Unsafe, ConfigError) as error:
+        except (equals.NoEqual, skops_files.Unsafe, ConfigError) as error:
             self.left_out[SAFE] = str(error)
             return None
 
@@ -107,8 +108,8 @@ class _Export:
         """The pipeline, loaded from its own file before it is asked; returns what `classifier.json` says."""
         fitted = pipeline.fit(self.source)
         with self.folder.new(SAFE) as path:
-            trusted = _skops.save(fitted, path)
-            agreement = pipeline.agreement(_skops.load(path), self.source)
+            trusted = skops_files.save(fitted, path)
+            agreement = pipeline.agreement(skops_files.load(path), self.source)
             about = _record.classifier(self.source, fitted.steps, agreement, trusted)
         if any(part["differs"] for part in agreement.values()):
             log.warning("%s: %s", SAFE, _readme.agreement(agreement))

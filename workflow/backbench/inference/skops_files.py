@@ -1,10 +1,14 @@
 """The format of skops: a zip of arrays and of JSON that names types, none of which is made without being trusted."""
 
 import json
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # What forests and gradient boosting consist of beyond the types that skops trusts by itself. Making them runs no code
 # of the file, but scikit-learn follows the numbers in them unchecked: a forged file could end the process.
@@ -46,6 +50,29 @@ def load(path: Path) -> Any:
     import skops.io
 
     return skops.io.load(path, trusted=list(TRUSTED))
+
+
+def dumps(model: Any) -> "np.ndarray":
+    """A model as the bytes (m,) uint8 of such a file, to be stored as an array.
+
+    Raises
+    ------
+    Unsafe
+        If it has types that cannot be loaded safely.
+    """
+    import numpy as np
+
+    with tempfile.TemporaryDirectory(prefix="backbench-") as folder:
+        path = Path(folder) / "model.skops"
+        save(model, path)
+        return np.fromfile(path, np.uint8)
+
+
+def loads(content: "np.ndarray") -> Any:
+    """The model in the bytes (m,) of a file."""
+    import skops.io
+
+    return skops.io.loads(content.tobytes(), trusted=list(TRUSTED))
 
 
 def _settle(raw: Path, path: Path) -> None:

@@ -1,0 +1,77 @@
+"""New rows in an embedding by UMAP: where its own ``transform`` starts from, without the iterations that follow.
+
+A new row is the average of the embedded places of its nearest known rows, weighted by their membership (McInnes, Healy
+and Melville, arXiv:1802.03426, section 3: ``smooth_knn_dist`` and ``compute_membership_strengths`` in umap-learn). The
+iterations of umap-learn's ``transform`` draw random rows for the whole batch, so that a place would depend on the other
+new rows; this one depends on the row alone, and takes no fit.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backbench.metrics.neighbours import Metric
+
+ROUNDS = 64
+# umap-learn's smallest bandwidth, as a share of the mean distance.
+LEAST = 1e-3
+OTHERS = ("manhattan", "correlation")
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Known rows (m, d) before the transform and their places (m, w) after it."""
+
+    rows: "np.ndarray"
+    places: "np.ndarray"
+    count: int
+    metric: str
+
+    def transform(self, queries: "np.ndarray") -> "np.ndarray":
+        """Places (q, w) float32 of new rows (q, d); a row that equals a known one is at its place."""
+        import numpy as np
+
+        if not len(queries):
+            return np.empty((0, self.places.shape[1]), np.float32)
+        near, lengths = nearest(queries, self.rows, min(self.count, len(self.rows)), self.metric)
+        weights = memberships(lengths)
+        placed = np.einsum("qk,qkw->qw", weights, self.places[near].astype(np.float64))
+        same = lengths[:, 0] <= 0
+        placed[same] = self.places[near[same, 0]]
+        return placed.astype(np.float32)
+
+
+def nearest(queries: "np.ndarray", rows: "np.ndarray", count: int, metric: str) -> tuple["np.ndarray", "np.ndarray"]:
+    """The nearest known rows of each query and their distances, both (q, count), by any metric of UMAP."""
+    if metric in OTHERS:
+        from sklearn.neighbors import NearestNeighbors
+
+        lengths, near = NearestNeighbors(metric=metric, algorithm="brute").fit(rows).kneighbors(queries, count)
+        return near, lengths
+    from backbench.metrics import neighbours
+
+    kind: Metric = "cosine" if metric == "cosine" else "euclidean"
+    return neighbours.nearest(queries, rows, count, kind)
+
+
+def memberships(lengths: "np.ndarray") -> "np.ndarray":
+    """Weights (q, count) that add up to 1, from the distances (q, count) to the nearest rows, ascending."""
+    import numpy as np
+
+    positive = np.where(lengths > 0, lengths, np.inf)
+    rho = np.minimum(positive.min(axis=1), lengths.max(axis=1))[:, None]
+    beyond = np.maximum(lengths - rho, 0.0)
+    target = np.log2(lengths.shape[1])
+    low, high = np.zeros(len(lengths)), np.full(len(lengths), np.inf)
+    sigma = np.ones(len(lengths))
+    for _ in range(ROUNDS):
+        total = np.exp(-beyond[:, 1:] / sigma[:, None]).sum(axis=1)
+        above = total > target
+        high, low = np.where(above, sigma, high), np.where(above, low, sigma)
+        sigma = np.where(np.isinf(high), sigma * 2, (low + high) / 2)
+    sigma = np.maximum(sigma, LEAST * lengths.mean(axis=1))
+    sigma = np.where(sigma > 0, sigma, 1.0)
+    weights = np.exp(-beyond / sigma[:, None])
+    return weights / weights.sum(axis=1, keepdims=True)

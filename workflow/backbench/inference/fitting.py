@@ -1,0 +1,202 @@
+"""The model of a run, made from its stored results: what takes a fit is fitted once and kept in the results folder.
+
+What each task does with new images follows from the run alone: the chain and the classifier as they were fitted in the
+sweep, the rule of its clusterer for new rows (see ``placing``), and the nearest known images in the space of its
+retrieval, or by the cosine of its features where it has none.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from backbench import derived, hashing, machine, provenance, threads
+from backbench.backbones import _contract
+from backbench.datasets import TRAIN
+from backbench.derived import Content, Derived
+from backbench.inference import chains, classifying, equals, placing, skops_files
+from backbench.inference.model import CLASSIFICATION, CLUSTERING, NEIGHBOURS, Model
+from backbench.metrics.labels import OUTSIDE
+from backbench.pictures import _heads
+from backbench.pictures.source import Source
+from backbench.schema import ConfigError
+from backbench.store import StoreError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backbench.metrics.neighbours import Metric
+
+FORMAT = 1
+LIBRARIES = ("numpy", "scikit-learn", "scipy", "skops")
+# An image is unlike the known ones if its nearest is farther than this share of training images are from theirs.
+SHARE, SAMPLE = 0.99, 2000
+# Where the images were and what their rows are filed under.
+OF_THE_MACHINE = ("root", "rows")
+
+
+def fit(source: Source, say: Callable[[str], None] = lambda text: None) -> Model:
+    """The model of a run.
+
+    Parameters
+    ----------
+    say : is told what takes time
+
+    Raises
+    ------
+    ConfigError
+        If the run has no features of images.
+    StoreError
+        If the store has lost a result of the run.
+    """
+    _refuse(source)
+    kept = Derived(derived.of_results(), "model", _origin(source), (__name__, chains.__name__, classifying.__name__))
+
+    def make() -> Content:
+        say("fitting the model of the run again; it is kept")
+        with threads.one_core_each(machine.cores()):
+            return _content(source)
+
+    content = kept.ensure(make)
+    return Model(content.info, {**content.arrays, **_known(source)}, folder=None)
+
+
+def _refuse(source: Source) -> None:
+    run = hashing.short(source.row.config_hash)
+    if source.array("features", "features", mmap=True) is None:
+        raise ConfigError(f"run {run}: its features are not computed; `backbench sweep` with its options does it.")
+
+
+def _origin(source: Source) -> dict[str, Any]:
+    """What the model depends on: the results of the run with the code that made them, and the libraries."""
+    records = {member: source.row.records[member] for member in source.row.members if member in source.row.records}
+    made = {member: [record.get("code"), _digests(record)] for member, record in records.items()}
+    return {"run": source.row.config_hash, "made": made, "libraries": provenance.installed(LIBRARIES), "format": FORMAT}
+
+
+def _digests(record: Mapping[str, Any]) -> dict[str, str]:
+    return {name: entry.get("sha256", "") for name, entry in record.get("arrays", {}).items()}
+
+
+def _content(source: Source) -> Content:
+    """Everything about the model that has to be computed."""
+    about: dict[str, Any] = {
+        "format": FORMAT,
+        "run": source.row.config_hash,
+        "name": source.row.name,
+        "collection": source.row.collection,
+        "images": source.info("dataset")["n"],
+        "classes": source.names or None,
+        "backbone": _backbone(source),
+        "columns": source.info("features")["d"],
+        "bits": source.info("dataset").get("bits"),
+        "chains": {},
+        "lacks": {},
+    }
+    arrays: dict[str, np.ndarray] = {}
+    for task, part in ((CLASSIFICATION, _classifier), (CLUSTERING, _placement), (NEIGHBOURS, _neighbours)):
+        try:
+            about[task], of_task = part(source)
+            about["chains"][task], of_chain = chains.pack(_chain(source, task), task)
+        except (equals.NoEqual, skops_files.Unsafe, _Lacking) as error:
+            about["lacks"][task] = str(error)
+            about.pop(task, None)
+        else:
+            arrays |= of_task | of_chain
+    return Content(about, arrays)
+
+
+class _Lacking(Exception):
+    """A task that the run has no result of."""
+
+
+def _backbone(source: Source) -> dict[str, Any]:
+    """The backbone with its options, and its weights by digest and where they are."""
+    stage = source.row.plan.stages[source.row.stages["features"]]
+    known = {**stage.config, **stage.local}
+    if "images" in source.row.config:
+        known["image"] = source.row.config["images"]["config"]
+    known["kind"] = "given" if isinstance(_contract.load(stage.family), _contract.Given) else ""
+    if "training" in source.info("features"):
+        known["kind"] = "trained"
+    return {key: value for key, value in known.items() if key not in OF_THE_MACHINE}
+
+
+def _head(task: str) -> str:
+    return "retrieval" if task == NEIGHBOURS else task
+
+
+def _chain(source: Source, task: str) -> chains.Chain:
+    """The chain of a task, fitted as in the sweep."""
+    import numpy as np
+
+    head = _head(task)
+    if head not in source.row.run.stages:
+        return chains.Chain()
+    kind, member = source.matrix_ref(head)
+    if kind != "matrix":
+        return chains.Chain()
+    config = source.row.plan.stages[member].config
+    features = source.stored("features", "features")
+    fitted = None if config["fit"] == "all" else np.flatnonzero(source.split == TRAIN)
+    return chains.fit(config["steps"], features, fitted, lambda: source.matrix(head))
+
+
+def _classifier(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":
+    """The classifier, packed: plain JSON and arrays (m, ...)."""
+    if lacks := _heads.missing(source, CLASSIFICATION):
+        raise _Lacking(lacks)
+    config = source.row.plan.stages[source.row.run.stages[CLASSIFICATION]].config
+    train = source.split == TRAIN
+    rows = source.matrix(CLASSIFICATION)[train]
+    return classifying.pack(classifying.fit(config, rows, source.truth[train], len(source.names)))
+
+
+def _placement(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":
+    """The placement in the clustering, packed with arrays (m, ...); of splits that were clustered apart, in that of the test images."""
+    if lacks := _heads.missing(source, CLUSTERING):
+        raise _Lacking(lacks)
+    config, info = source.row.plan.stages[source.row.run.stages[CLUSTERING]].config, source.info(CLUSTERING)
+    inside = source.labels != OUTSIDE
+    if config["scope"] == "per_split":
+        from backbench.datasets import TEST
+
+        inside &= source.split == TEST
+    about, arrays = placing.pack(placing.fit(config, info, source.matrix(CLUSTERING)[inside], source.labels[inside]))
+    return about | {"clusterer": config["clusterer"]["name"], "scope": config["scope"]}, arrays
+
+
+def _neighbours(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":
+    """The metric of the space of neighbours, and how far training images are from their nearest; no arrays (m, ...)."""
+    import numpy as np
+
+    from backbench.metrics import neighbours
+
+    retrieval = "retrieval" in source.row.run.stages
+    metric: Metric = source.row.params["retrieval.metric"] if retrieval else "cosine"
+    rows = gallery(source)
+    train = np.flatnonzero(source.split == TRAIN)
+    sample = train if len(train) <= SAMPLE else np.sort(np.random.default_rng(0).choice(train, SAMPLE, replace=False))
+    about: dict[str, Any] = {"metric": metric, "share": SHARE, "limit": None, "measured": len(sample)}
+    if len(sample) and len(rows) > 1:
+        lengths = neighbours.nearest(rows[sample], rows, 1, metric, sample)[1]
+        about["limit"] = float(np.quantile(lengths[:, 0], SHARE))
+    return about, {}
+
+
+def gallery(source: Source) -> "np.ndarray":
+    """The rows (n, d) float32 of all known images in the space of neighbours, mapped into memory."""
+    if "retrieval" in source.row.run.stages:
+        return source.matrix("retrieval")
+    return source.stored("features", "features")
+
+
+def _known(source: Source) -> "dict[str, np.ndarray]":
+    """What the store holds of the known images, by name: arrays (n, ...) in the order of the collection."""
+    known: dict[str, np.ndarray] = {"known.gallery": gallery(source), "known.split": source.split}
+    for name, kind, array in (("labels", CLUSTERING, "labels"), ("predictions", CLASSIFICATION, "predictions")):
+        try:
+            values = source.array(kind, array)
+        except StoreError:
+            values = None
+        if values is not None:
+            known[f"known.{name}"] = values
+    return known

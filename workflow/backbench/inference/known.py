@@ -1,0 +1,77 @@
+"""The images of a run's collection, recognised by the bytes of their files, with what the store holds of each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbench.datasets import PARTS, TRAIN
+from backbench.images import reading
+from backbench.pictures.source import Source
+from backbench.stage import Inputs
+from backbench.stages import pixels
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NEW = -1
+
+
+@dataclass(frozen=True)
+class Known:
+    """The images of the collection of a run."""
+
+    source: Source
+
+    def row(self, sha256: str, name: str) -> int:
+        """The number of the image with the bytes of this digest; -1 for a new one. `name` is that of its file."""
+        bits = self.source.info("dataset").get("bits")
+        return self._rows.get(reading.key_of(bytes.fromhex(sha256), bits, name), NEW)
+
+    def name(self, row: int) -> str:
+        """What an image is called: its path within the collection, or its number."""
+        return self._name(row)
+
+    def part(self, row: int) -> str:
+        """The split of an image: ``train``, ``validation`` or ``test``."""
+        return PARTS[int(self.source.split[row])]
+
+    def predicted(self, row: int) -> bool:
+        """Whether the run predicted the class of an image: it did not learn from it."""
+        return bool(self.source.split[row] != TRAIN)
+
+    def path(self, row: int) -> Path | None:
+        """The file of an image; None where the collection has none, or its folder is not there."""
+        files, root = self.source.info("dataset").get("files"), self._root
+        return None if files is None or root is None else root / files[row]
+
+    @cached_property
+    def features(self) -> "np.ndarray":
+        """The stored features (n, d) float32, mapped into memory."""
+        array = self.source.array("features", "features", mmap=True)
+        assert array is not None  # a model is made of features
+        return array
+
+    @cached_property
+    def _rows(self) -> Mapping[bytes, int]:
+        """Numbers of images by the keys of their files; of equal files the first."""
+        keys = pixels.keys(self._inputs)
+        rows: dict[bytes, int] = {}
+        for row, key in enumerate(() if keys is None else keys):
+            rows.setdefault(key.tobytes(), row)
+        return rows
+
+    @cached_property
+    def _name(self) -> Callable[[int], str]:
+        return pixels.names(self._inputs)
+
+    @cached_property
+    def _root(self) -> Path | None:
+        stage = self.source.row.plan.stages[self.source.row.stages["features"]]
+        places = [stage.local.get("root"), self.source.info("dataset").get("root")]
+        return next((Path(place) for place in places if place and Path(place).is_dir()), None)
+
+    @property
+    def _inputs(self) -> Inputs:
+        return Inputs(self.source.store, {"dataset": ("dataset", self.source.row.stages["dataset"])})

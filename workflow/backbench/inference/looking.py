@@ -1,0 +1,51 @@
+"""One image file, read once: the digest of its bytes, and its pixels as the backbone takes them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbench.images import content, decoding, scaling
+from backbench.images.bounds import Unreadable
+from backbench.images.content import Content
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from backbench.inference.model import Model
+
+
+@dataclass(frozen=True)
+class Look:
+    """A file: the SHA-256 of its bytes and its prepared pixels (size, size, channels) uint8, or why it is no image."""
+
+    path: Path
+    sha256: str = ""
+    pixels: "np.ndarray | None" = None
+    reason: str = ""
+
+
+def look(path: Path, model: "Model") -> Look:
+    """Read a file; whatever is wrong with it becomes its reason."""
+    try:
+        return look_at(content.read(path), model)
+    except MemoryError:
+        return Look(path, reason="there was not enough memory to read it")
+    except Unreadable as error:
+        return Look(path, reason=str(error))
+    except OSError as error:
+        return Look(path, reason=error.strerror or str(error))
+
+
+def look_at(held: Content, model: "Model") -> Look:
+    """The image in bytes that were read; whatever is wrong with them becomes its reason."""
+    try:
+        with decoding.decode_each(held, model.about["bits"], [scaling.least(model.policy)]) as (decoded,):
+            return Look(held.path, held.sha256, model.prepare(decoded))
+    except MemoryError:
+        return Look(held.path, held.sha256, reason="there was not enough memory to decode it")
+    except Unreadable as error:
+        return Look(held.path, held.sha256, reason=str(error))
+    except OSError as error:
+        return Look(held.path, held.sha256, reason=error.strerror or str(error))
+    except Exception as error:  # a file must not stop the others, whatever it does to the libraries that decode it
+        return Look(held.path, held.sha256, reason=f"{type(error).__name__}: {error}")

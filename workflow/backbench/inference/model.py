@@ -1,0 +1,251 @@
+"""A run as a model: from images to features, class, cluster and the nearest known images.
+
+A model is plain JSON (`about`) and arrays. It is made from the stored results of a run (see ``fitting``), or loaded
+from a folder that :meth:`Model.save` wrote; both do the same.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backbench import hashing, machine, schema, threads
+from backbench.backbones import _contract
+from backbench.files import make_folder, replacing, write_text
+from backbench.images import preparing
+from backbench.images.decoding import Decoded
+from backbench.images.policy import Image as Policy
+from backbench.inference import chains, classifying, placing
+from backbench.inference.classifying import Classified
+from backbench.inference.placing import Placed
+from backbench.schema import ConfigError
+from backbench.stage import Context
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from backbench.metrics.neighbours import Metric
+
+CLASSIFICATION, CLUSTERING, NEIGHBOURS = "classification", "clustering", "neighbours"
+TASKS = (CLASSIFICATION, CLUSTERING, NEIGHBOURS)
+ABOUT = "model.json"
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Numbers (n, count) of the nearest known images, nearest first, and their distances (n, count)."""
+
+    rows: "np.ndarray"
+    distances: "np.ndarray"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A run, applied to new images.
+
+    `arrays` of any shape are what :mod:`fitting` packed; those whose names begin with ``known.`` have a row for each
+    image of the run's collection. `folder` is where the model was loaded from, None for one of this results folder.
+    """
+
+    about: Mapping[str, Any]
+    arrays: "Mapping[str, np.ndarray]"
+    folder: Path | None = None
+
+    @property
+    def run(self) -> str:
+        """Config hash of the run."""
+        return str(self.about["run"])
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes by their numbers; empty for a collection without classes."""
+        return list(self.about["classes"] or ())
+
+    def does(self, task: str) -> bool:
+        """Whether it can do a task of `TASKS`."""
+        return task in self.about["chains"]
+
+    def refuse(self, task: str) -> None:
+        """Raise ConfigError, with the reason, if it cannot do a task."""
+        if not self.does(task):
+            run, reason = hashing.short(self.run), self.about["lacks"].get(task, f"it has no {task}")
+            raise ConfigError(f"run {run} gives no {task} of new images: {reason}.")
+
+    @cached_property
+    def policy(self) -> Policy:
+        """How an image is prepared.
+
+        Raises
+        ------
+        ConfigError
+            If the backbone has no images, but embeddings that were made elsewhere.
+        """
+        self._refuse_backbone()
+        return schema.parse(Policy, self.about["backbone"]["image"], "image")
+
+    def prepare(self, image: "Image.Image | Decoded") -> "np.ndarray":
+        """An upright image as the backbone takes it, (size, size, channels) uint8."""
+        if not isinstance(image, Decoded):
+            image = image if image.mode in ("RGB", "L") else image.convert("RGB")
+        return preparing.resize(image, self.policy)
+
+    def embed(self, images: "np.ndarray", exact: bool = True) -> "np.ndarray":
+        """Features (n, d) float32 of prepared images (n, size, size, channels) uint8.
+
+        Batches are filled up to the shape that the sweep had, so that a row is equal to the stored one, bit for bit, on
+        the same machine. With `exact` false, a single image goes through the network alone, which is faster by as many
+        times as a batch has images; the last bits of its row may then differ.
+        """
+        import numpy as np
+
+        from backbench.stages import _extraction
+
+        size, extract = self._batch, self._extract
+        alone = len(images) == 1 and not exact
+        shaped = getattr(extract, "one_shape", False) and not alone
+
+        def features(first: int) -> np.ndarray:
+            """Features (m, d) of a batch."""
+            batch = images[first : first + size]
+            if len(batch) == size or not shaped:
+                return extract(batch)
+            filled = np.zeros((size, *batch.shape[1:]), batch.dtype)
+            filled[: len(batch)] = batch
+            return extract(filled)[: len(batch)]
+
+        with threads.beside(machine.cores()):
+            parts = list(threads.in_order(features, range(0, len(images), size)))
+        rows = np.concatenate(parts) if parts else np.empty((0, self.about["columns"]), np.float32)
+        _extraction.check(rows, 0)
+        return rows
+
+    def classify(self, features: "np.ndarray") -> Classified:
+        """Classes and scores of features (n, d).
+
+        Raises
+        ------
+        ConfigError
+            If the run has no classifier.
+        """
+        self.refuse(CLASSIFICATION)
+        with threads.one_core_each(machine.cores()):
+            return self._classifier(self._chains[CLASSIFICATION](features))
+
+    def place(self, features: "np.ndarray") -> Placed:
+        """Clusters of features (n, d).
+
+        Raises
+        ------
+        ConfigError
+            If the run has no clustering.
+        """
+        self.refuse(CLUSTERING)
+        with threads.one_core_each(machine.cores()):
+            return self._placement(self._chains[CLUSTERING](features))
+
+    def nearest(self, features: "np.ndarray", count: int, known: "np.ndarray | None" = None) -> Nearest:
+        """The known images that are nearest to features (n, d), at most `count`.
+
+        Parameters
+        ----------
+        known : numbers (n,) of the known images that these are themselves, which are left out; -1 for new ones
+        """
+        import numpy as np
+
+        from backbench.metrics import neighbours
+
+        self.refuse(NEIGHBOURS)
+        gallery = self.arrays["known.gallery"]
+        excluded = known if known is not None and (known >= 0).any() else None
+        count = min(count, len(gallery) - (excluded is not None))
+        if count < 1 or not len(features):
+            return Nearest(np.empty((len(features), 0), np.int64), np.empty((len(features), 0)))
+        metric: Metric = self.about[NEIGHBOURS]["metric"]
+        with threads.one_core_each(machine.cores()):
+            return Nearest(*neighbours.nearest(self._chains[NEIGHBOURS](features), gallery, count, metric, excluded))
+
+    def unlike(self, distances: "np.ndarray") -> "np.ndarray":
+        """Whether images (n,) whose nearest known image is this far away, (n,), are unlike those the run has seen."""
+        import numpy as np
+
+        limit = self.about[NEIGHBOURS]["limit"]
+        return np.zeros(len(distances), bool) if limit is None else distances > limit
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the model into a folder, `model.json` last; returns the files."""
+        import numpy as np
+
+        make_folder(folder)
+        written = []
+        for name, array in self.arrays.items():
+            with replacing(folder) as (handle, commit):
+                np.save(handle, np.asarray(array), allow_pickle=False)
+                handle.flush()
+                commit(folder / f"{name}.npy")
+            written.append(folder / f"{name}.npy")
+        write_text(folder / ABOUT, json.dumps({**self.about, "arrays": sorted(self.arrays)}, indent=1) + "\n")
+        return [*written, folder / ABOUT]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Model":
+        """The model in a folder that :meth:`save` wrote; nothing is unpickled.
+
+        Raises
+        ------
+        ConfigError
+            If there is none, or it is damaged.
+        """
+        import numpy as np
+
+        try:
+            about = json.loads((folder / ABOUT).read_text())
+            names = about.pop("arrays")
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            raise ConfigError(f"{folder} holds no whole model ({error}); export it again.") from error
+        return cls(about, arrays, folder)
+
+    def _refuse_backbone(self) -> None:
+        backbone, run = self.about["backbone"], hashing.short(self.run)
+        if backbone["kind"] == "given":
+            raise ConfigError(
+                f"run {run} works on embeddings that were made elsewhere; make those of the new images there."
+            )
+        if backbone["kind"] == "trained":
+            raise ConfigError(f"run {run}: {backbone['name']} was trained in the sweep, and its weights were not kept.")
+
+    @cached_property
+    def _opened(self) -> tuple[Any, Any]:
+        """The plugin of the backbone and its options."""
+        from backbench.stages import _extraction
+
+        self._refuse_backbone()
+        module = _contract.load(self.about["backbone"]["name"])
+        return module, _extraction.parameters(module, self.about["backbone"])
+
+    @cached_property
+    def _batch(self) -> int:
+        from backbench.stages import _extraction
+
+        return _extraction.batch_of(*self._opened, Context())
+
+    @cached_property
+    def _extract(self) -> _contract.Extract:
+        module, params = self._opened
+        extract: _contract.Extract = module.open(params, Context())
+        return extract
+
+    @cached_property
+    def _chains(self) -> dict[str, chains.Chain]:
+        return {task: chains.unpack(about, self.arrays, task) for task, about in self.about["chains"].items()}
+
+    @cached_property
+    def _classifier(self) -> classifying.Fitted:
+        return classifying.unpack(self.about[CLASSIFICATION], self.arrays)
+
+    @cached_property
+    def _placement(self) -> placing.Placement:
+        return placing.unpack(self.about[CLUSTERING], self.arrays)
