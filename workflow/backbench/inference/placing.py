@@ -7,7 +7,7 @@
   of that cluster is from its own nearest member.
 - ``members`` (agglomerative, BIRCH, spectral and others): the cluster of the nearest member.
 
-Under every rule a row that equals a member belongs to its cluster. A plugin may name its own rule in `PLACEMENT`.
+Under every rule a row that equals a member, but for rounding, belongs to its cluster. A plugin may name its own rule in `PLACEMENT`.
 """
 
 import warnings
@@ -66,8 +66,11 @@ class Placement:
 
         if not len(queries) or not len(self.members):
             return Placed(np.full(len(queries), NOISE, np.int64), np.full(len(queries), np.nan))
+        from backbench.inference import _umap
+
         near, lengths = self._nearest(queries, self.members)
-        clusters = np.where(lengths <= 0, self.clusters[near], self._by_rule(queries, near, lengths))
+        same = _umap.equal(queries, lengths, self.metric)
+        clusters = np.where(same, self.clusters[near], self._by_rule(queries, near, lengths))
         return Placed(clusters, self._to_centre(queries, clusters))
 
     def _by_rule(self, queries: "np.ndarray", near: "np.ndarray", lengths: "np.ndarray") -> "np.ndarray":

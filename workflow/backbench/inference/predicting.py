@@ -125,12 +125,17 @@ class Predictor:
         stored = self.model.arrays.get("known.predictions")
         parts = []
         for place, row in enumerate(rows.tolist()):
-            number = int(answer.classes[place])
+            number, values = int(answer.classes[place]), None if answer.scores is None else answer.scores[place]
             if row != NEW and stored is not None and stored[row] >= 0:
-                number = int(stored[row])
-            scores = {} if answer.scores is None else dict(zip(names, answer.scores[place].tolist(), strict=True))
+                number, values = int(stored[row]), self._stored_scores(row, values)
+            scores = {} if values is None else dict(zip(names, values.tolist(), strict=True))
             parts.append({"label": names[number], "scores": scores, "kind": answer.kind})
         return parts
+
+    def _stored_scores(self, row: int, values: "np.ndarray | None") -> "np.ndarray | None":
+        """The scores (classes,) that the run gave a known image, or else these `values` (classes,)."""
+        stored = None if self.known is None or values is None else self.known.scores(row)
+        return values if stored is None else stored
 
     def _clusters(self, features: "np.ndarray", rows: "np.ndarray") -> list[dict[str, Any]]:
         """Cluster of features (n, d), and the distance to its centre; of known `rows` (n,), the stored cluster."""

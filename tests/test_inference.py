@@ -1,0 +1,104 @@
+"""Models of runs: for the run's own images, what they say is what the store holds, by the bytes or computed anew."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sharing import once
+from sweeping import computed
+
+from backbench import paths, plugins
+from backbench.datasets import TEST
+from backbench.inference import fitting
+from backbench.inference.known import Known
+from backbench.inference.predicting import Predictor
+from backbench.metrics.labels import OUTSIDE
+from backbench.pictures.source import Source
+from backbench.store import Store
+from backbench.sweep.results import ledger
+
+CLASSES = ("bush", "cat", "shoe", "zebra")
+EACH, WILD = 26, 6
+SMALL = ("experiment=none", "backbone=pixels", "backbone.image.size=8", "retrieval=none")
+CHAINS = ("none", "l2", "standardise+pca50", "umap10")
+CLASSIFIERS, CLUSTERERS = sorted(plugins.names("classifier")), sorted(plugins.names("clusterer"))
+# Scores that are computed anew may differ from the stored ones in their last bits.
+CLOSE = 1e-5
+
+
+def photos(folder: Path) -> tuple[str, ...]:
+    """Pictures of 12 pixels in four classes, and some of noise among them: overrides for their folder."""
+    draw = np.random.default_rng(0)
+    patterns = draw.integers(40, 216, (len(CLASSES), 12, 12, 3))
+    for label, name in enumerate(CLASSES):
+        (folder / name).mkdir(parents=True)
+        for number in range(EACH):
+            spread = draw.normal(0, draw.choice([20, 40]), patterns[label].shape)
+            pixels = draw.integers(0, 256, (12, 12, 3)) if number < WILD and label == 0 else patterns[label] + spread
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name / f"{number:02}.png")
+    return ("dataset=folder", f"dataset.root={folder}")
+
+
+def sweeps(folder: Path) -> list[str]:
+    """Every classifier and every clusterer on every chain."""
+    own = photos(folder / "photos")
+    chains = "chain=none,l2,standardise_pca50,umap10"
+    with pytest.MonkeyPatch().context() as patch:
+        patch.setenv("BACKBENCH_RESULTS", str(folder / "results"))
+        heads = (
+            (f"classifier={','.join(CLASSIFIERS)}", "clusterer=none"),
+            (f"clusterer={','.join(CLUSTERERS)}", "classifier=none", "k=4"),
+        )
+        return [computed(*SMALL, *own, chains, *words).hash for words in heads]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The runs by the name of their classifier or clusterer, and of their chain."""
+    folder, _ = once(tmp_path_factory, "inference", sweeps)
+    with pytest.MonkeyPatch().context() as patch:
+        patch.setenv("BACKBENCH_RESULTS", str(folder / "results"))
+        patch.delenv("BACKBENCH_STORE", raising=False)
+        store = Store(paths.store())
+        rows = ledger.all_rows(store)
+        yield {_key(row): Source(row, store) for row in rows}
+
+
+def _key(row) -> tuple[str, str]:
+    name = row.params.get("classifier.name") or row.params["clusterer.name"]
+    return name, row.params["chain"]
+
+
+def test_rows(runs):
+    for (name, chain), s in sorted(runs.items()):
+        print(name, chain, s.row.status, s.row.reason, len(np.unique(s.labels)) if name in CLUSTERERS and s.row.status=="finished" else s.row.metrics.get("accuracy"), (s.labels==-1).sum() if name in CLUSTERERS and s.row.status=="finished" else "")
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("name", [*CLASSIFIERS, *CLUSTERERS])
+def test_models_say_what_the_store_holds(runs, name, chain):
+    source = runs[name, chain]
+    model, known = fitting.fit(source), Known(source)
+    numbers = np.arange(len(source.split)) if name in CLUSTERERS else np.flatnonzero(source.split == TEST)
+    files = [known.path(row) for row in numbers.tolist()]
+    stored = source.labels[numbers] if name in CLUSTERERS else source.predictions[numbers]
+    for given in (known, None):
+        answers = list(Predictor(model, given).files(files))
+        assert [answer.reason for answer in answers] == [""] * len(files)
+        if name in CLUSTERERS:
+            assert [answer.cluster for answer in answers] == stored.tolist()
+        else:
+            assert [answer.label for answer in answers] == [source.names[number] for number in stored]
+            right = [answer.label == source.names[source.truth[row]] for answer, row in zip(answers, numbers)]
+            assert np.mean(right) == source.row.metrics["accuracy"]
+            _same_scores(source, answers, numbers)
+
+
+def _same_scores(source, answers, numbers):
+    """Scores of test images as the store holds them."""
+    kind = answers[0].kind
+    if not kind:
+        return
+    scores = np.array([list(answer.scores.values()) for answer in answers])
+    np.testing.assert_allclose(scores, source.stored("classification", kind)[numbers], atol=CLOSE, rtol=CLOSE)
