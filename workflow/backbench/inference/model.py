@@ -64,6 +64,15 @@ class Model:
         """Names of the classes by their numbers; empty for a collection without classes."""
         return list(self.about["classes"] or ())
 
+    @cached_property
+    def kind(self) -> str:
+        """What the scores of its classes are: ``probabilities``, ``decision`` scores, or "" for none."""
+        import numpy as np
+
+        if not self.does(CLASSIFICATION):
+            return ""
+        return self.classify(np.zeros((1, self.about["columns"]), np.float32)).kind
+
     def does(self, task: str) -> bool:
         """Whether it can do a task of `TASKS`."""
         return task in self.about["chains"]

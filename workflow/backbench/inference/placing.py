@@ -7,7 +7,8 @@
   of that cluster is from its own nearest member.
 - ``members`` (agglomerative, BIRCH, spectral and others): the cluster of the nearest member.
 
-Under every rule a row that equals a member, but for rounding, belongs to its cluster. A plugin may name its own rule in `PLACEMENT`.
+Under every rule a row that equals a member, but for rounding, belongs to its cluster. A plugin may name its
+own rule in `PLACEMENT`.
 """
 
 import warnings

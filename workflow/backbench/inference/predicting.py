@@ -18,7 +18,8 @@ from backbench.inference.model import CLASSIFICATION, CLUSTERING, Model
 if TYPE_CHECKING:
     import numpy as np
 
-BLOCK = 256
+# Images of a block. The first blocks are smaller, so that the first answers come soon.
+BLOCK, FIRST = 256, 16
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Prediction:
     neighbours: Sequence[Neighbour] = ()
     unlike: bool | None = None
 
+    @property
+    def score(self) -> float | None:
+        """The score of its class; None without one."""
+        return None if self.label is None else self.scores.get(self.label)
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -72,8 +78,9 @@ class Predictor:
 
         `exact` is that of :meth:`Model.embed`.
         """
-        waiting = iter(paths)
-        while block := list(islice(waiting, BLOCK)):
+        waiting, size = iter(paths), FIRST
+        while block := list(islice(waiting, size)):
+            size = min(2 * size, BLOCK)
             with threads.beside(machine.cores()):
                 looks = list(threads.in_order(lambda path: look(path, self.model), block))
             yield from self.looks(looks, exact)
