@@ -10,10 +10,11 @@ from sweeping import computed
 
 from backbench import paths, plugins
 from backbench.datasets import TEST
-from backbench.inference import fitting
+from backbench.inference import fitting, learning
 from backbench.inference.known import Known
+from backbench.inference.looking import look
+from backbench.inference.model import Model
 from backbench.inference.predicting import Predictor
-from backbench.metrics.labels import OUTSIDE
 from backbench.pictures.source import Source
 from backbench.store import Store
 from backbench.sweep.results import ledger
@@ -70,11 +71,6 @@ def _key(row) -> tuple[str, str]:
     return name, row.params["chain"]
 
 
-def test_rows(runs):
-    for (name, chain), s in sorted(runs.items()):
-        print(name, chain, s.row.status, s.row.reason, len(np.unique(s.labels)) if name in CLUSTERERS and s.row.status=="finished" else s.row.metrics.get("accuracy"), (s.labels==-1).sum() if name in CLUSTERERS and s.row.status=="finished" else "")
-
-
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("name", [*CLASSIFIERS, *CLUSTERERS])
 def test_models_say_what_the_store_holds(runs, name, chain):
@@ -90,7 +86,9 @@ def test_models_say_what_the_store_holds(runs, name, chain):
             assert [answer.cluster for answer in answers] == stored.tolist()
         else:
             assert [answer.label for answer in answers] == [source.names[number] for number in stored]
-            right = [answer.label == source.names[source.truth[row]] for answer, row in zip(answers, numbers)]
+            right = [
+                answer.label == source.names[source.truth[row]] for answer, row in zip(answers, numbers, strict=True)
+            ]
             assert np.mean(right) == source.row.metrics["accuracy"]
             _same_scores(source, answers, numbers)
 
@@ -102,3 +100,42 @@ def _same_scores(source, answers, numbers):
         return
     scores = np.array([list(answer.scores.values()) for answer in answers])
     np.testing.assert_allclose(scores, source.stored("classification", kind)[numbers], atol=CLOSE, rtol=CLOSE)
+
+
+BACKBONES = {
+    "pixels": (),
+    "efficientnet_lite0": ("backbone.image.size=32",),
+    "torchvision": ("backbone.model=shufflenet_v2_x0_5", "backbone.weights=random", "backbone.image.size=32"),
+    "timm": ("backbone.model=resnet10t", "backbone.weights=random", "backbone.image.size=32"),
+    "conv_autoencoder": ("backbone.image.size=8", "backbone.channels=[4]", "backbone.epochs=2"),
+    "autoencoder": ("backbone.image.size=8", "backbone.widths=[16,4]", "backbone.epochs=2"),
+}
+PLAIN = ("experiment=none", "clusterer=none", "retrieval=none", "chain=l2", "classifier=nearest_centroid")
+
+
+def backbones(folder: Path) -> list[str]:
+    """A run of each backbone over some of the pictures."""
+    own = photos(folder / "photos")
+    with pytest.MonkeyPatch().context() as patch:
+        patch.setenv("BACKBENCH_RESULTS", str(folder / "results"))
+        return [computed(*PLAIN, *own, f"backbone={name}", *words).hash for name, words in BACKBONES.items()]
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_features_come_out_bit_for_bit(tmp_path_factory, monkeypatch, name):
+    folder, _ = once(tmp_path_factory, "inference-backbones", backbones)
+    monkeypatch.setenv("BACKBENCH_RESULTS", str(folder / "results"))
+    store = Store(paths.store())
+    row = next(each for each in ledger.all_rows(store) if each.params["backbone.name"] == name)
+    source, said = Source(row, store), []
+    model = fitting.fit(source, said.append)
+    stored, known = source.stored("features", "features"), Known(source)
+    looks = [look(known.path(number), model) for number in range(len(stored))]
+    images = np.stack([each.pixels for each in looks])
+    assert np.array_equal(model.embed(images), stored)
+    assert np.array_equal(model.embed(images[5:6]), stored[5:6])
+    np.testing.assert_allclose(model.embed(images[5:6], exact=False), stored[5:6], rtol=1e-4, atol=1e-5)
+    model.save(folder / "saved" / name)
+    assert np.array_equal(Model.load(folder / "saved" / name).embed(images[:3]), stored[:3])
+    if name in learning.NETWORKS:
+        assert any("bit for bit" in line for line in said)

@@ -19,12 +19,12 @@ from backbench.files import make_folder, replacing, write_bytes
 from backbench.inference import fitting, gathering, grids, tables
 from backbench.inference.gathering import Gathered
 from backbench.inference.known import Known
+from backbench.inference.model import NEIGHBOURS
 from backbench.inference.predicting import Prediction, Predictor
 from backbench.inference.tables import Shown
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store
-from backbench.sweep.grid import HEADS
 from backbench.wording import brief, counted, listed
 
 if TYPE_CHECKING:
@@ -114,10 +114,11 @@ class _Job:
         writer = tables.writer(self.outputs.format, self.shown, widest)
         sampled = grids.places(len(self.files)) if self.outputs.grid is not None else set()
         predictor = Predictor(self.shown.model, self.known, self.shown.count)
+        head = writer.head()
         self.progress = Progress(len(self.files), quiet=self.outputs.to is None and sys.stdout.isatty())
         try:
             with _writing(self.outputs.to) as write:
-                write(writer.head())
+                write(head)
                 for place, prediction in enumerate(predictor.files(self.files.files)):
                     name = self.files.names[place]
                     write(writer.line(prediction, name))
@@ -156,7 +157,7 @@ def _announce(job: _Job) -> None:
         say(gathering.summary(job.files.passed_over))
     stages = job.known.source.row.run.stages
     for task, reason in job.shown.model.about["lacks"].items():
-        if task in stages or task not in HEADS:
+        if task in stages or task == NEIGHBOURS:
             say(f"no {task} of new images: {reason}")
 
 
