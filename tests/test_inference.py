@@ -22,8 +22,15 @@ from backbench.sweep.results import ledger
 CLASSES = ("bush", "cat", "shoe", "zebra")
 EACH, WILD = 26, 6
 SMALL = ("experiment=none", "backbone=pixels", "backbone.image.size=8", "retrieval=none")
-CHAINS = ("none", "l2", "standardise+pca50", "umap10")
+MOST, CHAINS, UMAP = "chain=none,l2,standardise_pca50", ("none", "l2", "standardise+pca50"), "umap10"
 CLASSIFIERS, CLUSTERERS = sorted(plugins.names("classifier")), sorted(plugins.names("clusterer"))
+LEARNT, ON_UMAP = "svm", ("kmeans", "hdbscan", "agglomerative")
+CASES = [(name, chain) for name in (*CLASSIFIERS, *CLUSTERERS) for chain in CHAINS]
+OPTIONS = {
+    "random_forest": ("classifier.n_estimators=12",),
+    "gradient_boosting": ("classifier.max_iter=4", "classifier.min_samples_leaf=5"),
+    "mlp": ("classifier.epochs=8", "classifier.hidden=16"),
+}
 # Scores that are computed anew may differ from the stored ones in their last bits.
 CLOSE = 1e-5
 
@@ -42,16 +49,15 @@ def photos(folder: Path) -> tuple[str, ...]:
 
 
 def sweeps(folder: Path) -> list[str]:
-    """Every classifier and every clusterer on every chain."""
+    """Every classifier and every clusterer on three chains, and some on UMAP."""
     own = photos(folder / "photos")
-    chains = "chain=none,l2,standardise_pca50,umap10"
+    heads = [(f"classifier={name}", *OPTIONS.get(name, ()), "clusterer=none", MOST) for name in CLASSIFIERS]
+    heads.append((f"clusterer={','.join(CLUSTERERS)}", "classifier=none", "k=4", MOST))
+    heads.append((f"classifier={LEARNT}", "clusterer=none", "chain=umap10"))
+    heads.append((f"clusterer={','.join(ON_UMAP)}", "classifier=none", "k=4", "chain=umap10"))
     with pytest.MonkeyPatch().context() as patch:
         patch.setenv("BACKBENCH_RESULTS", str(folder / "results"))
-        heads = (
-            (f"classifier={','.join(CLASSIFIERS)}", "clusterer=none"),
-            (f"clusterer={','.join(CLUSTERERS)}", "classifier=none", "k=4"),
-        )
-        return [computed(*SMALL, *own, chains, *words).hash for words in heads]
+        return [computed(*SMALL, *own, *words).hash for words in heads]
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +77,7 @@ def _key(row) -> tuple[str, str]:
     return name, row.params["chain"]
 
 
-@pytest.mark.parametrize("chain", CHAINS)
-@pytest.mark.parametrize("name", [*CLASSIFIERS, *CLUSTERERS])
+@pytest.mark.parametrize(("name", "chain"), [*CASES, *((name, UMAP) for name in (LEARNT, *ON_UMAP))])
 def test_models_say_what_the_store_holds(runs, name, chain):
     source = runs[name, chain]
     model, known = fitting.fit(source), Known(source)
@@ -81,6 +86,8 @@ def test_models_say_what_the_store_holds(runs, name, chain):
     stored = source.labels[numbers] if name in CLUSTERERS else source.predictions[numbers]
     for given in (known, None):
         answers = list(Predictor(model, given).files(files))
+        alone = list(Predictor(model, given).files(files[-1:]))
+        assert (alone[0].label, alone[0].cluster) == (answers[-1].label, answers[-1].cluster)
         assert [answer.reason for answer in answers] == [""] * len(files)
         if name in CLUSTERERS:
             assert [answer.cluster for answer in answers] == stored.tolist()

@@ -1,10 +1,10 @@
 """New rows in an embedding by UMAP: where its own ``transform`` starts from, without the iterations that follow.
 
 A new row is the average of the embedded places of its nearest known rows, weighted by their membership (McInnes, Healy
-and Melville, arXiv:1802.03426, section 3: ``smooth_knn_dist`` and ``compute_membership_strengths`` in umap-learn). The
-iterations of umap-learn's ``transform`` draw random rows for the whole batch, so that a place would depend on the other
-new rows; this one depends on the row alone, and takes no fit. A known row is at its stored place, whether the transform
-was learnt from it or not.
+and Melville, arXiv:1802.03426, section 3), as by ``smooth_knn_dist`` and ``compute_membership_strengths`` in
+umap-learn's ``transform``. The iterations that follow there draw random rows for the whole batch, so that a place would
+depend on the other new rows; this one depends on the row alone, and takes no fit. A known row is at its stored place,
+whether the transform was learnt from it or not.
 """
 
 from dataclasses import dataclass
@@ -89,21 +89,21 @@ def nearest(queries: "np.ndarray", rows: "np.ndarray", count: int, metric: str) 
 
 
 def memberships(lengths: "np.ndarray") -> "np.ndarray":
-    """Weights (q, count) that add up to 1, from the distances (q, count) to the nearest rows, ascending."""
+    """Weights (q, count) that add up to 1, from the distances (q, count) to the nearest rows, ascending.
+
+    They fall off as exp(-distance / width); the width is the one with which all but the nearest add up to log2(count).
+    """
     import numpy as np
 
-    positive = np.where(lengths > 0, lengths, np.inf)
-    rho = np.minimum(positive.min(axis=1), lengths.max(axis=1))[:, None]
-    beyond = np.maximum(lengths - rho, 0.0)
     target = np.log2(lengths.shape[1])
     low, high = np.zeros(len(lengths)), np.full(len(lengths), np.inf)
-    sigma = np.ones(len(lengths))
+    width = np.ones(len(lengths))
     for _ in range(ROUNDS):
-        total = np.exp(-beyond[:, 1:] / sigma[:, None]).sum(axis=1)
-        above = total > target
-        high, low = np.where(above, sigma, high), np.where(above, low, sigma)
-        sigma = np.where(np.isinf(high), sigma * 2, (low + high) / 2)
-    sigma = np.maximum(sigma, LEAST * lengths.mean(axis=1))
-    sigma = np.where(sigma > 0, sigma, 1.0)
-    weights = np.exp(-beyond / sigma[:, None])
+        above = np.exp(-lengths[:, 1:] / width[:, None]).sum(axis=1) > target
+        high, low = np.where(above, width, high), np.where(above, low, width)
+        width = np.where(np.isinf(high), width * 2, (low + high) / 2)
+    width = np.maximum(width, LEAST * lengths.mean(axis=1))
+    width = np.where(width > 0, width, 1.0)
+    # The nearest has a weight above 0 whatever the width; only ratios count.
+    weights = np.exp(-(lengths - lengths[:, :1]) / width[:, None])
     return weights / weights.sum(axis=1, keepdims=True)
