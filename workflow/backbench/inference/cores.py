@@ -27,7 +27,11 @@ def held(rows: int) -> Iterator[None]:
         with threads.beside(count):
             yield
         return
-    with _controller().limit(limits=1), threads.beside(count):
+    import sklearn
+
+    # Features were checked when they were computed; scikit-learn's checks take longer than a few rows.
+    quick = sklearn.config_context(assume_finite=True, skip_parameter_validation=True)
+    with _controller().limit(limits=1), threads.beside(count), quick:
         _local.held = True
         try:
             yield
