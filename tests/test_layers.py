@@ -30,6 +30,7 @@ answers pictures
 inference planning reports
 exports launching papers
 tracking
+sweeping
 cli
 """
 ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "cli"}

@@ -7,10 +7,8 @@ from typing import IO, TYPE_CHECKING
 
 from backbench import paths
 from backbench.answers import words
-from backbench.cli import panel
 from backbench.cli._leaderboard_grid import Record, cell, columns_of, grid, record
 from backbench.cli.answer import headlines
-from backbench.cli.plan import say
 from backbench.evaluate import answer, leaderboards, unranked
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.leaderboard_specs import by_dataset
@@ -21,6 +19,8 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
 from backbench.sweep.results.joined_run import Row
+from backbench.sweeping import panel
+from backbench.sweeping.describing import say
 from backbench.wording import listed
 
 if TYPE_CHECKING:
