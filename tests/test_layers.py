@@ -33,7 +33,7 @@ tracking
 sweeping
 cli
 """
-ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "cli"}
+ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "sweeping"}
 
 
 def imports() -> Iterator[tuple[Path, str]]:
