@@ -48,7 +48,7 @@ def look(image: Any, number: int, model: "Model") -> Look:
         For what is no image at all.
     """
     import numpy as np
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     if isinstance(image, str | Path):
         return looking.look(Path(image).expanduser(), model)
@@ -62,7 +62,7 @@ def look(image: Any, number: int, model: "Model") -> Look:
         image = Image.fromarray(image[..., 0] if image.ndim == 3 and shape[2] == 1 else image)
     if not isinstance(image, Image.Image):
         raise ConfigError(f"received {type(image).__name__}; allowed: {ALLOWED}.")
-    return Look(name, pixels=model.prepare(image))
+    return Look(name, pixels=model.prepare(ImageOps.exif_transpose(image)))
 
 
 def of_bytes(data: bytes, name: Path, model: "Model") -> Look:
