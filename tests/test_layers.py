@@ -31,7 +31,7 @@ inference planning reports
 exports launching papers
 tracking
 sweeping
-cli
+cli interface
 """
 ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "sweeping"}
 
