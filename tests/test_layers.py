@@ -30,9 +30,10 @@ answers pictures
 inference planning reports
 exports launching papers
 tracking
-cli
+sweeping
+cli interface
 """
-ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "cli"}
+ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "sweeping"}
 
 
 def imports() -> Iterator[tuple[Path, str]]:

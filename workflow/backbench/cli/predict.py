@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from backbench import paths
-from backbench.cli.plan import say
 from backbench.evaluate import chosen
 from backbench.inference import fitting
 from backbench.inference.known import Known
 from backbench.inference.predicting import Predictor
 from backbench.pictures.source import Source
 from backbench.store import Store
+from backbench.sweeping.describing import say
 
 
 def run(args: argparse.Namespace) -> int:

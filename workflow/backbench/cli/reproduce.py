@@ -9,7 +9,6 @@ from pathlib import Path
 
 from backbench import hashing, paths, tracking
 from backbench.cli import leaderboard
-from backbench.cli.plan import say
 from backbench.reproduce.comparison import Comparison, compare
 from backbench.reproduce.computing import rerun, store_of
 from backbench.reproduce.record import Recorded, from_row, from_tags
@@ -17,6 +16,7 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, prefixes
 from backbench.sweep.results.joined_run import Row
+from backbench.sweeping.describing import say
 from backbench.wording import duration
 
 OTHER_FILES = (

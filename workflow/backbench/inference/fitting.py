@@ -151,7 +151,10 @@ def _classifier(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
 def _placement(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":
-    """The placement in the clustering, packed with arrays (m, ...); of splits that were clustered apart, in that of the test images."""
+    """The placement in the clustering, packed: plain JSON and arrays (m, ...).
+
+    Of splits that were clustered apart, it is that of the test images.
+    """
     if lacks := _heads.missing(source, CLUSTERING):
         raise _Lacking(lacks)
     config, info = source.row.plan.stages[source.row.run.stages[CLUSTERING]].config, source.info(CLUSTERING)
