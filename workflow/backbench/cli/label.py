@@ -1,6 +1,7 @@
 """``backbench label``: a person names the clusters of a run, which makes a labelled collection of it."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def _show(clusters: Sequence[Cluster]) -> None:
         table.add_row(
             str(cluster.number), cluster.images, brief(cluster.name) if cluster.name else "–", cluster.examples
         )
-    screen().print(table)
+    screen(sys.stdout).print(table)
 
 
 def _hints(source: Source, store: Store) -> None:

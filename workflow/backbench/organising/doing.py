@@ -76,8 +76,8 @@ def _placed(plan: Plan, progress: Progress) -> Outcome:
 
 def _moved(plan: Plan, made: Sequence[str], progress: Progress) -> Outcome:
     outcome = Outcome()
-    with Journal(plan.target, plan.source.row.config_hash, made) as log:
-        log.write([{"dropped": undoing.settle(plan.target)}])
+    dropped = undoing.settle(plan.target)
+    with Journal(plan.target, plan.source.row.config_hash, made, dropped) as log:
         for first in range(0, len(plan.steps), BATCH):
             progress(first, len(plan.steps))
             batch = plan.steps[first : first + BATCH]

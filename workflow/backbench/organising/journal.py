@@ -1,9 +1,9 @@
 """The journal of moves: what was moved where, written before it is moved.
 
-``backbench-moves.jsonl`` in the target, one JSON object per line: a head for each run that moves, ``made`` for a folder
-and ``table`` for a file that it makes, ``move`` for a photograph, ``dropped`` for moves that did not take place. Paths
-are relative to the target, or absolute outside it. The lines say what is about to happen; whether it happened, the
-files say.
+``backbench-moves.jsonl`` in the target, one JSON object per line: a head for each run that moves, which also says which
+earlier moves did not take place; ``made`` for a folder and ``table`` for a file that it makes, ``move`` for a
+photograph. Paths are relative to the target, or absolute outside it. The lines say what is about to happen; whether it
+happened, the files say.
 """
 
 import json
@@ -108,16 +108,18 @@ class Journal:
         Config hash of the run whose photographs are moved.
     made
         Folders that were made for the journal, relative to the target.
+    dropped
+        Numbers of the earlier moves that did not take place.
     """
 
-    def __init__(self, target: Path, run: str, made: Sequence[str] = ()):
+    def __init__(self, target: Path, run: str, made: Sequence[str] = (), dropped: Sequence[int] = ()):
         self.target = target
         path = target / NAME
         fresh = not path.exists()
         if not fresh:
             os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
         self._file: IO[str] = path.open("a", encoding="ascii")
-        self.write([{**HEAD, "run": run, "made": list(made)}])
+        self.write([{**HEAD, "run": run, "made": list(made), "dropped": list(dropped)}])
         if fresh:
             sync_folder(target)
 
