@@ -104,7 +104,8 @@ def test_nothing_of_others_is_overwritten(run, photos, target, capsys):
     for name, text in mine.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_text(text)
-    assert call(capsys, run, target, "--copy")[0] == 0
+    code, _, err = call(capsys, run, target, "--copy")
+    assert code == 0 and "these folders also have 3 other files, such as cluster 00/00.png; they stay" in err
     assert {name: (target / name).read_text() for name in mine} == mine
     assert {"00 (2).png", "00 (3).png"} <= {path.name for path in target.glob("*/*")}
     assert len(table(target / "clusters (2).csv")) == 30
@@ -234,6 +235,7 @@ def test_arrays_have_no_files(source, target):
 def test_an_unpacked_archive_is_linked_with_a_note_and_not_moved(source, photos, target, monkeypatch):
     monkeypatch.setenv("BACKBENCH_DOWNLOADS", str(photos.parent))
     assert any("unpacked copy of an archive" in note for note in organising.plan(source, target).notes)
+    assert not organising.plan(source, target, "copy").notes
     with pytest.raises(ConfigError, match="--copy"):
         organising.plan(source, target, "move")
 
@@ -429,7 +431,7 @@ def test_after_a_kill_at_any_step_undo_restores_and_the_same_command_completes(
         assert tree(photos) == before, after
         assert not target.exists() or not any(target.iterdir())
         after += 1 + after // 4
-    assert kills > 15
+    assert kills > 12
 
 
 def undo(target):

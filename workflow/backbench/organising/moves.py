@@ -92,7 +92,7 @@ def plan(
     seeker = _Seeker(files, target, how, journal.read(target) or Record())
     seeker.seek(wanted.of_rows)
     seeker.refuse_others(hashing.short(source.row.config_hash))
-    notes = [*wanted.notes, *_notes(files)]
+    notes = [*wanted.notes, *_notes(files, how), *seeker.strangers()]
     return Plan(source, files, target, how, by, given, seeker.steps, seeker.places, seeker.left, notes)
 
 
@@ -135,6 +135,15 @@ class _Seeker:
             f"such as {self.others[0]}. Name another folder (backbench organise {run} FOLDER --{self.how}), or delete "
             "them first."
         )
+
+    def strangers(self) -> Iterator[str]:
+        """A sentence about what else is in the folders of the plan."""
+        known = {*self._claimed, *self._occupied}
+        wanted = {PurePath(place).parts[0] for place in self.places.values()}
+        inside = (f"{folder}/{path.name}" for folder in sorted(wanted) for path in (self.target / folder).glob("*"))
+        others = [place for place in inside if folders.alike(place) not in known]
+        if others:
+            yield f"these folders also have {counted(len(others), 'other file')}, such as {others[0]}; they stay"
 
     def _inside(self) -> Iterator[str]:
         """Where photographs are that lie in the target because it is, or contains, their collection."""
@@ -221,8 +230,8 @@ def _check(source: Source, files: Photographs, target: Path, how: How) -> None:
         )
 
 
-def _notes(files: Photographs) -> list[str]:
-    if not files.unpacked:
+def _notes(files: Photographs, how: How) -> list[str]:
+    if not files.unpacked or how != "link":
         return []
     return [
         f"{files.root} is an unpacked copy of an archive, which may be deleted and made again; links to it break then. "
