@@ -260,6 +260,12 @@ def test_photographs_that_vanished_or_changed_are_left_alone(run, photos, target
     assert len(placed(target)) == 27
 
 
+def test_without_any_photograph_nothing_is_made(run, photos, target, capsys):
+    call(capsys, run, target, "--move", "--yes")
+    code, out, err = call(capsys, run, target.with_name("another"), "--move", "--yes")
+    assert (code, out) == (1, "") and "nothing to do" in err and not target.with_name("another").exists()
+
+
 def test_a_disk_that_is_too_small(source, target, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10, 9, 1))
     with pytest.raises(ConfigError, match=r"has room for 0.0 GB"):

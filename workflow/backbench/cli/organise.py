@@ -106,6 +106,9 @@ def _typed(args: argparse.Namespace) -> list[str]:
 
 
 def _carry_out(plan: Plan) -> int:
+    if not plan.places:
+        say("there is nothing to do")
+        return 1
     outcome = organising.carry_out(plan, panel.counting(DONE[plan.how]))
     say(f"{counted(outcome.placed, 'photograph')} {DONE[plan.how]}, {plan.there:,} there already")
     for line in _reasons(outcome.failed, f"not {DONE[plan.how]}"):

@@ -19,7 +19,10 @@ BATCH = 64
 
 @dataclass
 class Outcome:
-    """What was done: the number of photographs placed, and the reason of each failure by the path in the collection."""
+    """What was done: the number of photographs placed, the table, and the reason of each failure by its path.
+
+    Without a photograph for the target nothing is made there, so that `table` is None.
+    """
 
     placed: int = 0
     table: Path | None = None
@@ -44,6 +47,8 @@ def carry_out(plan: Plan, progress: Progress = quiet) -> Outcome:
     WriteError
         If the target cannot be written.
     """
+    if not plan.places:
+        return Outcome()
     _refuse_full(plan)
     with undoing.alone(plan.target):
         made = _made(plan.target)
