@@ -27,7 +27,7 @@ sweep.run
 sweep.results sweep.time
 evaluate reproduce
 answers pictures
-inference planning reports
+inference organising planning reports
 exports launching papers
 tracking
 sweeping

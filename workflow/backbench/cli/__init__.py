@@ -25,6 +25,8 @@ COMMANDS = {
     "plot": "draw pictures of a run or a sweep: confusion, silhouettes, maps, samples, retrieval ...",
     "predict": "say what new images are: class, cluster, the most similar known images, and what is unlike all of them",
     "export": "write the files of one run for use elsewhere: tables, fitted classifier, report, pictures",
+    "organise": "put the photographs into one folder per cluster or class: as links, as copies, or moved",
+    "label": "name the clusters of a run, and write the labelled collection that follows from it",
     "show": "show everything about one run",
     "diff": "show the configuration and metrics of two runs side by side",
     "reproduce": "compute one run again from scratch and compare every metric",

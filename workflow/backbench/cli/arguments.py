@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import paths
-from backbench.cli.texts import ANSWER, AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SELECT
+from backbench.cli.texts import ANSWER, AUDIT, COMPARE, EXPORT, GRAMMAR, LABEL, ORGANISE, PAPER, PLOT, REPORT, SELECT
 
 SETTINGS = (
     "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
@@ -213,6 +213,39 @@ def _export(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _organise(command: argparse.ArgumentParser) -> None:
+    command.epilog = ORGANISE
+    command.add_argument("hash", nargs="?", metavar="HASH", help="config hash, a unique prefix of it, or best")
+    command.add_argument("target", nargs="?", metavar="TARGET", help="folder for the photographs; may exist already")
+    command.add_argument(
+        "--by", choices=("cluster", "class"), default="cluster", help="what a folder stands for (default: cluster)"
+    )
+    command.add_argument("--names", metavar="FILE", help="a CSV of names of clusters, as `backbench label` writes it")
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("--copy", dest="how", action="store_const", const="copy", help="copy the photographs")
+    how.add_argument("--move", dest="how", action="store_const", const="move", help="move them; this can be undone")
+    command.set_defaults(how="link")
+    command.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
+    command.add_argument("--yes", action="store_true", help="move without a question")
+    command.add_argument("--undo", metavar="TARGET", help="put everything back that was moved into this folder")
+    command.usage = "backbench organise [options] HASH TARGET\n       backbench organise --undo TARGET"
+
+
+def _label(command: argparse.ArgumentParser) -> None:
+    command.epilog = LABEL
+    command.add_argument("hash", metavar="HASH", help="config hash, a unique prefix of it, or best")
+    command.add_argument("--names", metavar="FILE", help="take the names from a filled-in CSV (columns cluster, name)")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="CLUSTER=NAME", help="name a cluster; repeatable"
+    )
+    command.add_argument("--fix", metavar="FILE", help="labels of single images, a CSV (columns path, label)")
+    command.add_argument(
+        "--to",
+        metavar="FILE",
+        help="where to write the labelled collection (default: results/labels/HASH/collection.csv)",
+    )
+
+
 def _show(command: argparse.ArgumentParser) -> None:
     command.add_argument("hash", help="config hash or a unique prefix of it")
     command.add_argument("--format", choices=("table", "json"), default="table")
@@ -260,6 +293,8 @@ ARGUMENTS = {
     "plot": _plot,
     "predict": _predict,
     "export": _export,
+    "organise": _organise,
+    "label": _label,
     "show": _show,
     "diff": _diff,
     "reproduce": _reproduce,

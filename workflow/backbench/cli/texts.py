@@ -166,3 +166,34 @@ final_report.json with the configuration, every metric, versions and the SHA-256
 again from the stored features and checked against the stored predictions; the report says where they differ. A
 README.md in the folder shows how to predict with it.
 """
+
+ORGANISE = """\
+examples:
+  backbench organise best ~/sorted              one folder of links per cluster
+  backbench organise HASH ~/sorted --copy       copies instead
+  backbench organise HASH ~/sorted --by class   a folder per predicted class; training images by their given class
+  backbench organise HASH ~/sorted --move --dry-run
+  backbench organise HASH ~/sorted --move       shows the plan, asks, and moves
+  backbench organise --undo ~/sorted            puts everything back, also after an interrupted move
+
+Folders are called by the names from `backbench label` or --names, else cluster 00, cluster 01 ...; noise goes to noise,
+and images that were not part of the clustering go to `not clustered`. Of equal file names, the second gets (2).
+Nothing is ever overwritten. The same command again continues, and skips what is there. Photographs that are missing or
+have changed since the sweep are named and left alone; the exit status is then 1.
+
+Links are relative if TARGET lies beside the collection, so that both can be moved together, and absolute elsewhere.
+Each move is written to TARGET/backbench-moves.jsonl before it is made. TARGET/clusters.csv has the path, cluster and
+name of each photograph, its distance to the centre of the cluster and its silhouette width. docs/using.md says more.
+"""
+
+LABEL = """\
+examples:
+  backbench label best                              the clusters, and where to write their names
+  backbench label HASH --set 0=boots --set 3=bags   name two of them
+  backbench label HASH --names ~/names.csv          take the names from a CSV; semicolons and quotes are fine
+  backbench label HASH --fix ~/wrong.csv            correct single images (columns path, label)
+
+The names are kept in results/labels/HASH.csv, which you can also fill in with a spreadsheet. Several clusters may have
+the same name; an empty name leaves a cluster out. As soon as one has a name, the command writes the labelled collection
+and prints the `backbench sweep` line that trains classifiers on it. `backbench organise` uses the names as well.
+"""
