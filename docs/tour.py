@@ -57,8 +57,7 @@ run, run.metrics["accuracy"], run.features().shape
 
 # %% [markdown]
 # `predict` takes paths, bytes, images of Pillow or arrays of pixels, and gives a row for each. On its own test images a
-# run says
-# what it said in the sweep.
+# run says what it said in the sweep.
 
 # %%
 test = run.predictions().query("split == 'test'")
