@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import paths
-from backbench.cli.texts import ANSWER, AUDIT, COMPARE, EXPORT, GRAMMAR, LABEL, ORGANISE, PAPER, PLOT, REPORT, SELECT
+from backbench.cli.texts import (
+    ANSWER,
+    AUDIT,
+    COMPARE,
+    EXPORT,
+    GRAMMAR,
+    LABEL,
+    ORGANISE,
+    PAPER,
+    PLOT,
+    PREDICT,
+    REPORT,
+    SELECT,
+)
 
 SETTINGS = (
     "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
@@ -197,9 +210,19 @@ def _plot(command: argparse.ArgumentParser) -> None:
 
 
 def _predict(command: argparse.ArgumentParser) -> None:
+    command.epilog = PREDICT
     command.add_argument("hash", help="config hash of a run, a unique prefix of it, or best")
     command.add_argument("paths", nargs="+", metavar="PATH", help="images, folders, archives, or a CSV of paths")
-    command.add_argument("-n", "--neighbours", type=_positive, default=5, help="nearest known images (default: 5)")
+    command.add_argument(
+        "-n", "--neighbours", type=_positive, default=3, metavar="N", help="nearest known images (default: 3)"
+    )
+    command.add_argument(
+        "--format", choices=("table", "csv", "jsonl"), help="default: by the ending of --to, else a table for people"
+    )
+    command.add_argument("--scores", action="store_true", help="also the score of every class, as columns of the CSV")
+    command.add_argument("--to", metavar="FILE", help="write to this file instead of the terminal")
+    command.add_argument("--grid", metavar="FILE", help="also draw a sample with the nearest known images (.png)")
+    command.add_argument("--root", metavar="FOLDER", help="where the paths in a CSV begin (default: its own folder)")
 
 
 def _export(command: argparse.ArgumentParser) -> None:

@@ -197,3 +197,20 @@ The names are kept in results/labels/HASH.csv, which you can also fill in with a
 the same name; an empty name leaves a cluster out. As soon as one has a name, the command writes the labelled collection
 and prints the `backbench sweep` line that trains classifiers on it. `backbench organise` uses the names as well.
 """
+
+PREDICT = """\
+examples:
+  backbench predict best photo.jpg                          of the run that the newest sweep recommends
+  backbench predict HASH ~/new --to new.csv                 a folder with all that is below it
+  backbench predict HASH new.zip --format jsonl -n 10       an archive, each image with its ten nearest known ones
+  backbench predict HASH list.csv --root ~/photos           a CSV with a column path, file or image
+  backbench predict HASH ~/new --grid new.png               also a picture of a sample
+
+For each image: the class with its probability (a score, where the classifier has no probabilities), the cluster, the
+nearest images of the run's collection with their distances, and whether it is unlike anything seen: its nearest known
+image is farther away than that of 99 % of the training images is from them. An image of the collection itself is
+recognised by its bytes, and gets what the run stored.
+
+Files that cannot be read get a row with the reason; the exit status is 1 only if none could be read. A table has any
+number of rows in the same memory. docs/using.md says how a new image gets its cluster.
+"""

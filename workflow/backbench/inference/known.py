@@ -44,6 +44,10 @@ class Known:
         """Whether the run predicted the class of an image: it did not learn from it."""
         return bool(self.source.split[row] != TRAIN)
 
+    def scores(self, row: int) -> "np.ndarray | None":
+        """The stored probabilities or decision scores (classes,) of an image; None where the run gave none."""
+        return None if self._scores is None or not self.predicted(row) else self._scores[row]
+
     def path(self, row: int) -> Path | None:
         """The file of an image; None where the collection has none, or its folder is not there."""
         files, root = self.source.info("dataset").get("files"), self._root
@@ -70,6 +74,12 @@ class Known:
         array = self.source.array("features", "features", mmap=True)
         assert array is not None  # a model is made of features
         return array
+
+    @cached_property
+    def _scores(self) -> "np.ndarray | None":
+        kinds = ("probabilities", "decision")
+        arrays = (self.source.array("classification", kind, mmap=True) for kind in kinds)
+        return next((array for array in arrays if array is not None), None)
 
     @cached_property
     def _rows(self) -> Mapping[bytes, int]:
