@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import paths
-from backbench.cli.texts import ANSWER, AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SELECT
+from backbench.cli.texts import ANSWER, AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SEARCH, SELECT
 
 SETTINGS = (
     "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
@@ -202,6 +202,26 @@ def _predict(command: argparse.ArgumentParser) -> None:
     command.add_argument("-n", "--neighbours", type=_positive, default=5, help="nearest known images (default: 5)")
 
 
+def _search(command: argparse.ArgumentParser) -> None:
+    command.epilog = SEARCH
+    command.add_argument("hash", help="config hash of a run, a unique prefix of it, or best")
+    command.add_argument("paths", nargs="*", metavar="IMAGE", help="images, or folders of images, to search for")
+    command.add_argument(
+        "--text", action="append", default=[], metavar="WORDS", help="search for what a text says; repeatable"
+    )
+    command.add_argument("-n", "--count", type=_positive, default=10, help="images for each query (default: 10)")
+    command.add_argument(
+        "--within",
+        action="append",
+        default=[],
+        metavar="COND",
+        help="search some of the known images: class=boots, cluster=3 or split=train; repeatable",
+    )
+    command.add_argument("--format", choices=("table", "csv", "jsonl"), help="default: table, or as FILE is called")
+    command.add_argument("--to", metavar="FILE", help="write to this file")
+    command.add_argument("--grid", metavar="FILE.png", help="also draw the queries and what is found for them")
+
+
 def _export(command: argparse.ArgumentParser) -> None:
     command.epilog = EXPORT
     command.add_argument("hash", help="config hash or a unique prefix of it")
@@ -259,6 +279,7 @@ ARGUMENTS = {
     "report": _report,
     "plot": _plot,
     "predict": _predict,
+    "search": _search,
     "export": _export,
     "show": _show,
     "diff": _diff,
