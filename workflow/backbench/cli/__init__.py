@@ -24,6 +24,7 @@ COMMANDS = {
     "report": "write the results of a sweep as one page: summary, leaderboard, pictures, failures, how to reproduce",
     "plot": "draw pictures of a run or a sweep: confusion, silhouettes, maps, samples, retrieval ...",
     "predict": "say what new images are: class, cluster, the most similar known images, and what is unlike all of them",
+    "search": "find the known images that are most similar to an image, or to a text where the backbone knows texts",
     "export": "write the files of one run for use elsewhere: tables, fitted classifier, report, pictures",
     "organise": "put the photographs into one folder per cluster or class: as links, as copies, or moved",
     "label": "name the clusters of a run, and write the labelled collection that follows from it",

@@ -18,6 +18,7 @@ from backbench.cli.texts import (
     PLOT,
     PREDICT,
     REPORT,
+    SEARCH,
     SELECT,
 )
 
@@ -225,6 +226,26 @@ def _predict(command: argparse.ArgumentParser) -> None:
     command.add_argument("--root", metavar="FOLDER", help="where the paths in a CSV begin (default: its own folder)")
 
 
+def _search(command: argparse.ArgumentParser) -> None:
+    command.epilog = SEARCH
+    command.add_argument("hash", help="config hash of a run, a unique prefix of it, or best")
+    command.add_argument("paths", nargs="*", metavar="IMAGE", help="images, or folders of images, to search for")
+    command.add_argument(
+        "--text", action="append", default=[], metavar="WORDS", help="search for what a text says; repeatable"
+    )
+    command.add_argument("-n", "--count", type=_positive, default=10, help="images for each query (default: 10)")
+    command.add_argument(
+        "--within",
+        action="append",
+        default=[],
+        metavar="COND",
+        help="search some of the known images: class=boots, cluster=3 or split=train; repeatable",
+    )
+    command.add_argument("--format", choices=("table", "csv", "jsonl"), help="default: table, or as FILE is called")
+    command.add_argument("--to", metavar="FILE", help="write to this file")
+    command.add_argument("--grid", metavar="FILE.png", help="also draw the queries and what is found for them")
+
+
 def _export(command: argparse.ArgumentParser) -> None:
     command.epilog = EXPORT
     command.add_argument("hash", help="config hash or a unique prefix of it")
@@ -315,6 +336,7 @@ ARGUMENTS = {
     "report": _report,
     "plot": _plot,
     "predict": _predict,
+    "search": _search,
     "export": _export,
     "organise": _organise,
     "label": _label,

@@ -214,3 +214,24 @@ recognised by its bytes, and gets what the run stored.
 Files that cannot be read get a row with the reason; the exit status is 1 only if none could be read. A table has any
 number of rows in the same memory. docs/using.md says how a new image gets its cluster.
 """
+
+SEARCH = """\
+examples:
+  backbench search best ~/boot.jpg                      the ten known images that are most similar, with scores
+  backbench search HASH ~/new -n 5 --grid found.png     every image of a folder, and a picture of what is found
+  backbench search HASH ~/boot.jpg --within class=boots --within split=train
+  backbench search HASH --text "red boots" --text "a dog on a beach"        with a backbone that knows texts
+  backbench search HASH ~/new --to found.csv            query, rank, image, class, score, distance, path
+
+The known images are those of the run's collection. They are compared in the space of the run's retrieval, by its
+distance; a run without one compares its features by their cosine. The score is the cosine similarity, which is 1 for
+the same direction, or with euclidean distances the distance itself, which is 0 for the same place. A query that is in
+the collection, known by its bytes, is left out of its own results, as in retrieval. Files that cannot be read are
+listed with the reason, and stop nobody.
+
+Texts need a backbone that was trained on images and texts: open_clip. Words are taken as they are typed, and compared
+by the cosine with the features as the backbone gives them, whatever the transforms of the retrieval.
+
+Up to 100,000 images every one is compared. Above, an index is made once and kept in results/cache; what is searched,
+and how many of the true neighbours are found, is printed with the results.
+"""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    from backbench.inference.index import Index
     from backbench.metrics.neighbours import Metric
 
 CLASSIFICATION, CLUSTERING, NEIGHBOURS = "classification", "clustering", "neighbours"
@@ -51,11 +52,13 @@ class Model:
 
     `arrays` of any shape are what :mod:`fitting` packed; those whose names begin with ``known.`` have a row for each
     image of the run's collection. `folder` is where the model was loaded from, None for one of this results folder.
+    `index`, if there is one, is asked for the nearest known images in place of a search through all.
     """
 
     about: Mapping[str, Any]
     arrays: "Mapping[str, np.ndarray]"
     folder: Path | None = None
+    index: "Index | None" = None
 
     @property
     def run(self) -> str:
@@ -177,7 +180,10 @@ class Model:
             return Nearest(np.empty((len(features), 0), np.int64), np.empty((len(features), 0)))
         metric: Metric = self.about[NEIGHBOURS]["metric"]
         with threads.one_core_each(machine.cores()):
-            return Nearest(*neighbours.nearest(self._chains[NEIGHBOURS](features), gallery, count, metric, excluded))
+            queries = self._chains[NEIGHBOURS](features)
+            if self.index is not None:
+                return Nearest(*self.index.nearest(queries, count, excluded))
+            return Nearest(*neighbours.nearest(queries, gallery, count, metric, excluded))
 
     def unlike(self, distances: "np.ndarray") -> "np.ndarray":
         """Whether images (n,) whose nearest known image is this far away, (n,), are unlike those the run has seen."""
