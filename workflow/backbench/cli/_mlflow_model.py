@@ -18,8 +18,10 @@ def asked(args: argparse.Namespace) -> bool:
     Raises
     ------
     ConfigError
-        If an option that concerns it is given without it.
+        If an option that concerns it is given without it, or the name to register is none.
     """
+    if args.register is not None:
+        registry.checked(args.register)
     wanted = bool(args.mlflow or args.register)
     if args.no_neighbours and not wanted:
         raise ConfigError("--no-neighbours concerns the MLflow model; give --mlflow or --register NAME too.")

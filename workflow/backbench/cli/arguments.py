@@ -219,7 +219,9 @@ def _export(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--register", metavar="NAME", help="also register that MLflow model under this name (implies --mlflow)"
     )
-    command.add_argument("--uri", help="MLflow address to register at (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
+    command.add_argument(
+        "--uri", help="MLflow address to register at (default: MLFLOW_TRACKING_URI, else results/mlflow.db)"
+    )
     command.add_argument(
         "--no-neighbours",
         action="store_true",

@@ -6,7 +6,7 @@ by which an image of the collection is recognised. No image is in it.
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,7 @@ WITHOUT = "it was exported without the known images"
 NEW = -1
 SAMPLE = 32
 # What a model needs wherever it is used, and by what its backbone is made of; torchvision reads for PyTorch too.
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "pillow", "pillow-heif", "pandas", "pyyaml", "threadpoolctl")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "pillow", "pillow-heif", "pandas", "threadpoolctl")
 NETWORKS = ("torch", "safetensors")
 BY_PLUGIN = {"timm": ("timm",), "open_clip": ("open_clip_torch",)}
 
@@ -140,8 +140,9 @@ def requirements(model: Model) -> list[str]:
         libraries.append("torchvision")
     if "weights" in model.about["backbone"]:
         libraries += NETWORKS
+    versions = provenance.installed(dict.fromkeys(libraries))
     # A build of PyTorch for one kind of device (2.11.0+cpu) is no version that an index has.
-    return [f"{library}=={version.partition('+')[0]}" for library, version in provenance.installed(dict.fromkeys(libraries)).items()]
+    return [f"{library}=={version.partition('+')[0]}" for library, version in versions.items()]
 
 
 def agreement(source: Source, portable: Portable, count: int = SAMPLE) -> dict[str, int]:
@@ -177,13 +178,14 @@ def _with_known(source: Source, model: Model) -> Model:
 
 def _without_known(model: Model) -> Model:
     """The model without anything of single images."""
-    kept: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda of_tasks: {
-        task: value for task, value in of_tasks.items() if task != NEIGHBOURS
-    }
-    lacks = {**model.about["lacks"], NEIGHBOURS: WITHOUT}
-    about = {**kept(model.about), "chains": kept(model.about["chains"]), "lacks": lacks}
+    about = {**_other_tasks(model.about), "chains": _other_tasks(model.about["chains"])}
+    about["lacks"] = {**model.about["lacks"], NEIGHBOURS: WITHOUT}
     arrays = {name: array for name, array in model.arrays.items() if not name.startswith((KNOWN, f"{NEIGHBOURS}."))}
     return dataclasses.replace(model, about=about, arrays=arrays)
+
+
+def _other_tasks(by_task: Mapping[str, Any]) -> dict[str, Any]:
+    return {task: value for task, value in by_task.items() if task != NEIGHBOURS}
 
 
 def _inputs(source: Source) -> Inputs:

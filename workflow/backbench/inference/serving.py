@@ -1,7 +1,7 @@
 """A portable model that answers tables of images: what MLflow loads and serves.
 
-MLflow finds :func:`_load_pyfunc` by its name; nothing here imports MLflow, and nothing is unpickled. An image is text in
-base64, bytes, pixels, or a ``pathlib.Path``. JSON has no paths, so that a server never opens a file that a request
+MLflow finds :func:`_load_pyfunc` by its name; nothing here imports MLflow, and nothing is unpickled. An image is text
+in base64, bytes, pixels, or a ``pathlib.Path``. JSON has no paths, so that a server never opens a file that a request
 names: text is base64 and nothing else.
 """
 
@@ -135,7 +135,7 @@ class Served:
         return [{"cluster": number, "distance": distance} for number, distance in zip(numbers, distances, strict=True)]
 
     def _nearest(self, features: "np.ndarray", rows: "np.ndarray", asked: Asked) -> list[dict[str, Any]]:
-        """The known images nearest to features (n, d), by name, and whether they are far; not `rows` (n,) themselves."""
+        """The known images nearest to features (n, d), by name, and whether they are far; no `rows` (n,) themselves."""
         model = self.portable.model
         if not model.does(NEIGHBOURS):
             return [{}] * len(features)
@@ -205,7 +205,7 @@ def _of_pixels(cell: Any, portable: Portable) -> Look:
     except ValueError as error:
         raise Unreadable("pixels of one image have rows of different lengths") from error
     if isinstance(cell, (list, tuple)) and pixels.dtype.kind in "iu" and pixels.size:
-        pixels = pixels.astype(np.uint8) if 0 <= pixels.min() and pixels.max() <= 255 else pixels
+        pixels = pixels.astype(np.uint8) if pixels.min() >= 0 and pixels.max() <= 255 else pixels
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3))):
         shape = " x ".join(map(str, pixels.shape))
         raise Unreadable(f"pixels are uint8 of shape (h, w) or (h, w, 3); received {pixels.dtype} ({shape})")

@@ -43,9 +43,24 @@ def carried(module: Any, params: Any, folder: Path) -> dict[str, Any]:
 
 
 def placed(backbone: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The configuration of a backbone whose weights lie in `folder`, with their path."""
-    own = {"weights": str(folder / FILE)} if backbone.get("weights") == FILE else {}
-    return {**backbone, **own}
+    """The configuration of a backbone whose weights may lie in `folder`, with their path.
+
+    Raises
+    ------
+    ConfigError
+        If they are not those that were written there.
+    """
+    if backbone.get("weights") != FILE:
+        return dict(backbone)
+    path, wanted = folder / FILE, str(backbone["weights_sha256"])
+    actual = _weights.digest(path)
+    # Plugins know official files by the first digits of their digest.
+    if not actual.startswith(wanted):
+        raise ConfigError(
+            f"{path} is not the file that was exported (SHA-256 {actual[: len(wanted)]}, not {wanted}); export the "
+            "run again."
+        )
+    return {**backbone, "weights": str(path)}
 
 
 def source(module: Any, params: Any) -> Path | None:

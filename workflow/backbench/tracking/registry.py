@@ -9,6 +9,7 @@ from backbench.tracking import lookup, models, service
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
 
 READY = "READY"
@@ -45,10 +46,11 @@ def register(name: str, folder: Path, config_hash: str, uri: str) -> Registered:
         for version in _versions(client, name):
             if tags.items() <= version.tags.items():
                 return Registered(name, str(version.version), new=False)
-        model_id = _logged(client, recorded, folder, tags)
+        logged = _logged(client, recorded, folder, tags)
         _named(client, name)
+        # Not its address models:/ID, which MLflow would look up at the address of the process and not of the client.
         version = client.create_model_version(
-            name, f"models:/{model_id}", recorded.run_id, tags, model_id=model_id, description=_described(recorded)
+            name, logged.artifact_location, recorded.run_id, tags, None, _described(recorded), model_id=logged.model_id
         )
         return Registered(name, str(version.version), new=True)
 
@@ -58,7 +60,7 @@ def _versions(client: "MlflowClient", name: str) -> "list[ModelVersion]":
     versions: list[ModelVersion] = []
     token: Any = None
     while True:
-        page = client.search_model_versions(f"name = '{_quotable(name)}'", max_results=200, page_token=token)
+        page = client.search_model_versions(f"name = '{checked(name)}'", max_results=200, page_token=token)
         versions += page
         token = page.token
         if not token:
@@ -67,27 +69,27 @@ def _versions(client: "MlflowClient", name: str) -> "list[ModelVersion]":
 
 def _named(client: "MlflowClient", name: str) -> None:
     """Make the registered model, if there is none of that name."""
-    if not client.search_registered_models(f"name = '{_quotable(name)}'"):
+    if not client.search_registered_models(f"name = '{checked(name)}'"):
         client.create_registered_model(name)
 
 
-def _logged(client: "MlflowClient", recorded: lookup.Recorded, folder: Path, tags: dict[str, str]) -> str:
-    """Log the folder as a model of a run; returns the id of the model."""
+def _logged(client: "MlflowClient", recorded: lookup.Recorded, folder: Path, tags: dict[str, str]) -> "LoggedModel":
+    """Log the folder as a model of a run."""
     from mlflow.entities import LoggedModelOutput
 
     logged = client.create_logged_model(recorded.experiment_id, models.FOLDER, recorded.run_id, tags)
     client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, READY)
     client.log_outputs(recorded.run_id, [LoggedModelOutput(logged.model_id, 0)])
-    return str(logged.model_id)
+    return logged
 
 
 def _described(recorded: lookup.Recorded) -> str:
     return f"backbench run {recorded.config_hash}"
 
 
-def _quotable(name: str) -> str:
-    """A name that MLflow's filters can quote.
+def checked(name: str) -> str:
+    """The name of a registered model, which MLflow's filters and addresses have to quote.
 
     Raises
     ------
