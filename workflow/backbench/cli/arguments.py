@@ -255,6 +255,22 @@ def _export(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also export the fitted classifier as .joblib, which runs code when it is loaded",
     )
+    command.add_argument(
+        "--mlflow",
+        action="store_true",
+        help="also write the run as an MLflow model: weights, classifier, clusters, features of the known images",
+    )
+    command.add_argument(
+        "--register", metavar="NAME", help="also register that MLflow model under this name (implies --mlflow)"
+    )
+    command.add_argument(
+        "--uri", help="MLflow address to register at (default: MLFLOW_TRACKING_URI, else results/mlflow.db)"
+    )
+    command.add_argument(
+        "--no-neighbours",
+        action="store_true",
+        help="leave the features and names of the known images out of the MLflow model",
+    )
 
 
 def _organise(command: argparse.ArgumentParser) -> None:

@@ -159,6 +159,8 @@ examples:
   backbench export HASH                         into results/exports/HASH
   backbench export HASH --to ~/flowers          into a folder of your own
   backbench export HASH --joblib                also the fitted classifier as a pickle
+  backbench export HASH --mlflow                also an MLflow model, for mlflow models serve
+  backbench export HASH --register flowers      also in MLflow's registry, as a version of flowers
 
 The files are features.npz, clusters.npz, predictions.csv, the fitted classifier with its transforms as one scikit-learn
 pipeline (classifier.skops, no pickle), classification_report.txt, a confusion matrix, a sample grid, and
