@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from backbench.app.opened import NOISE, Opened
 from backbench.datasets import TEST, TRAIN
 from backbench.organising import centres, folders
+from backbench.pictures import _heads
 from backbench.pictures.examples import sureness
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ def members(opened: Opened, cluster: int, order: str = CENTRE) -> list[Listed]:
     return _ordered(rows, distances, "{:.3g} from the centre")
 
 
+def confusion(opened: Opened) -> "np.ndarray":
+    """Numbers of test images (classes, classes) by true and predicted class."""
+    return _heads.confusion(opened.source)
+
+
 def cell(opened: Opened, true: int, predicted: int) -> list[Listed]:
     """The test images of a cell of the confusion matrix."""
     import numpy as np
@@ -125,8 +131,7 @@ def mislabelled(opened: Opened) -> list[Listed]:
     return [
         Listed(
             int(rows[at]),
-            f"labelled {source.names[int(given[at])]} ({own[at]:.0%}), "
-            f"looks like {source.names[int(other[at])]} ({shares[at, other[at]]:.0%})",
+            f"this class {own[at]:.0%}, {source.names[int(other[at])]} {shares[at, other[at]]:.0%}",
         )
         for at in order.tolist()
     ]

@@ -15,6 +15,8 @@ from backbench.sweep.results.joined_run import FINISHED, Row
 # Metrics that are shown beside a run, and what they are called.
 METRICS = {"accuracy": "accuracy", "ami": "AMI", "precision_at_10": "P@10"}
 MOST_SWEEPS = 20
+# The environment variable by which `backbench app HASH` hands on the run that was asked for.
+ASKED = "BACKBENCH_APP_RUN"
 
 
 @dataclass(frozen=True)

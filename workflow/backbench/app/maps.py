@@ -101,9 +101,15 @@ def figure(points: layouts.Layout, groups: Colouring, chosen: "Sequence[int] | N
         for at in order:
             code = int(codes[at])
             places = np.flatnonzero(groups.codes == code)
-            named = {"name": f"{groups.names.get(code, str(code))} ({counts[at]:,})", "legendrank": 1000 + code % 10_000}
+            name = f"{groups.names.get(code, str(code))} ({counts[at]:,})"
+            named = {"name": _escaped(name), "legendrank": 1000 + code % 10_000}
             traces.append(_trace(points, places, groups.colour(code), size, kept) | named)
     return {"data": traces, "layout": _layout(len(traces) > 1)}
+
+
+def _escaped(text: str) -> str:
+    """Text without the markup that plotly would follow."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def chosen(state: Any) -> list[int]:

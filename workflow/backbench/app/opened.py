@@ -99,7 +99,7 @@ def cluster_title(number: int, names: dict[int, str]) -> str:
     """What a cluster is called: its number, with the name that it was given."""
     if number < 0:
         return "no cluster (noise)" if number == NOISE else "not clustered"
-    return f"{number}: {names[number]}" if names.get(number) else f"cluster {number}"
+    return f"cluster {number}: {names[number]}" if names.get(number) else f"cluster {number}"
 
 
 def commands(opened: Opened) -> dict[str, str]:

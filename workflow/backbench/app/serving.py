@@ -12,7 +12,6 @@ from backbench.schema import ConfigError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.routing import BaseRoute
 
 PREFIX = "/backbench"

@@ -79,13 +79,11 @@ def scores(prediction: Prediction) -> list[Score]:
     if prediction.kind == PROBABILITIES:
         return [Score(label, values[label], min(max(values[label], 0.0), 1.0)) for label in best]
     high, low = max(values.values(), default=0.0), min(values.values(), default=0.0)
-    return [
-        Score(label, values[label], (values[label] - low) / (high - low) if high > low else 1.0) for label in best
-    ]
+    return [Score(label, values[label], (values[label] - low) / (high - low) if high > low else 1.0) for label in best]
 
 
 def notes(prediction: Prediction, opened: Opened, names: dict[int, str]) -> list[str]:
-    """What else there is to say: that the image is known, and where it is; that it is unlike all others; its cluster."""
+    """What else there is to say: where a known image is, that an image is unlike all others, its cluster."""
     lines = []
     if prediction.known is not None:
         label = opened.label(prediction.known)
@@ -95,17 +93,17 @@ def notes(prediction: Prediction, opened: Opened, names: dict[int, str]) -> list
         share = opened.model.about[NEIGHBOURS]["share"]
         lines.append(f"Unlike anything seen: {share:.0%} of the training images have a nearer neighbour.")
     if prediction.cluster is not None:
-        lines.append(f"Cluster: {cluster_title(prediction.cluster, names)}")
+        lines.append(f"In {cluster_title(prediction.cluster, names)}.")
     return lines
 
 
 def nearest(prediction: Prediction, opened: Opened) -> list[Listed]:
-    """The nearest images with their classes and how near they are."""
+    """The nearest images with how near they are."""
     cosine = opened.model.does(NEIGHBOURS) and opened.model.about[NEIGHBOURS]["metric"] == "cosine"
     shown = []
     for each in prediction.neighbours:
         near = f"similarity {1 - each.distance:.3f}" if cosine else f"distance {each.distance:.3g}"
-        shown.append(Listed(each.row, f"{each.label}, {near}" if each.label else near))
+        shown.append(Listed(each.row, near))
     return shown
 
 

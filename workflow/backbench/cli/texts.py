@@ -197,3 +197,13 @@ The names are kept in results/labels/HASH.csv, which you can also fill in with a
 the same name; an empty name leaves a cluster out. As soon as one has a name, the command writes the labelled collection
 and prints the `backbench sweep` line that trains classifiers on it. `backbench organise` uses the names as well.
 """
+
+APP = """\
+examples:
+  backbench app                       the newest sweep, the run that it recommends
+  backbench app 3f2a91c0d4e7          this run
+  backbench app --port 9000 --no-browser
+
+The page is for this machine alone (127.0.0.1); images that are dropped on it stay in memory and go nowhere. To open it
+from another machine: ssh -L 8501:localhost:8501 HOST. Ctrl-C ends it. docs/app.md shows it.
+"""
