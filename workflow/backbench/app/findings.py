@@ -9,16 +9,23 @@ from backbench.pictures.source import Source
 from backbench.reports import audit
 from backbench.store import DONE
 
+# States of checks that are worth a look.
+WRONG = ("fault", "look")
+
 
 @dataclass(frozen=True)
 class Check:
-    """One check of an audit: its title, how many there are, what that means, and the images that it names."""
+    """One check of an audit: its title, how many there are, what that means, and the images that it names.
+
+    `wrong` is whether a person should look at it.
+    """
 
     key: str
     title: str
     shown: str
     meaning: str
-    groups: Sequence[Listed]
+    wrong: bool
+    images: Sequence[Listed]
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ def of_run(source: Source) -> Audit | None:
             check["title"],
             check["shown"],
             check["meaning"],
+            check["state"] in WRONG,
             [image for group in listed.get(check["key"], ()) for image in group],
         )
         for check in summary["checks"]

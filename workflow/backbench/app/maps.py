@@ -40,9 +40,8 @@ class Colouring:
 
 
 def methods(opened: Opened) -> list[str]:
-    """The layouts that a run can have: those that are stored first, else principal components, which are quick."""
-    possible = [method for method in TITLES if layouts.refusal(opened.source, method) is None]
-    return sorted(possible, key=lambda method: (not layouts.stored(opened.source, method), method != "pca"))
+    """The layouts that a run can have."""
+    return [method for method in TITLES if layouts.refusal(opened.source, method) is None]
 
 
 def ready(opened: Opened, method: str) -> bool:
@@ -52,7 +51,7 @@ def ready(opened: Opened, method: str) -> bool:
 
 def layout(opened: Opened, method: str) -> layouts.Layout:
     """The points of a run, made if they are not stored."""
-    with opened.lock:
+    with opened.drawing:
         return layouts.layout(opened.source, method)
 
 

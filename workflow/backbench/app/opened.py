@@ -1,5 +1,6 @@
 """A run, opened for the page: its stored results and its model, shared by all sessions."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from backbench import hashing, paths
 from backbench.evaluate import chosen
 from backbench.inference import fitting
 from backbench.inference.known import Known
-from backbench.inference.model import Model
+from backbench.inference.model import CLASSIFICATION, Model
 from backbench.inference.predicting import Predictor
 from backbench.organising import naming
 from backbench.pictures.source import Source
@@ -19,16 +20,22 @@ from backbench.store import Store
 if TYPE_CHECKING:
     import numpy as np
 
+log = logging.getLogger(__name__)
+
 NEIGHBOURS = 24
 NOISE = -1
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A run. `lock` lets one session compute at a time: two would only take each other's cores."""
+    """A run. Its locks let one session compute at a time: two would only take each other's cores.
+
+    `lock` is for what the model does, `drawing` for layouts of maps.
+    """
 
     source: Source
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    drawing: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
     def run(self) -> str:
@@ -72,6 +79,19 @@ class Opened:
     def predictions(self) -> "np.ndarray | None":
         """Predicted class (n,) of each image, -2 for training images; None where the run has no classifier."""
         return self.source.array("classification", "predictions") if self.source.names else None
+
+    def warm(self) -> None:
+        """Open the network and the classifier, which takes seconds, before an image asks for them."""
+        from PIL import Image
+
+        try:
+            with self.lock:
+                pixels = self.model.prepare(Image.new("RGB", (64, 64)))[None]
+                features = self.model.embed(pixels, exact=False)
+                if self.model.does(CLASSIFICATION):
+                    self.model.classify(features)
+        except Exception as error:  # whoever tries an image is told
+            log.info("run %s could not be opened ahead: %s", hashing.short(self.run), error)
 
     def label(self, row: int) -> str:
         """The class of an image; empty without classes."""

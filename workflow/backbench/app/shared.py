@@ -1,5 +1,7 @@
 """What all sessions share, made once: the sweeps that are offered, and the runs that are open."""
 
+import threading
+
 import streamlit as st
 
 from backbench.app import choices, opened
@@ -11,10 +13,13 @@ from backbench.sweep.plan.frozen import Plan
 MOST_RUNS = 12
 
 
-@st.cache_resource(max_entries=MOST_RUNS, show_spinner="Opening the run")
+@st.cache_resource(max_entries=MOST_RUNS, show_spinner=False)
 def run(hash_: str) -> Opened:
-    """An open run, by its config hash."""
-    return opened.open_run(hash_)
+    """An open run, by its config hash. What takes long to open is opened meanwhile."""
+    run = opened.open_run(hash_)
+    if run.pictured:
+        threading.Thread(target=run.warm, daemon=True).start()
+    return run
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the results")

@@ -83,18 +83,21 @@ def scores(prediction: Prediction) -> list[Score]:
 
 
 def notes(prediction: Prediction, opened: Opened, names: dict[int, str]) -> list[str]:
-    """What else there is to say: where a known image is, that an image is unlike all others, its cluster."""
+    """What else there is to say: where a known image is, and its cluster."""
     lines = []
     if prediction.known is not None:
         label = opened.label(prediction.known)
         known = f"Image {opened.names[prediction.known]} of the collection, in the {prediction.part} split"
         lines.append(f"{known}{f', labelled {label}' if label else ''}.")
-    if prediction.unlike:
-        share = opened.model.about[NEIGHBOURS]["share"]
-        lines.append(f"Unlike anything seen: {share:.0%} of the training images have a nearer neighbour.")
     if prediction.cluster is not None:
         lines.append(f"In {cluster_title(prediction.cluster, names)}.")
     return lines
+
+
+def unlike(opened: Opened) -> str:
+    """What it means that an image is unlike anything seen."""
+    share = opened.model.about[NEIGHBOURS]["share"]
+    return f"Unlike anything seen: {share:.0%} of the training images have a nearer neighbour."
 
 
 def nearest(prediction: Prediction, opened: Opened) -> list[Listed]:

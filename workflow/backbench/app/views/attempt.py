@@ -97,9 +97,11 @@ def _show(opened: Opened, tried: Tried, key: str) -> None:
         with right:
             if prediction.label is not None:
                 st.subheader(_plain(prediction.label), anchor=False)
+            if prediction.unlike:
+                st.warning(trying.unlike(opened))
             _bars(tried)
             for line in trying.notes(prediction, opened, opened.cluster_names()):
-                (st.warning if line.startswith("Unlike") else st.write)(_plain(line))
+                st.write(_plain(line))
         st.markdown("**Nearest images**")
         if opened.model.does("neighbours"):
             parts.gallery(opened, trying.nearest(prediction, opened), key)

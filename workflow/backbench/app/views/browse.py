@@ -105,7 +105,9 @@ def _audit(opened: Opened) -> None:
         return
     st.write(audit.verdict)
     for check in audit.checks:
-        with st.expander(f"{check.title}: {check.shown}", expanded=bool(check.groups)):
-            st.write(check.meaning)
-            if check.groups:
-                parts.gallery(opened, check.groups, f"audit_{check.key}")
+        if check.wrong:
+            with st.expander(f"{check.title}: {check.shown}", expanded=bool(check.images)):
+                st.write(check.meaning)
+                parts.gallery(opened, check.images, f"audit_{check.key}", "The page of the audit lists them.")
+    if fine := [check.title.lower() for check in audit.checks if not check.wrong]:
+        st.caption(f"Nothing to report: {', '.join(fine)}.")

@@ -22,7 +22,9 @@ def draw() -> None:
     st.markdown(STYLE, unsafe_allow_html=True)
     try:
         offer, run = _chosen()
-        _view(shared.run(run), offer)
+        with st.spinner("Opening the run"):
+            shown = shared.run(run)
+        _view(shown, offer)
     except (ConfigError, StoreError) as error:
         st.error(str(error))
 
@@ -122,7 +124,7 @@ def _view(shown: Opened, offer: Offer) -> None:
 def _commands(shown: Opened) -> None:
     for what, line in opened.commands(shown).items():
         st.caption(f"To {what}:")
-        st.code(line, language="bash")
+        st.code(line, language=None)
 
 
 # Drawn here: a symbol by its name would be fetched from elsewhere.

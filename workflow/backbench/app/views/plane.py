@@ -68,7 +68,7 @@ def _map(opened: Opened, key: str, way: str, elsewhere: list[int] | None) -> Non
         opened.source.row.name,
         possible,
         format_func=lambda name: maps.TITLES[name] + ("" if maps.ready(opened, name) else " …"),
-        default=possible[0],
+        default=next((each for each in possible if maps.ready(opened, each)), possible[0]),
         key=f"{key}_{opened.run[:12]}_method",
     )
     method = str(method or possible[0])
