@@ -7,7 +7,6 @@ from pathlib import Path
 
 from backbench import hashing, organising, paths
 from backbench.cli.leaderboard import screen
-from backbench.cli.plan import say
 from backbench.evaluate import chosen
 from backbench.organising import label, naming
 from backbench.organising.naming import Cluster
@@ -15,6 +14,7 @@ from backbench.pictures import index, ordering
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import Store
+from backbench.sweeping.describing import say
 from backbench.wording import brief, counted
 
 PICTURE = "cluster_samples"

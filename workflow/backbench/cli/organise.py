@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from backbench import hashing, organising, paths
-from backbench.cli import panel
-from backbench.cli.plan import say
 from backbench.evaluate import chosen
 from backbench.organising import Plan, label
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import Store
+from backbench.sweeping import panel
+from backbench.sweeping.describing import say
 from backbench.wording import brief, counted, listed
 
 DONE = {"link": "linked", "copy": "copied", "move": "moved"}

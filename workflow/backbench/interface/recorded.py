@@ -94,6 +94,18 @@ class Run:
         """
         return self._source.stored("features", "features")
 
+    def images(self, rows: "Sequence[int] | np.ndarray") -> "list[Image.Image]":
+        """Images by their numbers (m,), upright, in RGB or grey and whole.
+
+        Raises
+        ------
+        StoreError
+            If the run works on embeddings.
+        Unreadable
+            If a file is not there any more, or has changed.
+        """
+        return [self._known.image(int(row)) for row in rows]
+
     def labels(self) -> "np.ndarray":
         """The cluster of each image, (n,) int32: -1 for noise, -2 for images that were not clustered.
 
