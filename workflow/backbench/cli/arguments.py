@@ -8,6 +8,7 @@ from pathlib import Path
 from backbench import paths
 from backbench.cli.texts import (
     ANSWER,
+    APP,
     AUDIT,
     COMPARE,
     EXPORT,
@@ -332,6 +333,17 @@ def _track(command: argparse.ArgumentParser) -> None:
     command.add_argument("--uri", help="MLflow address (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
 
 
+def _app(command: argparse.ArgumentParser) -> None:
+    command.epilog = APP
+    command.add_argument(
+        "hash",
+        nargs="?",
+        help="config hash of a run, a unique prefix of it, or best (default: best, what the newest sweep recommends)",
+    )
+    command.add_argument("--port", type=_port, help="port from 1 to 65535 (default: 8501, or the next that is free)")
+    command.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+
+
 def _ui(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=_port, default=5000, help="port from 1 to 65535 (default: 5000)")
     command.add_argument("--host", default="127.0.0.1", help="address of this machine (default: 127.0.0.1)")
@@ -360,5 +372,6 @@ ARGUMENTS = {
     "diff": _diff,
     "reproduce": _reproduce,
     "track": _track,
+    "app": _app,
     "ui": _ui,
 }

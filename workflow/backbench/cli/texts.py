@@ -237,3 +237,13 @@ by the cosine with the features as the backbone gives them, whatever the transfo
 Up to 100,000 images every one is compared. Above, an index is made once and kept in results/cache; what is searched,
 and how many of the true neighbours are found, is printed with the results.
 """
+
+APP = """\
+examples:
+  backbench app                       the newest sweep, the run that it recommends
+  backbench app 3f2a91c0d4e7          this run
+  backbench app --port 9000 --no-browser
+
+The page is for this machine alone (127.0.0.1); images that are dropped on it stay in memory and go nowhere. To open it
+from another machine: ssh -L 8501:localhost:8501 HOST. Ctrl-C ends it. docs/app.md shows it.
+"""

@@ -1,12 +1,13 @@
 """Images as programs hold them: paths, bytes, images of Pillow, arrays of pixels."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench.images.bounds import Unreadable
 from backbench.images.content import Content
+from backbench.images.decoding import Decoded
 from backbench.inference import looking
 from backbench.inference.looking import Look
 from backbench.schema import ConfigError
@@ -65,9 +66,9 @@ def look(image: Any, number: int, model: "Model") -> Look:
     return Look(name, pixels=model.prepare(ImageOps.exif_transpose(image)))
 
 
-def of_bytes(data: bytes, name: Path, model: "Model") -> Look:
-    """An encoded image, by the same strict decoder as files."""
+def of_bytes(data: bytes, name: Path, model: "Model", also: Callable[[Decoded], None] = lambda decoded: None) -> Look:
+    """An encoded image, by the same strict decoder as files; `also` is given the decoded image."""
     if not data:
         return Look(name, reason=str(Unreadable("empty file")))
     content = Content(name, hashlib.sha256(data).hexdigest(), len(data), (len(data), 0, 0, 0), data)
-    return looking.look_at(content, model)
+    return looking.look_at(content, model, also)
