@@ -28,6 +28,7 @@ SETTINGS = (
     "execution.on_device_loss, store.root, "
     "tracking.uri, plots (best|all|none)"
 )
+RUN = "config hash of a run, a unique prefix of it, or best: what the newest sweep recommends"
 KEYS = "Axes and settings, then groups, options and their keys (classifier.C=10, backbone.image.size=128):"
 KEY = re.compile(r"^(\w+):", re.MULTILINE)
 UNSHOWN = ("name", "defaults", "sweep", "n", "digest")
@@ -213,7 +214,7 @@ def _plot(command: argparse.ArgumentParser) -> None:
 
 def _predict(command: argparse.ArgumentParser) -> None:
     command.epilog = PREDICT
-    command.add_argument("hash", help="config hash of a run, a unique prefix of it, or best")
+    command.add_argument("hash", help=RUN)
     command.add_argument("paths", nargs="+", metavar="PATH", help="images, folders, archives, or a CSV of paths")
     command.add_argument(
         "-n", "--neighbours", type=_positive, default=3, metavar="N", help="nearest known images (default: 3)"
@@ -229,7 +230,7 @@ def _predict(command: argparse.ArgumentParser) -> None:
 
 def _search(command: argparse.ArgumentParser) -> None:
     command.epilog = SEARCH
-    command.add_argument("hash", help="config hash of a run, a unique prefix of it, or best")
+    command.add_argument("hash", help=RUN)
     command.add_argument("paths", nargs="*", metavar="IMAGE", help="images, or folders of images, to search for")
     command.add_argument(
         "--text", action="append", default=[], metavar="WORDS", help="search for what a text says; repeatable"
@@ -249,7 +250,7 @@ def _search(command: argparse.ArgumentParser) -> None:
 
 def _export(command: argparse.ArgumentParser) -> None:
     command.epilog = EXPORT
-    command.add_argument("hash", help="config hash or a unique prefix of it")
+    command.add_argument("hash", help=RUN)
     command.add_argument("--to", metavar="FOLDER", help="write to this folder (default: results/exports/HASH)")
     command.add_argument(
         "--joblib",
@@ -276,7 +277,7 @@ def _export(command: argparse.ArgumentParser) -> None:
 
 def _organise(command: argparse.ArgumentParser) -> None:
     command.epilog = ORGANISE
-    command.add_argument("hash", nargs="?", metavar="HASH", help="config hash, a unique prefix of it, or best")
+    command.add_argument("hash", nargs="?", metavar="HASH", help=RUN)
     command.add_argument("target", nargs="?", metavar="TARGET", help="folder for the photographs; may exist already")
     command.add_argument(
         "--by", choices=("cluster", "class"), default="cluster", help="what a folder stands for (default: cluster)"
@@ -294,7 +295,7 @@ def _organise(command: argparse.ArgumentParser) -> None:
 
 def _label(command: argparse.ArgumentParser) -> None:
     command.epilog = LABEL
-    command.add_argument("hash", metavar="HASH", help="config hash, a unique prefix of it, or best")
+    command.add_argument("hash", metavar="HASH", help=RUN)
     command.add_argument("--names", metavar="FILE", help="take the names from a filled-in CSV (columns cluster, name)")
     command.add_argument(
         "--set", action="append", default=[], metavar="CLUSTER=NAME", help="name a cluster; repeatable"
@@ -308,7 +309,7 @@ def _label(command: argparse.ArgumentParser) -> None:
 
 
 def _show(command: argparse.ArgumentParser) -> None:
-    command.add_argument("hash", help="config hash or a unique prefix of it")
+    command.add_argument("hash", help=RUN)
     command.add_argument("--format", choices=("table", "json"), default="table")
 
 
@@ -318,7 +319,7 @@ def _diff(command: argparse.ArgumentParser) -> None:
 
 
 def _reproduce(command: argparse.ArgumentParser) -> None:
-    command.add_argument("hash", help="config hash or a unique prefix of it")
+    command.add_argument("hash", help=RUN)
     command.add_argument(
         "--tolerance",
         type=float,
