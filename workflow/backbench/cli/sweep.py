@@ -50,7 +50,7 @@ def _tell(swept: Swept) -> None:
         say(line)
     took = launches.took(swept.announced, records, swept.taken)
     say(f"results: {shown(plan.folder)}   runs: backbench runs   elapsed: {took}")
-    say("compare in MLflow: backbench ui   (http://127.0.0.1:5000)")
+    say("compare in MLflow: backbench ui   try an image, browse clusters and a map: backbench app")
     answer.show(swept.answer.datasets.values())
 
 
