@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from backbench import paths
 from backbench.cli._progress import Progress
-from backbench.cli.plan import say
 from backbench.evaluate import chosen
 from backbench.files import make_folder, replacing, write_bytes
 from backbench.inference import fitting, gathering, grids, tables
@@ -25,6 +24,7 @@ from backbench.inference.tables import Shown
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store
+from backbench.sweeping.describing import say
 from backbench.wording import brief, counted, listed
 
 if TYPE_CHECKING:

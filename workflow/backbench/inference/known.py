@@ -6,14 +6,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbench import hashing
 from backbench.datasets import PARTS, TRAIN
 from backbench.images import reading
 from backbench.pictures.source import Source
 from backbench.stage import Inputs
 from backbench.stages import pixels
+from backbench.store import StoreError
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 NEW = -1
 
@@ -50,6 +53,21 @@ class Known:
         files, root = self.source.info("dataset").get("files"), self._root
         return None if files is None or root is None else root / files[row]
 
+    def image(self, row: int) -> "Image.Image":
+        """An image, upright and whole.
+
+        Raises
+        ------
+        StoreError
+            If the run works on embeddings.
+        Unreadable
+            If its file is not there any more, or has changed.
+        """
+        if "images" not in self.source.row.stages:
+            raise StoreError(f"run {hashing.short(self.source.row.config_hash)} has no images, only embeddings")
+        with pixels.named(self.name(row)), self._opener(row, None) as decoded:
+            return decoded.image
+
     @cached_property
     def features(self) -> "np.ndarray":
         """The stored features (n, d) float32, mapped into memory."""
@@ -76,6 +94,10 @@ class Known:
     @cached_property
     def _name(self) -> Callable[[int], str]:
         return pixels.names(self._inputs)
+
+    @cached_property
+    def _opener(self) -> pixels.Opener:
+        return pixels.opener(self._inputs, None if self._root is None else str(self._root))
 
     @cached_property
     def _root(self) -> Path | None:

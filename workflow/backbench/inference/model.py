@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    from backbench.inference.index import Index
+
 CLASSIFICATION, CLUSTERING, NEIGHBOURS = "classification", "clustering", "neighbours"
 TASKS = (CLASSIFICATION, CLUSTERING, NEIGHBOURS)
 # What the model may lack besides a task, and what its backbone may be besides one with fixed weights.
@@ -50,11 +52,13 @@ class Model:
 
     `arrays` of any shape are what :mod:`fitting` packed; those whose names begin with ``known.`` have a row for each
     image of the run's collection. `folder` is where the model was loaded from, None for one of this results folder.
+    `index`, if there is one, is asked for the nearest known images in place of a search through all.
     """
 
     about: Mapping[str, Any]
     arrays: "Mapping[str, np.ndarray]"
     folder: Path | None = None
+    index: "Index | None" = None
 
     @property
     def run(self) -> str:
@@ -176,7 +180,10 @@ class Model:
         if count < 1 or not len(features):
             return Nearest(np.empty((len(features), 0), np.int64), np.empty((len(features), 0)))
         with cores.held(len(features)):
-            return Nearest(*self._gallery(self._matrix(NEIGHBOURS, features), count, excluded))
+            queries = self._matrix(NEIGHBOURS, features)
+            if self.index is not None:
+                return Nearest(*self.index.nearest(queries, count, excluded))
+            return Nearest(*self._gallery(queries, count, excluded))
 
     def unlike(self, distances: "np.ndarray") -> "np.ndarray":
         """Whether images (n,) whose nearest known image is this far away, (n,), are unlike those the run has seen."""

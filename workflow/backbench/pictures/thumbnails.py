@@ -89,6 +89,11 @@ class Thumbnails:
         return pixels.opener(self._inputs, self._root)
 
 
+def of_decoded(picture: decoding.Decoded) -> Thumbnail:
+    """A decoded image as a thumbnail."""
+    return _encoded(_fitted(picture))
+
+
 def decoded(thumbnail: Thumbnail) -> "np.ndarray":
     """The pixels (h, w) or (h, w, 3) uint8 of a thumbnail."""
     import numpy as np
