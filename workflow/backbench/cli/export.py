@@ -17,10 +17,12 @@ def run(args: argparse.Namespace) -> int:
     store = Store(paths.store())
     row = find(args.hash, ledger.all_rows(store))
     folder = _folder(args.to, row)
-    for path in exports.write(row, store, folder, args.joblib, say):
+    for path in exports.write(row, store, folder, args.joblib, say, args.tools, args.onnx):
         print(path)
     for name, reason in writing.report(folder)["not_exported"].items():
         say(f"{name} was not exported: {reason}")
+    for line in writing.opening(folder):
+        say(line)
     return 0
 
 

@@ -87,6 +87,13 @@ def refusal(source: Source, method: str) -> str | None:
     return _no_tree(source) if method == TREE else _no_positions(source, method)
 
 
+def stored(source: Source) -> str | None:
+    """The method, t-SNE before UMAP before PCA, by which the positions of a run are stored; None if there are none."""
+    methods = ("tsne", "umap", "pca")
+    there = (method for method in methods if refusal(source, method) is None and _derived(source, method).there)
+    return next(there, None)
+
+
 def prepare(
     source: Source, kinds: Iterable[str], threads: int | None = None, progress: Progress = lambda done, total: None
 ) -> dict[str, str]:
