@@ -428,18 +428,6 @@ class TestFiles:
             expected = [line["predicted_class"] for line in csv.DictReader(file) if line["part"] == "test"]
         assert done.stdout == f"{expected}\n", done.stderr
 
-    def test_the_guide_predicts_a_new_image(self, export, source, tmp_path):
-        guide = (paths.CHECKOUT / "docs" / "export.md").read_text()
-        (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-        at = int(np.flatnonzero(source.split == 2)[3])
-        for name in ("classifier.json", "classifier.skops"):
-            shutil.copy(export / "all" / name, tmp_path)
-        about = json.loads((tmp_path / "classifier.json").read_text())
-        assert about["input"]["backbone"]["image"]["decode"] == "scaled", "as the images of the run were"
-        shutil.copy(export / "photos" / source.info("dataset")["files"][at], tmp_path / "new.png")
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-        assert done.stdout == f"{source.names[source.predictions[at]]}\n", done.stderr
-
     def test_a_second_export_is_the_same_files(self, export, row, tmp_path):
         with pytest.MonkeyPatch().context() as patch:
             patch.setenv("BACKBENCH_RESULTS", str(export / "results"))

@@ -31,6 +31,8 @@ SETTINGS = (
 RUN = "config hash of a run, a unique prefix of it, or best: what the newest sweep recommends"
 KEYS = "Axes and settings, then groups, options and their keys (classifier.C=10, backbone.image.size=128):"
 KEY = re.compile(r"^(\w+):", re.MULTILINE)
+# As in exports.tools.writing, which is slow to import; a test compares them.
+TOOLS = ("embedding-atlas", "fiftyone", "spotlight", "tensorboard")
 UNSHOWN = ("name", "defaults", "sweep", "n", "digest")
 
 
@@ -252,6 +254,19 @@ def _export(command: argparse.ArgumentParser) -> None:
     command.epilog = EXPORT
     command.add_argument("hash", help=RUN)
     command.add_argument("--to", metavar="FOLDER", help="write to this folder (default: results/exports/HASH)")
+    command.add_argument(
+        "--for",
+        dest="tools",
+        action="append",
+        default=[],
+        choices=TOOLS,
+        help="also write files that this tool opens, with absolute paths of the images; repeatable",
+    )
+    command.add_argument(
+        "--onnx",
+        action="store_true",
+        help='also write the backbone as ONNX and measure how far it agrees (pip install "backbench[onnx]")',
+    )
     command.add_argument(
         "--joblib",
         action="store_true",

@@ -22,10 +22,12 @@ def run(args: argparse.Namespace) -> int:
     folder = _folder(args.to, row)
     source = Source(row, store)
     model = _mlflow_model.fitted(source) if with_model else None
-    for path in exports.write(row, store, folder, args.joblib, say):
+    for path in exports.write(row, store, folder, args.joblib, say, args.tools, args.onnx):
         print(path)
     for name, reason in writing.report(folder)["not_exported"].items():
         say(f"{name} was not exported: {reason}")
+    for line in writing.opening(folder):
+        say(line)
     return 0 if model is None else _mlflow_model.write(args, source, model, folder)
 
 

@@ -161,12 +161,16 @@ examples:
   backbench export HASH --joblib                also the fitted classifier as a pickle
   backbench export HASH --mlflow                also an MLflow model, for mlflow models serve
   backbench export HASH --register flowers      also in MLflow's registry, as a version of flowers
+  backbench export HASH --for embedding-atlas --for tensorboard       also files that these tools open
+  backbench export HASH --onnx                  also the backbone as ONNX
 
 The files are features.npz, clusters.npz, predictions.csv, the fitted classifier with its transforms as one scikit-learn
 pipeline (classifier.skops, no pickle), classification_report.txt, a confusion matrix, a sample grid, and
 final_report.json with the configuration, every metric, versions and the SHA-256 of each file. The pipeline is fitted
 again from the stored features and checked against the stored predictions; the report says where they differ. A
 README.md in the folder shows how to predict with it.
+
+--for writes a sub-folder named like the tool, and prints the command that opens it. The tool is installed apart.
 """
 
 ORGANISE = """\

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from backbench import hashing
-from backbench.exports import _record, _reports, _tables
+from backbench.exports import _record, _reports, _tables, backbone
+from backbench.exports.tools.writing import Opened
 from backbench.pictures.source import Source
 
 NAME = "README.md"
@@ -33,6 +35,8 @@ LINES = {
     _record.CLASSIFIER: "the classifier in words: its input, the names of the classes, how far it agrees with the run",
     _reports.TEXT: "precision, recall and F1 of each class on the test images",
     _reports.TABLE: "the same as a table, with all digits",
+    backbone.MODEL: "the backbone as ONNX: from prepared pixels to features",
+    backbone.ABOUT: "its input and output, and how far it agrees with the stored features",
     _record.REPORT: "configuration, every metric, versions, device, seconds, commands, files with their SHA-256",
 }
 PICTURES = {
@@ -63,13 +67,40 @@ SAFE = """
 skops makes no object of a type that is not trusted. A file that somebody may have changed is known by its SHA-256 in
 `final_report.json`, if that is still yours.
 """
+ONNX = """\
+## The backbone without PyTorch
+
+```python
+import numpy, onnxruntime
+
+session = onnxruntime.InferenceSession("backbone.onnx")
+images = numpy.zeros((1, *session.get_inputs()[0].shape[1:]), "uint8")
+(features,) = session.run(None, {{"images": images}})
+```
+
+`images` are uint8, {shape} (NHWC): {meaning}. `features` are float32, batch x {columns}. {measured}
+"""
 TREES = """
 The types in `trusted` hold the trees, whose numbers scikit-learn follows unchecked: a forged file could end the
 process.
 """
 
 
-def text(source: Source, written: Sequence[str], left_out: Mapping[str, str], about: Mapping[str, Any] | None) -> str:
+@dataclass(frozen=True)
+class More:
+    """What was asked for besides: what `backbone.json` says, and the tables for tools."""
+
+    network: Mapping[str, Any] | None
+    opened: Mapping[str, Opened]
+
+
+def text(
+    source: Source,
+    written: Sequence[str],
+    left_out: Mapping[str, str],
+    about: Mapping[str, Any] | None,
+    more: More,
+) -> str:
     """The page; `about` is what `classifier.json` says, where there is a classifier."""
     run = hashing.short(source.row.config_hash)
     head = f"# Export of run {run}\n\n{source.row.name} on {source.dataset}. Made by `backbench export {run}`.\n"
@@ -81,6 +112,10 @@ def text(source: Source, written: Sequence[str], left_out: Mapping[str, str], ab
     sections.append(_arrays(source, written))
     if about:
         sections.append(_predict(about))
+    if more.network:
+        sections.append(_network(more.network))
+    if more.opened:
+        sections.append(_opened(more.opened))
     return "\n".join(sections)
 
 
@@ -109,6 +144,32 @@ def _predict(about: Mapping[str, Any]) -> str:
         agreement=agreement(about["agreement"]),
     )
     return page + SAFE + (TREES if trusted else "")
+
+
+def _network(about: Mapping[str, Any]) -> str:
+    agreed = about["agreement"]
+    measured = backbone.sentence(agreed) if agreed["images"] else f"It was not measured: {agreed['reason']}."
+    shape = " x ".join(str(side) for side in about["input"]["shape"])
+    meaning = about["input"]["meaning"]
+    return ONNX.format(shape=shape, columns=about["output"]["shape"][1], meaning=meaning, measured=measured)
+
+
+def _opened(opened: Mapping[str, Opened]) -> str:
+    """The section on the tables for tools, with their commands from within the folder."""
+    parts = ["## Open in other tools\n"]
+    for name, tool in opened.items():
+        part = f"`{name}/`, after `pip install {tool.package}`, from within this folder:\n\n```bash\n"
+        part += "\n".join(tool.commands("")) + "\n```\n"
+        if tool.images < tool.of:
+            part += f"\nIt holds {tool.images:,} of the {tool.of:,} images, a fixed sample.\n"
+        parts.append(part)
+    paths = [f"`{name}/`" for name, tool in opened.items() if tool.with_paths]
+    if paths:
+        verb = "contains" if len(paths) == 1 else "contain"
+        parts.append(
+            f"{', '.join(paths)} {verb} absolute paths of the images; the other files of this export do not.\n"
+        )
+    return "\n".join(parts)
 
 
 def agreement(by_split: Mapping[str, Mapping[str, int]]) -> str:

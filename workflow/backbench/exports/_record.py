@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, plugins, provenance
+from backbench.exports._folder import Folder
 from backbench.pictures.source import Source
 from backbench.sweep.results.joined_run import Row
 
@@ -23,9 +24,13 @@ LIBRARIES = ("backbench", "numpy", "scikit-learn", "skops", "joblib")
 
 
 def report(
-    source: Source, files: Sequence[Path], left_out: Mapping[str, str], classifier: Mapping[str, Any] | None
+    source: Source,
+    folder: Folder,
+    left_out: Mapping[str, str],
+    classifier: Mapping[str, Any] | None,
+    more: Mapping[str, Any],
 ) -> str:
-    """Everything that is known of a run, and the files of its export, as JSON."""
+    """Everything that is known of a run, and the files of its export, as JSON; `more` is added as it is."""
     row, info = source.row, source.info("dataset")
     content = {
         "run": row.name,
@@ -43,12 +48,17 @@ def report(
         "classes": source.names or None,
         "left_out_images": len(info.get("excluded") or {}),
         "classifier": classifier and {name: classifier[name] for name in ("steps", "agreement")},
+        **more,
         "computed_with": {**_circumstances(row), "versions": row.versions},
         "exported_with": versions(),
         "not_exported": _cut(left_out),
-        "files": {path.name: {"bytes": path.stat().st_size, "sha256": hashing.file_digest(path)} for path in files},
+        "files": {name: _entry(folder.root / name) for name in folder.written},
     }
     return dumps(content)
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": hashing.file_digest(path)}
 
 
 def classifier(

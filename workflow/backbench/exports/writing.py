@@ -1,15 +1,18 @@
 """The export of a run: every file that its results allow, and why others are not there."""
 
+import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from backbench import hashing, machine, paths, threads
-from backbench.exports import _pictures, _readme, _record, _reports, _tables, pipeline
+from backbench.exports import _pictures, _readme, _record, _reports, _tables, backbone, pipeline
 from backbench.exports._folder import Folder
+from backbench.exports.tools import writing as tools
 from backbench.inference import equals, skops_files
 from backbench.pictures import _heads
 from backbench.pictures.source import Source
@@ -23,7 +26,13 @@ SAFE, PICKLED = "classifier.skops", "classifier.joblib"
 
 
 def write(
-    row: Row, store: Store, folder: Path, joblib: bool = False, progress: Callable[[str], None] | None = None
+    row: Row,
+    store: Store,
+    folder: Path,
+    joblib: bool = False,
+    progress: Callable[[str], None] | None = None,
+    tools_for: Sequence[str] = (),
+    onnx: bool = False,
 ) -> list[Path]:
     """Write the artefacts of a run into `folder`; returns the files, `final_report.json` last.
 
@@ -34,17 +43,22 @@ def write(
     Raises
     ------
     ConfigError
-        If the features of the run are not computed.
+        If the features of the run are not computed, or a package that `onnx` needs is not installed.
     StoreError
         If the store has lost a result of the run.
     """
     source = Source(row, store)
     _refuse(source)
+    if onnx:
+        backbone.require()
     export = _Export(source, Folder(folder), progress or (lambda text: None))
     earlier = report(export.folder.root)
     if earlier.get("config_hash", row.config_hash) != row.config_hash:
         _remove(export.folder.root, [*earlier.get("files", {}), _record.REPORT])
     about = export.all(joblib)
+    if onnx:
+        export.network()
+    export.for_tools(tools_for)
     _remove(export.folder.root, set(earlier.get("files", {})) - {*export.folder.written, _readme.NAME})
     return export.finish(about)
 
@@ -63,6 +77,13 @@ def report(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def opening(folder: Path) -> list[str]:
+    """Lines that say how the tools are started on what an export in `folder` has for them."""
+    place = shlex.quote(str(folder))
+    by_tool = report(folder).get("open_with", {})
+    return [f"open with {name}: cd {place} && {command}" for name, each in by_tool.items() for command in each]
+
+
 @dataclass
 class _Export:
     """An export at work; `left_out` says why a file is not there."""
@@ -71,6 +92,8 @@ class _Export:
     folder: Folder
     say: Callable[[str], None]
     left_out: dict[str, str] = field(default_factory=dict)
+    opened: dict[str, tools.Opened] = field(default_factory=dict)
+    network_about: dict[str, Any] | None = None
 
     def all(self, joblib: bool) -> dict[str, Any] | None:
         """Everything but the last two files; returns what there is to say of the classifier."""
@@ -84,10 +107,38 @@ class _Export:
     def finish(self, about: Mapping[str, Any] | None) -> list[Path]:
         """The page and the report, which has the digests of all others."""
         written = [*self.folder.written, _readme.NAME, _record.REPORT]
-        listed = [name for name in written if name != _readme.NAME]
-        self.folder.text(_readme.NAME, _readme.text(self.source, listed, self.left_out, about))
-        self.folder.text(_record.REPORT, _record.report(self.source, self.folder.paths(), self.left_out, about))
+        listed = [name for name in written if name != _readme.NAME and "/" not in name]
+        more = _readme.More(self.network_about, self.opened)
+        self.folder.text(_readme.NAME, _readme.text(self.source, listed, self.left_out, about, more))
+        self.folder.text(
+            _record.REPORT,
+            _record.report(self.source, self.folder, self.left_out, about, self._more()),
+        )
         return self.folder.paths()
+
+    def _more(self) -> dict[str, Any]:
+        """What the report says of what was asked for besides."""
+        network, more = self.network_about, dict[str, Any]()
+        if network:
+            more["onnx"] = {name: network[name] for name in ("file", "agreement")}
+        if self.opened:
+            more["open_with"] = {name: tool.commands("") for name, tool in self.opened.items()}
+        return more
+
+    def network(self) -> None:
+        """The backbone as ONNX, measured with the classifier as it was exported."""
+        self.say("backbone as ONNX")
+        path = self.folder.root / SAFE
+        model = skops_files.load(path) if SAFE in self.folder.written else None
+        try:
+            self.network_about = backbone.write(self.source, self.folder, model and model.predict)
+        except backbone.NoModel as error:
+            self.left_out[backbone.MODEL] = str(error)
+
+    def for_tools(self, names: Sequence[str]) -> None:
+        """Tables that other tools open, after the pictures, which make the positions in the plane."""
+        self.opened, left_out = tools.write(self.source, self.folder, names, self.say)
+        self.left_out |= left_out
 
     def _classification(self, joblib: bool) -> dict[str, Any] | None:
         lacks = _heads.missing(self.source, "classification")
@@ -144,7 +195,11 @@ def _refuse(source: Source) -> None:
 
 
 def _remove(folder: Path, names: Iterable[str]) -> None:
-    """Remove files of an earlier export, as its report names them; nothing outside the folder."""
+    """Remove files of an earlier export, as its report names them; nothing outside the folder and those of tools."""
     for name in names:
-        if Path(name).name == name:
+        tool, _, file = name.rpartition("/")
+        if Path(file).name == file and tool in ("", *tools.NAMES):
             (folder / name).unlink(missing_ok=True)
+            if tool:
+                with contextlib.suppress(OSError):
+                    (folder / tool).rmdir()

@@ -92,6 +92,11 @@ def refusal(source: Source, method: str) -> str | None:
     return _no_tree(source) if method == TREE else _no_positions(source, method)
 
 
+def preferred(source: Source) -> str | None:
+    """The method, t-SNE before UMAP before PCA, by which the positions of a run are stored; None if there are none."""
+    return next((method for method in ("tsne", "umap", "pca") if stored(source, method)), None)
+
+
 def prepare(
     source: Source, kinds: Iterable[str], threads: int | None = None, progress: Progress = lambda done, total: None
 ) -> dict[str, str]:
