@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # What the development environment has: the package with its extras, and the tools; SLURM's executor is for clusters.
-ENVIRONMENT = ("dev", "genie", "lite", "open_clip", "openvino", "raw", "timm")
+ENVIRONMENT = ("app", "dev", "genie", "lite", "onnx", "open_clip", "openvino", "raw", "timm")
 GROUPS = (PROJECT["dependencies"], *(EXTRAS[name] for name in ENVIRONMENT))
 DECLARED = [item for group in GROUPS for item in map(Requirement, group) if item.name != PROJECT["name"]]
 # Distributions that conda-forge knows by another name.
