@@ -3,10 +3,11 @@
 import streamlit as st
 
 from backbench.app import trying
-from backbench.app.opened import Opened
+from backbench.app.opened import LETTERS, Opened
 from backbench.app.trying import PROBABILITIES, Tried
 from backbench.app.views import parts
 from backbench.schema import ConfigError
+from backbench.wording import shorten
 
 
 def draw(opened: Opened) -> None:
@@ -96,7 +97,7 @@ def _show(opened: Opened, tried: Tried, key: str) -> None:
             st.caption(_plain(tried.name))
         with right:
             if prediction.label is not None:
-                st.subheader(_plain(prediction.label), anchor=False)
+                st.subheader(_plain(shorten(prediction.label, LETTERS)), anchor=False)
             if prediction.unlike:
                 st.warning(trying.unlike(opened))
             _bars(tried)
@@ -112,7 +113,7 @@ def _bars(tried: Tried) -> None:
     probable = tried.prediction.kind == PROBABILITIES
     for score in trying.scores(tried.prediction):
         value = f"{score.value:.1%}" if probable else f"score {score.value:.3g}"
-        st.progress(score.share, text=f"{_plain(score.label)} – {value}")
+        st.progress(score.share, text=f"{_plain(shorten(score.label, LETTERS))} – {value}")
 
 
 def _plain(text: str) -> str:
