@@ -122,7 +122,7 @@ def mislabelled(opened: Opened) -> list[Listed]:
     labelled = shares[np.arange(len(rows)), given]
     counts = np.bincount(given, minlength=shares.shape[1])
     with np.errstate(invalid="ignore", divide="ignore"):
-        usual = np.bincount(given, weights=own, minlength=shares.shape[1]) / counts
+        usual = np.bincount(given, weights=labelled, minlength=shares.shape[1]) / counts
     usual[counts == 0] = np.inf
     confident = np.where(shares >= usual, shares, -1.0)
     other = confident.argmax(axis=1)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from backbench.app import trying
+from backbench.app.browsing import Listed
 from backbench.app.opened import LETTERS, Opened
 from backbench.app.trying import PROBABILITIES, Tried
 from backbench.app.views import parts
@@ -32,7 +33,7 @@ def draw(opened: Opened) -> None:
     else:
         st.caption("No image yet: drop one above, or click one of these.")
         step = max(1, opened.count // 24)
-        parts.gallery(opened, [parts.Listed(row) for row in range(0, opened.count, step)][:24], "some")
+        parts.gallery(opened, [Listed(row) for row in range(0, opened.count, step)][:24], "some")
 
 
 def _forget() -> None:

@@ -44,8 +44,6 @@ def _clusters(opened: Opened) -> None:
     )
     st.session_state[parts.CLUSTER] = cluster
     order = right.selectbox("Order", browsing.ORDERS, key="order")
-    if cluster is None:
-        return
     if cluster != NOISE and not folders.apart(opened.source):
         _rename(opened, cluster, names.get(cluster, ""))
     parts.gallery(opened, browsing.members(opened, cluster, order), f"members_{opened.run[:12]}_{cluster}")

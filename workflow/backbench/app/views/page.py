@@ -49,7 +49,7 @@ def _offer(plans: Sequence[Plan], stamp: tuple[tuple[str, int], ...]) -> Offer:
     sweep = next(iter(by_hash))
     if len(by_hash) > 1:
         titles = {each: choices.title(plan) for each, plan in by_hash.items()}
-        sweep = st.selectbox("Sweep", list(by_hash), format_func=titles.get, key=SWEEP) or sweep
+        sweep = st.selectbox("Sweep", list(by_hash), format_func=titles.__getitem__, key=SWEEP) or sweep
     else:
         st.caption(choices.title(by_hash[sweep]))
     return shared.offer(by_hash[sweep], sweep, stamp)

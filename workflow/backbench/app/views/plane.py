@@ -23,7 +23,7 @@ def draw(opened: Opened, offer: Offer) -> None:
     second = None
     if both and others:
         labels = {choice.run: f"{choice.name} ({choice.short})" for choice in others}
-        run = columns[1].selectbox("Second representation", list(labels), format_func=labels.get, key="second")
+        run = columns[1].selectbox("Second representation", list(labels), format_func=labels.__getitem__, key="second")
         second = shared.run(run) if run else None
     shown = {FIRST: opened} | ({SECOND: second} if second else {})
     parts.helper({key: each.run for key, each in shown.items()})
