@@ -28,6 +28,8 @@ PHONE = {"width": 390, "height": 844}
 WAIT = 120_000
 SETTLE = 1500
 QUALITY = 80
+# Half the side of a lasso, in pixels.
+NEAR = 36
 IDLE = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
 POINT = """() => {
   const plot = document.querySelector(".st-key-map_first .js-plotly-plot");
@@ -44,7 +46,7 @@ def main() -> int:
     args = parser.parse_args()
     args.to.mkdir(parents=True, exist_ok=True)
     with _server() as address:
-        for name, take in {"try": _try, "browse": _browse, "map": _map, "phone": _phone}.items():
+        for name, take in {"map": _map, "try": _try, "browse": _browse, "phone": _phone}.items():
             with _page(address, dark=name == "phone", size=PHONE if name == "phone" else SIZE) as page:
                 target = args.to / f"app-{name}.webp"
                 target.write_bytes(_small(take(page, args.images)))
@@ -71,9 +73,9 @@ def _map(page: "Page", images: Sequence[Path]) -> bytes:
     page.locator(".st-key-map_second .nsewdrag").first.wait_for()
     _settled(page)
     x, y = page.evaluate(POINT)
-    page.mouse.move(x - 70, y - 70)
+    page.mouse.move(x - NEAR, y - NEAR)
     page.mouse.down()
-    for right, down in ((70, -70), (70, 70), (-70, 70), (-70, -70)):
+    for right, down in ((NEAR, -NEAR), (NEAR, NEAR), (-NEAR, NEAR), (-NEAR, -NEAR)):
         page.mouse.move(x + right, y + down, steps=4)
     page.mouse.up()
     page.get_by_text("images chosen").wait_for()
