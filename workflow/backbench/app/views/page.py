@@ -132,5 +132,7 @@ ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="#426
 STYLE = """<style>
 [data-testid="stSidebarHeader"] { height: 2.2rem; padding-bottom: 0; }
 .block-container { padding-top: 4.6rem; padding-bottom: 3rem; }
+/* The outline of a lasso would keep the pointer from the points in it. */
+.js-plotly-plot :is(.selectionlayer, .outline-controllers) * { pointer-events: none !important; }
 [data-testid="stElementContainer"]:has(style) { display: none; }
 </style>"""
