@@ -1,5 +1,6 @@
 # make sweep   sets up everything and runs the default experiment
 # make test    sets up everything and runs all tests
+# make app     a page to try images, browse clusters and see maps, of the newest sweep
 # make ui      MLflow's pages on the sweeps made here
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ READY := .venv/.ready
 # Test files side by side, each whole in one process, the longest first.
 BESIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: sweep test test-quick ui lint format lock docs clean help
+.PHONY: sweep test test-quick app ui lint format lock docs clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +34,9 @@ test: $(READY)
 
 test-quick: $(READY)
 	$(BIN)/python -m pytest $(BESIDE) -m "not slow" $(ARGS)
+
+app: $(READY)
+	$(BIN)/backbench app $(ARGS)
 
 ui: $(READY)
 	$(BIN)/backbench ui

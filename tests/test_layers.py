@@ -28,7 +28,7 @@ sweep.results sweep.time
 evaluate reproduce
 answers pictures
 inference organising planning reports
-exports launching papers
+app exports launching papers
 tracking
 sweeping
 cli interface

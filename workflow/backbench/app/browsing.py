@@ -98,7 +98,7 @@ def mistakes(opened: Opened) -> list[Listed]:
     rows = np.flatnonzero((source.split != TRAIN) & (predictions >= 0) & (predictions != source.truth))
     sure, probable = sureness(source, rows)
     order = np.arange(len(rows)) if sure is None else np.lexsort((rows, -sure))
-    notes = [f"taken for {source.names[int(predictions[row])]}" for row in rows]
+    notes = [f"taken for {opened.classes[int(predictions[row])]}" for row in rows]
     if sure is not None and probable:
         notes = [f"{note}, {share:.0%}" for note, share in zip(notes, sure.tolist(), strict=True)]
     return [Listed(int(rows[at]), notes[at]) for at in order]
@@ -119,19 +119,19 @@ def mislabelled(opened: Opened) -> list[Listed]:
     assert predictions is not None
     rows = np.flatnonzero((source.split != TRAIN) & (predictions >= 0))
     given, shares = source.truth[rows], np.asarray(probabilities[rows], np.float64)
-    own = shares[np.arange(len(rows)), given]
+    labelled = shares[np.arange(len(rows)), given]
     counts = np.bincount(given, minlength=shares.shape[1])
     with np.errstate(invalid="ignore", divide="ignore"):
-        usual = np.bincount(given, weights=own, minlength=shares.shape[1]) / counts
+        usual = np.bincount(given, weights=labelled, minlength=shares.shape[1]) / counts
     usual[counts == 0] = np.inf
     confident = np.where(shares >= usual, shares, -1.0)
     other = confident.argmax(axis=1)
     chosen = np.flatnonzero((confident.max(axis=1) > 0) & (other != given) & (shares.argmax(axis=1) == other))
-    order = chosen[np.lexsort((rows[chosen], own[chosen]))]
+    order = chosen[np.lexsort((rows[chosen], labelled[chosen]))]
     return [
         Listed(
             int(rows[at]),
-            f"this class {own[at]:.0%}, {source.names[int(other[at])]} {shares[at, other[at]]:.0%}",
+            f"this class {labelled[at]:.0%}, {opened.classes[int(other[at])]} {shares[at, other[at]]:.0%}",
         )
         for at in order.tolist()
     ]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from backbench import hashing, paths
 from backbench.evaluate import answer
+from backbench.pictures import layouts
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger, prefixes
+from backbench.sweep.results import ledger, names, prefixes
 from backbench.sweep.results.joined_run import FINISHED, Row
 
 # Metrics that are shown beside a run, and what they are called.
@@ -21,11 +22,15 @@ ASKED = "BACKBENCH_APP_RUN"
 
 @dataclass(frozen=True)
 class Choice:
-    """A finished run: its config hash, its name, metrics by name, and the tasks that it is recommended for."""
+    """A finished run: its config hash, its name, metrics by name, and the tasks that it is recommended for.
+
+    `dataset` is the hash of its collection, `space` that of the features that its map shows.
+    """
 
     run: str
     name: str
-    collection: str
+    dataset: str
+    space: str
     metrics: Mapping[str, float]
     recommended: Sequence[str] = ()
 
@@ -43,10 +48,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Offer:
-    """A sweep with results: its hash, a title and its finished runs, recommended ones first."""
+    """A sweep with results: its hash and its finished runs, recommended ones first."""
 
     sweep: str
-    title: str
     choices: Sequence[Choice]
 
 
@@ -65,17 +69,38 @@ def plans(run: str | None = None) -> list[Plan]:
         If there is none, or no finished run begins with `run`.
     """
     store = Store(paths.store())
-    saved = [plan for plan in reversed(ledger.saved_plans()) if _begun(plan)]
+    made = ledger.saved_plans()
+    ended = [plan for plan in reversed(made) if (plan.folder / ledger.RESULTS).exists()]
+    saved = ended or [plan for plan in ledger.newest(made, store) if _rows(plan, store)]
     if not saved:
         raise ConfigError("no sweep has results here yet; run `backbench sweep` first.")
     if run is None:
         return saved[:MOST_SWEEPS]
-    owners = {each: plan for plan in reversed(saved) for each in plan.runs}
+    owners = {each: plan for plan in made for each in plan.runs}
     full = prefixes.unique(run, owners)
     first = owners[full]
     if all(row.config_hash != full for row in _rows(first, store)):
         raise ConfigError(f"run {hashing.short(full)} is not finished; launch its sweep again.")
     return [first, *(plan for plan in saved if plan.sweep != first.sweep)][:MOST_SWEEPS]
+
+
+def title(plan: Plan) -> str:
+    """What a sweep is called: its collections, its size and its hash."""
+    stages = [stage for stage in plan.stages.values() if stage.kind == "dataset"]
+    collections = dict.fromkeys(names.collection(stage.family, stage.local) for stage in stages)
+    return f"{', '.join(collections)}: {len(plan.runs):,} runs, sweep {hashing.short(plan.sweep)}"
+
+
+def alike(run: str, offered: Offer) -> list[Choice]:
+    """The runs of a sweep on the collection of `run` with other features, the first of each."""
+    mine = next((choice for choice in offered.choices if choice.run == run), None)
+    if mine is None:
+        return []
+    spaces = {mine.space: mine}
+    for choice in offered.choices:
+        if choice.dataset == mine.dataset:
+            spaces.setdefault(choice.space, choice)
+    return [choice for choice in spaces.values() if choice is not mine]
 
 
 def offer(plan: Plan) -> Offer:
@@ -90,12 +115,7 @@ def offer(plan: Plan) -> Offer:
     choices = [_choice(row, recommended.get(row.config_hash, ())) for row in rows]
     order = {run: place for place, run in enumerate(recommended)}
     choices.sort(key=lambda choice: (order.get(choice.run, len(order)), *_merit(choice)))
-    collections = ", ".join(dict.fromkeys(choice.collection for choice in choices))
-    return Offer(plan.sweep, f"{collections}: {len(rows):,} runs, sweep {hashing.short(plan.sweep)}", choices)
-
-
-def _begun(plan: Plan) -> bool:
-    return (plan.folder / ledger.RESULTS).exists()
+    return Offer(plan.sweep, choices)
 
 
 def _rows(plan: Plan, store: Store) -> list[Row]:
@@ -105,7 +125,9 @@ def _rows(plan: Plan, store: Store) -> list[Row]:
 
 def _choice(row: Row, recommended: Sequence[str]) -> Choice:
     metrics = {name: row.metrics[name] for name in METRICS if name in row.metrics}
-    return Choice(row.config_hash, row.name, row.collection, metrics, tuple(recommended))
+    head = next((head for head in layouts.SHOWN if head in row.run.stages), "")
+    space = row.stages.get(f"{head}.matrix", row.stages["features"])
+    return Choice(row.config_hash, row.name, row.stages["dataset"], space, metrics, tuple(recommended))
 
 
 def _merit(choice: Choice) -> tuple[float | str, ...]:

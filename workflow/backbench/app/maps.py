@@ -68,7 +68,7 @@ def colouring(opened: Opened, way: str, rows: "np.ndarray", names: dict[int, str
 
     source = opened.source
     if way == CLASS:
-        return Colouring(source.truth[rows], dict(enumerate(source.names)))
+        return Colouring(source.truth[rows], dict(enumerate(opened.classes)))
     if way == CLUSTER and opened.labels is not None:
         codes = opened.labels[rows]
         return Colouring(codes, {int(code): cluster_title(int(code), names) for code in np.unique(codes)})

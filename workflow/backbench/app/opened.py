@@ -16,6 +16,7 @@ from backbench.inference.predicting import Predictor
 from backbench.organising import naming
 from backbench.pictures.source import Source
 from backbench.store import Store
+from backbench.wording import shorten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 NEIGHBOURS = 24
 NOISE = -1
+# Letters of the name of a class.
+LETTERS = 40
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,14 @@ class Opened:
         except Exception as error:  # whoever tries an image is told
             log.info("run %s could not be opened ahead: %s", hashing.short(self.run), error)
 
+    @cached_property
+    def classes(self) -> list[str]:
+        """Names of the classes by their numbers, shortened to what a page has room for."""
+        return [shorten(name, LETTERS) for name in self.source.names]
+
     def label(self, row: int) -> str:
         """The class of an image; empty without classes."""
-        names = self.source.names
-        return names[int(self.source.truth[row])] if names else ""
+        return self.classes[int(self.source.truth[row])] if self.classes else ""
 
     def cluster_names(self) -> dict[int, str]:
         """The names that people gave to clusters, as they are now."""

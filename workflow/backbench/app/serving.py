@@ -69,7 +69,7 @@ def describe(opened: Opened, row: int) -> dict[str, str]:
     parts = [opened.label(row)]
     if opened.predictions is not None and (predicted := int(opened.predictions[row])) >= 0:
         right = predicted == int(opened.source.truth[row])
-        parts.append("predicted right" if right else f"taken for {opened.source.names[predicted]}")
+        parts.append("predicted right" if right else f"taken for {opened.classes[predicted]}")
     if opened.labels is not None:
         parts.append(cluster_title(int(opened.labels[row]), opened.cluster_names()))
     return {"name": opened.names[row], "line": ", ".join(filter(None, parts))}

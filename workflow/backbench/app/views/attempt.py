@@ -3,10 +3,12 @@
 import streamlit as st
 
 from backbench.app import trying
-from backbench.app.opened import Opened
+from backbench.app.browsing import Listed
+from backbench.app.opened import LETTERS, Opened
 from backbench.app.trying import PROBABILITIES, Tried
 from backbench.app.views import parts
 from backbench.schema import ConfigError
+from backbench.wording import shorten
 
 
 def draw(opened: Opened) -> None:
@@ -31,7 +33,7 @@ def draw(opened: Opened) -> None:
     else:
         st.caption("No image yet: drop one above, or click one of these.")
         step = max(1, opened.count // 24)
-        parts.gallery(opened, [parts.Listed(row) for row in range(0, opened.count, step)][:24], "some")
+        parts.gallery(opened, [Listed(row) for row in range(0, opened.count, step)][:24], "some")
 
 
 def _forget() -> None:
@@ -96,7 +98,7 @@ def _show(opened: Opened, tried: Tried, key: str) -> None:
             st.caption(_plain(tried.name))
         with right:
             if prediction.label is not None:
-                st.subheader(_plain(prediction.label), anchor=False)
+                st.subheader(_plain(shorten(prediction.label, LETTERS)), anchor=False)
             if prediction.unlike:
                 st.warning(trying.unlike(opened))
             _bars(tried)
@@ -112,7 +114,7 @@ def _bars(tried: Tried) -> None:
     probable = tried.prediction.kind == PROBABILITIES
     for score in trying.scores(tried.prediction):
         value = f"{score.value:.1%}" if probable else f"score {score.value:.3g}"
-        st.progress(score.share, text=f"{_plain(score.label)} – {value}")
+        st.progress(score.share, text=f"{_plain(shorten(score.label, LETTERS))} – {value}")
 
 
 def _plain(text: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from backbench import hashing
 from backbench.app import browsing, findings
 from backbench.app.opened import NOISE, Opened, cluster_title
 from backbench.app.views import charts, parts
@@ -31,18 +32,21 @@ def _clusters(opened: Opened) -> None:
     assert opened.labels is not None
     names, listed = opened.cluster_names(), browsing.clusters(opened.labels)
     left, right = st.columns(2)
+    titles = {number: f"{cluster_title(number, names)} ({listed.sizes[number]:,} images)" for number in listed.numbers}
+    kept = st.session_state.get(parts.CLUSTER)
     cluster = left.selectbox(
         "Cluster",
         listed.numbers,
-        format_func=lambda number: f"{cluster_title(number, names)} ({listed.sizes[number]:,} images)",
-        key="cluster",
+        index=listed.numbers.index(kept) if kept in titles else 0,
+        format_func=lambda number: titles[number],
+        # The browser keeps the texts of a list, which change with the names.
+        key=f"cluster_{hashing.short(hashing.digest([opened.run, list(titles.values())]))}",
     )
+    st.session_state[parts.CLUSTER] = cluster
     order = right.selectbox("Order", browsing.ORDERS, key="order")
-    if cluster is None:
-        return
     if cluster != NOISE and not folders.apart(opened.source):
         _rename(opened, cluster, names.get(cluster, ""))
-    parts.gallery(opened, browsing.members(opened, cluster, order), f"cluster_{opened.run[:12]}_{cluster}")
+    parts.gallery(opened, browsing.members(opened, cluster, order), f"members_{opened.run[:12]}_{cluster}")
 
 
 def _rename(opened: Opened, cluster: int, name: str) -> None:
@@ -62,7 +66,7 @@ def _rename(opened: Opened, cluster: int, name: str) -> None:
 
 
 def _confusion(opened: Opened) -> None:
-    matrix, names = browsing.confusion(opened), opened.source.names
+    matrix, names = browsing.confusion(opened), opened.classes
     st.caption(f"{int(matrix.sum()):,} test images by true and predicted class. Click a cell to see its images.")
     state: Any = st.plotly_chart(
         charts.confusion(matrix, names),

@@ -27,7 +27,7 @@ def confusion(matrix: "np.ndarray", names: Sequence[str]) -> dict[str, Any]:
         "showscale": False,
         "hoverinfo": "skip",
     }
-    said = [
+    words = [
         f"{count:,} of {names[row]}<br>predicted {names[column]}"
         for row, column, count in zip(true.tolist(), predicted.tolist(), counts.tolist(), strict=True)
     ]
@@ -39,7 +39,7 @@ def confusion(matrix: "np.ndarray", names: Sequence[str]) -> dict[str, Any]:
         "y": true,
         "text": [f"{count:,}" if count and size <= FEW else "" for count in counts.tolist()],
         "textfont": {"color": ["#ffffff" if share > 0.5 else "#1a2b45" for share in shares.tolist()]},
-        "hovertext": [_escaped(text) for text in said],
+        "hovertext": [_escaped(text) for text in words],
         "hoverinfo": "text",
         "customdata": np.stack([true, predicted], axis=1),
         "marker": {"symbol": "square", "size": max(6, min(44, 460 // max(size, 1))), "color": "rgba(0,0,0,0)"},

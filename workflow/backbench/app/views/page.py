@@ -48,12 +48,11 @@ def _offer(plans: Sequence[Plan], stamp: tuple[tuple[str, int], ...]) -> Offer:
     by_hash = {plan.sweep: plan for plan in plans}
     sweep = next(iter(by_hash))
     if len(by_hash) > 1:
-        titles = {each: shared.offer(plan, each, stamp).title for each, plan in by_hash.items()}
-        sweep = st.selectbox("Sweep", list(by_hash), format_func=titles.get, key=SWEEP) or sweep
-    offer = shared.offer(by_hash[sweep], sweep, stamp)
-    if len(by_hash) == 1:
-        st.caption(offer.title)
-    return offer
+        titles = {each: choices.title(plan) for each, plan in by_hash.items()}
+        sweep = st.selectbox("Sweep", list(by_hash), format_func=titles.__getitem__, key=SWEEP) or sweep
+    else:
+        st.caption(choices.title(by_hash[sweep]))
+    return shared.offer(by_hash[sweep], sweep, stamp)
 
 
 def _run(offer: Offer, asked: str | None) -> str:
@@ -73,7 +72,7 @@ def _run(offer: Offer, asked: str | None) -> str:
 
 def _another() -> None:
     """Another run may be of another collection: the image of it that was open is none of this one."""
-    st.session_state.pop("cluster", None)
+    st.session_state.pop(parts.CLUSTER, None)
 
 
 def _metrics(choice: Choice) -> None:
@@ -133,5 +132,7 @@ ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="#426
 STYLE = """<style>
 [data-testid="stSidebarHeader"] { height: 2.2rem; padding-bottom: 0; }
 .block-container { padding-top: 4.6rem; padding-bottom: 3rem; }
+/* The outline of a lasso would keep the pointer from the points in it. */
+.js-plotly-plot :is(.selectionlayer, .outline-controllers) * { pointer-events: none !important; }
 [data-testid="stElementContainer"]:has(style) { display: none; }
 </style>"""

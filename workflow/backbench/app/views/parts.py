@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 PAGE = 48
 TRY, BROWSE, MAP, COMMANDS = "Try an image", "Browse", "Map", "Other tools"
 VIEWS = (TRY, BROWSE, MAP, COMMANDS)
-IMAGE, VIEW = "image", "view"
+IMAGE, VIEW, CLUSTER = "image", "view", "cluster"
 
 
 @st.cache_resource(show_spinner=False)

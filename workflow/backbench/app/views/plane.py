@@ -4,9 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from backbench.app import maps, shared
+from backbench.app import choices, maps, shared
 from backbench.app.browsing import Listed
-from backbench.app.choices import Choice, Offer
+from backbench.app.choices import Offer
 from backbench.app.opened import Opened
 from backbench.app.views import charts, parts
 
@@ -16,14 +16,14 @@ SIDES = (FIRST, SECOND)
 
 def draw(opened: Opened, offer: Offer) -> None:
     """One map or two, and below them the images that were chosen."""
-    others = alike(opened, offer)
+    others = choices.alike(opened.run, offer)
     columns = st.columns([2, 2, 1], vertical_alignment="bottom")
     way = columns[0].selectbox("Colour", maps.ways(opened), key="colour")
     both = columns[2].toggle("Two maps", key="both", disabled=not others)
     second = None
     if both and others:
         labels = {choice.run: f"{choice.name} ({choice.short})" for choice in others}
-        run = columns[1].selectbox("Second representation", list(labels), format_func=labels.get, key="second")
+        run = columns[1].selectbox("Second representation", list(labels), format_func=labels.__getitem__, key="second")
         second = shared.run(run) if run else None
     shown = {FIRST: opened} | ({SECOND: second} if second else {})
     parts.helper({key: each.run for key, each in shown.items()})
@@ -38,24 +38,6 @@ def draw(opened: Opened, offer: Offer) -> None:
     else:
         st.caption("Draw around points to see their images; hover over one to see it; scroll to zoom.")
     parts.gallery(opened, [Listed(row) for row in rows], "lasso", "")
-
-
-def alike(opened: Opened, offer: Offer) -> list[Choice]:
-    """The runs on the same collection with other features, one for each name of a representation."""
-    mine = opened.source.row
-    names = {_representation(mine.name): None}
-    others = []
-    for choice in offer.choices:
-        name = _representation(choice.name)
-        if choice.collection == mine.collection and name not in names:
-            names[name] = None
-            others.append(choice)
-    return others
-
-
-def _representation(name: str) -> str:
-    """The part of the name of a run before its clusterer: a run is told from others by its first word."""
-    return name.split(" ")[0]
 
 
 def _map(opened: Opened, key: str, way: str, elsewhere: list[int] | None) -> None:
