@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from backbench import machine, threads
 from backbench.images import content
 from backbench.images.bounds import Unreadable
-from backbench.inference import index, texts
+from backbench.inference import index
 from backbench.inference.known import NEW, Known
 from backbench.inference.looking import Look, look_at
 from backbench.inference.model import NEIGHBOURS, Model
+from backbench.inference.texts import Encoder, encoder
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 
@@ -169,8 +170,8 @@ class Searcher:
         return [Answer(word, hits=some, of_text=True) for word, some in zip(words, hits, strict=True)]
 
     @cached_property
-    def _encoder(self) -> texts.Encoder:
-        return texts.encoder(self.model)
+    def _encoder(self) -> Encoder:
+        return encoder(self.model)
 
     @cached_property
     def _refusal(self) -> str:
