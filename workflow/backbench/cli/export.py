@@ -4,24 +4,29 @@ import argparse
 from pathlib import Path
 
 from backbench import exports, hashing, paths
-from backbench.cli.plan import say
+from backbench.cli import _mlflow_model
 from backbench.cli.show import find
 from backbench.exports import writing
+from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger
 from backbench.sweep.results.joined_run import Row
+from backbench.sweeping.describing import say
 
 
 def run(args: argparse.Namespace) -> int:
     store = Store(paths.store())
+    with_model = _mlflow_model.asked(args)
     row = find(args.hash, ledger.all_rows(store))
     folder = _folder(args.to, row)
+    source = Source(row, store)
+    model = _mlflow_model.fitted(source) if with_model else None
     for path in exports.write(row, store, folder, args.joblib, say):
         print(path)
     for name, reason in writing.report(folder)["not_exported"].items():
         say(f"{name} was not exported: {reason}")
-    return 0
+    return 0 if model is None else _mlflow_model.write(args, source, model, folder)
 
 
 def _folder(to: str | None, row: Row) -> Path:

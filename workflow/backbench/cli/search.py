@@ -11,7 +11,6 @@ from typing import Any
 
 from backbench import files, paths
 from backbench.cli import leaderboard
-from backbench.cli.plan import say
 from backbench.datasets import _listing
 from backbench.evaluate import chosen
 from backbench.inference import fitting, found_grid, within
@@ -20,6 +19,7 @@ from backbench.inference.searching import Answer, Searcher, Space
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import Store
+from backbench.sweeping.describing import say
 from backbench.wording import brief, listed
 
 TASKS = ("retrieval", "classification", "clustering")

@@ -79,7 +79,7 @@ def client(uri: str) -> Iterator["MlflowClient"]:
     TrackingUnavailable
         For anything that MLflow refuses while the client is in use.
     """
-    _hush()
+    hush()
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -91,7 +91,7 @@ def client(uri: str) -> Iterator["MlflowClient"]:
         raise TrackingUnavailable(uri, error) from error
 
 
-def _hush() -> None:
+def hush() -> None:
     """Import mlflow without telemetry, retries of minutes and chatter; all are read when it is imported."""
     os.environ.update(FORCED)
     for name, value in PATIENCE.items():
