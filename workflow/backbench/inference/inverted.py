@@ -104,7 +104,7 @@ def built(rows: np.ndarray, metric: neighbours.Metric) -> "tuple[faiss.IndexIVF,
 
 
 def tuned(
-    rows: np.ndarray, metric: neighbours.Metric, index: "faiss.Index", mean: np.ndarray, wanted: float, sample: int
+    rows: np.ndarray, metric: neighbours.Metric, index: "faiss.IndexIVF", mean: np.ndarray, wanted: float, sample: int
 ) -> dict[str, Any]:
     """How many lists to look into, and the recall that it gives, as plain JSON.
 
