@@ -233,7 +233,7 @@ def _predict(command: argparse.ArgumentParser) -> None:
 def _search(command: argparse.ArgumentParser) -> None:
     command.epilog = SEARCH
     command.add_argument("hash", help=RUN)
-    command.add_argument("paths", nargs="*", metavar="IMAGE", help="images, or folders of images, to search for")
+    command.add_argument("paths", nargs="*", metavar="PATH", help="images, folders, archives, or a CSV of paths")
     command.add_argument(
         "--text", action="append", default=[], metavar="WORDS", help="search for what a text says; repeatable"
     )

@@ -6,54 +6,61 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backbench import files, paths
 from backbench.cli import leaderboard
-from backbench.datasets import _listing
 from backbench.evaluate import chosen
-from backbench.inference import fitting, found_grid, within
+from backbench.inference import fitting, found_grid, gathering, within
+from backbench.inference.gathering import Gathered
 from backbench.inference.known import Known
 from backbench.inference.searching import Answer, Searcher, Space
 from backbench.pictures.source import Source
-from backbench.schema import ConfigError
+from backbench.schema import ConfigError, refuse
 from backbench.store import Store
 from backbench.sweeping.describing import say
 from backbench.wording import brief, listed
 
 TASKS = ("retrieval", "classification", "clustering")
-FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
+FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl"}
 LONG = 200
 
 
 def run(args: argparse.Namespace) -> int:
     _check(args)
     store = Store(paths.store())
-    source = Source(chosen.finished(args.hash, store, TASKS), store)
-    among = within.rows(args.within, source)
-    searcher = Searcher(fitting.fit(source, say), Known(source), among, listed(args.within), say)
-    # The texts first: a backbone that knows none refuses before images are read.
-    of_texts = searcher.texts(args.text, args.count)
-    images = [path for place in args.paths for path in _images(Path(place).expanduser())]
-    answers = [*searcher.files(images, args.count), *of_texts]
-    _write(args, searcher, answers)
+    with gathering.gathered(map(Path, args.paths)) as images:
+        source = Source(chosen.finished(args.hash, store, TASKS), store)
+        among = within.rows(args.within, source)
+        searcher = Searcher(fitting.fit(source, say), Known(source), among, listed(args.within), say)
+        if images.passed_over:
+            say(gathering.summary(images.passed_over))
+        answers = _answers(args, searcher, images)
+        _write(args, searcher, answers)
     _tell(searcher, answers)
     return int(not any(answer.hits for answer in answers))
 
 
+def _answers(args: argparse.Namespace, searcher: Searcher, images: Gathered) -> list[Answer]:
+    """The answers for images, by the names that they were given under, and for texts."""
+    # The texts first: a backbone that knows none refuses before images are read.
+    of_texts = searcher.texts(args.text, args.count)
+    of_images = zip(images.names, searcher.files(images.files, args.count), strict=True)
+    return [*(replace(answer, query=name) for name, answer in of_images), *of_texts]
+
+
 def _check(args: argparse.Namespace) -> None:
     if not args.paths and not args.text:
-        raise ConfigError("nothing to search for: give images or folders, or --text WORDS.")
+        raise ConfigError("nothing to search for: give images, folders or archives, or --text WORDS.")
     if any(not words.strip() for words in args.text):
         raise ConfigError("--text: received nothing but blanks; allowed: words, such as --text 'red boots'.")
     if args.grid and Path(args.grid).suffix.lower() != ".png":
-        raise ConfigError(f"--grid: received {args.grid!r}; allowed: the name of a file that ends in .png.")
-
-
-def _images(place: Path) -> list[Path]:
-    """The file itself, or those of a folder that may be images."""
-    return [place / path for path in _listing.walk(place)[0]] if place.is_dir() else [place]
+        raise refuse("--grid", args.grid, "a name that ends in .png")
+    for option, word in (("--to", args.to), ("--grid", args.grid)):
+        if word and Path(word).expanduser().is_dir():
+            raise ConfigError(f"{option}: {word} is a folder; name a file in it.")
 
 
 def _write(args: argparse.Namespace, searcher: Searcher, answers: Sequence[Answer]) -> None:
@@ -131,8 +138,8 @@ def _records(searcher: Searcher, answers: Sequence[Answer]) -> list[Mapping[str,
             records.append({**query, "reason": answer.reason})
         measure = "" if answer.reason else _space(searcher, answer.of_text).measure.partition(",")[0]
         for hit in answer.hits:
-            found = {"rank": hit.rank, "image": hit.name, "class": hit.label, "score": hit.score, "measure": measure}
-            records.append({**query, **found, "distance": hit.distance, "path": hit.path and str(hit.path)})
+            image = {"rank": hit.rank, "image": hit.name, "class": hit.label, "score": hit.score, "measure": measure}
+            records.append({**query, **image, "distance": hit.distance, "path": hit.path and str(hit.path)})
     return records
 
 

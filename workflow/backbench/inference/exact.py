@@ -10,7 +10,8 @@ Numerical Algorithms", 2002, section 3.1), no other row can be among the nearest
 row, ``neighbours.nearest`` is asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -53,15 +54,15 @@ class Exact:
             return neighbours.nearest(queries, self._rows, count, self._metric, excluded)
         blocks = [np.arange(start, min(start + BLOCK, len(queries))) for start in range(0, len(queries), BLOCK)]
         without = np.full(len(queries), -1) if excluded is None else excluded
-        parts = list(threads.in_order(lambda which: self._block(queries[which], count, without[which]), blocks))
+        parts = in_order(lambda which: self._block(queries[which], count, without[which]), blocks)
         if not parts:
             return np.empty((0, count), np.int64), np.empty((0, count))
         indices, distances, certain = (np.concatenate(each) for each in zip(*parts, strict=True))
-        open_ = np.flatnonzero(~certain)
-        if len(open_):
-            left = None if excluded is None else excluded[open_]
-            answer = neighbours.nearest(queries[open_], self._rows, count, self._metric, left)
-            indices[open_], distances[open_] = answer
+        unsettled = np.flatnonzero(~certain)
+        if len(unsettled):
+            left = None if excluded is None else excluded[unsettled]
+            answer = neighbours.nearest(queries[unsettled], self._rows, count, self._metric, left)
+            indices[unsettled], distances[unsettled] = answer
         return indices, distances
 
     def _block(
@@ -109,6 +110,11 @@ class Exact:
             both = np.concatenate([scores, near], axis=1), np.concatenate([rows, numbers], axis=1)
             scores, rows = _first(*both, depth)
         return scores, rows
+
+
+def in_order(function: Callable[[Any], Any], blocks: Sequence[Any]) -> list[Any]:
+    """Results for blocks of queries, by as many threads as the caller may use; a single block needs none of its own."""
+    return [function(blocks[0])] if len(blocks) == 1 else list(threads.in_order(function, blocks))
 
 
 def lengths(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -60,9 +60,9 @@ def _strip(answer: Answer, images: "Mapping[int, np.ndarray]") -> "Strip":
     from backbench.plots.grid import Strip, Tile
 
     tiles = [Tile(images[hit.row], _caption(hit)) for hit in answer.hits[:MOST]]
-    if answer.of_text:
+    if answer.path is None:
         return Strip([tiles], title=answer.query)
-    asked = Tile(_thumbnail(Path(answer.query)), (shorten(Path(answer.query).name, LIMIT),))
+    asked = Tile(_thumbnail(answer.path), (shorten(answer.path.name, LIMIT),))
     return Strip([[asked], tiles])
 
 

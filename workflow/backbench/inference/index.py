@@ -60,10 +60,10 @@ class Index:
         if not self.facts:
             return f"exact over {len(self.rows):,} images"
         half = CONFIDENT * self.facts["recall_se"]
+        looked = f"{self.facts['nprobe']:,} of {self.facts['nlist']:,}"
         return (
-            f"approximate over {len(self.rows):,} images: {self.facts['nprobe']:,} of {self.facts['nlist']:,} inverted "
-            f"lists are looked into, recall@{self.facts['at']} {self.facts['recall']:.3f} ± {half:.3f}, measured on "
-            f"{self.facts['measured']:,} images"
+            f"approximate over {len(self.rows):,} images by {looked} inverted lists, recall@{self.facts['at']} "
+            f"{self.facts['recall']:.3f} ± {half:.3f} measured on {self.facts['measured']:,} images"
         )
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backbench import hashing, threads
+from backbench import hashing
 from backbench.files import make_folder, replacing
 from backbench.inference import exact
 from backbench.metrics import approximate, neighbours
@@ -57,7 +57,7 @@ class Lists:
         """
         spans = [slice(start, start + BLOCK) for start in range(0, len(queries), BLOCK)]
         without = np.full(len(queries), -1) if excluded is None else excluded
-        parts = list(threads.in_order(lambda span: self._block(queries[span], count, without[span]), spans))
+        parts = exact.in_order(lambda span: self._block(queries[span], count, without[span]), spans)
         if not parts:
             return np.empty((0, count), np.int64), np.empty((0, count))
         indices, distances = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -104,7 +104,7 @@ def built(rows: np.ndarray, metric: neighbours.Metric) -> "tuple[faiss.IndexIVF,
 
 
 def tuned(
-    rows: np.ndarray, metric: neighbours.Metric, index: "faiss.Index", mean: np.ndarray, wanted: float, sample: int
+    rows: np.ndarray, metric: neighbours.Metric, index: "faiss.IndexIVF", mean: np.ndarray, wanted: float, sample: int
 ) -> dict[str, Any]:
     """How many lists to look into, and the recall that it gives, as plain JSON.
 

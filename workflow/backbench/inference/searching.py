@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from backbench import machine, threads
 from backbench.images import content
 from backbench.images.bounds import Unreadable
-from backbench.inference import index, texts
+from backbench.inference import index
 from backbench.inference.known import NEW, Known
 from backbench.inference.looking import Look, look_at
 from backbench.inference.model import NEIGHBOURS, Model
+from backbench.inference.texts import Encoder, encoder
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 
@@ -50,10 +51,12 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is most similar to a query: the path of an image, or a text.
+    """What is most similar to a query: an image by its path, or a text.
 
     Parameters
     ----------
+    query : the path, or the text
+    path : the file of an image, None for a text
     reason : why there is no answer, "" where there is one
     known : the number of the image in the collection, if it is one of its images
     """
@@ -62,7 +65,12 @@ class Answer:
     reason: str = ""
     known: int | None = None
     hits: Sequence[Hit] = ()
-    of_text: bool = False
+    path: Path | None = None
+
+    @property
+    def of_text(self) -> bool:
+        """Whether the query is a text."""
+        return self.path is None
 
 
 @dataclass(frozen=True)
@@ -165,12 +173,12 @@ class Searcher:
             return []
         features = self._encoder(words)
         rows, distances = self.words.nearest(features, count)
-        hits = map(lambda *found: self._hits(self.words, *found), rows.tolist(), distances.tolist())
-        return [Answer(word, hits=some, of_text=True) for word, some in zip(words, hits, strict=True)]
+        hits = map(lambda *near: self._hits(self.words, *near), rows.tolist(), distances.tolist())
+        return [Answer(word, hits=some) for word, some in zip(words, hits, strict=True)]
 
     @cached_property
-    def _encoder(self) -> texts.Encoder:
-        return texts.encoder(self.model)
+    def _encoder(self) -> Encoder:
+        return encoder(self.model)
 
     @cached_property
     def _refusal(self) -> str:
@@ -185,12 +193,12 @@ class Searcher:
         """The space of a model, whose known images are an array of the store."""
         metric, rows = model.about[NEIGHBOURS]["metric"], model.arrays["known.gallery"]
         if self.among is None:
-            found = index.opened(rows, metric, digest_of(self.known.source, kind, member), self.say)
-            return Space(replace(model, index=found), None, "")
+            whole = index.opened(rows, metric, digest_of(self.known.source, kind, member), self.say)
+            return Space(replace(model, index=whole), None, "")
         some = rows[self.among]
-        found = index.opened(some, metric, "", exact_up_to=len(some))
+        part = index.opened(some, metric, "", exact_up_to=len(some))
         arrays = {**model.arrays, "known.gallery": some}
-        return Space(replace(model, arrays=arrays, index=found), self.among, f" of {len(rows):,} ({self.about})")
+        return Space(replace(model, arrays=arrays, index=part), self.among, f" of {len(rows):,} ({self.about})")
 
     def _read(self, path: Path) -> tuple[Look, int]:
         """An image file and its number, -1 for a new one; the pixels of known ones are not decoded."""
@@ -219,10 +227,10 @@ class Searcher:
             answers = iter(zip(*(part.tolist() for part in nearest), strict=True))
         for look, row in queries:
             if look.reason:
-                yield Answer(str(look.path), look.reason)
+                yield Answer(str(look.path), look.reason, path=look.path)
             else:
                 hits = self._hits(self.images, *next(answers))
-                yield Answer(str(look.path), known=None if row == NEW else row, hits=hits)
+                yield Answer(str(look.path), known=None if row == NEW else row, hits=hits, path=look.path)
 
     def _features(self, images: Sequence[tuple[Look, int]], rows: "np.ndarray", exact: bool) -> "np.ndarray":
         """Features (n, d) of images: stored ones of the known `rows` (n,), computed ones of the others."""
