@@ -424,6 +424,13 @@ def test_parts_and_tables_in_an_archive(tmp_path):
     assert list(found.names) == ["even", "odd"] and len(found.files) == 6
 
 
+def test_a_table_beside_the_only_folder_of_an_archive(tmp_path):
+    files = pictures("images/", classes=("",))
+    table = "path,label\n" + "".join(f"{name},{'even' if n % 2 == 0 else 'odd'}\n" for n, name in enumerate(files))
+    found = load(archive=str(zipped(tmp_path / "a.zip", {**files, "labels.csv": table.encode()})), csv="labels.csv")
+    assert list(found.names) == ["even", "odd"] and len(found.files) == len(files)
+
+
 def test_links_in_an_archive_are_in_the_record(tmp_path):
     archive = tarred(tmp_path / "a.tar", pictures("set/"), special("set/cat/more.png", tarfile.SYMTYPE, "/etc/passwd"))
     reason = "is a link to '/etc/passwd', which points outside the archive"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backbench.cli.sweep import dry
+from backbench.sweeping.launch import dry
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,19 @@ class TestWhatIsTaken:
         assert found.info["labels_from"] == "label" and found.info["parts_from"] is None
         assert found.info["columns_not_used"] == ["score", "umap_x", "umap_y"]
 
+    @pytest.mark.parametrize("place", [0, D])
+    def test_labels_that_were_put_into_the_family_as_reals(self, place, tmp_path):
+        """As ``DataFrame(np.c_[x, y])`` writes them; a dead unit and columns of counts are features."""
+        x = np.insert(numbers(), place, np.arange(N) % 3, axis=1)
+        frame = pd.DataFrame(x).rename(columns=lambda number: f"e{number}")
+        frame.to_parquet(tmp_path / "x.parquet")
+        with pytest.raises(ConfigError, match=rf"but e{place} holds whole numbers, .*rename that column to label"):
+            described(tmp_path / "x.parquet")
+        assert described(tmp_path / "x.parquet", columns=("e*",)).width == D + 1
+        for values in (np.zeros_like(x), np.round(x)):
+            (frame * 0 + values).assign(e3=numbers()[:, 0]).to_parquet(tmp_path / "x.parquet")
+            assert described(tmp_path / "x.parquet").width == D + 1
+
     def test_what_stands_beside_does_not_change_the_digest(self, tmp_path):
         plain = described(put(tmp_path, label=KINDS)).digest
         assert plain == "da80b665a2049813fef81721c35c172fc9accb13c6e065a1969988d06537179a", (
@@ -208,8 +221,26 @@ class TestParts:
             described(path)
         assert not described(path, parts="none").given
 
+    @pytest.mark.parametrize("title", ["dataset", "usage", "whatever"])
+    def test_a_column_of_another_title_whose_entries_are_parts(self, title, tmp_path):
+        parts = np.repeat(["Training", "test"], [45, 15])
+        about = described(put(tmp_path, label=KINDS, **{title: parts}))
+        assert about.given and about.counts == (36, 9, 15) and f"from `{title}`" in about.understood[0]
+        path = put(tmp_path, label=KINDS, **{title: parts, "other": parts[::-1]})
+        with pytest.raises(ConfigError, match=rf"{title} and other give different splits; give dataset\.parts={title}"):
+            described(path)
+        assert not described(path, parts="none").given
+        assert not described(put(tmp_path, label=KINDS, **{title: np.repeat(["train", "bus"], 30)})).given
+
+    @pytest.mark.parametrize("title", ["train_mask", "is_holdout"])
+    def test_masks_are_used_and_not_said_to_be_unused(self, title, tmp_path):
+        yes = (np.arange(N) % 4 == 0) != (title == "train_mask")
+        beside = {"test_mask": ~yes} if title == "train_mask" else {}
+        (sentence,) = described(put(tmp_path, label=KINDS, **{title: yes}, **beside)).understood
+        assert "(train 45, test 15;" in sentence and "not used" not in sentence
+
     @pytest.mark.parametrize("title", ["is_train", "is_valid", "isTest"])
-    @pytest.mark.parametrize("kind", [bool, np.int64, str])
+    @pytest.mark.parametrize("kind", [bool, np.int64, np.float64, str])
     def test_columns_of_yes_and_no(self, title, kind, tmp_path):
         yes = (np.arange(N) % 4 == 0) != (title == "is_train")
         about = described(put(tmp_path, label=KINDS, **{title: yes.astype(kind)}))

@@ -227,12 +227,17 @@ def test_a_network_that_cannot_be_converted_names_another_engine():
 @pytest.mark.slow
 @needs_compiler
 def test_inductor_agrees():
-    """On the first blocks of a network, which has every kind of layer of a whole one."""
+    """On two blocks that have every kind of layer of a whole network; each kernel takes seconds to compile."""
     import torch
-    from torchvision.models import mobilenet_v2
+    from torchvision.models.mobilenetv2 import InvertedResidual, mobilenet_v2
 
     torch.manual_seed(0)
-    blocks = torch.nn.Sequential(mobilenet_v2().features[:4], torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    blocks = torch.nn.Sequential(
+        mobilenet_v2().features[0],
+        InvertedResidual(32, 32, stride=1, expand_ratio=1),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+    )
     images = pictures(24)
     extract = _engine.open(blocks, lambda x: x / 255, params(engine="inductor"), Context(threads=2))
     found = beside(extract, images, 8, 2)

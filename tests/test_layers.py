@@ -27,12 +27,13 @@ sweep.run
 sweep.results sweep.time
 evaluate reproduce
 answers pictures
-inference planning reports
+inference organising planning reports
 exports launching papers
 tracking
-cli
+sweeping
+cli interface
 """
-ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "cli"}
+ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "sweeping"}
 
 
 def imports() -> Iterator[tuple[Path, str]]:

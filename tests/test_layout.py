@@ -55,6 +55,9 @@ TRAIN_TEST = {("train", "ant"): 2, ("train", "bee"): 2, ("test", "ant"): 2, ("te
         ("trainval", "test"),
         ("train", "evaluation"),
         ("my training set", "my holdout set"),
+        ("train", "tests"),
+        ("train", "evalset"),
+        ("train", "devel"),
     ],
 )
 def test_two_parts_of_any_name(tmp_path, train, test):
@@ -149,6 +152,8 @@ def test_a_folder_that_is_called_after_all_images_is_no_class(tmp_path, name):
         ("2023/January", "2023/February"),
         ("2023/01 - January", "2023/02 - February"),
         ("2023/05-01-2023", "2023/06-01-2023"),
+        ("2023/Januar", "2023/März"),
+        ("2022/Winter", "2023/Summer", "2023/Q3"),
         ("100CANON", "101CANON"),
         ("DCIM/100APPLE", "DCIM/101APPLE"),
         ("101MSDCF", "102_PANA"),
@@ -175,6 +180,21 @@ def test_digits_and_numbered_names_are_classes(tmp_path):
 
 
 AMBIGUOUS = {
+    "a folder of the classes beside train and val": (
+        "train/ant",
+        "train/bee",
+        "val/ant",
+        "val/bee",
+        "te/ant",
+        "te/bee",
+    ),
+    "days of a country that puts the month first": ("12-30-2023", "12-31-2023"),
+    "days in words": ("January 5, 2023", "January 6, 2023"),
+    "seasons": ("Summer 2023", "Winter 2022"),
+    "quarters": ("2023Q1", "2023Q2"),
+    "masks in two words": ("imgs", "gt_masks"),
+    "small copies": ("images", "thumbnails"),
+    "classes beside a program": ("ant", "bee", "node_modules", "venv"),
     "years": ("2021", "2022"),
     "albums": ("2021 Summer", "2022-05 Rome"),
     "several images of a part": ("trainA", "trainB", "testA", "testB"),
@@ -242,6 +262,17 @@ def _readable(root: Path, words: str) -> bool:
     if "parts" in asked:
         asked["parts"] = Parts(**asked["parts"])
     return bool(_layout.read(root, Asked(**asked)).entries) if asked or "root" in words else True
+
+
+def test_examples_of_parts_are_in_the_order_of_their_names(tmp_path):
+    lay(tmp_path, *spread("first/ant", "first/bee", "train/ant", "train/bee"))
+    with pytest.raises(ConfigError, match=r"'dataset\.parts\.train=\[train\]' 'dataset\.parts\.test=\[first\]'"):
+        _layout.read(tmp_path)
+
+
+def test_names_of_classes_with_a_word_of_masks_or_years_are_classes(tmp_path):
+    for place, names in (("a", ["mask", "picture frame", "sofa"]), ("b", ["Audi A5 2012", "BMW M3 2010"])):
+        assert {label for _, label in meaning(lay(tmp_path / place, *spread(*names)))} == set(names)
 
 
 def test_a_folder_named_for_images_within_a_part_is_no_class(tmp_path):
@@ -369,6 +400,11 @@ def test_classes_that_differ_in_case_alone_are_announced_and_refused_across_part
 @pytest.mark.parametrize(
     "name",
     [
+        "@SynoResource/a.jpg",
+        "@appstore/a.jpg",
+        "Network Trash Folder/a.jpg",
+        "Temporary Items/a.jpg",
+        "2023 Previews.lrdata/a.jpg",
         "Desktop.ini",
         "_DS_Store",
         "ehthumbs.db",

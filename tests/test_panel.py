@@ -6,8 +6,8 @@ import pytest
 from grids import NONE
 
 from backbench import hashing, paths, planning
-from backbench.cli import panel
-from backbench.cli.panel import Progress
+from backbench.sweeping import panel
+from backbench.sweeping.panel import Progress
 
 MEMBERS = [f"member {number}" for number in range(4)]
 

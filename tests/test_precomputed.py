@@ -323,6 +323,13 @@ class TestOrderThatTheFileContradicts:
             settled(tmp_path / "x.parquet")
         assert "by order" in planned_rows(tmp_path / "x.parquet", align="order")[1]
 
+    def test_numbers_that_several_images_share(self, tmp_path):
+        ids = np.array([int(name[4:-4]) for name in FILES])
+        order = np.random.default_rng(1).permutation(N)
+        path = put(tmp_path / "x.npz", numbers()[order], image=ids[order])
+        assert "are those in the names of the images, but in another order" in refusal(path)
+        np.testing.assert_array_equal(embedded(put(tmp_path / "y.npz", numbers(), image=ids)), numbers())
+
     def test_numbers_that_do_not_count_the_rows(self, tmp_path):
         path = put(tmp_path / "x.npz", numbers(), id=ORDER * 7, count=ORDER)
         np.testing.assert_array_equal(planned_rows(path)[0], numbers())

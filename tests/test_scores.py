@@ -8,7 +8,6 @@ import pytest
 from sweeping import GRID, collection, computed, rows_of
 
 from backbench import code, paths, planning
-from backbench.cli.plan import describe
 from backbench.metrics import external, labels
 from backbench.stage import SCORES
 from backbench.stages import classification, clustering, retrieval
@@ -18,6 +17,7 @@ from backbench.sweep.plan import frozen
 from backbench.sweep.results import ledger
 from backbench.sweep.run import runner, scored, status
 from backbench.sweep.run.scored import ABSENT, CURRENT, FAILED, STALE
+from backbench.sweeping.describing import describe
 
 GRID_OF_FEW = (*GRID[:2], "clusterer=kmeans,agglomerative,gaussian_mixture", "k=2,3", "classifier=knn,svm")
 

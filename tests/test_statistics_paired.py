@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from demsar import PLAIN, WITH_M
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from backbench.statistics import _proportions, intervals, paired, replicates, resampling
 
@@ -228,6 +229,13 @@ class TestHolm:
         assert paired.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
         # p.adjust of R's stats: stdlib's documentation of padjust pins the same five.
         assert paired.holm([0.319, 0.201, 0.4, 0.374, 0.113]) == pytest.approx([0.957, 0.804, 0.957, 0.957, 0.565])
+
+    def test_equals_statsmodels_bit_for_bit(self):
+        rng = np.random.default_rng(0)
+        # Ties, ones, zeros and products above one among them.
+        values = [rng.random(1000), rng.integers(0, 6, 60) / 5, rng.random(45) ** 8, np.array([0.3])]
+        for ps in values:
+            assert paired.holm(ps).tobytes() == multipletests(ps, method="holm")[1].tobytes()
 
     def test_missing_are_not_counted(self):
         assert paired.holm([0.02, np.nan, 0.04]) == pytest.approx([0.04, np.nan, 0.04], nan_ok=True)

@@ -339,6 +339,9 @@ def test_a_root_that_is_a_link(tmp_path):
         ("is_training_image", ("0", "1", "0", "1"), (TEST, TRAIN, TEST, TRAIN)),
         ("is_valid", ("False", "True", "False", "True"), (TRAIN, TEST, TRAIN, TEST)),
         ("is_train,is_val", ("1,0", "0,1", "1,0", "0,1"), (TRAIN, TEST, TRAIN, TEST)),
+        ("is_holdout", ("0", "1", "0", "1"), (TRAIN, TEST, TRAIN, TEST)),
+        ("in_test_set", ("no", "yes", "no", "yes"), (TRAIN, TEST, TRAIN, TEST)),
+        ("for training", ("1", "0", "1", "0"), (TRAIN, TEST, TRAIN, TEST)),
         ("is_val,is_test", ("0,0", "0,1", "1,0", "0,0"), (TRAIN, TEST, VALIDATION, TRAIN)),
     ],
 )
@@ -346,6 +349,18 @@ def test_columns_that_name_parts(read, title, cells, expected):
     listing = read(column(title, cells))
     assert listing.given and listing.apart and parts(listing) == dict(zip(PETS, expected, strict=True))
     assert "splits from `" in listing.understood[0] and "splits (train" in listing.understood[0]
+
+
+def test_an_answer_that_is_missing_is_refused(read):
+    text = column("is_train", ("1", "0", "", "1"))
+    with pytest.raises(ConfigError, match=r"line 4: no is_train, .* dataset\.columns\.split=none"):
+        read(text)
+    assert set(parts(read(text, split="none")).values()) == {TRAIN}
+
+
+@pytest.mark.parametrize("title", ["valid", "test_score", "training hours"])
+def test_answers_to_other_questions_are_no_parts(read, title):
+    assert set(parts(read(column(title, ("1", "0", "1", "0")))).values()) == {TRAIN}
 
 
 def test_rows_of_no_part_are_passed_over(read):
@@ -448,7 +463,7 @@ def test_comments_are_refused_with_what_to_do(read, text):
         read(text)
 
 
-@pytest.mark.parametrize("text", ["nan", "NaN", "<NA>", "None", "null"])
+@pytest.mark.parametrize("text", ["nan", "NaN", "<NA>", "None", "null", "N/A", "#N/A"])
 def test_missing_labels_are_refused(read, text):
     with pytest.raises(ConfigError, match=f"line 3: received '{text}', which stands for a missing value"):
         read(PLAIN.replace("cat/2.png,cat", f"cat/2.png,{text}"))

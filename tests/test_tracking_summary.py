@@ -42,7 +42,7 @@ def test_the_note_has_the_answer_for_each_head(sweep):
     text = note.note(sweeping.answer_of(plan, found), "pictures")
     best = max(row.metrics["val_accuracy"] for row in found)
     assert f"Chosen by its validation accuracy, {100 * best:.0f} %" in text
-    runs = re.findall(r"`backbench export ([0-9a-f]{12})`", text)
+    runs = re.findall(r"`backbench (?:predict|organise|search|export) ([0-9a-f]{12})", text)
     assert len(runs) == 3 and set(runs) <= {row.config_hash[:12] for row in found}
     assert "### Run it again" in text
     assert len(text) <= rows.TAG_CHARACTERS, "MLflow shows no more of a tag"

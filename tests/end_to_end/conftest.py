@@ -70,4 +70,4 @@ def empty(checkout: Path, images: Path, tmp_path: Path) -> Iterator[Bench]:
 @pytest.fixture
 def editable(bench: Bench, tmp_path: Path) -> Bench:
     """A copy of the finished sweep with a checkout of its own, for tests that edit code."""
-    return Bench(copy_checkout(tmp_path / "checkout"), bench.results)
+    return Bench(copy_checkout(tmp_path / "checkout", bench.checkout), bench.results)

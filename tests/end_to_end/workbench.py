@@ -19,6 +19,8 @@ COMMON = ("experiment=none", "backbone=pixels", "dataset.sample=300", "plots=non
 GRID = (*COMMON, "clusterer=kmeans,agglomerative,dbscan", "k=2,3", "classifier=knn,svm")
 RUNS, FITS = 10, 8
 PATIENCE = 300
+# Every job would compile the copied checkout anew.
+NOT_INHERITED = ("BACKBENCH_", "MLFLOW_", "PYTHONDONTWRITEBYTECODE")
 TABLES = ("experiments", "runs", "params", "tags", "metrics", "latest_metrics")
 
 
@@ -40,7 +42,7 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("BACKBENCH_", "MLFLOW_"))}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(NOT_INHERITED)}
         folders = {
             "PYTHONPATH": str(self.checkout / "workflow"),
             "BACKBENCH_RESULTS": str(self.results),
@@ -203,11 +205,11 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0, every: fl
     return False
 
 
-def copy_checkout(target: Path) -> Path:
+def copy_checkout(target: Path, original: Path = paths.CHECKOUT) -> Path:
     """The part of the checkout that works, without its past."""
     target.mkdir(parents=True)
     for name in CHECKOUT:
-        source = paths.CHECKOUT / name
+        source = original / name
         if source.is_dir():
             # With the compiled code: Python trusts it while time and size of the source are the same.
             shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("*.egg-info"))

@@ -1,14 +1,38 @@
 """backbench: which frozen representation, clusterer, k and classifier suit an image collection.
 
-Layers (imports go downward only):
+In Python, the words of the command line:
 
-4. Snakefile, ``workflow/rules``, ``scripts`` and :mod:`backbench.cli`
-3. :mod:`backbench.compose` (the only importer of hydra), :mod:`backbench.tracking` (the only importer of mlflow)
-2. :mod:`backbench.sweep`, :mod:`backbench.stages`, :mod:`backbench.reports`, :mod:`backbench.reproduce`
-1. ``datasets``, ``backbones``, ``transforms``, ``clusterers``, ``classifiers``, ``metrics``
-0. ``schema``, ``plugins``, ``hashing``, ``code``, ``paths``, ``store``, ``stage``, ``arrays``
+    import backbench
 
-Layers 0 to 2 need neither snakemake nor mlflow nor hydra.
+    backbench.plan("photos", k=[5, 10])         # what a sweep would run
+    sweep = backbench.sweep("photos")           # compute and record it
+    print(sweep.answer)
+    backbench.runs("k>=5")                      # a table of pandas
+    backbench.leaderboard()
+    run = backbench.run("best")                 # or a config hash
+    run.predict(["new.jpg"])
+    run.search("new.jpg")
+
+docs/architecture.md says what stands where. What these names need is imported when one of them is first used.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backbench.interface import Outlook, Run, Sweep, answer, leaderboard, plan, run, runs, sweep
+
 __version__ = "0.1.0"
+
+__all__ = ["Outlook", "Run", "Sweep", "answer", "leaderboard", "plan", "run", "runs", "sweep"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from backbench import interface
+
+    return getattr(interface, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

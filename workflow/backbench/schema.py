@@ -8,6 +8,7 @@ is left out of the hash while it stands at that default, so that old hashes stay
 
 import dataclasses
 import difflib
+import functools
 import math
 import types
 import typing
@@ -75,8 +76,7 @@ def parse(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     ConfigError
         For an unknown or missing key, a value of another type, or one out of bounds.
     """
-    hints = typing.get_type_hints(cls, include_extras=True)
-    fields = {field.name: field for field in dataclasses.fields(cls)}
+    hints, fields = _typed(cls)
     for key in values:
         if key not in fields:
             raise refuse(where, key, sorted(fields) or "nothing (it takes no options)")
@@ -85,6 +85,13 @@ def parse(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     if missing:
         raise ConfigError(f"{where}: missing {', '.join(missing)}; every result-changing option is spelled out.")
     return cls(**given)
+
+
+@functools.cache
+def _typed(cls: type) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+    """Types and fields of a dataclass by name; a plan parses the same few classes many thousand times."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    return typing.get_type_hints(cls, include_extras=True), fields
 
 
 def canonical(params: Any) -> Any:

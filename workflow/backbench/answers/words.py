@@ -14,6 +14,7 @@ from backbench.evaluate import agreement
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.untried import Untried
 from backbench.evaluate.verdicts import Reading, Verdict
+from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
 from backbench.sweep.results.joined_run import Row
 
 TEMPLATE = "answer.jinja"
@@ -21,8 +22,14 @@ FOLDER = Path(__file__).parent
 TEXT, HTML, MARKDOWN = "text", "html", "markdown"
 # What Markdown would take for marks.
 _MARKS = re.compile(r"([\\`*_\[\]<>|#])")
-# What a person does with a run: use it, look at it, check it.
-COMMANDS = ("export", "show", "reproduce")
+# What a person does with the run of a task that has image files: use it, by the command and what it takes.
+USES = {
+    CLASSIFICATION: ("predict", "IMAGE"),
+    CLUSTERING: ("organise", "FOLDER"),
+    RETRIEVAL: ("search", "IMAGE"),
+}
+# Without image files the run is used elsewhere. Either way a person looks at it and checks it.
+ELSEWHERE, ALWAYS = "export", ("show", "reproduce")
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,11 @@ class Words:
     @property
     def commands(self) -> dict[str, str]:
         """What to type to use the run, to look at it and to check it, by the name of the command."""
-        return {name: f"backbench {name} {self.run}" for name in COMMANDS} if self.run else {}
+        if self.row is None:
+            return {}
+        name, given = USES[self.verdict.task] if _has_files(self.row) else (ELSEWHERE, "")
+        use = {name: f"backbench {name} {self.run} {given}".rstrip()}
+        return use | {each: f"backbench {each} {self.run}" for each in ALWAYS}
 
     @cached_property
     def topic(self) -> str:
@@ -117,6 +128,11 @@ class Answer:
             else [module.nothing(self.of.counts)]
         )
         return [_whole(line, style) for line in lines]
+
+
+def _has_files(row: Row) -> bool:
+    """Whether the images of a run's collection are files, so that others can be given in the same way."""
+    return "files" in row.records.get(row.stages["dataset"], {}).get("info", {})
 
 
 def answer(of: DatasetAnswer) -> Answer:

@@ -1,6 +1,6 @@
 """Which columns of a table are the features, where the user does not say."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,9 @@ class Choice:
     words: str
 
 
-def choose(path: Path, kinds: Mapping[str, str], index: Collection[str], bounds: Bounds) -> Choice:
+def choose(
+    path: Path, kinds: Mapping[str, str], index: Collection[str], bounds: Bounds, is_whole: Callable[[str], bool]
+) -> Choice:
     """The features among columns of the given kinds: the column of lists, or the family of numbered titles.
 
     Parameters
@@ -31,6 +33,8 @@ def choose(path: Path, kinds: Mapping[str, str], index: Collection[str], bounds:
         ``list`` (of numbers), ``real``, ``whole`` (numbers) or ``other``, by title.
     index
         Titles of the columns that are an index.
+    is_whole
+        Whether a column of reals holds whole numbers alone, and not always the same one.
 
     Raises
     ------
@@ -44,6 +48,8 @@ def choose(path: Path, kinds: Mapping[str, str], index: Collection[str], bounds:
     readings = [Choice((title,), f"lists in column {title}") for title in lists]
     readings += [Choice(group.titles, f"columns {group}") for group in groups]
     if len(readings) == 1:
+        for group in groups:
+            _refuse_whole_end(path, group, kinds, bounds, is_whole)
         rest = [title for title in reals if title not in readings[0].columns]
         if lists or len(readings[0].columns) >= CLEARLY_MORE * len(rest):
             return readings[0]
@@ -66,23 +72,30 @@ def _families(
     Raises
     ------
     ConfigError
-        If a column of the family is not numeric, or the first or last one of a family of reals has whole numbers.
+        If a column of the family is not numeric, or the first or last one of a family of reals is of whole numbers.
     """
     numbers = titles.families(title for title in allowed if kinds[title] in (REAL, WHOLE))
     groups = [group for group in numbers if any(kinds[title] == REAL for title in group.titles)]
     groups = groups or (numbers if whole_too else [])
     for group in groups:
-        _refuse_whole_end(path, group, kinds, bounds)
+        _refuse_whole_end(path, group, kinds, bounds, lambda title: False)
         odd = [title for title in kinds if group.holds(title) and title not in (*group.titles, *index)]
         if odd:
             raise ConfigError(f"{path}: the columns {group} are numeric, but {some(odd)} among them are not.")
     return groups
 
 
-def _refuse_whole_end(path: Path, group: titles.Family, kinds: Mapping[str, str], bounds: Bounds) -> None:
-    """Raise ConfigError if a family of reals begins or ends with whole numbers, which may be labels put beside it."""
+def _refuse_whole_end(
+    path: Path, group: titles.Family, kinds: Mapping[str, str], bounds: Bounds, is_whole: Callable[[str], bool]
+) -> None:
+    """Raise ConfigError if a family of reals begins or ends with whole numbers, which may be labels put beside it.
+
+    They may be stored as reals; then the column next to them must not hold whole numbers as well.
+    """
     ordered = [title for _, title in sorted(zip(group.numbers, group.titles, strict=True))]
-    whole = [title for title in (ordered[0], ordered[-1]) if kinds[title] == WHOLE]
+    ends = ((ordered[0], ordered[1]), (ordered[-1], ordered[-2]))
+    whole = [title for title, _ in ends if kinds[title] == WHOLE]
+    whole = whole or [end for end, near in ends if is_whole(end) and not is_whole(near)]
     if whole and any(kinds[title] == REAL for title in ordered):
         typed = titles.pattern(group.titles, list(kinds))
         raise ConfigError(

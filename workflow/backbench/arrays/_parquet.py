@@ -1,6 +1,7 @@
 """Columns of a ``.parquet`` file: one column per feature, or a single column of lists of numbers."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,8 @@ def table(path: Path, key: str | None, columns: Sequence[str] | None, bounds: Bo
         if twice:
             raise ConfigError(f"{path} has several columns of the same title: {some(twice)}; rename them.")
         if columns is None:
-            choice = _features.choose(path, _kinds(schema), index(schema), bounds)
+            is_whole = partial(_is_whole, path, opened, bounds)
+            choice = _features.choose(path, _kinds(schema), index(schema), bounds, is_whole)
         else:
             choice = _asked(path, schema, columns)
         first = schema.field(choice.columns[0]).type
@@ -43,6 +45,14 @@ def table(path: Path, key: str | None, columns: Sequence[str] | None, bounds: Bo
             listed = some([f"{name} ({schema.field(name).type})" for name in other])
             raise ConfigError(f"{path}: columns that are not numeric: {listed}; allowed: numeric columns.")
         return Table(choice.columns, (n, len(choice.columns)), "f", choice.words)
+
+
+def _is_whole(path: Path, opened: parquet.ParquetFile, bounds: Bounds, name: str) -> bool:
+    """Whether a column of numbers holds whole ones alone, and not always the same one."""
+    _check(path, opened, (name,), bounds)
+    numbers = parquet.read_table(path, columns=[name], partitioning=None).column(name).to_numpy()
+    whole = bool(np.isfinite(numbers).all()) and np.array_equal(numbers, np.trunc(numbers))
+    return whole and bool((numbers != numbers[:1]).any())
 
 
 def values(path: Path, names: Names, bounds: Bounds) -> np.ndarray:

@@ -81,6 +81,11 @@ def agrees(names: Sequence[str], files: Sequence[str], rows: Sequence[int | None
     return True
 
 
+def numbers(names: Iterable[str]) -> list[str]:
+    """The number that the base name of each of `names` consists of; empty if it is not a whole number."""
+    return [_number(normal(name)) for name in names]
+
+
 def normal(name: str) -> str:
     """A name with forward slashes, without surrounding blanks or a leading ``./``, in composed Unicode."""
     text = unicodedata.normalize("NFC", name.strip()).replace("\\", "/")

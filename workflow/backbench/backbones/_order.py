@@ -25,6 +25,7 @@ def refuse_doubtful(path: Path, columns: Sequence[Column], files: Sequence[str] 
     _refuse_shuffled(path, [column for column in numbers if not _matches(column, files)], n)
     if not files:
         return
+    _refuse_repeated_numbers(path, [column for column in columns if column.kind == arrays.INTEGER], files)
     sides = arrays.beside(path)
     text = [title for title, side in sides.items() if side.kind == arrays.TEXT and side.shape != (n,)]
     _refuse_names_of_other_rows(path, _read(path, text, bounds), files, n)
@@ -48,6 +49,19 @@ def _refuse_shuffled(path: Path, columns: Sequence[Column], n: int) -> None:
                 f"{path}: the whole numbers in {column.title!r} number the rows, but are not in order "
                 f"({arrays.some(numbers)}): the rows may have been shuffled. Sort them by {column.title!r}, if that is "
                 f"the order of the images; or {WAYS}."
+            )
+
+
+def _refuse_repeated_numbers(path: Path, columns: Sequence[Column], files: Sequence[str]) -> None:
+    """Raise ConfigError if whole numbers are those in the names of the images, several of which have the same one, but
+    in another order."""
+    numbers = matching.numbers(files)
+    for column in columns if all(numbers) else ():
+        entries = list(column.entries or ())
+        if entries != numbers and sorted(entries) == sorted(numbers):
+            raise ConfigError(
+                f"{path}: the whole numbers in {column.title!r} are those in the names of the images, but in another "
+                f"order: the rows may have been shuffled. Add a column with the names of the images; or {WAYS}."
             )
 
 

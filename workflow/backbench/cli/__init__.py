@@ -24,11 +24,15 @@ COMMANDS = {
     "report": "write the results of a sweep as one page: summary, leaderboard, pictures, failures, how to reproduce",
     "plot": "draw pictures of a run or a sweep: confusion, silhouettes, maps, samples, retrieval ...",
     "predict": "say what new images are: class, cluster, the most similar known images, and what is unlike all of them",
+    "search": "find the known images that are most similar to an image, or to a text where the backbone knows texts",
     "export": "write the files of one run for use elsewhere: tables, fitted classifier, report, pictures",
+    "organise": "put the photographs into one folder per cluster or class: as links, as copies, or moved",
+    "label": "name the clusters of a run, and write the labelled collection that follows from it",
     "show": "show everything about one run",
     "diff": "show the configuration and metrics of two runs side by side",
     "reproduce": "compute one run again from scratch and compare every metric",
     "track": "bring MLflow up to date with the results, or fill an empty database",
+    "app": "open a page to try images on a run, browse its clusters and mistakes, and see its images as a map",
     "ui": "open MLflow's pages on this machine",
 }
 

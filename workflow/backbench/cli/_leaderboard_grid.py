@@ -1,13 +1,12 @@
 """The best of a leaderboard as a table on a terminal: its columns, and which of them there is room for."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from backbench import hashing
 from backbench.evaluate import leaderboard_specs
+from backbench.evaluate.leaderboard_records import Record, columns_of, record
 from backbench.evaluate.leaderboards import Entry, Leaderboard
-from backbench.evaluate.unranked import Unranked
 from backbench.metrics import catalogue
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ SHORT = {"eps_quantile": "eps q"}
 KEPT = 2
 # The least width of a column that may be cut.
 CUT = 6
-
-Record = dict[str, object]
 
 
 def grid(table: Leaderboard, limit: int, width: int) -> tuple["Grid", bool]:
@@ -41,24 +38,6 @@ def grid(table: Leaderboard, limit: int, width: int) -> tuple["Grid", bool]:
     for line in records:
         made.add_row(*(escape(cell(line.get(name))) for name in names))
     return made, interval or not any(entry.values[table.spec.rank].over for entry in entries)
-
-
-def columns_of(table: Leaderboard) -> list[str]:
-    """The parameters that distinguish the rows of a table, those that are not ranked with them."""
-    rows = [*(entry.row for entry in table.entries), *(other.row for other in table.unranked)]
-    return [*table.spec.params, *leaderboard_specs.varying(table.spec, rows)]
-
-
-def record(table: Leaderboard, entry: "Entry | Unranked", params: Iterable[str]) -> Record:
-    """Parameters, means of metrics, number of seeds and run of a row."""
-    shown: Record = {name: entry.params.get(name) for name in params}
-    if isinstance(entry, Entry):
-        shown |= {name: entry.values[name].mean for name in table.spec.metrics if name in entry.values}
-        seeds: Record = {"seeds": len(entry.rows), "stability": entry.stability}
-    else:
-        shown |= {name: entry.values[name] for name in table.spec.metrics if name in entry.values}
-        seeds = {"seeds": len(entry.rows)}
-    return {**shown, **seeds, "run": hashing.short(entry.config_hash)}
 
 
 def _shown(line: Record) -> Record:

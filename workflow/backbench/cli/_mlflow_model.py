@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from backbench import tracking
-from backbench.cli.plan import say
 from backbench.inference import fitting
 from backbench.inference.model import Model
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
+from backbench.sweeping.describing import say
 from backbench.tracking import models, registry
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbench import papers
-from backbench.cli.sweep import shown
 from backbench.papers.page import paper as pages
 from backbench.papers.page import words
 from backbench.papers.published import Published
 from backbench.papers.table import Line, Table
 from backbench.sweep.results import tables
+from backbench.sweeping.launch import shown
 from backbench.wording import counted
 
 if TYPE_CHECKING:

@@ -11,17 +11,18 @@ from typing import IO
 from backbench import paths
 from backbench.answers import facts, words
 from backbench.answers.words import Answer, Words
-from backbench.cli import panel
 from backbench.evaluate import answer
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
+from backbench.sweeping import panel
 
 # A line of text for people, in characters.
 WIDEST = 110
 BESIDE = 12
-PURPOSES = {"export": "use it", "show": "look at it", "reproduce": "check it"}
+PURPOSES = {"show": "look at it", "reproduce": "check it"}
+USE = "use it"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,7 +69,7 @@ def _verdict(verdict: Words, width: int | None) -> Iterator[str]:
     yield from _broken(verdict.text.headline, f"  {verdict.topic:<{BESIDE}}", beside, width)
     for sentence in verdict.text.details:
         yield from _broken(sentence, beside, beside, width)
-    commands = [f"{PURPOSES[name]}: {command}" for name, command in verdict.commands.items()]
+    commands = [f"{PURPOSES.get(name, USE)}: {command}" for name, command in verdict.commands.items()]
     if commands:
         yield beside + "   ".join(commands)
 

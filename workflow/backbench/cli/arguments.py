@@ -6,13 +6,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import paths
-from backbench.cli.texts import ANSWER, AUDIT, COMPARE, EXPORT, GRAMMAR, PAPER, PLOT, REPORT, SELECT
+from backbench.cli.texts import (
+    ANSWER,
+    APP,
+    AUDIT,
+    COMPARE,
+    EXPORT,
+    GRAMMAR,
+    LABEL,
+    ORGANISE,
+    PAPER,
+    PLOT,
+    PREDICT,
+    REPORT,
+    SEARCH,
+    SELECT,
+)
 
 SETTINGS = (
     "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
     "execution.on_device_loss, store.root, "
     "tracking.uri, plots (best|all|none)"
 )
+RUN = "config hash of a run, a unique prefix of it, or best: what the newest sweep recommends"
 KEYS = "Axes and settings, then groups, options and their keys (classifier.C=10, backbone.image.size=128):"
 KEY = re.compile(r"^(\w+):", re.MULTILINE)
 UNSHOWN = ("name", "defaults", "sweep", "n", "digest")
@@ -197,14 +213,44 @@ def _plot(command: argparse.ArgumentParser) -> None:
 
 
 def _predict(command: argparse.ArgumentParser) -> None:
-    command.add_argument("hash", help="config hash of a run, a unique prefix of it, or best")
+    command.epilog = PREDICT
+    command.add_argument("hash", help=RUN)
     command.add_argument("paths", nargs="+", metavar="PATH", help="images, folders, archives, or a CSV of paths")
-    command.add_argument("-n", "--neighbours", type=_positive, default=5, help="nearest known images (default: 5)")
+    command.add_argument(
+        "-n", "--neighbours", type=_positive, default=3, metavar="N", help="nearest known images (default: 3)"
+    )
+    command.add_argument(
+        "--format", choices=("table", "csv", "jsonl"), help="default: by the ending of --to, else a table for people"
+    )
+    command.add_argument("--scores", action="store_true", help="also the score of every class, as columns of the CSV")
+    command.add_argument("--to", metavar="FILE", help="write to this file instead of the terminal")
+    command.add_argument("--grid", metavar="FILE", help="also draw a sample with the nearest known images (.png)")
+    command.add_argument("--root", metavar="FOLDER", help="where the paths in a CSV begin (default: its own folder)")
+
+
+def _search(command: argparse.ArgumentParser) -> None:
+    command.epilog = SEARCH
+    command.add_argument("hash", help=RUN)
+    command.add_argument("paths", nargs="*", metavar="IMAGE", help="images, or folders of images, to search for")
+    command.add_argument(
+        "--text", action="append", default=[], metavar="WORDS", help="search for what a text says; repeatable"
+    )
+    command.add_argument("-n", "--count", type=_positive, default=10, help="images for each query (default: 10)")
+    command.add_argument(
+        "--within",
+        action="append",
+        default=[],
+        metavar="COND",
+        help="search some of the known images: class=boots, cluster=3 or split=train; repeatable",
+    )
+    command.add_argument("--format", choices=("table", "csv", "jsonl"), help="default: table, or as FILE is called")
+    command.add_argument("--to", metavar="FILE", help="write to this file")
+    command.add_argument("--grid", metavar="FILE.png", help="also draw the queries and what is found for them")
 
 
 def _export(command: argparse.ArgumentParser) -> None:
     command.epilog = EXPORT
-    command.add_argument("hash", help="config hash or a unique prefix of it")
+    command.add_argument("hash", help=RUN)
     command.add_argument("--to", metavar="FOLDER", help="write to this folder (default: results/exports/HASH)")
     command.add_argument(
         "--joblib",
@@ -229,8 +275,41 @@ def _export(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _organise(command: argparse.ArgumentParser) -> None:
+    command.epilog = ORGANISE
+    command.add_argument("hash", nargs="?", metavar="HASH", help=RUN)
+    command.add_argument("target", nargs="?", metavar="TARGET", help="folder for the photographs; may exist already")
+    command.add_argument(
+        "--by", choices=("cluster", "class"), default="cluster", help="what a folder stands for (default: cluster)"
+    )
+    command.add_argument("--names", metavar="FILE", help="a CSV of names of clusters, as `backbench label` writes it")
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("--copy", dest="how", action="store_const", const="copy", help="copy the photographs")
+    how.add_argument("--move", dest="how", action="store_const", const="move", help="move them; this can be undone")
+    command.set_defaults(how="link")
+    command.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
+    command.add_argument("--yes", action="store_true", help="move without a question")
+    command.add_argument("--undo", metavar="TARGET", help="put everything back that was moved into this folder")
+    command.usage = "backbench organise [options] HASH TARGET\n       backbench organise --undo TARGET"
+
+
+def _label(command: argparse.ArgumentParser) -> None:
+    command.epilog = LABEL
+    command.add_argument("hash", metavar="HASH", help=RUN)
+    command.add_argument("--names", metavar="FILE", help="take the names from a filled-in CSV (columns cluster, name)")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="CLUSTER=NAME", help="name a cluster; repeatable"
+    )
+    command.add_argument("--fix", metavar="FILE", help="labels of single images, a CSV (columns path, label)")
+    command.add_argument(
+        "--to",
+        metavar="FILE",
+        help="where to write the labelled collection (default: results/labels/HASH/collection.csv)",
+    )
+
+
 def _show(command: argparse.ArgumentParser) -> None:
-    command.add_argument("hash", help="config hash or a unique prefix of it")
+    command.add_argument("hash", help=RUN)
     command.add_argument("--format", choices=("table", "json"), default="table")
 
 
@@ -240,7 +319,7 @@ def _diff(command: argparse.ArgumentParser) -> None:
 
 
 def _reproduce(command: argparse.ArgumentParser) -> None:
-    command.add_argument("hash", help="config hash or a unique prefix of it")
+    command.add_argument("hash", help=RUN)
     command.add_argument(
         "--tolerance",
         type=float,
@@ -253,6 +332,17 @@ def _reproduce(command: argparse.ArgumentParser) -> None:
 
 def _track(command: argparse.ArgumentParser) -> None:
     command.add_argument("--uri", help="MLflow address (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
+
+
+def _app(command: argparse.ArgumentParser) -> None:
+    command.epilog = APP
+    command.add_argument(
+        "hash",
+        nargs="?",
+        help="config hash of a run, a unique prefix of it, or best (default: best, what the newest sweep recommends)",
+    )
+    command.add_argument("--port", type=_port, help="port from 1 to 65535 (default: 8501, or the next that is free)")
+    command.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
 
 
 def _ui(command: argparse.ArgumentParser) -> None:
@@ -275,10 +365,14 @@ ARGUMENTS = {
     "report": _report,
     "plot": _plot,
     "predict": _predict,
+    "search": _search,
     "export": _export,
+    "organise": _organise,
+    "label": _label,
     "show": _show,
     "diff": _diff,
     "reproduce": _reproduce,
     "track": _track,
+    "app": _app,
     "ui": _ui,
 }

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench import paths, planning
-from backbench.cli import leaderboard, panel
-from backbench.cli.plan import cores, say
+from backbench.cli import leaderboard
 from backbench.reports import audit
 from backbench.schema import ConfigError
 from backbench.store import Store, StoreError
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.run import runner
+from backbench.sweeping import panel
+from backbench.sweeping.describing import cores, say
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -7,12 +7,12 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from backbench.cli.plan import say
 from backbench.compose import collection, names
 from backbench.compose.checks import check_characters, check_colon
 from backbench.compose.mistakes import Mistake, short
 from backbench.compose.places import absolute, like_a_path, there
 from backbench.schema import ConfigError, nearest
+from backbench.sweeping.describing import say
 
 MOST_OPTIONS = 12
 # Similarity of two names, from 0 to 1, from which on one may be meant for the other.

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from backbench import exports, hashing, paths
 from backbench.cli import _mlflow_model
-from backbench.cli.plan import say
 from backbench.cli.show import find
 from backbench.exports import writing
 from backbench.pictures.source import Source
@@ -13,6 +12,7 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger
 from backbench.sweep.results.joined_run import Row
+from backbench.sweeping.describing import say
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,20 +7,19 @@ from typing import IO, TYPE_CHECKING
 
 from backbench import paths
 from backbench.answers import words
-from backbench.cli import panel
-from backbench.cli._leaderboard_grid import Record, cell, columns_of, grid, record
+from backbench.cli._leaderboard_grid import cell, grid
 from backbench.cli.answer import headlines
-from backbench.cli.plan import say
-from backbench.evaluate import answer, leaderboards, unranked
+from backbench.evaluate import answer, leaderboard_records, leaderboards, unranked
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.leaderboard_specs import by_dataset
-from backbench.evaluate.leaderboards import Entry, Leaderboard
-from backbench.evaluate.unranked import Unranked
+from backbench.evaluate.leaderboards import Leaderboard
 from backbench.reproduce import environment
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
 from backbench.sweep.results.joined_run import Row
+from backbench.sweeping import panel
+from backbench.sweeping.describing import say
 from backbench.wording import listed
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         line
         for title, group in answers.items()
         for table in group.leaderboards
-        for line in _records(title, table, args.limit)
+        for line in leaderboard_records.records(title, table, args.limit)
     ]
     names = list(dict.fromkeys(key for line in records for key in line))
     print((tables.to_csv if args.format == "csv" else tables.to_json)(records, names), end="")
@@ -87,37 +86,6 @@ def screen(file: IO[str]) -> "Console":
     from rich.console import Console
 
     return Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
-
-
-def _records(title: str, table: Leaderboard, limit: int) -> list[Record]:
-    """The best of a table as programs read it, and then those that are not ranked, with the reason."""
-    params = columns_of(table)
-    board: Record = {"dataset": title, "board": table.spec.head, "title": table.title}
-    return [
-        *({**board, **_machine(table, entry, params)} for entry in table.entries[:limit]),
-        *({**board, **_left_out(table, other, params)} for other in table.unranked[:limit]),
-    ]
-
-
-def _machine(table: Leaderboard, entry: Entry, params: Sequence[str]) -> Record:
-    """An entry as programs read it: the interval of the ranking metric, then those of the others by name."""
-    ranked, spec = entry.values[table.spec.rank], table.spec
-    place = {"rank": entry.rank, "tied": entry.tied, "ranked_by": spec.rank, "not_ranked": None}
-    shown = record(table, entry, params)
-    hash_ = {"run": shown.pop("run")}
-    between = {"low": ranked.low, "high": ranked.high, "over": ranked.over}
-    others = {
-        f"{name}_{end}": getattr(value, end)
-        for name, value in entry.values.items()
-        if name != spec.rank and value.over
-        for end in ("low", "high")
-    }
-    return {**place, **shown, **between, **others, **hash_}
-
-
-def _left_out(table: Leaderboard, other: Unranked, params: Sequence[str]) -> Record:
-    place = {"rank": None, "tied": None, "ranked_by": table.spec.rank, "not_ranked": other.reason}
-    return {**place, **record(table, other, params)}
 
 
 def warn(rows: Sequence[Row]) -> None:

@@ -13,9 +13,7 @@ from typing import Any
 
 from backbench import code, compose, exports, hashing, launching, lock, papers, planning
 from backbench.cli import _paper_screen as screen
-from backbench.cli import panel, sweep
-from backbench.cli.plan import cores, say
-from backbench.cli.sweep import Swept, shown
+from backbench.cli import sweep
 from backbench.files import write_text
 from backbench.papers import table as tables
 from backbench.papers.page import paper as pages
@@ -28,6 +26,9 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results.joined_run import FINISHED, Row
 from backbench.sweep.time import launches
+from backbench.sweeping import launch, panel
+from backbench.sweeping.describing import cores, say
+from backbench.sweeping.launch import Swept, shown
 
 # How an error names an input of a paper that is missing.
 ASKED = re.compile(r"\b((?:dataset|backbone)\.[\w.]+)=(?:PATH|FOLDER)\b")
@@ -49,11 +50,11 @@ def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     with lock.sweep_lock(args.wait):
         planned = _planned(published, args, given)
-        if sweep.dry(args.snakemake):
-            return sweep.rehearse(planned, args)
-        swept = sweep.compute(planned, args, started)
+        if launch.dry(args.snakemake):
+            return launch.rehearse(planned, sweep.launch_of(args))
+        swept = launch.compute(planned, sweep.launch_of(args), started)
         table, folder = _written(published, swept, args)
-        outcome = max(swept.failed, sweep.track(swept))
+        outcome = max(swept.failed, launch.track(swept))
     if target:
         shutil.copytree(folder, target, dirs_exist_ok=True)
     screen.show(table, args.format)
@@ -84,7 +85,7 @@ def _planned(published: Published, args: argparse.Namespace, given: Sequence[str
         If the paper cannot be run.
     """
     try:
-        return sweep.planned_for(args)
+        return launch.planned_for(args.overrides)
     except ConfigError as error:
         if not ASKED.search(str(error)):
             raise

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import hashing, paths
-from backbench.cli import panel
-from backbench.cli.plan import cores, say
 from backbench.pictures import drawing, index, ordering
 from backbench.pictures.orders import Order
 from backbench.pictures.source import Sweep
@@ -17,6 +15,8 @@ from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger, prefixes
 from backbench.sweep.results.joined_run import Row
+from backbench.sweeping import panel
+from backbench.sweeping.describing import cores, say
 
 
 def run(args: argparse.Namespace) -> int:

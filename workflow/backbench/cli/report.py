@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import hashing, paths
-from backbench.cli.plan import say
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as page
 from backbench.schema import ConfigError
@@ -14,6 +13,7 @@ from backbench.store import Store
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.results import ledger
 from backbench.sweep.results.joined_run import PENDING, Row
+from backbench.sweeping.describing import say
 from backbench.wording import counted
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backbench import hashing, paths, tracking
 from backbench.cli import leaderboard
-from backbench.cli.plan import say
+from backbench.evaluate import chosen
 from backbench.reproduce.comparison import Comparison, compare
 from backbench.reproduce.computing import rerun, store_of
 from backbench.reproduce.record import Recorded, from_row, from_tags
@@ -17,6 +17,7 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, prefixes
 from backbench.sweep.results.joined_run import Row
+from backbench.sweeping.describing import say
 from backbench.wording import duration
 
 OTHER_FILES = (
@@ -48,6 +49,8 @@ def _rerun(recorded: Recorded, scratch: Path) -> tuple[Row, float]:
 
 def find(prefix: str, uri: str | None) -> Recorded:
     """The recorded run, from the results folder or, if it is not there, from MLflow."""
+    if prefix.lower() == chosen.BEST:
+        prefix = chosen.row(prefix, Store(paths.store())).config_hash
     rows = {row.config_hash: row for row in ledger.all_rows(_NoStore())}
     local = [full for full in rows if full.startswith(prefix.lower())]
     if local:

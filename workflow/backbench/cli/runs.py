@@ -5,11 +5,11 @@ import sys
 
 from backbench import paths
 from backbench.cli import leaderboard
-from backbench.cli.plan import say
 from backbench.metrics.catalogue import checked
 from backbench.schema import refuse
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
+from backbench.sweeping.describing import say
 from backbench.wording import counted
 
 SHOWN = (

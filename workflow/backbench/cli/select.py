@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from backbench import hashing, paths
-from backbench.cli import panel
 from backbench.cli.answer import headlines
 from backbench.cli.leaderboard import cell, screen, warn
 from backbench.evaluate import answer as results
@@ -22,6 +21,7 @@ from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger, tables
+from backbench.sweeping import panel
 from backbench.wording import counted
 
 if TYPE_CHECKING:

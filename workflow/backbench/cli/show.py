@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backbench import hashing, paths
 from backbench.cli.leaderboard import cell, screen
 from backbench.datasets import PARTS
-from backbench.evaluate import classes
+from backbench.evaluate import chosen, classes
 from backbench.pictures import drawing
 from backbench.store import Store
 from backbench.sweep.results import ledger, prefixes
@@ -31,7 +31,9 @@ IMAGE_LABELS = {
 
 
 def find(prefix: str, rows: list[Row]) -> Row:
-    """The row whose config hash starts with `prefix`."""
+    """The row whose config hash starts with `prefix`, or ``best``: what the newest sweep recommends."""
+    if prefix.lower() == chosen.BEST:
+        return chosen.row(prefix, Store(paths.store()))
     by_hash = {row.config_hash: row for row in rows}
     return by_hash[prefixes.unique(prefix, by_hash)]
 

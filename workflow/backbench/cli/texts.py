@@ -168,3 +168,82 @@ final_report.json with the configuration, every metric, versions and the SHA-256
 again from the stored features and checked against the stored predictions; the report says where they differ. A
 README.md in the folder shows how to predict with it.
 """
+
+ORGANISE = """\
+examples:
+  backbench organise best ~/sorted              one folder of links per cluster
+  backbench organise HASH ~/sorted --copy       copies instead
+  backbench organise HASH ~/sorted --by class   a folder per predicted class; training images by their given class
+  backbench organise HASH ~/sorted --move --dry-run
+  backbench organise HASH ~/sorted --move       shows the plan, asks, and moves
+  backbench organise --undo ~/sorted            puts everything back, also after an interrupted move
+
+Folders are called by the names from `backbench label` or --names, else cluster 00, cluster 01 ...; noise goes to noise,
+and images that were not part of the clustering go to `not clustered`. Of equal file names, the second gets (2).
+Nothing is ever overwritten. The same command again continues, and skips what is there. Photographs that are missing or
+have changed since the sweep are named and left alone; the exit status is then 1.
+
+Links are relative if TARGET lies beside the collection, so that both can be moved together, and absolute elsewhere.
+Each move is written to TARGET/backbench-moves.jsonl before it is made. TARGET/clusters.csv has the path, cluster and
+name of each photograph, its distance to the centre of the cluster and its silhouette width. docs/using.md says more.
+"""
+
+LABEL = """\
+examples:
+  backbench label best                              the clusters, and where to write their names
+  backbench label HASH --set 0=boots --set 3=bags   name two of them
+  backbench label HASH --names ~/names.csv          take the names from a CSV; semicolons and quotes are fine
+  backbench label HASH --fix ~/wrong.csv            correct single images (columns path, label)
+
+The names are kept in results/labels/HASH.csv, which you can also fill in with a spreadsheet. Several clusters may have
+the same name; an empty name leaves a cluster out. As soon as one has a name, the command writes the labelled collection
+and prints the `backbench sweep` line that trains classifiers on it. `backbench organise` uses the names as well.
+"""
+
+PREDICT = """\
+examples:
+  backbench predict best photo.jpg                          of the run that the newest sweep recommends
+  backbench predict HASH ~/new --to new.csv                 a folder with all that is below it
+  backbench predict HASH new.zip --format jsonl -n 10       an archive, each image with its ten nearest known ones
+  backbench predict HASH list.csv --root ~/photos           a CSV with a column path, file or image
+  backbench predict HASH ~/new --grid new.png               also a picture of a sample
+
+For each image: the class with its probability (a score, where the classifier has no probabilities), the cluster, the
+nearest images of the run's collection with their distances, and whether it is unlike anything seen: its nearest known
+image is farther away than that of 99 % of the training images is from them. An image of the collection itself is
+recognised by its bytes, and gets what the run stored.
+
+Files that cannot be read get a row with the reason; the exit status is 1 only if none could be read. A table has any
+number of rows in the same memory. docs/using.md says how a new image gets its cluster.
+"""
+
+SEARCH = """\
+examples:
+  backbench search best ~/boot.jpg                      the ten known images that are most similar, with scores
+  backbench search HASH ~/new -n 5 --grid found.png     every image of a folder, and a picture of what is found
+  backbench search HASH ~/boot.jpg --within class=boots --within split=train
+  backbench search HASH --text "red boots" --text "a dog on a beach"        with a backbone that knows texts
+  backbench search HASH ~/new --to found.csv            query, rank, image, class, score, distance, path
+
+The known images are those of the run's collection. They are compared in the space of the run's retrieval, by its
+distance; a run without one compares its features by their cosine. The score is the cosine similarity, which is 1 for
+the same direction, or with euclidean distances the distance itself, which is 0 for the same place. A query that is in
+the collection, known by its bytes, is left out of its own results, as in retrieval. Files that cannot be read are
+listed with the reason, and stop nobody.
+
+Texts need a backbone that was trained on images and texts: open_clip. Words are taken as they are typed, and compared
+by the cosine with the features as the backbone gives them, whatever the transforms of the retrieval.
+
+Up to 100,000 images every one is compared. Above, an index is made once and kept in results/cache; what is searched,
+and how many of the true neighbours are found, is printed with the results.
+"""
+
+APP = """\
+examples:
+  backbench app                       the newest sweep, the run that it recommends
+  backbench app 3f2a91c0d4e7          this run
+  backbench app --port 9000 --no-browser
+
+The page is for this machine alone (127.0.0.1); images that are dropped on it stay in memory and go nowhere. To open it
+from another machine: ssh -L 8501:localhost:8501 HOST. Ctrl-C ends it. docs/app.md shows it.
+"""

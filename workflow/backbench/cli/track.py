@@ -3,12 +3,12 @@
 import argparse
 
 from backbench import hashing, lock, paths, tracking
-from backbench.cli import panel
-from backbench.cli.plan import say
 from backbench.evaluate.answer import SweepAnswer
 from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweep.results import ledger
+from backbench.sweeping import panel
+from backbench.sweeping.describing import say
 from backbench.tracking import sweeps
 from backbench.wording import counted
 

@@ -131,9 +131,10 @@ def _of_zip(path: Path) -> str | None:
         return None
     if members and all(name.endswith(".npy") for name in members) and path.suffix.lower() != ".zip":
         return "embeddings"
-    if any(name.endswith("/data.pkl") or name == "data.pkl" for name in members):
+    images = any(Path(name).suffix.lower() in _names.IMAGES for name in members)
+    if not images and any(name.endswith("/data.pkl") or name == "data.pkl" for name in members):
         return "weights"
-    if "[Content_Types].xml" in members or "mimetype" in members:
+    if "[Content_Types].xml" in members or (members[:1] == ["mimetype"]):
         return "an office document: save its table as .csv"
     return "archive"
 

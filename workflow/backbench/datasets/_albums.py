@@ -13,17 +13,26 @@ from backbench.datasets._listing import Listing
 from backbench.datasets._readings import AS_CLASSES, IMAGE_WORDS, WITHOUT_CLASSES, two_ways, typed, unlabelled
 
 YEAR, MONTH, DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+# In English, German, French, Spanish, Italian, Portuguese and Dutch.
 MONTH_NAME = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)"
+    r"(?:jan(?:uar[yi]?|vier)?|enero|gennaio|janeiro|feb(?:ruar[yi]?|rero|braio)?|f[ée]v(?:rier|ereiro)?|mar(?:ch|s|zo|ço)?"
+    r"|m(?:ä|ae|a)rz|maart|apr(?:ile?)?|avril|abril|may|mai|mayo|maggio|maio|mei|jun[ei]?|juin|junio|giugno|junho"
+    r"|jul[yi]?|juillet|julio|luglio|julho|aug(?:ust(?:us)?)?|ao[uû]t|agosto|sept?(?:ember|embre)?|septiembre"
+    r"|settembre|setembro|o[ck]t(?:ober|obre|ubre)?|ottobre|outubro|nov(?:ember|embre|iembre|embro)?"
+    r"|de[cz](?:ember|embro)?|d[ée]cembre|diciembre|dicembre)"
 )
+# Parts of a year.
+SEASON = r"(?:spring|summer|autumn|fall|winter|christmas|xmas|easter|[qh][1-4])"
 NAMED_MONTH = rf"(?:{MONTH}[-_. ]+)?{MONTH_NAME}(?:[-_. ]+{YEAR})?"
 YEAR_FIRST = rf"{YEAR}(?:[-_. ]?{MONTH}(?:[-_. ]?{DAY})?|[-_. ]+{NAMED_MONTH})?"
 DAY_FIRST = rf"{DAY}[-_. ](?:{MONTH}|{MONTH_NAME})[-_. ]{YEAR}"
-DATE = re.compile(rf"(?:photos from )?(?:{YEAR_FIRST}|{DAY_FIRST}|{NAMED_MONTH})(?:[-_. ]+\D.*)?", re.IGNORECASE)
-BARE_DATE = re.compile(rf"{YEAR_FIRST}|{DAY_FIRST}|{NAMED_MONTH}|{MONTH}(?:[-_. ]{DAY})?|{DAY}", re.IGNORECASE)
+MONTH_FIRST = rf"(?:{MONTH}[-_. ]{DAY}[-_. ]{YEAR}|{MONTH_NAME}[-_. ]+{DAY}(?:st|nd|rd|th)?[-_., ]+{YEAR})"
+SEASONAL = rf"(?:{SEASON}[-_. ]*{YEAR}|{YEAR}[-_. ]*{SEASON})"
+FULL_DATE = rf"{YEAR_FIRST}|{DAY_FIRST}|{MONTH_FIRST}|{SEASONAL}"
+DATE = re.compile(rf"(?:photos from )?(?:{FULL_DATE}|{NAMED_MONTH})(?:[-_. ]+\D.*)?", re.IGNORECASE)
+BARE_DATE = re.compile(rf"{FULL_DATE}|{NAMED_MONTH}|{MONTH}(?:[-_. ]{DAY})?|{DAY}|{SEASON}", re.IGNORECASE)
 # Certainly a date, also among other names; months may be the names of people.
-SURE_DATE = re.compile(rf"(?:photos from )?{YEAR_FIRST}|{DAY_FIRST}", re.IGNORECASE)
+SURE_DATE = re.compile(rf"(?:photos from )?(?:{FULL_DATE})", re.IGNORECASE)
 # Named by the file system standard of cameras: a number and five letters.
 CAMERA = re.compile(
     r"dcim|\d{3}(?:apple|canon|nikon|nd\d{3}|ncd\d\d|msdcf|_pana|olymp|gopro|media|_fuji|casio|photo|sscam|andro|pentx|ricoh|sigma"

@@ -99,6 +99,7 @@ def _named_splits(level: Level) -> Listing | None:
     doubtful = len(parts) > len(set(parts.values())) or len(parts) < len(level.folders) or _split_names.differ(parts)
     if doubtful and not any(map(level.inner, parts)):
         raise two_ways(level, ("splits, without classes", typed(parts)), AS_CLASSES)
+    _split_checks.refuse_likely_test(level, parts)
     listing = _with_splits(level, parts)
     if annotated_words({entry.label or "" for entry in listing.entries}):
         raise two_ways(

@@ -4,6 +4,7 @@ System files, videos, audio and documents among photographs are passed over beca
 names that begin with a dot are hidden and ignored. All other files are treated as images until they are read.
 """
 
+import re
 from pathlib import Path
 
 from backbench.images import kinds
@@ -23,10 +24,19 @@ SYSTEM_FOLDERS = frozenset(
         "@recently-snapshot",
         "@tmp",
         "@sharebin",
+        "@appstore",
+        "@appdata",
+        "@appconf",
+        "@apptemp",
+        "@apphome",
+        "@database",
+        "@docker",
+        "@img_bkp_cache",
         "#recycle",
         "#snapshot",
     }
     | {"$recycle.bin", "recycler", "system volume information", "lost+found", "found.000", "ehthumbs"}
+    | {"network trash folder", "temporary items", "thevolumesettingsfolder"}
     | {".thumbnails", ".thumbs", ".trash", ".trashes", ".trash-1000", ".appledouble", ".picasaoriginals", ".@__thumb"}
 )
 SYSTEM_FILES = frozenset(
@@ -44,6 +54,9 @@ SYSTEM_FILES = frozenset(
     | {"folder.ini", "autorun.inf", "pspbrwse.jbf", "image.db", "albumart.pamp"}
 )
 
+
+# Folders of the same kind that have many names: of Synology, and of the previews of Lightroom.
+SYSTEM_PATTERN = re.compile(r"@syno.*|.+\.(?:lrcat-data|lrdata)")
 
 # Texts without a suffix.
 TEXTS = frozenset(
@@ -95,7 +108,7 @@ def passed_over(name: str, folder: bool) -> str | None:
     if lower in TEXTS and not folder:
         return DOCUMENT
     if folder:
-        return SYSTEM if lower in SYSTEM_FOLDERS else None
+        return SYSTEM if lower in SYSTEM_FOLDERS or SYSTEM_PATTERN.fullmatch(lower) else None
     stem, dot, ending = lower.rpartition(".")
     return SYSTEM if lower in SYSTEM_FILES else KINDS.get(dot + ending if stem else "")
 

@@ -13,7 +13,8 @@ UNLABELLED_WORDS = frozenset(
 # Folders beside the classes of a collection that someone works on.
 BESIDE_WORDS = frozenset(
     {"doc", "docs", "documentation", "figure", "figures", "figs", "asset", "assets", "notebooks", "src", "source"}
-    | {"scripts", "code", "results", "logs", "runs", "readme"}
+    | {"scripts", "code", "results", "logs", "runs", "readme", "nodemodules", "venv", "cache", "tmp", "temp"}
+    | {"thumbnail", "thumbnails", "thumbs", "preview", "previews", "backup", "backups"}
 )
 DATA_WORDS = frozenset({"data", "dataset", "classes", "originals", "masters", *IMAGE_WORDS})
 
@@ -46,10 +47,12 @@ def alike(level: Level) -> Listing | None:
     for name in deep:
         names = [other for other in deep if len(deep[name] & deep[other]) > 1]
         if len(names) > 1:
+            # Names of splits are suggested as what they say.
+            names.sort(key=lambda other: {TRAIN: 0, None: 1}.get(_split_names.of_name(other), 2))
             shared = sorted(set.intersection(*(deep[name] & deep[other] for other in names))) or sorted(deep[name])
             raise two_ways(
                 level,
-                ("training and test splits, for example", typed({names[0]: TRAIN, names[1]: len(PARTS) - 1})),
+                ("training and test splits, for example", typed({names[0]: TRAIN, names[-1]: len(PARTS) - 1})),
                 (f"the classes {some(shared)}, each in several folders", typed(dict.fromkeys(names, TRAIN))),
                 AS_CLASSES,
             )

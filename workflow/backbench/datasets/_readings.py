@@ -31,10 +31,18 @@ def letters(name: str) -> str:
 
 
 def annotated_words(names: Iterable[str]) -> list[str]:
-    """The names that mean images, if others mean annotations of them."""
-    words = {name: letters(name) for name in names}
-    pictures = sorted(name for name, word in words.items() if word in IMAGE_WORDS)
-    return pictures if any(word in ANNOTATION_WORDS for word in words.values()) else []
+    """The names that mean images, if others mean annotations of them.
+
+    A single word of a name counts (``gt_masks``) where every name has one.
+    """
+    whole = {name: {letters(name)} for name in names}
+    words = {name: {word, *re.findall(r"[a-z]+", name.lower())} for name, (word,) in whole.items()}
+    for terms in (whole, words):
+        annotated = {name for name in terms if terms[name] & ANNOTATION_WORDS}
+        pictures = sorted(name for name in terms if terms[name] & IMAGE_WORDS and name not in annotated)
+        if annotated and pictures and (terms is whole or len(annotated) + len(pictures) == len(terms)):
+            return pictures
+    return []
 
 
 def two_ways(level: Level, *readings: tuple[str, str]) -> ConfigError:

@@ -56,22 +56,46 @@ def find(path: Path, named: str | None, sides: Mapping[str, arrays.Side], n: int
             entries = column(path, title, "parts", n, bounds, missing=True)
             if (part_of := _coded(entries)) is not None:
                 return Marks(entries, part_of)
-    return _flagged(path, sides, n, bounds)
+    return _untitled(path, sides, n, bounds) or _flagged(path, sides, n, bounds)
+
+
+def _untitled(path: Path, sides: Mapping[str, arrays.Side], n: int, bounds: Bounds) -> Marks | None:
+    """The splits of a column of another title all of whose entries name splits.
+
+    Raises
+    ------
+    ConfigError
+        If two such columns differ.
+    """
+    known = (*titles.PARTS, *titles.LABELS, *titles.NAMES)
+    marks: list[Marks] = []
+    for title, side in sides.items():
+        if side == arrays.Side(arrays.TEXT, (n,)) and titles.plain(title) not in known:
+            entries = column(path, title, "parts", n, bounds, missing=True)
+            words = set(entries.values)
+            if 1 < len(words) <= _table_splits.FEW and len(part_of := _split_names.of_names(words)) == len(words):
+                marks.append(Marks(entries, part_of))
+    if any(other.parts != marks[0].parts for other in marks):
+        columns = [mark.column.title for mark in marks]
+        choices = " or ".join(f"dataset.parts={title}" for title in [*columns, "none"])
+        raise ConfigError(f"{path}: {' and '.join(columns)} give different splits; give {choices}.")
+    return marks[0] if marks else None
 
 
 def _flagged(path: Path, sides: Mapping[str, arrays.Side], n: int, bounds: Bounds) -> Marks | None:
     """The splits that columns of yes and no tell: ``is_train``, ``is_valid``."""
-    usable = [title for title, side in sides.items() if titles.plain(title) in _table_splits.IS and side.shape == (n,)]
+    named = {title: _table_splits.of_flag(title) for title, side in sides.items() if side.shape == (n,)}
+    part_of = {title: part for title, part in named.items() if part is not None}
     flags: dict[str, list[bool]] = {}
-    for title in usable:
-        if sides[title].kind in (arrays.TEXT, arrays.INTEGER):
-            values = column(path, title, "parts", n, bounds).values
+    for title in part_of:
+        if sides[title].kind in (arrays.TEXT, arrays.INTEGER, arrays.REAL):
+            values = _answers(path, title, sides[title], n, bounds)
             answers = [answer for value in values if (answer := _table_splits.answer(value)) is not None]
             if len(answers) == n:
                 flags[title] = answers
     parts: list[int] = []
     for row in range(n if flags else 0):
-        part = _table_splits.of_flags({_table_splits.IS[titles.plain(title)]: flags[title][row] for title in flags})
+        part = _table_splits.of_flags({part_of[title]: flags[title][row] for title in flags})
         if part is None:
             raise ConfigError(
                 f"{path}: {' and '.join(flags)} do not say which split row {row} belongs to; give dataset.parts=COLUMN "
@@ -82,6 +106,16 @@ def _flagged(path: Path, sides: Mapping[str, arrays.Side], n: int, bounds: Bound
         return None
     entries = Entries(" and ".join(flags), tuple(PARTS[part] for part in parts))
     return Marks(entries, {PARTS[part]: part for part in set(parts)})
+
+
+def _answers(path: Path, title: str, side: arrays.Side, n: int, bounds: Bounds) -> tuple[str, ...]:
+    """The entries of a column that may say yes and no; none if it holds other numbers than whole ones."""
+    try:
+        return column(path, title, "parts", n, bounds).values
+    except ConfigError:
+        if side.kind != arrays.REAL:
+            raise
+        return ()
 
 
 def _sure(column: Entries) -> Marks:

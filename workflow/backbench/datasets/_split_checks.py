@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from backbench.datasets import TRAIN
+from backbench.datasets import TEST, TRAIN
 from backbench.datasets._folders import Level, some
 from backbench.datasets._listing import Listing
 from backbench.datasets._readings import WITHOUT_CLASSES, spelled_alike, two_ways, typed, typed_root
@@ -38,6 +38,26 @@ def check(level: Level, inside: Mapping[str, Listing], parts: Mapping[str, int],
             (f"{some(alike)} are the same class, spelled differently", "rename the folders so that they match"),
             ("they are different classes", typed(parts)),
         )
+
+
+def refuse_likely_test(level: Level, parts: Mapping[str, int]) -> None:
+    """Refuse training and validation splits beside a folder of the same classes, which may be the test split.
+
+    Raises
+    ------
+    ConfigError
+        With both readings and what to type for each.
+    """
+    if TEST in parts.values():
+        return
+    classes = set().union(*(level.within[name][1] for name in parts))
+    for name in sorted(set(level.folders) - set(parts)):
+        if len(classes & set(level.within[name][1])) > 1:
+            raise two_ways(
+                level,
+                (f"{name} is the test split", typed({**parts, name: TEST})),
+                (f"splits, without {name}", typed(parts)),
+            )
 
 
 def strangers(inside: Mapping[str, Listing], parts: Mapping[str, int]) -> Iterator[str]:

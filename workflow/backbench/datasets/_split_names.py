@@ -13,11 +13,13 @@ from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION
 
 WORDS: Mapping[str, int] = {
     **dict.fromkeys(("train", "training", "trn", "trainval"), TRAIN),
-    **dict.fromkeys(("validation", "validate", "validating", "valid", "val", "dev", "development"), VALIDATION),
-    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), TEST),
+    **dict.fromkeys(
+        ("validation", "validate", "validating", "valid", "vali", "val", "dev", "devel", "development"), VALIDATION
+    ),
+    **dict.fromkeys(("test", "tests", "testing", "tst", "holdout", "heldout"), TEST),
 }
 # The test split, or the validation split if another name is that of a test split.
-EITHER = ("eval", "evaluation")
+EITHER = ("eval", "evaluate", "evaluation")
 KIND = re.compile(r"(?:set|data|images|imgs|split|part)$")
 OUT = re.compile(r"(hold|held)[-_ ]?out", re.IGNORECASE)
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -94,10 +96,10 @@ def _words(name: str) -> list[str]:
 
 
 def _of_word(word: str) -> int | None:
-    if word in EITHER:
+    if word in EITHER or KIND.sub("", word) in EITHER:
         return TEST
     return WORDS.get(word, WORDS.get(KIND.sub("", word)))
 
 
 def _either(name: str) -> bool:
-    return any(word.lower() in EITHER for word in WORD.findall(name))
+    return any(KIND.sub("", word) in EITHER for word in _words(name))

@@ -26,7 +26,7 @@ from backbench.schema import ConfigError
 UNNAMED, TABLES = "not in the table", (".csv", ".tsv", ".txt")
 OTHER_SPLIT = "its split in the table is none of train, validation and test"
 # What pandas, R and databases write for a missing value. "none" and "NA" are not here: classes have such names.
-MISSING = frozenset({"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"})
+MISSING = frozenset({"nan", "NaN", "NAN", "NaT", "<NA>", "N/A", "n/a", "#N/A", "None", "null", "NULL"})
 SHOWN = 3
 MEASURED = 10  # from this many rows on, numbers that hardly repeat are not classes
 

@@ -37,6 +37,8 @@ IS = {
     **dict.fromkeys(("isval", "isvalid", "isvalidation", "validation", "val"), VALIDATION),
     **dict.fromkeys(("test", "istest", "istesting", "istestimage", "intest"), TEST),
 }
+# Words that such titles have beside the name of a split: ``is_holdout``, ``train_mask``. ``valid`` alone means usable.
+BESIDE = frozenset({"is", "in", "for", "the", "mask", "flag", "image", "sample", "row"})
 ALIKE = 0.75  # of the letters: a typing error such as tset
 FEW = 10
 
@@ -155,10 +157,12 @@ def _of_flags(table: Table, places: Sequence[int]) -> RowSplits | None:
     """The splits that columns of yes and no tell."""
     flags, answers = {}, {}
     for place in places:
-        if (part := IS.get(bare(table.titles[place]))) is not None:
+        if (part := of_flag(table.titles[place])) is not None:
             words = [word for cell in table.column(place) if (word := answer(cell)) is not None]
             if len(words) == len(table.rows):
                 flags[place], answers[place] = part, words
+            elif words:
+                _refuse_open(table, place, len(words))
     if not flags:
         return None
     parts = [of_flags({part: answers[place][row] for place, part in flags.items()}) for row in range(len(table.rows))]
@@ -172,6 +176,25 @@ def _of_flags(table: Table, places: Sequence[int]) -> RowSplits | None:
         )
     present = set(parts)
     return RowSplits(parts, TRAIN in present and len(present) > 1, True, titles) if len(present) > 1 else None
+
+
+def _refuse_open(table: Table, place: int, answered: int) -> None:
+    """Raise ConfigError if the cells of a column that are not empty all say yes or no, but some are empty."""
+    empty = [row for row, cell in enumerate(table.column(place)) if not cell.strip()]
+    if answered + len(empty) == len(table.rows):
+        title = table.titles[place]
+        raise ConfigError(
+            f"{table.where(empty[0])}: no {title}, while other rows have one. Give it yes or no, or give "
+            f"dataset.columns.split=none to ignore the column."
+        )
+
+
+def of_flag(title: str) -> int | None:
+    """The split that a column of yes and no tells by its title, or None."""
+    known = bare(title)
+    if known in IS:
+        return IS[known]
+    return _split_names.of_name(title) if known != "valid" and set(_split_names.about(title)) <= BESIDE else None
 
 
 def answer(cell: str) -> bool | None:

@@ -131,6 +131,9 @@ def _source(tree: Tree, params: Params) -> _files.Source:
     user chose that folder.
     """
     root = _archives.choose(tree.folder, params.folder)
+    table = params.csv if params.folder is None else None
+    if table is not None and not (root / table).is_file() and (tree.folder / table).is_file():
+        root = tree.folder  # the table is beside the only folder with images
     source = folder_plugin.source(str(root), params, tree.folder)
     inside = PurePosixPath(root.relative_to(tree.folder).as_posix())
 

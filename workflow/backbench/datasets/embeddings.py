@@ -191,7 +191,8 @@ def _count(number: int, word: str) -> str:
 def _unused(path: Path, table: arrays.Table, about: Beside) -> list[str]:
     """Arrays and columns of the file that are not used."""
     taken = table.name if isinstance(table.name, tuple) else (table.name,)
-    return [name for name in arrays.beside(path) if name not in {*taken, *about.titles.values()}]
+    flags = (about.titles["parts"] or "").split(" and ")
+    return [name for name in arrays.beside(path) if name not in {*taken, *about.titles.values(), *flags}]
 
 
 def _info(path: Path, table: arrays.Table, about: Beside) -> dict[str, Any]:

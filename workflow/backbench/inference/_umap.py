@@ -1,12 +1,14 @@
 """New rows in an embedding by UMAP: where its own ``transform`` starts from, without the iterations that follow.
 
 A new row is the average of the embedded places of its nearest known rows, weighted by their membership (McInnes, Healy
-and Melville, arXiv:1802.03426, section 3: ``smooth_knn_dist`` and ``compute_membership_strengths`` in umap-learn). The
-iterations of umap-learn's ``transform`` draw random rows for the whole batch, so that a place would depend on the other
-new rows; this one depends on the row alone, and takes no fit.
+and Melville, arXiv:1802.03426, section 3), as by ``smooth_knn_dist`` and ``compute_membership_strengths`` in
+umap-learn's ``transform``. The iterations that follow there draw random rows for the whole batch, so that a place would
+depend on the other new rows; this one depends on the row alone, and takes no fit. A known row is at its stored place,
+whether the transform was learnt from it or not.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,16 +20,24 @@ ROUNDS = 64
 # umap-learn's smallest bandwidth, as a share of the mean distance.
 LEAST = 1e-3
 OTHERS = ("manhattan", "correlation")
+# Rows that differ by rounding alone, relative to their length, are of the same image: products of matrices are summed
+# in another order in a block of another size. Distances by an angle grow with the square of that.
+ROUNDING = 1e-5
+ANGLES = ("cosine", "correlation")
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """Known rows (m, d) before the transform and their places (m, w) after it."""
+    """Known rows (n, d) before the transform and their places (n, w) after it.
+
+    `learnt` (m,) are the numbers of the rows that it was learnt from, None for all.
+    """
 
     rows: "np.ndarray"
     places: "np.ndarray"
     count: int
     metric: str
+    learnt: "np.ndarray | None" = None
 
     def transform(self, queries: "np.ndarray") -> "np.ndarray":
         """Places (q, w) float32 of new rows (q, d); a row that equals a known one is at its place."""
@@ -35,12 +45,34 @@ class Embedding:
 
         if not len(queries):
             return np.empty((0, self.places.shape[1]), np.float32)
-        near, lengths = nearest(queries, self.rows, min(self.count, len(self.rows)), self.metric)
-        weights = memberships(lengths)
-        placed = np.einsum("qk,qkw->qw", weights, self.places[near].astype(np.float64))
-        same = lengths[:, 0] <= 0
-        placed[same] = self.places[near[same, 0]]
+        rows, places = self._taught
+        near, lengths = nearest(queries, rows, min(self.count, len(rows)), self.metric)
+        placed = np.einsum("qk,qkw->qw", memberships(lengths), places[near].astype(np.float64))
+        if self.learnt is None:
+            near, lengths = near[:, 0], lengths[:, 0]
+        else:
+            near, lengths = (part[:, 0] for part in nearest(queries, self.rows, 1, self.metric))
+        same = equal(queries, lengths, self.metric)
+        placed[same] = self.places[near[same]]
         return placed.astype(np.float32)
+
+    @cached_property
+    def _taught(self) -> "tuple[np.ndarray, np.ndarray]":
+        """The rows (m, d) that it was learnt from and their places (m, w)."""
+        if self.learnt is None:
+            return self.rows, self.places
+        return self.rows[self.learnt], self.places[self.learnt]
+
+
+def equal(queries: "np.ndarray", lengths: "np.ndarray", metric: str) -> "np.ndarray":
+    """Whether each query (q, d) equals the row that is this far away, (q,), but for rounding."""
+    import numpy as np
+
+    if metric in ANGLES:
+        least: np.ndarray | float = ROUNDING**2
+    else:
+        least = ROUNDING * np.linalg.norm(queries.astype(np.float64), ord=1 if metric == "manhattan" else 2, axis=1)
+    return lengths <= least
 
 
 def nearest(queries: "np.ndarray", rows: "np.ndarray", count: int, metric: str) -> tuple["np.ndarray", "np.ndarray"]:
@@ -57,21 +89,21 @@ def nearest(queries: "np.ndarray", rows: "np.ndarray", count: int, metric: str) 
 
 
 def memberships(lengths: "np.ndarray") -> "np.ndarray":
-    """Weights (q, count) that add up to 1, from the distances (q, count) to the nearest rows, ascending."""
+    """Weights (q, count) that add up to 1, from the distances (q, count) to the nearest rows, ascending.
+
+    They fall off as exp(-distance / width); the width is the one with which all but the nearest add up to log2(count).
+    """
     import numpy as np
 
-    positive = np.where(lengths > 0, lengths, np.inf)
-    rho = np.minimum(positive.min(axis=1), lengths.max(axis=1))[:, None]
-    beyond = np.maximum(lengths - rho, 0.0)
     target = np.log2(lengths.shape[1])
     low, high = np.zeros(len(lengths)), np.full(len(lengths), np.inf)
-    sigma = np.ones(len(lengths))
+    width = np.ones(len(lengths))
     for _ in range(ROUNDS):
-        total = np.exp(-beyond[:, 1:] / sigma[:, None]).sum(axis=1)
-        above = total > target
-        high, low = np.where(above, sigma, high), np.where(above, low, sigma)
-        sigma = np.where(np.isinf(high), sigma * 2, (low + high) / 2)
-    sigma = np.maximum(sigma, LEAST * lengths.mean(axis=1))
-    sigma = np.where(sigma > 0, sigma, 1.0)
-    weights = np.exp(-beyond / sigma[:, None])
+        above = np.exp(-lengths[:, 1:] / width[:, None]).sum(axis=1) > target
+        high, low = np.where(above, width, high), np.where(above, low, width)
+        width = np.where(np.isinf(high), width * 2, (low + high) / 2)
+    width = np.maximum(width, LEAST * lengths.mean(axis=1))
+    width = np.where(width > 0, width, 1.0)
+    # The nearest has a weight above 0 whatever the width; only ratios count.
+    weights = np.exp(-(lengths - lengths[:, :1]) / width[:, None])
     return weights / weights.sum(axis=1, keepdims=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 UMAP = "umap"
-ROWS, PLACES = "rows", "places"
+ROWS, PLACES, LEARNT = "rows", "places", "learnt"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def fit(
         known = rows if fitted is None else rows[fitted]
         if step["name"] == UMAP:
             output = matrix() if last else _again(step, known, rows)
-            made.append(Step(UMAP, _embedding(step, known, output if fitted is None else output[fitted])))
+            made.append(Step(UMAP, _embedding(step, rows, output, fitted)))
             rows = output
         else:
             made.append(Step(step["name"], equals.transformer(step, known.astype(equals.DOUBLE))))
@@ -90,6 +90,8 @@ def pack(chain: Chain, prefix: str) -> "tuple[list[dict[str, Any]], dict[str, np
         entry: dict[str, Any] = {"name": step.name}
         if isinstance(step.model, Embedding):
             arrays |= {f"{name}.{ROWS}": step.model.rows, f"{name}.{PLACES}": step.model.places}
+            if step.model.learnt is not None:
+                arrays[f"{name}.{LEARNT}"] = step.model.learnt
             entry |= {"count": step.model.count, "metric": step.model.metric}
         else:
             arrays[name] = skops_files.dumps(step.model)
@@ -104,7 +106,8 @@ def unpack(about: Sequence[Mapping[str, Any]], arrays: "Mapping[str, np.ndarray]
         name = f"{prefix}.{place}"
         if entry["name"] == UMAP:
             known, places = (arrays[f"{name}.{part}"] for part in (ROWS, PLACES))
-            steps.append(Step(UMAP, Embedding(known, places, entry["count"], entry["metric"])))
+            learnt = arrays.get(f"{name}.{LEARNT}")
+            steps.append(Step(UMAP, Embedding(known, places, entry["count"], entry["metric"], learnt)))
         else:
             steps.append(Step(entry["name"], skops_files.loads(arrays[name])))
     return Chain(tuple(steps))
@@ -116,8 +119,12 @@ def _again(step: Mapping[str, Any], known: "np.ndarray", rows: "np.ndarray") -> 
     return transforms.load(step["name"]).fit_transform(plugins.params("transform", step), learnt, rows)
 
 
-def _embedding(step: Mapping[str, Any], rows: "np.ndarray", places: "np.ndarray") -> Embedding:
-    """The embedding of known rows (m, d) at their places (m, w)."""
+def _embedding(
+    step: Mapping[str, Any], rows: "np.ndarray", places: "np.ndarray", learnt: "np.ndarray | None"
+) -> Embedding:
+    """The embedding of known rows (n, d) at their places (n, w), learnt from those of the numbers (m,)."""
     import numpy as np
 
-    return Embedding(np.ascontiguousarray(rows), np.ascontiguousarray(places), step["n_neighbors"], step["metric"])
+    return Embedding(
+        np.ascontiguousarray(rows), np.ascontiguousarray(places), step["n_neighbors"], step["metric"], learnt
+    )

@@ -6,14 +6,16 @@ retrieval, or by the cosine of its features where it has none.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from backbench import derived, hashing, machine, provenance, threads
 from backbench.backbones import _contract
 from backbench.datasets import TRAIN
 from backbench.derived import Content, Derived
-from backbench.inference import chains, classifying, equals, placing, skops_files
-from backbench.inference.model import CLASSIFICATION, CLUSTERING, NEIGHBOURS, Model
+from backbench.images.bounds import Unreadable
+from backbench.inference import chains, classifying, equals, learning, placing, skops_files
+from backbench.inference.model import BACKBONE, CLASSIFICATION, CLUSTERING, GIVEN, NEIGHBOURS, TRAINED, Model
 from backbench.metrics.labels import OUTSIDE
 from backbench.pictures import _heads
 from backbench.pictures.source import Source
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from backbench.metrics.neighbours import Metric
 
-FORMAT = 1
+FORMAT = 2
 LIBRARIES = ("numpy", "scikit-learn", "scipy", "skops")
 # An image is unlike the known ones if its nearest is farther than this share of training images are from theirs.
 SHARE, SAMPLE = 0.99, 2000
@@ -53,7 +55,8 @@ def fit(source: Source, say: Callable[[str], None] = lambda text: None) -> Model
     def make() -> Content:
         say("fitting the model of the run again; it is kept")
         with threads.one_core_each(machine.cores()):
-            return _content(source)
+            content = _content(source)
+        return _with_weights(content, source, say)
 
     content = kept.ensure(make)
     return Model(content.info, {**content.arrays, **_known(source)}, folder=None)
@@ -104,6 +107,18 @@ def _content(source: Source) -> Content:
     return Content(about, arrays)
 
 
+def _with_weights(content: Content, source: Source, say: Callable[[str], None]) -> Content:
+    """The same with the weights of a backbone that was trained in the sweep; without them it is not cached."""
+    if content.info["backbone"]["kind"] != TRAINED:
+        return content
+    try:
+        about, arrays = learning.weights(source, say)
+    except (learning.Different, ConfigError, StoreError, OSError, Unreadable) as error:
+        lacks = {**content.info["lacks"], BACKBONE: str(error)}
+        return replace(content, info={**content.info, "lacks": lacks}, lasting=False)
+    return replace(content, info={**content.info, "training": about}, arrays={**content.arrays, **arrays})
+
+
 class _Lacking(Exception):
     """A task that the run has no result of."""
 
@@ -114,9 +129,9 @@ def _backbone(source: Source) -> dict[str, Any]:
     known = {**stage.config, **stage.local}
     if "images" in source.row.config:
         known["image"] = source.row.config["images"]["config"]
-    known["kind"] = "given" if isinstance(_contract.load(stage.family), _contract.Given) else ""
+    known["kind"] = GIVEN if isinstance(_contract.load(stage.family), _contract.Given) else ""
     if "training" in source.info("features"):
-        known["kind"] = "trained"
+        known["kind"] = TRAINED
     return {key: value for key, value in known.items() if key not in OF_THE_MACHINE}
 
 
@@ -151,7 +166,10 @@ def _classifier(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
 def _placement(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":
-    """The placement in the clustering, packed with arrays (m, ...); of splits that were clustered apart, in that of the test images."""
+    """The placement in the clustering, packed with arrays (m, ...).
+
+    Where the splits were clustered apart, it is that in the clustering of the test images.
+    """
     if lacks := _heads.missing(source, CLUSTERING):
         raise _Lacking(lacks)
     config, info = source.row.plan.stages[source.row.run.stages[CLUSTERING]].config, source.info(CLUSTERING)

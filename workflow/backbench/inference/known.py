@@ -6,14 +6,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbench import hashing
 from backbench.datasets import PARTS, TRAIN
 from backbench.images import reading
 from backbench.pictures.source import Source
 from backbench.stage import Inputs
 from backbench.stages import pixels
+from backbench.store import StoreError
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 NEW = -1
 
@@ -41,10 +44,29 @@ class Known:
         """Whether the run predicted the class of an image: it did not learn from it."""
         return bool(self.source.split[row] != TRAIN)
 
+    def scores(self, row: int) -> "np.ndarray | None":
+        """The stored probabilities or decision scores (classes,) of an image; None where the run gave none."""
+        return None if self._scores is None or not self.predicted(row) else self._scores[row]
+
     def path(self, row: int) -> Path | None:
         """The file of an image; None where the collection has none, or its folder is not there."""
         files, root = self.source.info("dataset").get("files"), self._root
         return None if files is None or root is None else root / files[row]
+
+    def image(self, row: int) -> "Image.Image":
+        """An image, upright and whole.
+
+        Raises
+        ------
+        StoreError
+            If the run works on embeddings.
+        Unreadable
+            If its file is not there any more, or has changed.
+        """
+        if "images" not in self.source.row.stages:
+            raise StoreError(f"run {hashing.short(self.source.row.config_hash)} has no images, only embeddings")
+        with pixels.named(self.name(row)), self._opener(row, None) as decoded:
+            return decoded.image
 
     @cached_property
     def features(self) -> "np.ndarray":
@@ -52,6 +74,12 @@ class Known:
         array = self.source.array("features", "features", mmap=True)
         assert array is not None  # a model is made of features
         return array
+
+    @cached_property
+    def _scores(self) -> "np.ndarray | None":
+        kinds = ("probabilities", "decision")
+        arrays = (self.source.array("classification", kind, mmap=True) for kind in kinds)
+        return next((array for array in arrays if array is not None), None)
 
     @cached_property
     def _rows(self) -> Mapping[bytes, int]:
@@ -65,6 +93,10 @@ class Known:
     @cached_property
     def _name(self) -> Callable[[int], str]:
         return pixels.names(self._inputs)
+
+    @cached_property
+    def _opener(self) -> pixels.Opener:
+        return pixels.opener(self._inputs, None if self._root is None else str(self._root))
 
     @cached_property
     def _root(self) -> Path | None:

@@ -1,5 +1,6 @@
 """One image file, read once: the digest of its bytes, and its pixels as the backbone takes them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 from backbench.images import content, decoding, scaling
 from backbench.images.bounds import Unreadable
 from backbench.images.content import Content
+from backbench.images.decoding import Decoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,10 +38,14 @@ def look(path: Path, model: "Model") -> Look:
         return Look(path, reason=error.strerror or str(error))
 
 
-def look_at(held: Content, model: "Model") -> Look:
-    """The image in bytes that were read; whatever is wrong with them becomes its reason."""
+def look_at(held: Content, model: "Model", also: Callable[[Decoded], None] = lambda decoded: None) -> Look:
+    """The image in bytes that were read; whatever is wrong with them becomes its reason.
+
+    `also` is given the decoded image, which it must not keep.
+    """
     try:
         with decoding.decode_each(held, model.about["bits"], [scaling.least(model.policy)]) as (decoded,):
+            also(decoded)
             return Look(held.path, held.sha256, model.prepare(decoded))
     except MemoryError:
         return Look(held.path, held.sha256, reason="there was not enough memory to decode it")

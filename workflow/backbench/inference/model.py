@@ -17,7 +17,7 @@ from backbench.files import make_folder, replacing, write_text
 from backbench.images import preparing
 from backbench.images.decoding import Decoded
 from backbench.images.policy import Image as Policy
-from backbench.inference import chains, classifying, placing
+from backbench.inference import chains, classifying, learning, placing
 from backbench.inference.classifying import Classified
 from backbench.inference.placing import Placed
 from backbench.schema import ConfigError
@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    from backbench.inference.index import Index
     from backbench.metrics.neighbours import Metric
 
 CLASSIFICATION, CLUSTERING, NEIGHBOURS = "classification", "clustering", "neighbours"
 TASKS = (CLASSIFICATION, CLUSTERING, NEIGHBOURS)
+# What the model may lack besides a task, and what its backbone may be besides one with fixed weights.
+BACKBONE = "backbone"
+GIVEN, TRAINED = "given", "trained"
 ABOUT = "model.json"
 
 
@@ -48,11 +52,13 @@ class Model:
 
     `arrays` of any shape are what :mod:`fitting` packed; those whose names begin with ``known.`` have a row for each
     image of the run's collection. `folder` is where the model was loaded from, None for one of this results folder.
+    `index`, if there is one, is asked for the nearest known images in place of a search through all.
     """
 
     about: Mapping[str, Any]
     arrays: "Mapping[str, np.ndarray]"
     folder: Path | None = None
+    index: "Index | None" = None
 
     @property
     def run(self) -> str:
@@ -63,6 +69,15 @@ class Model:
     def classes(self) -> list[str]:
         """Names of the classes by their numbers; empty for a collection without classes."""
         return list(self.about["classes"] or ())
+
+    @cached_property
+    def kind(self) -> str:
+        """What the scores of its classes are: ``probabilities``, ``decision`` scores, or "" for none."""
+        import numpy as np
+
+        if not self.does(CLASSIFICATION):
+            return ""
+        return self.classify(np.zeros((1, self.about["columns"]), np.float32)).kind
 
     def does(self, task: str) -> bool:
         """Whether it can do a task of `TASKS`."""
@@ -165,7 +180,10 @@ class Model:
             return Nearest(np.empty((len(features), 0), np.int64), np.empty((len(features), 0)))
         metric: Metric = self.about[NEIGHBOURS]["metric"]
         with threads.one_core_each(machine.cores()):
-            return Nearest(*neighbours.nearest(self._chains[NEIGHBOURS](features), gallery, count, metric, excluded))
+            queries = self._chains[NEIGHBOURS](features)
+            if self.index is not None:
+                return Nearest(*self.index.nearest(queries, count, excluded))
+            return Nearest(*neighbours.nearest(queries, gallery, count, metric, excluded))
 
     def unlike(self, distances: "np.ndarray") -> "np.ndarray":
         """Whether images (n,) whose nearest known image is this far away, (n,), are unlike those the run has seen."""
@@ -210,12 +228,15 @@ class Model:
 
     def _refuse_backbone(self) -> None:
         backbone, run = self.about["backbone"], hashing.short(self.run)
-        if backbone["kind"] == "given":
+        if backbone["kind"] == GIVEN:
             raise ConfigError(
                 f"run {run} works on embeddings that were made elsewhere; make those of the new images there."
             )
-        if backbone["kind"] == "trained":
-            raise ConfigError(f"run {run}: {backbone['name']} was trained in the sweep, and its weights were not kept.")
+        if backbone["kind"] == TRAINED and BACKBONE in self.about["lacks"]:
+            raise ConfigError(
+                f"run {run}: a sweep keeps no weights of {backbone['name']}, and they could not be made again: "
+                f"{self.about['lacks'][BACKBONE]}"
+            )
 
     @cached_property
     def _opened(self) -> tuple[Any, Any]:
@@ -235,6 +256,8 @@ class Model:
     @cached_property
     def _extract(self) -> _contract.Extract:
         module, params = self._opened
+        if self.about["backbone"]["kind"] == TRAINED:
+            return learning.extractor(module, params, self.policy.size, self.arrays)
         extract: _contract.Extract = module.open(params, Context())
         return extract
 

@@ -7,7 +7,8 @@
   of that cluster is from its own nearest member.
 - ``members`` (agglomerative, BIRCH, spectral and others): the cluster of the nearest member.
 
-Under every rule a row that equals a member belongs to its cluster. A plugin may name its own rule in `PLACEMENT`.
+Under every rule a row that equals a member, but for rounding, belongs to its cluster. A plugin may name its
+own rule in `PLACEMENT`.
 """
 
 import warnings
@@ -66,8 +67,11 @@ class Placement:
 
         if not len(queries) or not len(self.members):
             return Placed(np.full(len(queries), NOISE, np.int64), np.full(len(queries), np.nan))
+        from backbench.inference import _umap
+
         near, lengths = self._nearest(queries, self.members)
-        clusters = np.where(lengths <= 0, self.clusters[near], self._by_rule(queries, near, lengths))
+        same = _umap.equal(queries, lengths, self.metric)
+        clusters = np.where(same, self.clusters[near], self._by_rule(queries, near, lengths))
         return Placed(clusters, self._to_centre(queries, clusters))
 
     def _by_rule(self, queries: "np.ndarray", near: "np.ndarray", lengths: "np.ndarray") -> "np.ndarray":
@@ -105,6 +109,12 @@ class Placement:
         return lengths
 
 
+def rule(name: str) -> str:
+    """The rule of a clusterer: its own, or that of its kind."""
+    chosen: str = getattr(plugins.load("clusterer", name), "PLACEMENT", RULES.get(name, MEMBERS))
+    return chosen
+
+
 def fit(config: Mapping[str, Any], info: Mapping[str, Any], rows: "np.ndarray", clusters: "np.ndarray") -> Placement:
     """The placement of new rows in a clustering.
 
@@ -117,18 +127,17 @@ def fit(config: Mapping[str, Any], info: Mapping[str, Any], rows: "np.ndarray", 
     import numpy as np
 
     name = config["clusterer"]["name"]
-    rule = getattr(plugins.load("clusterer", name), "PLACEMENT", RULES.get(name, MEMBERS))
-    metric = config["clusterer"].get("metric") or "euclidean"
+    kind, metric = rule(name), config["clusterer"].get("metric") or "euclidean"
     numbers = np.unique(clusters[clusters >= 0])
     centres = np.array([rows[clusters == number].mean(axis=0, dtype=np.float64) for number in numbers])
     core, reach = np.ones(len(rows), bool), np.full(len(rows), np.inf)
-    if rule == CORE:
+    if kind == CORE:
         core, reach = _dense(rows, clusters, float(info["eps"]), config["clusterer"]["min_samples"])
-    elif rule == REACH:
+    elif kind == REACH:
         core, reach = _reach(rows, clusters, metric)
-    mixture = _mixture(config, rows, clusters) if rule == COMPONENT else None
+    mixture = _mixture(config, rows, clusters) if kind == COMPONENT else None
     whole = np.ascontiguousarray(rows), clusters.astype(np.int64), numbers.astype(np.int64)
-    return Placement(rule, metric, *whole, centres.reshape(len(numbers), rows.shape[1]), core, reach, mixture)
+    return Placement(kind, metric, *whole, centres.reshape(len(numbers), rows.shape[1]), core, reach, mixture)
 
 
 def pack(placement: Placement) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":

@@ -18,7 +18,8 @@ from backbench.inference.model import CLASSIFICATION, CLUSTERING, Model
 if TYPE_CHECKING:
     import numpy as np
 
-BLOCK = 256
+# Images of a block. The first blocks are smaller, so that the first answers come soon.
+BLOCK, FIRST = 256, 16
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Prediction:
     neighbours: Sequence[Neighbour] = ()
     unlike: bool | None = None
 
+    @property
+    def score(self) -> float | None:
+        """The score of its class; None without one."""
+        return None if self.label is None else self.scores.get(self.label)
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -72,8 +78,9 @@ class Predictor:
 
         `exact` is that of :meth:`Model.embed`.
         """
-        waiting = iter(paths)
-        while block := list(islice(waiting, BLOCK)):
+        waiting, size = iter(paths), FIRST
+        while block := list(islice(waiting, size)):
+            size = min(2 * size, BLOCK)
             with threads.beside(machine.cores()):
                 looks = list(threads.in_order(lambda path: look(path, self.model), block))
             yield from self.looks(looks, exact)
@@ -125,12 +132,17 @@ class Predictor:
         stored = self.model.arrays.get("known.predictions")
         parts = []
         for place, row in enumerate(rows.tolist()):
-            number = int(answer.classes[place])
+            number, values = int(answer.classes[place]), None if answer.scores is None else answer.scores[place]
             if row != NEW and stored is not None and stored[row] >= 0:
-                number = int(stored[row])
-            scores = {} if answer.scores is None else dict(zip(names, answer.scores[place].tolist(), strict=True))
+                number, values = int(stored[row]), self._stored_scores(row, values)
+            scores = {} if values is None else dict(zip(names, values.tolist(), strict=True))
             parts.append({"label": names[number], "scores": scores, "kind": answer.kind})
         return parts
+
+    def _stored_scores(self, row: int, values: "np.ndarray | None") -> "np.ndarray | None":
+        """The scores (classes,) that the run gave a known image, or else these `values` (classes,)."""
+        stored = None if self.known is None or values is None else self.known.scores(row)
+        return values if stored is None else stored
 
     def _clusters(self, features: "np.ndarray", rows: "np.ndarray") -> list[dict[str, Any]]:
         """Cluster of features (n, d), and the distance to its centre; of known `rows` (n,), the stored cluster."""

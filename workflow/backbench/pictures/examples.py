@@ -115,7 +115,7 @@ def errors(source: "Source", most: int) -> Errors:
 
     test = np.flatnonzero(source.split == TEST)
     wrong = test[source.predictions[test] != source.truth[test]]
-    sure, probable = _sureness(source, wrong)
+    sure, probable = sureness(source, wrong)
     if sure is None:
         pairs = source.truth[wrong].astype(np.int64) * (len(source.names) + 1) + source.predictions[wrong]
         first = wrong[_images.in_turn(pairs, most, largest_first=True)]
@@ -124,7 +124,7 @@ def errors(source: "Source", most: int) -> Errors:
     return Errors(wrong[order].tolist(), sure[order].tolist() if probable else None, len(wrong), len(test), True)
 
 
-def _sureness(source: "Source", rows: "np.ndarray") -> "tuple[np.ndarray | None, bool]":
+def sureness(source: "Source", rows: "np.ndarray") -> "tuple[np.ndarray | None, bool]":
     """How sure the classifier is of its predictions for `rows` (m,), (m,) float64; whether these are probabilities."""
     import numpy as np
 

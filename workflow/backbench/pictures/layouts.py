@@ -82,6 +82,11 @@ def head_of(source: Source) -> str:
     return head
 
 
+def stored(source: Source, method: str) -> bool:
+    """Whether the positions of a run by `method`, or its tree, were made before."""
+    return refusal(source, method) is None and _derived(source, method).there
+
+
 def refusal(source: Source, method: str) -> str | None:
     """Why a run has no positions by `method`, or no tree; None where it has them."""
     return _no_tree(source) if method == TREE else _no_positions(source, method)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from backbench import hashing, paths, threads
 from backbench.files import write_bytes
 from backbench.images import decoding
+from backbench.images.content import Content
 from backbench.schema import ConfigError
 from backbench.stage import Inputs
 from backbench.stages import pixels
@@ -88,6 +89,11 @@ class Thumbnails:
         return pixels.opener(self._inputs, self._root)
 
 
+def of_decoded(picture: decoding.Decoded) -> Thumbnail:
+    """A decoded image as a thumbnail."""
+    return _encoded(_fitted(picture))
+
+
 def decoded(thumbnail: Thumbnail) -> "np.ndarray":
     """The pixels (h, w) or (h, w, 3) uint8 of a thumbnail."""
     import numpy as np
@@ -95,6 +101,18 @@ def decoded(thumbnail: Thumbnail) -> "np.ndarray":
 
     with Image.open(io.BytesIO(thumbnail.content)) as image:
         return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+
+
+def of_file(held: Content, bits: int | None) -> "np.ndarray":
+    """The pixels (h, w) or (h, w, 3) uint8 of the thumbnail of any file, which is not kept.
+
+    Raises
+    ------
+    Unreadable, OSError
+        If it is no image.
+    """
+    with decoding.decode_each(held, bits, [BOX[1]]) as (opened,):
+        return decoded(_encoded(_fitted(opened)))
 
 
 def _fitted(picture: decoding.Decoded) -> "Image.Image":

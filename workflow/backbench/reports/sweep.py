@@ -23,6 +23,8 @@ from backbench.sweep.results import tables
 TEMPLATE = "sweep.html"
 PAGE, TABLE = "report.html", "leaderboards.csv"
 CLASSES = 20
+# Where `backbench app` is, unless it is told otherwise.
+APP = "http://127.0.0.1:8501/"
 
 
 def path_of(plan: Plan) -> Path:
@@ -73,6 +75,7 @@ def _page(plan: Plan, parts: Sequence[Part]) -> str:
         "commit": _origin.commit(parts),
         "undrawn": gallery.failed(plan),
         "example": hashing.short(min(plan.runs)),
+        "app": APP,
         **templates.script(),
     }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +174,9 @@ class Sources:
 def policies(backbones: Iterable[Mapping[str, Any]], device: str) -> list[Policy]:
     """How the images are prepared for `backbones`, each way once; what is wrong with one is told when it is planned."""
     prepared: dict[Policy, None] = {}
-    for config in {id(config): config for config in backbones}.values():
+    # Cells of a grid share few configurations, and not the objects.
+    distinct = {json.dumps(config, sort_keys=True): config for config in backbones}
+    for config in distinct.values():
         with contextlib.suppress(ConfigError):
             name = options.name_of("backbone", config)
             module, params = _contract.load(name), plugins.params("backbone", config)

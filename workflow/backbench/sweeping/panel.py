@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
-from backbench.cli.plan import announce, say
 from backbench.pictures import drawing
 from backbench.stage import SCORES
 from backbench.store import FAILED, Store
@@ -18,6 +17,7 @@ from backbench.sweep.cost import training
 from backbench.sweep.plan.frozen import Plan
 from backbench.sweep.run.status import Status
 from backbench.sweep.time import launches
+from backbench.sweeping.describing import announce, say
 from backbench.wording import duration
 
 POLL_SECONDS = 0.5

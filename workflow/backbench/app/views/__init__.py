@@ -1,0 +1,1 @@
+"""What the page draws, by streamlit: one module for each view."""

@@ -1,0 +1,95 @@
+"""What a launch would do, in words: its runs and fits, what is done of them, and how long the rest will take."""
+
+import re
+import sys
+from collections import Counter
+
+from backbench import hashing, launching, machine, planning
+from backbench.pictures import drawing, forecast
+from backbench.schema import ConfigError
+from backbench.stage import KINDS, RECIPE
+from backbench.store import FAILED
+from backbench.sweep.grid import HEADS
+from backbench.sweep.plan.frozen import Plan
+from backbench.sweep.run.status import CURRENT, STALE, Status
+from backbench.sweep.time import launches
+from backbench.sweep.time.estimate import Expectation
+from backbench.sweep.time.launches import Announced
+from backbench.wording import counted
+
+
+def describe(planned: planning.Planned, state: Status, n_cores: int) -> Announced:
+    """Print a plan and its state to stderr; returns the estimate of its time."""
+    plan = planned.plan
+    fits = sum(stage.kind in HEADS for stage in plan.stages.values())
+    experiment = plan.request.get("experiment")
+    title = "sweep" if experiment in (None, "none") else experiment
+    say(f"{title}: {counted(len(plan.runs), 'run')} from {counted(fits, 'distinct fit')}")
+    for notice in planned.notices:
+        say(f"  note: {notice}")
+    if not planned.fingerprinted:
+        unread = counted(planned.unread, "file")
+        say(f"  {unread} not read yet; `sweep` reads them first, and hashes are provisional until then")
+    say(_table(plan, state))
+    for member, (known, rows) in state.known.items():
+        say(f"  features of {plan.stages[member].family}: {known:,} of {rows:,} images are cached")
+    rescored = launches.rescored(Expectation(plan, state, n_cores))
+    if rescored:
+        say(f"  {rescored}")
+    pending = sum(state.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
+    announced = announce(plan, state, n_cores)
+    say(f"jobs to run: {pending} of {len(plan.shards)}; estimated time: {announced.text}")
+    for line in announced.longest:
+        say(f"  {line}")
+    say(f"plan {hashing.short(plan.hash)}, sweep {hashing.short(plan.sweep)}")
+    return announced
+
+
+def announce(plan: Plan, state: Status, n_cores: int) -> Announced:
+    """The estimated time of a launch, including its pictures."""
+    due = drawing.wanted(plan) and (state.due or launching.undrawn(plan))
+    drawn = forecast.of_sweep(plan) if due else forecast.Forecast()
+    return launches.announce(plan, state, n_cores, drawn.pictures, drawn.seconds)
+
+
+def _table(plan: Plan, state: Status) -> str:
+    lines = [f"  {'stage':<16}{'total':>7}{'done':>7}{'pending':>9}{'failed before':>15}{'older code':>12}"]
+    for kind in KINDS:
+        if kind == RECIPE:
+            continue
+        members = [key for key, stage in plan.stages.items() if stage.kind == kind]
+        if not members:
+            continue
+        states = Counter(state.states[member] for member in members)
+        pending = sum(member in state.needed for member in members)
+        cells = (len(members), states[CURRENT], pending, states[FAILED], states[STALE])
+        lines.append(_table_line(kind, *cells))
+    if state.scores:
+        lines.append(_scores_line(plan, state))
+    return "\n".join(lines)
+
+
+def _scores_line(plan: Plan, state: Status) -> str:
+    """The scores of the fits, which are stored apart from them."""
+    fits = [key for key, stage in plan.stages.items() if stage.kind in HEADS]
+    states = Counter(state.scores[fit] for fit in fits if fit in state.scores)
+    pending = sum(fit in state.needed or state.scores.get(fit) != CURRENT for fit in fits)
+    return _table_line("scores", len(fits), states[CURRENT], pending, states[FAILED], states[STALE])
+
+
+def _table_line(kind: str, total: int, done: int, pending: int, failed: int, older: int) -> str:
+    return f"  {kind:<16}{total:>7}{done:>7}{pending:>9}{failed:>15}{older:>12}"
+
+
+def cores(asked: str) -> int:
+    """Number of cores that ``--cores`` means."""
+    if asked == "all":
+        return machine.cores()
+    if not re.fullmatch(r"[0-9]{1,6}", asked) or int(asked) < 1:
+        raise ConfigError(f"--cores: received {asked!r}; allowed: all, or a whole number >= 1.")
+    return int(asked)
+
+
+def say(text: str) -> None:
+    """Print to stderr, where everything goes that is not machine-readable."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,229 @@
+"""A sweep from its plan to its records: Snakemake on what is missing, the results joined, MLflow brought up to date."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from backbench import hashing, launching, paths, planning, tracking
+from backbench.evaluate.answer import SweepAnswer
+from backbench.reports import sweep as pages
+from backbench.store import Store
+from backbench.sweep.plan.frozen import Plan, save
+from backbench.sweep.results import ledger
+from backbench.sweep.results.joined_run import Records, Row
+from backbench.sweep.run import status
+from backbench.sweep.run.status import Status
+from backbench.sweep.time import estimate, launches
+from backbench.sweep.time.launches import Announced
+from backbench.sweeping import panel
+from backbench.sweeping.describing import cores, describe, say
+from backbench.tracking import sweeps
+from backbench.wording import counted
+
+PROFILE = paths.CHECKOUT / "profiles" / "default"
+TAIL_LINES = 3
+# Options of Snakemake, as its parser calls them, with which no job is started.
+COMPUTES_NOTHING = (
+    *("dryrun", "report", "summary", "detailed_summary", "lint", "list_rules", "list_target_rules", "list_changes"),
+    *("list_input_changes", "list_params_changes", "list_untracked", "dag", "rulegraph", "filegraph", "d3dag"),
+    *("archive", "containerize", "export_cwl", "print_compilation", "unlock", "cleanup_metadata", "cleanup_shadow"),
+    *("delete_all_output", "delete_temp_output", "conda_create_envs_only", "conda_cleanup_envs"),
+)
+ELSEWHERE = ("--workflow-profile", "--executor", "-e", "--resources", "--res")
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a sweep is computed: `cores` is ``all`` or a number as text; `snakemake` are options passed on to it.
+
+    With `accept_code`, results of older code are kept, and say so.
+    """
+
+    cores: str = "all"
+    accept_code: bool = False
+    snakemake: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A sweep whose jobs have ended, joined. `failed` is 1 where Snakemake ended with an error, else 0.
+
+    `computed` counts the results and scores that were missing at the start, and `announced` says how long the launch
+    was to take; `started` is on the clock of `time.monotonic`.
+    """
+
+    plan: Plan
+    store: Store
+    records: Records
+    answer: SweepAnswer
+    failed: int
+    computed: int
+    announced: Announced
+    started: float
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self.answer.rows
+
+    @property
+    def taken(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+
+def planned_for(overrides: Sequence[str]) -> planning.Planned:
+    """The plan of the overrides, its collections read where they are not known yet."""
+    return planning.make(overrides, progress=panel.counting("reading the images"), tell=say)
+
+
+def rehearse(planned: planning.Planned, launch: Launch) -> int:
+    """Describe a plan and let Snakemake say what it would do; returns its exit status. Nothing of it stays."""
+    with _unrecorded(planned.plan):
+        _prepared(planned, launch)
+        return _snakemake(planned, launch).wait()
+
+
+@contextlib.contextmanager
+def _unrecorded(plan: Plan) -> Iterator[None]:
+    """Leave the plan files as they were: a sweep that was not started has no pending runs, and is not the newest."""
+    before = plan.path.stat() if plan.path.exists() else None
+    try:
+        yield
+    finally:
+        if before is None:
+            plan.path.unlink(missing_ok=True)
+        else:
+            os.utime(plan.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def compute(planned: planning.Planned, launch: Launch, started: float) -> Swept:
+    """Describe a plan, compute what is missing, join what there is and write its report."""
+    plan, fresh = planned.plan, not planned.plan.path.exists()
+    state, announced = _prepared(planned, launch)
+    due = state.due or launching.undrawn(plan)
+    if due:
+        launches.keep(plan, announced)
+    failed = _compute(planned, state, launch) if due else 0
+    if failed and fresh and not _begun(plan, started):
+        plan.path.unlink(missing_ok=True)
+    store = Store(paths.store())
+    missing = len(state.needed) + len(state.unscored)
+    return Swept(plan, store, *_joined(plan, store), failed, missing, announced, started)
+
+
+def _prepared(planned: planning.Planned, launch: Launch) -> tuple[Status, Announced]:
+    """Save and describe a plan; returns what is done of it, and how long the rest will take."""
+    plan, store, n_cores = planned.plan, Store(paths.store()), cores(launch.cores)
+    save(plan)
+    if launch.accept_code:
+        results, scores = status.accept_code(plan, store, status.inspect(plan, store))
+        more = f" and the scores of {counted(scores, 'fit')}" if scores else ""
+        say(f"kept {counted(results, 'result')}{more} of older code, as each of them now says")
+    state = planning.with_known(planned, launching.prepare(plan), store)
+    return state, describe(planned, state, n_cores)
+
+
+def _begun(plan: Plan, started: float) -> bool:
+    """Whether a job of this launch has begun; `started` is on the clock of `time.monotonic`."""
+    since = time.time() - (time.monotonic() - started) - 1
+    shards = (*plan.shards.values(), *plan.scoring.values())
+    logs = (shard.log for shard in shards if shard.log.exists())
+    return any(log.stat().st_mtime >= since for log in logs)
+
+
+def dry(options: Sequence[str]) -> bool:
+    """Whether Snakemake is only asked what it would do or what there is; its own parser reads the options."""
+    if not options:
+        return False
+    from snakemake.cli import get_argument_parser
+
+    asked = get_argument_parser().parse_known_args(options)[0]
+    return any(getattr(asked, name, False) for name in COMPUTES_NOTHING)
+
+
+def _compute(planned: planning.Planned, state: Status, launch: Launch) -> int:
+    """Run Snakemake under the panel; returns its exit status."""
+    plan = planned.plan
+    log = paths.logs() / f"snakemake-{hashing.short(plan.hash)}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    expected = estimate.members(plan, state, cores(launch.cores))
+    launched = time.time() - 1
+    with log.open("w") as output:
+        process = _snakemake(planned, launch, output)
+        try:
+            panel.watch(process, plan, state, expected, cores(launch.cores))
+        except KeyboardInterrupt:
+            say("stopping: Snakemake is ending its jobs (press Ctrl-C again to kill them)")
+            process.wait()
+            raise
+    if process.returncode:
+        say(f"Snakemake ended with status {process.returncode}; its log: {shown(log)}")
+        _explain(plan, launched)
+    return 1 if process.returncode else 0
+
+
+def _snakemake(planned: planning.Planned, launch: Launch, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.CHECKOUT / "Snakefile")]
+    command += ["--directory", str(paths.results()), "--workflow-profile", str(PROFILE)]
+    command += [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    command += [] if _elsewhere(launch.snakemake) else ["--resources", f"mem_mb={planned.memory_mb}"]
+    command += ["--config", f"plan={planned.plan.path}", *launch.snakemake]
+    return subprocess.Popen(command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ)
+
+
+def _own_cores(options: Sequence[str]) -> bool:
+    return any(option.split("=")[0] in ("--cores", "-c", "--jobs", "-j") for option in options)
+
+
+def _elsewhere(options: Sequence[str]) -> bool:
+    """Whether the jobs run on other machines, or the caller says himself what they may have."""
+    return any(option.split("=")[0] in ELSEWHERE for option in options)
+
+
+def _explain(plan: Plan, launched: float) -> None:
+    """The last words of the jobs of this launch that left no receipt."""
+    for shard in (*plan.shards.values(), *plan.scoring.values()):
+        if not shard.receipt.exists() and shard.log.exists() and shard.log.stat().st_mtime >= launched:
+            words = shard.log.read_text(errors="replace").strip().splitlines()[-TAIL_LINES:]
+            if words:
+                say("\n".join([f"{shard.kind} {shard.family} ({shown(shard.log)}):", *(f"  {w}" for w in words)]))
+
+
+def _joined(plan: Plan, store: Store) -> tuple[Records, SweepAnswer]:
+    """Join what there is and answer from it; Snakemake joined it where all went well, and nothing is written twice."""
+    records = ledger.read_records(plan, store)
+    states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
+    if not ledger.joined(plan, states, status.scores_of(plan, records, states, store)):
+        ledger.join(plan, records)
+    results = SweepAnswer(plan, ledger.rows(plan, records), store, panel.counting("resampling images"))
+    results.write()
+    if not launching.page(plan).exists() and any(row.heads for row in results.rows):
+        pages.write(results)
+    return records, results
+
+
+def track(swept: Swept) -> int:
+    """Record a sweep in MLflow; returns 1 where that does not answer, else 0."""
+    try:
+        report = sweeps.record(swept.answer, progress=panel.counting("recording in MLflow"))
+    except tracking.TrackingUnavailable as error:
+        say(str(error))
+        return 1
+    changed = report.created + report.updated
+    say(
+        f"MLflow: {counted(changed, 'run')} written, {report.unchanged:,} unchanged"
+        if changed
+        else "MLflow holds all runs"
+    )
+    return 0
+
+
+def shown(path: Path) -> str:
+    """A path relative to where the user stands, if it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
