@@ -8,6 +8,8 @@ from sklearn.cluster import KMeans
 
 from backbench import paths, plugins
 from backbench.inference import _umap, placing
+from backbench.inference.nearby import Nearby
+from backbench.metrics import neighbours
 
 BENCHMARK = runpy.run_path(str(paths.CHECKOUT / "benchmarks" / "placing.py"))
 DENSITY = ("dbscan", "hdbscan", "optics")
@@ -70,7 +72,7 @@ def test_memberships_are_those_of_umap(embedded):
     from umap.umap_ import compute_membership_strengths, smooth_knn_dist
 
     rows, _, _ = embedded
-    near, lengths = _umap.nearest(rows[200:], rows[:200], 10, "euclidean")
+    near, lengths = Nearby(rows[:200], "euclidean")(rows[200:], 10)
     sigmas, rhos = smooth_knn_dist(lengths.astype(np.float32), 10.0, local_connectivity=0.0)
     kept = near.astype(np.int32), lengths.astype(np.float32), sigmas, rhos
     _, _, values, _ = compute_membership_strengths(*kept, bipartite=True)
@@ -94,7 +96,7 @@ def test_rows_that_an_embedding_was_not_learnt_from_stay_at_their_places():
     places, learnt = np.arange(160, dtype=np.float32).reshape(80, 2), np.arange(0, 80, 2)
     embedding = _umap.Embedding(rows, places, 5, "cosine", learnt)
     assert np.array_equal(embedding.transform(rows), places)
-    near, _ = _umap.nearest(rows[1:2], rows[learnt], 5, "cosine")
+    near, _ = Nearby(rows[learnt], "cosine")(rows[1:2], 5)
     moved = embedding.transform(rows[1:2] + np.float32(0.05))[0]
     low, high = places[learnt[near[0]]].min(axis=0), places[learnt[near[0]]].max(axis=0)
     assert (low <= moved).all() and (moved <= high).all() and not np.array_equal(moved, places[1])
@@ -106,6 +108,20 @@ def test_metrics_of_embeddings_equal_scikit_learns(metric):
 
     rows = BENCHMARK["blobs"](60)
     lengths, near = NearestNeighbors(metric=metric, algorithm="brute").fit(rows[:50]).kneighbors(rows[50:], 4)
-    mine, distances = _umap.nearest(rows[50:], rows[:50], 4, metric)
+    mine, distances = Nearby(rows[:50], metric)(rows[50:], 4)
     assert np.array_equal(mine, near)
     np.testing.assert_allclose(distances, lengths, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_one_query_gets_the_answer_of_many_bit_for_bit(metric):
+    draw = np.random.default_rng(0)
+    rows = (draw.normal(size=(400, 33)) + 3).astype(np.float32)
+    rows[100:140], rows[7] = rows[:40], 0
+    queries = np.concatenate([rows[90:110], draw.normal(size=(20, 33)).astype(np.float32), rows[7:8]])
+    excluded = np.r_[np.arange(90, 110), np.full(21, -1)]
+    near, lengths = neighbours.nearest(queries, rows, 5, metric, excluded)
+    among = Nearby(rows, metric)
+    for at in range(len(queries)):
+        mine = among(queries[at : at + 1], 5, excluded[at : at + 1])
+        assert np.array_equal(mine[0][0], near[at]) and np.array_equal(mine[1][0], lengths[at])

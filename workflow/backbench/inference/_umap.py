@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from backbench.inference.nearby import Nearby
+
 if TYPE_CHECKING:
     import numpy as np
-
-    from backbench.metrics.neighbours import Metric
 
 ROUNDS = 64
 # umap-learn's smallest bandwidth, as a share of the mean distance.
 LEAST = 1e-3
-OTHERS = ("manhattan", "correlation")
 # Rows that differ by rounding alone, relative to their length, are of the same image: products of matrices are summed
 # in another order in a block of another size. Distances by an angle grow with the square of that.
 ROUNDING = 1e-5
@@ -45,23 +44,27 @@ class Embedding:
 
         if not len(queries):
             return np.empty((0, self.places.shape[1]), np.float32)
-        rows, places = self._taught
-        near, lengths = nearest(queries, rows, min(self.count, len(rows)), self.metric)
+        among, places = self._taught
+        near, lengths = among(queries, min(self.count, len(places)))
         placed = np.einsum("qk,qkw->qw", memberships(lengths), places[near].astype(np.float64))
         if self.learnt is None:
             near, lengths = near[:, 0], lengths[:, 0]
         else:
-            near, lengths = (part[:, 0] for part in nearest(queries, self.rows, 1, self.metric))
+            near, lengths = (part[:, 0] for part in self._all(queries, 1))
         same = equal(queries, lengths, self.metric)
         placed[same] = self.places[near[same]]
         return placed.astype(np.float32)
 
     @cached_property
-    def _taught(self) -> "tuple[np.ndarray, np.ndarray]":
-        """The rows (m, d) that it was learnt from and their places (m, w)."""
+    def _taught(self) -> "tuple[Nearby, np.ndarray]":
+        """The rows (m, d) that it was learnt from, and their places (m, w)."""
         if self.learnt is None:
-            return self.rows, self.places
-        return self.rows[self.learnt], self.places[self.learnt]
+            return self._all, self.places
+        return Nearby(self.rows[self.learnt], self.metric), self.places[self.learnt]
+
+    @cached_property
+    def _all(self) -> Nearby:
+        return Nearby(self.rows, self.metric)
 
 
 def equal(queries: "np.ndarray", lengths: "np.ndarray", metric: str) -> "np.ndarray":
@@ -73,19 +76,6 @@ def equal(queries: "np.ndarray", lengths: "np.ndarray", metric: str) -> "np.ndar
     else:
         least = ROUNDING * np.linalg.norm(queries.astype(np.float64), ord=1 if metric == "manhattan" else 2, axis=1)
     return lengths <= least
-
-
-def nearest(queries: "np.ndarray", rows: "np.ndarray", count: int, metric: str) -> tuple["np.ndarray", "np.ndarray"]:
-    """The nearest known rows of each query and their distances, both (q, count), by any metric of UMAP."""
-    if metric in OTHERS:
-        from sklearn.neighbors import NearestNeighbors
-
-        lengths, near = NearestNeighbors(metric=metric, algorithm="brute").fit(rows).kneighbors(queries, count)
-        return near, lengths
-    from backbench.metrics import neighbours
-
-    kind: Metric = "cosine" if metric == "cosine" else "euclidean"
-    return neighbours.nearest(queries, rows, count, kind)
 
 
 def memberships(lengths: "np.ndarray") -> "np.ndarray":

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from backbench import plugins, transforms
 from backbench.inference import equals, skops_files
 from backbench.inference._umap import Embedding
+from backbench.metrics import distances
 
 if TYPE_CHECKING:
     import numpy as np
 
-UMAP = "umap"
+UMAP, L2 = "umap", "l2"
 ROWS, PLACES, LEARNT = "rows", "places", "learnt"
 
 
@@ -27,6 +28,9 @@ class Step:
 
     def __call__(self, rows: "np.ndarray") -> "np.ndarray":
         """Rows (n, d) transformed, float32 (n, w)."""
+        if self.name == L2:
+            # The plugin's function: scikit-learn's checks take longer than a few rows.
+            return distances.unit_rows(rows).astype(equals.SINGLE)
         given = rows if isinstance(self.model, Embedding) else rows.astype(equals.DOUBLE)
         return self.model.transform(given).astype(equals.SINGLE)
 

@@ -59,11 +59,11 @@ def gathered(places: Iterable[Path], root: Path | None = None) -> Iterator[Gathe
     ConfigError
         If a place does not exist or holds no images, or an archive or a table cannot be read.
     """
-    found = Gathered()
+    gathering = Gathered()
     with contextlib.ExitStack() as stack:
         for place in places:
-            _place(place.expanduser(), root, found, stack)
-        yield found
+            _place(place.expanduser(), root, gathering, stack)
+        yield gathering
 
 
 def _place(place: Path, root: Path | None, into: Gathered, stack: contextlib.ExitStack) -> None:

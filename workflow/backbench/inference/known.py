@@ -77,6 +77,7 @@ class Known:
 
     @cached_property
     def _scores(self) -> "np.ndarray | None":
+        """Probabilities or decision scores (n, classes) of all images, where they are stored."""
         kinds = ("probabilities", "decision")
         arrays = (self.source.array("classification", kind, mmap=True) for kind in kinds)
         return next((array for array in arrays if array is not None), None)

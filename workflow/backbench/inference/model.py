@@ -11,14 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench import hashing, machine, schema, threads
+from backbench import hashing, schema, threads
 from backbench.backbones import _contract
 from backbench.files import make_folder, replacing, write_text
 from backbench.images import preparing
 from backbench.images.decoding import Decoded
 from backbench.images.policy import Image as Policy
-from backbench.inference import chains, classifying, learning, placing
+from backbench.inference import chains, classifying, cores, learning, placing
 from backbench.inference.classifying import Classified
+from backbench.inference.nearby import Nearby
 from backbench.inference.placing import Placed
 from backbench.schema import ConfigError
 from backbench.stage import Context
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from backbench.inference.index import Index
-    from backbench.metrics.neighbours import Metric
 
 CLASSIFICATION, CLUSTERING, NEIGHBOURS = "classification", "clustering", "neighbours"
 TASKS = (CLASSIFICATION, CLUSTERING, NEIGHBOURS)
@@ -131,8 +131,11 @@ class Model:
             filled[: len(batch)] = batch
             return extract(filled)[: len(batch)]
 
-        with threads.beside(machine.cores()):
-            parts = list(threads.in_order(features, range(0, len(images), size)))
+        if alone:
+            parts = [features(0)]
+        else:
+            with cores.held(len(images)):
+                parts = list(threads.in_order(features, range(0, len(images), size)))
         rows = np.concatenate(parts) if parts else np.empty((0, self.about["columns"]), np.float32)
         _extraction.check(rows, 0)
         return rows
@@ -146,8 +149,8 @@ class Model:
             If the run has no classifier.
         """
         self.refuse(CLASSIFICATION)
-        with threads.one_core_each(machine.cores()):
-            return self._classifier(self._chains[CLASSIFICATION](features))
+        with cores.held(len(features)):
+            return self._classifier(self._matrix(CLASSIFICATION, features))
 
     def place(self, features: "np.ndarray") -> Placed:
         """Clusters of features (n, d).
@@ -158,8 +161,8 @@ class Model:
             If the run has no clustering.
         """
         self.refuse(CLUSTERING)
-        with threads.one_core_each(machine.cores()):
-            return self._placement(self._chains[CLUSTERING](features))
+        with cores.held(len(features)):
+            return self._placement(self._matrix(CLUSTERING, features))
 
     def nearest(self, features: "np.ndarray", count: int, known: "np.ndarray | None" = None) -> Nearest:
         """The known images that are nearest to features (n, d), at most `count`.
@@ -170,20 +173,17 @@ class Model:
         """
         import numpy as np
 
-        from backbench.metrics import neighbours
-
         self.refuse(NEIGHBOURS)
         gallery = self.arrays["known.gallery"]
         excluded = known if known is not None and (known >= 0).any() else None
         count = min(count, len(gallery) - (excluded is not None))
         if count < 1 or not len(features):
             return Nearest(np.empty((len(features), 0), np.int64), np.empty((len(features), 0)))
-        metric: Metric = self.about[NEIGHBOURS]["metric"]
-        with threads.one_core_each(machine.cores()):
-            queries = self._chains[NEIGHBOURS](features)
+        with cores.held(len(features)):
+            queries = self._matrix(NEIGHBOURS, features)
             if self.index is not None:
                 return Nearest(*self.index.nearest(queries, count, excluded))
-            return Nearest(*neighbours.nearest(queries, gallery, count, metric, excluded))
+            return Nearest(*self._gallery(queries, count, excluded))
 
     def unlike(self, distances: "np.ndarray") -> "np.ndarray":
         """Whether images (n,) whose nearest known image is this far away, (n,), are unlike those the run has seen."""
@@ -261,9 +261,42 @@ class Model:
         extract: _contract.Extract = module.open(params, Context())
         return extract
 
+    def _matrix(self, task: str, features: "np.ndarray") -> "np.ndarray":
+        """What the chain of a task makes of features (n, d); tasks with equal chains compute it once."""
+        chain = self._chains[task]
+        last = self._last.get(id(chain))
+        if last is None or last[0] is not features:
+            last = self._last[id(chain)] = features, chain(features)
+        return last[1]
+
+    @cached_property
+    def _last(self) -> "dict[int, tuple[np.ndarray, np.ndarray]]":
+        """The last features (n, d) by their chain, and what it made of them, (n, w)."""
+        return {}
+
+    @cached_property
+    def _gallery(self) -> Nearby:
+        return Nearby(self.arrays["known.gallery"], self.about[NEIGHBOURS]["metric"])
+
     @cached_property
     def _chains(self) -> dict[str, chains.Chain]:
-        return {task: chains.unpack(about, self.arrays, task) for task, about in self.about["chains"].items()}
+        """The chains by task; tasks with equal ones share one."""
+        unpacked: dict[str, chains.Chain] = {}
+        for task, about in self.about["chains"].items():
+            same = next((other for other in unpacked if self._same_chain(task, other)), None)
+            unpacked[task] = unpacked[same] if same is not None else chains.unpack(about, self.arrays, task)
+        return unpacked
+
+    def _same_chain(self, task: str, other: str) -> bool:
+        import numpy as np
+
+        if self.about["chains"][task] != self.about["chains"][other]:
+            return False
+        first, second = (
+            {name.removeprefix(prefix): array for name, array in self.arrays.items() if name.startswith(prefix)}
+            for prefix in (f"{task}.", f"{other}.")
+        )
+        return first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
 
     @cached_property
     def _classifier(self) -> classifying.Fitted:

@@ -14,10 +14,12 @@ own rule in `PLACEMENT`.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from backbench import plugins
-from backbench.inference import skops_files
+from backbench.inference import _umap, skops_files
+from backbench.inference.nearby import Nearby
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,9 +69,7 @@ class Placement:
 
         if not len(queries) or not len(self.members):
             return Placed(np.full(len(queries), NOISE, np.int64), np.full(len(queries), np.nan))
-        from backbench.inference import _umap
-
-        near, lengths = self._nearest(queries, self.members)
+        near, lengths = _first(self._members, queries)
         same = _umap.equal(queries, lengths, self.metric)
         clusters = np.where(same, self.clusters[near], self._by_rule(queries, near, lengths))
         return Placed(clusters, self._to_centre(queries, clusters))
@@ -79,23 +79,34 @@ class Placement:
         import numpy as np
 
         if self.rule == CENTRES and len(self.centres):
-            return self.numbers[self._nearest(queries, self.centres)[0]]
+            return self.numbers[_first(self._centres, queries)[0]]
         if self.rule == COMPONENT and self.mixture is not None:
             return self.numbers[self.mixture.predict(queries.astype(np.float64))]
-        taking = np.flatnonzero(self.core)
-        if not len(taking):
+        if not len(self._taking):
             return np.full(len(queries), NOISE, np.int64)
-        if len(taking) < len(self.core):
-            near, lengths = self._nearest(queries, self.members[taking])
-            near = taking[near]
+        if len(self._taking) < len(self.core):
+            near, lengths = _first(self._core, queries)
+            near = self._taking[near]
         return np.where(lengths <= self.reach[near], self.clusters[near], NOISE)
 
-    def _nearest(self, queries: "np.ndarray", rows: "np.ndarray") -> tuple["np.ndarray", "np.ndarray"]:
-        """The nearest of rows (m, d) to each query (n, d), and its distance, both (n,)."""
-        from backbench.inference import _umap
+    @cached_property
+    def _members(self) -> Nearby:
+        return Nearby(self.members, self.metric)
 
-        near, lengths = _umap.nearest(queries, rows, 1, self.metric)
-        return near[:, 0], lengths[:, 0]
+    @cached_property
+    def _centres(self) -> Nearby:
+        return Nearby(self.centres, self.metric)
+
+    @cached_property
+    def _taking(self) -> "np.ndarray":
+        """Numbers (c,) of the members that take in new rows."""
+        import numpy as np
+
+        return np.flatnonzero(self.core)
+
+    @cached_property
+    def _core(self) -> Nearby:
+        return Nearby(self.members[self._taking], self.metric)
 
     def _to_centre(self, queries: "np.ndarray", clusters: "np.ndarray") -> "np.ndarray":
         """Distances (n,) of rows (n, d) to the centres of their clusters (n,)."""
@@ -107,6 +118,12 @@ class Placement:
         gaps = queries[inside].astype(np.float64) - self.centres[places]
         lengths[inside] = np.sqrt((gaps * gaps).sum(axis=1))
         return lengths
+
+
+def _first(among: Nearby, queries: "np.ndarray") -> tuple["np.ndarray", "np.ndarray"]:
+    """The nearest row to each query (n, d), and its distance, both (n,)."""
+    near, lengths = among(queries, 1)
+    return near[:, 0], lengths[:, 0]
 
 
 def rule(name: str) -> str:
@@ -175,13 +192,11 @@ def _reach(rows: "np.ndarray", clusters: "np.ndarray", metric: str) -> tuple["np
     """Which rows (m, d) belong to clusters (m,), and how far (m,) their cluster reaches from them."""
     import numpy as np
 
-    from backbench.inference import _umap
-
     core, reach = clusters >= 0, np.zeros(len(rows))
     for number in np.unique(clusters[core]):
         inside = np.flatnonzero(clusters == number)
         if len(inside) > 1:
-            reach[inside] = _umap.nearest(rows[inside], rows[inside], 2, metric)[1][:, 1].max()
+            reach[inside] = Nearby(rows[inside], metric)(rows[inside], 2)[1][:, 1].max()
     return core, reach
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench import machine, threads
+from backbench.inference import cores
 from backbench.inference.known import NEW, Known
 from backbench.inference.looking import Look, look
 from backbench.inference.model import CLASSIFICATION, CLUSTERING, Model
@@ -81,7 +82,7 @@ class Predictor:
         waiting, size = iter(paths), FIRST
         while block := list(islice(waiting, size)):
             size = min(2 * size, BLOCK)
-            with threads.beside(machine.cores()):
+            with threads.beside(min(machine.cores(), len(block))):
                 looks = list(threads.in_order(lambda path: look(path, self.model), block))
             yield from self.looks(looks, exact)
 
@@ -101,7 +102,8 @@ class Predictor:
 
     def predictions(self, paths: Sequence[Path], features: "np.ndarray", rows: "np.ndarray") -> Iterator[Prediction]:
         """Predictions for features (n, d); `rows` (n,) are the numbers of known images, -1 for new ones."""
-        parts = [self._classes(features, rows), self._clusters(features, rows), self._neighbours(features, rows)]
+        with cores.held(len(features)):
+            parts = [self._classes(features, rows), self._clusters(features, rows), self._neighbours(features, rows)]
         for place, (path, row) in enumerate(zip(paths, rows.tolist(), strict=True)):
             values = {key: value for part in parts for key, value in part[place].items()}
             if row != NEW and self.known is not None:

@@ -60,7 +60,8 @@ class Shown:
 
 def writer(format: str, shown: Shown, widest: int = PATH) -> Writer:
     """The writer of a format in `FORMATS`; `widest` is the length of the longest name."""
-    return {CSV: Rows, JSONL: Lines}[format](shown) if format != TABLE else Columns(shown, widest)
+    made: dict[str, Writer] = {CSV: Rows(shown), JSONL: Lines(shown), TABLE: Columns(shown, widest)}
+    return made[format]
 
 
 @dataclass(frozen=True)
