@@ -39,7 +39,7 @@ from backbench.tracking import lookup, models, registry, rows, service
 
 CLASSES = ("ash", "birch, old", "cédre")
 ONE = ("experiment=none", "k=3")
-# Each classifier and clusterer once, and three kinds of weights.
+# Each classifier and clusterer once, and below these four kinds of weights.
 PIXELS = {
     "knn": "kmeans",
     "svm": "agglomerative",
@@ -64,6 +64,8 @@ def sweep(folder: Path) -> dict[str, str]:
         made["efficientnet_lite0"] = computed(*ONE, *data, "backbone=efficientnet_lite0", *engine, *NETWORK)
         resnet = ("backbone=resnet18", f"backbone.weights={resnet18(folder)}")
         made["resnet18"] = computed(*ONE, *data, *resnet, *engine, *NETWORK)
+        trained = ("backbone=autoencoder", "backbone.widths=[16,4]", "backbone.epochs=2", "backbone.image.size=8")
+        made["autoencoder"] = computed(*ONE, *data, *trained, *NETWORK)
         return {name: next(iter(plan.runs)) for name, plan in made.items()}
 
 
@@ -77,7 +79,7 @@ def resnet18(folder: Path) -> Path:
     return folder / "resnet18.pth"
 
 
-NAMES = (*PIXELS, "efficientnet_lite0", "resnet18")
+NAMES = (*PIXELS, "efficientnet_lite0", "resnet18", "autoencoder")
 
 
 @pytest.fixture

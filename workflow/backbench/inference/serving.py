@@ -176,13 +176,16 @@ def look(cell: Any, portable: Portable) -> Look:
 
 
 def _load_pyfunc(path: str) -> Served:
-    """What MLflow calls to load the model; the network is opened here, so that a server that is up can answer."""
+    """What MLflow calls to load the model.
+
+    It answers once, so that the network is open and every library loaded when a server is up: MLflow ends a request
+    that takes longer than a minute.
+    """
     import numpy as np
 
     served = Served(Portable.load(Path(path)))
-    policy = served.portable.model.policy
-    channels = 3 if policy.mode == "RGB" else 1
-    served.portable.model.embed(np.zeros((1, policy.size, policy.size, channels), np.uint8), exact=False)
+    side = served.portable.model.policy.size
+    served.predict(np.zeros((1, side, side, 3), np.uint8))
     return served
 
 

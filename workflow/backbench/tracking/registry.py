@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from backbench.schema import ConfigError
 from backbench.tracking import lookup, models, service
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
 
-READY = "READY"
+READY: Literal["READY"] = "READY"
 
 
 @dataclass(frozen=True)
