@@ -145,7 +145,8 @@ def _head() -> list[str]:
         "processor seconds in brackets; with a choice of how many lists to look into, and the recall measured. Query:",
         f"one at a time, {COUNT} neighbours each, the median of {ASKED - 1} after the first. Recall: the share of the",
         f"{COUNT} true neighbours of {ASKED} queries. Held: memory of the process beyond what it held before it opened",
-        "the index, mapped files left out, whose pages the system may drop at any time.\n",
+        "the index, most of it libraries that the first search loads; mapped files, whose pages the system may drop,",
+        "are left out.\n",
         "| vectors | make s | index MB | open ms | first query ms | query ms | recall@10 | held MB |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
