@@ -79,7 +79,8 @@ class Served:
         """The rows of images, in their order."""
         import numpy as np
 
-        with threads.beside(machine.cores()):
+        # A single image needs no pool of threads, which takes longer than the image.
+        with threads.beside(min(machine.cores(), len(cells))):
             looks = list(threads.in_order(self._look, cells))
         pixels = [look.pixels for look in looks if look.pixels is not None]
         numbers = np.array([self._known(look) for look in looks if look.pixels is not None], np.int64)
