@@ -16,12 +16,12 @@ import _labelled
 import numpy as np
 
 from backbench import clusterers, plugins
+from backbench.engine.plan import counts
 from backbench.evaluate import eligibility
 from backbench.judging import embedding
 from backbench.judging.judge import Judge
 from backbench.metrics import external, internal
 from backbench.metrics.near import Near
-from backbench.sweep.plan import counts
 
 CANDIDATES = ("pixels", "lite0", "lite0_96")
 JUDGES = ("lite0", "lite2", "lite0_96", "lite2_96")

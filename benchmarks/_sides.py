@@ -14,13 +14,13 @@ import _loops
 import numpy as np
 
 from backbench import hashing, plugins
+from backbench.engine.run import scored
+from backbench.engine.run.scoring import Scoring
 from backbench.metrics import external, internal
 from backbench.stage import Context, Held, Inputs, Member
 from backbench.stages import classification, clustering, retrieval
 from backbench.stages.scores import Fit
 from backbench.store import Store
-from backbench.sweep.run import scored
-from backbench.sweep.run.scoring import Scoring
 
 KS = tuple(range(2, 16))
 TRIAL = 300

@@ -22,6 +22,9 @@ import numpy as np
 from PIL import Image
 
 from backbench import machine, paths, planning, provenance, threads
+from backbench.engine.plan import frozen
+from backbench.engine.results import ledger
+from backbench.engine.run import runner
 from backbench.inference import fitting
 from backbench.inference.known import Known
 from backbench.inference.looking import look
@@ -30,9 +33,6 @@ from backbench.inference.predicting import Predictor
 from backbench.pictures.source import Source
 from backbench.stage import KINDS
 from backbench.store import Store
-from backbench.sweep.plan import frozen
-from backbench.sweep.results import ledger
-from backbench.sweep.run import runner
 
 TARGET = paths.CHECKOUT / "benchmarks" / "results" / "latency.md"
 SIDES, KNOWN, NEW, ROUNDS, WARM = (500, 375), 90, 180, 60, 5

@@ -34,8 +34,8 @@ def plan() -> dict[str, float]:
     """Seconds of each part in this process, which has imported nothing of backbench yet."""
     marks = [time.perf_counter()]
     from backbench import compose
-    from backbench.sweep.plan import builder
-    from backbench.sweep.plan import frozen as plans
+    from backbench.engine.plan import builder
+    from backbench.engine.plan import frozen as plans
 
     marks.append(time.perf_counter())
     composed = compose.expand(OVERRIDES)

@@ -31,7 +31,7 @@ LARGEST = 100_000
 TO_A_MILLION = ("kmeans", "minibatch_kmeans", "birch", "micro_ward", "labeling")
 D, WIDE_D, WIDE_N = 50, 500, 3_000
 RESULTS = paths.CHECKOUT / "benchmarks" / "results"
-RATES = paths.CHECKOUT / "workflow" / "backbench" / "sweep" / "cost" / "rates.json"
+RATES = paths.CHECKOUT / "workflow" / "backbench" / "engine" / "cost" / "rates.json"
 
 
 def main() -> None:

@@ -25,9 +25,9 @@ from pathlib import Path
 import tracking as floor
 
 from backbench import hashing, paths
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
 from backbench.tracking import sweeps
 
 COMMON = ["experiment=none", "backbone=pixels", "dataset.sample=500", "clusterer=kmeans", "classifier=knn"]

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from backbench import paths, tracking
+from backbench.engine.plan import frozen
 from backbench.evaluate import answer
 from backbench.files import write_text
 from backbench.store import Store
-from backbench.sweep.plan import frozen
 from backbench.tracking import sweeps
 
 

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from backbench import paths
+from backbench.engine.plan import frozen
+from backbench.engine.run.runner import main
 from backbench.reports import audit
 from backbench.store import Store, StoreError
-from backbench.sweep.plan import frozen
-from backbench.sweep.run.runner import main
 
 log = logging.getLogger("backbench")
 

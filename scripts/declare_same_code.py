@@ -4,7 +4,7 @@ python scripts/declare_same_code.py COMMIT [--leave-out MODULE...]
 
 For a change that leaves every result as it is: names, types, moved functions. Before it is called, the goldens have to
 pass, and a sweep made by COMMIT has to be equal, array by array, to one of today. The table is
-workflow/backbench/sweep/plan/same_code.json; declarations that held for COMMIT are renewed for today's code.
+workflow/backbench/engine/plan/same_code.json; declarations that held for COMMIT are renewed for today's code.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from backbench import code, plugins
-from backbench.sweep.plan import same_code
-from backbench.sweep.plan.factory import RECIPE_MODULES
+from backbench.engine.plan import same_code
+from backbench.engine.plan.factory import RECIPE_MODULES
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # Steps of a chain of transforms, at most, whose code is declared.

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbench import paths, planning
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan.frozen import Plan
+from backbench.engine.grid import HEADS, Stage
+from backbench.engine.plan.frozen import Plan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from backbench import hashing, paths
+from backbench.engine.plan import frozen
+from backbench.engine.run.runner import Progress
 from backbench.pictures import drawing
-from backbench.sweep.plan import frozen
-from backbench.sweep.run.runner import Progress
 
 
 def main() -> int:

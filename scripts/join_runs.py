@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from backbench import paths
+from backbench.engine.plan import frozen
+from backbench.engine.results import ledger
 from backbench.evaluate.answer import SweepAnswer
 from backbench.store import Store
-from backbench.sweep.plan import frozen
-from backbench.sweep.results import ledger
 
 
 def main() -> int:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from backbench import paths, tracking
+from backbench.engine.plan import frozen
 from backbench.evaluate import answer
 from backbench.store import Store
-from backbench.sweep.plan import frozen
 from backbench.tracking import sweeps
 
 

@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 ROOT = CHECKOUT / "workflow" / PACKAGE
 PAGE = CHECKOUT / "docs" / "architecture.md"
 # Packages whose own packages and modules are rooms.
-DIVIDED = {"sweep"}
+DIVIDED = {"engine"}
 IMPORTS = (ast.Import, ast.ImportFrom)
 Levels = Iterable[tuple[int, list[str]]]
 HEAVY = {
@@ -59,7 +59,7 @@ declares the floors. Above them are the `Snakefile` with `workflow/rules/*.smk`,
 and `scripts/`, one per rule, each of which can be run by hand. Hydra is imported by `compose` alone, MLflow by
 `tracking` and Snakemake by `cli`.
 
-Plugins (`plugins.load`), stages (`sweep.run.runner`) and commands (`cli`) are loaded by name when they are needed, so
+Plugins (`plugins.load`), stages (`engine.run.runner`) and commands (`cli`) are loaded by name when they are needed, so
 that planning and `--help` stay quick; they do not count as imports here.
 """
 

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from backbench import paths
+from backbench.engine.plan import frozen
 from backbench.evaluate import answer
 from backbench.reports import sweep
 from backbench.store import Store
-from backbench.sweep.plan import frozen
 
 
 def main() -> int:

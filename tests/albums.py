@@ -9,9 +9,9 @@ from PIL import Image
 from sweeping import computed
 
 from backbench import paths
+from backbench.engine.results import ledger
 from backbench.pictures.source import Source
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 COLOURS = ((200, 40, 40), (40, 200, 40), (40, 40, 200))
 GRID = ("experiment=none", "backbone=pixels", "backbone.image.size=8", "retrieval=none", "k=3")

@@ -7,10 +7,10 @@ import pytest
 from sweeping import computed
 
 from backbench import paths
+from backbench.engine.results import ledger
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import features
 from backbench.store import DONE, Store
-from backbench.sweep.results import ledger
 
 # A network with its real weights, of small images: quick, and not a toy.
 NETWORK = ("backbone=efficientnet_lite0", "backbone.image.size=32", "backbone.engine=torch")

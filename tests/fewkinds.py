@@ -6,9 +6,9 @@ import pytest
 from sweeping import collection, computed
 
 from backbench import paths
+from backbench.engine.results import ledger
 from backbench.pictures import catalogue
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 GRID = ("experiment=none", "backbone=pixels", "clusterer=kmeans,agglomerative", "k=2,3", "classifier=knn,svm")
 KINDS = ("confusion", "silhouette", "predictions", "dendrogram")

@@ -8,8 +8,8 @@ import yaml
 from PIL import Image
 
 from backbench import compose, paths
-from backbench.sweep import grid
-from backbench.sweep.plan import builder
+from backbench.engine import grid
+from backbench.engine.plan import builder
 
 NONE = "experiment=none"
 

@@ -7,8 +7,8 @@ import pytest
 from sweeping import HOSTILE, collection, computed
 
 from backbench import paths
+from backbench.engine.results import ledger
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 GRID = (
     *("experiment=none", "backbone=pixels", "backbone.image.size=6,8", "clusterer=kmeans", "k=3"),

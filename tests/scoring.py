@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from backbench.engine.run import scored
+from backbench.engine.run.scoring import Scoring
 from backbench.stage import Context, Held, Inputs, Outcome
 from backbench.stages.scores import Fit
-from backbench.sweep.run import scored
-from backbench.sweep.run.scoring import Scoring
 
 
 def computed(stage, members, inputs: Inputs, context: Context) -> dict[str, Outcome]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backbench import paths, planning
+from backbench.engine.grid import Stage
+from backbench.engine.plan import frozen
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
 from backbench.metrics import external, retrieval, supervised
 from backbench.store import Store
-from backbench.sweep.grid import Stage
-from backbench.sweep.plan import frozen
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
 
 N = 1200
 NAMES = ("coat", "dress", "shirt", "shoe")

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 from backbench import paths, planning
+from backbench.engine.plan import frozen
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
+from backbench.engine.run import runner
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep
 from backbench.stage import KINDS
 from backbench.store import Store
-from backbench.sweep.plan import frozen
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
-from backbench.sweep.run import runner
 
 SCRIPT = "</script><script>alert('class')</script>"
 MARKUP = '<img src=x onerror="alert(1)"> & {{ 7 * 7 }}'

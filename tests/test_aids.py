@@ -4,10 +4,10 @@ import pytest
 from grids import NONE
 
 from backbench import hashing, planning
+from backbench.engine.plan import cached_inputs
+from backbench.engine.plan import frozen as plans
+from backbench.engine.run import status
 from backbench.store import Store
-from backbench.sweep.plan import cached_inputs
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.run import status
 
 GRID = [NONE, "dataset.sample=600", "clusterer=dbscan,kmeans", "classifier=knn,svm"]
 

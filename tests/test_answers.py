@@ -12,13 +12,13 @@ from backbench import cli, hashing, paths, titles
 from backbench.answers import facts, naming, words
 from backbench.answers.figures import figures
 from backbench.cli import answer as printed
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import answer, verdicts
 from backbench.evaluate.estimates import Estimate
 from backbench.metrics.catalogue import CLASSIFICATION
 from backbench.plugins import names
 from backbench.reports import sweep as page
 from backbench.store import FAILED, Store
-from backbench.sweep.results.joined_run import Row
 from backbench.tracking import note, sweeps
 
 

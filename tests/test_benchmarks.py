@@ -9,7 +9,7 @@ import pytest
 
 import backbench
 from backbench import paths
-from backbench.sweep.cost import rates
+from backbench.engine.cost import rates
 
 HERE = paths.CHECKOUT / "benchmarks"
 
@@ -77,4 +77,4 @@ def test_rates_are_of_use():
 
 
 def test_rates_come_with_the_package():
-    assert rates.FILE.parent == Path(backbench.__file__).parent / "sweep" / "cost"
+    assert rates.FILE.parent == Path(backbench.__file__).parent / "engine" / "cost"

@@ -15,10 +15,10 @@ from sklearn.mixture import GaussianMixture
 
 import backbench
 from backbench import code, plugins
+from backbench.engine.grid import HEADS
 from backbench.metrics import approximate, catalogue, external, internal, retrieval, supervised
 from backbench.schema import ConfigError
 from backbench.statistics import replicates, stability
-from backbench.sweep.grid import HEADS
 
 ROOT = Path(backbench.__file__).parent
 ENTRIES = catalogue.ENTRIES

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from backbench import cli, paths, planning
+from backbench.engine.plan import frozen
+from backbench.engine.results import ledger
 from backbench.store import Store
-from backbench.sweep.plan import frozen
-from backbench.sweep.results import ledger
 
 HEAVY = ("torch", "sklearn", "mlflow", "scipy", "pandas", "torchvision", "umap", "PIL", "matplotlib")
 GRID = ("plan", "sweep")

@@ -7,10 +7,10 @@ from grids import NONE
 from grids import photos as make_photos
 
 from backbench import compose, planning
+from backbench.engine.grid import HEADS
+from backbench.engine.plan import candidates, counts, resolution
+from backbench.engine.plan.candidates import Candidate
 from backbench.schema import ConfigError
-from backbench.sweep.grid import HEADS
-from backbench.sweep.plan import candidates, counts, resolution
-from backbench.sweep.plan.candidates import Candidate
 
 PIXELS = ("backbone=pixels", "backbone.image.size=16")
 

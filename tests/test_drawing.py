@@ -14,11 +14,11 @@ from sharing import once
 from sweeping import collection, computed, rows_of
 
 from backbench import hashing, launching, paths
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger
 from backbench.pictures import _pool, catalogue, choice, drawing, index, ordering
 from backbench.pictures.orders import Desk, run_folder
 from backbench.store import Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_two_data_sets_have_pictures_of_their_own(plan, tmp_path, monkeypatch):
 
 def test_reading_imports_no_matplotlib(drawn):
     program = (
-        "import sys; from backbench.pictures import drawing; from backbench.sweep.results import ledger\n"
+        "import sys; from backbench.pictures import drawing; from backbench.engine.results import ledger\n"
         "(plan,) = ledger.saved_plans()\n"
         "n = len([one for key in drawing.runs_of(plan) for one in drawing.of_run(key)]) + len(drawing.of_sweep(plan))\n"
         "print(n, drawing.current(plan) in (True, False), 'matplotlib' in sys.modules, 'numpy' in sys.modules)"

@@ -10,13 +10,13 @@ from grids import NONE
 from sweeping import collection, computed
 
 from backbench import paths, planning
+from backbench.engine.cost import costs, training
+from backbench.engine.grid import Stage
+from backbench.engine.run import status
+from backbench.engine.time import estimate, launches
+from backbench.engine.time.launches import Announced, Part
 from backbench.pictures import forecast
 from backbench.store import Store
-from backbench.sweep.cost import costs, training
-from backbench.sweep.grid import Stage
-from backbench.sweep.run import status
-from backbench.sweep.time import estimate, launches
-from backbench.sweep.time.launches import Announced, Part
 
 # Processor seconds of one core of 2 GHz: (kind, family, rows, columns, clusters, members, seconds of all members).
 RECORDED = [

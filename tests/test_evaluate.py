@@ -13,12 +13,12 @@ from scipy.stats import rankdata
 from sklearn.cluster import KMeans
 
 from backbench import paths, planning
+from backbench.engine.results import ledger
 from backbench.evaluate import best_k, candidates, knee, recommendations, selection
 from backbench.evaluate.answer import SweepAnswer
 from backbench.evaluate.candidates import Candidate, LeftOut, Representation
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 NAN = math.nan
 POLICY = selection.PUBLISHED

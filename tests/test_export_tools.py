@@ -44,7 +44,7 @@ def folder(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def source(folder):
-    from backbench.sweep.results import ledger
+    from backbench.engine.results import ledger
 
     (row,) = ledger.all_rows(Store(paths.store()))
     return Source(row, Store(paths.store()))

@@ -23,6 +23,9 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from sweeping import collection, computed, rows_of
 
 from backbench import cli, exports, hashing, paths, plugins, threads
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import FINISHED
+from backbench.engine.run import scored
 from backbench.exports import _pictures, pipeline, writing
 from backbench.exports._folder import ABANDONED_SECONDS, UNFINISHED, Folder
 from backbench.inference import _estimators, _transformers, skops_files
@@ -31,9 +34,6 @@ from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE, SCORES
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import FINISHED
-from backbench.sweep.run import scored
 
 CLASSES = ("bush", "cat/dog", "zebra", "Äpfel, rot")
 EMBEDDED = ("experiment=none", "dataset=embeddings", "dataset.split.source=given", "backbone=precomputed")
@@ -526,7 +526,7 @@ def _kill(config_hash: str, folder: Path, after: str) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
         "from backbench import exports, paths; from backbench.store import Store\n"
-        "from backbench.sweep.results import ledger\n"
+        "from backbench.engine.results import ledger\n"
         "from backbench.exports import _folder\n"
         "own = _folder.os.fsync\n"
         "_folder.os.fsync = lambda file: (time.sleep(0.3), own(file))\n"  # leaves time to be killed in

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backbench import compose, planning
+from backbench.engine import grid
+from backbench.engine.plan.frozen import ancestors
 from backbench.schema import ConfigError
-from backbench.sweep import grid
-from backbench.sweep.plan.frozen import ancestors
 
 HEADS = grid.HEADS
 

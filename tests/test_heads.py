@@ -3,8 +3,8 @@
 import pytest
 from grids import build, cell, run_hash, stage
 
+from backbench.engine.plan import options
 from backbench.schema import ConfigError
-from backbench.sweep.plan import options
 
 
 def test_exact_silhouettes_are_no_part_of_a_hash():

@@ -10,6 +10,7 @@ from sweeping import computed
 
 from backbench import paths, plugins
 from backbench.datasets import TEST
+from backbench.engine.results import ledger
 from backbench.inference import fitting, learning
 from backbench.inference.known import Known
 from backbench.inference.looking import look
@@ -17,7 +18,6 @@ from backbench.inference.model import Model
 from backbench.inference.predicting import Predictor
 from backbench.pictures.source import Source
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 CLASSES = ("bush", "cat", "shoe", "zebra")
 EACH, WILD = 26, 6

@@ -10,10 +10,10 @@ from sweeping import computed
 
 from backbench import cli, paths, planning
 from backbench.datasets import _intake
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
 from backbench.images.decoding import Unreadable
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
 from backbench.tracking import sweeps
 
 GRID = ("experiment=none", "backbone=pixels", "backbone.image.size=16", "clusterer=kmeans", "k=2", "classifier=knn")

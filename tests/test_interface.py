@@ -10,12 +10,12 @@ import pytest
 import sweeping
 from PIL import Image
 
-import backbench.interface as backbench
+import backbench
 from backbench import paths
+from backbench.engine.results import ledger
 from backbench.interface import overrides
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 CLASSES = ("red", "green", "blue")
 GRID = ("experiment=none", "backbone=pixels", "backbone.image.size=8", "clusterer=kmeans", "k=3", "classifier=knn,svm")

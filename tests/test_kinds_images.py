@@ -9,13 +9,13 @@ from drawn import artists, digest, names, unreadable
 from PIL import Image
 
 from backbench import hashing, paths, planning
+from backbench.engine.results import ledger
 from backbench.metrics.labels import OUTSIDE
 from backbench.pictures import _images
 from backbench.pictures.kinds import cluster_samples, predictions, reconstructions, retrieval, training_loss
 from backbench.pictures.source import Source
 from backbench.plots import _files
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 RUN = ("experiment=none", "dataset.sample=200", "chain=none", "k=3")
 BOTH = (*RUN, "backbone=pixels", "clusterer=kmeans", "classifier=knn")

@@ -16,15 +16,15 @@ MODULES, HEAVY = PAGE["modules"](), PAGE["HEAVY"] - {"hydra", "omegaconf"}
 # From the lowest floor to the highest. A room that moves to another floor is moved here as well, on purpose.
 FLOORS = """
 code cost device hashing machine paths schema threads titles wording
-arrays files lock metrics plugins provenance settings sweep.grid
+arrays engine.grid files lock metrics plugins provenance settings
 classifiers clusterers images judging plots statistics store templates transforms
 derived stage
 datasets
 backbones compose
-stages sweep.cost
-sweep.plan
-sweep.run
-sweep.results sweep.time
+engine.cost stages
+engine.plan
+engine.run
+engine.results engine.time
 evaluate reproduce
 answers pictures
 inference organising planning reports

@@ -199,7 +199,7 @@ def test_one_search_serves_all(rows, monkeypatch):
 def test_a_stored_graph_that_is_deep_enough_is_used(rows, monkeypatch):
     from dataclasses import replace
 
-    from backbench.sweep.grid import Stage, stage_hash
+    from backbench.engine.grid import Stage, stage_hash
 
     one = source(rows, clusterer_name="kmeans")
     ref, x = one.matrix_ref("clustering"), np.asarray(one.matrix("clustering"))
@@ -271,7 +271,7 @@ def test_several_processes_make_a_layout_once(rows):
     one = source(rows, clusterer_name="kmeans")
     program = (
         "import sys; from backbench import paths; from backbench.store import Store\n"
-        "from backbench.sweep.results import ledger\n"
+        "from backbench.engine.results import ledger\n"
         "from backbench.pictures import layouts; from backbench.pictures.source import Source\n"
         "row = next(row for row in ledger.all_rows(Store(paths.store())) if row.config_hash == sys.argv[1])\n"
         "layouts.prepare(Source(row, Store(paths.store())), ['map_pca', 'map_tsne'], 1)\n"

@@ -12,10 +12,10 @@ from stored import N, Stored, mixed
 
 from backbench import cli, paths
 from backbench.cli import leaderboard
+from backbench.engine.results import tables
 from backbench.evaluate import answer, configurations, leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.store import Store
-from backbench.sweep.results import tables
 
 CLASSIFIED = ("clusterer=none", "retrieval=none")
 CLUSTERED = ("classifier=none", "retrieval=none")

@@ -4,8 +4,8 @@ import pytest
 from grids import NONE
 
 from backbench import machine, planning
+from backbench.engine.plan import limits, shards
 from backbench.schema import ConfigError
-from backbench.sweep.plan import limits, shards
 
 LARGE = [NONE, "dataset.sample=60000", "chain=pca50", "classifier=none", "retrieval=none"]
 AVERAGE = ["clusterer=agglomerative", "clusterer.linkage=average"]

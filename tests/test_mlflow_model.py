@@ -26,6 +26,7 @@ from sweeping import collection, computed
 
 from backbench import cli, paths
 from backbench.datasets import TEST
+from backbench.engine.results import ledger
 from backbench.exports import _pictures
 from backbench.inference import fitting, serving, weights
 from backbench.inference.known import Known
@@ -34,7 +35,6 @@ from backbench.inference.predicting import Predictor
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger
 from backbench.tracking import lookup, models, registry, rows, service
 
 CLASSES = ("ash", "birch, old", "cédre")

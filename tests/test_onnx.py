@@ -38,7 +38,7 @@ def folder(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def row(folder):
-    from backbench.sweep.results import ledger
+    from backbench.engine.results import ledger
 
     (row,) = ledger.all_rows(Store(paths.store()))
     return row

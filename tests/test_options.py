@@ -15,8 +15,8 @@ from grids import cell, changed, options, photos, run_hash
 
 from backbench import plugins
 from backbench.datasets import Reading
+from backbench.engine.grid import HEADS
 from backbench.schema import ConfigError
-from backbench.sweep.grid import HEADS
 
 # Options that have one legal value, or say what another one says too.
 FIXED = {

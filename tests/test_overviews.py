@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from backbench import paths, planning
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import blocks
 from backbench.pictures.kinds import elbow
 from backbench.pictures.overview import (
@@ -22,8 +24,6 @@ from backbench.pictures.source import Source, Sweep
 from backbench.plots import ranks
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
 
 GRID = ("experiment=none", "dataset.sample=100", "backbone=pixels", "chain=none,pca50", "retrieval=none")
 CLUSTERED = (*GRID, "clusterer=kmeans,dbscan", "k=2,3,4,8,10", "seed=0,1", "classifier=none")

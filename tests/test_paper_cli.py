@@ -17,12 +17,12 @@ from sharing import once
 from backbench import cli, papers, paths, planning
 from backbench.cli import _paper_screen as screen
 from backbench.cli import paper as command
+from backbench.engine.results import ledger
 from backbench.papers.line import Line
 from backbench.papers.page import paper
 from backbench.papers.stand_ins import StandIn
 from backbench.papers.table import Table
 from backbench.store import Store
-from backbench.sweep.results import ledger
 from backbench.tracking import published, rows, sweeps
 
 HEAVY = ("torch", "sklearn", "mlflow", "scipy", "pandas", "PIL", "matplotlib", "jinja2", "rich", "hydra", "numpy")

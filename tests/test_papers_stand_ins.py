@@ -7,12 +7,12 @@ import torch
 import torchvision
 
 from backbench import compose, planning
+from backbench.engine.results import ledger
 from backbench.papers import described, published, stand_ins
 from backbench.papers.published import Images
 from backbench.papers.stand_ins import StandIn
 from backbench.papers.table import matching
 from backbench.schema import ConfigError
-from backbench.sweep.results import ledger
 
 BASE = ("experiment=none", "dataset.sample=200", "classifier=none", "retrieval=none")
 TRIAL = {"title": "T", "system": "S", "measures": "M", "images": {"words": "some"}, "figures": []}

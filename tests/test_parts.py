@@ -14,6 +14,7 @@ from sweeping import answer_of, collection, computed, rows_of
 
 from backbench import cli, paths, planning
 from backbench.cli import leaderboard
+from backbench.engine.results import ledger
 from backbench.evaluate import answer, blocks, candidates, comparison, leaderboard_specs, leaderboards
 from backbench.pictures import choice
 from backbench.pictures.kinds import composition, dendrogram, elbow, silhouette
@@ -21,7 +22,6 @@ from backbench.pictures.overview import heatmap, leaderboard_intervals, metric_b
 from backbench.pictures.source import Source, Sweep
 from backbench.reports import sweep
 from backbench.store import Store
-from backbench.sweep.results import ledger
 from backbench.tracking import note, sweeps
 
 CLASSES = ("ant", "bee", "cat")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from backbench import paths, planning
+from backbench.engine.results import ledger
 from backbench.pictures import catalogue
 from backbench.pictures.contract import RunPicture, SweepPicture
 from backbench.pictures.source import Source, Sweep
@@ -16,7 +17,6 @@ from backbench.plots import Picture
 from backbench.schema import ConfigError
 from backbench.stage import KINDS
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 CATEGORIES = {"Classification", "Clustering", "Maps", "Retrieval", "Training"}
 GRID = ("experiment=none", "dataset.sample=60", "backbone=pixels", "clusterer=kmeans,dbscan,agglomerative", "k=2,3")

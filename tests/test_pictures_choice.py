@@ -7,10 +7,10 @@ import pytest
 from broken_kinds import Plain
 
 from backbench import paths, planning
+from backbench.engine.results import ledger
 from backbench.pictures import choice
 from backbench.pictures.orders import Order
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 GRID = ("experiment=none", "dataset.sample=100", "k=2,3", "classifier=knn,svm")
 BOTH = (*GRID, "backbone=pixels,autoencoder", "clusterer=kmeans,agglomerative", "chain=none,l2")

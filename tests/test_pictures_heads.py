@@ -8,10 +8,10 @@ import pytest
 from drawn import artists, digest
 
 from backbench import hashing, paths, planning
+from backbench.engine.results import ledger
 from backbench.pictures.kinds import composition, confusion, per_class, pies, silhouette, size_recall
 from backbench.pictures.source import Source
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 RUN = ("experiment=none", "dataset.sample=100", "backbone=pixels", "chain=none", "retrieval=none")
 BOTH = (*RUN, "clusterer=kmeans", "k=3", "classifier=knn")

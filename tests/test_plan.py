@@ -6,13 +6,13 @@ import json
 import pytest
 
 from backbench import planning
+from backbench.engine.grid import HEADS
+from backbench.engine.plan import frozen as plans
+from backbench.engine.run import status
+from backbench.engine.run.status import ABSENT, CURRENT, FAILED, STALE
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
 from backbench.store import Store
-from backbench.sweep.grid import HEADS
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.run import status
-from backbench.sweep.run.status import ABSENT, CURRENT, FAILED, STALE
 
 SMALL = ["experiment=none", "dataset.sample=100", "k=2,3", "chain@clustering.chain=l2"]
 

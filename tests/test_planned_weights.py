@@ -13,8 +13,8 @@ from grids import photos
 
 from backbench import paths, planning
 from backbench.backbones import _nodes
+from backbench.engine.plan import weights
 from backbench.schema import ConfigError
-from backbench.sweep.plan import weights
 
 HEADER = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
 ONLY = ("experiment=none", "k=2", "classifier=none", "retrieval=none")

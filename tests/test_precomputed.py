@@ -10,12 +10,12 @@ from pyarrow import parquet
 from backbench import compose, paths, plugins
 from backbench.backbones import Rows
 from backbench.datasets import Description, Reading
+from backbench.engine.plan import builder
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import dataset as dataset_stage
 from backbench.stages import features as features_stage
 from backbench.store import Store
-from backbench.sweep.plan import builder
 
 N, D = 12, 5
 FILES = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(N // 2)]

@@ -17,11 +17,11 @@ from sweeping import computed
 from sweeping import rows_of as rows_of_plan
 
 from backbench import cli, paths
+from backbench.engine.results import ledger
 from backbench.inference import fitting, predicting
 from backbench.inference.predicting import Predictor
 from backbench.pictures.source import Source
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 CLASSES = {"dusk": 40, "noon": 150}
 EACH, NEW = 110, 200

@@ -19,9 +19,9 @@ from sweeping import computed
 
 from backbench import planning
 from backbench.datasets import Reading, _fingerprint, _layout, _registry
+from backbench.engine.results import ledger
 from backbench.images import cache, content, decoding, preparing, reading
 from backbench.images.policy import Image as Policy
-from backbench.sweep.results import ledger
 
 pytestmark = pytest.mark.usefixtures("own_results")
 

@@ -8,8 +8,8 @@ from sweeping import NO_PICTURES, computed
 
 from backbench import cli, launching, paths, planning
 from backbench.cli import report
-from backbench.sweep.plan import frozen
-from backbench.sweep.results import ledger
+from backbench.engine.plan import frozen
+from backbench.engine.results import ledger
 
 
 @pytest.fixture(autouse=True)

@@ -21,13 +21,13 @@ from sweeping import HOSTILE, answer_of, collection, computed, finished, rows_of
 
 from backbench import cli, hashing, paths, titles, wording
 from backbench.cli import app
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import leaderboards
 from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
 from backbench.reports import _boards, _runs, _small, gallery, sweep
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
 
 SPACES = re.compile(r"\s+")
 

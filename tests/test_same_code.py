@@ -3,8 +3,8 @@
 import pytest
 
 from backbench import hashing
-from backbench.sweep.grid import Stage
-from backbench.sweep.plan import same_code
+from backbench.engine.grid import Stage
+from backbench.engine.plan import same_code
 
 FEATURES, FIT = ("backbench.stages.features", "backbench.backbones.pixels"), ("backbench.stages.clustering", "x")
 

@@ -8,15 +8,15 @@ import pytest
 from sweeping import GRID, collection, computed, rows_of
 
 from backbench import code, paths, planning
+from backbench.engine.grid import HEADS
+from backbench.engine.plan import frozen
+from backbench.engine.results import ledger
+from backbench.engine.run import runner, scored, status
+from backbench.engine.run.scored import ABSENT, CURRENT, FAILED, STALE
 from backbench.metrics import external, labels
 from backbench.stage import SCORES
 from backbench.stages import classification, clustering, retrieval
 from backbench.store import Store
-from backbench.sweep.grid import HEADS
-from backbench.sweep.plan import frozen
-from backbench.sweep.results import ledger
-from backbench.sweep.run import runner, scored, status
-from backbench.sweep.run.scored import ABSENT, CURRENT, FAILED, STALE
 from backbench.sweeping.describing import describe
 
 GRID_OF_FEW = (*GRID[:2], "clusterer=kmeans,agglomerative,gaussian_mixture", "k=2,3", "classifier=knn,svm")

@@ -14,6 +14,7 @@ from sharing import once
 from sweeping import collection, computed, rows_of
 
 from backbench import cli, paths, threads
+from backbench.engine.results import ledger
 from backbench.inference import exact, fitting, index, inverted, texts, within
 from backbench.inference.known import Known
 from backbench.inference.searching import Searcher, digest_of, gallery_ref
@@ -21,7 +22,6 @@ from backbench.metrics import neighbours
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 CLASSES = ("boots", "hats", "=1+1")
 PIXELS = ("experiment=none", "backbone=pixels", "backbone.image.size=8", "clusterer=kmeans", "k=3", "classifier=none")

@@ -11,10 +11,10 @@ import pytest
 
 from backbench import cli, paths, planning
 from backbench.cli import select
+from backbench.engine.plan import frozen
+from backbench.engine.results import ledger
 from backbench.evaluate import answer
 from backbench.store import Store
-from backbench.sweep.plan import frozen
-from backbench.sweep.results import ledger
 from backbench.tracking import sweeps
 
 SAMPLED = ("experiment=none", "dataset.sample=100", "retrieval=none", "selection=published")

@@ -10,11 +10,11 @@ from sweeping import answer_of, collection, computed, finished
 
 from backbench import hashing, paths
 from backbench.datasets import TEST
+from backbench.engine.results import ledger
 from backbench.evaluate.judging import Judged, Judgement
 from backbench.pictures.source import Source
 from backbench.reports import _columns, _part, showcase, sweep
 from backbench.store import Store
-from backbench.sweep.results import ledger
 
 HOSTILE_FILE = '"><img src=x onerror=alert(1)>&.png'
 

@@ -10,9 +10,9 @@ from sweeping import computed, rows_of
 
 from backbench import planning, plugins
 from backbench.datasets import Description
+from backbench.engine.grid import HEADS
+from backbench.engine.plan import shortage, smallness
 from backbench.schema import ConfigError
-from backbench.sweep.grid import HEADS
-from backbench.sweep.plan import shortage, smallness
 
 PIXELS = ("backbone=pixels", "backbone.image.size=16")
 

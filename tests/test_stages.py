@@ -11,11 +11,11 @@ from scoring import computed
 from sklearn import cluster, decomposition, metrics, preprocessing
 
 from backbench import hashing, paths
+from backbench.engine.run import scoring
 from backbench.metrics import internal, labels
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import classification, clustering, matrix, retrieval
 from backbench.store import Store
-from backbench.sweep.run import scoring
 
 CLASSES = 3
 ONE = Context(threads=1)

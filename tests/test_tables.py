@@ -8,8 +8,8 @@ import math
 import pytest
 from stored import Stored
 
+from backbench.engine.results import tables
 from backbench.schema import ConfigError
-from backbench.sweep.results import tables
 
 NAN = math.nan
 RECORDS = [

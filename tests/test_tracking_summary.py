@@ -7,10 +7,10 @@ import pytest
 import sweeping
 
 from backbench import paths, tracking
+from backbench.engine.results import ledger
 from backbench.evaluate import answer, candidates
 from backbench.pictures import drawing
 from backbench.store import Store
-from backbench.sweep.results import ledger
 from backbench.tracking import note, rows, sweeps, views
 
 CLASSES = ("red", "green", "blue")

@@ -10,10 +10,10 @@ from answering import ALIKE, APART, CLASSIFIED, CLUSTERED, LITE, TWO, by_network
 from stored import N, Stored, mixed
 
 from backbench.answers import words
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import leaderboards, spending, verdicts
 from backbench.evaluate.judging import Judged, Judgement
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
-from backbench.sweep.results.joined_run import Row
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from workbench import COMMON, FITS, GRID, RUNS, Bench, Finished, content, copy_checkout, statuses, tracked
 
+from backbench.engine.run import scored
 from backbench.store import Store
-from backbench.sweep.run import scored
 
 # What a job imports, and a launch that has nothing to do does not.
 HEAVY = {"matplotlib", "mlflow", "pandas", "scipy", "sklearn", "snakemake", "torch"}

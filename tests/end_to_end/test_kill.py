@@ -25,9 +25,9 @@ from workbench import (
     wait_until,
 )
 
+from backbench.engine.plan import frozen as plans
 from backbench.stage import RECIPE
 from backbench.store import Store
-from backbench.sweep.plan import frozen as plans
 
 SEED = 20240521
 LEAST_KILLS = 10

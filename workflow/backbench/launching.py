@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from backbench import lock, paths, planning, schema, settings
+from backbench.engine.plan import frozen
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger
+from backbench.engine.run import status
+from backbench.engine.run.status import Status
 from backbench.files import remove
 from backbench.images import cache
 from backbench.images.policy import Image as Policy
 from backbench.pictures import drawing
 from backbench.stage import RECIPE
 from backbench.store import Store
-from backbench.sweep.plan import frozen
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger
-from backbench.sweep.run import status
-from backbench.sweep.run.status import Status
 
 # Locks of a plain `snakemake`, held until its process ends.
 _HELD: list[Any] = []

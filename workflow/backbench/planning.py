@@ -8,15 +8,15 @@ from typing import Any
 
 from backbench import compose, paths, schema, settings
 from backbench.datasets import Description, Reading
+from backbench.engine.plan import builder, frozen, limits, representations, smallness
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.plan.judges import Judging
+from backbench.engine.run.status import Status
 from backbench.evaluate import selection
 from backbench.evaluate.selection import Policy
 from backbench.pictures import choice
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store
-from backbench.sweep.plan import builder, frozen, limits, representations, smallness
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.judges import Judging
-from backbench.sweep.run.status import Status
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backbench import launching, paths
 from backbench.pictures import drawing
-from backbench.sweep.plan.shards import Shard, fair_threads
+from backbench.engine.plan.shards import Shard, fair_threads
 
 PLAN = launching.for_snakemake(config, main=workflow.is_main_process)
 PLAN_FILE = PLAN.path

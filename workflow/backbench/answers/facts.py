@@ -5,10 +5,10 @@ from typing import Any
 
 from backbench.answers import naming, words
 from backbench.answers.words import Words
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.judging import Judgement
 from backbench.evaluate.verdicts import Baseline, Choice, Reading, Verdict
-from backbench.sweep.results.joined_run import Row
 
 
 def plain(answer: DatasetAnswer) -> dict[str, Any]:

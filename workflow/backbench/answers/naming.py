@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backbench import titles
+from backbench.engine.results.joined_run import Row
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
-from backbench.sweep.results.joined_run import Row
 
 
 @dataclass(frozen=True)

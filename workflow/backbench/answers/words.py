@@ -10,12 +10,12 @@ from typing import Any
 from backbench import hashing, templates
 from backbench.answers import naming
 from backbench.answers.figures import figures
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import agreement
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.untried import Untried
 from backbench.evaluate.verdicts import Reading, Verdict
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
-from backbench.sweep.results.joined_run import Row
 
 TEMPLATE = "answer.jinja"
 FOLDER = Path(__file__).parent

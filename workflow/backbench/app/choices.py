@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backbench import hashing, paths
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger, names, prefixes
+from backbench.engine.results.joined_run import FINISHED, Row
 from backbench.evaluate import answer
 from backbench.pictures import layouts
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger, names, prefixes
-from backbench.sweep.results.joined_run import FINISHED, Row
 
 # Metrics that are shown beside a run, and what they are called.
 METRICS = {"accuracy": "accuracy", "ami": "AMI", "precision_at_10": "P@10"}

@@ -7,7 +7,7 @@ import streamlit as st
 from backbench.app import choices, opened
 from backbench.app.choices import Offer
 from backbench.app.opened import Opened
-from backbench.sweep.plan.frozen import Plan
+from backbench.engine.plan.frozen import Plan
 
 # Open runs: the results of each are mapped into memory, its network and classifier are held in it.
 MOST_RUNS = 12

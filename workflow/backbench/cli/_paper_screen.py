@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbench import papers
+from backbench.engine.results import tables
 from backbench.papers.page import paper as pages
 from backbench.papers.page import words
 from backbench.papers.published import Published
 from backbench.papers.table import Line, Table
-from backbench.sweep.results import tables
 from backbench.sweeping.launch import shown
 from backbench.wording import counted
 

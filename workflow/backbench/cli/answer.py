@@ -11,11 +11,11 @@ from typing import IO
 from backbench import paths
 from backbench.answers import facts, words
 from backbench.answers.words import Answer, Words
+from backbench.engine.results import ledger, tables
 from backbench.evaluate import answer
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger, tables
 from backbench.sweeping import panel
 
 # A line of text for people, in characters.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import paths, planning
 from backbench.cli import leaderboard
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.run import runner
 from backbench.reports import audit
 from backbench.schema import ConfigError
 from backbench.store import Store, StoreError
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.run import runner
 from backbench.sweeping import panel
 from backbench.sweeping.describing import cores, say
 

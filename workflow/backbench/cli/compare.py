@@ -9,14 +9,14 @@ from typing import Any
 
 from backbench import hashing, paths
 from backbench.cli.leaderboard import screen
+from backbench.engine.results import ledger, prefixes, tables
+from backbench.engine.results.joined_run import FINISHED, Row
 from backbench.evaluate import comparison, methods
 from backbench.evaluate.comparison import Comparison
 from backbench.evaluate.methods import Methods
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger, prefixes, tables
-from backbench.sweep.results.joined_run import FINISHED, Row
 
 ALPHA = 0.05
 COLUMNS = ("metric", "over", "A", "B", "value A", "value B", "A - B", "95 % interval", "p")

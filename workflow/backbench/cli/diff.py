@@ -6,10 +6,10 @@ import sys
 from backbench import hashing, paths
 from backbench.cli.leaderboard import cell, screen, warn
 from backbench.cli.show import find
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
 from backbench.metrics.catalogue import COLUMNS
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,12 +6,12 @@ from pathlib import Path
 from backbench import exports, hashing, paths
 from backbench.cli import _mlflow_model
 from backbench.cli.show import find
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
 from backbench.exports import writing
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
 from backbench.sweeping.describing import say
 
 

@@ -9,6 +9,8 @@ from backbench import paths
 from backbench.answers import words
 from backbench.cli._leaderboard_grid import cell, grid
 from backbench.cli.answer import headlines
+from backbench.engine.results import ledger, tables
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import answer, leaderboard_records, leaderboards, unranked
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.leaderboard_specs import by_dataset
@@ -16,8 +18,6 @@ from backbench.evaluate.leaderboards import Leaderboard
 from backbench.reproduce import environment
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger, tables
-from backbench.sweep.results.joined_run import Row
 from backbench.sweeping import panel
 from backbench.sweeping.describing import say
 from backbench.wording import listed

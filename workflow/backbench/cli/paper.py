@@ -14,6 +14,8 @@ from typing import Any
 from backbench import code, compose, exports, hashing, launching, lock, papers, planning
 from backbench.cli import _paper_screen as screen
 from backbench.cli import sweep
+from backbench.engine.results.joined_run import FINISHED, Row
+from backbench.engine.time import launches
 from backbench.files import write_text
 from backbench.papers import table as tables
 from backbench.papers.page import paper as pages
@@ -24,8 +26,6 @@ from backbench.pictures import choice, drawing, index, ordering
 from backbench.pictures.orders import Order
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results.joined_run import FINISHED, Row
-from backbench.sweep.time import launches
 from backbench.sweeping import launch, panel
 from backbench.sweeping.describing import cores, say
 from backbench.sweeping.launch import Swept, shown

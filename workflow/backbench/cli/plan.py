@@ -3,9 +3,9 @@
 import argparse
 
 from backbench import hashing, paths, planning
+from backbench.engine.results import ledger
+from backbench.engine.run import status
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.run import status
 from backbench.sweeping.describing import cores, describe, say
 
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import hashing, paths
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger, prefixes
+from backbench.engine.results.joined_run import Row
 from backbench.pictures import drawing, index, ordering
 from backbench.pictures.orders import Order
 from backbench.pictures.source import Sweep
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger, prefixes
-from backbench.sweep.results.joined_run import Row
 from backbench.sweeping import panel
 from backbench.sweeping.describing import cores, say
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbench import hashing, paths
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import PENDING, Row
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as page
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import PENDING, Row
 from backbench.sweeping.describing import say
 from backbench.wording import counted
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from backbench import hashing, paths, tracking
 from backbench.cli import leaderboard
+from backbench.engine.results import ledger, prefixes
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import chosen
 from backbench.reproduce.comparison import Comparison, compare
 from backbench.reproduce.computing import rerun, store_of
 from backbench.reproduce.record import Recorded, from_row, from_tags
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger, prefixes
-from backbench.sweep.results.joined_run import Row
 from backbench.sweeping.describing import say
 from backbench.wording import duration
 

@@ -5,10 +5,10 @@ import sys
 
 from backbench import paths
 from backbench.cli import leaderboard
+from backbench.engine.results import ledger, tables
 from backbench.metrics.catalogue import checked
 from backbench.schema import refuse
 from backbench.store import Store
-from backbench.sweep.results import ledger, tables
 from backbench.sweeping.describing import say
 from backbench.wording import counted
 

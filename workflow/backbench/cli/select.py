@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backbench import hashing, paths
 from backbench.cli.answer import headlines
 from backbench.cli.leaderboard import cell, screen, warn
+from backbench.engine.results import ledger, tables
 from backbench.evaluate import answer as results
 from backbench.evaluate import recommendations, selection
 from backbench.evaluate.answer import DatasetAnswer
@@ -20,7 +21,6 @@ from backbench.evaluate.selection import Decision, Policy
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger, tables
 from backbench.sweeping import panel
 from backbench.wording import counted
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from backbench import hashing, paths
 from backbench.cli.leaderboard import cell, screen
 from backbench.datasets import PARTS
+from backbench.engine.results import ledger, prefixes
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import chosen, classes
 from backbench.pictures import drawing
 from backbench.store import Store
-from backbench.sweep.results import ledger, prefixes
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from backbench import launching, lock
 from backbench.cli import answer, leaderboard
 from backbench.datasets import _files
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results.joined_run import Records, Row
+from backbench.engine.time import launches
 from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.store import DONE, Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.joined_run import Records, Row
-from backbench.sweep.time import launches
 from backbench.sweeping import launch
 from backbench.sweeping.describing import say
 from backbench.sweeping.launch import Launch, Swept, shown

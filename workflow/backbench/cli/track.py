@@ -3,10 +3,10 @@
 import argparse
 
 from backbench import hashing, lock, paths, tracking
+from backbench.engine.results import ledger
 from backbench.evaluate.answer import SweepAnswer
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger
 from backbench.sweeping import panel
 from backbench.sweeping.describing import say
 from backbench.tracking import sweeps

@@ -11,6 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import FINISHED, PENDING, Row
 from backbench.evaluate import agreement, candidates, judging, leaderboard_specs, leaderboards, recommendations
 from backbench.evaluate import verdicts as decided
 from backbench.evaluate.agreement import Agreement
@@ -21,9 +24,6 @@ from backbench.evaluate.selection import Policy
 from backbench.evaluate.verdicts import Verdict
 from backbench.files import write_if_changed
 from backbench.store import FAILED, Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import FINISHED, PENDING, Row
 
 FILE = "selection.json"
 

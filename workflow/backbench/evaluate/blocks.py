@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import configurations, leaderboard_specs
 from backbench.metrics import catalogue
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import Row
 
 MOST_METHODS = 20
 LEAST_BLOCKS, LEAST_METHODS = 5, 3

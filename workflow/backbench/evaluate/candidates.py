@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.plan import frozen as plans
+from backbench.engine.results.joined_run import FINISHED, Row
 from backbench.metrics.catalogue import ESTIMATES
 from backbench.store import FAILED
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.results.joined_run import FINISHED, Row
 
 HEAD = "clustering"
 AXES = ("k", "seed")

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from backbench import hashing
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger, prefixes
+from backbench.engine.results.joined_run import FINISHED, PENDING, Row
 from backbench.evaluate import answer
 from backbench.evaluate.leaderboards import Progress, quiet
 from backbench.evaluate.verdicts import TASKS, Verdict
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger, prefixes
-from backbench.sweep.results.joined_run import FINISHED, PENDING, Row
 
 BEST = "best"
 

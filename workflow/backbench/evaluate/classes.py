@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backbench import paths
+from backbench.engine.results.joined_run import Row
 from backbench.store import Store, StoreError
-from backbench.sweep.results.joined_run import Row
 from backbench.wording import brief
 
 if TYPE_CHECKING:

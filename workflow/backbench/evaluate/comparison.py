@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing
+from backbench.engine.grid import HEADS
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import configurations, resampled
 from backbench.evaluate.blocks import DATASETS, SEEDS
 from backbench.metrics import catalogue
@@ -20,9 +23,6 @@ from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, LABELS
 from backbench.metrics.catalogue import TEST as TEST_IMAGES
 from backbench.schema import ConfigError, refuse
 from backbench.store import Store, StoreError
-from backbench.sweep.grid import HEADS
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.plan import frozen as plans
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import Row
 from backbench.stage import KINDS
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import Row
 
 SEED = "seed"
 ANY_DATA = "any data set"

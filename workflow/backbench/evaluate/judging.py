@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import derived
 from backbench.derived import Content, Derived
+from backbench.engine.grid import Stage
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import eligibility
 from backbench.evaluate.candidates import Candidate, Representation
 from backbench.evaluate.eligibility import USUAL, Limits
 from backbench.store import DONE, Store, StoreError
-from backbench.sweep.grid import Stage
-from backbench.sweep.results.joined_run import Row
 from backbench.wording import counted, listed
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import candidates
 from backbench.evaluate.candidates import Representation
 from backbench.evaluate.configurations import is_seed
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLUSTERING, checked
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import Row
 
 # Parameters by which the results of a task may differ, beside those that its leaderboard names.
 VARYING = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import derived
 from backbench.derived import Content, Derived
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import configurations, leaderboard_specs, unranked
 from backbench.evaluate.candidates import Representation
 from backbench.evaluate.configurations import Configuration
@@ -24,7 +25,6 @@ from backbench.evaluate.unranked import Unranked
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import LABELS
 from backbench.store import Store
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     from backbench.evaluate.measuring import Measured

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import blocks
 from backbench.evaluate.blocks import DATASETS, SEEDS, Blocks
 from backbench.evaluate.comparison import AUTO, IMAGES
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError, refuse
-from backbench.sweep.results.joined_run import Row
 
 LEAST_BLOCKS = 2
 # The task that a column belongs to, by whose main metric its values are compared.

@@ -7,12 +7,12 @@ from typing import Any
 
 from backbench import derived, schema
 from backbench.derived import Content, Derived
+from backbench.engine.plan.frozen import Plan
 from backbench.evaluate import best_k, selection
 from backbench.evaluate.best_k import Family
 from backbench.evaluate.candidates import Candidate, Representation
 from backbench.evaluate.judging import Judged, Judgement
 from backbench.evaluate.selection import Decision, Policy
-from backbench.sweep.plan.frozen import Plan
 
 SETTING = "selection"
 KIND = "selection"

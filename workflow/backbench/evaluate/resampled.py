@@ -12,13 +12,13 @@ from functools import cached_property
 import numpy as np
 
 from backbench.datasets import TEST, TRAIN, VALIDATION
+from backbench.engine.results.joined_run import Row
 from backbench.metrics import catalogue, external
 from backbench.metrics.catalogue import CLASSIFICATION, LABELS, SHARE
 from backbench.metrics.catalogue import VALIDATION as VALIDATION_IMAGES
 from backbench.statistics import galleries, refits, replicates, resampling
 from backbench.statistics.galleries import Lists
 from backbench.store import Store
-from backbench.sweep.results.joined_run import Row
 
 RESAMPLES, FEWEST = 1000, 200
 # Drawn images of all resamples: above, fewer resamples are made, and the interval of so many images is narrow anyway.

@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.results.joined_run import Row
+from backbench.engine.plan import frozen as plans
+from backbench.engine.results.joined_run import Row
 
 FEATURES = "features"
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import eligibility
 from backbench.evaluate.configurations import Configuration
 from backbench.evaluate.eligibility import Fault, Limits
 from backbench.evaluate.leaderboard_specs import LeaderboardSpec
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLUSTERING
-from backbench.sweep.results.joined_run import Row
 
 
 @dataclass(frozen=True)

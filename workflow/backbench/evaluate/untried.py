@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from backbench.engine.plan import resolution
+from backbench.engine.plan.judges import BASELINES
+from backbench.engine.results.joined_run import Row
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
-from backbench.sweep.plan import resolution
-from backbench.sweep.plan.judges import BASELINES
-from backbench.sweep.results.joined_run import Row
 
 # Networks whose weights come with the package, the first that was not tried is named.
 NETWORKS = ("efficientnet_lite2", "efficientnet_lite0")

@@ -7,6 +7,8 @@ entry of the leaderboard that is no baseline. Without classes the judges choose,
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from backbench.engine.plan.judges import BASELINES
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import eligibility, leaderboard_specs, selection, spending
 from backbench.evaluate import untried as missing
 from backbench.evaluate.candidates import Candidate, Representation
@@ -18,8 +20,6 @@ from backbench.evaluate.selection import Policy
 from backbench.evaluate.untried import Untried
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
-from backbench.sweep.plan.judges import BASELINES
-from backbench.sweep.results.joined_run import Row
 
 TASKS = (CLASSIFICATION, CLUSTERING, RETRIEVAL)
 # How a baseline compares with what is recommended.

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, plugins, provenance
+from backbench.engine.results.joined_run import Row
 from backbench.exports._folder import Folder
 from backbench.pictures.source import Source
-from backbench.sweep.results.joined_run import Row
 
 REPORT, CLASSIFIER = "final_report.json", "classifier.json"
 PLACE = "PATH"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, machine, paths, threads
+from backbench.engine.results.joined_run import Row
 from backbench.exports import _pictures, _readme, _record, _reports, _tables, backbone, pipeline
 from backbench.exports._folder import Folder
 from backbench.exports.tools import writing as tools
@@ -18,7 +19,6 @@ from backbench.pictures import _heads
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import DONE, Store
-from backbench.sweep.results.joined_run import Row
 
 log = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from backbench import paths
+from backbench.engine.results import ledger, tables
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import answer as answering
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.interface import tabular
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results import ledger, tables
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     import pandas

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, lock, paths, planning
+from backbench.engine.results import ledger
+from backbench.engine.run import status
 from backbench.interface import tabular
 from backbench.interface.overrides import overrides as overrides_of
 from backbench.interface.recorded import Run
 from backbench.store import Store
-from backbench.sweep.results import ledger
-from backbench.sweep.run import status
 from backbench.sweeping import describing, launch
 from backbench.sweeping.launch import Launch, Swept
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
 from backbench.datasets import PARTS
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import chosen
 from backbench.inference import fitting, reading
 from backbench.inference.known import Known
@@ -19,7 +20,6 @@ from backbench.reproduce.comparison import Comparison, compare
 from backbench.reproduce.computing import rerun, store_of
 from backbench.reproduce.record import from_row
 from backbench.store import Store
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from backbench.answers import words
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import leaderboard_records
 from backbench.evaluate.answer import DatasetAnswer
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     import pandas

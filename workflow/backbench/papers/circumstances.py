@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import recorded
-from backbench.sweep.results.joined_run import Row
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import recorded
+from backbench.engine.results.joined_run import Row
 
 KEYS = ("device", "cpu", "cores", "platform", "git")
 # What changes no figure, or holds addresses of this machine.

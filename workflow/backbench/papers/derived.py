@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import hashing
 from backbench.datasets import PARTS
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import best_k, candidates, recommendations, resampled
 from backbench.evaluate.configurations import is_seed
 from backbench.papers import sentences
@@ -12,7 +13,6 @@ from backbench.papers.measured import images_of
 from backbench.papers.published import CHOSEN, ELBOW, SHARES, Figure
 from backbench.papers.results import CLUSTERING, Taken, results
 from backbench.store import Store, StoreError
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from backbench import plugins, transforms
+from backbench.engine.plan import options as tasks
+from backbench.engine.results.joined_run import Row
 from backbench.schema import ConfigError
-from backbench.sweep.plan import options as tasks
-from backbench.sweep.results.joined_run import Row
 
 NONE, AUTO, FILE = "none", "auto", "file"
 # Task -> the option that says whether it is there.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from backbench import hashing
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import configurations
 from backbench.papers import derived, sentences
 from backbench.papers.matching import Matching
@@ -16,7 +17,6 @@ from backbench.papers.published import Figure
 from backbench.papers.results import Taken, task_of
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.results.joined_run import Row
 
 # Options that say something of the results of a task.
 RELEVANT = {

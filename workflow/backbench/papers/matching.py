@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import configurations
 from backbench.papers import described
 from backbench.papers.described import GROUPS, NONE, Options
 from backbench.papers.published import Where
 from backbench.papers.stand_ins import CHAINS, Deviation, has, shown
 from backbench.schema import refuse
-from backbench.sweep.results.joined_run import Row
 
 CHAIN = "chain"
 AXES = ("k", "seed")

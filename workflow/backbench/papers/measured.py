@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from backbench.datasets import TEST
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import estimates, resampled
 from backbench.evaluate.estimates import Estimate, Replicated
 from backbench.evaluate.resampled import Images
@@ -15,7 +16,6 @@ from backbench.papers.published import Figure
 from backbench.papers.results import CLUSTERING, Results, Taken, results, task_of
 from backbench.statistics import intervals
 from backbench.store import Store, StoreError
-from backbench.sweep.results.joined_run import Row
 
 
 def measured(figure: Figure, rows: Sequence[Row], store: Store) -> Taken:

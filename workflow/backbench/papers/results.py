@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from backbench.engine.plan import frozen
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import configurations
 from backbench.evaluate.estimates import Estimate
 from backbench.metrics import catalogue
 from backbench.papers import sentences
 from backbench.papers.published import DERIVED, OF_CLASS, Value
 from backbench.store import DONE, FAILED
-from backbench.sweep.plan import frozen
-from backbench.sweep.results.joined_run import Row
 
 CLUSTERING, CLASSIFICATION = "clustering", "classification"
 

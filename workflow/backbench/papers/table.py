@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results.joined_run import PENDING, Row
 from backbench.papers import circumstances, described, figures, reasons, stand_ins
 from backbench.papers.line import Line
 from backbench.papers.matching import Matching
@@ -12,8 +14,6 @@ from backbench.papers.published import Figure, Published, Value, Where
 from backbench.papers.results import Taken
 from backbench.papers.stand_ins import StandIn
 from backbench.store import FAILED, Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.joined_run import PENDING, Row
 from backbench.wording import counted
 
 __all__ = ["Line", "StandIn", "Table", "make", "matching"]

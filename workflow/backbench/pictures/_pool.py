@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, machine, threads
+from backbench.engine.run.runner import THREAD_VARIABLES
 from backbench.pictures import layouts
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order, words
 from backbench.pictures.source import Source, Sweep
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.run.runner import THREAD_VARIABLES
 
 log = logging.getLogger("backbench")
 

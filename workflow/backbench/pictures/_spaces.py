@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 from backbench import hashing
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import candidates
 from backbench.evaluate.candidates import Representation
 from backbench.metrics import catalogue
-from backbench.sweep.results.joined_run import Row
 
 EXTERNAL = catalogue.main("clustering")
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.grid import HEADS
+from backbench.engine.results.joined_run import PENDING, Row
 from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
-from backbench.sweep.grid import HEADS
-from backbench.sweep.results.joined_run import PENDING, Row
 
 BEST, ALL, NONE = "best", "all", "none"
 # What decides which clustering is best: agreement with the classes, else the silhouette within a feature space.

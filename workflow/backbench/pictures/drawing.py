@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger
 from backbench.files import make_folder, write_text
 from backbench.pictures import catalogue, choice, index, ordering
 from backbench.pictures.index import Entry
 from backbench.pictures.orders import Order, drawn_with, run_folder, sweep_folder
 from backbench.store import Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger
 
 Progress = Callable[[int, int], None]
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from backbench import hashing
+from backbench.engine.cost import costs
+from backbench.engine.grid import Run, Stage
+from backbench.engine.plan.frozen import Plan
 from backbench.pictures import choice, drawing, index, layouts
-from backbench.sweep.cost import costs
-from backbench.sweep.grid import Run, Stage
-from backbench.sweep.plan.frozen import Plan
 
 # Seconds of one core, measured on 3,000 and 60,000 images: of any picture, and of positions by t-SNE and by UMAP.
 PICTURE_SECONDS, PICTURE_IMAGE_SECONDS = 0.6, 2e-5

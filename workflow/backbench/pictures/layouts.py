@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from backbench import hashing, machine, plugins
 from backbench import threads as cores
 from backbench.derived import Content, Derived
+from backbench.engine.grid import Stage
+from backbench.engine.plan.shards import family_mb
 from backbench.pictures.source import Source
 from backbench.store import DONE, StoreError
-from backbench.sweep.grid import Stage
-from backbench.sweep.plan.shards import family_mb
 
 if TYPE_CHECKING:
     import numpy as np

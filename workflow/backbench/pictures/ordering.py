@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import FINISHED, Row
 from backbench.pictures import catalogue, choice, index
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.index import Entry
 from backbench.pictures.orders import Desk, Order, run_folder, sweep_folder, sweeps
 from backbench.store import Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import FINISHED, Row
 
 
 def of_run(row: Row, names: Sequence[str], store: Store) -> list[Order]:

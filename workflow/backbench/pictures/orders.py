@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.plan import frozen as plans
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results.joined_run import Row
 from backbench.pictures import index
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.source import Source, Sweep
 from backbench.store import Store
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.joined_run import Row
 
 log = logging.getLogger(__name__)
 

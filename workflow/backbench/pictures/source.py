@@ -6,12 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, schema
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results.joined_run import Row
 from backbench.images.policy import Image as Policy
 from backbench.plots import Heading
 from backbench.stage import Inputs
 from backbench.store import Store, StoreError
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import leaderboard_specs, leaderboards, unranked
 from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.evaluate.unranked import Unranked
 from backbench.metrics import catalogue
 from backbench.reports._part import Part
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import Row
 from backbench.wording import number
 
 # Rows of one leaderboard: what a person scrolls, and a browser lays out at once.

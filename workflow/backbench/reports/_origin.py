@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.results import recorded
+from backbench.engine.results.joined_run import Row
 from backbench.reports._part import Part
 from backbench.stage import KINDS
 from backbench.store import FAILED
-from backbench.sweep.results import recorded
-from backbench.sweep.results.joined_run import Row
 
 LINES = 100
 RUNS_OF_FAILURE = 5

@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import Any
 
 from backbench import hashing, wording
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results.joined_run import FINISHED, PENDING, Row
 from backbench.evaluate import agreement, candidates, leaderboards, recommendations
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.verdicts import Verdict
 from backbench.metrics import catalogue
 from backbench.store import DONE, FAILED, Store
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.joined_run import FINISHED, PENDING, Row
 
 # What internal metrics are held against.
 EXTERNAL = catalogue.main("clustering")

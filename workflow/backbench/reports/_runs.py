@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import FINISHED, Row
 from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.reports import _columns
 from backbench.reports._boards import FILTER_VALUES, label
 from backbench.reports._part import Part
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import FINISHED, Row
 
 # Beyond these the page would be slow and large: the first by rank are in it.
 RUNS = 3_000

@@ -6,14 +6,14 @@ from typing import Any
 
 from backbench import plugins
 from backbench.datasets import _files
+from backbench.engine.results import recorded
+from backbench.engine.results.joined_run import FINISHED, PENDING
 from backbench.evaluate import agreement
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, main
 from backbench.reports import _audit_checks
 from backbench.reports._audit_checks import ABSENT, FAULT, FINE, LOOK, Check
 from backbench.reports._part import EXTERNAL, Part
 from backbench.store import FAILED
-from backbench.sweep.results import recorded
-from backbench.sweep.results.joined_run import FINISHED, PENDING
 
 # An accuracy whose 95 % interval is wider than this leaves most differences open.
 WIDE = 0.1

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results.joined_run import Row
 from backbench.pictures import drawing
 from backbench.pictures.drawing import Drawn
 from backbench.reports import _small
 from backbench.reports._part import Part
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.joined_run import Row
 
 CATEGORIES = ("Classification", "Clustering", "Maps", "Retrieval", "Training")
 # Which leaderboard says how important the pictures of a category are.

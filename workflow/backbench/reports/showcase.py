@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from backbench import hashing, machine, threads
 from backbench.answers import naming
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate.judging import Judgement
 from backbench.pictures import examples
 from backbench.pictures.source import Source
 from backbench.pictures.thumbnails import PNG
 from backbench.reports._part import Part
 from backbench.store import StoreError
-from backbench.sweep.results.joined_run import Row
 from backbench.wording import counted, shorten
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from typing import Any
 
 from backbench import hashing
 from backbench.answers import naming, words
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import tables
 from backbench.evaluate import classes
 from backbench.evaluate.answer import SweepAnswer
 from backbench.files import write_if_changed
 from backbench.reports import _boards, _columns, _origin, _runs, _trust, gallery, showcase, templates
 from backbench.reports._part import Part
 from backbench.reports.gallery import Figure, Gallery
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import tables
 
 TEMPLATE = "sweep.html"
 PAGE, TABLE = "report.html", "leaderboards.csv"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backbench import hashing
+from backbench.engine.results.joined_run import Row
+from backbench.engine.run import scored
 from backbench.metrics import external, labels
 from backbench.reproduce import environment
 from backbench.reproduce.record import Recorded, label_digests
 from backbench.store import Store, StoreError
-from backbench.sweep.results.joined_run import Row
-from backbench.sweep.run import scored
 
 if TYPE_CHECKING:
     import numpy as np

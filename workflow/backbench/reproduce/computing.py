@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.engine.grid import HEADS, Grid, Run, Stage
+from backbench.engine.plan import frozen as plans
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.plan.shards import Shard
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
 from backbench.files import write_text
 from backbench.reproduce.record import Recorded
 from backbench.schema import ConfigError
 from backbench.stage import KINDS, RECIPE
 from backbench.store import Store
-from backbench.sweep.grid import HEADS, Grid, Run, Stage
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.shards import Shard
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
 
 SCRIPTS = {
     "dataset": "fetch_dataset",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from backbench.sweep.results.joined_run import Row
+from backbench.engine.results.joined_run import Row
 
 # Between the libraries of a record, and between the records of the stages of a run in a tag.
 BETWEEN = re.compile("; |, ")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench import paths
+from backbench.engine.grid import HEADS, Stage, stage_hash
+from backbench.engine.plan import frozen as plans
+from backbench.engine.results.joined_run import Row
 from backbench.reproduce import environment
 from backbench.reproduce.environment import Environment
-from backbench.sweep.grid import HEADS, Stage, stage_hash
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.results.joined_run import Row
 
 # Metrics in MLflow that are no result of a task.
 NOT_COMPARED = ("seconds_", "training_")

@@ -5,16 +5,16 @@ import sys
 from collections import Counter
 
 from backbench import hashing, launching, machine, planning
+from backbench.engine.grid import HEADS
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.run.status import CURRENT, STALE, Status
+from backbench.engine.time import launches
+from backbench.engine.time.estimate import Expectation
+from backbench.engine.time.launches import Announced
 from backbench.pictures import drawing, forecast
 from backbench.schema import ConfigError
 from backbench.stage import KINDS, RECIPE
 from backbench.store import FAILED
-from backbench.sweep.grid import HEADS
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.run.status import CURRENT, STALE, Status
-from backbench.sweep.time import launches
-from backbench.sweep.time.estimate import Expectation
-from backbench.sweep.time.launches import Announced
 from backbench.wording import counted
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import IO
 
 from backbench import hashing, launching, paths, planning, tracking
+from backbench.engine.plan.frozen import Plan, save
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Records, Row
+from backbench.engine.run import status
+from backbench.engine.run.status import Status
+from backbench.engine.time import estimate, launches
+from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as pages
 from backbench.store import Store
-from backbench.sweep.plan.frozen import Plan, save
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Records, Row
-from backbench.sweep.run import status
-from backbench.sweep.run.status import Status
-from backbench.sweep.time import estimate, launches
-from backbench.sweep.time.launches import Announced
 from backbench.sweeping import panel
 from backbench.sweeping.describing import cores, describe, say
 from backbench.tracking import sweeps

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.engine.cost import training
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.run.status import Status
+from backbench.engine.time import launches
 from backbench.pictures import drawing
 from backbench.stage import SCORES
 from backbench.store import FAILED, Store
-from backbench.sweep.cost import training
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.run.status import Status
-from backbench.sweep.time import launches
 from backbench.sweeping.describing import announce, say
 from backbench.wording import duration
 

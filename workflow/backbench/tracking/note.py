@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from backbench import hashing
 from backbench.answers import words
 from backbench.answers.words import MARKDOWN
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results.joined_run import FINISHED
 from backbench.evaluate.answer import SweepAnswer
 from backbench.papers.table import Table
 from backbench.store import FAILED
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.joined_run import FINISHED
 from backbench.tracking import published
 
 LOOK = """\

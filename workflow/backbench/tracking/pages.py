@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from backbench import hashing
-from backbench.sweep.results import ledger
+from backbench.engine.results import ledger
 from backbench.tracking import local, service, views
 
 # The job backend doubles the start-up time, and nothing here uses it.

@@ -4,9 +4,9 @@ import math
 import re
 from collections.abc import Mapping
 
+from backbench.engine.plan.frozen import Plan
 from backbench.papers.page import paper
 from backbench.papers.table import Line, Table
-from backbench.sweep.plan.frozen import Plan
 from backbench.tracking.rows import Attached, Curve
 
 FOLDER = "paper"

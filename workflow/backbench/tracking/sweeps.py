@@ -9,6 +9,9 @@ from typing import Any
 
 from backbench import hashing
 from backbench.answers import words
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import FINISHED, PENDING, Row
 from backbench.evaluate import best_k, leaderboard_specs, verdicts
 from backbench.evaluate.answer import SweepAnswer
 from backbench.evaluate.candidates import Representation
@@ -17,9 +20,6 @@ from backbench.files import write_if_changed
 from backbench.metrics.catalogue import checked
 from backbench.pictures import drawing
 from backbench.store import DONE, FAILED
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import FINISHED, PENDING, Row
 from backbench.tracking import note, published, titles, views
 from backbench.tracking.published import NAME_CHARACTERS, NOT_IN_NAMES
 from backbench.tracking.rows import VIEW, Attached, Curve, Data, Experiment, RunRow, Summary

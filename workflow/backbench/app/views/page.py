@@ -9,9 +9,9 @@ from backbench.app import choices, opened, shared
 from backbench.app.choices import METRICS, Choice, Offer
 from backbench.app.opened import Opened
 from backbench.app.views import attempt, browse, parts, plane
+from backbench.engine.plan.frozen import Plan
 from backbench.schema import ConfigError
 from backbench.store import StoreError
-from backbench.sweep.plan.frozen import Plan
 
 RUN, SWEEP = "run", "sweep"
 

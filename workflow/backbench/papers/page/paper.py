@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.engine.results import tables
 from backbench.files import write_if_changed
 from backbench.papers.page import pictures, words
 from backbench.papers.page.pictures import Shown
 from backbench.papers.table import Line, Table
 from backbench.reports import gallery, templates
 from backbench.reports.gallery import Figure
-from backbench.sweep.results import tables
 
 __all__ = ["Shown", "attachments", "csv", "folder", "made", "markdown", "read", "render", "write"]
 

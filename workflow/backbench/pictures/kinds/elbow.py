@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from backbench.engine.results.joined_run import Row
+from backbench.engine.run import scored
 from backbench.evaluate import best_k, candidates
 from backbench.evaluate.candidates import Candidate
 from backbench.metrics.catalogue import ELBOW
 from backbench.pictures import _spaces
 from backbench.pictures.source import Source
 from backbench.plots import Picture
-from backbench.sweep.results.joined_run import Row
-from backbench.sweep.run import scored
 
 if TYPE_CHECKING:
     from backbench.plots.elbow import Curve

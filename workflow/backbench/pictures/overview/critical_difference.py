@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import blocks
 from backbench.evaluate.blocks import Blocks
 from backbench.metrics import catalogue
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
-from backbench.sweep.results import ledger
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     from backbench.plots.ranks import Diagram

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, schema
+from backbench.engine.grid import HEADS
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
 from backbench.schema import ConfigError
-from backbench.sweep.grid import HEADS
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import Row
 
 if TYPE_CHECKING:
     from backbench.plots.heatmap import Table

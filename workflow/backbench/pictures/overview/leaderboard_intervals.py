@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from backbench.engine.grid import HEADS
 from backbench.evaluate.configurations import is_seed
 from backbench.evaluate.leaderboard_specs import VARYING
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
-from backbench.sweep.grid import HEADS
 
 if TYPE_CHECKING:
     from backbench.evaluate.leaderboards import Entry, Leaderboard

@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from backbench.engine.results import tables
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
 from backbench.plots import Picture
-from backbench.sweep.results import tables
-from backbench.sweep.results.joined_run import Row
 
 TITLE = "Quality against extraction speed"
 CATEGORY = "Sweep"

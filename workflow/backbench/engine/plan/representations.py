@@ -12,12 +12,12 @@ from backbench import hashing, plugins, schema
 from backbench.backbones import _contract
 from backbench.backbones._contract import Backbone, Frozen, Given, OfImages, Resolving, Settling
 from backbench.datasets import Description, _intake
+from backbench.engine.grid import Stage
+from backbench.engine.plan import options, resolution, smallness, weights
+from backbench.engine.plan.factory import GridFactory
 from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweep.grid import Stage
-from backbench.sweep.plan import options, resolution, smallness, weights
-from backbench.sweep.plan.factory import GridFactory
 
 PRECISION = "float32"
 # Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from backbench.sweep.results.joined_run import Row
+from backbench.engine.results.joined_run import Row
 
 
 def records(rows: Iterable[Row]) -> dict[str, Mapping[str, Any]]:

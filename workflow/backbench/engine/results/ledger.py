@@ -7,15 +7,15 @@ from typing import Any
 
 from backbench import hashing, paths
 from backbench.datasets import _intake
+from backbench.engine.grid import HEADS
+from backbench.engine.plan import frozen as plans
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results.joined_run import PENDING, Records, Row
+from backbench.engine.run import scored
+from backbench.engine.run.scored import CURRENT
 from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.store import DONE, Store
-from backbench.sweep.grid import HEADS
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results.joined_run import PENDING, Records, Row
-from backbench.sweep.run import scored
-from backbench.sweep.run.scored import CURRENT
 
 RESULTS = "results.json"
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backbench.engine.grid import Stage
+from backbench.engine.plan.candidates import Candidate
+from backbench.engine.plan.factory import GridFactory
+from backbench.engine.plan.representations import Source, Sources
 from backbench.schema import ConfigError
-from backbench.sweep.grid import Stage
-from backbench.sweep.plan.candidates import Candidate
-from backbench.sweep.plan.factory import GridFactory
-from backbench.sweep.plan.representations import Source, Sources
 from backbench.wording import listed
 
 # Representations that show what is gained over doing nothing: candidates, but neither answers nor judges.

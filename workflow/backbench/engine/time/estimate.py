@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from backbench import machine, paths
+from backbench.engine.cost import costs, training
+from backbench.engine.grid import HEADS, Stage
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.plan.shards import Shard
+from backbench.engine.run.runner import DRIVERS
+from backbench.engine.run.status import Status
 from backbench.stage import SCORES
 from backbench.store import DONE, Store
-from backbench.sweep.cost import costs, training
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.shards import Shard
-from backbench.sweep.run.runner import DRIVERS
-from backbench.sweep.run.status import Status
 
 # A second at either side of a comparison, so that short results, mostly libraries that are loaded, say little.
 DAMPING = 1.0

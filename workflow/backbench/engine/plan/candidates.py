@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backbench.engine.grid import HEADS, Stage
+from backbench.engine.plan.shortage import TooSmall
 from backbench.schema import ConfigError
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan.shortage import TooSmall
 from backbench.wording import listed
 
 # The keys that each head is made from; k and the seed where its plugin uses them.

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.engine.cost import costs
+from backbench.engine.grid import HEADS, Stage
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.plan.shards import Shard, fair_threads
+from backbench.engine.run.scored import ABSENT
+from backbench.engine.run.status import Status
+from backbench.engine.time.estimate import Expectation
 from backbench.files import write_text
 from backbench.stage import SCORES
-from backbench.sweep.cost import costs
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.shards import Shard, fair_threads
-from backbench.sweep.run.scored import ABSENT
-from backbench.sweep.run.status import Status
-from backbench.sweep.time.estimate import Expectation
 from backbench.wording import counted, duration
 
 # Of a launch: planning, Snakemake, and the tables at the end; of a job: its process with its libraries.

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.grid import Grid, Run
+from backbench.engine.plan import cached_inputs, candidates, counts, frozen, judges, options
+from backbench.engine.plan.candidates import Candidate
+from backbench.engine.plan.factory import Fingerprint, GridFactory
+from backbench.engine.plan.heads import Heads
+from backbench.engine.plan.judges import Judging
+from backbench.engine.plan.representations import Source, Sources
+from backbench.engine.plan.shortage import TooSmall
 from backbench.schema import ConfigError
-from backbench.sweep.grid import Grid, Run
-from backbench.sweep.plan import cached_inputs, candidates, counts, frozen, judges, options
-from backbench.sweep.plan.candidates import Candidate
-from backbench.sweep.plan.factory import Fingerprint, GridFactory
-from backbench.sweep.plan.heads import Heads
-from backbench.sweep.plan.judges import Judging
-from backbench.sweep.plan.representations import Source, Sources
-from backbench.sweep.plan.shortage import TooSmall
 
 SHOWN_PROBLEMS = 8
 

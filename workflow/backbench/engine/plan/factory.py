@@ -6,10 +6,10 @@ from types import MappingProxyType
 from typing import Any
 
 from backbench import code, hashing
+from backbench.engine.grid import HEADS, Grid, Stage, stage_hash
+from backbench.engine.plan import same_code
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE
-from backbench.sweep.grid import HEADS, Grid, Stage, stage_hash
-from backbench.sweep.plan import same_code
 
 Fingerprint = Callable[[Any, Any], str]
 RECIPE_MODULES = ("backbench.images.preparing", "backbench.images.decoding")
@@ -22,7 +22,7 @@ class GridFactory:
     Parameters
     ----------
     fingerprint, explicit, device
-        See :func:`backbench.sweep.plan.builder.build`.
+        See :func:`backbench.engine.plan.builder.build`.
     """
 
     def __init__(self, fingerprint: Fingerprint, explicit: frozenset[str], device: str):

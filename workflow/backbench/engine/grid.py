@@ -18,7 +18,7 @@ class Stage:
     result and those before it depend on. `aids` are stage results that save work and change nothing: no part of the
     hash, and what they cannot give is computed where it is needed. `scoring` is the digest of the code of a fit's
     metrics, which are no part of `code`; `same_code` are digests of code whose results are the same
-    (`sweep.plan.same_code`), empty where there is none.
+    (`engine.plan.same_code`), empty where there is none.
     """
 
     hash: str

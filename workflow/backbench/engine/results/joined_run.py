@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.grid import HEADS, Run
+from backbench.engine.plan import frozen as plans
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.results import names
+from backbench.engine.run import scored
 from backbench.stage import KINDS
 from backbench.store import FAILED
-from backbench.sweep.grid import HEADS, Run
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.results import names
-from backbench.sweep.run import scored
 
 FINISHED, PENDING = "finished", "pending"
 

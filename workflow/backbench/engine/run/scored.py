@@ -8,10 +8,10 @@ digests of the arrays that were scored. In records of earlier versions the fit's
 from collections.abc import Mapping
 from typing import Any
 
+from backbench.engine.grid import HEADS, Stage
 from backbench.metrics import catalogue
 from backbench.stage import SCORES
 from backbench.store import DONE, FAILED, Store
-from backbench.sweep.grid import HEADS, Stage
 
 Record = Mapping[str, Any]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from backbench import hashing
+from backbench.engine.results.joined_run import Row
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import COLUMNS
 from backbench.schema import ConfigError, refuse
-from backbench.sweep.results.joined_run import Row
 
 CONDITION = re.compile(r"^\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*$")
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

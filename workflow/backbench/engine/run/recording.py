@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from backbench import provenance
+from backbench.engine.grid import HEADS
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.run import scored
 from backbench.stage import SCORES, Context, Outcome
 from backbench.store import DONE, FAILED, Store
-from backbench.sweep.grid import HEADS
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.run import scored
 
 log = logging.getLogger("backbench")
 

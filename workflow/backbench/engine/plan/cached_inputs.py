@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backbench import plugins
-from backbench.sweep.grid import Grid, Stage, stage_hash
+from backbench.engine.grid import Grid, Stage, stage_hash
 
 # Operations of an exact search (n^2 (d + SORTING)) that are worth a job and a place in the store.
 WORTH = 4e11

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, paths
+from backbench.engine.grid import Grid, Run, Stage
+from backbench.engine.plan.shards import Shard
+from backbench.engine.plan.shards import cut as shards_of
+from backbench.engine.plan.shards import scoring as scoring_of
 from backbench.files import write_text
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE, SCORES
-from backbench.sweep.grid import Grid, Run, Stage
-from backbench.sweep.plan.shards import Shard
-from backbench.sweep.plan.shards import cut as shards_of
-from backbench.sweep.plan.shards import scoring as scoring_of
 
 FORMAT = 1
 

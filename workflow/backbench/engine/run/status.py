@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from backbench.engine.grid import HEADS, Stage
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.plan.shards import Shard
+from backbench.engine.run import scored
 from backbench.files import remove, write_text
 from backbench.stage import RECIPE, SCORES
 from backbench.store import FAILED, Store
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.shards import Shard
-from backbench.sweep.run import scored
 
 CURRENT, STALE, ABSENT = scored.CURRENT, scored.STALE, scored.ABSENT
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from backbench import classifiers, clusterers, hashing, paths, plugins
+from backbench.engine.cost import costs
+from backbench.engine.grid import HEADS, Stage
 from backbench.stage import KINDS, RECIPE, SCORES
-from backbench.sweep.cost import costs
-from backbench.sweep.grid import HEADS, Stage
 
 BASE_MB = 700
 TORCH_MB = 2000

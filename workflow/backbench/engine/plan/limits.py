@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from backbench import plugins
+from backbench.engine.grid import Stage
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.plan.shards import family_mb
 from backbench.schema import ConfigError
-from backbench.sweep.grid import Stage
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.shards import family_mb
 
 PLUGINS = {"clustering": "clusterer", "classification": "classifier"}
 

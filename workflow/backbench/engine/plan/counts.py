@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from backbench import clusterers
-from backbench.sweep.plan import options
-from backbench.sweep.plan.factory import GridFactory
-from backbench.sweep.plan.representations import Source
+from backbench.engine.plan import options
+from backbench.engine.plan.factory import GridFactory
+from backbench.engine.plan.representations import Source
 from backbench.wording import counted
 
 AUTO = "auto"

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from backbench import classifiers, clusterers, plugins, schema, transforms
+from backbench.engine.grid import Stage
+from backbench.engine.plan import options
+from backbench.engine.plan.factory import GridFactory
+from backbench.engine.plan.representations import Source
+from backbench.engine.plan.shortage import Fit, TooSmall
 from backbench.schema import ConfigError
-from backbench.sweep.grid import Stage
-from backbench.sweep.plan import options
-from backbench.sweep.plan.factory import GridFactory
-from backbench.sweep.plan.representations import Source
-from backbench.sweep.plan.shortage import Fit, TooSmall
 from backbench.wording import counted
 
 

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 from backbench import classifiers, clusterers, cost, hashing, plugins, transforms
-from backbench.sweep.cost import rates, training
-from backbench.sweep.grid import Stage
+from backbench.engine.cost import rates, training
+from backbench.engine.grid import Stage
 
 CORES = 2
 SMALLEST = 0.01

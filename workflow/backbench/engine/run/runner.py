@@ -14,19 +14,19 @@ from functools import partial
 from pathlib import Path
 
 from backbench import paths
+from backbench.engine.cost import costs
+from backbench.engine.grid import HEADS, Stage
+from backbench.engine.plan import frozen as plans
+from backbench.engine.plan.frozen import Plan
+from backbench.engine.plan.shards import Shard
+from backbench.engine.run import recording, scored
+from backbench.engine.run.scored import CURRENT
+from backbench.engine.run.scoring import Scoring
+from backbench.engine.run.status import state_of, write_receipt
 from backbench.files import WriteError, write_text
 from backbench.stage import SCORES, Context, Held, Inputs, Member, Outcome
 from backbench.stages.scores import Fit
 from backbench.store import FAILED, Store, StoreError
-from backbench.sweep.cost import costs
-from backbench.sweep.grid import HEADS, Stage
-from backbench.sweep.plan import frozen as plans
-from backbench.sweep.plan.frozen import Plan
-from backbench.sweep.plan.shards import Shard
-from backbench.sweep.run import recording, scored
-from backbench.sweep.run.scored import CURRENT
-from backbench.sweep.run.scoring import Scoring
-from backbench.sweep.run.status import state_of, write_receipt
 
 log = logging.getLogger("backbench")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
 from backbench import plugins, schema
+from backbench.engine.grid import HEADS
 from backbench.schema import ConfigError
-from backbench.sweep.grid import HEADS
 
 # Above these, what is quadratic in the rows takes many minutes.
 EXACT_SEARCH_ROWS = 200_000
