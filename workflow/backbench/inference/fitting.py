@@ -14,7 +14,7 @@ from backbench.backbones import _contract
 from backbench.datasets import TRAIN
 from backbench.derived import Content, Derived
 from backbench.images.bounds import Unreadable
-from backbench.inference import chains, classifying, equals, learning, placing, skops_files
+from backbench.inference import chains, classifying, equals, index, learning, placing, skops_files
 from backbench.inference.model import BACKBONE, CLASSIFICATION, CLUSTERING, GIVEN, NEIGHBOURS, TRAINED, Model
 from backbench.metrics.labels import OUTSIDE
 from backbench.pictures import _heads
@@ -59,7 +59,8 @@ def fit(source: Source, say: Callable[[str], None] = lambda text: None) -> Model
         return _with_weights(content, source, say)
 
     content = kept.ensure(make)
-    return Model(content.info, {**content.arrays, **_known(source)}, folder=None)
+    arrays = {**content.arrays, **_known(source)}
+    return Model(content.info, arrays, folder=None, index=_index(source, content.info, arrays["known.gallery"], say))
 
 
 def _refuse(source: Source) -> None:
@@ -200,6 +201,15 @@ def _neighbours(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]
     return about, {}
 
 
+def _index(
+    source: Source, about: Mapping[str, Any], rows: "np.ndarray", say: Callable[[str], None]
+) -> "index.Index | None":
+    """The index of the known images (n, d), where there are so many that not all of them are compared."""
+    if NEIGHBOURS not in about or len(rows) <= index.EXACT:
+        return None
+    return index.opened(rows, about[NEIGHBOURS]["metric"], digest_of(source, *gallery_ref(source)), say)
+
+
 def gallery(source: Source) -> "np.ndarray":
     """The rows (n, d) float32 of all known images in the space of neighbours, mapped into memory."""
     if "retrieval" in source.row.run.stages:
@@ -218,3 +228,16 @@ def _known(source: Source) -> "dict[str, np.ndarray]":
         if values is not None:
             known[f"known.{name}"] = values
     return known
+
+
+def gallery_ref(source: Source) -> tuple[str, str]:
+    """Kind and hash of the stage whose array are the known images of a run in the space of neighbours."""
+    if "retrieval" in source.row.run.stages:
+        return source.matrix_ref("retrieval")
+    return "features", source.row.stages["features"]
+
+
+def digest_of(source: Source, kind: str, member: str) -> str:
+    """The SHA-256 that the store has recorded of a matrix or of features."""
+    record: dict[str, Any] = source.store.read(kind, member) or {"arrays": {}}
+    return str(record["arrays"].get(kind, {}).get("sha256", member))

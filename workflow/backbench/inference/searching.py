@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backbench import machine, threads
 from backbench.images import content
 from backbench.images.bounds import Unreadable
 from backbench.inference import index
+from backbench.inference.fitting import digest_of, gallery_ref
 from backbench.inference.known import NEW, Known
 from backbench.inference.looking import Look, look_at
 from backbench.inference.model import NEIGHBOURS, Model
 from backbench.inference.texts import Encoder, encoder
-from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 
 if TYPE_CHECKING:
@@ -161,6 +161,11 @@ class Searcher:
                 queries = list(threads.in_order(self._read, block))
             yield from self._answers(queries, count, exact)
 
+    def looks(self, looks: Sequence[Look], count: int, exact: bool = True) -> Iterator[Answer]:
+        """Answers for images that were read, in their order; `exact` is that of :meth:`Model.embed`."""
+        rows = (NEW if look.reason else self.known.row(look.sha256, look.path.name) for look in looks)
+        yield from self._answers(list(zip(looks, rows, strict=True)), count, exact)
+
     def texts(self, words: Sequence[str], count: int) -> list[Answer]:
         """Answers for texts.
 
@@ -253,16 +258,3 @@ class Searcher:
         label = source.names[int(source.truth[row])] if source.names else None
         score = 1.0 - distance if space.cosine else distance
         return Hit(rank, row, self.known.name(row), label, score, distance, self.known.path(row))
-
-
-def gallery_ref(source: Source) -> tuple[str, str]:
-    """Kind and hash of the stage whose array are the known images of a run in the space of neighbours."""
-    if "retrieval" in source.row.run.stages:
-        return source.matrix_ref("retrieval")
-    return "features", source.row.stages["features"]
-
-
-def digest_of(source: Source, kind: str, member: str) -> str:
-    """The SHA-256 that the store has recorded of a matrix or of features."""
-    record: dict[str, Any] = source.store.read(kind, member) or {"arrays": {}}
-    return str(record["arrays"].get(kind, {}).get("sha256", member))

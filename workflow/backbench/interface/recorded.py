@@ -15,6 +15,7 @@ from backbench.inference import fitting, reading
 from backbench.inference.known import Known
 from backbench.inference.model import Model
 from backbench.inference.predicting import Prediction, Predictor
+from backbench.inference.searching import Searcher
 from backbench.pictures.source import Source
 from backbench.reproduce.comparison import Comparison, compare
 from backbench.reproduce.computing import rerun, store_of
@@ -157,24 +158,39 @@ class Run:
         predictions = [_plain(each) for each in predictor.looks(looks, exact=len(looks) > 1)]
         return pandas.DataFrame(predictions)
 
-    def search(self, image: "Images", n: int = 10) -> "pandas.DataFrame":
-        """The known images that are most like each of some images: ``query, rank, name, label, distance``.
+    def search(
+        self, image: "Images | None" = None, n: int = 10, text: "str | Sequence[str]" = ()
+    ) -> "pandas.DataFrame":
+        """The known images that are most like images or texts: ``query, rank, name, label, score, distance``.
+
+        The score is the cosine similarity, or the distance where the run's retrieval compares by distances. An image of
+        the collection, known by its bytes, is left out of its own results.
 
         Parameters
         ----------
         image : as for :meth:`predict`
         n : how many are given for each
+        text : words to search for, one text or several, if the backbone knows texts (``open_clip``)
+
+        Raises
+        ------
+        ConfigError
+            If the run cannot be applied to new images, or its backbone knows no texts; says why.
         """
         import pandas
 
-        predictor = Predictor(self.model, self._known, n)
-        looks = [reading.look(each, number, self.model) for number, each in enumerate(reading.several(image))]
+        searcher = Searcher(self.model, self._known)
+        given = [] if image is None else list(reading.several(image))
+        looks = [reading.look(each, number, self.model) for number, each in enumerate(given)]
+        answers = [*searcher.looks(looks, n, exact=len(looks) > 1)] if looks else []
+        answers += searcher.texts([text] if isinstance(text, str) else list(text), n)
+        columns = ["query", "rank", "name", "label", "score", "distance"]
         lines = [
-            {"query": str(each.path), "rank": rank, "name": near.name, "label": near.label, "distance": near.distance}
-            for each in predictor.looks(looks, exact=len(looks) > 1)
-            for rank, near in enumerate(each.neighbours, 1)
+            (each.query, hit.rank, hit.name, hit.label, hit.score, hit.distance)
+            for each in answers
+            for hit in each.hits
         ]
-        return pandas.DataFrame(lines, columns=["query", "rank", "name", "label", "distance"])
+        return pandas.DataFrame(lines, columns=columns)
 
     def reproduce(self, tolerance: float = 1e-4) -> Comparison:
         """Compute the run again from scratch, and compare every metric and all labels with what was recorded.
