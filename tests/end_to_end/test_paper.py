@@ -52,7 +52,7 @@ def test_a_paper_from_nothing_and_again(empty: Bench):
     assert begun and process.poll() is None, "it had ended before it was killed"
     kill(process)
     assert wait_until(lambda: not processes(empty.results), seconds=20)
-    before = empty.members()
+    before = empty.finished_members()
     done = empty.run(*WORDS, check=0)
     after = empty.members()
     assert {name: after[name] for name in before} == before, "what was there is not computed again"

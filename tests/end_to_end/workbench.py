@@ -105,6 +105,11 @@ class Bench:
         stats = {str(path.relative_to(self.store)): path.stat() for path in files}
         return {name: (stat.st_ino, stat.st_mtime_ns, stat.st_size) for name, stat in stats.items()}
 
+    def finished_members(self) -> dict[str, tuple[int, int, int]]:
+        """Those files of the store that belong to results whose record is there: a kill may leave arrays without."""
+        members = self.members()
+        return {name: stat for name, stat in members.items() if f"{name.partition('.')[0]}.json" in members}
+
     def arrays(self) -> dict[str, bytes]:
         """Content of every array in the store."""
         return {path.name: path.read_bytes() for path in self.store.rglob("*.npy") if "partial" not in path.parts}
