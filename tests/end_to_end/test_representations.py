@@ -108,13 +108,11 @@ def test_pretrained_weights_on_a_given_split(empty: Bench):
     given = ("dataset=folder", f"dataset.root={root}", "dataset.split.source=given")
     network = ("backbone=mobilenet_v2", f"backbone.weights={weights}", "backbone.normalise=imagenet")
     heads = ("experiment=none", "clusterer=agglomerative", "k=3", "classifier=knn", "classifier.n_neighbors=3")
-    empty.run("sweep", *heads, *given, *network, check=0)
+    empty.run("sweep", "plots=none", *heads, *given, *network, check=0)
     (row,) = rows(empty)
     assert float(row["ari"]) > 0.6 and float(row["accuracy"]) > 1 / 3, "chance, on nine test photographs"
     (folder,) = (empty.results / "sweeps").iterdir()
     assert "<h1" in (folder / "report.html").read_text()
-    drawn = {path.stem.split("-")[-1] for path in (folder / "pictures").glob("*.png")}
-    assert {"confusion", "dendrogram", "map_tsne_images", "retrieval"} <= drawn
     shown = json.loads(empty.run("show", row["config_hash"], "--format", "json", check=0).stdout)
     assert shown["params"]["backbone.weights"] == "file"
     assert str(paths.CHECKOUT) not in json.dumps(shown["params"]), "a path is no part of what is compared"
