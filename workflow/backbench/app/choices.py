@@ -9,13 +9,12 @@ from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger, names, prefixes
 from backbench.engine.results.joined_run import FINISHED, Row
 from backbench.evaluate import answer
-from backbench.metrics import catalogue
 from backbench.pictures import layouts
 from backbench.schema import ConfigError
 from backbench.store import Store
 
 # Metrics that are shown beside a run, and what they are called.
-METRICS = {name: catalogue.metric(name).short for name in catalogue.checked("accuracy", "ami", "precision_at_10")}
+METRICS = {"accuracy": "accuracy", "ami": "AMI", "precision_at_10": "P@10"}
 MOST_SWEEPS = 20
 # The environment variable by which `backbench app HASH` hands on the run that was asked for.
 ASKED = "BACKBENCH_APP_RUN"
