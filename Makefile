@@ -1,5 +1,5 @@
 # make sweep   sets up everything and runs the default experiment
-# make test    sets up everything and runs all tests
+# make test    sets up everything and runs the tests
 # make app     a page to try images, browse clusters and see maps, of the newest sweep
 # make ui      MLflow's pages on the sweeps made here
 
@@ -9,7 +9,7 @@ READY := .venv/.ready
 # Test files side by side, each whole in one process, the longest first.
 BESIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: sweep test test-quick app ui lint format lock docs clean help
+.PHONY: sweep test test-quick test-thorough app ui lint format lock docs clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -26,14 +26,17 @@ sweep: $(READY)
 	$(BIN)/backbench sweep $(ARGS)
 
 # Threads of OpenMP and OpenBLAS that spin while they wait take the cores from the other test files.
-test test-quick: export OMP_WAIT_POLICY = PASSIVE
-test test-quick: export OPENBLAS_NUM_THREADS = 1
+test test-quick test-thorough: export OMP_WAIT_POLICY = PASSIVE
+test test-quick test-thorough: export OPENBLAS_NUM_THREADS = 1
 
 test: $(READY)
-	$(BIN)/python -m pytest $(BESIDE) $(ARGS)
+	$(BIN)/python -m pytest $(BESIDE) -m "not thorough" $(ARGS)
 
 test-quick: $(READY)
-	$(BIN)/python -m pytest $(BESIDE) -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(BESIDE) -m "not slow and not thorough" $(ARGS)
+
+test-thorough: $(READY)
+	$(BIN)/python -m pytest $(BESIDE) -m thorough $(ARGS)
 
 app: $(READY)
 	$(BIN)/backbench app $(ARGS)

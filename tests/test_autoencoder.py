@@ -349,7 +349,7 @@ def test_a_killed_training_goes_on_with_the_same_bits(tmp_path):
             np.testing.assert_array_equal(going_on.arrays[array], undisturbed.arrays[array])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_codes_are_worth_something(name, tmp_path):
     """Reconstruction far below the variance, codes that cluster by class, and PCA of the same width beside them."""

@@ -20,7 +20,7 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_sweep_benchmark_compares_both_sides(tmp_path):
     asked = ["--shape", "digits", "--rows", "200", "--only", "ward", "k-NN", "--work", str(tmp_path)]
     said = run("sweep.py", *asked)
@@ -31,7 +31,7 @@ def test_the_sweep_benchmark_compares_both_sides(tmp_path):
     assert "| **total** | 22 |" in said
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_scaling_benchmark_fits_exponents_and_draws(tmp_path):
     # Digits in place of the components of Fashion-MNIST, which would have to be fetched.
     program = (

@@ -224,7 +224,7 @@ def test_a_network_that_cannot_be_converted_names_another_engine():
     assert (logging.root.level, logging.root.filters, logging.root.handlers) == before, "its warnings are still heard"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @needs_compiler
 def test_inductor_agrees():
     """On two blocks that have every kind of layer of a whole network; each kernel takes seconds to compile."""

@@ -58,7 +58,7 @@ def cases():
             yield pytest.param(name, "openvino", marks=pytest.mark.skipif(NO_OPENVINO, reason="openvino is missing"))
         if name in COMPILED:
             missing = pytest.mark.skipif(not _engine._compiler(), reason="there is no C++ compiler")
-            yield pytest.param(name, "inductor", marks=[pytest.mark.slow, missing])
+            yield pytest.param(name, "inductor", marks=[pytest.mark.thorough, missing])
 
 
 @pytest.mark.parametrize(("name", "engine"), cases())

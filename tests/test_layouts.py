@@ -347,7 +347,7 @@ def test_no_run_depends_on_a_layout(rows):
     assert not any(stage.kind == layouts.KIND for row in rows for stage in row.plan.stages.values())
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_benchmark_compares_the_sides(tmp_path):
     command = ["layouts.py", "--digits", "--sizes", "150", "--threads", "1", "--work", str(tmp_path)]
     folder = paths.CHECKOUT / "benchmarks"

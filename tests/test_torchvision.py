@@ -297,8 +297,12 @@ def test_batch_norm_evaluates_and_keeps_its_statistics(name):
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
+# A network of each kind: converting takes long.
+CONVERTED = ("mobilenet_v2", "resnet18", "inception_v3", "vit_b_16", "swin_t")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CONVERTED)
 def test_openvino_gives_the_features_of_torch(name):
     pytest.importorskip("openvino")
     images = pictures(5, SIZE.get(name, 64))
@@ -346,9 +350,14 @@ def photographs(tmp_path_factory):
     return [Image.open(file).convert("RGB") for file in files]
 
 
+# One of them in every run of the tests: each takes many passes through a large network.
+OFTEN = ("mobilenet_v2",)
+KNOWING = [name if name in OFTEN else pytest.param(name, marks=pytest.mark.thorough) for name in FILES]
+
+
 @needs_assets
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", KNOWING)
 def test_real_weights_know_photographs_apart(name, photographs):
     import importlib.util
 

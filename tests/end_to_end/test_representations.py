@@ -59,7 +59,6 @@ def test_embeddings_without_images_are_swept(empty: Bench, tmp_path: Path):
     (row,) = rows(empty)
     assert float(row["accuracy"]) > 0.95 and float(row["nmi"]) > 0.6
     assert not {"images", "audit"} & kinds(empty), "there is nothing to decode and nothing to look at"
-    reproduced(empty)
     refused = empty.run("sweep", *HEADS, *given[:2], "backbone=pixels", check=2)
     assert "backbone=pixels needs images" in refused.stderr and "use backbone=precomputed" in refused.stderr
 
