@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from backbench.app.browsing import Listed
-from backbench.app.opened import Opened, cluster_title
+from backbench.app.opened import LETTERS, Opened, cluster_title
 from backbench.images.decoding import Decoded
 from backbench.inference import reading
 from backbench.inference.model import NEIGHBOURS
 from backbench.inference.predicting import Prediction
 from backbench.pictures import thumbnails
+from backbench.wording import shorten
 
 if TYPE_CHECKING:
     from backbench.pictures.thumbnails import Thumbnail
@@ -106,7 +107,7 @@ def nearest(prediction: Prediction, opened: Opened) -> list[Listed]:
     shown = []
     for each in prediction.neighbours:
         near = f"similarity {1 - each.distance:.3f}" if cosine else f"distance {each.distance:.3g}"
-        shown.append(Listed(each.row, near))
+        shown.append(Listed(each.row, f"{shorten(PurePath(each.name).name, LETTERS)}, {near}"))
     return shown
 
 

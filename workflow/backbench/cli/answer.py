@@ -31,7 +31,10 @@ def run(args: argparse.Namespace) -> int:
     rows = tables.meeting(rows, args.filter)
     if not rows:
         raise ConfigError("no recorded run matches; run `backbench sweep` first.")
-    answers = answer.by_dataset(rows, store, panel.counting("resampling images")).values()
+    # That of the newest sweep first: it ended with the same words.
+    newest = {row.stages["dataset"]: place for place, row in enumerate(rows)}
+    by_title = answer.by_dataset(rows, store, panel.counting("resampling images"))
+    answers = sorted(by_title.values(), key=lambda each: -newest[each.rows[0].stages["dataset"]])
     if args.format == "json":
         print(json.dumps([facts.plain(each) for each in answers], indent=1, allow_nan=False))
     else:

@@ -18,7 +18,7 @@ from backbench.files import make_folder, replacing, write_bytes
 from backbench.inference import fitting, gathering, grids, tables
 from backbench.inference.gathering import Gathered
 from backbench.inference.known import Known
-from backbench.inference.model import NEIGHBOURS
+from backbench.inference.model import NEIGHBOURS, Model
 from backbench.inference.predicting import Prediction, Predictor
 from backbench.inference.tables import Shown
 from backbench.pictures.source import Source
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 SHOWN, REASONS = 6, 3
+# Fewer training images than that say little of what is unlike them.
+FEW = 100
 NAMING = "backbench.organising.naming"
 
 
@@ -85,7 +87,17 @@ def run(args: argparse.Namespace) -> int:
     if job.tally.unread_count > len(job.tally.unread):
         say(f"not read: {job.tally.unread_count - len(job.tally.unread):,} more")
     say(job.text())
+    if hint := _rough(model):
+        say(hint)
     return 0 if job.tally.read else 1
+
+
+def _rough(model: Model) -> str:
+    """That little can be said of what is unlike, where few training images were measured; else empty."""
+    measured = model.about[NEIGHBOURS]["measured"] if model.does(NEIGHBOURS) else FEW
+    if measured >= FEW:
+        return ""
+    return f"what is unlike anything seen is judged by {counted(measured, 'training image')} alone: take it as a hint"
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,9 @@ class Columns:
 
     def head(self) -> str:
         """The titles."""
-        return self._joined(["image", "class", self.shown.score, "cluster"], "nearest known images")
+        return self._joined(
+            ["image", "class", self.shown.score, "cluster"], "nearest known images, with their distances"
+        )
 
     def line(self, prediction: Prediction, name: str) -> str:
         """The line of one image."""

@@ -76,7 +76,8 @@ def _tried(opened: Opened, name: str, file: str, data: bytes) -> Tried:
     kept = st.session_state.setdefault("tried", {})
     if (opened.run, file) not in kept:
         try:
-            kept[opened.run, file] = trying.upload(name, data, opened)
+            with st.spinner(f"Looking at {_plain(name)}; the first image of a run takes longest"):
+                kept[opened.run, file] = trying.upload(name, data, opened)
         except ConfigError as error:
             st.error(str(error))
             st.stop()
