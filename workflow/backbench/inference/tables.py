@@ -126,9 +126,8 @@ class Columns:
 
     def head(self) -> str:
         """The titles."""
-        return self._joined(
-            ["image", "class", self.shown.score, "cluster"], "nearest known images, with their distances"
-        )
+        last = "nearest known images, with their distances"
+        return self._joined(["image", "class", self.shown.score, "cluster"], last)
 
     def line(self, prediction: Prediction, name: str) -> str:
         """The line of one image."""

@@ -22,9 +22,8 @@ def unique(prefix: str, hashes: Iterable[str]) -> str:
         shown = ", ".join(hashing.short(full) for full in matches[:5])
         raise ConfigError(f"{prefix}: {len(matches)} runs start with it ({shown}...); give more digits.")
     near = _nearest_hash(prefix.lower(), known)
-    hint = (
-        f" The nearest is {hashing.short(near)}; `backbench runs` lists all." if near else " No runs are recorded yet."
-    )
+    nearest = f" The nearest is {hashing.short(near)}; `backbench runs` lists all." if near else ""
+    hint = nearest or " No runs are recorded yet."
     raise ConfigError(f"{prefix}: no run with this config hash is recorded here.{hint}")
 
 
