@@ -186,3 +186,11 @@ def test_images_of_pillow_are_read_like_files(tmp_path):
             assert np.array_equal(reading.look(opened, 0, model).pixels, wanted), name
     floats = reading.look(Image.fromarray(np.zeros((20, 24), np.float32)), 0, model)
     assert floats.pixels is None and "floating-point" in floats.reason
+
+
+def test_what_has_no_pixels_and_no_name_gets_a_reason():
+    answers = backbench.run().predict([np.zeros((0, 5, 3), np.uint8), "a\0b.png"])
+    assert answers["label"].isna().all() and list(answers["reason"]) == [
+        "an image without pixels",
+        "embedded null byte",
+    ]

@@ -69,6 +69,8 @@ def look(image: Any, number: int, model: "Model") -> Look:
         image = Image.fromarray(image[..., 0] if image.ndim == 3 and shape[2] == 1 else image)
     if not isinstance(image, Image.Image):
         raise ConfigError(f"received {type(image).__name__}; allowed: {ALLOWED}.")
+    if not image.width or not image.height:
+        return Look(name, reason="an image without pixels")
     if image.has_transparency_data or image.mode[0] in "IF":
         return _as_file(image, name, model)
     return Look(name, pixels=model.prepare(ImageOps.exif_transpose(image)))
