@@ -13,6 +13,7 @@ from PIL import Image
 import backbench
 from backbench import paths
 from backbench.engine.results import ledger
+from backbench.inference import reading
 from backbench.interface import overrides
 from backbench.schema import ConfigError
 from backbench.store import Store
@@ -164,3 +165,32 @@ def test_importing_it_imports_nothing_heavy():
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not set(loaded) & {"numpy", "torch", "sklearn", "pandas", "mlflow", "hydra"}
     assert set(backbench.__all__) <= set(dir(backbench))
+
+
+def test_images_of_pillow_are_read_like_files(tmp_path):
+    """Transparency is blended with white and 16 bits are scaled, whatever holds the image."""
+    model = backbench.run().model
+    draw = np.random.default_rng(0)
+    see_through = Image.fromarray(draw.integers(0, 256, (20, 24, 4), np.uint8))
+    images = {
+        "rgba": see_through,
+        "grey": see_through.convert("LA"),
+        "bits": Image.fromarray(draw.integers(0, 65536, (20, 24)).astype(np.uint16)),
+        "palette": see_through.convert("RGB").quantize(16),
+    }
+    for name, image in images.items():
+        path = tmp_path / f"{name}.png"
+        image.save(path, **({"transparency": 3} if name == "palette" else {}))
+        wanted = reading.look(path, 0, model).pixels
+        with Image.open(path) as opened:
+            assert np.array_equal(reading.look(opened, 0, model).pixels, wanted), name
+    floats = reading.look(Image.fromarray(np.zeros((20, 24), np.float32)), 0, model)
+    assert floats.pixels is None and "floating-point" in floats.reason
+
+
+def test_what_has_no_pixels_and_no_name_gets_a_reason():
+    answers = backbench.run().predict([np.zeros((0, 5, 3), np.uint8), "a\0b.png"])
+    assert answers["label"].isna().all() and list(answers["reason"]) == [
+        "an image without pixels",
+        "embedded null byte",
+    ]

@@ -196,3 +196,9 @@ def test_clusters_of_splits_apart_have_no_names(run, monkeypatch, capsys):
     monkeypatch.setattr(label.folders, "apart", lambda source: True)
     code, _, err = call(capsys, run)
     assert code == 2 and "clustering.scope=all" in err and hashing.short(run) in err
+
+
+@pytest.mark.parametrize("name", ["[/red] boots", "[bold]boots"])
+def test_brackets_in_names_are_shown_as_they_are(run, capsys, name):
+    code, out, _ = call(capsys, run, "--set", f"0={name}")
+    assert code == 0 and name in out

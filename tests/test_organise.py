@@ -182,7 +182,10 @@ def test_folders_have_the_names_of_the_clusters(run, source, target, tmp_path, c
 
 @pytest.mark.parametrize(
     ("name", "safe"),
-    [("..", "_"), (".hidden", "_hidden"), ("con", "con_"), ("a. ", "a"), ("NUL.txt", "NUL.txt_"), ("\n", "_")],
+    [
+        *(("..", "_"), (".hidden", "_hidden"), ("con", "con_"), ("a. ", "a"), ("NUL.txt", "NUL.txt_"), ("\n", "_")),
+        ("Backbench-moves.jsonl", "Backbench-moves.jsonl_"),
+    ],
 )
 def test_names_that_are_no_folders(name, safe):
     assert folders.safe(name) == safe

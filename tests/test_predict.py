@@ -246,3 +246,10 @@ def test_many_files_take_no_more_memory_than_few(run, tmp_path, capsys):
     assert status == 0 and "3,000 images" in err
     assert len((tmp_path / "many.jsonl").read_text().splitlines()) == 3000
     assert grown < 20_000  # kB
+
+
+def test_a_path_that_no_file_system_takes_stops_no_other(run, new, capsys):
+    (new / "list.csv").write_text(f'path\n{"x" * 300}.png\n"b, dusk.png"\n')
+    status, out, _ = predicted(capsys, run, new / "list.csv", "--format", "csv")
+    first, second = rows_of(out)
+    assert status == 0 and "too long" in first["reason"] and second["class"] == "dusk"

@@ -60,6 +60,7 @@ def _words(words: Sequence[str]) -> dict[str, str]:
 
 def _show(clusters: Sequence[Cluster]) -> None:
     """The clusters on the screen."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -68,9 +69,8 @@ def _show(clusters: Sequence[Cluster]) -> None:
     table.add_column("name")
     table.add_column("nearest to the centre", overflow="ellipsis", no_wrap=True)
     for cluster in clusters:
-        table.add_row(
-            str(cluster.number), cluster.images, brief(cluster.name) if cluster.name else "–", cluster.examples
-        )
+        name = escape(brief(cluster.name)) if cluster.name else "–"
+        table.add_row(str(cluster.number), escape(cluster.images), name, escape(cluster.examples))
     screen(sys.stdout).print(table)
 
 

@@ -131,7 +131,15 @@ def _named(text: str, bases: Iterable[Path]) -> Path:
     bases = list(bases)
     spellings = [text.strip(), ("/" if text.strip().startswith(("/", "file:")) else "") + "/".join(spelled(text))]
     tries = [base / spelling for base in bases for spelling in spellings]
-    return next((path for path in tries if path.is_file()), tries[0])
+    return next((path for path in tries if _is_file(path)), tries[0])
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; False for what no file system takes, and what may not be looked at."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _plain(error: ConfigError) -> ConfigError:

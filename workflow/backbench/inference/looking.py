@@ -36,6 +36,8 @@ def look(path: Path, model: "Model") -> Look:
         return Look(path, reason=str(error))
     except OSError as error:
         return Look(path, reason=error.strerror or str(error))
+    except ValueError as error:  # a name with a NUL byte
+        return Look(path, reason=str(error))
 
 
 def look_at(held: Content, model: "Model", also: Callable[[Decoded], None] = lambda decoded: None) -> Look:

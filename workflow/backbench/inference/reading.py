@@ -1,7 +1,9 @@
 """Images as programs hold them: paths, bytes, images of Pillow, arrays of pixels."""
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +15,13 @@ from backbench.inference.looking import Look
 from backbench.schema import ConfigError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from backbench.inference.model import Model
 
 ALLOWED = "a path, encoded images as bytes, images of Pillow, or pixels (h, w), (h, w, 3) or (n, h, w, 3) uint8"
+# What PNG keeps as it is; TIFF takes the others.
+PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 
 def several(images: Any) -> Iterator[Any]:
@@ -63,7 +69,24 @@ def look(image: Any, number: int, model: "Model") -> Look:
         image = Image.fromarray(image[..., 0] if image.ndim == 3 and shape[2] == 1 else image)
     if not isinstance(image, Image.Image):
         raise ConfigError(f"received {type(image).__name__}; allowed: {ALLOWED}.")
+    if not image.width or not image.height:
+        return Look(name, reason="an image without pixels")
+    if image.has_transparency_data or image.mode[0] in "IF":
+        return _as_file(image, name, model)
     return Look(name, pixels=model.prepare(ImageOps.exif_transpose(image)))
+
+
+def _as_file(image: "Image.Image", name: Path, model: "Model") -> Look:
+    """An image of Pillow with transparency or more than 8 bits, read by the rules of files."""
+    from PIL import ImageOps
+
+    form = "PNG" if image.mode in PNG_MODES else "TIFF"
+    held = io.BytesIO()
+    try:
+        ImageOps.exif_transpose(image).save(held, form, exif=b"", compress_level=1)
+    except (OSError, ValueError) as error:
+        return Look(name, reason=str(error))
+    return replace(of_bytes(held.getvalue(), name, model), sha256="")
 
 
 def of_bytes(data: bytes, name: Path, model: "Model", also: Callable[[Decoded], None] = lambda decoded: None) -> Look:

@@ -9,6 +9,7 @@ from typing import Literal
 from backbench import hashing
 from backbench.datasets import PARTS, TRAIN
 from backbench.metrics.labels import NOISE, OUTSIDE
+from backbench.organising import journal
 from backbench.pictures import _heads
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
@@ -64,7 +65,7 @@ def safe(name: str) -> str:
     while len(text.encode("utf-8", "surrogateescape")) > LONGEST:
         text = text[:-1].rstrip(". ")
     text = f"_{text.lstrip('.')}" if text.startswith(".") else text
-    return f"{text}_" if RESERVED.fullmatch(text) else text or "_"
+    return f"{text}_" if RESERVED.fullmatch(text) or alike(text) == journal.NAME else text or "_"
 
 
 def alike(name: str) -> str:
