@@ -140,6 +140,12 @@ class TestRun:
         frame = run.predict([b"no image", b"", photos / "nothing.png", photos / "photos" / run.names[0]])
         assert frame["reason"].notna().tolist() == [True, True, True, False]
 
+    @pytest.mark.parametrize("number", [60, -1])
+    def test_an_image_that_is_not_there_is_refused(self, run, number):
+        assert run.images([0])[0].size == (8, 8)
+        with pytest.raises(ConfigError, match="allowed: 0 to 59"):
+            run.images([number])
+
     def test_search_ranks_by_distance_and_leaves_the_image_out(self, run, photos):
         found = run.search(photos / "photos" / run.names[5], n=4)
         assert list(found["rank"]) == [1, 2, 3, 4] and run.names[5] not in set(found["name"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbench import derived, hashing, machine, provenance, threads
 from backbench.backbones import _contract
-from backbench.datasets import TRAIN
+from backbench.datasets import TEST, TRAIN
 from backbench.derived import Content, Derived
 from backbench.images.bounds import Unreadable
 from backbench.inference import chains, classifying, equals, index, learning, placing, skops_files
@@ -176,8 +176,6 @@ def _placement(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]"
     config, info = source.row.plan.stages[source.row.run.stages[CLUSTERING]].config, source.info(CLUSTERING)
     inside = source.labels != OUTSIDE
     if config["scope"] == "per_split":
-        from backbench.datasets import TEST
-
         inside &= source.split == TEST
     about, arrays = placing.pack(placing.fit(config, info, source.matrix(CLUSTERING)[inside], source.labels[inside]))
     return about | {"clusterer": config["clusterer"]["name"], "scope": config["scope"]}, arrays
@@ -199,6 +197,15 @@ def _neighbours(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]
         lengths = neighbours.nearest(rows[sample], rows, 1, metric, sample)[1]
         about["limit"] = float(np.quantile(lengths[:, 0], SHARE))
     return about, {}
+
+
+def _comparable(source: Source, labels: "np.ndarray") -> "np.ndarray":
+    """Stored clusters (n,) that new images are placed among: of splits clustered apart, those of the test images."""
+    import numpy as np
+
+    if source.info(CLUSTERING).get("scope") != "per_split":
+        return labels
+    return np.where(source.split == TEST, labels, OUTSIDE)
 
 
 def _index(
@@ -226,7 +233,7 @@ def _known(source: Source) -> "dict[str, np.ndarray]":
         except StoreError:
             values = None
         if values is not None:
-            known[f"known.{name}"] = values
+            known[f"known.{name}"] = _comparable(source, values) if kind == CLUSTERING else values
     return known
 
 

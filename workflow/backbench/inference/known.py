@@ -27,10 +27,16 @@ class Known:
 
     source: Source
 
-    def row(self, sha256: str, name: str) -> int:
-        """The number of the image with the bytes of this digest; -1 for a new one. `name` is that of its file."""
+    def row(self, sha256: str, path: Path) -> int:
+        """The number of the image with the bytes of this digest; -1 for a new one.
+
+        Of several images of the collection with these bytes, it is the one at `path`, or else the first.
+        """
         bits = self.source.info("dataset").get("bits")
-        return self._rows.get(reading.key_of(bytes.fromhex(sha256), bits, name), NEW)
+        rows = self._rows.get(reading.key_of(bytes.fromhex(sha256), bits, path.name), ())
+        if len(rows) > 1:
+            rows = [row for row in rows if self._is_at(row, path)] or rows
+        return rows[0] if rows else NEW
 
     def name(self, row: int) -> str:
         """What an image is called: its path within the collection, or its number."""
@@ -82,13 +88,20 @@ class Known:
         arrays = (self.source.array("classification", kind, mmap=True) for kind in kinds)
         return next((array for array in arrays if array is not None), None)
 
+    def _is_at(self, row: int, path: Path) -> bool:
+        """Whether the file of an image is this one."""
+        try:
+            return (file := self.path(row)) is not None and file.samefile(path)
+        except (OSError, ValueError):
+            return False
+
     @cached_property
-    def _rows(self) -> Mapping[bytes, int]:
-        """Numbers of images by the keys of their files; of equal files the first."""
+    def _rows(self) -> Mapping[bytes, list[int]]:
+        """Numbers of images by the keys of their files, ascending."""
         keys = pixels.keys(self._inputs)
-        rows: dict[bytes, int] = {}
+        rows: dict[bytes, list[int]] = {}
         for row, key in enumerate(() if keys is None else keys):
-            rows.setdefault(key.tobytes(), row)
+            rows.setdefault(key.tobytes(), []).append(row)
         return rows
 
     @cached_property

@@ -5,7 +5,7 @@ from a folder that :meth:`Model.save` wrote; both do the same.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -221,6 +221,8 @@ class Model:
         try:
             about = json.loads((folder / ABOUT).read_text())
             names = about.pop("arrays")
+            if unusable := _unusable(about, names):
+                raise ValueError(unusable)
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
         except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise ConfigError(f"{folder} holds no whole model ({error}); export it again.") from error
@@ -305,3 +307,16 @@ class Model:
     @cached_property
     def _placement(self) -> placing.Placement:
         return placing.unpack(self.about[CLUSTERING], self.arrays)
+
+
+# What every model says of itself.
+NEEDED = ("run", "classes", "backbone", "columns", "bits", "chains", "lacks")
+
+
+def _unusable(about: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Why the text of a saved model cannot be one; empty if it can."""
+    absent = [key for key in NEEDED if key not in about]
+    if absent:
+        return f"{ABOUT} lacks {', '.join(absent)}"
+    outside = [name for name in names if Path(f"{name}.npy").name != f"{name}.npy"]
+    return f"{ABOUT} names {outside[0]!r}, which is no file of the folder" if outside else ""

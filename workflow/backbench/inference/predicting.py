@@ -111,7 +111,7 @@ class Predictor:
             yield Prediction(path, **values)
 
     def _row(self, image: Look) -> int:
-        return NEW if self.known is None else self.known.row(image.sha256, image.path.name)
+        return NEW if self.known is None else self.known.row(image.sha256, image.path)
 
     def _features(self, images: Sequence[Look], rows: "np.ndarray", exact: bool) -> "np.ndarray":
         """Features (n, d) of images: stored ones of the known `rows` (n,), computed ones of the others."""

@@ -163,7 +163,7 @@ class Searcher:
 
     def looks(self, looks: Sequence[Look], count: int, exact: bool = True) -> Iterator[Answer]:
         """Answers for images that were read, in their order; `exact` is that of :meth:`Model.embed`."""
-        rows = (NEW if look.reason else self.known.row(look.sha256, look.path.name) for look in looks)
+        rows = (NEW if look.reason else self.known.row(look.sha256, look.path) for look in looks)
         yield from self._answers(list(zip(looks, rows, strict=True)), count, exact)
 
     def texts(self, words: Sequence[str], count: int) -> list[Answer]:
@@ -215,7 +215,7 @@ class Searcher:
             return Look(path, reason=str(error)), NEW
         except OSError as error:
             return Look(path, reason=error.strerror or str(error)), NEW
-        row = self.known.row(held.sha256, path.name)
+        row = self.known.row(held.sha256, path)
         if row != NEW:
             return Look(path, held.sha256), row
         if self._refusal:

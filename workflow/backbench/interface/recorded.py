@@ -20,6 +20,7 @@ from backbench.pictures.source import Source
 from backbench.reproduce.comparison import Comparison, compare
 from backbench.reproduce.computing import rerun, store_of
 from backbench.reproduce.record import from_row
+from backbench.schema import ConfigError
 from backbench.store import Store
 
 if TYPE_CHECKING:
@@ -100,11 +101,17 @@ class Run:
 
         Raises
         ------
+        ConfigError
+            If there is no image of this number.
         StoreError
             If the run works on embeddings.
         Unreadable
             If a file is not there any more, or has changed.
         """
+        count = self._source.info("dataset")["n"]
+        wrong = [int(row) for row in rows if not 0 <= int(row) < count]
+        if wrong:
+            raise ConfigError(f"images: received {wrong[0]}; allowed: 0 to {count - 1:,}, the places in `names`.")
         return [self._known.image(int(row)) for row in rows]
 
     def labels(self) -> "np.ndarray":
