@@ -4,7 +4,6 @@ import asyncio
 import io
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,14 +13,14 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from browsing import browser, needs_chromium
 from pages import swept
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from sharing import once
 
 pytest.importorskip("streamlit", reason="the extra app is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+pytestmark = needs_chromium
 
 PROGRAM = "import sys; from backbench.cli import main; sys.exit(main())"
 SECONDS = 60
@@ -57,10 +56,8 @@ def served(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+    with browser() as started:
+        yield started
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import io
 import itertools
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
+from browsing import browser, needs_chromium
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from sharing import once
 from sweeping import ARABIC, GRID, LONG, SCRIPT, answer_of, collection, computed
 
@@ -17,8 +17,7 @@ from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
 from backbench.reports import sweep
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+pytestmark = needs_chromium
 
 BOARD, RUNS = ".grid:not([data-source])", ".grid[data-source]"
 TITLE = 'What <b>it</b> shows & "why"'
@@ -59,12 +58,10 @@ def report(tmp_path_factory):
     return once(tmp_path_factory, "report", make)[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+    with browser() as started:
+        yield started
 
 
 @pytest.fixture

@@ -2,16 +2,14 @@
 
 import argparse
 import contextlib
-import importlib
-import importlib.util
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench import paths
+from backbench import organising, paths
 from backbench.cli._progress import Progress
 from backbench.evaluate import chosen
 from backbench.files import make_folder, replacing, write_bytes
@@ -34,7 +32,6 @@ INTERRUPTED = 130
 SHOWN, REASONS = 6, 3
 # Fewer training images than that say little of what is unlike them.
 FEW = 100
-NAMING = "backbench.organising.naming"
 
 
 @dataclass
@@ -74,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
     with gathering.gathered([Path(place) for place in args.paths], _root(args.root)) as files:
         source = Source(chosen.finished(args.hash, store), store)
         model = fitting.fit(source, say)
-        job = _Job(Shown(model, args.neighbours, args.scores, _names(model.run)), Known(source), files, outputs)
+        job = _Job(
+            Shown(model, args.neighbours, args.scores, organising.names(model.run)), Known(source), files, outputs
+        )
         _announce(job)
         try:
             job.work()
@@ -205,14 +204,6 @@ def _root(word: str | None) -> Path | None:
     if root is not None and not root.is_dir():
         raise ConfigError(f"--root: {root} is not a folder; give the one where the paths of the CSV begin.")
     return root
-
-
-def _names(run: str) -> Mapping[int, str]:
-    """The names that a person gave to the clusters of a run."""
-    if importlib.util.find_spec("backbench.organising") is None:
-        return {}
-    names: Mapping[int, str] = importlib.import_module(NAMING).names(run)
-    return names
 
 
 @contextlib.contextmanager
