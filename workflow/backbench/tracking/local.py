@@ -137,26 +137,6 @@ def analyse(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def light_commits() -> Iterator[None]:
-    """Let SQLite connections opened meanwhile commit without waiting for the disk.
-
-    A power cut may lose the last runs and never damages the file; the next `track` writes them again.
-    """
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-
-    def relax(connection: Any, _: Any) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous=NORMAL")
-
-    event.listen(Engine, "connect", relax)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", relax)
-
-
-@contextlib.contextmanager
 def sole_writer(path: Path) -> Iterator[None]:
     """Hold the operating system's lock on a file, which ends with the process however it dies."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench import paths
-from backbench.tracking import local
+from backbench import paths, settings
+from backbench.tracking import databases, local
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SECONDS_TO_ANSWER = 5
 FORCED = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
-PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+# Where MLflow looks for the folder of an experiment that names none, such as the one that every database has.
+DEFAULT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 
 
 class TrackingUnavailable(RuntimeError):
@@ -44,6 +45,22 @@ def artifact_root() -> Path:
     return paths.results() / "mlartifacts"
 
 
+def shared_root() -> str:
+    """Address of the folder of artifacts that a team shares (``MLFLOW_DEFAULT_ARTIFACT_ROOT``); empty if there is none.
+
+    Raises
+    ------
+    ConfigError
+        For a path that is not absolute.
+    """
+    return settings.artifact_root(os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or None) or ""
+
+
+def is_server(uri: str) -> bool:
+    """Whether an address is one of a server of MLflow's, which places artifacts itself."""
+    return local.database(uri) is None and not databases.kind(uri)
+
+
 def without_password(uri: str) -> str:
     """An address that may be printed."""
     parts = urllib.parse.urlsplit(uri)
@@ -56,7 +73,7 @@ def check(uri: str) -> None:
     Raises
     ------
     TrackingUnavailable
-        If the file cannot be written, or nothing listens at the address.
+        If the file cannot be written, nothing listens at the address, or the driver of the database is not installed.
     """
     path = local.database(uri)
     try:
@@ -65,14 +82,15 @@ def check(uri: str) -> None:
         elif uri.startswith(("http://", "https://")):
             _ask(uri)
         else:
+            databases.check_driver(uri)
             _knock(uri)
     except (OSError, sqlite3.Error) as error:
         raise TrackingUnavailable(uri, getattr(error, "reason", None) or error) from error
 
 
 @contextlib.contextmanager
-def client(uri: str) -> Iterator["MlflowClient"]:
-    """A client of the address, silent and without telemetry.
+def client(uri: str, place: str = "") -> Iterator["MlflowClient"]:
+    """A client of the address, silent and without telemetry. A database that it makes keeps artifacts at `place`.
 
     Raises
     ------
@@ -80,15 +98,33 @@ def client(uri: str) -> Iterator["MlflowClient"]:
         For anything that MLflow refuses while the client is in use.
     """
     hush()
-    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        with local.light_commits():
-            yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+        with databases.light_commits():
+            yield _opened(uri, place)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise TrackingUnavailable(uri, error) from error
+        raise TrackingUnavailable(uri, getattr(error, "orig", None) or error) from error
+
+
+def _opened(uri: str, place: str) -> "MlflowClient":
+    from mlflow import MlflowClient
+
+    with databases.first_start(uri), _default_root(place or artifact_root().as_uri()):
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextlib.contextmanager
+def _default_root(place: str) -> Iterator[None]:
+    """Keep MLflow from naming ``./mlruns`` in a database that it makes."""
+    before = os.environ.get(DEFAULT_ROOT)
+    os.environ[DEFAULT_ROOT] = before or place
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(DEFAULT_ROOT)
 
 
 def hush() -> None:
@@ -123,6 +159,6 @@ def _ask(uri: str) -> None:
 
 def _knock(uri: str) -> None:
     parts = urllib.parse.urlsplit(uri)
-    port = parts.port or PORTS.get(parts.scheme.partition("+")[0])
+    port = parts.port or databases.PORTS.get(databases.kind(uri))
     if parts.hostname and port:
         socket.create_connection((parts.hostname, port), timeout=SECONDS_TO_ANSWER).close()
