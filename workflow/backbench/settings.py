@@ -51,7 +51,9 @@ def artifact_root(root: Any) -> str | None:
         return root
     path = Path(str(root)).expanduser()
     if not path.is_absolute():
-        raise ConfigError(f"tracking.artifacts: received {root!r}; allowed: an absolute path, an address such as s3://.")
+        raise ConfigError(
+            f"tracking.artifacts: received {root!r}; allowed: an absolute path, an address such as s3://."
+        )
     return path.as_uri()
 
 

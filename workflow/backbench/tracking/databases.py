@@ -1,4 +1,4 @@
-"""Databases that are written to directly: their drivers, and what PostgreSQL knows of the sessions of others (no mlflow).
+"""Databases that are written to directly: their drivers, and what PostgreSQL knows of sessions (no mlflow).
 
 MLflow makes its tables in several transactions, so two processes that open an empty database collide: on PostgreSQL an
 advisory lock keeps them apart. PostgreSQL ends a session as soon as its process is killed, and after a minute where the
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from backbench.tracking import people
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,9 @@ def first_start(uri: str) -> Iterator[None]:
 
 
 def has_tables(uri: str) -> bool:
-    """Whether MLflow's tables are in a PostgreSQL database."""
+    """Whether MLflow's tables are in a database, as far as it can be seen: in PostgreSQL only."""
+    if kind(uri) != POSTGRESQL:
+        return False
     with contextlib.closing(Session(uri)) as ours:
         return bool(ours._ask("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"))
 

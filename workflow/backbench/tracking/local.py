@@ -12,9 +12,8 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from backbench.tracking import rows
+from backbench.tracking import people, rows
 from backbench.tracking.rows import Seen
 
 log = logging.getLogger(__name__)
@@ -144,8 +143,11 @@ def sole_writer(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("another backbench is writing to MLflow; waiting for %s", path)
+            log.warning("%s records runs; waiting for it (%s)", path.read_text().strip() or "another backbench", path)
             fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.truncate(0)
+        handle.write(people.described(people.here()))
+        handle.flush()
         yield
 
 

@@ -34,7 +34,7 @@ class Writer:
 
 def here() -> Writer:
     """This process."""
-    namespace = os.readlink(NAMESPACE) if NAMESPACE.exists() else ""
+    namespace = str(NAMESPACE.readlink()) if NAMESPACE.exists() else ""
     pid = os.getpid()
     return Writer(
         _user(), jobs.host(), jobs.boot(), namespace, pid, jobs.started(pid), time.time(), str(paths.results())

@@ -41,8 +41,13 @@ def address(explicit: str | None = None) -> str:
 
 
 def artifact_root() -> Path:
-    """Folder of the artifacts of a local MLflow."""
+    """Folder of the artifacts of this results folder."""
     return paths.results() / "mlartifacts"
+
+
+def artifact_place() -> str:
+    """Address of the folder of artifacts of a database: the one that a team shares, else that of the results folder."""
+    return shared_root() or artifact_root().absolute().as_uri()
 
 
 def shared_root() -> str:
@@ -86,6 +91,26 @@ def check(uri: str) -> None:
             _knock(uri)
     except (OSError, sqlite3.Error) as error:
         raise TrackingUnavailable(uri, getattr(error, "reason", None) or error) from error
+
+
+def prepare(uri: str) -> None:
+    """Make MLflow's tables in an empty database, one process at a time; MLflow's server would not wait for others.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If the database cannot be used.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    check(uri)
+    try:
+        ready = databases.has_tables(uri)
+    except SQLAlchemyError as error:
+        raise TrackingUnavailable(uri, getattr(error, "orig", None) or error) from error
+    if not ready:
+        with client(uri):
+            pass
 
 
 @contextlib.contextmanager

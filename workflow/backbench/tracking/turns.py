@@ -1,8 +1,8 @@
 """One writer at a time on a server or a database that several machines write to.
 
-The queue is a registered model, `NAME`, that is no model: MLflow's API is all that it needs. Who wants to write makes a
-version of it. MLflow numbers versions without gaps and never twice (the unique key of its table), so the lowest one that
-is left is whose turn it is; the others wait, each told who writes. Who has written deletes its version.
+The queue is a registered model, `NAME`, that is no model: MLflow's API is all that it needs. Who wants to write makes
+a version of it. MLflow numbers versions without gaps and never twice (the unique key of its table), so the lowest one
+that is left is whose turn it is; the others wait, each told who writes. Who has written deletes its version.
 
 A writer that dies leaves its version behind. It is removed by those behind it as soon as they know that it is dead:
 
@@ -13,9 +13,10 @@ A writer that dies leaves its version behind. It is removed by those behind it a
 
 So a writer asks before each run whether it still has its turn (`Turn.confirm`): its last beat is younger than the lease
 and its session lives, or it beats again, which fails once its version is deleted. It may be stopped just after it has
-asked. That does no harm, because a run gets its `config_hash` last, by a call that may be repeated and names the run: in
-between it is a draft. Who gets a turn deletes the drafts of others before it looks what is recorded, and MLflow refuses
-to log to a deleted run. A draft is made before its writer asks, and a turn passes on after that, so none is overlooked.
+asked. That does no harm, because a run gets its `config_hash` last, by a call that may be repeated and names the run;
+until then it is a draft. Who gets a turn deletes the drafts of others before it looks what is recorded, and MLflow
+refuses to log to a deleted run. A draft is made before its writer asks, and a turn passes on after that, so none is
+overlooked.
 The same holds for a request that is repeated or arrives late: it makes a draft at most.
 """
 
@@ -34,6 +35,7 @@ from backbench.tracking.people import Writer
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 log = logging.getLogger(__name__)
 
@@ -209,13 +211,16 @@ class Turn:
 
     def _tickets(self) -> list[Ticket]:
         """All versions, the lowest first."""
-        versions, token = [], None
+        versions: list[ModelVersion] = []
+        token = None
         while True:
             page = self.client.search_model_versions(f"name = '{NAME}'", max_results=PAGE, page_token=token)
             versions += page
             token = page.token
             if not token:
-                return sorted((_ticket(int(each.version), each.tags) for each in versions), key=lambda each: each.number)
+                return sorted(
+                    (_ticket(int(each.version), each.tags) for each in versions), key=lambda each: each.number
+                )
 
     def _beat(self) -> None:
         from mlflow.exceptions import MlflowException

@@ -172,9 +172,10 @@ class _Writer:
         experiments.leave_former(self.client, self.experiment, [entry.identity for entry in entries], self.sweep)
 
     def _groups(self) -> Groups:
-        groups = None if self.path is None else local.recorded(self.path, self.experiment.name, self.sweep)
-        if groups is not None:
-            return groups
+        if self.path is not None:
+            recorded = local.recorded(self.path, self.experiment.name, self.sweep)
+            if recorded is not None:
+                return recorded
         groups, drafts = lookup.searched(self.client, self.experiment_id, self.sweep)
         if not drafts or not self.right.alone:
             return groups
