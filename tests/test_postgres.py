@@ -43,6 +43,8 @@ def results() -> Iterator[Path]:
 def cluster(results) -> Iterator[Cluster]:
     made = Cluster(results / "server")
     made.make()
+    with (made.data / "postgresql.auto.conf").open("a") as settings:
+        settings.write("fsync = off\n")
     start(made)
     yield made
     made.stop()

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import socket
 import sqlite3
 import urllib.error
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SECONDS_TO_ANSWER = 5
 FORCED = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+# What SQLAlchemy adds to the reason of a database.
+ABOUT_SQL = re.compile(r"\n(?:\[SQL:|\(Background on this error)")
 # Where MLflow looks for the folder of an experiment that names none, such as the one that every database has.
 DEFAULT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 
@@ -30,7 +33,7 @@ class TrackingUnavailable(RuntimeError):
 
     def __init__(self, uri: str, why: object):
         super().__init__(
-            f"MLflow at {without_password(uri)} cannot be used: {why}\n"
+            f"MLflow at {without_password(uri)} cannot be used: {ABOUT_SQL.split(str(why))[0].strip()}\n"
             "No result is lost. When it answers again, `backbench track` records what is missing."
         )
 
