@@ -1,4 +1,4 @@
-"""Processes that record runs, forked by one that has imported MLflow, so that each is there at once; and who watches."""
+"""Processes that record runs, forked by one that has imported MLflow, and one who watches what they write."""
 
 import contextlib
 import logging
@@ -60,7 +60,9 @@ class Tracker:
             time.sleep(0.05)
 
 
-def start(uri: str, folder: Path, count: int, revision: int = 0, lease: float = turns.LEASE, stop_at: int = 0) -> Tracker:
+def start(
+    uri: str, folder: Path, count: int, revision: int = 0, lease: float = turns.LEASE, stop_at: int = 0
+) -> Tracker:
     """Record `count` rows from a results folder of its own; `stop_at` stops the process as it is about to publish the
     run of that number."""
     ours, theirs = FORKS.Pipe(duplex=False)

@@ -8,7 +8,7 @@ from backbench.tracking import hosting, pages
 
 
 def run(args: argparse.Namespace) -> int:
-    with hosting.only_one(pages.base(args.host, args.port)):
+    with hosting.only_one(pages.reachable(args.host, args.port)):
         host = hosting.Host(args.host, args.port, say)
         host.clear()
         ports.check(args.host, args.port, lambda free: f"type backbench server --port {free}")

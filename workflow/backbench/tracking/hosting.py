@@ -87,8 +87,8 @@ class Host:
 
     @property
     def address(self) -> str:
-        """What to open here, and to name as the address of MLflow."""
-        return pages.base(self.host, self.port)
+        """What to open in a browser, and to name as the address of MLflow."""
+        return pages.reachable(self.host, self.port)
 
     def clear(self) -> None:
         """End what an earlier start has left running because it was killed."""
@@ -126,6 +126,8 @@ class Host:
             if self._wait(self._answers):
                 self.say(f"MLflow answers at {self.address}. Whoever shall record runs here types:")
                 self.say(f"  export MLFLOW_TRACKING_URI={self.address}")
+                if self.host not in pages.LOOPBACK:
+                    self.say("There are no passwords: who reaches this address may read and write.")
 
     def _start_mlflow(self) -> None:
         self.artifacts.mkdir(exist_ok=True)
@@ -164,7 +166,8 @@ class Host:
 
     def _answers(self) -> bool:
         try:
-            urllib.request.urlopen(f"{self.address}/health", timeout=2).close()
+            here = pages.EVERYWHERE.get(self.host, self.host)
+            urllib.request.urlopen(f"{pages.base(here, self.port)}/health", timeout=2).close()
         except urllib.error.HTTPError:
             return True
         except OSError:

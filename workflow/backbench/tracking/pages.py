@@ -14,6 +14,8 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SER
 
 ALLOWED = "MLFLOW_SERVER_ALLOWED_HOSTS"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Addresses that stand for all of this machine's, and what it calls itself there.
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 # Addresses of private networks, as MLflow allows them by itself.
 PRIVATE = ("192.168.*", "10.*", *(f"172.{number}.*" for number in range(16, 32)), "fc00:*", "fd00:*")
 
@@ -70,6 +72,11 @@ def _names(host: str) -> dict[str, str]:
 def base(host: str, port: int) -> str:
     """The address of a server in a browser."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def reachable(host: str, port: int) -> str:
+    """The address of a server for others, where it listens at all addresses of this machine."""
+    return base(socket.gethostname() if host in EVERYWHERE else host, port)
 
 
 def front(uri: str, base: str) -> str:
