@@ -1,15 +1,18 @@
 """What comes before and after Snakemake: the plan it works on, receipts that agree with the store."""
 
+import atexit
+import logging
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backbench import lock, paths, planning, schema, settings
+from backbench import launch_record, lock, paths, planning, processes, schema, settings
 from backbench.engine.plan import frozen
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
-from backbench.engine.run import status
+from backbench.engine.run import remains, status
 from backbench.engine.run.status import Status
 from backbench.files import remove
 from backbench.images import cache
@@ -18,6 +21,10 @@ from backbench.pictures import drawing
 from backbench.stage import RECIPE
 from backbench.store import Store
 
+log = logging.getLogger(__name__)
+
+# Between two looks at what an earlier launch left running.
+LOOK_SECONDS = 5.0
 # Locks of a plain `snakemake`, held until its process ends.
 _HELD: list[Any] = []
 
@@ -36,12 +43,34 @@ def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
         frozen.save(sweep_plan)
     os.environ["BACKBENCH_PLAN"] = str(sweep_plan.path)
     if main:
-        if lock.HELD not in os.environ:
-            _HELD.append(lock.acquire())
-            if paths.results().parent == Path.cwd():
-                lock.clear_snakemake_lock(Path.cwd())
+        launch = os.environ.get(lock.HELD) or _taken(sweep_plan)
+        launch_record.change(launch, snakemake=processes.me())
+        launch_record.beat_until_the_end(launch)
         prepare(sweep_plan)
     return sweep_plan
+
+
+def _taken(sweep_plan: Plan) -> str:
+    """Take the results folder for a plain Snakemake, once nothing of an earlier launch runs; the id of the launch."""
+    _HELD.append(lock.acquire())
+    left = remains.find(launch_record.current())
+    if left:
+        log.warning("the launch of %s was killed, and %s still run: waiting for them", left.launch.where, left.text)
+    while left:
+        time.sleep(LOOK_SECONDS)
+        left = remains.find(left.launch)
+    lock.clear_snakemake_lock(paths.results())
+    if paths.results().parent == Path.cwd():
+        lock.clear_snakemake_lock(Path.cwd())
+    about = {"plan": sweep_plan.hash, "sweep": sweep_plan.sweep, "folder": str(Path.cwd())}
+    launch = launch_record.begin("snakemake", phase=launch_record.COMPUTING, computing=time.time(), **about)
+    atexit.register(_ended, launch.id)
+    return launch.id
+
+
+def _ended(launch: str) -> None:
+    """Say that a plain Snakemake has ended in order."""
+    launch_record.change(launch, ended=time.time(), outcome=launch_record.STOPPED)
 
 
 def prepare(sweep_plan: Plan) -> Status:

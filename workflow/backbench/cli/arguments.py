@@ -105,6 +105,11 @@ def _launch(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
     command.add_argument("--wait", action="store_true", help="wait for another sweep to finish instead of refusing")
     command.add_argument(
+        "--cancel-running",
+        action="store_true",
+        help="end a sweep that runs here, and what a killed one left running, instead of refusing or waiting for it",
+    )
+    command.add_argument(
         "--accept-code", action="store_true", help="keep results computed by older code, and record that"
     )
 

@@ -2,26 +2,27 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from backbench import hashing, launching, paths, planning, tracking
+from backbench import hashing, launch_record, launching, lock, paths, planning, processes, tracking
 from backbench.engine.plan.frozen import Plan, save
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Records, Row
-from backbench.engine.run import status
+from backbench.engine.run import remains, status
 from backbench.engine.run.status import Status
 from backbench.engine.time import estimate, launches
 from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as pages
 from backbench.store import Store
-from backbench.sweeping import panel
+from backbench.sweeping import executors, panel, signals
 from backbench.sweeping.describing import cores, describe, say
 from backbench.tracking import sweeps
 from backbench.wording import counted
@@ -86,7 +87,8 @@ def rehearse(planned: planning.Planned, launch: Launch) -> int:
     """Describe a plan and let Snakemake say what it would do; returns its exit status. Nothing of it stays."""
     with _unrecorded(planned.plan):
         _prepared(planned, launch)
-        return _snakemake(planned, launch).wait()
+        with _snakemake(planned, launch) as process:
+            return process.wait()
 
 
 @contextlib.contextmanager
@@ -105,11 +107,13 @@ def _unrecorded(plan: Plan) -> Iterator[None]:
 def compute(planned: planning.Planned, launch: Launch, started: float) -> Swept:
     """Describe a plan, compute what is missing, join what there is and write its report."""
     plan, fresh = planned.plan, not planned.plan.path.exists()
+    _note(plan=plan.hash, sweep=plan.sweep, cores=launch.cores)
     state, announced = _prepared(planned, launch)
     due = state.due or launching.undrawn(plan)
     if due:
         launches.keep(plan, announced)
     failed = _compute(planned, state, launch) if due else 0
+    _note(phase=launch_record.RECORDING, progress="", **({"outcome": launch_record.FAILED} if failed else {}))
     if failed and fresh and not _begun(plan, started):
         plan.path.unlink(missing_ok=True)
     store = Store(paths.store())
@@ -154,27 +158,69 @@ def _compute(planned: planning.Planned, state: Status, launch: Launch) -> int:
     log.parent.mkdir(parents=True, exist_ok=True)
     expected = estimate.members(plan, state, cores(launch.cores))
     launched = time.time() - 1
-    with log.open("w") as output:
-        process = _snakemake(planned, launch, output)
-        try:
-            panel.watch(process, plan, state, expected, cores(launch.cores))
-        except KeyboardInterrupt:
-            say("stopping: Snakemake is ending its jobs (press Ctrl-C again to kill them)")
-            process.wait()
-            raise
+    with log.open("w") as output, _snakemake(planned, launch, output) as process:
+        panel.watch(process, plan, state, expected, cores(launch.cores))
+    if process.returncode < 0:
+        _tell_of_death(-process.returncode)
     if process.returncode:
         say(f"Snakemake ended with status {process.returncode}; its log: {shown(log)}")
         _explain(plan, launched)
     return 1 if process.returncode else 0
 
 
-def _snakemake(planned: planning.Planned, launch: Launch, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def _snakemake(
+    planned: planning.Planned, launch: Launch, output: IO[str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Snakemake in a session of its own, which only its launcher can interrupt; it ends where this block is left."""
+    executor = executors.of(launch.snakemake)
+    command = [*_command(planned, launch), *executor.options(os.environ.get(lock.HELD, ""))]
+    with signals.interruptible_children():
+        process = subprocess.Popen(
+            command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ, start_new_session=True
+        )
+    worker = processes.of(process.pid)
+    about = {"executor": executor.name, "slurm_name": executor.jobs(os.environ.get(lock.HELD, ""))}
+    _note(snakemake=worker, phase=launch_record.COMPUTING, computing=time.time(), folder=str(paths.results()), **about)
+    try:
+        yield process
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            say("stopping: Snakemake is ending its jobs (press Ctrl-C again to kill them)")
+        now = launch_record.Launch("", processes.me(), launch_record.user(), "", time.time() - 1e9, snakemake=worker)
+        remains.end(_current() or now, say)
+        process.wait()
+        raise
+
+
+def _command(planned: planning.Planned, launch: Launch) -> list[str]:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.CHECKOUT / "Snakefile")]
     command += ["--directory", str(paths.results()), "--workflow-profile", str(PROFILE)]
     command += [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
     command += [] if _elsewhere(launch.snakemake) else ["--resources", f"mem_mb={planned.memory_mb}"]
-    command += ["--config", f"plan={planned.plan.path}", *launch.snakemake]
-    return subprocess.Popen(command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ)
+    return [*command, "--config", f"plan={planned.plan.path}", *launch.snakemake]
+
+
+def _tell_of_death(number: int) -> None:
+    """End what a killed Snakemake left on this machine, and say what of it goes on in SLURM."""
+    current = _current()
+    say(f"Snakemake was killed by {signal.Signals(number).name}")
+    left = remains.find(current) if current else None
+    if current and left:
+        remains.end_processes(current, remains.PATIENCE)
+        if left.jobs:
+            say(f"{counted(len(left.jobs), 'SLURM job')} of it go on; the same command waits for them and continues")
+
+
+def _current() -> launch_record.Launch | None:
+    """The record of the launch that this process is."""
+    current = launch_record.current()
+    return current if current and current.id == os.environ.get(lock.HELD) else None
+
+
+def _note(**changes: Any) -> None:
+    """Say in the record of the launch what it does now."""
+    launch_record.change(os.environ.get(lock.HELD, ""), **changes)
 
 
 def _own_cores(options: Sequence[str]) -> bool:
