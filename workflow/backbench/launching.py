@@ -55,7 +55,7 @@ def _taken(sweep_plan: Plan) -> str:
     _HELD.append(lock.acquire())
     left = remains.find(launch_record.current())
     if left:
-        log.warning("the launch of %s was killed, and %s still run: waiting for them", left.launch.where, left.text)
+        log.warning("the launch of %s was killed; still running: %s; waiting for it", left.launch.where, left.text)
     while left:
         time.sleep(LOOK_SECONDS)
         left = remains.find(left.launch)

@@ -94,14 +94,14 @@ def _clear(cancel: bool, rehearsal: bool) -> None:
     if left is None:
         return
     began = time.strftime("%Y-%m-%d %H:%M", time.localtime(left.launch.began))
-    sentence = f"the launch of {began} ({left.launch.where}) was killed, and {left.text} still run"
+    sentence = f"the launch of {began} ({left.launch.where}) was killed; still running: {left.text}"
     if rehearsal:
-        raise Busy(f"{sentence}: look at them with `backbench status`; the next `backbench sweep` waits for them.")
+        raise Busy(f"{sentence}. Look at it with `backbench status`; the next `backbench sweep` waits for it.")
     if cancel:
-        say(f"{sentence}: ending them")
+        say(f"{sentence}; ending it")
         _end(left)
     else:
-        say(f"{sentence}: waiting for them, so that nothing is computed twice (--cancel-running ends them instead)")
+        say(f"{sentence}; waiting for it, so that nothing is computed twice (--cancel-running ends it instead)")
         _adopt(left)
     launch_record.change(left.launch.id, ended=time.time(), outcome=launch_record.STOPPED)
 
