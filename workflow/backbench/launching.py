@@ -12,7 +12,7 @@ from backbench import launch_record, lock, paths, planning, processes, schema, s
 from backbench.engine.plan import frozen
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
-from backbench.engine.run import remains, status
+from backbench.engine.run import leftovers, status
 from backbench.engine.run.status import Status
 from backbench.files import remove
 from backbench.images import cache
@@ -53,12 +53,12 @@ def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
 def _taken(sweep_plan: Plan) -> str:
     """Take the results folder for a plain Snakemake, once nothing of an earlier launch runs; the id of the launch."""
     _HELD.append(lock.acquire())
-    left = remains.find(launch_record.current())
+    left = leftovers.find(launch_record.current())
     if left:
         log.warning("the launch of %s was killed; still running: %s; waiting for it", left.launch.where, left.text)
     while left:
         time.sleep(LOOK_SECONDS)
-        left = remains.find(left.launch)
+        left = leftovers.find(left.launch)
     lock.clear_snakemake_lock(paths.results())
     if paths.results().parent == Path.cwd():
         lock.clear_snakemake_lock(Path.cwd())

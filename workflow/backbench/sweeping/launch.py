@@ -15,7 +15,7 @@ from backbench import hashing, launch_record, launching, lock, paths, planning, 
 from backbench.engine.plan.frozen import Plan, save
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Records, Row
-from backbench.engine.run import remains, status
+from backbench.engine.run import leftovers, status
 from backbench.engine.run.status import Status
 from backbench.engine.time import estimate, launches
 from backbench.engine.time.launches import Announced
@@ -188,7 +188,7 @@ def _snakemake(
         if isinstance(error, KeyboardInterrupt):
             say("stopping: Snakemake is ending its jobs (press Ctrl-C again to kill them)")
         now = launch_record.Launch("", processes.me(), launch_record.user(), "", time.time() - 1e9, snakemake=worker)
-        remains.end(_current() or now, say)
+        leftovers.end(_current() or now, say)
         process.wait()
         raise
 
@@ -205,9 +205,9 @@ def _tell_of_death(number: int) -> None:
     """End what a killed Snakemake left on this machine, and say what of it goes on in SLURM."""
     current = _current()
     say(f"Snakemake was killed by {signal.Signals(number).name}")
-    left = remains.find(current) if current else None
+    left = leftovers.find(current) if current else None
     if current and left:
-        remains.end_processes(current, remains.PATIENCE)
+        leftovers.end_processes(current, leftovers.PATIENCE)
         if left.jobs:
             say(f"{counted(len(left.jobs), 'SLURM job')} of it go on; the same command waits for them and continues")
 

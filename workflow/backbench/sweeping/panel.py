@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from backbench import hashing, launch_record, lock, paths, slurm_reasons
 from backbench.engine.cost import training
 from backbench.engine.plan.frozen import Plan
-from backbench.engine.run import remains
+from backbench.engine.run import leftovers
 from backbench.engine.run.status import Status
 from backbench.engine.time import launches
 from backbench.pictures import drawing
@@ -48,7 +48,7 @@ class Queue:
         """A sentence on the jobs that wait; empty where none does, or SLURM does not answer."""
         if time.monotonic() - self.asked >= QUEUE_SECONDS:
             launch = launch_record.current()
-            jobs = remains.jobs_of(launch, QUEUE_PATIENCE) if launch and launch.executor == "slurm" else None
+            jobs = leftovers.jobs_of(launch, QUEUE_PATIENCE) if launch and launch.executor == "slurm" else None
             self.text, self.asked = slurm_reasons.sentence(jobs or ()), time.monotonic()
         return self.text
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from backbench import launch_record, lock, paths, processes, slurm_reasons
 from backbench.engine.plan import frozen
 from backbench.engine.plan.frozen import Plan
-from backbench.engine.run import remains, status
-from backbench.engine.run.remains import Remains
+from backbench.engine.run import leftovers, status
+from backbench.engine.run.leftovers import Remains
 from backbench.engine.time import estimate
 from backbench.lock import HELD, Busy
 from backbench.schema import ConfigError
@@ -90,7 +90,7 @@ def _end_other() -> None:
 
 def _clear(cancel: bool, rehearsal: bool) -> None:
     """Wait for what an earlier launch left running, or end it."""
-    left = remains.find(launch_record.current())
+    left = leftovers.find(launch_record.current())
     if left is None:
         return
     began = time.strftime("%Y-%m-%d %H:%M", time.localtime(left.launch.began))
@@ -110,13 +110,13 @@ def _end(left: Remains) -> None:
     if left.distant and left.launch.snakemake:
         worker = left.launch.snakemake
         raise Busy(f"a Snakemake of this folder runs on {worker.host}: end it there (kill -INT {worker.pid}).")
-    if remains.end(left.launch, say):
+    if leftovers.end(left.launch, say):
         raise Busy("try again when they have ended, so that nothing is computed twice.")
 
 
 def _adopt(left: Remains) -> None:
     """Wait for what is left with the usual progress; whatever ends this process ends it as well."""
-    never = remains.cancel_hopeless(left)
+    never = leftovers.cancel_hopeless(left)
     if never:
         ids, reasons = listed([job.id for job in never], 5), sorted({job.reason for job in never})
         why = listed([slurm_reasons.words(reason) for reason in reasons])
@@ -130,7 +130,7 @@ def _adopt(left: Remains) -> None:
             _watch(left)
     except KeyboardInterrupt:
         say("stopping: what the earlier launch left running is being ended")
-        remains.end(left.launch, say)
+        leftovers.end(left.launch, say)
         raise
 
 
@@ -165,7 +165,7 @@ class Leftover:
             return 0
         every = SLURM_SECONDS if self.left.jobs and not self.left.snakemake else LOOK_SECONDS
         if time.monotonic() - self.looked >= every:
-            self.left = remains.find(self.left.launch)
+            self.left = leftovers.find(self.left.launch)
             self.looked = time.monotonic()
         return 0 if self.left is None else None
 
