@@ -16,6 +16,7 @@ from backbench import hashing, paths
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.plan.shards import Shard
 from backbench.files import make_folder, write_text
+from backbench.store import DONE
 
 # The shortest time that a cluster is asked for, in minutes, and how many times as long as expected a job may take.
 START_MINUTES, SAFETY = 5, 3.0
@@ -257,13 +258,26 @@ def save(plan: Plan, batches: Sequence[Batch], attempts: int) -> Batches:
     return frozen
 
 
+def failed(plan: Plan) -> list[str]:
+    """The shards of the last launch that did not come out, by kind and family."""
+    names = []
+    for batch in load(plan).batches:
+        try:
+            states = json.loads(batch.receipt.read_bytes())["shards"]
+        except (OSError, ValueError, KeyError, TypeError):
+            states = dict.fromkeys(batch.shards, None)
+        shards = [plan.shards.get(key) or plan.scoring[key] for key in batch.shards if states.get(key) != DONE]
+        names += [f"{shard.kind} {shard.family}" for shard in shards]
+    return names
+
+
 def works(
     plan: Plan,
     pending: Callable[[Shard], bool],
     seconds: Callable[[Shard], tuple[float, int]],
     gpu: Callable[[Shard], bool],
 ) -> list[Work]:
-    """What of a plan is to be computed; `seconds` gives the seconds of a shard and the threads that it has a use for."""
+    """What of a plan is to be computed; `seconds` gives the seconds of a shard and the threads that it can use."""
     shards = [shard for shard in (*plan.shards.values(), *plan.scoring.values()) if pending(shard)]
     ids = {shard.id for shard in shards}
     after = {shard.id: frozenset(parent.id for parent in plan.parents(shard)) & ids for shard in shards}

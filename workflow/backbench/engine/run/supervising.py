@@ -120,7 +120,8 @@ class _Shards:
         """Whether a member was killed by an earlier launch and others are to be computed with it."""
         missing = runner.missing_of(self.plan, shard, self.store, self.args.since) if shard.kind != SCORES else []
         records = (self.store.read(shard.kind, key) for key in missing)
-        return len(missing) > 1 and any(record and record["info"].get(KILLED) for record in records)
+        ends = {record["info"].get(KILLED) for record in records if record}
+        return len(missing) > 1 and bool(ends - {None, *killed.OUTSIDE})
 
     def _too_large(self) -> bool:
         asked = (self.args.asked or {}).get("mem_mb")
@@ -184,7 +185,7 @@ class _Shards:
     def _closed(self, shard: Shard) -> str:
         """The state of a shard whose members have been tried apart; its receipt is written where nothing is left."""
         if shard.kind == SCORES:
-            write_receipt(shard, {key: DONE for key in shard.members})
+            write_receipt(shard, dict.fromkeys(shard.members, DONE))
             return DONE
         records = {key: self.store.read(shard.kind, key) for key in shard.members}
         states = {key: state_of(self.plan.stages[key], record, self.store) for key, record in records.items()}
