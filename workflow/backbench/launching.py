@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from backbench import launch_record, lock, paths, planning, processes, schema, settings
-from backbench.engine.plan import frozen
+from backbench.engine.plan import batches, frozen
+from backbench.engine.plan.batches import Batches
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
 from backbench.engine.run import leftovers, status
 from backbench.engine.run.status import Status
+from backbench.engine.time import clusters
+from backbench.engine.time.clusters import Cluster
 from backbench.files import remove
 from backbench.images import cache
 from backbench.images.policy import Image as Policy
@@ -25,15 +28,22 @@ log = logging.getLogger(__name__)
 
 # Between two looks at what an earlier launch left running.
 LOOK_SECONDS = 5.0
+# Is set for the jobs of a cluster: they compute batches.
+BATCHES = "BACKBENCH_BATCHES"
 # Locks of a plain `snakemake`, held until its process ends.
 _HELD: list[Any] = []
 
 
-def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
-    """The plan that a Snakefile works on.
+def for_snakemake(config: Mapping[str, Any], main: bool, cluster: Cluster | None = None) -> tuple[Plan, Batches | None]:
+    """The plan that a Snakefile works on, and the batches that its jobs on a cluster compute; None where there is none.
 
     The launcher names a plan file. Plain ``snakemake`` makes the plan of ``--config experiment=NAME`` here; its jobs
     in other processes find it in the environment.
+
+    Parameters
+    ----------
+    cluster
+        Where the main process sends its jobs.
     """
     named = config.get("plan") or (None if main else os.environ.get("BACKBENCH_PLAN"))
     if named:
@@ -43,14 +53,26 @@ def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
         frozen.save(sweep_plan)
     os.environ["BACKBENCH_PLAN"] = str(sweep_plan.path)
     if main:
-        launch = os.environ.get(lock.HELD) or _taken(sweep_plan)
+        launch = os.environ.get(lock.HELD) or _taken(sweep_plan, cluster)
         launch_record.change(launch, snakemake=processes.me())
         launch_record.beat_until_the_end(launch)
-        prepare(sweep_plan)
-    return sweep_plan
+        state = prepare(sweep_plan)
+        os.environ.pop(BATCHES, None)
+        if cluster:
+            os.environ[BATCHES] = "1"
+            return sweep_plan, _batches(sweep_plan, state, cluster)
+    return sweep_plan, batches.load(sweep_plan) if os.environ.get(BATCHES) else None
 
 
-def _taken(sweep_plan: Plan) -> str:
+def _batches(sweep_plan: Plan, state: Status, cluster: Cluster) -> Batches:
+    """The batches of a launch, frozen; those of the last launch where nothing is left of them to do."""
+    last = batches.load(sweep_plan)
+    if not state.due and all(batch.receipt.is_file() for batch in last.batches):
+        return last
+    return batches.save(sweep_plan, clusters.packed(sweep_plan, state, cluster), cluster.attempts)
+
+
+def _taken(sweep_plan: Plan, cluster: Cluster | None) -> str:
     """Take the results folder for a plain Snakemake, once nothing of an earlier launch runs; the id of the launch."""
     _HELD.append(lock.acquire())
     left = leftovers.find(launch_record.current())
@@ -62,7 +84,8 @@ def _taken(sweep_plan: Plan) -> str:
     lock.clear_snakemake_lock(paths.results())
     if paths.results().parent == Path.cwd():
         lock.clear_snakemake_lock(Path.cwd())
-    about = {"plan": sweep_plan.hash, "sweep": sweep_plan.sweep, "folder": str(Path.cwd())}
+    executor = cluster.executor if cluster else "local"
+    about = {"executor": executor, "plan": sweep_plan.hash, "sweep": sweep_plan.sweep, "folder": str(Path.cwd())}
     launch = launch_record.begin("snakemake", phase=launch_record.COMPUTING, computing=time.time(), **about)
     atexit.register(_ended, launch.id)
     return launch.id

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,9 +16,10 @@ from backbench import hashing, launch_record, launching, lock, paths, planning, 
 from backbench.engine.plan.frozen import Plan, save
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Records, Row
-from backbench.engine.run import leftovers, status
+from backbench.engine.run import leftovers, remains, status
 from backbench.engine.run.status import Status
 from backbench.engine.time import estimate, launches
+from backbench.engine.time.clusters import Cluster
 from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as pages
@@ -49,6 +51,11 @@ class Launch:
     cores: str = "all"
     accept_code: bool = False
     snakemake: Sequence[str] = ()
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """Where the jobs go; None where they run here."""
+        return executors.cluster(_options(self)) if self.snakemake else None
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ def _prepared(planned: planning.Planned, launch: Launch) -> tuple[Status, Announ
         more = f" and the scores of {counted(scores, 'fit')}" if scores else ""
         say(f"kept {counted(results, 'result')}{more} of older code, as each of them now says")
     state = planning.with_known(planned, launching.prepare(plan), store)
-    return state, describe(planned, state, n_cores)
+    return state, describe(planned, state, n_cores, launch.cluster)
 
 
 def _begun(plan: Plan, started: float) -> bool:
@@ -159,12 +166,13 @@ def _compute(planned: planning.Planned, state: Status, launch: Launch) -> int:
     expected = estimate.members(plan, state, cores(launch.cores))
     launched = time.time() - 1
     with log.open("w") as output, _snakemake(planned, launch, output) as process:
-        panel.watch(process, plan, state, expected, cores(launch.cores))
+        panel.watch(process, plan, state, expected, cores(launch.cores), launch.cluster)
     if process.returncode < 0:
         _tell_of_death(-process.returncode)
+    killed = remains.settle(plan)
     if process.returncode:
         say(f"Snakemake ended with status {process.returncode}; its log: {shown(log)}")
-        _explain(plan, launched)
+        say("\n".join(killed)) if killed else _explain(plan, launched)
     return 1 if process.returncode else 0
 
 
@@ -173,14 +181,14 @@ def _snakemake(
     planned: planning.Planned, launch: Launch, output: IO[str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A Snakemake in a session of its own, which only its launcher can interrupt; it ends where this block is left."""
-    executor = executors.of(launch.snakemake)
-    command = [*_command(planned, launch), *executor.options(os.environ.get(lock.HELD, ""))]
+    names = _slurm_name(launch)
+    command = [*_command(planned, launch), *(["--slurm-jobname-prefix", names] if names else [])]
     with signals.interruptible_children():
         process = subprocess.Popen(
             command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ, start_new_session=True
         )
     worker = processes.of(process.pid)
-    about = {"executor": executor.name, "slurm_name": executor.jobs(os.environ.get(lock.HELD, ""))}
+    about = {"executor": launch.cluster.executor if launch.cluster else "local", "slurm_name": names}
     _note(snakemake=worker, phase=launch_record.COMPUTING, computing=time.time(), folder=str(paths.results()), **about)
     try:
         yield process
@@ -195,10 +203,16 @@ def _snakemake(
 
 def _command(planned: planning.Planned, launch: Launch) -> list[str]:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.CHECKOUT / "Snakefile")]
-    command += ["--directory", str(paths.results()), "--workflow-profile", str(PROFILE)]
-    command += [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    command += ["--directory", str(paths.results())]
     command += [] if _elsewhere(launch.snakemake) else ["--resources", f"mem_mb={planned.memory_mb}"]
-    return [*command, "--config", f"plan={planned.plan.path}", *launch.snakemake]
+    return [*command, "--config", f"plan={planned.plan.path}", *_options(launch)]
+
+
+def _slurm_name(launch: Launch) -> str | None:
+    """What the names of the SLURM jobs begin with; None where there are none, or the user has his own names."""
+    held = os.environ.get(lock.HELD)
+    named = launch.cluster and launch.cluster.executor == "slurm" and not launch.cluster.prefix
+    return f"{launch_record.NAMES}{held}" if named and held else None
 
 
 def _tell_of_death(number: int) -> None:
@@ -221,6 +235,12 @@ def _current() -> launch_record.Launch | None:
 def _note(**changes: Any) -> None:
     """Say in the record of the launch what it does now."""
     launch_record.change(os.environ.get(lock.HELD, ""), **changes)
+
+
+def _options(launch: Launch) -> list[str]:
+    """Options of Snakemake that say where and on how many cores it runs jobs: ours, and then those passed on to it."""
+    own = [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    return ["--workflow-profile", str(PROFILE), *own, *launch.snakemake]
 
 
 def _own_cores(options: Sequence[str]) -> bool:

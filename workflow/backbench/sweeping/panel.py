@@ -15,6 +15,7 @@ from backbench.engine.plan.frozen import Plan
 from backbench.engine.run import leftovers
 from backbench.engine.run.status import Status
 from backbench.engine.time import launches
+from backbench.engine.time.clusters import Cluster
 from backbench.pictures import drawing
 from backbench.stage import SCORES
 from backbench.store import FAILED, Store
@@ -122,13 +123,20 @@ class Progress:
         return seconds + self.after if seconds > 1 else None
 
 
-def watch(process: Polled, plan: Plan, state: Status, expected: Mapping[str, float], cores: int) -> None:
+def watch(
+    process: Polled,
+    plan: Plan,
+    state: Status,
+    expected: Mapping[str, float],
+    cores: int,
+    cluster: Cluster | None = None,
+) -> None:
     """Show progress until `process` ends."""
     store = Store(paths.store())
     waiting = {member: store.path(plan.stages[member].kind, member) for member in state.needed}
     waiting |= {member: store.path(SCORES, member) for member in state.unscored}
     shards = sum(state.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
-    announced = announce(plan, state, cores)
+    announced = announce(plan, state, cores, cluster)
     after = announced.drawing + launches.after(plan)
     progress = Progress(plan, waiting, expected, time.time() - 1, shards, announced.seconds, after, state.unscored)
     (_live if sys.stderr.isatty() else _plain)(process, progress, store)
