@@ -3,6 +3,8 @@
 import atexit
 import logging
 import os
+import shlex
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,7 +88,9 @@ def _taken(sweep_plan: Plan, cluster: Cluster | None) -> str:
         lock.clear_snakemake_lock(Path.cwd())
     executor = cluster.executor if cluster else "local"
     about = {"executor": executor, "plan": sweep_plan.hash, "sweep": sweep_plan.sweep, "folder": str(Path.cwd())}
-    launch = launch_record.begin("snakemake", phase=launch_record.COMPUTING, computing=time.time(), **about)
+    launch = launch_record.begin(
+        shlex.join(["snakemake", *sys.argv[1:]]), phase=launch_record.COMPUTING, computing=time.time(), **about
+    )
     atexit.register(_ended, launch.id)
     return launch.id
 

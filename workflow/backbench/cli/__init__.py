@@ -18,6 +18,7 @@ COMMANDS = {
     "audit": "check a collection for problems, such as unreadable or duplicate images, and write a page about them",
     "plan": "show what a sweep would run: runs, distinct fits, what is done and pending, estimated time",
     "sweep": "compute what is missing, record the runs in MLflow, and print the leaderboards and the answer",
+    "status": "say how a sweep stands, from any terminal: done, running, queued and why, failed and why, what is left",
     "answer": "say what to use for each task, how sure that is, what is as good, and the commands to use it",
     "paper": "rerun a published system and show its figures beside ours, with the differences and their reasons",
     "runs": "list all runs as a table, CSV or JSON; filter and sort by any column",

@@ -114,6 +114,21 @@ def _launch(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _status(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "sweep", nargs="?", metavar="SWEEP", help="hash of a sweep or a plan, or a prefix of it (default: what runs)"
+    )
+    command.add_argument(
+        "--watch",
+        nargs="?",
+        type=_positive,
+        const=5,
+        metavar="SECONDS",
+        help="look again every so many seconds (default: 5) until it ends",
+    )
+    command.add_argument("--format", choices=("text", "json"), default="text", help="format on stdout (default: text)")
+
+
 def _paper(command: argparse.ArgumentParser) -> None:
     command.epilog = PAPER
     command.add_argument("name", nargs="?", metavar="NAME", help="name of the paper; without one, all are listed")
@@ -377,6 +392,7 @@ ARGUMENTS = {
     "audit": _audit,
     "plan": _plan,
     "sweep": _sweep,
+    "status": _status,
     "paper": _paper,
     "runs": _runs,
     "leaderboard": _leaderboard,

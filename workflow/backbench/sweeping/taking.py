@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import time
@@ -172,4 +173,4 @@ class Leftover:
 
 def typed(words: Sequence[str] = ()) -> str:
     """The command line of this process, as it was typed."""
-    return " ".join(["backbench", *(words or sys.argv[1:])])
+    return shlex.join(["backbench", *(words or sys.argv[1:])])

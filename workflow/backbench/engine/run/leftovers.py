@@ -74,13 +74,23 @@ def find(launch: Launch | None) -> Remains | None:
     return remains or None
 
 
+def here(launch: Launch) -> bool:
+    """Whether processes of a launch run on this machine."""
+    return bool(launch.snakemake and launch.snakemake.alive) or bool(_processes(launch))
+
+
 def jobs_of(launch: Launch, seconds: float = slurm.SECONDS) -> list[Job] | None:
     """Jobs of a launch in SLURM's queue; None where SLURM does not answer, an empty list where there is none."""
     if launch.executor not in (None, "slurm") or not slurm.present():
         return []
-    queue = slurm.queue(prefix=launch.slurm_name, user=launch.user, seconds=seconds)
-    if queue is None or launch.slurm_name:
-        return queue
+    queue = slurm.queue(user=launch.user, seconds=seconds)
+    return None if queue is None else among(queue, launch)
+
+
+def among(queue: Sequence[Job], launch: Launch) -> list[Job]:
+    """The jobs of a launch in a queue."""
+    if launch.slurm_name:
+        return [job for job in queue if job.name.startswith(launch.slurm_name)]
     since = launch.began - SUBMITTED_BEFORE
     ours = [job for job in queue if job.folder == launch.folder and job.comment.startswith("rule_")]
     return [job for job in ours if (job.submitted or 0.0) >= since]
