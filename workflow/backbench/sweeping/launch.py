@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -21,7 +21,7 @@ from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as pages
 from backbench.store import Store
-from backbench.sweeping import panel
+from backbench.sweeping import cluster, panel
 from backbench.sweeping.describing import cores, describe, say
 from backbench.tracking import sweeps
 from backbench.wording import counted
@@ -103,7 +103,14 @@ def _unrecorded(plan: Plan) -> Iterator[None]:
 
 
 def compute(planned: planning.Planned, launch: Launch, started: float) -> Swept:
-    """Describe a plan, compute what is missing, join what there is and write its report."""
+    """Describe a plan, compute what is missing, join what there is and write its report.
+
+    Raises
+    ------
+    ConfigError
+        If the jobs could not run on the cluster that they are meant for.
+    """
+    launch = replace(launch, snakemake=cluster.mended(launch.snakemake))
     plan, fresh = planned.plan, not planned.plan.path.exists()
     state, announced = _prepared(planned, launch)
     due = state.due or launching.undrawn(plan)
