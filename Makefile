@@ -1,3 +1,4 @@
+# make setup   sets up the environment in .venv, and starts nothing
 # make sweep   sets up everything and runs the default experiment
 # make test    sets up everything and runs the tests
 # make app     a page to try images, browse clusters and see maps, of the newest sweep
@@ -9,7 +10,7 @@ READY := .venv/.ready
 # Test files side by side, each whole in one process, the longest first.
 BESIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: sweep test test-quick test-thorough app ui lint format lock docs clean help
+.PHONY: setup sweep test test-quick test-thorough app ui lint format lock docs clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +22,9 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(PYTHON) -m venv .venv
 	sh scripts/install.sh $(BIN)
 	touch $(READY)
+
+setup: $(READY)
+	@echo "backbench is ready; next: source .venv/bin/activate, then backbench doctor"
 
 sweep: $(READY)
 	$(BIN)/backbench sweep $(ARGS)

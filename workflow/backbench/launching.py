@@ -1,11 +1,12 @@
 """What comes before and after Snakemake: the plan it works on, receipts that agree with the store."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backbench import lock, paths, planning, schema, settings
+from backbench import lock, paths, planning, schema, settings, slurm
 from backbench.engine.plan import frozen
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
@@ -17,6 +18,8 @@ from backbench.images.policy import Image as Policy
 from backbench.pictures import drawing
 from backbench.stage import RECIPE
 from backbench.store import Store
+
+log = logging.getLogger(__name__)
 
 # Locks of a plain `snakemake`, held until its process ends.
 _HELD: list[Any] = []
@@ -58,6 +61,13 @@ def prepare(sweep_plan: Plan) -> Status:
         # Where the last file is there, Snakemake does not make one that is missing before it.
         remove(last(sweep_plan))
     return state
+
+
+def suit_cluster(executor_settings: Any) -> None:
+    """Before Snakemake's first job: its SLURM plugin would ask ``sacct`` for ever where that has no accounting to ask."""
+    if getattr(executor_settings, "status_command", None) == "sacct" and slurm.accounting() is False:
+        executor_settings.status_command = "squeue"
+        log.warning("sacct has no accounting to ask; squeue is asked instead (slurm-status-command: squeue says so)")
 
 
 def finish(sweep_plan: Plan) -> None:

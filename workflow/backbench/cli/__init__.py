@@ -13,7 +13,7 @@ from backbench.cli.arguments import ARGUMENTS
 
 COMMANDS = {
     "audit": "check a collection for problems, such as unreadable or duplicate images, and write a page about them",
-    "doctor": "check this machine and its cluster (libraries, folders, GPU, MLflow, weights, SLURM), and say what to set",
+    "doctor": "check this machine and its cluster (libraries, folders, GPU, MLflow, weights, SLURM); say what to set",
     "plan": "show what a sweep would run: runs, distinct fits, what is done and pending, estimated time",
     "sweep": "compute what is missing, record the runs in MLflow, and print the leaderboards and the answer",
     "answer": "say what to use for each task, how sure that is, what is as good, and the commands to use it",
