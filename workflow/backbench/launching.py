@@ -64,7 +64,7 @@ def prepare(sweep_plan: Plan) -> Status:
 
 
 def suit_cluster(executor_settings: Any) -> None:
-    """Before Snakemake's first job: its SLURM plugin would ask ``sacct`` for ever where that has no accounting to ask."""
+    """Before Snakemake's first job: its SLURM plugin would ask ``sacct`` for ever where that has no accounting."""
     if getattr(executor_settings, "status_command", None) == "sacct" and slurm.accounting() is False:
         executor_settings.status_command = "squeue"
         log.warning("sacct has no accounting to ask; squeue is asked instead (slurm-status-command: squeue says so)")

@@ -55,6 +55,17 @@ def mended(options: Sequence[str]) -> list[str]:
     return options
 
 
+def cores(asked_for: str, options: Sequence[str]) -> str:
+    """The cores that all jobs together may have: those of the profile, where none are asked for by ``--cores``.
+
+    All cores are those of this machine, which says nothing of a cluster.
+    """
+    if asked_for != "all" or asked.executor(options) == asked.LOCAL:
+        return asked_for
+    wanted = asked.read(options)
+    return str(wanted.cores) if wanted and wanted.cores else asked_for
+
+
 def look(options: Sequence[str]) -> Iterator[Finding]:
     """What a launch with these options finds of SLURM."""
     if not slurm.present():

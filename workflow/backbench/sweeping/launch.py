@@ -21,7 +21,7 @@ from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as pages
 from backbench.store import Store
-from backbench.sweeping import cluster, panel
+from backbench.sweeping import asked, cluster, fetching, panel
 from backbench.sweeping.describing import cores, describe, say
 from backbench.tracking import sweeps
 from backbench.wording import counted
@@ -110,8 +110,12 @@ def compute(planned: planning.Planned, launch: Launch, started: float) -> Swept:
     ConfigError
         If the jobs could not run on the cluster that they are meant for.
     """
-    launch = replace(launch, snakemake=cluster.mended(launch.snakemake))
+    options = cluster.mended(launch.snakemake)
+    launch = replace(launch, snakemake=options, cores=cluster.cores(launch.cores, options))
     plan, fresh = planned.plan, not planned.plan.path.exists()
+    if asked.executor(options) != asked.LOCAL:
+        save(plan)
+        fetching.fetch(plan, launching.prepare(plan))
     state, announced = _prepared(planned, launch)
     due = state.due or launching.undrawn(plan)
     if due:
