@@ -44,8 +44,8 @@ def saved(*words):
     return plan, launching.prepare(plan)
 
 
-def test_weights_that_are_not_in_the_cache_are_fetched(official, capsys):
-    plan, state = saved("backbone=resnet18,pixels")
+def test_weights_that_are_not_in_the_cache_are_fetched(official, folder):
+    plan, state = saved("backbone=resnet18,pixels", "dataset=folder", f"dataset.root={folder}")
     assert not _hub.folder().exists()
     fetching.fetch(plan, state)
     assert (_hub.folder() / official).read_bytes() == CONTENT
