@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from backbench import lock, paths, planning, schema, settings, slurm
-from backbench.engine.plan import frozen
+from backbench.engine.plan import batches, frozen
+from backbench.engine.plan.batches import Batches
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
 from backbench.engine.run import status
 from backbench.engine.run.status import Status
+from backbench.engine.time import clusters
+from backbench.engine.time.clusters import Cluster
 from backbench.files import remove
 from backbench.images import cache
 from backbench.images.policy import Image as Policy
@@ -21,15 +24,22 @@ from backbench.store import Store
 
 log = logging.getLogger(__name__)
 
+# Is set for the jobs of a cluster: they compute batches.
+BATCHES = "BACKBENCH_BATCHES"
 # Locks of a plain `snakemake`, held until its process ends.
 _HELD: list[Any] = []
 
 
-def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
-    """The plan that a Snakefile works on.
+def for_snakemake(config: Mapping[str, Any], main: bool, cluster: Cluster | None = None) -> tuple[Plan, Batches | None]:
+    """The plan that a Snakefile works on, and the batches that its jobs on a cluster compute; None where there is none.
 
     The launcher names a plan file. Plain ``snakemake`` makes the plan of ``--config experiment=NAME`` here; its jobs
     in other processes find it in the environment.
+
+    Parameters
+    ----------
+    cluster
+        Where the main process sends its jobs.
     """
     named = config.get("plan") or (None if main else os.environ.get("BACKBENCH_PLAN"))
     if named:
@@ -43,8 +53,20 @@ def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
             _HELD.append(lock.acquire())
             if paths.results().parent == Path.cwd():
                 lock.clear_snakemake_lock(Path.cwd())
-        prepare(sweep_plan)
-    return sweep_plan
+        state = prepare(sweep_plan)
+        os.environ.pop(BATCHES, None)
+        if cluster:
+            os.environ[BATCHES] = "1"
+            return sweep_plan, _batches(sweep_plan, state, cluster)
+    return sweep_plan, batches.load(sweep_plan) if os.environ.get(BATCHES) else None
+
+
+def _batches(sweep_plan: Plan, state: Status, cluster: Cluster) -> Batches:
+    """The batches of a launch, frozen; those of the last launch where nothing is left of them to do."""
+    last = batches.load(sweep_plan)
+    if not state.due and all(batch.receipt.is_file() for batch in last.batches):
+        return last
+    return batches.save(sweep_plan, clusters.packed(sweep_plan, state, cluster), cluster.attempts)
 
 
 def prepare(sweep_plan: Plan) -> Status:

@@ -26,7 +26,7 @@ from backbench.cli.texts import (
 
 SETTINGS = (
     "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
-    "execution.on_device_loss, store.root, "
+    "execution.on_device_loss, execution.job_minutes, store.root, "
     "tracking.uri, plots (best|all|none)"
 )
 RUN = "config hash of a run, a unique prefix of it, or best: what the newest sweep recommends"
@@ -90,7 +90,7 @@ def _overrides(command: argparse.ArgumentParser) -> None:
 
 def _plan(command: argparse.ArgumentParser) -> None:
     _overrides(command)
-    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...]"
+    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
     command.add_argument("--cores", default="all", help="number of cores to estimate the time for (default: all)")
     command.add_argument("--list", action="store_true", help="list every run with its config hash on stdout")
 

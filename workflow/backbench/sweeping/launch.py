@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -14,14 +15,15 @@ from backbench import hashing, launching, paths, planning, tracking
 from backbench.engine.plan.frozen import Plan, save
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Records, Row
-from backbench.engine.run import status
+from backbench.engine.run import remains, status
 from backbench.engine.run.status import Status
 from backbench.engine.time import estimate, launches
+from backbench.engine.time.clusters import Cluster
 from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as pages
 from backbench.store import Store
-from backbench.sweeping import asked, cluster, fetching, panel
+from backbench.sweeping import cluster, executors, fetching, panel
 from backbench.sweeping.describing import cores, describe, say
 from backbench.tracking import sweeps
 from backbench.wording import counted
@@ -48,6 +50,11 @@ class Launch:
     cores: str = "all"
     accept_code: bool = False
     snakemake: Sequence[str] = ()
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """Where the jobs go; None where they run here."""
+        return executors.cluster(_options(self)) if self.snakemake else None
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ def compute(planned: planning.Planned, launch: Launch, started: float) -> Swept:
     options = cluster.mended(launch.snakemake)
     launch = replace(launch, snakemake=options, cores=cluster.cores(launch.cores, options))
     plan, fresh = planned.plan, not planned.plan.path.exists()
-    if asked.executor(options) != asked.LOCAL:
+    if launch.cluster:
         save(plan)
         fetching.fetch(plan, launching.prepare(plan))
     state, announced = _prepared(planned, launch)
@@ -137,7 +144,7 @@ def _prepared(planned: planning.Planned, launch: Launch) -> tuple[Status, Announ
         more = f" and the scores of {counted(scores, 'fit')}" if scores else ""
         say(f"kept {counted(results, 'result')}{more} of older code, as each of them now says")
     state = planning.with_known(planned, launching.prepare(plan), store)
-    return state, describe(planned, state, n_cores)
+    return state, describe(planned, state, n_cores, launch.cluster)
 
 
 def _begun(plan: Plan, started: float) -> bool:
@@ -168,24 +175,30 @@ def _compute(planned: planning.Planned, state: Status, launch: Launch) -> int:
     with log.open("w") as output:
         process = _snakemake(planned, launch, output)
         try:
-            panel.watch(process, plan, state, expected, cores(launch.cores))
+            panel.watch(process, plan, state, expected, cores(launch.cores), launch.cluster)
         except KeyboardInterrupt:
             say("stopping: Snakemake is ending its jobs (press Ctrl-C again to kill them)")
             process.wait()
             raise
+    killed = remains.settle(plan)
     if process.returncode:
         say(f"Snakemake ended with status {process.returncode}; its log: {shown(log)}")
-        _explain(plan, launched)
+        say("\n".join(killed)) if killed else _explain(plan, launched)
     return 1 if process.returncode else 0
 
 
 def _snakemake(planned: planning.Planned, launch: Launch, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.CHECKOUT / "Snakefile")]
-    command += ["--directory", str(paths.results()), "--workflow-profile", str(PROFILE)]
-    command += [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    command += ["--directory", str(paths.results())]
     command += [] if _elsewhere(launch.snakemake) else ["--resources", f"mem_mb={planned.memory_mb}"]
-    command += ["--config", f"plan={planned.plan.path}", *launch.snakemake]
+    command += ["--config", f"plan={planned.plan.path}", *_options(launch)]
     return subprocess.Popen(command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ)
+
+
+def _options(launch: Launch) -> list[str]:
+    """Options of Snakemake that say where and on how many cores it runs jobs: ours, and then those passed on to it."""
+    own = [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    return ["--workflow-profile", str(PROFILE), *own, *launch.snakemake]
 
 
 def _own_cores(options: Sequence[str]) -> bool:

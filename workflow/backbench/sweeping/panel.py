@@ -14,6 +14,7 @@ from backbench.engine.cost import training
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.run.status import Status
 from backbench.engine.time import launches
+from backbench.engine.time.clusters import Cluster
 from backbench.pictures import drawing
 from backbench.stage import SCORES
 from backbench.store import FAILED, Store
@@ -87,14 +88,19 @@ class Progress:
 
 
 def watch(
-    process: subprocess.Popen[bytes], plan: Plan, state: Status, expected: Mapping[str, float], cores: int
+    process: subprocess.Popen[bytes],
+    plan: Plan,
+    state: Status,
+    expected: Mapping[str, float],
+    cores: int,
+    cluster: Cluster | None = None,
 ) -> None:
     """Show progress until `process` ends."""
     store = Store(paths.store())
     waiting = {member: store.path(plan.stages[member].kind, member) for member in state.needed}
     waiting |= {member: store.path(SCORES, member) for member in state.unscored}
     shards = sum(state.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
-    announced = announce(plan, state, cores)
+    announced = announce(plan, state, cores, cluster)
     after = announced.drawing + launches.after(plan)
     progress = Progress(plan, waiting, expected, time.time() - 1, shards, announced.seconds, after, state.unscored)
     (_live if sys.stderr.isatty() else _plain)(process, progress, store)
