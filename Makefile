@@ -5,6 +5,8 @@
 # make ui      MLflow's pages on the sweeps made here
 
 PYTHON ?= python3
+# cpu: PyTorch without CUDA, 2 GB instead of 7
+TORCH ?= locked
 BIN := .venv/bin
 READY := .venv/.ready
 # Test files side by side, each whole in one process, the longest first.
@@ -20,7 +22,7 @@ $(READY): requirements.lock pyproject.toml Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "backbench needs Python 3.11 or newer; received $$($(PYTHON) -V). Name another: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	sh scripts/install.sh $(BIN)
+	sh scripts/install.sh $(BIN) $(TORCH)
 	touch $(READY)
 
 setup: $(READY)

@@ -1,6 +1,7 @@
 """What `backbench doctor` finds: every probe for real, and each kind of fault where it can be had here."""
 
 import dataclasses
+import importlib.metadata
 import json
 import os
 import socket
@@ -102,8 +103,9 @@ def test_a_probe_that_breaks_is_a_finding():
 def test_libraries_that_are_not_as_locked_are_named(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     pretend(tmp_path, "rich", "99.0")
+    pretend(tmp_path, "torch", f"{importlib.metadata.version('torch')}+cpu")  # as PyTorch's own index calls it
     libraries = next(finding for finding in environment.look([]) if finding.subject == "libraries")
-    assert libraries.verdict == WARN and "rich 99.0 (locked: " in libraries.seen
+    assert libraries.verdict == WARN and libraries.seen.startswith("1 version not as tested: rich 99.0 (locked: ")
     assert libraries.to_set == "type: sh scripts/install.sh .venv/bin"
 
 

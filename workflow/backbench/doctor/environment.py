@@ -10,6 +10,7 @@ from functools import cache
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from backbench import paths
 from backbench.findings import Finding, fail, ok, warn
@@ -31,7 +32,7 @@ def look(_: Sequence[str]) -> Iterator[Finding]:
     others = [
         f"{name} {installed[name]} (locked: {version})"
         for name, version in sorted(locked.items())
-        if name in installed and installed[name] != version
+        if name in installed and Version(installed[name]).public != version
     ]
     if others:
         named = ", ".join(others[:SHOWN]) + (f" and {len(others) - SHOWN} more" if len(others) > SHOWN else "")
