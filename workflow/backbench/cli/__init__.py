@@ -16,6 +16,7 @@ from backbench.sweeping import signals
 
 COMMANDS = {
     "audit": "check a collection for problems, such as unreadable or duplicate images, and write a page about them",
+    "doctor": "check this machine and its cluster (libraries, folders, GPU, MLflow, weights, SLURM); say what to set",
     "plan": "show what a sweep would run: runs, distinct fits, what is done and pending, estimated time",
     "sweep": "compute what is missing, record the runs in MLflow, and print the leaderboards and the answer",
     "status": "say how a sweep stands, from any terminal: done, running, queued and why, failed and why, what is left",

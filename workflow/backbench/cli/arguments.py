@@ -11,6 +11,7 @@ from backbench.cli.texts import (
     APP,
     AUDIT,
     COMPARE,
+    DOCTOR,
     EXPORT,
     GRAMMAR,
     LABEL,
@@ -159,6 +160,12 @@ def _audit(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--json", action="store_true", help="print audit.json instead of the summary")
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
+
+
+def _doctor(command: argparse.ArgumentParser) -> None:
+    command.epilog = DOCTOR
+    command.usage = "backbench doctor [options] [-- SNAKEMAKE OPTIONS]"
+    command.add_argument("--format", choices=("text", "json"), default="text", help="json: a list of findings")
 
 
 def _filter(command: argparse.ArgumentParser, text: str) -> None:
@@ -390,6 +397,7 @@ def _ui(command: argparse.ArgumentParser) -> None:
 ARGUMENTS = {
     "answer": _answer,
     "audit": _audit,
+    "doctor": _doctor,
     "plan": _plan,
     "sweep": _sweep,
     "status": _status,

@@ -84,6 +84,17 @@ All recorded runs are considered; the choices of one sweep are in results/sweeps
 runs without such a value: k<=15 leaves out DBSCAN, which finds k itself.
 """
 
+DOCTOR = """\
+Every line is one finding: ok, warn or fail, what was looked at, what was seen, and what to set. Nothing is changed, and
+what does not answer within seconds is a finding. Exit status 1 if something fails.
+
+On a cluster, give the options that Snakemake gets from your sweep; without them, profiles/slurm is looked at:
+
+  backbench doctor -- --workflow-profile profiles/slurm
+
+`backbench sweep` looks at SLURM itself before it submits anything.
+"""
+
 COMPARE = """\
 examples:
   backbench compare HASH HASH                               every task of two runs, on the images that both predict
