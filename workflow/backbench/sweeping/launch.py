@@ -182,7 +182,7 @@ def _snakemake(planned: planning.Planned, launch: Launch, output: IO[str] | None
     command += [] if _elsewhere(launch.snakemake) else ["--resources", f"mem_mb={planned.memory_mb}"]
     command += ["--config", f"plan={planned.plan.path}", *_options(launch)]
     return subprocess.Popen(
-        command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env={**os.environ, "PWD": os.getcwd()}
+        command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env={**os.environ, "PWD": str(Path.cwd())}
     )
 
 
