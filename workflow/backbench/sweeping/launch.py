@@ -195,8 +195,11 @@ def _snakemake(
     names = _slurm_name(launch)
     command = [*_command(planned, launch), *(["--slurm-jobname-prefix", names] if names else [])]
     with signals.interruptible_children():
+        # Snakemake tells jobs where it was started by PWD, which a caller may have left at another folder.
+        environment = {**os.environ, "PWD": str(Path.cwd())}
+        out = output or sys.stderr
         process = subprocess.Popen(
-            command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ, start_new_session=True
+            command, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=True
         )
     worker = processes.of(process.pid)
     about = {"executor": launch.cluster.executor if launch.cluster else "local", "slurm_name": names}
