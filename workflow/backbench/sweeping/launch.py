@@ -192,7 +192,9 @@ def _snakemake(planned: planning.Planned, launch: Launch, output: IO[str] | None
     command += ["--directory", str(paths.results())]
     command += [] if _elsewhere(launch.snakemake) else ["--resources", f"mem_mb={planned.memory_mb}"]
     command += ["--config", f"plan={planned.plan.path}", *_options(launch)]
-    return subprocess.Popen(command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ)
+    return subprocess.Popen(
+        command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env={**os.environ, "PWD": os.getcwd()}
+    )
 
 
 def _options(launch: Launch) -> list[str]:
