@@ -71,6 +71,7 @@ docs: $(READY)
 	$(BIN)/python scripts/write_catalogue.py
 	$(BIN)/python scripts/draw_dag.py
 	$(BIN)/python scripts/write_papers.py
+	$(BIN)/python scripts/write_schema.py
 
 # Removes every result; fetched originals stay.
 clean:
