@@ -3,6 +3,7 @@
 # make test    sets up everything and runs the tests
 # make app     a page to try images, browse clusters and see maps, of the newest sweep
 # make ui      MLflow's pages on the sweeps made here
+# make server  a tracking server for a team: PostgreSQL and MLflow, until Ctrl-C
 
 PYTHON ?= python3
 # cpu: PyTorch without CUDA, 2 GB instead of 7
@@ -12,7 +13,7 @@ READY := .venv/.ready
 # Test files side by side, each whole in one process, the longest first.
 BESIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup sweep test test-quick test-thorough app ui lint format lock docs clean help
+.PHONY: setup sweep test test-quick test-thorough app ui server lint format lock docs clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -49,6 +50,9 @@ app: $(READY)
 
 ui: $(READY)
 	$(BIN)/backbench ui
+
+server: $(READY)
+	$(BIN)/backbench server $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -39,6 +39,7 @@ COMMANDS = {
     "track": "bring MLflow up to date with the results, or fill an empty database",
     "app": "open a page to try images on a run, browse its clusters and mistakes, and see its images as a map",
     "ui": "open MLflow's pages on this machine",
+    "server": "run a tracking server for a team on this machine: PostgreSQL and MLflow, data below the results folder",
 }
 
 OK, DIFFERS, REFUSED = 0, 1, 2

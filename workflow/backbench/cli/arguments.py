@@ -22,6 +22,7 @@ from backbench.cli.texts import (
     REPORT,
     SEARCH,
     SELECT,
+    SERVER,
 )
 
 SETTINGS = (
@@ -393,6 +394,16 @@ def _ui(command: argparse.ArgumentParser) -> None:
     command.add_argument("--uri", help="MLflow database (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
 
 
+def _server(command: argparse.ArgumentParser) -> None:
+    command.epilog = SERVER
+    command.add_argument("--port", type=_port, default=5000, help="port from 1 to 65535 (default: 5000)")
+    command.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (default: 127.0.0.1, this machine alone; 0.0.0.0: the network, without passwords)",
+    )
+
+
 # What each command adds to its parser.
 ARGUMENTS = {
     "answer": _answer,
@@ -419,4 +430,5 @@ ARGUMENTS = {
     "track": _track,
     "app": _app,
     "ui": _ui,
+    "server": _server,
 }

@@ -262,3 +262,14 @@ examples:
 The page is for this machine alone (127.0.0.1); images that are dropped on it stay in memory and go nowhere. To open it
 from another machine: ssh -L 8501:localhost:8501 HOST. Ctrl-C ends it. docs/app.md shows it.
 """
+
+SERVER = """\
+examples:
+  backbench server                            make it, or start it again, at port 5000 of this machine
+  backbench server --port 5001 --host 0.0.0.0  for a team: who reaches this machine may record runs, without a password
+
+It stays in the foreground until Ctrl-C, and prints the line that everybody types to use it
+(export MLFLOW_TRACKING_URI=...). Data, artifacts and logs lie in results/server. It needs PostgreSQL
+(apt-get install postgresql) and its driver (pip install "backbench[postgres]"). From another machine without --host:
+ssh -L 5000:localhost:5000 HOST. docs/mlflow.md has more.
+"""
