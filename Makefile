@@ -2,6 +2,7 @@
 # make test    sets up everything and runs the tests
 # make app     a page to try images, browse clusters and see maps, of the newest sweep
 # make ui      MLflow's pages on the sweeps made here
+# make clean   shows what results there are and asks whether to remove them (YES=1: does not ask)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -66,7 +67,6 @@ docs: $(READY)
 	$(BIN)/python scripts/draw_dag.py
 	$(BIN)/python scripts/write_papers.py
 
-# Removes every result; fetched originals stay.
+# Asks, then removes every result; fetched originals stay. `make clean YES=1` does not ask.
 clean:
-	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
-	rm -rf .snakemake
+	@YES=$(YES) sh scripts/remove_results.sh

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import filelock
 
-from backbench import paths
+from backbench import files, paths, sharing
 
 HELD = "BACKBENCH_LOCK_HELD"
 POLL_SECONDS = 0.5
@@ -26,6 +26,8 @@ def sweep_lock(wait: bool = False) -> Iterator[None]:
     ------
     Busy
         If another sweep runs here and `wait` is False.
+    WriteError
+        If the store, the downloads or the results may not be written by this user.
     """
     held = acquire(wait)
     os.environ[HELD] = "1"
@@ -39,8 +41,8 @@ def sweep_lock(wait: bool = False) -> Iterator[None]:
 def acquire(wait: bool = False) -> filelock.BaseFileLock:
     """Take the lock and keep it until it is released or this process ends."""
     folder = paths.results()
-    folder.mkdir(parents=True, exist_ok=True)
-    held = filelock.FileLock(folder / ".lock", mode=0o664)
+    sharing.prepare()
+    held = files.locked(folder / ".lock")
     owner = folder / ".lock.owner"
     try:
         held.acquire(timeout=-1 if wait else 0, poll_interval=POLL_SECONDS)
@@ -49,7 +51,7 @@ def acquire(wait: bool = False) -> filelock.BaseFileLock:
             f"another sweep runs on {folder}: {_owner(owner)}. Wait for it (`backbench sweep --wait`), "
             "or use a results folder of its own (BACKBENCH_RESULTS=...)."
         ) from None
-    owner.write_text(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+    files.write_text(owner, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
     clear_snakemake_lock(folder)
     return held
 

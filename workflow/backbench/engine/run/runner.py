@@ -70,6 +70,7 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
         If a member that other stages need failed. A failed audit, neighbour graph, judge, clustering, classification or
         retrieval is recorded and stops nobody.
     """
+    store = plan.own(store)
     states, unscored = _states(plan, shard, store)
     missing = [plan.stages[key] for key in shard.members if states[key] != CURRENT]
     if not missing and not unscored:
@@ -97,6 +98,7 @@ def score(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) -> d
 
     The clusterings among them share one pass over the distances.
     """
+    store = plan.own(store)
     states, unscored = _states(plan, shard, store)
     for kind in HEADS:
         stages = [stage for stage in unscored if stage.kind == kind]
@@ -153,6 +155,7 @@ def _record_failure(plan: Plan, shard: Shard, store: Store, args: argparse.Names
     """
     if shard.kind == SCORES:
         return
+    store = plan.own(store)
     context = Context(threads=args.threads, device=args.device, batch_size=args.batch_size)
     for key in shard.members:
         if state_of(plan.stages[key], store.read(shard.kind, key), store) == CURRENT:
