@@ -4,6 +4,7 @@
 # make app     a page to try images, browse clusters and see maps, of the newest sweep
 # make ui      MLflow's pages on the sweeps made here
 # make server  a tracking server for a team: PostgreSQL and MLflow, until Ctrl-C
+# make clean   shows what results there are and asks whether to remove them (YES=1: does not ask)
 
 PYTHON ?= python3
 # cpu: PyTorch without CUDA, 2 GB instead of 7
@@ -77,7 +78,6 @@ docs: $(READY)
 	$(BIN)/python scripts/write_papers.py
 	$(BIN)/python scripts/write_schema.py
 
-# Removes every result; fetched originals stay.
+# Asks, then removes every result; fetched originals stay. `make clean YES=1` does not ask.
 clean:
-	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
-	rm -rf .snakemake
+	@YES=$(YES) sh scripts/remove_results.sh

@@ -23,6 +23,8 @@ from backbench.cli.texts import (
     SEARCH,
     SELECT,
     SERVER,
+    STORE,
+    SWEEPS,
 )
 
 SETTINGS = (
@@ -404,6 +406,33 @@ def _server(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _store(command: argparse.ArgumentParser) -> None:
+    command.epilog = STORE
+    command.add_argument("action", choices=("ls", "du", "verify", "gc"), help="see below")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="of ls and du")
+    command.add_argument("--remove", action="store_true", help="verify: forget what is damaged")
+    command.add_argument("--yes", action="store_true", help="gc: remove; without it gc only shows what would go")
+    command.add_argument(
+        "--sweep", action="append", default=[], metavar="SWEEP", help="gc: results that no other sweep uses; repeatable"
+    )
+    command.add_argument(
+        "--older-than", metavar="AGE", help="gc: results of sweeps that were not launched for so long: 12h, 30d, 8w"
+    )
+    command.add_argument("--size-limit", metavar="SIZE", help="gc: as much as leaves at most this: 500M, 50G, 1.5T")
+    command.add_argument(
+        "--unreferenced", action="store_true", help="gc: also results that no sweep of this results folder names"
+    )
+
+
+def _sweeps(command: argparse.ArgumentParser) -> None:
+    command.epilog = SWEEPS
+    command.add_argument("action", choices=("ls", "rm"), help="ls lists all sweeps, rm removes some")
+    command.add_argument("sweeps", nargs="*", metavar="SWEEP", help="id of a sweep, or a unique prefix of it")
+    command.add_argument("--results", action="store_true", help="rm: also results that no other sweep here uses")
+    command.add_argument("--yes", action="store_true", help="rm: remove without a question")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="of ls")
+
+
 # What each command adds to its parser.
 ARGUMENTS = {
     "answer": _answer,
@@ -428,6 +457,8 @@ ARGUMENTS = {
     "diff": _diff,
     "reproduce": _reproduce,
     "track": _track,
+    "store": _store,
+    "sweeps": _sweeps,
     "app": _app,
     "ui": _ui,
     "server": _server,
