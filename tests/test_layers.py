@@ -27,7 +27,7 @@ engine.run
 engine.results engine.time
 evaluate reproduce
 answers pictures
-inference organising planning reports
+inference organising planning reports upkeep
 app exports launching papers
 tracking
 sweeping
