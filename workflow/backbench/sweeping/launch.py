@@ -253,8 +253,8 @@ def _note(**changes: Any) -> None:
 
 def _options(launch: Launch) -> list[str]:
     """Options of Snakemake that say where and on how many cores it runs jobs: ours, and then those passed on to it."""
-    own = [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
-    return ["--workflow-profile", str(PROFILE), *own, *launch.snakemake]
+    bound = [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    return ["--workflow-profile", str(PROFILE), *bound, *launch.snakemake]
 
 
 def _own_cores(options: Sequence[str]) -> bool:
