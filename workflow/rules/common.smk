@@ -9,7 +9,7 @@ from backbench.engine.plan.batches import Batch
 from backbench.engine.plan.shards import Shard, fair_threads
 from backbench.sweeping import executors
 
-CLUSTER = executors.cluster(sys.argv[1:]) if workflow.is_main_process else None
+CLUSTER = executors.of_main_process() if workflow.is_main_process else None
 # BATCHES is None where the jobs run on this machine.
 PLAN, BATCHES = launching.for_snakemake(config, main=workflow.is_main_process, cluster=CLUSTER)
 PLAN_FILE = PLAN.path

@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import os
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from backbench import paths
@@ -11,10 +14,11 @@ from backbench.engine.time.clusters import Cluster
 JOB_MINUTES = "job_minutes"
 
 
-def cluster(options: Sequence[str]) -> Cluster | None:
+def cluster(options: Sequence[str], folder: Path = Path()) -> Cluster | None:
     """The cluster that the options of Snakemake, its profiles included, send jobs to; None where they run here.
 
-    Options that Snakemake refuses count as none: it says itself what is wrong with them.
+    Options that Snakemake refuses count as none: it says itself what is wrong with them. Profiles are looked for from
+    `folder`, where Snakemake was started.
     """
     if not options:
         return None
@@ -24,7 +28,7 @@ def cluster(options: Sequence[str]) -> Cluster | None:
         [] if "--snakefile" in options or "-s" in options else ["--snakefile", str(paths.CHECKOUT / "Snakefile")]
     )
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
+        with contextlib.chdir(folder), contextlib.redirect_stderr(io.StringIO()):
             args = parse_args([*snakefile, *options])[1]
     except (SystemExit, Exception):
         return None
@@ -41,6 +45,15 @@ def cluster(options: Sequence[str]) -> Cluster | None:
         minutes=_minutes(args.default_resources),
         prefix=prefix if isinstance(prefix, str) else "",
     )
+
+
+def of_main_process() -> Cluster | None:
+    """The cluster that this process, which is Snakemake itself, sends jobs to.
+
+    It has gone to its ``--directory``, and was started elsewhere: the shell or the launcher says where.
+    """
+    folders = dict.fromkeys((Path(os.environ.get("PWD") or "."), Path()))
+    return next(filter(None, (cluster(sys.argv[1:], folder) for folder in folders if folder.is_dir())), None)
 
 
 def _minutes(resources: Any) -> float | None:

@@ -183,9 +183,10 @@ def _snakemake(
     """A Snakemake in a session of its own, which only its launcher can interrupt; it ends where this block is left."""
     names = _slurm_name(launch)
     command = [*_command(planned, launch), *(["--slurm-jobname-prefix", names] if names else [])]
+    environment = {**os.environ, "PWD": str(Path.cwd())}
     with signals.interruptible_children():
         process = subprocess.Popen(
-            command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ, start_new_session=True
+            command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=environment, start_new_session=True
         )
     worker = processes.of(process.pid)
     about = {"executor": launch.cluster.executor if launch.cluster else "local", "slurm_name": names}

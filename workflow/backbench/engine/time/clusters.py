@@ -19,7 +19,7 @@ from backbench.engine.time.estimate import Expectation
 from backbench.stage import SCORES
 
 JOB_MINUTES = 10.0
-# Of a shard in a batch, whose libraries are loaded; of a job: Snakemake on its node, libraries, the look at its end.
+# Of a shard in a batch, whose libraries are loaded; of a job: Snakemake on its node, libraries, and seeing its end.
 SHARD_SECONDS, START_SECONDS = 0.5, 25.0
 # In the queue where nothing is recorded, and how many recorded jobs count.
 QUEUE_SECONDS, RECORDED = 30.0, 50
