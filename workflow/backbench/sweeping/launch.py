@@ -194,12 +194,11 @@ def _snakemake(
     """A Snakemake in a session of its own, which only its launcher can interrupt; it ends where this block is left."""
     names = _slurm_name(launch)
     command = [*_command(planned, launch), *(["--slurm-jobname-prefix", names] if names else [])]
+    # Snakemake tells jobs where it was started by PWD, which a caller may have left at another folder.
+    environment = {**os.environ, "PWD": str(Path.cwd())}
     with signals.interruptible_children():
-        # Snakemake tells jobs where it was started by PWD, which a caller may have left at another folder.
-        environment = {**os.environ, "PWD": str(Path.cwd())}
-        out = output or sys.stderr
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+            command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=environment, start_new_session=True
         )
     worker = processes.of(process.pid)
     about = {"executor": launch.cluster.executor if launch.cluster else "local", "slurm_name": names}
