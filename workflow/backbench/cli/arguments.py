@@ -106,8 +106,28 @@ def _launch(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
     command.add_argument("--wait", action="store_true", help="wait for another sweep to finish instead of refusing")
     command.add_argument(
+        "--cancel-running",
+        action="store_true",
+        help="end a sweep that runs here, and what a killed one left running, instead of refusing or waiting for it",
+    )
+    command.add_argument(
         "--accept-code", action="store_true", help="keep results computed by older code, and record that"
     )
+
+
+def _status(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "sweep", nargs="?", metavar="SWEEP", help="hash of a sweep or a plan, or a prefix of it (default: what runs)"
+    )
+    command.add_argument(
+        "--watch",
+        nargs="?",
+        type=_positive,
+        const=5,
+        metavar="SECONDS",
+        help="look again every so many seconds (default: 5) until it ends",
+    )
+    command.add_argument("--format", choices=("text", "json"), default="text", help="format on stdout (default: text)")
 
 
 def _paper(command: argparse.ArgumentParser) -> None:
@@ -380,6 +400,7 @@ ARGUMENTS = {
     "doctor": _doctor,
     "plan": _plan,
     "sweep": _sweep,
+    "status": _status,
     "paper": _paper,
     "runs": _runs,
     "leaderboard": _leaderboard,

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import FrameType
 
 from backbench import paths
+from backbench.engine.grid import HEADS
+from backbench.engine.plan.batches import BESIDE_MB
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.plan.shards import Shard
 from backbench.engine.run import jobs, killed, runner
@@ -64,6 +66,7 @@ class _Shards:
     def __init__(self, plan: Plan, store: Store, shards: Sequence[Shard], args: argparse.Namespace):
         self.plan, self.store, self.shards, self.args = plan, store, shards, args
         self.states = mmap.mmap(-1, len(shards))
+        self.killed: set[str] = set()
         self.place = {shard.id: number for number, shard in enumerate(shards)}
 
     def computed(self) -> list[str]:
@@ -140,11 +143,9 @@ class _Shards:
             earlier = jobs.left(shard) or jobs.here(shard, threads=self.args.threads)
             missing = runner.missing_of(self.plan, shard, self.store, self.args.since)
             jobs.path(shard).unlink(missing_ok=True)
-            if shard.kind == SCORES or len(missing) > 1:
-                self._set(number, APART)
-            else:
-                self._killed(shard, killed.why(earlier, -status))
-                self._set(number, self._closed(shard))
+            self._set(number, APART)
+            if shard.kind != SCORES and len(missing) == 1:  # it was alone already
+                self._killed(replace(shard, members=tuple(missing)), killed.why(earlier, -status))
 
     def _next_apart(self) -> None:
         """Compute the members of the first shard that is ready and to be tried apart."""
@@ -156,13 +157,20 @@ class _Shards:
         last = set(earlier.members_in_progress) if earlier and earlier.alone else set()
         missing = runner.missing_of(self.plan, shard, self.store, self.args.since)
         members = shard.members if shard.kind == SCORES else missing
-        for member in sorted(members, key=lambda key: key in last):
+        for member in sorted(set(members) - self.killed, key=lambda key: (key in last, key)):
             self._alone(replace(shard, members=(member,)))
+        if shard.kind in HEADS:  # fits that were there before have no scores yet
+            self._alone(replace(shard, members=self._current(shard)))
         jobs.path(shard).unlink(missing_ok=True)
         self._set(number, self._closed(shard))
 
+    def _current(self, shard: Shard) -> tuple[str, ...]:
+        """The members of a shard that are done."""
+        stages = ((key, self.plan.stages[key], self.store.read(shard.kind, key)) for key in shard.members)
+        return tuple(key for key, stage, record in stages if state_of(stage, record, self.store) == CURRENT)
+
     def _alone(self, single: Shard) -> None:
-        """Compute one member of a shard in a process of its own."""
+        """Compute some members of a shard, as a rule one, in a process of their own."""
         args = argparse.Namespace(**{**vars(self.args), "alone": True})
 
         def work() -> int:
@@ -178,7 +186,8 @@ class _Shards:
             self._killed(single, killed.over(job, over) if over else killed.why(job, -child.status))
 
     def _killed(self, shard: Shard, end: Killed) -> None:
-        """Record the members of a shard whose process was killed, one of them, with the reason."""
+        """Record the members of a shard whose process was killed, as a rule one, with the reason."""
+        self.killed |= set(shard.members)
         runner.log.error("%s %s: %s", shard.kind, shard.family, end.reason)
         runner.record_failure(self.plan, shard, self.store, self.args, end.reason, {KILLED: end.cause})
 
@@ -222,7 +231,7 @@ class _Child:
 
         Returns the MB that it took where that happened, else 0.
         """
-        limit = ALONE * asked_mb - resident_mb(os.getpid()) if asked_mb else None
+        limit = ALONE * asked_mb - BESIDE_MB - resident_mb(os.getpid()) if asked_mb else None
         over = 0.0
         while limit is not None and not self._ended(os.WNOHANG):
             used = resident_mb(self.pid)
