@@ -4,10 +4,12 @@
 #   docker build --tag backbench .
 #   docker run --rm --init --shm-size 2g --volume "$PWD/results:/results" --user "$(id -u):$(id -g)" backbench sweep
 #
-# With CUDA (7 GB instead of 2): docker build --build-arg TORCH=locked --tag backbench:cuda .
+# With CUDA (7 GB instead of 2): --build-arg TORCH=locked
+# For profiles/kubernetes: --build-arg PLUGINS=snakemake-executor-plugin-kubernetes==0.5.1
 
 FROM python:3.12-slim-bookworm AS build
 ARG TORCH=cpu
+ARG PLUGINS=
 WORKDIR /opt/backbench
 # The environment first: it changes with the lock alone.
 COPY requirements.lock ./
@@ -16,12 +18,14 @@ RUN --mount=type=cache,target=/root/.cache \
     python -m venv /opt/venv && UV_LINK_MODE=copy sh scripts/install.sh /opt/venv/bin "$TORCH" dependencies
 COPY . ./
 RUN --mount=type=cache,target=/root/.cache \
-    UV_LINK_MODE=copy sh scripts/install.sh /opt/venv/bin "$TORCH" package
+    UV_LINK_MODE=copy sh scripts/install.sh /opt/venv/bin "$TORCH" package && \
+    if [ -n "$PLUGINS" ]; then /opt/venv/bin/uv pip install --python /opt/venv/bin/python $PLUGINS; fi
 
 FROM python:3.12-slim-bookworm
 RUN useradd --uid 1000 --create-home backbench && install --directory --owner 1000 --mode 0777 /results
 COPY --from=build /opt/venv /opt/venv
-COPY --from=build /opt/backbench /opt/backbench
+# Snakemake keeps its records beside the workflow when it is started there.
+COPY --from=build --chown=1000 /opt/backbench /opt/backbench
 # Caches of weights stay with the results; the others are written by whichever user runs the container.
 ENV PATH=/opt/venv/bin:$PATH \
     BACKBENCH_RESULTS=/results \

@@ -197,22 +197,13 @@ def test_the_store_of_a_group(tmp_path, monkeypatch):
     store = tmp_path / "store"
     store.mkdir()
     monkeypatch.setenv("BACKBENCH_STORE", str(store))
-    before = os.umask(0o022)
-    try:
-        seen = {}
-        for mode in (0o755, 0o775, 0o2775, 0o777):
-            store.chmod(mode)
-            seen[mode] = [finding.to_set for finding in folders.store([]) if finding.verdict != OK]
-        os.umask(0o002)
-        store.chmod(0o2775)
-        shared = [finding for finding in folders.store([]) if finding.subject == "sharing"]
-    finally:
-        os.umask(before)
+    seen = {}
+    for mode in (0o755, 0o775, 0o2775, 0o777):
+        store.chmod(mode)
+        seen[mode] = [finding.to_set for finding in folders.store([]) if finding.verdict != OK]
     setgid = f"type: find {store} -type d -exec chmod g+s {{}} +"
-    mask = "type: umask 002 (and put it into ~/.bashrc)"
-    assert seen == {0o755: [], 0o775: [setgid, mask], 0o2775: [mask], 0o777: [f"type: chmod o-w {store}", setgid, mask]}
-    assert [finding.verdict for finding in shared] == [OK]
-    assert stat.S_IMODE(store.stat().st_mode) == 0o2775
+    assert seen == {0o755: [], 0o775: [setgid], 0o2775: [], 0o777: [f"type: chmod o-w {store}", setgid]}
+    assert stat.S_IMODE(store.stat().st_mode) == 0o777
 
 
 def test_mlflow_that_does_not_answer_fails(monkeypatch):

@@ -125,16 +125,17 @@ def _sharing(folder: Path) -> Iterator[Finding]:
     if not about.st_mode & GROUP_WRITES:
         yield ok("sharing", f"the store is {_user_only(about.st_mode)}")
         return
-    if not about.st_mode & stat.S_ISGID:
-        seen = f"{folder} lacks setgid: what is made in it belongs to its maker's own group, not to {group}"
+    if about.st_mode & stat.S_ISGID:
+        yield ok("sharing", f"the group {group} may write the store, whatever your umask ({_umask():03o})")
+    else:
+        seen = f"{folder} lacks setgid: what other programs make in it belongs to their user's group, not to {group}"
         yield warn("sharing", seen, f"type: find {folder} -type d -exec chmod g+s {{}} +")
+
+
+def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
-    if mask & GROUP_WRITES:
-        seen = f"umask {mask:03o}: others of {group} cannot write in folders that you make in the store"
-        yield warn("sharing", seen, "type: umask 002 (and put it into ~/.bashrc)")
-    elif about.st_mode & stat.S_ISGID:
-        yield ok("sharing", f"the group {group} shares the store")
+    return mask
 
 
 def _user_only(mode: int) -> str:
