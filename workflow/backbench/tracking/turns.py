@@ -93,6 +93,11 @@ class Ticket:
     lease: float
     beat: str
 
+    @property
+    def who(self) -> str:
+        """The writer in words."""
+        return people.described(self.writer) if self.writer else "a backbench of another version"
+
 
 class Turn:
     """A place in the queue of writers."""
@@ -151,7 +156,7 @@ class Turn:
     def _queue(self) -> None:
         self._enter()
         watch = _Watch(self.session)
-        told = ""
+        named = ""
         while True:
             tickets = self._tickets()
             ours = [ticket.number for ticket in tickets if ticket.owner == self.owner]
@@ -166,19 +171,14 @@ class Turn:
             waited_for = [ticket for ticket in ahead if ticket.number not in dead]
             if not waited_for:
                 return
-            told = self._tell(waited_for[0], told)
+            if waited_for[0].owner != named:
+                named = waited_for[0].owner
+                log.warning("%s records runs at %s; waiting for it", waited_for[0].who, self.where)
             time.sleep(POLL_SECONDS)
             try:
                 self.confirm()
             except Lost:
                 self._enter()
-
-    def _tell(self, first: Ticket, told: str) -> str:
-        """Say once of each writer that it is waited for."""
-        if first.owner != told:
-            who = people.described(first.writer) if first.writer else "a backbench of another version"
-            log.warning("%s records runs at %s; waiting for it", who, self.where)
-        return first.owner
 
     def _enter(self) -> None:
         """Make a version, and the registered model where it is not there yet."""
@@ -254,10 +254,10 @@ class _Watch:
     def is_dead(self, ticket: Ticket) -> bool:
         """Whether the writer of a ticket is known to be dead, or has not been heard from for its lease."""
         if ticket.writer is not None and people.is_gone(ticket.writer):
-            log.warning("%s has died; going on without it", people.name(ticket.writer))
+            log.warning("%s has died; going on without it", ticket.who)
             return True
         if self.session is not None and ticket.session is not None and not self.session.lists(ticket.session):
-            log.warning("the connection of place %d has ended; going on without it", ticket.number)
+            log.warning("the connection of %s has ended; going on without it", ticket.who)
             return True
         beat, since = self.seen.get(ticket.number, (None, 0.0))
         if beat != ticket.beat:
@@ -265,8 +265,7 @@ class _Watch:
             return False
         silent = _now() - since > ticket.lease + MARGIN
         if silent:
-            who = people.name(ticket.writer) if ticket.writer else "a backbench of another version"
-            log.warning("%s has not been heard from for %d s; going on without it", who, ticket.lease)
+            log.warning("%s has not been heard from for %d s; going on without it", ticket.who, ticket.lease)
         return silent
 
 
