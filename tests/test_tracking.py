@@ -6,6 +6,7 @@ import http.server
 import json
 import math
 import random
+import runpy
 import signal
 import socket
 import sqlite3
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from backbench import hashing, tracking
-from backbench.tracking import local, pages, rows, service, views
+from backbench.tracking import local, pages, rows, schema, service, views
 from backbench.tracking.rows import Attached, Data
 
 SWEEP, OTHER_SWEEP = hashing.digest("sweep"), hashing.digest("another sweep")
@@ -99,7 +100,7 @@ def counts(report: tracking.TrackReport) -> tuple[int, int, int]:
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory) -> Path:
-    """A fresh database, made once: MLflow's migrations take seconds."""
+    """A fresh database, made once."""
     folder = tmp_path_factory.mktemp("migrated")
     tracking.track([make_row(1)], tracking.Experiment("elsewhere"), sqlite_uri(folder), SWEEP, folder / "mlartifacts")
     with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as connection:
@@ -108,6 +109,19 @@ def migrated(tmp_path_factory) -> Path:
         connection.commit()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return folder / "mlflow.db"
+
+
+def test_the_kept_schema_is_what_the_migrations_of_mlflow_make():
+    script = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "write_schema.py"))
+    assert script["fresh"](), "run `make docs`"
+
+
+@pytest.mark.parametrize("kept", [None, {"version": "0.1", "statements": ["CREATE TABLE runs (x);"]}])
+def test_a_version_without_a_kept_schema_makes_its_own(tmp_path, kept):
+    if kept:
+        (tmp_path / "schema.json").write_text(json.dumps(kept))
+    assert not schema.lay_out(tmp_path / "mlflow.db", tmp_path / "schema.json")
+    assert not (tmp_path / "mlflow.db").exists()
 
 
 @pytest.fixture

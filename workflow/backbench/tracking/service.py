@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbench import paths, settings
-from backbench.tracking import databases, local
+from backbench.tracking import databases, local, schema
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -169,8 +169,10 @@ def hush() -> None:
 def _open(path: Path) -> None:
     """MLflow's migrations of a new database are not atomic, so they run under another name."""
     if not path.is_file() or not path.stat().st_size:
-        with local.made_whole(path) as new, client(f"{local.PREFIX}{new}"):
-            pass
+        with local.made_whole(path) as new:
+            schema.lay_out(new)
+            with client(f"{local.PREFIX}{new}"):
+                pass
     local.prepare(path)
 
 
