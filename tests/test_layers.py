@@ -17,7 +17,7 @@ MODULES, HEAVY = PAGE["modules"](), PAGE["HEAVY"] - {"hydra", "omegaconf"}
 FLOORS = """
 code cost device findings hashing machine mounts paths processes schema slurm threads titles wording
 arrays engine.grid files metrics plugins provenance settings slurm_reasons
-classifiers clusterers images judging launch_record plots statistics store templates transforms
+classifiers clusterers images judging launch_record plots sharing statistics store templates transforms
 derived lock stage
 datasets
 backbones compose
@@ -27,7 +27,7 @@ engine.run
 engine.results engine.time
 evaluate reproduce
 answers pictures
-inference organising planning reports
+inference organising planning reports upkeep
 app exports launching papers
 tracking
 sweeping

@@ -37,8 +37,11 @@ COMMANDS = {
     "diff": "show the configuration and metrics of two runs side by side",
     "reproduce": "compute one run again from scratch and compare every metric",
     "track": "bring MLflow up to date with the results, or fill an empty database",
+    "store": "list what the results store holds and how large it is, verify it, free space",
+    "sweeps": "list the sweeps made here, or remove some of them",
     "app": "open a page to try images on a run, browse its clusters and mistakes, and see its images as a map",
     "ui": "open MLflow's pages on this machine",
+    "server": "run a tracking server for a team on this machine: PostgreSQL and MLflow, data below the results folder",
 }
 
 OK, DIFFERS, REFUSED = 0, 1, 2

@@ -194,6 +194,7 @@ def _snakemake(
     """A Snakemake in a session of its own, which only its launcher can interrupt; it ends where this block is left."""
     names = _slurm_name(launch)
     command = [*_command(planned, launch), *(["--slurm-jobname-prefix", names] if names else [])]
+    # Snakemake tells jobs where it was started by PWD, which a caller may have left at another folder.
     environment = {**os.environ, "PWD": str(Path.cwd())}
     with signals.interruptible_children():
         process = subprocess.Popen(
@@ -251,8 +252,8 @@ def _note(**changes: Any) -> None:
 
 def _options(launch: Launch) -> list[str]:
     """Options of Snakemake that say where and on how many cores it runs jobs: ours, and then those passed on to it."""
-    own = [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
-    return ["--workflow-profile", str(PROFILE), *own, *launch.snakemake]
+    bound = [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    return ["--workflow-profile", str(PROFILE), *bound, *launch.snakemake]
 
 
 def _own_cores(options: Sequence[str]) -> bool:
