@@ -352,7 +352,8 @@ def test_settings_are_no_part_of_a_cell():
     expected = {"device": "auto", "batch_size": 8, "memory_mb": None, "on_device_loss": "fail", "job_minutes": None}
     assert found.settings["execution"] == expected
     assert found.settings["store"] == {"root": "/elsewhere", "keep_images": False} and found.settings["tracking"] == {
-        "uri": "http://x"
+        "uri": "http://x",
+        "artifacts": None,
     }
     assert not set(found.cells[0].config) & set(compose.NOT_IN_CELL)
 

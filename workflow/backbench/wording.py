@@ -12,6 +12,17 @@ def counted(number: int, word: str) -> str:
     return f"{number:,} {word if number == 1 else plural}"
 
 
+def size(count: float) -> str:
+    """Bytes in words: ``512 B``, ``3.4 MB``, ``120 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            break
+        count /= 1000
+    else:
+        unit = "TB"
+    return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+
+
 def duration(seconds: float) -> str:
     """Seconds in words: ``48 s``, ``3 min``, ``2 h 10 min``."""
     if seconds < 90:

@@ -1,5 +1,6 @@
 """What a launch would do, in words: its runs and fits, what is done of them, and how long the rest will take."""
 
+import contextlib
 import re
 import sys
 from collections import Counter
@@ -97,5 +98,6 @@ def cores(asked: str) -> int:
 
 
 def say(text: str) -> None:
-    """Print to stderr, where everything goes that is not machine-readable."""
-    print(text, file=sys.stderr)
+    """Print to stderr, where everything goes that is not machine-readable; a terminal that is closed stops nothing."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

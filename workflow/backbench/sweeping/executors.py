@@ -34,6 +34,7 @@ def cluster(options: Sequence[str], folder: Path = Path()) -> Cluster | None:
         return None
     if args.executor in (None, "local", "dryrun", "touch"):
         return None
+    prefix = getattr(args, "slurm_jobname_prefix", "")  # a placeholder where it was not given
     cores = args.cores if isinstance(args.cores, int) else 0
     return Cluster(
         executor=str(args.executor),
@@ -42,6 +43,7 @@ def cluster(options: Sequence[str], folder: Path = Path()) -> Cluster | None:
         threads=args.max_threads or cores or 1,
         attempts=1 + int(args.retries or 0),
         minutes=_minutes(args.default_resources),
+        prefix=prefix if isinstance(prefix, str) else "",
     )
 
 

@@ -30,7 +30,8 @@ ALL_CORES = ("features", "neighbours")
 class Cluster:
     """What the jobs of a launch may have: `jobs` at once on `cores` cores together, `threads` at most for one.
 
-    Each is tried `attempts` times; `minutes` is the length that the profile asks for, None where it does not.
+    Each is tried `attempts` times; `minutes` is the length that the profile asks for, None where it does not; `prefix`
+    is what the user wants the names of SLURM jobs to begin with.
     """
 
     executor: str
@@ -39,6 +40,7 @@ class Cluster:
     threads: int
     attempts: int = 1
     minutes: float | None = None
+    prefix: str = ""
 
     @property
     def seconds(self) -> float:
