@@ -130,7 +130,8 @@ def remove(content: Inventory, chosen: Sequence[Part]) -> tuple[int, list[Path]]
                 freed += _unlink(array, refused) if array.path not in kept else 0
         for file in part.files:
             freed += _unlink(file, refused)
-    _drop_empty(content.store.root)
+    if any(part.files for part in chosen):
+        _drop_empty(content.store.root)
     return freed, refused
 
 
