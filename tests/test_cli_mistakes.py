@@ -257,6 +257,9 @@ COMMAND_LINES = [
     (["sweep", "--core", "4"], "did you mean --cores?", "backbench sweep --cores 4"),
     (["sweep", "photos", "--core=4", "k=2"], "did you mean --cores?", "backbench sweep photos --cores=4 k=2"),
     (["runs", "--sortt", "nmi"], "did you mean --sort?", "backbench runs --sort nmi"),
+    (["runs", "--format", "jsn"], "Did you mean 'json'?", "backbench runs --format json"),
+    (["export", "best", "--for=tensorbord"], "Did you mean 'tensorboard'?", "backbench export best --for=tensorboard"),
+    (["show", "--format", "x", "x"], "--format: received 'x'; allowed: table, json.", ""),
     (["sweep", "-n"], "Snakemake's options come after --: backbench sweep -- -n", ""),
     (["audit", "--xyz"], "Allowed: --cores, --help, --json, --strict, -h.", ""),
 ]

@@ -12,12 +12,12 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-# What the development environment has: the package with its extras, and the tools; SLURM's executor is for clusters.
-ENVIRONMENT = ("app", "dev", "genie", "lite", "onnx", "open_clip", "openvino", "raw", "timm")
+# What the development environment has: the package with its extras, and the tools.
+ENVIRONMENT = tuple(EXTRAS)
 GROUPS = (PROJECT["dependencies"], *(EXTRAS[name] for name in ENVIRONMENT))
 DECLARED = [item for group in GROUPS for item in map(Requirement, group) if item.name != PROJECT["name"]]
 # Distributions that conda-forge knows by another name.
-CONDA_NAMES = {"torch": "pytorch", "huggingface-hub": "huggingface_hub"}
+CONDA_NAMES = {"torch": "pytorch", "huggingface-hub": "huggingface_hub", "psycopg2-binary": "psycopg2"}
 NOT_OURS = {"python", "pip"}
 LOCK = (ROOT / "requirements.lock").read_text()
 ENTRY = re.compile(r"^(?P<requirement>\S+==[^\\\n]+?) \\\n(?P<hashes>(?:    --hash=\S+(?: \\)?\n)+)", re.MULTILINE)
@@ -74,7 +74,7 @@ def test_the_lock_satisfies(wanted):
 
 def test_the_development_environment_has_the_extras():
     (own,) = [item for item in map(Requirement, EXTRAS["dev"]) if item.name == PROJECT["name"]]
-    assert own.extras == set(EXTRAS) - {"dev", "slurm"}
+    assert own.extras == set(EXTRAS) - {"dev"}
 
 
 def test_the_lock_holds_what_builds_the_package():

@@ -15,7 +15,7 @@ PAGE = runpy.run_path(str(ROOT.parents[1] / "scripts" / "write_architecture.py")
 MODULES, HEAVY = PAGE["modules"](), PAGE["HEAVY"] - {"hydra", "omegaconf"}
 # From the lowest floor to the highest. A room that moves to another floor is moved here as well, on purpose.
 FLOORS = """
-code cost device hashing machine paths schema threads titles wording
+code cost device hashing machine paths processes schema slurm threads titles wording
 arrays engine.grid files lock metrics plugins provenance settings
 classifiers clusterers images judging plots statistics store templates transforms
 derived stage

@@ -3,10 +3,10 @@ dash."""
 
 import argparse
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from backbench.schema import ConfigError, nearest
+from backbench.schema import ConfigError, nearest, refuse
 
 HELP = ("-h", "--help")
 DASHES = "-‐‑‒–—―−"
@@ -23,10 +23,11 @@ class UsageError(ConfigError):
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a command: those that take a value, and the others."""
+    """The options of a command: those that take a value, and the others; `choices` has the values of some."""
 
     valued: frozenset[str]
     bare: frozenset[str]
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, parser: argparse.ArgumentParser) -> "Options":
@@ -36,7 +37,9 @@ class Options:
             {text for action in actions if (action.nargs == 0) == without for text in action.option_strings}
             for without in (False, True)
         )
-        return cls(frozenset(valued), frozenset(bare))
+        limited = ((action.option_strings, action.choices) for action in actions)
+        choices = {text: tuple(map(str, values)) for texts, values in limited if values for text in texts}
+        return cls(frozenset(valued), frozenset(bare), choices)
 
     @property
     def all(self) -> list[str]:
@@ -89,7 +92,7 @@ def arranged(command: str, words: Sequence[str], options: Options) -> list[str]:
     Raises
     ------
     UsageError
-        For an option that the command does not have.
+        For an option that the command does not have, or a value that the option cannot have.
     """
     first, rest = [], []
     waiting = list(words)
@@ -101,12 +104,26 @@ def arranged(command: str, words: Sequence[str], options: Options) -> list[str]:
         elif name not in options.valued | options.bare:
             raise _unknown(command, word, words, options)
         elif name in options.bare or sign or not waiting:
+            _check_choice(command, words, options, name, word[len(name) + 1 :] if sign else None)
             first.append(word)
         elif waiting[0].startswith("-") and waiting[0].partition("=")[0] not in options.valued | options.bare:
             first.append(f"{word}={waiting.pop(0)}")
         else:
+            _check_choice(command, words, options, name, waiting[0])
             first += [word, waiting.pop(0)]
     return [*first, *rest]
+
+
+def _check_choice(command: str, words: Sequence[str], options: Options, name: str, value: str | None) -> None:
+    """Refuse a value that is none of those that an option may have."""
+    choices = options.choices.get(name)
+    if value is None or choices is None or value in choices:
+        return
+    near = nearest(value, choices)
+    at = words.index(name) + 1 if name in words else words.index(f"{name}={value}")
+    right = f"{name}={near}" if words[at].startswith(f"{name}=") else near or ""
+    instead = [command, *words[:at], right, *words[at + 1 :]] if near else []
+    raise UsageError(str(refuse(name, value, choices)), instead, command)
 
 
 def _unknown(command: str, word: str, words: Sequence[str], options: Options) -> UsageError:

@@ -19,7 +19,7 @@ from backbench.engine.grid import HEADS, Stage
 from backbench.engine.plan import frozen as plans
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.plan.shards import Shard
-from backbench.engine.run import recording, scored
+from backbench.engine.run import jobs, recording, scored
 from backbench.engine.run.scored import CURRENT
 from backbench.engine.run.scoring import Scoring
 from backbench.engine.run.status import state_of, write_receipt
@@ -46,8 +46,10 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> int:
         os.environ[variable] = str(args.threads)
     plan, store = plans.load(args.plan), Store(paths.store())
     shard = (plan.scoring if kind == SCORES else plan.shards)[args.shard]
+    job = jobs.here(shard, threads=args.threads, device=args.device)
     try:
-        outcomes = (score if kind == SCORES else compute)(plan, shard, store, args)
+        with jobs.kept(job) as record:
+            outcomes = (score if kind == SCORES else compute)(plan, shard, store, args, record)
     except (StoreError, OSError, ValueError, RuntimeError) as error:
         reason = _reason(error, store)
         log.error("%s %s: %s", shard.kind, shard.family, reason)
@@ -58,11 +60,13 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) -> dict[str, str]:
+def compute(
+    plan: Plan, shard: Shard, store: Store, args: argparse.Namespace, record: jobs.Kept | None = None
+) -> dict[str, str]:
     """Compute the members of `shard` that are not current and store each; returns the state of all.
 
     Fits are scored as they come, and those that are stored without scores as well: a fit is written first, and its
-    scores follow.
+    scores follow. `record` is told what is in progress.
 
     Raises
     ------
@@ -76,6 +80,8 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
     if not missing and not unscored:
         return states
     context = _context(plan, shard, store, (missing or unscored)[0].hash, args)
+    if record:
+        record.computing([stage.hash for stage in missing], device=context.device)
     inputs = _inputs(store, shard.kind, [*missing, *unscored])
     scores = Scoring(shard.kind, inputs, context, partial(recording.write_scores, plan, store, context, states))
     for fit in _stored(store, unscored):
@@ -83,6 +89,8 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
     members = [Member(stage.hash, {**stage.config, **stage.local}) for stage in missing]
     for outcome in _computed(shard.kind, members, inputs, context):
         recording.write(plan, store, context, outcome)
+        if record:
+            record.ended(outcome.hash)
         states[outcome.hash] = CURRENT if outcome.failure is None else FAILED
         if outcome.failure and shard.kind not in STOPS_NOBODY:
             raise RuntimeError(outcome.failure)
@@ -93,10 +101,12 @@ def compute(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) ->
     return states
 
 
-def score(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) -> dict[str, str]:
+def score(
+    plan: Plan, shard: Shard, store: Store, args: argparse.Namespace, record: jobs.Kept | None = None
+) -> dict[str, str]:
     """Score the fits of `shard` that are current and whose scores are not; returns the state of all.
 
-    The clusterings among them share one pass over the distances.
+    The clusterings among them share one pass over the distances. `record` is told what is in progress.
     """
     store = plan.own(store)
     states, unscored = _states(plan, shard, store)
@@ -105,6 +115,8 @@ def score(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) -> d
         if not stages:
             continue
         context = _context(plan, shard, store, stages[0].hash, args)
+        if record:
+            record.computing([stage.hash for stage in stages], device=context.device)
         write = partial(recording.write_scores, plan, store, context, states)
         scores = Scoring(kind, _inputs(store, kind, stages), context, write, soon=False)
         for fit in _stored(store, stages):
