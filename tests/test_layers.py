@@ -16,9 +16,9 @@ MODULES, HEAVY = PAGE["modules"](), PAGE["HEAVY"] - {"hydra", "omegaconf"}
 # From the lowest floor to the highest. A room that moves to another floor is moved here as well, on purpose.
 FLOORS = """
 code cost device hashing machine paths processes schema slurm threads titles wording
-arrays engine.grid files lock metrics plugins provenance settings
-classifiers clusterers images judging plots statistics store templates transforms
-derived stage
+arrays engine.grid files metrics plugins provenance settings
+classifiers clusterers images judging plots sharing statistics store templates transforms
+derived lock stage
 datasets
 backbones compose
 engine.cost stages
@@ -27,7 +27,7 @@ engine.run
 engine.results engine.time
 evaluate reproduce
 answers pictures
-inference organising planning reports
+inference organising planning reports upkeep
 app exports launching papers
 tracking
 sweeping

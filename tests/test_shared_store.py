@@ -143,7 +143,7 @@ def test_a_damaged_result_of_the_other_is_replaced(users, place, damage):
 
 
 def test_a_private_store_stays_private_and_says_how_it_is_shared(users, place):
-    alice, bob = users
+    bob = users[1]
     root = folder_of(place, 0o755)
     User(ALICE, place, umask=0o002).does(sweeping(1.0))
     assert not any(bits & 0o022 for bits, _ in modes(root))

@@ -135,7 +135,7 @@ class TestCollect:
         small, large = plans
         assert main(["store", "gc", "--sweep", hashing.short(small.sweep), "--yes"]) == 0
         assert not status.inspect(large, store).due, "all of it is used by the other sweep"
-        freed = [line for line in collecting.parts(inventory.of(store), plans, Wanted([large]))]
+        freed = collecting.parts(inventory.of(store), plans, Wanted([large]))
         assert main(["store", "gc", "--sweep", hashing.short(large.sweep), "--yes"]) == 0
         state = status.inspect(large, store)
         assert not status.inspect(small, store).due and len(state.needed) == 1
@@ -169,7 +169,7 @@ class TestCollect:
         assert not status.inspect(plans[0], store).due
 
     def test_results_of_other_code_are_told_apart(self, plans, store):
-        member, stage = next((key, each) for key, each in plans[0].stages.items() if each.kind == "clustering")
+        member = next(key for key, stage in plans[0].stages.items() if stage.kind == "clustering")
         labels = {"labels": store.array("clustering", member, "labels")}
         store.write("clustering", member, {**store.read("clustering", member), "code": "f" * 64}, labels)
         assert main(["store", "gc", "--unreferenced", "--yes"]) == 0
@@ -297,7 +297,7 @@ class TestClean:
     def left(self, folder) -> set[str]:
         return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".sh"}
 
-    KEPT = {"results/README.md", "results/downloads/kept"}
+    KEPT = frozenset({"results/README.md", "results/downloads/kept"})
 
     def test_without_a_terminal_it_refuses(self, folder):
         before = self.left(folder)
@@ -320,3 +320,28 @@ class TestClean:
         assert "Remove all of this?" in done.stdout and (done.returncode == 0) == removed
         assert self.left(folder) == (self.KEPT if removed else before)
 
+
+class TestPage:
+    """The commands of docs/store.md, as they stand there."""
+
+    def commands(self, part: str) -> list[str]:
+        text = (paths.CHECKOUT / "docs" / "store.md").read_text()
+        block = text.partition(f"<!-- {part} -->")[2].partition(f"<!-- /{part} -->")[0]
+        return [line.partition("  #")[0].strip() for line in block.splitlines() if not line.startswith("```") and line]
+
+    @pytest.mark.parametrize("part", ["look", "clean", "remove"])
+    def test_commands_of_backbench(self, plans, part, capsys):
+        for line in self.commands(part):
+            words = line.replace("SWEEP", hashing.short(plans[0].sweep)).split()
+            if words[0] == "backbench":
+                assert main(words[1:]) == (2 if words[1:3] == ["sweeps", "rm"] and "--yes" not in words else 0), line
+
+    def test_sharing(self, store):
+        group = os.getgroups()[0] if os.getgroups() else os.getgid()
+        for line in self.commands("share"):
+            command = line.replace("lab", str(group), 1)
+            environment = {**os.environ, "BACKBENCH_STORE": str(store.root)}
+            subprocess.run(command, shell=True, check=True, env=environment)
+        for path in [store.root, *store.root.rglob("*")]:
+            assert path.stat().st_mode & 0o020 and path.stat().st_gid == group
+        assert all(path.stat().st_mode & 0o2000 for path in store.root.rglob("*") if path.is_dir())

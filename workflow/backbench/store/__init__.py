@@ -82,8 +82,8 @@ class Store:
         """
         folder, wanted = self._folder(kind, member), self._wanted(kind, member)
         names, plain = [_records.name(member, code) for code in wanted], _records.name(member)
-        if names and os.path.exists(first := folder / names[0]) and (record := _records.read(first, member)):
-            return first, record
+        if names and (record := _records.read(folder / names[0], member)):
+            return folder / names[0], record
         there = _records.names(folder, member)
         for name in [*(name for name in names[1:] if name in there), *([plain] if names and plain in there else [])]:
             record = _records.read(folder / name, member)
