@@ -21,10 +21,12 @@ def test_each_keeps_its_results_and_nothing_is_computed_twice(bench: Bench, tmp_
     theirs = Bench(copy_checkout(tmp_path / "checkout", bench.checkout), tmp_path / "theirs" / "results", shared)
     theirs.results.mkdir(parents=True)
     replace(plugin(theirs, "kmeans"), "random_state=task.seed,", "random_state=task.seed + 1,")
-    before, first = ours.members(), seen(ours)
+    before, arrays, first = ours.members(), ours.arrays(), seen(ours)
     theirs.run("sweep", *GRID, check=0)
     after, second = theirs.members(), seen(theirs)
-    assert {name: after[name] for name in before} == before, "what was there is left alone"
+    records = {name: stamp for name, stamp in before.items() if name.endswith(".json")}
+    assert {name: after[name] for name in records} == records, "what was there is left alone"
+    assert arrays.items() <= ours.arrays().items()
     added = {name.split("/")[0] for name in after.keys() - before.keys() if name.endswith(".json")}
     assert added == {"clustering", "scores"}, "what does not depend on the edited code is taken from the store"
     assert [run["config_hash"] for run in first[0]] == [run["config_hash"] for run in second[0]]
