@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,8 +27,8 @@ TINY = """\
 defaults:
   - override /dataset: folder
   - override /backbone: pixels
+  - override /selection: published
 plots: none
-selection: published
 dataset:
   root: {photos}
 sweep:
@@ -42,6 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(30):
         paint(folder / "photos" / f"class{number % 3}" / f"{number:02}.png", number)
     checkout = copy_checkout(folder / "checkout")
+    shutil.copy2(paths.CHECKOUT / "requirements.lock", checkout)
     for name in ("quickstart", "collection"):
         text = TINY.format(photos=folder / "photos")
         (checkout / "conf" / "experiment" / f"{name}.yaml").write_text(text)

@@ -63,8 +63,9 @@ def _bounds() -> list[Requirement]:
 
 
 def _locked() -> dict[str, str]:
-    """Versions of requirements.lock that are meant for this Python and system, by name."""
-    text = (paths.CHECKOUT / "requirements.lock").read_text()
+    """Versions of requirements.lock that are meant for this Python and system, by name; none where it is not here."""
+    file = paths.CHECKOUT / "requirements.lock"
+    text = file.read_text() if file.exists() else ""
     entries = [Requirement(line) for line in ENTRY.findall(text)]
     meant = (entry for entry in entries if entry.marker is None or entry.marker.evaluate())
     return {canonicalize_name(entry.name): next(iter(entry.specifier)).version for entry in meant}
