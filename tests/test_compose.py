@@ -349,10 +349,11 @@ def test_without_an_experiment_there_is_one_cell():
 
 def test_settings_are_no_part_of_a_cell():
     found = compose.expand([NONE, "execution.batch_size=8", "store.root=/elsewhere", "tracking.uri=http://x"])
-    expected = {"device": "auto", "batch_size": 8, "memory_mb": None, "on_device_loss": "fail"}
+    expected = {"device": "auto", "batch_size": 8, "memory_mb": None, "on_device_loss": "fail", "job_minutes": None}
     assert found.settings["execution"] == expected
     assert found.settings["store"] == {"root": "/elsewhere", "keep_images": False} and found.settings["tracking"] == {
-        "uri": "http://x"
+        "uri": "http://x",
+        "artifacts": None,
     }
     assert not set(found.cells[0].config) & set(compose.NOT_IN_CELL)
 

@@ -34,8 +34,9 @@ def make(*overrides) -> plans.Plan:
 
 
 def record(plan, store, member, failure=None, **changes) -> None:
-    """Write a record of a member as a job would."""
+    """Write a record of a member as a job would, in place of any other."""
     stage = plan.stages[member]
+    store.forget(stage.kind, member)
     body = {
         "status": "done" if failure is None else "failed",
         "reason": failure,

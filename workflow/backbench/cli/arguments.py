@@ -11,6 +11,7 @@ from backbench.cli.texts import (
     APP,
     AUDIT,
     COMPARE,
+    DOCTOR,
     EXPORT,
     GRAMMAR,
     LABEL,
@@ -21,11 +22,14 @@ from backbench.cli.texts import (
     REPORT,
     SEARCH,
     SELECT,
+    SERVER,
+    STORE,
+    SWEEPS,
 )
 
 SETTINGS = (
     "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
-    "execution.on_device_loss, store.root, "
+    "execution.on_device_loss, execution.job_minutes, store.root, "
     "tracking.uri, plots (best|all|none)"
 )
 RUN = "config hash of a run, a unique prefix of it, or best: what the newest sweep recommends"
@@ -89,7 +93,7 @@ def _overrides(command: argparse.ArgumentParser) -> None:
 
 def _plan(command: argparse.ArgumentParser) -> None:
     _overrides(command)
-    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...]"
+    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
     command.add_argument("--cores", default="all", help="number of cores to estimate the time for (default: all)")
     command.add_argument("--list", action="store_true", help="list every run with its config hash on stdout")
 
@@ -105,8 +109,28 @@ def _launch(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
     command.add_argument("--wait", action="store_true", help="wait for another sweep to finish instead of refusing")
     command.add_argument(
+        "--cancel-running",
+        action="store_true",
+        help="end a sweep that runs here, and what a killed one left running, instead of refusing or waiting for it",
+    )
+    command.add_argument(
         "--accept-code", action="store_true", help="keep results computed by older code, and record that"
     )
+
+
+def _status(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "sweep", nargs="?", metavar="SWEEP", help="hash of a sweep or a plan, or a prefix of it (default: what runs)"
+    )
+    command.add_argument(
+        "--watch",
+        nargs="?",
+        type=_positive,
+        const=5,
+        metavar="SECONDS",
+        help="look again every so many seconds (default: 5) until it ends",
+    )
+    command.add_argument("--format", choices=("text", "json"), default="text", help="format on stdout (default: text)")
 
 
 def _paper(command: argparse.ArgumentParser) -> None:
@@ -139,6 +163,12 @@ def _audit(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--json", action="store_true", help="print audit.json instead of the summary")
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
+
+
+def _doctor(command: argparse.ArgumentParser) -> None:
+    command.epilog = DOCTOR
+    command.usage = "backbench doctor [options] [-- SNAKEMAKE OPTIONS]"
+    command.add_argument("--format", choices=("text", "json"), default="text", help="json: a list of findings")
 
 
 def _filter(command: argparse.ArgumentParser, text: str) -> None:
@@ -366,12 +396,51 @@ def _ui(command: argparse.ArgumentParser) -> None:
     command.add_argument("--uri", help="MLflow database (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
 
 
+def _server(command: argparse.ArgumentParser) -> None:
+    command.epilog = SERVER
+    command.add_argument("--port", type=_port, default=5000, help="port from 1 to 65535 (default: 5000)")
+    command.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (default: 127.0.0.1, this machine alone; 0.0.0.0: the network, without passwords)",
+    )
+
+
+def _store(command: argparse.ArgumentParser) -> None:
+    command.epilog = STORE
+    command.add_argument("action", choices=("ls", "du", "verify", "gc"), help="see below")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="of ls and du")
+    command.add_argument("--remove", action="store_true", help="verify: forget what is damaged")
+    command.add_argument("--yes", action="store_true", help="gc: remove; without it gc only shows what would go")
+    command.add_argument(
+        "--sweep", action="append", default=[], metavar="SWEEP", help="gc: results that no other sweep uses; repeatable"
+    )
+    command.add_argument(
+        "--older-than", metavar="AGE", help="gc: results of sweeps that were not launched for so long: 12h, 30d, 8w"
+    )
+    command.add_argument("--size-limit", metavar="SIZE", help="gc: as much as leaves at most this: 500M, 50G, 1.5T")
+    command.add_argument(
+        "--unreferenced", action="store_true", help="gc: also results that no sweep of this results folder names"
+    )
+
+
+def _sweeps(command: argparse.ArgumentParser) -> None:
+    command.epilog = SWEEPS
+    command.add_argument("action", choices=("ls", "rm"), help="ls lists all sweeps, rm removes some")
+    command.add_argument("sweeps", nargs="*", metavar="SWEEP", help="id of a sweep, or a unique prefix of it")
+    command.add_argument("--results", action="store_true", help="rm: also results that no other sweep here uses")
+    command.add_argument("--yes", action="store_true", help="rm: remove without a question")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="of ls")
+
+
 # What each command adds to its parser.
 ARGUMENTS = {
     "answer": _answer,
     "audit": _audit,
+    "doctor": _doctor,
     "plan": _plan,
     "sweep": _sweep,
+    "status": _status,
     "paper": _paper,
     "runs": _runs,
     "leaderboard": _leaderboard,
@@ -388,6 +457,9 @@ ARGUMENTS = {
     "diff": _diff,
     "reproduce": _reproduce,
     "track": _track,
+    "store": _store,
+    "sweeps": _sweeps,
     "app": _app,
     "ui": _ui,
+    "server": _server,
 }

@@ -17,6 +17,7 @@ from backbench.engine.plan.shards import scoring as scoring_of
 from backbench.files import make_folder, replacing
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE, SCORES
+from backbench.store import Codes, Store
 
 FORMAT = 1
 
@@ -45,6 +46,18 @@ class Plan:
     def tracked(self) -> Path:
         """The file that says that MLflow has been told."""
         return paths.receipts() / "track" / f"{hashing.short(self.sweep)}.json"
+
+    def seen(self, store: Store) -> Store:
+        """The store as the readers of this plan see it: results of its own code, of other code where there are none."""
+        return store.of(self._codes)
+
+    def own(self, store: Store) -> Store:
+        """The store as the jobs of this plan see it: results of its own code, and no other."""
+        return store.of(self._codes, others=False)
+
+    @cached_property
+    def _codes(self) -> Codes:
+        return codes(self.stages)
 
     def shard_of(self, member: str) -> Shard:
         return self.shards[self._owners[member]]
@@ -89,6 +102,12 @@ class Plan:
         """The audit of each data set."""
         audits = (stage for stage in self.stages.values() if stage.kind == "audit")
         return {stage.parents["dataset"][1]: stage.hash for stage in audits}
+
+
+def codes(stages: Mapping[str, Stage]) -> Codes:
+    """By kind and hash the code whose results are those of `stages`, and the code of the scores of fits."""
+    fits = {(stage.kind, key): stage.codes for key, stage in stages.items()}
+    return fits | {(SCORES, key): (stage.scoring,) for key, stage in stages.items() if stage.scoring}
 
 
 def freeze(grid: Grid, request: Mapping[str, Any]) -> Plan:
