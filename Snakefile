@@ -8,9 +8,11 @@
 include: "workflow/rules/common.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/fit.smk"
+include: "workflow/rules/batch.smk"
 include: "workflow/rules/record.smk"
 
 
+# Seconds of work that need the tracker: on a cluster they run where the launcher does.
 localrules:
     all,
     join_runs,
@@ -23,6 +25,10 @@ rule all:
     default_target: True
     input:
         LAST,
+
+
+onstart:
+    launching.suit_cluster(workflow.executor_settings)
 
 
 onsuccess:

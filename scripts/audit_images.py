@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backbench import paths
 from backbench.engine.plan import frozen
-from backbench.engine.run.runner import main
+from backbench.engine.run.supervising import main
 from backbench.reports import audit
 from backbench.store import Store, StoreError
 

@@ -5,7 +5,7 @@ python scripts/extract_features.py --plan results/plans/HASH.json --shard ID --t
 
 import sys
 
-from backbench.engine.run.runner import main
+from backbench.engine.run.supervising import main
 
 if __name__ == "__main__":
     sys.exit(main("features"))

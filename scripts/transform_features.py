@@ -5,7 +5,7 @@ python scripts/transform_features.py --plan results/plans/HASH.json --shard ID -
 
 import sys
 
-from backbench.engine.run.runner import main
+from backbench.engine.run.supervising import main
 
 if __name__ == "__main__":
     sys.exit(main("matrix"))

@@ -1,6 +1,7 @@
 """The panel of a launch: the time remaining, from what has ended."""
 
 import json
+import time
 
 import pytest
 from grids import NONE
@@ -51,6 +52,12 @@ def test_it_counts_down_between_two_ends(progress):
 
 def test_members_that_take_no_time(progress):
     assert progress(2, seconds=0.0).eta(40.0) is None
+
+
+def test_why_jobs_wait_stands_in_the_line(progress):
+    waiting = progress(0)
+    waiting.queue.text, waiting.queue.asked = "1 SLURM job queued: other jobs go first (Priority)", time.monotonic()
+    assert panel._line(waiting, 5.0).endswith("5 s elapsed  1 SLURM job queued: other jobs go first (Priority)")
 
 
 @pytest.mark.parametrize(

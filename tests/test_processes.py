@@ -1,6 +1,7 @@
 """Processes told apart beyond their number."""
 
 import dataclasses
+import signal
 import subprocess
 import sys
 
@@ -19,11 +20,11 @@ def test_a_process_with_spaces_and_brackets_in_its_name_is_found(tmp_path):
     child = subprocess.Popen([program, "60"], start_new_session=True)
     process = processes.of(child.pid)
     assert process.alive is True
-    assert processes.of_session(child.pid) == [process]
+    assert process in processes.tree(processes.me())
     child.kill()
     child.wait()
     assert process.alive is False
-    assert processes.of_session(child.pid) == []
+    assert process not in processes.tree(processes.me())
 
 
 def test_a_process_that_ended_and_was_not_waited_for_is_dead():
@@ -50,3 +51,22 @@ def test_a_process_of_another_machine_cannot_be_seen():
 def test_a_record_that_is_none():
     assert processes.read({"host": "here", "pid": None}) is None
     assert processes.read({}) is None
+
+
+def test_what_a_process_started_is_known_after_its_end():
+    """By the session that it led: its children have another parent by then."""
+    script = "import subprocess; subprocess.Popen(['sleep', '60']); print(flush=True); input()"
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    parent = subprocess.Popen([sys.executable, "-c", script], start_new_session=True, **streams)
+    parent.stdout.readline()
+    root = processes.of(parent.pid)
+    (child,) = processes.tree(root)
+    assert child in processes.tree(processes.me())
+    parent.kill()
+    parent.wait()
+    assert root.alive is False
+    assert processes.tree(root) == [child]
+    child.send(signal.SIGKILL)
+    while child.alive:
+        pass
+    assert processes.tree(root) == []

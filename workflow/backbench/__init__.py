@@ -7,6 +7,7 @@ In Python, the words of the command line:
     backbench.plan("photos", k=[5, 10])         # what a sweep would run
     sweep = backbench.sweep("photos")           # compute and record it
     print(sweep.answer)
+    backbench.status()                          # how a sweep stands that runs elsewhere
     backbench.runs("k>=5")                      # a table of pandas
     backbench.leaderboard()
     run = backbench.run("best")                 # or a config hash
@@ -19,11 +20,11 @@ docs/architecture.md says what stands where. What these names need is imported w
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backbench.interface import Outlook, Run, Sweep, answer, leaderboard, plan, run, runs, sweep
+    from backbench.interface import Outlook, Run, Sweep, answer, leaderboard, plan, run, runs, status, sweep
 
 __version__ = "0.1.0"
 
-__all__ = ["Outlook", "Run", "Sweep", "answer", "leaderboard", "plan", "run", "runs", "sweep"]
+__all__ = ["Outlook", "Run", "Sweep", "answer", "leaderboard", "plan", "run", "runs", "status", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

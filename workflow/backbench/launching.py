@@ -1,16 +1,24 @@
 """What comes before and after Snakemake: the plan it works on, receipts that agree with the store."""
 
+import atexit
+import logging
 import os
+import shlex
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backbench import lock, paths, planning, schema, settings
-from backbench.engine.plan import frozen
+from backbench import launch_record, lock, paths, planning, processes, schema, settings, slurm
+from backbench.engine.plan import batches, frozen
+from backbench.engine.plan.batches import Batches
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
-from backbench.engine.run import status
+from backbench.engine.run import leftovers, status
 from backbench.engine.run.status import Status
+from backbench.engine.time import clusters
+from backbench.engine.time.clusters import Cluster
 from backbench.files import remove
 from backbench.images import cache
 from backbench.images.policy import Image as Policy
@@ -18,15 +26,26 @@ from backbench.pictures import drawing
 from backbench.stage import RECIPE
 from backbench.store import Store
 
+log = logging.getLogger(__name__)
+
+# Between two looks at what an earlier launch left running.
+LOOK_SECONDS = 5.0
+# Is set for the jobs of a cluster: they compute batches.
+BATCHES = "BACKBENCH_BATCHES"
 # Locks of a plain `snakemake`, held until its process ends.
 _HELD: list[Any] = []
 
 
-def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
-    """The plan that a Snakefile works on.
+def for_snakemake(config: Mapping[str, Any], main: bool, cluster: Cluster | None = None) -> tuple[Plan, Batches | None]:
+    """The plan that a Snakefile works on, and the batches that its jobs on a cluster compute; None where there is none.
 
     The launcher names a plan file. Plain ``snakemake`` makes the plan of ``--config experiment=NAME`` here; its jobs
     in other processes find it in the environment.
+
+    Parameters
+    ----------
+    cluster
+        Where the main process sends its jobs.
     """
     named = config.get("plan") or (None if main else os.environ.get("BACKBENCH_PLAN"))
     if named:
@@ -36,12 +55,49 @@ def for_snakemake(config: Mapping[str, Any], main: bool) -> Plan:
         frozen.save(sweep_plan)
     os.environ["BACKBENCH_PLAN"] = str(sweep_plan.path)
     if main:
-        if lock.HELD not in os.environ:
-            _HELD.append(lock.acquire())
-            if paths.results().parent == Path.cwd():
-                lock.clear_snakemake_lock(Path.cwd())
-        prepare(sweep_plan)
-    return sweep_plan
+        launch = os.environ.get(lock.HELD) or _taken(sweep_plan, cluster)
+        launch_record.change(launch, snakemake=processes.me())
+        launch_record.beat_until_the_end(launch)
+        state = prepare(sweep_plan)
+        os.environ.pop(BATCHES, None)
+        if cluster:
+            os.environ[BATCHES] = "1"
+            return sweep_plan, _batches(sweep_plan, state, cluster)
+    return sweep_plan, batches.load(sweep_plan) if os.environ.get(BATCHES) else None
+
+
+def _batches(sweep_plan: Plan, state: Status, cluster: Cluster) -> Batches:
+    """The batches of a launch, frozen; those of the last launch where nothing is left of them to do."""
+    last = batches.load(sweep_plan)
+    if not state.due and all(batch.receipt.is_file() for batch in last.batches):
+        return last
+    return batches.save(sweep_plan, clusters.packed(sweep_plan, state, cluster), cluster.attempts)
+
+
+def _taken(sweep_plan: Plan, cluster: Cluster | None) -> str:
+    """Take the results folder for a plain Snakemake, once nothing of an earlier launch runs; the id of the launch."""
+    _HELD.append(lock.acquire())
+    left = leftovers.find(launch_record.current())
+    if left:
+        log.warning("the launch of %s was killed; still running: %s; waiting for it", left.launch.where, left.text)
+    while left:
+        time.sleep(LOOK_SECONDS)
+        left = leftovers.find(left.launch)
+    lock.clear_snakemake_lock(paths.results())
+    if paths.results().parent == Path.cwd():
+        lock.clear_snakemake_lock(Path.cwd())
+    executor = cluster.executor if cluster else "local"
+    about = {"executor": executor, "plan": sweep_plan.hash, "sweep": sweep_plan.sweep, "folder": str(Path.cwd())}
+    launch = launch_record.begin(
+        shlex.join(["snakemake", *sys.argv[1:]]), phase=launch_record.COMPUTING, computing=time.time(), **about
+    )
+    atexit.register(_ended, launch.id)
+    return launch.id
+
+
+def _ended(launch: str) -> None:
+    """Say that a plain Snakemake has ended in order."""
+    launch_record.change(launch, ended=time.time(), outcome=launch_record.STOPPED)
 
 
 def prepare(sweep_plan: Plan) -> Status:
@@ -58,6 +114,13 @@ def prepare(sweep_plan: Plan) -> Status:
         # Where the last file is there, Snakemake does not make one that is missing before it.
         remove(last(sweep_plan))
     return state
+
+
+def suit_cluster(executor_settings: Any) -> None:
+    """Before Snakemake's first job: its SLURM plugin would ask ``sacct`` for ever where that has no accounting."""
+    if getattr(executor_settings, "status_command", None) == "sacct" and slurm.accounting() is False:
+        executor_settings.status_command = "squeue"
+        log.warning("sacct has no accounting to ask; squeue is asked instead (slurm-status-command: squeue says so)")
 
 
 def finish(sweep_plan: Plan) -> None:

@@ -1,14 +1,19 @@
 """One sweep at a time per results folder. The lock dies with its process, however that ends."""
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import filelock
 
-from backbench import files, paths, sharing
+from backbench import files, launch_record, paths, processes, sharing
+from backbench.processes import Process
+from backbench.wording import duration
 
 HELD = "BACKBENCH_LOCK_HELD"
 POLL_SECONDS = 0.5
@@ -20,7 +25,7 @@ class Busy(RuntimeError):
 
 @contextlib.contextmanager
 def sweep_lock(wait: bool = False) -> Iterator[None]:
-    """Hold the lock of the results folder; a Snakemake lock that a killed run left behind is cleared.
+    """Hold the lock of the results folder; a Snakemake that is started meanwhile works under it.
 
     Raises
     ------
@@ -38,32 +43,68 @@ def sweep_lock(wait: bool = False) -> Iterator[None]:
         held.release()
 
 
-def acquire(wait: bool = False) -> filelock.BaseFileLock:
-    """Take the lock and keep it until it is released or this process ends."""
+def acquire(wait: bool = False, seconds: float = 0.0) -> filelock.BaseFileLock:
+    """Take the lock and keep it until it is released or this process ends.
+
+    Parameters
+    ----------
+    seconds
+        How long it is waited for at most, without `wait`.
+
+    Raises
+    ------
+    Busy
+        If another sweep runs here then.
+    """
     folder = paths.results()
     sharing.prepare()
     held = files.locked(folder / ".lock")
-    owner = folder / ".lock.owner"
     try:
-        held.acquire(timeout=-1 if wait else 0, poll_interval=POLL_SECONDS)
+        held.acquire(timeout=-1 if wait else seconds, poll_interval=POLL_SECONDS)
     except filelock.Timeout:
         raise Busy(
-            f"another sweep runs on {folder}: {_owner(owner)}. Wait for it (`backbench sweep --wait`), "
-            "or use a results folder of its own (BACKBENCH_RESULTS=...)."
+            f"another sweep runs on {folder}: {_owner_in_words()}. Look at it (`backbench status`), wait for it "
+            "(`backbench sweep --wait`), or use a results folder of its own (BACKBENCH_RESULTS=...)."
         ) from None
-    files.write_text(owner, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-    clear_snakemake_lock(folder)
+    with contextlib.suppress(OSError, files.WriteError):  # what is only said of the lock does not stop its owner
+        body = {**asdict(processes.me()), "user": launch_record.user(), "since": time.time()}
+        files.write_text(_owner_file(), json.dumps(body))
     return held
 
 
-def _owner(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
+def owner() -> Process | None:
+    """The process that took the lock last."""
+    return processes.read(_owner())
+
+
+def _owner_in_words() -> str:
+    """Who holds the lock, where, since when, and how far it is: ``process 123 of anna on login1, since ...``."""
+    values, launch = _owner(), launch_record.current()
+    process = processes.read(values)
+    if process is None:
         return "process unknown"
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(values.get("since", 0))))
+    text = f"process {process.pid} of {values.get('user', 'unknown')} on {process.host}, since {since}"
+    if launch is None or launch.launcher != process or launch.ended:
+        return text
+    doing = f"{launch.phase}, {launch.progress}" if launch.progress else launch.phase
+    elsewhere = "" if process.here else f", last heard of {duration(launch_record.silence())} ago"
+    return f"{text} ({doing}{elsewhere})"
+
+
+def _owner() -> dict[str, Any]:
+    try:
+        values = json.loads(_owner_file().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _owner_file() -> Path:
+    return paths.results() / ".lock.owner"
 
 
 def clear_snakemake_lock(folder: Path) -> None:
-    """Remove Snakemake's own lock below `folder`: every Snakemake there runs under ours, so it has no owner."""
+    """Remove Snakemake's own lock below `folder`, when none of the Snakemakes that worked there is alive."""
     for stale in (folder / ".snakemake" / "locks").glob("*"):
         stale.unlink(missing_ok=True)

@@ -1,17 +1,18 @@
 """Processes told apart beyond their number: a number is given again after a while, and each machine has its own
 (standard library only)."""
 
+import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PROC = Path("/proc")
 BOOT = PROC / "sys/kernel/random/boot_id"
-# Fields of /proc/PID/stat after the name of the program: state, parent, process group, session, and the start.
-STATE, PARENT, GROUP, SESSION, START = 0, 1, 2, 3, 19
+# Fields of /proc/PID/stat after the name of the program: state, parent, session and start.
+STATE, PARENT, SESSION, START = 0, 1, 3, 19
 ENDED = ("Z", "X", "x")
 
 
@@ -38,6 +39,12 @@ class Process:
             return False
         fields = _fields(self.pid)
         return fields is not None and fields[STATE] not in ENDED and int(fields[START]) == self.started
+
+    def send(self, signal: int) -> None:
+        """Send it a signal, if it is a living process of this machine and of this user."""
+        if self.alive:
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, signal)
 
 
 def of(pid: int) -> Process:
@@ -67,14 +74,34 @@ def boot() -> str:
         return ""
 
 
-def of_session(session: int) -> list[Process]:
-    """Living processes of a session of this machine, the leader of which may have ended."""
-    host, since, members = socket.gethostname(), boot(), []
+def tree(root: Process) -> list[Process]:
+    """Living processes that descend from `root`, which may have ended, or are of the session that it leads.
+
+    `root` itself is not among them.
+    """
+    if not root.here or root.boot != boot():
+        return []
+    living = {pid: fields for pid, fields in _everything() if fields[STATE] not in ENDED}
+    below: set[int] = set()
+    if root.alive:
+        children: dict[int, list[int]] = {}
+        for pid, fields in living.items():
+            children.setdefault(int(fields[PARENT]), []).append(pid)
+        waiting = [root.pid]
+        while waiting:
+            waiting += (added := [pid for pid in children.get(waiting.pop(), ()) if pid not in below])
+            below.update(added)
+    below |= {pid for pid, fields in living.items() if int(fields[SESSION]) == root.pid}
+    members = [pid for pid in below if pid != root.pid and int(living[pid][START]) >= root.started]
+    return [Process(root.host, root.boot, pid, int(living[pid][START])) for pid in sorted(members)]
+
+
+def _everything() -> Iterator[tuple[int, list[str]]]:
+    """Every process of this machine with its fields."""
     for folder in PROC.iterdir() if PROC.is_dir() else ():
         fields = _fields(int(folder.name)) if folder.name.isdigit() else None
-        if fields and int(fields[SESSION]) == session and fields[STATE] not in ENDED:
-            members.append(Process(host, since, int(folder.name), int(fields[START])))
-    return members
+        if fields:
+            yield int(folder.name), fields
 
 
 def _fields(pid: int) -> list[str] | None:

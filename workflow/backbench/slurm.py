@@ -9,11 +9,13 @@ import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 SECONDS, SACCT_SECONDS = 20.0, 5.0
 # Stands between the columns; neither names nor comments hold it.
 BETWEEN = "\x1f"
 QUEUE_COLUMNS = ("%i", "%j", "%u", "%T", "%r", "%N", "%V", "%S", "%C", "%m", "%l", "%P", "%Z", "%k")
+ACCOUNT_COLUMNS = ("JobID", "JobName", "User", "State", "NodeList", "ExitCode", "Timelimit", "ReqMem", "AllocCPUS")
 NODE_COLUMNS = ("%N", "%T", "%c", "%m", "%G", "%P", "%l", "%E")
 # Variables with which a user changes what the programs show: they are left out of their environment.
 FILTERS = ("SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_")
@@ -103,10 +105,13 @@ def queue(
 
 
 def job(id: str, seconds: float = SECONDS) -> Job | None:
-    """One job, for a while also after its end (SLURM's ``MinJobAge``); None where SLURM does not know it."""
+    """One job, also after its end: for a while (SLURM's ``MinJobAge``), and for long where there is accounting.
+
+    None where SLURM does not know it.
+    """
     text = _said(["scontrol", "--oneliner", "show", "job", id], seconds)
     lines = (text or "").splitlines()
-    return _shown(pairs(lines[0])) if lines else None
+    return _shown(pairs(lines[0])) if lines else _accounted(id)
 
 
 def nodes(seconds: float = SECONDS) -> list[Node] | None:
@@ -188,6 +193,27 @@ def _shown(values: Mapping[str, str]) -> Job:
     place = (words["Partition"], words["WorkDir"], words["Comment"])
     states = (values.get("JobState", ""), words["Reason"], words["NodeList"])
     return Job(*who, *states, submitted, began, ended, *asked, *place, _whole(code), _whole(signal))
+
+
+def _accounted(id: str) -> Job | None:
+    """A job in the accounting, which is asked no more once it has not answered."""
+    if not _accounting_answers():
+        return None
+    command = ["sacct", "--noheader", "--allocations", "--parsable2", "--jobs", id]
+    text = _said([*command, "--format", ",".join(ACCOUNT_COLUMNS)], SACCT_SECONDS)
+    cells = (text or "").splitlines()[0].split("|") if text and text.strip() else []
+    if len(cells) != len(ACCOUNT_COLUMNS):
+        return None
+    number, name, user, state, place, status, limit, memory, cpus = cells
+    code, _, signal = status.partition(":")
+    asked = (_whole(cpus), megabytes(memory), minutes(limit))
+    ended = (_whole(code), _whole(signal))
+    return Job(number, name, user, state.split()[0], "", place, None, None, None, *asked, "", "", "", *ended)
+
+
+@cache
+def _accounting_answers() -> bool:
+    return bool(accounting())
 
 
 def _node(cells: Sequence[str]) -> Node:

@@ -4,23 +4,29 @@ import sys
 from pathlib import Path
 
 from backbench import launching, paths
-from backbench.pictures import drawing
+from backbench.pictures import drawing, forecast
+from backbench.engine.plan.batches import Batch
 from backbench.engine.plan.shards import Shard, fair_threads
+from backbench.sweeping import executors
 
-PLAN = launching.for_snakemake(config, main=workflow.is_main_process)
+CLUSTER = executors.of_main_process() if workflow.is_main_process else None
+# BATCHES is None where the jobs run on this machine.
+PLAN, BATCHES = launching.for_snakemake(config, main=workflow.is_main_process, cluster=CLUSTER)
 PLAN_FILE = PLAN.path
 PYTHON = sys.executable
 SCRIPTS = paths.CHECKOUT / "scripts"
 RECEIPTS = paths.receipts()
 LOGS = paths.logs()
 BENCHMARKS = paths.results() / "benchmarks"
-JOINED = PLAN.folder / "results.json"
-TRACKED = PLAN.tracked
-DRAWN = drawing.receipt(PLAN)
-PICTURES = drawing.published(PLAN)
-PAGE = launching.page(PLAN)
-ATTACHED = launching.attached(PLAN)
-LAST = launching.last(PLAN)
+# What the launcher's own jobs make stays in its folders, also where those of others are sent to a storage.
+JOINED = local(str(PLAN.folder / "results.json"))
+TRACKED = local(str(PLAN.tracked))
+DRAWN = local(str(drawing.receipt(PLAN)))
+PICTURES = local(str(drawing.published(PLAN)))
+PAGE = local(str(launching.page(PLAN)))
+TABLE = local(str(PLAN.folder / "leaderboards.csv"))
+ATTACHED = local(str(launching.attached(PLAN)))
+LAST = local(str(launching.last(PLAN)))
 SHARDS = {shard.receipt: shard for shard in (*PLAN.shards.values(), *PLAN.scoring.values())}
 
 
@@ -76,6 +82,46 @@ def mem_mb_of(kind: str):
     return megabytes
 
 
+def batch_of(wildcards) -> Batch:
+    """The batch whose receipt these wildcards name."""
+    return BATCHES.by_id[wildcards.id]
+
+
+def batches_before(wildcards) -> list[Path]:
+    """Input function: receipts of the batches that a batch waits for."""
+    return [BATCHES.by_id[key].receipt for key in batch_of(wildcards).after]
+
+
+def batch_threads(wildcards) -> int:
+    """Threads function: as many as the shards of a batch have a use for."""
+    return batch_of(wildcards).threads
+
+
+def batch_mem_mb(wildcards, attempt) -> int:
+    """Resources function: memory of a batch by the plan, in MB; more at every retry."""
+    return batch_of(wildcards).mem_mb * attempt
+
+
+def batch_minutes(wildcards, attempt) -> int:
+    """Resources function: time limit of a batch by the plan; more at every retry."""
+    return batch_of(wildcards).minutes * attempt
+
+
+def attempt_number(wildcards, attempt) -> int:
+    """Resources function: which attempt a job is."""
+    return attempt
+
+
+def drawing_mem_mb(wildcards, threads, attempt) -> int:
+    """Resources function: memory for as many pictures beside each other as there are threads, in MB."""
+    return forecast.memory_mb(PLAN, threads) * attempt
+
+
+def drawing_minutes(wildcards, threads, attempt) -> int:
+    """Resources function: time limit of the pictures."""
+    return forecast.minutes(PLAN, threads) * attempt
+
+
 def drawn_if_wanted() -> list[Path]:
     """The receipt of the pictures, where the sweep is to end with any."""
     return [DRAWN] if drawing.wanted(PLAN) else []
@@ -92,7 +138,12 @@ def page_if_last() -> list[Path]:
 
 
 def head_receipts() -> list[Path]:
-    """Receipts of every shard of the plan that ends a chain, and of the scores that were asked for apart from the fits."""
+    """Receipts of every shard of the plan that ends a chain, and of the scores that were asked for apart from the fits.
+
+    On a cluster: those of the batches, which have the shards among them that were to be computed.
+    """
+    if BATCHES is not None:
+        return [batch.receipt for batch in BATCHES.batches]
     return sorted([*PLAN.ends(), *(shard.receipt for shard in PLAN.scoring.values() if shard.request.exists())])
 
 

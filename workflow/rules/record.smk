@@ -13,8 +13,9 @@ rule join_runs:
         BENCHMARKS / "join" / f"{PLAN_FILE.stem[:12]}.tsv"
     params:
         script=SCRIPTS / "join_runs.py",
+        batches=["--batches"] if BATCHES is not None else [],
     shell:
-        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} 2> {log:q}"
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} {params.batches} 2> {log:q}"
 
 
 rule track_runs:
@@ -52,6 +53,9 @@ rule draw_pictures:
         BENCHMARKS / "draw" / f"{PLAN_FILE.stem[:12]}.tsv"
     priority: -1
     threads: workflow.cores
+    resources:
+        mem_mb=drawing_mem_mb,
+        runtime=drawing_minutes,
     params:
         script=SCRIPTS / "draw_pictures.py",
     shell:
@@ -70,7 +74,7 @@ rule write_report:
             labels={"file": "the answer on one page"},
         ),
         table=report(
-            PLAN.folder / "leaderboards.csv",
+            TABLE,
             category="Answer",
             caption="../report/leaderboards.rst",
             labels={"file": "the leaderboards as a table"},

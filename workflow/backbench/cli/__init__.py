@@ -1,20 +1,25 @@
 """The command line. Each command is a module that is imported when it is called, so that help is fast."""
 
 import argparse
+import contextlib
 import importlib
 import logging
 import shlex
 import sys
 from collections.abc import Sequence
+from signal import SIGINT
 
 from backbench import __version__
 from backbench.cli import words as typed
 from backbench.cli.arguments import ARGUMENTS
+from backbench.sweeping import signals
 
 COMMANDS = {
     "audit": "check a collection for problems, such as unreadable or duplicate images, and write a page about them",
+    "doctor": "check this machine and its cluster (libraries, folders, GPU, MLflow, weights, SLURM); say what to set",
     "plan": "show what a sweep would run: runs, distinct fits, what is done and pending, estimated time",
     "sweep": "compute what is missing, record the runs in MLflow, and print the leaderboards and the answer",
+    "status": "say how a sweep stands, from any terminal: done, running, queued and why, failed and why, what is left",
     "answer": "say what to use for each task, how sure that is, what is as good, and the commands to use it",
     "paper": "rerun a published system and show its figures beside ours, with the differences and their reasons",
     "runs": "list all runs as a table, CSV or JSON; filter and sort by any column",
@@ -36,9 +41,14 @@ COMMANDS = {
     "sweeps": "list the sweeps made here, or remove some of them",
     "app": "open a page to try images on a run, browse its clusters and mistakes, and see its images as a map",
     "ui": "open MLflow's pages on this machine",
+    "server": "run a tracking server for a team on this machine: PostgreSQL and MLflow, data below the results folder",
 }
 
-OK, DIFFERS, REFUSED, INTERRUPTED = 0, 1, 2, 130
+OK, DIFFERS, REFUSED = 0, 1, 2
+# Commands that start processes: SIGTERM and SIGHUP end these in order.
+LAUNCHING = ("sweep", "paper", "reproduce", "track")
+# The exit status is this and the number of the signal.
+ENDED_BY_SIGNAL = 128
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,9 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.snakemake = rest
     try:
         return _called(args)
-    except KeyboardInterrupt:
-        print("\ninterrupted; finished results are kept, and the same command continues from there", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as signal:
+        return _interrupted(signal)
     except BrokenPipeError:
         sys.stderr.close()
         return OK
@@ -69,13 +78,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refused(args.command, error, _corrected(argv, error))
 
 
+def _interrupted(signal: KeyboardInterrupt) -> int:
+    """Say that the command was interrupted, by Ctrl-C or another signal, if there still is a terminal to say it on."""
+    by = f" by {signal}" if str(signal) else ""
+    with contextlib.suppress(OSError):
+        print(
+            f"\ninterrupted{by}; finished results are kept, and the same command continues from there", file=sys.stderr
+        )
+    return ENDED_BY_SIGNAL + int(getattr(signal, "number", SIGINT))
+
+
 def _called(args: argparse.Namespace) -> int:
     """Run a command; a path among its overrides is resolved and shown first."""
     if getattr(args, "overrides", None):
         from backbench.cli import collection
 
         args.overrides = collection.resolved(args.command, args.overrides, getattr(args, "name", None))
-    return importlib.import_module(f"backbench.cli.{args.command}").run(args)
+    with signals.raised() if args.command in LAUNCHING else contextlib.nullcontext():
+        return importlib.import_module(f"backbench.cli.{args.command}").run(args)
 
 
 def _refused(command: str, error: Exception, line: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from backbench.cli.texts import (
     APP,
     AUDIT,
     COMPARE,
+    DOCTOR,
     EXPORT,
     GRAMMAR,
     LABEL,
@@ -21,13 +22,14 @@ from backbench.cli.texts import (
     REPORT,
     SEARCH,
     SELECT,
+    SERVER,
     STORE,
     SWEEPS,
 )
 
 SETTINGS = (
     "k, seed, clustering.scope, clustering.silhouette, execution.device, execution.batch_size, execution.memory_mb, "
-    "execution.on_device_loss, store.root, "
+    "execution.on_device_loss, execution.job_minutes, store.root, "
     "tracking.uri, plots (best|all|none)"
 )
 RUN = "config hash of a run, a unique prefix of it, or best: what the newest sweep recommends"
@@ -91,7 +93,7 @@ def _overrides(command: argparse.ArgumentParser) -> None:
 
 def _plan(command: argparse.ArgumentParser) -> None:
     _overrides(command)
-    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...]"
+    command.usage = "backbench plan [options] [PATH] [KEY=VALUE ...] [-- SNAKEMAKE OPTIONS]"
     command.add_argument("--cores", default="all", help="number of cores to estimate the time for (default: all)")
     command.add_argument("--list", action="store_true", help="list every run with its config hash on stdout")
 
@@ -107,8 +109,28 @@ def _launch(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
     command.add_argument("--wait", action="store_true", help="wait for another sweep to finish instead of refusing")
     command.add_argument(
+        "--cancel-running",
+        action="store_true",
+        help="end a sweep that runs here, and what a killed one left running, instead of refusing or waiting for it",
+    )
+    command.add_argument(
         "--accept-code", action="store_true", help="keep results computed by older code, and record that"
     )
+
+
+def _status(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "sweep", nargs="?", metavar="SWEEP", help="hash of a sweep or a plan, or a prefix of it (default: what runs)"
+    )
+    command.add_argument(
+        "--watch",
+        nargs="?",
+        type=_positive,
+        const=5,
+        metavar="SECONDS",
+        help="look again every so many seconds (default: 5) until it ends",
+    )
+    command.add_argument("--format", choices=("text", "json"), default="text", help="format on stdout (default: text)")
 
 
 def _paper(command: argparse.ArgumentParser) -> None:
@@ -141,6 +163,12 @@ def _audit(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--json", action="store_true", help="print audit.json instead of the summary")
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
+
+
+def _doctor(command: argparse.ArgumentParser) -> None:
+    command.epilog = DOCTOR
+    command.usage = "backbench doctor [options] [-- SNAKEMAKE OPTIONS]"
+    command.add_argument("--format", choices=("text", "json"), default="text", help="json: a list of findings")
 
 
 def _filter(command: argparse.ArgumentParser, text: str) -> None:
@@ -368,6 +396,16 @@ def _ui(command: argparse.ArgumentParser) -> None:
     command.add_argument("--uri", help="MLflow database (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
 
 
+def _server(command: argparse.ArgumentParser) -> None:
+    command.epilog = SERVER
+    command.add_argument("--port", type=_port, default=5000, help="port from 1 to 65535 (default: 5000)")
+    command.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (default: 127.0.0.1, this machine alone; 0.0.0.0: the network, without passwords)",
+    )
+
+
 def _store(command: argparse.ArgumentParser) -> None:
     command.epilog = STORE
     command.add_argument("action", choices=("ls", "du", "verify", "gc"), help="see below")
@@ -399,8 +437,10 @@ def _sweeps(command: argparse.ArgumentParser) -> None:
 ARGUMENTS = {
     "answer": _answer,
     "audit": _audit,
+    "doctor": _doctor,
     "plan": _plan,
     "sweep": _sweep,
+    "status": _status,
     "paper": _paper,
     "runs": _runs,
     "leaderboard": _leaderboard,
@@ -421,4 +461,5 @@ ARGUMENTS = {
     "sweeps": _sweeps,
     "app": _app,
     "ui": _ui,
+    "server": _server,
 }

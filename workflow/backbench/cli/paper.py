@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import code, compose, exports, hashing, launching, lock, papers, planning
+from backbench import code, compose, exports, hashing, launching, papers, planning
 from backbench.cli import _paper_screen as screen
 from backbench.cli import sweep
 from backbench.engine.results.joined_run import FINISHED, Row
@@ -26,7 +26,7 @@ from backbench.pictures import choice, drawing, index, ordering
 from backbench.pictures.orders import Order
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweeping import launch, panel
+from backbench.sweeping import launch, panel, taking
 from backbench.sweeping.describing import cores, say
 from backbench.sweeping.launch import Swept, shown
 
@@ -48,9 +48,10 @@ def run(args: argparse.Namespace) -> int:
     given = args.overrides
     args.overrides = [f"experiment={args.name}", *_checked(given)]
     started = time.monotonic()
-    with lock.sweep_lock(args.wait):
+    dry = launch.dry(args.snakemake)
+    with taking.results_folder(taking.typed(), args.wait, args.cancel_running, dry):
         planned = _planned(published, args, given)
-        if launch.dry(args.snakemake):
+        if dry:
             return launch.rehearse(planned, sweep.launch_of(args))
         swept = launch.compute(planned, sweep.launch_of(args), started)
         table, folder = _written(published, swept, args)

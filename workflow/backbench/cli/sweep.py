@@ -4,7 +4,7 @@ import argparse
 import time
 from collections.abc import Sequence
 
-from backbench import launching, lock
+from backbench import launching
 from backbench.cli import answer, leaderboard
 from backbench.datasets import _files
 from backbench.engine.plan.frozen import Plan
@@ -13,7 +13,7 @@ from backbench.engine.time import launches
 from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.store import DONE, Store
-from backbench.sweeping import launch
+from backbench.sweeping import launch, taking
 from backbench.sweeping.describing import say
 from backbench.sweeping.launch import Launch, Swept, shown
 from backbench.wording import counted
@@ -24,9 +24,10 @@ TAIL_LINES, SHOWN_REASONS = 3, 5
 def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     how = launch_of(args)
-    with lock.sweep_lock(args.wait):
+    dry = launch.dry(args.snakemake)
+    with taking.results_folder(taking.typed(), args.wait, args.cancel_running, dry):
         planned = launch.planned_for(args.overrides)
-        if launch.dry(args.snakemake):
+        if dry:
             return launch.rehearse(planned, how)
         swept = launch.compute(planned, how, started)
         outcome = launch.track(swept)

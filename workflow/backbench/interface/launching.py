@@ -7,14 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench import hashing, lock, paths, planning
+from backbench import hashing, paths, planning
 from backbench.engine.results import ledger
 from backbench.engine.run import status
 from backbench.interface import tabular
 from backbench.interface.overrides import overrides as overrides_of
 from backbench.interface.recorded import Run
 from backbench.store import Store
-from backbench.sweeping import describing, launch
+from backbench.sweeping import describing, launch, taking
 from backbench.sweeping.launch import Launch, Swept
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def sweep(
     """
     started = time.monotonic()
     how = Launch(str(cores), accept_code, tuple(snakemake))
-    with tabular.environment(), lock.sweep_lock(wait):
+    with tabular.environment(), taking.results_folder("backbench.sweep()", wait):
         planned = launch.planned_for(overrides_of(collection_and_overrides, options))
         swept = launch.compute(planned, how, started)
         launch.track(swept)

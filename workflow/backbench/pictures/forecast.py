@@ -1,5 +1,6 @@
 """How many pictures a sweep will end with and how long they take to draw, before it starts."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ COMPILING_SECONDS = 8.0
 # Pictures of a clustering (six maps among them), of a classification, of a retrieval, of a training and of a sweep.
 CLUSTERING, MAPS, CLASSIFICATION, RETRIEVAL, TRAINING, SWEEP = 10, 6, 3, 1, 2, 8
 TREES = "agglomerative"
+# MB of the process that starts the others, and of each of them; of an image, its row of a matrix and its positions.
+STARTER_MB, PROCESS_MB, COPIES = 600, 400, 4
+# Time limit: the shortest, and how many times as long as expected.
+MINUTES, SAFETY = 10, 4.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,18 @@ def of_sweep(plan: Plan) -> Forecast:
     count = SWEEP + sum(_pictures(plan, group) for group in due) + spaces * _of_heads(plan)
     seconds = count * (PICTURE_SECONDS + PICTURE_IMAGE_SECONDS * shown) + sum(_tree(plan, group) for group in due)
     return Forecast(count, seconds + spaces * LAYOUT_IMAGE_SECONDS * shown + (2 * COMPILING_SECONDS if spaces else 0.0))
+
+
+def memory_mb(plan: Plan, processes: int) -> int:
+    """MB that drawing a sweep takes with so many pictures beside each other."""
+    shapes = [stage.about for stage in plan.stages.values() if stage.kind in ("features", "matrix")]
+    rows = max((about["n"] * about.get("d", 0) for about in shapes), default=0)
+    return STARTER_MB + round(processes * (PROCESS_MB + COPIES * rows * 4 / 2**20))
+
+
+def minutes(plan: Plan, processes: int) -> int:
+    """Minutes that drawing a sweep may take."""
+    return MINUTES + math.ceil(SAFETY * of_sweep(plan).seconds / max(processes, 1) / 60)
 
 
 def _groups(plan: Plan, mode: str) -> Iterator[list[Run]]:

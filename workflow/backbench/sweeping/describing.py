@@ -1,5 +1,6 @@
 """What a launch would do, in words: its runs and fits, what is done of them, and how long the rest will take."""
 
+import contextlib
 import re
 import sys
 from collections import Counter
@@ -9,6 +10,7 @@ from backbench.engine.grid import HEADS
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.run.status import CURRENT, STALE, Status
 from backbench.engine.time import launches
+from backbench.engine.time.clusters import Cluster
 from backbench.engine.time.estimate import Expectation
 from backbench.engine.time.launches import Announced
 from backbench.pictures import drawing, forecast
@@ -18,8 +20,8 @@ from backbench.store import FAILED
 from backbench.wording import counted
 
 
-def describe(planned: planning.Planned, state: Status, n_cores: int) -> Announced:
-    """Print a plan and its state to stderr; returns the estimate of its time."""
+def describe(planned: planning.Planned, state: Status, n_cores: int, cluster: Cluster | None = None) -> Announced:
+    """Print a plan and its state to stderr; returns the estimate of its time, here or on a cluster."""
     plan = planned.plan
     fits = sum(stage.kind in HEADS for stage in plan.stages.values())
     experiment = plan.request.get("experiment")
@@ -37,19 +39,24 @@ def describe(planned: planning.Planned, state: Status, n_cores: int) -> Announce
     if rescored:
         say(f"  {rescored}")
     pending = sum(state.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
-    announced = announce(plan, state, n_cores)
-    say(f"jobs to run: {pending} of {len(plan.shards)}; estimated time: {announced.text}")
+    announced = announce(plan, state, n_cores, cluster)
+    packed = f", in {counted(announced.jobs, f'{_named(cluster)} job')}" if cluster else ""
+    say(f"jobs to run: {pending} of {len(plan.shards)}{packed}; estimated time: {announced.text}")
     for line in announced.longest:
         say(f"  {line}")
     say(f"plan {hashing.short(plan.hash)}, sweep {hashing.short(plan.sweep)}")
     return announced
 
 
-def announce(plan: Plan, state: Status, n_cores: int) -> Announced:
+def _named(cluster: Cluster) -> str:
+    return cluster.executor.upper() if cluster.executor in ("slurm", "lsf") else cluster.executor
+
+
+def announce(plan: Plan, state: Status, n_cores: int, cluster: Cluster | None = None) -> Announced:
     """The estimated time of a launch, including its pictures."""
     due = drawing.wanted(plan) and (state.due or launching.undrawn(plan))
     drawn = forecast.of_sweep(plan) if due else forecast.Forecast()
-    return launches.announce(plan, state, n_cores, drawn.pictures, drawn.seconds)
+    return launches.announce(plan, state, n_cores, drawn.pictures, drawn.seconds, cluster)
 
 
 def _table(plan: Plan, state: Status) -> str:
@@ -91,5 +98,6 @@ def cores(asked: str) -> int:
 
 
 def say(text: str) -> None:
-    """Print to stderr, where everything goes that is not machine-readable."""
-    print(text, file=sys.stderr)
+    """Print to stderr, where everything goes that is not machine-readable; a terminal that is closed stops nothing."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

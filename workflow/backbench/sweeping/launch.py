@@ -2,26 +2,29 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from backbench import hashing, launching, paths, planning, tracking
+from backbench import hashing, launch_record, launching, lock, paths, planning, processes, tracking
 from backbench.engine.plan.frozen import Plan, save
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Records, Row
-from backbench.engine.run import status
+from backbench.engine.run import leftovers, remains, status
 from backbench.engine.run.status import Status
 from backbench.engine.time import estimate, launches
+from backbench.engine.time.clusters import Cluster
 from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as pages
 from backbench.store import Store
-from backbench.sweeping import panel
+from backbench.sweeping import cluster, executors, fetching, panel, signals
 from backbench.sweeping.describing import cores, describe, say
 from backbench.tracking import sweeps
 from backbench.wording import counted
@@ -48,6 +51,11 @@ class Launch:
     cores: str = "all"
     accept_code: bool = False
     snakemake: Sequence[str] = ()
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """Where the jobs go; None where they run here."""
+        return executors.cluster(_options(self)) if self.snakemake else None
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,8 @@ def rehearse(planned: planning.Planned, launch: Launch) -> int:
     """Describe a plan and let Snakemake say what it would do; returns its exit status. Nothing of it stays."""
     with _unrecorded(planned.plan):
         _prepared(planned, launch)
-        return _snakemake(planned, launch).wait()
+        with _snakemake(planned, launch) as process:
+            return process.wait()
 
 
 @contextlib.contextmanager
@@ -103,13 +112,26 @@ def _unrecorded(plan: Plan) -> Iterator[None]:
 
 
 def compute(planned: planning.Planned, launch: Launch, started: float) -> Swept:
-    """Describe a plan, compute what is missing, join what there is and write its report."""
+    """Describe a plan, compute what is missing, join what there is and write its report.
+
+    Raises
+    ------
+    ConfigError
+        If the jobs could not run on the cluster that they are meant for.
+    """
+    options = cluster.mended(launch.snakemake)
+    launch = replace(launch, snakemake=options, cores=cluster.cores(launch.cores, options))
     plan, fresh = planned.plan, not planned.plan.path.exists()
+    _note(plan=plan.hash, sweep=plan.sweep, cores=launch.cores)
+    if launch.cluster:
+        save(plan)
+        fetching.fetch(plan, launching.prepare(plan))
     state, announced = _prepared(planned, launch)
     due = state.due or launching.undrawn(plan)
     if due:
         launches.keep(plan, announced)
     failed = _compute(planned, state, launch) if due else 0
+    _note(phase=launch_record.RECORDING, progress="", **({"outcome": launch_record.FAILED} if failed else {}))
     if failed and fresh and not _begun(plan, started):
         plan.path.unlink(missing_ok=True)
     store = Store(paths.store())
@@ -126,7 +148,7 @@ def _prepared(planned: planning.Planned, launch: Launch) -> tuple[Status, Announ
         more = f" and the scores of {counted(scores, 'fit')}" if scores else ""
         say(f"kept {counted(results, 'result')}{more} of older code, as each of them now says")
     state = planning.with_known(planned, launching.prepare(plan), store)
-    return state, describe(planned, state, n_cores)
+    return state, describe(planned, state, n_cores, launch.cluster)
 
 
 def _begun(plan: Plan, started: float) -> bool:
@@ -154,27 +176,84 @@ def _compute(planned: planning.Planned, state: Status, launch: Launch) -> int:
     log.parent.mkdir(parents=True, exist_ok=True)
     expected = estimate.members(plan, state, cores(launch.cores))
     launched = time.time() - 1
-    with log.open("w") as output:
-        process = _snakemake(planned, launch, output)
-        try:
-            panel.watch(process, plan, state, expected, cores(launch.cores))
-        except KeyboardInterrupt:
-            say("stopping: Snakemake is ending its jobs (press Ctrl-C again to kill them)")
-            process.wait()
-            raise
+    with log.open("w") as output, _snakemake(planned, launch, output) as process:
+        panel.watch(process, plan, state, expected, cores(launch.cores), launch.cluster)
+    if process.returncode < 0:
+        _tell_of_death(-process.returncode)
+    killed = remains.settle(plan)
     if process.returncode:
         say(f"Snakemake ended with status {process.returncode}; its log: {shown(log)}")
-        _explain(plan, launched)
+        say("\n".join(killed)) if killed else _explain(plan, launched)
     return 1 if process.returncode else 0
 
 
-def _snakemake(planned: planning.Planned, launch: Launch, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def _snakemake(
+    planned: planning.Planned, launch: Launch, output: IO[str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Snakemake in a session of its own, which only its launcher can interrupt; it ends where this block is left."""
+    names = _slurm_name(launch)
+    command = [*_command(planned, launch), *(["--slurm-jobname-prefix", names] if names else [])]
+    # Snakemake tells jobs where it was started by PWD, which a caller may have left at another folder.
+    environment = {**os.environ, "PWD": str(Path.cwd())}
+    with signals.interruptible_children():
+        process = subprocess.Popen(
+            command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+    worker = processes.of(process.pid)
+    about = {"executor": launch.cluster.executor if launch.cluster else "local", "slurm_name": names}
+    _note(snakemake=worker, phase=launch_record.COMPUTING, computing=time.time(), folder=str(paths.results()), **about)
+    try:
+        yield process
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            say("stopping: Snakemake is ending its jobs (press Ctrl-C again to kill them)")
+        now = launch_record.Launch("", processes.me(), launch_record.user(), "", time.time() - 1e9, snakemake=worker)
+        leftovers.end(_current() or now, say)
+        process.wait()
+        raise
+
+
+def _command(planned: planning.Planned, launch: Launch) -> list[str]:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.CHECKOUT / "Snakefile")]
-    command += ["--directory", str(paths.results()), "--workflow-profile", str(PROFILE)]
-    command += [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    command += ["--directory", str(paths.results())]
     command += [] if _elsewhere(launch.snakemake) else ["--resources", f"mem_mb={planned.memory_mb}"]
-    command += ["--config", f"plan={planned.plan.path}", *launch.snakemake]
-    return subprocess.Popen(command, stdout=output or sys.stderr, stderr=subprocess.STDOUT, env=os.environ)
+    return [*command, "--config", f"plan={planned.plan.path}", *_options(launch)]
+
+
+def _slurm_name(launch: Launch) -> str | None:
+    """What the names of the SLURM jobs begin with; None where there are none, or the user has his own names."""
+    held = os.environ.get(lock.HELD)
+    named = launch.cluster and launch.cluster.executor == "slurm" and not launch.cluster.prefix
+    return f"{launch_record.NAMES}{held}" if named and held else None
+
+
+def _tell_of_death(number: int) -> None:
+    """End what a killed Snakemake left on this machine, and say what of it goes on in SLURM."""
+    current = _current()
+    say(f"Snakemake was killed by {signal.Signals(number).name}")
+    left = leftovers.find(current) if current else None
+    if current and left:
+        leftovers.end_processes(current, leftovers.PATIENCE)
+        if left.jobs:
+            say(f"{counted(len(left.jobs), 'SLURM job')} of it go on; the same command waits for them and continues")
+
+
+def _current() -> launch_record.Launch | None:
+    """The record of the launch that this process is."""
+    current = launch_record.current()
+    return current if current and current.id == os.environ.get(lock.HELD) else None
+
+
+def _note(**changes: Any) -> None:
+    """Say in the record of the launch what it does now."""
+    launch_record.change(os.environ.get(lock.HELD, ""), **changes)
+
+
+def _options(launch: Launch) -> list[str]:
+    """Options of Snakemake that say where and on how many cores it runs jobs: ours, and then those passed on to it."""
+    bound = [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    return ["--workflow-profile", str(PROFILE), *bound, *launch.snakemake]
 
 
 def _own_cores(options: Sequence[str]) -> bool:

@@ -1,31 +1,57 @@
 """Progress of a launch: one live panel on a terminal, plain lines elsewhere."""
 
 import json
-import subprocess
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from backbench import hashing, paths
+from backbench import hashing, launch_record, lock, paths, slurm_reasons
 from backbench.engine.cost import training
 from backbench.engine.plan.frozen import Plan
-from backbench.engine.run import scored
+from backbench.engine.run import leftovers, scored
 from backbench.engine.run.status import Status
 from backbench.engine.time import launches
+from backbench.engine.time.clusters import Cluster
 from backbench.pictures import drawing
 from backbench.stage import SCORES
 from backbench.store import FAILED, Store
 from backbench.sweeping.describing import announce, say
-from backbench.wording import duration
+from backbench.wording import counted, duration
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 10.0
+# Between two questions to SLURM, and how long its answer is waited for.
+QUEUE_SECONDS, QUEUE_PATIENCE = 15.0, 5.0
 # What the stages count that report their own progress; the others count images.
 UNITS = dict.fromkeys(("matrix", "neighbours", "clustering", "classification", "retrieval"), "fits")
 UNITS["pictures"] = "drawn"
+
+
+class Polled(Protocol):
+    """A process that can be asked whether it has ended."""
+
+    def poll(self) -> int | None:
+        """Its exit status, None while it runs."""
+
+
+class Queue:
+    """Why SLURM jobs of the launch wait, asked for now and then."""
+
+    def __init__(self) -> None:
+        self.asked = -QUEUE_SECONDS
+        self.text = ""
+
+    def why(self) -> str:
+        """A sentence on the jobs that wait; empty where none does, or SLURM does not answer."""
+        if time.monotonic() - self.asked >= QUEUE_SECONDS:
+            launch = launch_record.current()
+            jobs = leftovers.jobs_of(launch, QUEUE_PATIENCE) if launch and launch.executor == "slurm" else None
+            self.text, self.asked = slurm_reasons.sentence(jobs or ()), time.monotonic()
+        return self.text
 
 
 @dataclass
@@ -47,6 +73,8 @@ class Progress:
     failed: set[str] = field(default_factory=set)
     finished: float = 0.0
     ended: float = 0.0
+    noted: float = 0.0
+    queue: Queue = field(default_factory=Queue)
 
     def look(self, store: Store) -> None:
         for member, path in list(self.waiting.items()):
@@ -56,6 +84,14 @@ class Progress:
             if record:
                 (self.failed if record["status"] == FAILED else self.done).add(member)
                 del self.waiting[member]
+
+    def note(self) -> None:
+        """Say in the record of the launch how far it is, now and then."""
+        if time.monotonic() - self.noted >= LINE_SECONDS / 2:
+            self.noted = time.monotonic()
+            done = len(self.done) + len(self.failed)
+            words = f"{done:,} of {counted(len(self.expected), 'result')}" if self.expected else ""
+            launch_record.change(os.environ.get(lock.HELD, ""), progress=words)
 
     @property
     def shards_done(self) -> int:
@@ -88,7 +124,12 @@ class Progress:
 
 
 def watch(
-    process: subprocess.Popen[bytes], plan: Plan, state: Status, expected: Mapping[str, float], cores: int
+    process: Polled,
+    plan: Plan,
+    state: Status,
+    expected: Mapping[str, float],
+    cores: int,
+    cluster: Cluster | None = None,
 ) -> None:
     """Show progress until `process` ends."""
     store = Store(paths.store())
@@ -96,13 +137,13 @@ def watch(
     scores = {key: scored.place(state.records[key]) for key in state.unscored}
     waiting |= {key: store.path(SCORES, place, plan.stages[key].scoring) for key, place in scores.items()}
     shards = sum(state.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
-    announced = announce(plan, state, cores)
+    announced = announce(plan, state, cores, cluster)
     after = announced.drawing + launches.after(plan)
     progress = Progress(plan, waiting, expected, time.time() - 1, shards, announced.seconds, after, state.unscored)
     (_live if sys.stderr.isatty() else _plain)(process, progress, store)
 
 
-def _plain(process: subprocess.Popen[bytes], progress: Progress, store: Store) -> None:
+def _plain(process: Polled, progress: Progress, store: Store) -> None:
     started = last = time.monotonic()
     while process.poll() is None:
         time.sleep(POLL_SECONDS)
@@ -110,11 +151,12 @@ def _plain(process: subprocess.Popen[bytes], progress: Progress, store: Store) -
             last = time.monotonic()
             progress.look(store)
             say("  ".join([_line(progress, last - started), *_partial(progress.plan)]))
+            progress.note()
     progress.look(store)
     say(_line(progress, time.monotonic() - started))
 
 
-def _live(process: subprocess.Popen[bytes], progress: Progress, store: Store) -> None:
+def _live(process: Polled, progress: Progress, store: Store) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -122,6 +164,7 @@ def _live(process: subprocess.Popen[bytes], progress: Progress, store: Store) ->
     with Live(console=Console(stderr=True), refresh_per_second=4, transient=False) as live:
         while process.poll() is None:
             progress.look(store)
+            progress.note()
             live.update(_panel(progress, time.monotonic() - started))
             time.sleep(POLL_SECONDS)
         progress.look(store)
@@ -147,9 +190,12 @@ def _line(progress: Progress, elapsed: float) -> str:
     runs = f"runs {progress.runs_done}/{len(progress.plan.runs)}"
     parts = [jobs, results, runs] if progress.expected else []
     parts += [f"{len(progress.failed)} failed"] if progress.failed else []
-    ending = f"about {duration(remaining)} remaining" if remaining else "estimating the remaining time"
+    queued = progress.queue.why()
+    ending = (
+        f"about {duration(remaining)} remaining" if remaining else "" if queued else "estimating the remaining time"
+    )
     ending = ending if progress.waiting else _after(progress.plan)
-    return "  ".join([*parts, f"{duration(elapsed)} elapsed", ending])
+    return "  ".join(filter(None, [*parts, f"{duration(elapsed)} elapsed", ending, queued]))
 
 
 def _after(plan: Plan) -> str:

@@ -9,13 +9,14 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from backbench import paths
-from backbench.engine.cost import costs
 from backbench.engine.grid import HEADS, Stage
+from backbench.engine.plan import accelerating
 from backbench.engine.plan import frozen as plans
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.plan.shards import Shard
@@ -26,38 +27,47 @@ from backbench.engine.run.status import state_of, write_receipt
 from backbench.files import WriteError, write_text
 from backbench.stage import SCORES, Context, Held, Inputs, Member, Outcome
 from backbench.stages.scores import Fit
-from backbench.store import FAILED, Store, StoreError
+from backbench.store import DONE, FAILED, Store, StoreError
 
 log = logging.getLogger("backbench")
 
-ACCELERATED = ("features", "matrix", "neighbours", "judge", "clustering", "retrieval", SCORES)
-ACCELERATED_FROM_SECONDS = 20.0
 # Drivers of NVIDIA, AMD and WSL: without one there is no GPU, and PyTorch, which takes seconds to load, is not asked.
 DRIVERS = ("/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+# How a shard came out that might come out otherwise if it were tried again, and marks of the records of such failures.
+INTERRUPTED, KILLED = "interrupted", "killed"
 STOPS_NOBODY = (*HEADS, "audit", "neighbours", "judge")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def main(kind: str, arguments: Sequence[str] | None = None) -> int:
-    """Entry point of the stage scripts. Returns the exit status."""
-    args = parser(kind).parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+class MemberFailed(RuntimeError):
+    """A result that others need could not be computed, and would not be if it were tried again."""
+
+
+def start(args: argparse.Namespace) -> Plan:
+    """Begin as every job does: with a log on stderr and with its threads; returns the plan."""
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(args.threads)
-    plan, store = plans.load(args.plan), Store(paths.store())
-    shard = (plan.scoring if kind == SCORES else plan.shards)[args.shard]
-    job = jobs.here(shard, threads=args.threads, device=args.device)
+    return plans.load(args.plan)
+
+
+def tried(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace) -> str:
+    """Compute a shard in this process under a job record, and write its receipt; returns how it came out."""
+    more = {"asked": args.asked, "batch": args.batch, "attempt": args.attempt, "alone": args.alone}
     try:
-        with jobs.kept(job) as record:
-            outcomes = (score if kind == SCORES else compute)(plan, shard, store, args, record)
-    except (StoreError, OSError, ValueError, RuntimeError) as error:
+        with jobs.kept(jobs.here(shard, threads=args.threads, device=args.device, **more)) as record:
+            outcomes = (score if shard.kind == SCORES else compute)(plan, shard, store, args, record)
+    except (StoreError, OSError, ValueError, RuntimeError, MemoryError) as error:
         reason = _reason(error, store)
         log.error("%s %s: %s", shard.kind, shard.family, reason)
         log.debug("", exc_info=True)
-        _record_failure(plan, shard, store, args, reason)
-        return 1
-    write_receipt(shard, outcomes)
-    return 0
+        settled = isinstance(error, MemberFailed)
+        record_failure(plan, shard, store, args, reason, {} if settled else {INTERRUPTED: True})
+        return FAILED if settled else INTERRUPTED
+    if not args.alone:
+        write_receipt(shard, outcomes)
+    return DONE
 
 
 def compute(
@@ -70,13 +80,15 @@ def compute(
 
     Raises
     ------
-    RuntimeError
+    MemberFailed
         If a member that other stages need failed. A failed audit, neighbour graph, judge, clustering, classification or
         retrieval is recorded and stops nobody.
     """
     store = plan.own(store)
     states, unscored = _states(plan, shard, store)
-    missing = [plan.stages[key] for key in shard.members if states[key] != CURRENT]
+    missing = [plan.stages[key] for key in missing_of(plan, shard, store, args.since)]
+    if shard.kind not in STOPS_NOBODY and not missing and FAILED in states.values():
+        raise MemberFailed(next(iter(reasons(shard, store))))
     if not missing and not unscored:
         return states
     context = _context(plan, shard, store, (missing or unscored)[0].hash, args)
@@ -93,7 +105,7 @@ def compute(
             record.ended(outcome.hash)
         states[outcome.hash] = CURRENT if outcome.failure is None else FAILED
         if outcome.failure and shard.kind not in STOPS_NOBODY:
-            raise RuntimeError(outcome.failure)
+            raise MemberFailed(outcome.failure)
         if shard.kind in HEADS and outcome.failure is None:
             config = plan.stages[outcome.hash].config
             scores.add(Fit(outcome.hash, config, outcome.arrays[scored.SCORED[shard.kind]]))
@@ -123,6 +135,32 @@ def score(
             scores.add(fit)
         scores.finish()
     return states
+
+
+def missing_of(plan: Plan, shard: Shard, store: Store, since: float | None) -> list[str]:
+    """Members of a shard that are to be computed: those that are not current.
+
+    Those that have failed by themselves `since` then, in seconds since 1970, are not tried again.
+    """
+    members = []
+    for key in shard.members:
+        record = store.read(shard.kind, key)
+        if state_of(plan.stages[key], record, store) != CURRENT and not _settled(record, since):
+            members.append(key)
+    return members
+
+
+def _settled(record: Mapping[str, Any] | None, since: float | None) -> bool:
+    if since is None or record is None or record["status"] != FAILED:
+        return False
+    info = record["info"]
+    return record["provenance"]["finished"] >= since and not (info.get(INTERRUPTED) or info.get(KILLED))
+
+
+def reasons(shard: Shard, store: Store) -> list[str]:
+    """Why members of a shard failed."""
+    records = (store.read(shard.kind, key) for key in shard.members)
+    return [record["reason"] for record in records if record and record["status"] == FAILED]
 
 
 def _states(plan: Plan, shard: Shard, store: Store) -> tuple[dict[str, str], list[Stage]]:
@@ -160,8 +198,10 @@ def _reason(error: Exception, store: Store) -> str:
     return str(error) or type(error).__name__
 
 
-def _record_failure(plan: Plan, shard: Shard, store: Store, args: argparse.Namespace, reason: str) -> None:
-    """Note why the members of a job that was interrupted are missing, so that the runs that need them can say so.
+def record_failure(
+    plan: Plan, shard: Shard, store: Store, args: argparse.Namespace, reason: str, info: Mapping[str, Any]
+) -> None:
+    """Note why the members of a shard are missing, so that the runs that need them can say so.
 
     Fits whose scores are missing are there; they are scored by the next launch.
     """
@@ -173,7 +213,8 @@ def _record_failure(plan: Plan, shard: Shard, store: Store, args: argparse.Names
         if state_of(plan.stages[key], store.read(shard.kind, key), store) == CURRENT:
             continue
         with contextlib.suppress(OSError, StoreError, WriteError):
-            store.write(shard.kind, key, recording.record(plan, Outcome(key, failure=reason), context), {})
+            outcome = Outcome(key, failure=reason, info=info)
+            store.write(shard.kind, key, recording.record(plan, outcome, context), {})
 
 
 def _context(plan: Plan, shard: Shard, store: Store, member: str, args: argparse.Namespace) -> Context:
@@ -189,27 +230,26 @@ def _context(plan: Plan, shard: Shard, store: Store, member: str, args: argparse
 
 
 def _device(asked: str, plan: Plan, shard: Shard) -> str:
-    """Where a shard is computed; with ``auto``, what is quick on a CPU stays there.
+    """Where a shard is computed: on a GPU where that pays and one is there, else on the CPU.
 
     Raises
     ------
     RuntimeError
-        If a CUDA device is asked for and not there.
+        If an extraction was to have a GPU, and there is none.
     """
-    if asked == "cpu" or shard.kind not in ACCELERATED:
+    if asked == "cpu" or not accelerating.pays(shard, plan.stages):
         return "cpu"
     if asked == "auto":
-        return "cuda" if _pays(plan, shard) and any(map(os.path.exists, DRIVERS)) and _cuda() else "cpu"
-    if not _cuda():
-        raise RuntimeError(f"execution.device={asked}: no CUDA device is visible here; use cpu or auto.")
-    return asked
-
-
-def _pays(plan: Plan, shard: Shard) -> bool:
-    """Whether a GPU saves more than it takes to load PyTorch and to begin."""
-    stages = [plan.stages[member] for member in shard.members]
-    expected = costs.scoring(stages) if shard.kind == SCORES else costs.total(stages, plan.stages)
-    return shard.kind == "features" or expected > ACCELERATED_FROM_SECONDS
+        return "cuda" if any(map(os.path.exists, DRIVERS)) and _cuda() else "cpu"
+    if _cuda():
+        return asked
+    if shard.kind != "features":
+        return "cpu"
+    raise RuntimeError(
+        f"execution.device={asked}: this extraction was to have a GPU, and {jobs.host()} shows none to PyTorch. On a "
+        "cluster, let the jobs of compute_on_gpu go to nodes with GPUs (docs/cluster.md); to extract on the CPU, give "
+        "execution.device=cpu, or auto."
+    )
 
 
 def _cuda() -> bool:
@@ -242,14 +282,21 @@ class Progress:
 
 def parser(kind: str) -> argparse.ArgumentParser:
     """The arguments of the stage scripts."""
-    parser = argparse.ArgumentParser(description=f"Compute one shard of the {kind} stage of a plan.")
-    parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
+    parser = common(f"Compute one shard of the {kind} stage of a plan.")
     parser.add_argument("--shard", required=True, help="id of the shard within the plan")
+    return parser
+
+
+def common(description: str) -> argparse.ArgumentParser:
+    """The arguments of every script that computes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the numeric libraries (default 1)")
     parser.add_argument("--device", default=os.environ.get("BACKBENCH_DEVICE", "auto"), help="auto, cpu or cuda")
     parser.add_argument("--batch-size", type=int, default=_environment_int("BACKBENCH_BATCH_SIZE"))
     lost = os.environ.get("BACKBENCH_ON_DEVICE_LOSS", "fail")
     parser.add_argument("--on-device-loss", choices=("fail", "cpu"), default=lost, help="default: fail")
+    parser.set_defaults(asked=None, attempt=1, batch=None, since=None, alone=False, last=True)
     return parser
 
 

@@ -31,16 +31,19 @@ class Expectation:
     ----------
     cores
         Cores of the launch; 0: all that there are.
+    gpu
+        Whether what pays on a GPU has one; None: where this machine has one.
     """
 
     plan: Plan
     status: Status
     cores: int = 0
     trainings: dict[str, training.Training] = field(default_factory=dict)
+    gpu: bool | None = None
 
     def __post_init__(self) -> None:
         self.cores = self.cores or machine.cores()
-        self.gpu = gpu()
+        self.gpu = gpu() if self.gpu is None else self.gpu
         self.sizes = Counter(map(costs.family, self.plan.stages.values()))
         trainings = {key: self._training(key) for key in self.status.needed}
         self.trainings = {key: training for key, training in trainings.items() if training}
@@ -77,7 +80,7 @@ class Expectation:
         return self._model(stage) * self._paces.get((stage.kind, costs.way(stage)), 1.0)
 
     def _model(self, stage: Stage) -> float:
-        seconds = costs.seconds(stage, self.plan.stages, self.sizes[costs.family(stage)], self.gpu)
+        seconds = costs.seconds(stage, self.plan.stages, self.sizes[costs.family(stage)], bool(self.gpu))
         known, rows = self.status.known.get(stage.hash, (0, 1))
         seconds *= 1 - known / rows
         if stage.kind in HEADS or (stage.kind == "features" and self.gpu):
@@ -107,7 +110,7 @@ class Expectation:
 
     def _past(self, stage: Stage) -> training.Past:
         similar = (records for records in self._similar if records[0]["config"]["name"] == stage.family)
-        return training.past(similar, self.gpu)
+        return training.past(similar, bool(self.gpu))
 
     @cached_property
     def _similar(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]]:

@@ -14,6 +14,8 @@ from backbench.engine.plan.frozen import Plan
 from backbench.engine.plan.shards import Shard, fair_threads
 from backbench.engine.run.scored import ABSENT
 from backbench.engine.run.status import Status
+from backbench.engine.time import clusters
+from backbench.engine.time.clusters import Cluster
 from backbench.engine.time.estimate import Expectation
 from backbench.files import write_text
 from backbench.stage import SCORES
@@ -50,7 +52,8 @@ class Part:
 class Announced:
     """What a launch on `cores` cores will take: about `seconds`, at most `most` where a training may stop early.
 
-    `parts` are its results, what takes longest first; `drawing` are the seconds of `pictures` pictures.
+    `parts` are its results, what takes longest first; `drawing` are the seconds of `pictures` pictures. On a cluster,
+    `jobs` are submitted, and each is taken to wait for `queue` seconds, as is `recorded` here or by default.
     """
 
     seconds: float
@@ -59,6 +62,9 @@ class Announced:
     parts: tuple[Part, ...] = ()
     pictures: int = 0
     drawing: float = 0.0
+    jobs: int = 0
+    queue: float = 0.0
+    recorded: bool = False
 
     @property
     def text(self) -> str:
@@ -67,7 +73,15 @@ class Announced:
             return "none"
         most = f", at most {duration(self.most)}" if self.most > 1.1 * self.seconds else ""
         drawing = f" ({duration(self.drawing)} of it for about {self.pictures} pictures)" if self.pictures else ""
-        return f"about {duration(self.seconds)} on {counted(self.cores, 'core')}{drawing}{most}"
+        return f"about {duration(self.seconds)} on {counted(self.cores, 'core')}{drawing}{most}{self._queued}"
+
+    @property
+    def _queued(self) -> str:
+        """What is taken for the queue of a cluster."""
+        if not self.jobs:
+            return ""
+        source = "as recorded here" if self.recorded else "which is assumed: no job is recorded here yet"
+        return f", with {duration(self.queue)} in the queue for each job ({source})"
 
     @property
     def longest(self) -> list[str]:
@@ -76,8 +90,10 @@ class Announced:
         return [f"{part.what}: about {duration(part.seconds)}{part.epochs}" for part in shown]
 
 
-def announce(plan: Plan, status: Status, cores: int, pictures: int = 0, drawing: float = 0.0) -> Announced:
-    """What a launch will take.
+def announce(
+    plan: Plan, status: Status, cores: int, pictures: int = 0, drawing: float = 0.0, cluster: Cluster | None = None
+) -> Announced:
+    """What a launch will take, here or on a cluster.
 
     Parameters
     ----------
@@ -86,11 +102,25 @@ def announce(plan: Plan, status: Status, cores: int, pictures: int = 0, drawing:
     """
     if not status.due and not pictures:
         return Announced(0.0, 0.0, cores)
+    if cluster:
+        return _on_cluster(plan, status, cluster, pictures, drawing)
     expected = Expectation(plan, status, cores)
     drawing = drawing / cores + DRAW_SECONDS if pictures else 0.0
     seconds = START_SECONDS + _computing(expected) + after(plan) + drawing
     longer = sum(map(expected.longer, expected.trainings))
     return Announced(seconds, seconds + longer, cores, tuple(_parts(expected)), pictures, drawing)
+
+
+def _on_cluster(plan: Plan, status: Status, cluster: Cluster, pictures: int, drawing: float) -> Announced:
+    """What a launch on a cluster will take: with the starts of its jobs, their queue, and as many at once as may be."""
+    todo, (queue, recorded) = clusters.packed(plan, status, cluster), clusters.waiting()
+    expected = Expectation(plan, status, cluster.threads, gpu=clusters.wants_gpu())
+    drawing = drawing / cluster.threads + DRAW_SECONDS + queue + clusters.START_SECONDS if pictures else 0.0
+    seconds = START_SECONDS + clusters.lasting(todo, cluster, queue) + after(plan) + drawing
+    longer = sum(map(expected.longer, expected.trainings))
+    asked = (len(todo) + bool(pictures), queue, recorded)
+    cores = cluster.cores or cluster.threads
+    return Announced(seconds, seconds + longer, cores, tuple(_parts(expected)), pictures, drawing, *asked)
 
 
 def keep(plan: Plan, announced: Announced) -> None:
@@ -103,7 +133,8 @@ def kept(plan: Plan) -> Announced | None:
     try:
         content = json.loads(_file(plan).read_bytes())
         parts = tuple(Part(**{**part, "members": tuple(part["members"])}) for part in content.pop("parts"))
-        values = {name: content[name] for name in ("seconds", "most", "cores", "pictures", "drawing")}
+        names = ("seconds", "most", "cores", "pictures", "drawing", "jobs", "queue", "recorded")
+        values = {name: content[name] for name in names if name in content}
         return Announced(**values, parts=parts)
     except (OSError, ValueError, KeyError, TypeError):
         return None

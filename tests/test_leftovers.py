@@ -1,0 +1,180 @@
+"""What a killed launch left running is found, and ended in order."""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from backbench import launch_record, lock, processes, slurm_reasons
+from backbench.engine.run import leftovers
+from backbench.slurm import Job
+from backbench.sweeping import signals
+
+# A Snakemake as its processes look: it leads a session, and its job goes on without it.
+WORKER = "import subprocess, sys; job = subprocess.Popen(sys.argv[1:]); print(flush=True); job.wait()"
+STUBBORN = (sys.executable, "-c", "import signal, time; signal.signal(2, signal.SIG_IGN); print(); time.sleep(600)")
+
+
+@pytest.fixture
+def dead(own_results):
+    """The record of a launch whose launcher was killed, and whose Snakemake is started by a test."""
+    child = subprocess.Popen(["sleep", "600"])
+    launcher = processes.of(child.pid)
+    child.kill()
+    child.wait()
+    launch = launch_record.begin("backbench sweep photos", plan="p", folder="/nowhere", executor="local")
+    workers = []
+
+    def left(*job: str) -> launch_record.Launch:
+        command = [sys.executable, "-c", WORKER, *job]
+        worker = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+        workers.append(worker)
+        worker.stdout.readline()
+        changed = dataclasses.replace(launch, launcher=launcher, snakemake=processes.of(worker.pid))
+        launch_record.write(changed)
+        return changed
+
+    yield left
+    for worker in workers:
+        for process in processes.tree(processes.of(worker.pid)):
+            process.send(signal.SIGKILL)
+        worker.kill()
+        worker.stdout.close()
+        worker.wait()
+
+
+def reaped(launch: launch_record.Launch) -> bool:
+    return launch.snakemake.alive is False
+
+
+def test_its_snakemake_with_what_that_computes(dead):
+    launch = dead("sleep", "600")
+    found = leftovers.find(launch)
+    assert found.snakemake == launch.snakemake and len(found.processes) == 1
+    assert found.text == f"its Snakemake (process {launch.snakemake.pid})"
+
+
+def test_what_its_killed_snakemake_started(dead):
+    launch = dead("sleep", "600")
+    launch.snakemake.send(signal.SIGKILL)
+    while launch.snakemake.alive:
+        time.sleep(0.01)
+    found = leftovers.find(launch)
+    assert found.snakemake is None and found.text == "1 process on this machine"
+
+
+@pytest.mark.parametrize("job", [("sleep", "600"), STUBBORN])
+def test_all_of_it_is_ended(dead, job, monkeypatch):
+    monkeypatch.setattr(leftovers, "PATIENCE", ((signal.SIGINT, 0.5), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)))
+    launch = dead(*job)
+    assert leftovers.end(launch, print) == []
+    assert reaped(launch) and leftovers.find(launch) is None
+
+
+def test_nothing_is_left_of_a_launch_that_finished(dead):
+    launch = dead("sleep", "600")
+    assert leftovers.find(dataclasses.replace(launch, ended=1.0, outcome=launch_record.FINISHED)) is None
+    assert leftovers.find(None) is None
+
+
+def test_a_snakemake_of_another_machine_is_there_while_it_is_heard_of(dead, monkeypatch):
+    launch = dead("sleep", "600")
+    distant = dataclasses.replace(launch, snakemake=dataclasses.replace(launch.snakemake, host="elsewhere"))
+    assert leftovers.find(distant).text == f"its Snakemake (process {launch.snakemake.pid} on elsewhere)"
+    monkeypatch.setattr(launch_record, "SILENT_SECONDS", -1.0)
+    assert leftovers.find(distant) is None
+
+
+def test_its_slurm_jobs_by_their_name_and_else_by_their_folder(own_results):
+    launch = launch_record.begin("snakemake", folder="/results", executor="slurm")
+    now = launch.began + 5
+    ours = Job("1", "8a3f", "me", "RUNNING", folder="/results", comment="rule_compute_batch", submitted=now)
+    others = [
+        dataclasses.replace(ours, id="2", folder="/elsewhere"),
+        dataclasses.replace(ours, id="3", comment="mine"),
+        dataclasses.replace(ours, id="4", submitted=launch.began - 3600),
+        dataclasses.replace(ours, id="5", name="backbench-1_77"),
+    ]
+    assert [job.id for job in leftovers.among([ours, *others], launch)] == ["1", "5"]
+    named = dataclasses.replace(launch, slurm_name="backbench-1")
+    assert [job.id for job in leftovers.among([ours, *others], named)] == ["5"]
+
+
+class TestReasons:
+    def test_in_words(self):
+        words = slurm_reasons.words
+        assert words("Resources") == "no node has enough free cores or memory now"
+        assert "lower max-threads" in words("PartitionConfig")
+        assert words("QOSMaxCpuPerUserLimit") == "all CPUs of the QOS that may be in use at once are in use"
+        assert words("AssocGrpMemLimit") == "all memory of the account that may be in use at once are in use"
+        assert words("SomethingNew") == "SomethingNew"
+        assert "down, drained or reserved" in words("ReqNodeNotAvail, UnavailableNodes:n[1-3]")
+
+    def test_as_one_sentence(self):
+        waiting = [
+            Job(str(n), "x", "me", "PENDING", reason) for n, reason in enumerate(["Priority"] * 2 + ["Resources"])
+        ]
+        assert slurm_reasons.sentence(waiting) == (
+            "3 SLURM jobs queued: other jobs go first (Priority, 2) and "
+            "no node has enough free cores or memory now (Resources, 1)"
+        )
+        assert slurm_reasons.sentence([Job("1", "x", "me", "RUNNING")]) == ""
+
+    def test_that_never_pass(self):
+        assert slurm_reasons.hopeless(Job("1", "x", "me", "PENDING", "PartitionConfig"))
+        assert not slurm_reasons.hopeless(Job("1", "x", "me", "PENDING", "Resources"))
+        assert not slurm_reasons.hopeless(Job("1", "x", "me", "RUNNING", "PartitionConfig"))
+
+
+class TestSignals:
+    @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+    def test_end_a_command_at_any_moment(self, own_results, number, status):
+        """Here while it waits for the lock, which the test holds."""
+        held = lock.acquire()
+        code = (
+            "import sys; from backbench import cli, lock; print('here', flush=True); sys.exit(cli.main(sys.argv[1:]))"
+        )
+        command = [sys.executable, "-c", code, "sweep", "experiment=none", "--wait"]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **streams) as process:
+            assert process.stdout.readline() == "here\n"
+            while not catches(process.pid):
+                time.sleep(0.05)
+            process.send_signal(number)
+            _, stderr = process.communicate(timeout=60)
+        held.release()
+        assert process.returncode == status
+        assert "the same command continues from there" in stderr
+
+    def test_that_are_ignored_stay_ignored(self):
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            with signals.raised():
+                assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+    def test_come_through_an_error_of_a_terminal_that_is_gone(self):
+        with pytest.raises(signals.Stopped) as stopped, signals.raised():
+            try:
+                signal.raise_signal(signal.SIGHUP)
+            finally:
+                raise OSError(5, "Input/output error")
+        assert stopped.value.number == signal.SIGHUP
+
+    def test_leave_the_handlers_as_they_were(self):
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(signals.Stopped), signals.raised():
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+def catches(pid: int) -> bool:
+    """Whether a process has handlers of its own for SIGTERM by now."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))
+    return bool(caught & 1 << (signal.SIGTERM - 1))
