@@ -244,7 +244,7 @@ class _Looking:
         ours: Sequence[slurm.Job],
     ):
         self.plan, self.launch, self.state, self.ours = plan, launch, state, ours
-        self.store = Store(paths.store())
+        self.store = plan.seen(Store(paths.store()))
         self.running = None if queue is None else {job.id for job in queue if not job.waiting}
         self.reasons: dict[str, str] = {}
         self.states = self._states()
