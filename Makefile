@@ -1,15 +1,20 @@
+# make setup   sets up the environment in .venv, and starts nothing
 # make sweep   sets up everything and runs the default experiment
 # make test    sets up everything and runs the tests
 # make app     a page to try images, browse clusters and see maps, of the newest sweep
 # make ui      MLflow's pages on the sweeps made here
+# make server  a tracking server for a team: PostgreSQL and MLflow, until Ctrl-C
+# make clean   shows what results there are and asks whether to remove them (YES=1: does not ask)
 
 PYTHON ?= python3
+# cpu: PyTorch without CUDA, 2 GB instead of 7
+TORCH ?= locked
 BIN := .venv/bin
 READY := .venv/.ready
 # Test files side by side, each whole in one process, the longest first.
 BESIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: sweep test test-quick test-thorough app ui lint format lock docs clean help
+.PHONY: setup sweep test test-quick test-thorough app ui server lint format lock docs clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -19,8 +24,11 @@ $(READY): requirements.lock pyproject.toml Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "backbench needs Python 3.11 or newer; received $$($(PYTHON) -V). Name another: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	sh scripts/install.sh $(BIN)
+	sh scripts/install.sh $(BIN) $(TORCH)
 	touch $(READY)
+
+setup: $(READY)
+	@echo "backbench is ready; next: source .venv/bin/activate, then backbench doctor"
 
 sweep: $(READY)
 	$(BIN)/backbench sweep $(ARGS)
@@ -44,6 +52,9 @@ app: $(READY)
 ui: $(READY)
 	$(BIN)/backbench ui
 
+server: $(READY)
+	$(BIN)/backbench server $(ARGS)
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,8 +76,8 @@ docs: $(READY)
 	$(BIN)/python scripts/write_catalogue.py
 	$(BIN)/python scripts/draw_dag.py
 	$(BIN)/python scripts/write_papers.py
+	$(BIN)/python scripts/write_schema.py
 
-# Removes every result; fetched originals stay.
+# Asks, then removes every result; fetched originals stay. `make clean YES=1` does not ask.
 clean:
-	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
-	rm -rf .snakemake
+	@YES=$(YES) sh scripts/remove_results.sh

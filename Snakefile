@@ -27,5 +27,9 @@ rule all:
         LAST,
 
 
+onstart:
+    launching.suit_cluster(workflow.executor_settings)
+
+
 onsuccess:
     launching.finish(PLAN)

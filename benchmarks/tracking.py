@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backbench import hashing, tracking
-from backbench.tracking import local, rows
+from backbench.tracking import databases, rows
 
 TURNS = 5
 SWEEP = hashing.digest("benchmark")
@@ -61,7 +61,7 @@ def floor(uri: str, folder: Path, run_rows: Sequence[tracking.RunRow]) -> None:
 
 def tuned(uri: str, folder: Path, run_rows: Sequence[tracking.RunRow]) -> None:
     """The floor on a database that `track` has set up."""
-    with local.light_commits():
+    with databases.light_commits():
         floor(uri, folder, run_rows)
 
 

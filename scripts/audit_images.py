@@ -23,9 +23,10 @@ def write_pages() -> None:
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--shard", required=True)
     asked, _ = parser.parse_known_args()
-    for member in frozen.load(asked.plan).shards[asked.shard].members:
+    plan = frozen.load(asked.plan)
+    for member in plan.shards[asked.shard].members:
         try:
-            log.info("page: %s", audit.write(Store(paths.store()), member))
+            log.info("page: %s", audit.write(plan.own(Store(paths.store())), member))
         except StoreError as error:
             log.warning("no page: %s", error)
 

@@ -204,7 +204,7 @@ def _server() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = tracking.ui_command(tracking.address(), tracking.artifact_root(), port)
+    command = tracking.ui_command(tracking.address(), tracking.artifact_place(), port)
     process = subprocess.Popen(command, env={**os.environ, **QUIET}, stderr=subprocess.DEVNULL)
     try:
         _wait_for(f"http://127.0.0.1:{port}/health", process)

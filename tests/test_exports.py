@@ -205,7 +205,8 @@ class TestClassifier:
         changed = mine.array("classification", member, "predictions")
         changed[np.flatnonzero(changed >= 0)[[0, 1, -1]]] += 1
         mine.write("classification", member, row.records[member], {"predictions": changed % 4 - 2 * (changed < 0)})
-        mine.amend(SCORES, member, {"of": scored.of(mine.read("classification", member), "classification")})
+        fit = mine.read("classification", member)
+        mine.amend(SCORES, scored.place(fit), {"of": scored.of(fit, "classification")})
         records = ledger.read_records(row.plan, mine)
         (same,) = (one for one in ledger.rows(row.plan, records) if one.config_hash == row.config_hash)
         stored = mine.array("classification", member, "predictions")

@@ -82,7 +82,7 @@ def test_threads_and_other_collections_make_no_difference(overrides, first):
 def member(store, first) -> list:
     """The files of a member of features in the store."""
     path = store.path("features", first.outcome.hash)
-    return sorted(path.parent.glob(f"{path.stem}*.npy"))
+    return sorted(path.parent.glob(f"{first.outcome.hash}*.npy"))
 
 
 @pytest.mark.parametrize("name", ["features", "keys"])

@@ -15,9 +15,9 @@ PAGE = runpy.run_path(str(ROOT.parents[1] / "scripts" / "write_architecture.py")
 MODULES, HEAVY = PAGE["modules"](), PAGE["HEAVY"] - {"hydra", "omegaconf"}
 # From the lowest floor to the highest. A room that moves to another floor is moved here as well, on purpose.
 FLOORS = """
-code cost device hashing machine paths processes schema slurm threads titles wording
+code cost device findings hashing machine mounts paths processes schema slurm threads titles wording
 arrays engine.grid files metrics plugins provenance settings slurm_reasons
-classifiers clusterers images judging launch_record plots statistics store templates transforms
+classifiers clusterers images judging launch_record plots sharing statistics store templates transforms
 derived lock stage
 datasets
 backbones compose
@@ -27,11 +27,12 @@ engine.run
 engine.results engine.time
 evaluate reproduce
 answers pictures
-inference organising planning reports
+inference organising planning reports upkeep
 app exports launching papers
 tracking
 sweeping
-cli interface
+doctor interface
+cli
 """
 ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "sweeping"}
 

@@ -34,8 +34,9 @@ def make(*overrides) -> plans.Plan:
 
 
 def record(plan, store, member, failure=None, **changes) -> None:
-    """Write a record of a member as a job would."""
+    """Write a record of a member as a job would, in place of any other."""
     stage = plan.stages[member]
+    store.forget(stage.kind, member)
     body = {
         "status": "done" if failure is None else "failed",
         "reason": failure,
@@ -69,6 +70,11 @@ def test_a_saved_plan_is_read_back_whole():
     assert (read.hash, read.sweep, read.request) == (plan.hash, plan.sweep, plan.request)
     assert read.stages == plan.stages and read.runs == plan.runs and read.shards == plan.shards
     assert plans.dumps(read) == plans.dumps(plan)
+
+
+def test_the_file_is_the_json_of_the_plan_with_sorted_keys():
+    text = plans.save(make("clusterer=kmeans,dbscan")).read_text()
+    assert text == json.dumps(json.loads(text), sort_keys=True)
 
 
 def test_equal_requests_make_byte_equal_files(results):

@@ -53,6 +53,12 @@ def edit(monkeypatch, *modules):
     monkeypatch.setattr(code, "_module_digest", lambda name: "edited" if name in edited else plain(name))
 
 
+def scores_of(store, member):
+    """What the scores of a fit lie under."""
+    fits_of_it = (store.read(kind, member) for kind in HEADS)
+    return scored.place(next(fit for fit in fits_of_it if fit))
+
+
 def score(plan, store) -> None:
     """Run the jobs that score stored fits; nothing may be fitted."""
 
@@ -70,7 +76,11 @@ def score(plan, store) -> None:
 def records(plan, store, *kinds) -> dict[tuple[str, str], bytes]:
     """What lies in the store of fits and of scores."""
     places = [(kind, member) for member in fits(plan) for kind in (plan.stages[member].kind, SCORES)]
-    return {place: store.path(*place).read_bytes() for place in places if not kinds or place[0] in kinds}
+    return {
+        (kind, member): store.path(kind, scores_of(store, member) if kind == SCORES else member).read_bytes()
+        for kind, member in places
+        if not kinds or kind in kinds
+    }
 
 
 def seen(plan) -> dict[str, tuple]:
@@ -96,12 +106,12 @@ def older(plan, store) -> None:
             key: value for key, value in whole.items() if key not in (scored.SUMMARY, scored.APART, "arrays", "kind")
         }
         arrays = {
-            name: store.array(entry.get("kind", kind), member, name)
+            name: store.array(entry.get("kind", kind), entry.get("member", member), name)
             for name, entry in whole["arrays"].items()
             if name not in ("probabilities", "decision")
         }
+        store.path(SCORES, scores_of(store, member)).unlink()
         store.write(kind, member, body, arrays)
-        store.path(SCORES, member).unlink()
 
 
 class TestFresh:
@@ -109,7 +119,7 @@ class TestFresh:
         plan = computed(*grid)
         for member in fits(plan):
             stage = plan.stages[member]
-            fit, scores = store.read(stage.kind, member), store.read(SCORES, member)
+            fit, scores = store.read(stage.kind, member), store.read(SCORES, scores_of(store, member))
             assert fit["code"] == stage.code and scores["code"] == stage.scoring
             assert set(fit["metrics"]) <= {"bic"} and "per_class" not in fit["info"]
             assert scores["metrics"] and scores["of"] == scored.of(fit, stage.kind)
@@ -145,7 +155,7 @@ class TestFresh:
         mixtures = [key for key in fits(plan, "clustering") if plan.stages[key].family == "gaussian_mixture"]
         for member in mixtures:
             assert set(store.read("clustering", member)["metrics"]) == {"bic"}
-            assert "bic" not in store.read(SCORES, member)["metrics"]
+            assert "bic" not in store.read(SCORES, scores_of(store, member))["metrics"]
             assert "bic" in scored.read("clustering", member, store)["metrics"]
 
 
@@ -228,7 +238,7 @@ class TestEdited:
         plan = made(grid)
         assert status.accept_code(plan, store, status.inspect(plan, store)) == (0, 1)
         (member,) = fits(plan, "retrieval")
-        assert len(store.read(SCORES, member)["accepted_code"]) == 1
+        assert len(store.read(SCORES, scores_of(store, member))["accepted_code"]) == 1
         assert not status.inspect(plan, store).due
 
 
@@ -239,7 +249,7 @@ class TestLost:
 
     def test_killed_between_a_fit_and_its_scores(self, plan, store):
         shown, member = seen(plan), min(fits(plan, "clustering"))
-        store.path(SCORES, member).unlink()
+        store.path(SCORES, scores_of(store, member)).unlink()
         found = status.inspect(plan, store)
         assert found.needed == frozenset() and found.unscored == {member} and found.scores[member] == ABSENT
         of_it = [row for row in rows_of(plan) if row.run.stages["clustering"] == member]
@@ -251,7 +261,7 @@ class TestLost:
         shown = seen(plan)
         lost, waiting = sorted(fits(plan, "classification"))
         store.path("classification", lost).unlink()
-        store.path(SCORES, waiting).unlink()
+        store.path(SCORES, scores_of(store, waiting)).unlink()
         found = status.inspect(plan, store)
         assert lost in found.needed and not found.unscored
         computed(*grid)
@@ -260,7 +270,7 @@ class TestLost:
     @pytest.mark.parametrize("damage", ["text", "array", "lost"])
     def test_damaged_scores_are_computed_again_alone(self, plan, store, damage):
         shown, fitted, member = seen(plan), records(plan, store, *HEADS), min(fits(plan, "clustering"))
-        path = store.path(SCORES, member)
+        path = store.path(SCORES, scores_of(store, member))
         (widths,) = path.parent.glob(f"{member}.silhouettes.*.npy")
         if damage == "text":
             path.write_text(path.read_text()[:-20])
@@ -284,7 +294,7 @@ class TestLost:
 
     def test_scores_of_a_fit_that_is_made_again_count_no_more(self, plan, store):
         member = min(fits(plan, "clustering"))
-        scored.forget(member, "clustering", store)
+        scored.forget(member, plan.stages[member].code, store)
         assert status.inspect(plan, store).unscored == {member}
         score(plan, store)
         assert not status.inspect(plan, store).due
@@ -292,7 +302,7 @@ class TestLost:
     def test_labels_that_are_damaged_are_fitted_again_next_time(self, plan, store):
         member, other = sorted(fits(plan, "clustering"))[:2]
         for each in (member, other):
-            store.path(SCORES, each).unlink()
+            store.path(SCORES, scores_of(store, each)).unlink()
         (path,) = store.path("clustering", member).parent.glob(f"{member}.labels.*.npy")
         raw = bytearray(path.read_bytes())
         raw[-1] ^= 0xFF
@@ -304,7 +314,7 @@ class TestLost:
     def test_what_cannot_be_scored_fails_alone_and_is_tried_again(self, plan, store, monkeypatch):
         shown, member = seen(plan), min(fits(plan, "clustering"))
         for each in fits(plan, "clustering"):
-            store.path(SCORES, each).unlink()
+            store.path(SCORES, scores_of(store, each)).unlink()
         bad, plain = store.array("clustering", member, "labels"), external.scores
 
         def scores(truth, found):
@@ -325,7 +335,7 @@ class TestLost:
     def test_scores_need_the_matrix_and_it_is_made_where_it_is_gone(self, plan, store):
         (features,) = fits(plan, "features")
         member = min(fits(plan, "clustering"))
-        store.path(SCORES, member).unlink()
+        store.path(SCORES, scores_of(store, member)).unlink()
         store.path("features", features).unlink()
         found = status.inspect(plan, store)
         assert features in found.needed and found.unscored == {member}
@@ -339,7 +349,7 @@ class TestRequests:
         status.sync_receipts(plan, status.inspect(plan, store))
         assert not shard.request.exists() and not shard.receipt.exists()
         member = min(fits(plan, "clustering"))
-        store.path(SCORES, member).unlink()
+        store.path(SCORES, scores_of(store, member)).unlink()
         status.sync_receipts(plan, status.inspect(plan, store))
         assert json.loads(shard.request.read_text())["members"] == [member]
         assert all(other.receipt.exists() for other in plan.shards.values())

@@ -68,3 +68,17 @@ def test_a_value_that_is_refused_changes_nothing():
     with pytest.raises(ConfigError, match=r"execution\.batch_size: received 0"):
         settings.apply({"execution": {"device": "cuda", "batch_size": 0}})
     assert os.environ["BACKBENCH_DEVICE"] == "cpu"
+
+
+def test_the_artifacts_of_a_team_are_a_place_that_all_mean_alike(monkeypatch):
+    monkeypatch.delenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", raising=False)
+    for given, address in {
+        "/team/artifacts": "file:///team/artifacts",
+        "s3://team/artifacts": "s3://team/artifacts",
+    }.items():
+        settings.apply({"tracking": {"artifacts": given}})
+        assert os.environ["MLFLOW_DEFAULT_ARTIFACT_ROOT"] == address
+    with pytest.raises(ConfigError, match=r"tracking\.artifacts: received 'artifacts'"):
+        settings.apply({"tracking": {"artifacts": "artifacts"}})
+    settings.apply({})
+    assert "MLFLOW_DEFAULT_ARTIFACT_ROOT" not in os.environ

@@ -5,8 +5,8 @@ import dataclasses
 import http.server
 import json
 import math
-import os
 import random
+import runpy
 import signal
 import socket
 import sqlite3
@@ -14,14 +14,12 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from backbench import hashing, tracking
-from backbench.tracking import local, pages, rows, service, views
+from backbench.tracking import local, pages, rows, schema, service, views
 from backbench.tracking.rows import Attached, Data
 
 SWEEP, OTHER_SWEEP = hashing.digest("sweep"), hashing.digest("another sweep")
@@ -102,7 +100,7 @@ def counts(report: tracking.TrackReport) -> tuple[int, int, int]:
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory) -> Path:
-    """A fresh database, made once: MLflow's migrations take seconds."""
+    """A fresh database, made once."""
     folder = tmp_path_factory.mktemp("migrated")
     tracking.track([make_row(1)], tracking.Experiment("elsewhere"), sqlite_uri(folder), SWEEP, folder / "mlartifacts")
     with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as connection:
@@ -111,6 +109,19 @@ def migrated(tmp_path_factory) -> Path:
         connection.commit()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return folder / "mlflow.db"
+
+
+def test_the_kept_schema_is_what_the_migrations_of_mlflow_make():
+    script = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "write_schema.py"))
+    assert script["fresh"](), "run `make docs`"
+
+
+@pytest.mark.parametrize("kept", [None, {"version": "0.1", "statements": ["CREATE TABLE runs (x);"]}])
+def test_a_version_without_a_kept_schema_makes_its_own(tmp_path, kept):
+    if kept:
+        (tmp_path / "schema.json").write_text(json.dumps(kept))
+    assert not schema.lay_out(tmp_path / "mlflow.db", tmp_path / "schema.json")
+    assert not (tmp_path / "mlflow.db").exists()
 
 
 @pytest.fixture
@@ -439,7 +450,7 @@ def test_when_the_tables_change_the_search_goes_through_mlflow(folder, monkeypat
 
 
 def test_the_ui_command_names_everything(folder):
-    command = tracking.ui_command(sqlite_uri(folder), folder / "mlartifacts", port=5055)
+    command = tracking.ui_command(sqlite_uri(folder), (folder / "mlartifacts").as_uri(), port=5055)
     assert command[1:4] == ["-m", "mlflow", "server"]
     assert dict(zip(command[4::2], command[5::2], strict=True)) == {
         "--backend-store-uri": sqlite_uri(folder),
@@ -449,7 +460,23 @@ def test_the_ui_command_names_everything(folder):
         "--workers": "1",
     }
     with pytest.raises(ValueError, match="browser"):
-        tracking.ui_command("http://127.0.0.1:1", folder)
+        tracking.ui_command("http://127.0.0.1:1", folder.as_uri())
+
+
+def test_a_password_is_not_in_the_ui_command_which_all_users_can_see():
+    uri = "postgresql://anna:secret@db:5432/mlflow"
+    assert "secret" not in " ".join(tracking.ui_command(uri, "s3://team"))
+    assert pages.variables("127.0.0.1", uri) == {**pages.QUIET, "MLFLOW_BACKEND_STORE_URI": uri}
+    assert pages.variables("127.0.0.1", "postgresql://anna@db/mlflow") == pages.QUIET
+
+
+def test_a_server_that_is_open_to_others_knows_its_names(monkeypatch):
+    monkeypatch.delenv(pages.ALLOWED, raising=False)
+    allowed = pages.variables("0.0.0.0")[pages.ALLOWED].split(",")
+    assert {socket.gethostname(), f"{socket.gethostname()}:*", "localhost:*", "10.*"} <= set(allowed)
+    assert pages.reachable("0.0.0.0", 5000) == f"http://{socket.gethostname()}:5000"
+    monkeypatch.setenv(pages.ALLOWED, "mlflow.example.org")
+    assert pages.ALLOWED not in pages.variables("0.0.0.0"), "what the user says counts"
 
 
 def start(folder: Path, count: int, revision: int = 0, uri: str | None = None) -> subprocess.Popen:
@@ -514,54 +541,6 @@ def test_killed_while_it_updates_it_ends_with_the_new_values_once(folder, tmp_pa
     track(folder, make_rows(count, revision=1))
     assert counts(track(whole, make_rows(count, revision=1))) == (0, count, 0)
     assert content(folder) == content(whole)
-
-
-@pytest.fixture
-def server(folder) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = tracking.ui_command(sqlite_uri(folder), folder / "served", port=port)
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command, env={**os.environ, **pages.QUIET}, stdout=log, stderr=log, start_new_session=True, cwd=folder
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while not answers(address):
-            assert process.poll() is None, (folder / "server.log").read_text()
-            time.sleep(0.2)
-        yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def answers(address: str) -> bool:
-    try:
-        urllib.request.urlopen(f"{address}/health", timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-@pytest.mark.slow
-def test_two_machines_write_to_one_server_and_one_run_per_hash_is_left(folder, server, tmp_path_factory):
-    # Folders of their own: the two do not share a lock, as on two machines.
-    places = [tmp_path_factory.mktemp("machine") for _ in range(2)]
-    for line in reports([start(place, 20, uri=server) for place in places]):
-        assert line.startswith("report")
-    active = [line for line in statuses(folder) if line[0] == "active"]
-    assert active == [("active", "FINISHED", 20)]
-    assert tracking.hashes(server) == sorted(row.config_hash for row in make_rows(20))
-    assert counts(track(folder, make_rows(20), uri=server)) == (0, 0, 20)
-    assert counts(track(folder, make_rows(20, revision=1), uri=server)) == (0, 20, 0)
-    tags = query(
-        folder, "SELECT key, value FROM experiment_tags JOIN experiments USING (experiment_id) WHERE name = 'toy'"
-    )
-    assert dict(tags) == {views.KIND: views.MODEL_TRAINING, **EXPERIMENT.views}
-    run = tracking.find(server, make_row(3).config_hash[:10])
-    assert (run.config, run.metrics) == (make_row(3).config, make_rows(3, revision=1)[2].metrics)
 
 
 def test_rows_as_json_are_enough_to_rebuild(folder):

@@ -17,17 +17,26 @@ ONE_MORE_OF_EACH = (*COMMON, "clusterer=kmeans,agglomerative,dbscan", "k=2,3,5",
 
 def records(members: Iterable[str]) -> set[str]:
     """The records of stage results among the files of a store, as KIND/HASH; those of scores are no stage results."""
-    found = {f"{name.split('/')[0]}/{Path(name).stem}" for name in members if name.endswith(".json")}
-    return {record for record in found if not record.startswith("scores/")}
+    return {record for record in _files(members) if not record.startswith("scores/")}
 
 
 def rewritten(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:
-    """The records, scores among them, that are not the files that they were."""
+    """The records, scores among them, that are not the files that they were, or are there by other code as well."""
+    then, now = _files(before), _files(after)
     return {
-        f"{name.split('/')[0]}/{Path(name).stem}"
-        for name in before
-        if name.endswith(".json") and after[name] != before[name]
+        record
+        for record, files in then.items()
+        if {name: before[name] for name in files} != {name: after.get(name) for name in now.get(record, ())}
     }
+
+
+def _files(members: Iterable[str]) -> dict[str, set[str]]:
+    """Of each record among the files of a store, as KIND/HASH, its files: one for each code that made it."""
+    files: dict[str, set[str]] = {}
+    for name in members:
+        if name.endswith(".json"):
+            files.setdefault(f"{name.split('/')[0]}/{Path(name).name.partition('.')[0]}", set()).add(name)
+    return files
 
 
 def with_scores(fits: Iterable[str]) -> set[str]:
@@ -134,6 +143,7 @@ def test_an_edited_plugin_is_computed_again_in_place(editable: Bench):
     assert statuses(editable.database) == {"FINISHED"}
     for key in changed:
         record = scored.read("clustering", now[key].tags["stage.clustering"], Store(editable.store))
+        assert record["scores"]["status"] == "done"
         defined = {name: value for name, value in record["metrics"].items() if value is not None}
         assert {name: now[key].metrics[name] for name in defined} == defined
 
@@ -199,10 +209,11 @@ def test_code_of_a_metric_is_accepted_apart_from_that_of_fits(editable: Bench):
 
 def test_lost_scores_are_computed_from_what_is_stored(bench: Bench, finished: Finished):
     """As after a kill between a fit and its scores; plain `snakemake` scores, too."""
-    before, arrays, store = bench.members(), bench.arrays(), Store(bench.store)
+    before, arrays = bench.members(), bench.arrays()
     lost = [sorted(of_family(bench, name))[0].split("/")[1] for name in ("kmeans", "svm")]
     for member in lost:
-        store.path("scores", member).unlink()
+        (path,) = (bench.store / "scores").glob(f"*/{member}.*.json")
+        path.unlink()
     assert "2 fits are done; their scores are computed: about" in bench.run("plan", *GRID, check=0).stderr
     bench.run("sweep", *GRID, check=0)
     after = bench.members()

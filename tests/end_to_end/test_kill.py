@@ -63,7 +63,7 @@ def stations() -> dict[str, tuple[float, Callable[[Path], object]]]:
         **members,
         "joined": (0.5, lambda results: any((results / "sweeps").glob("*/results.json"))),
         "tracking": (0.5, lambda results: (results / "mlflow.db.lock").exists()),
-        "MLflow being made": (0.5, lambda results: any(results.glob(".mlflow.db.new*"))),
+        "MLflow made": (0.1, lambda results: any(results.glob("*mlflow.db*[!k]"))),
         **runs,
     }
 

@@ -108,7 +108,8 @@ class Bench:
     def finished_members(self) -> dict[str, tuple[int, int, int]]:
         """Those files of the store that belong to results whose record is there: a kill may leave arrays without."""
         members = self.members()
-        return {name: stat for name, stat in members.items() if f"{name.partition('.')[0]}.json" in members}
+        there = {name.partition(".")[0] for name in members if name.endswith(".json")}
+        return {name: stat for name, stat in members.items() if name.partition(".")[0] in there}
 
     def arrays(self) -> dict[str, bytes]:
         """Content of every array in the store."""

@@ -2,14 +2,22 @@
 
 Over the normalised syntax trees (no comments, docstrings, positions) of the given modules and of every module of this
 package that they import, directly or not. Modules that cannot change a result are left out.
+
+Parsing the package takes most of a second. What it gives is kept beside Python's compiled files, for each module under
+the digest of its source, and like those it is not written where Python is told to write none.
 """
 
 import ast
+import contextlib
 import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PACKAGE = "backbench"
 ROOT = Path(__file__).parent
@@ -25,12 +33,60 @@ NEUTRAL = frozenset(
 )
 
 
+class _Syntax(NamedTuple):
+    """What the source of a module says: its digest, and what it names of this package in its imports."""
+
+    source: str
+    digest: str
+    imports: tuple[str, ...]
+
+
+class _Kept:
+    """The syntax of modules in a file beside the compiled ones, read at the first question."""
+
+    def __init__(self) -> None:
+        # Written by this very source, or made anew.
+        self.version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        self.path = Path(cache_from_source(__file__)).with_name(f"code.{sys.implementation.cache_tag}.json")
+        self.modules = self._read()
+        self.changed = False
+
+    def of(self, name: str) -> _Syntax:
+        content = _source(name).read_bytes()
+        source = hashlib.sha256(content).hexdigest()
+        kept = self.modules.get(name)
+        if kept is None or kept.source != source:
+            kept = self.modules[name] = _parsed(content, source)
+            self.changed = True
+        return kept
+
+    def write(self) -> None:
+        """Write what is new, whole or not at all; where nothing can be written, each process parses for itself."""
+        if not self.changed or sys.dont_write_bytecode:
+            return
+        self.changed = False
+        new = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_text(json.dumps({"version": self.version, "modules": self._read() | self.modules}))
+            new.replace(self.path)
+
+    def _read(self) -> dict[str, _Syntax]:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+            kept = json.loads(self.path.read_text())
+            if kept["version"] == self.version:
+                entries = kept["modules"].items()
+                return {name: _Syntax(source, dumped, tuple(names)) for name, (source, dumped, names) in entries}
+        return {}
+
+
 def digest(modules: Iterable[str]) -> str:
     """SHA-256 over the syntax of `modules` (dotted names) and all that they import within the package."""
     closure = sorted(_closure(frozenset(modules)))
     hasher = hashlib.sha256()
     for name in closure:
         hasher.update(f"{name}={_module_digest(name)}\n".encode())
+    _kept().write()
     return hasher.hexdigest()
 
 
@@ -48,15 +104,24 @@ def _closure(modules: frozenset[str]) -> frozenset[str]:
 
 
 @cache
-def _tree(name: str) -> ast.Module:
-    tree = ast.parse(_source(name).read_text(encoding="utf-8"))
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name in UNCOUNTED)]
-    return tree
+def _kept() -> _Kept:
+    return _Kept()
 
 
 @cache
+def _syntax(name: str) -> _Syntax:
+    return _kept().of(name)
+
+
+def _parsed(content: bytes, source: str) -> _Syntax:
+    tree = ast.parse(content)
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name in UNCOUNTED)]
+    dumped = hashlib.sha256("".join(_dump(tree)).encode()).hexdigest()
+    return _Syntax(source, dumped, tuple(sorted(_imported(tree))))
+
+
 def _module_digest(name: str) -> str:
-    return hashlib.sha256("".join(_dump(_tree(name))).encode()).hexdigest()
+    return _syntax(name).digest
 
 
 def _source(name: str) -> Path:
@@ -70,14 +135,19 @@ def _exists(name: str) -> bool:
 
 @cache
 def _imports(name: str) -> frozenset[str]:
+    return frozenset(candidate for candidate in _syntax(name).imports if _exists(candidate))
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Names below the package that imports mention, some of them things in modules."""
     names: set[str] = set()
-    for node in ast.walk(_tree(name)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(candidate for candidate in names if _exists(candidate))
+    return {name for name in names if name.startswith(f"{PACKAGE}.")}
 
 
 def _dump(node: Any) -> Iterator[str]:

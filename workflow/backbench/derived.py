@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from backbench import code, hashing, paths, provenance
-from backbench.files import WriteError, make_folder
+from backbench.files import WriteError, locked
 from backbench.store import DONE, Store, StoreError
 
 if TYPE_CHECKING:
@@ -111,14 +111,10 @@ class Derived:
 
     @contextlib.contextmanager
     def _sole_maker(self) -> Iterator[None]:
-        import filelock
-
         scratch = self.store.scratch(self.kind, self.hash)
         with contextlib.ExitStack() as stack:
             try:
-                make_folder(scratch.parent)
-                path = scratch.with_name(f"{hashing.short(self.hash)}.lock")
-                stack.enter_context(filelock.FileLock(path, mode=0o664))
+                stack.enter_context(locked(scratch.with_name(f"{hashing.short(self.hash)}.lock")))
             except (OSError, WriteError) as error:
                 log.debug("%s %s is made without a lock: %s", self.kind, hashing.short(self.hash), error)
             yield

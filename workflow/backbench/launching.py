@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backbench import launch_record, lock, paths, planning, processes, schema, settings
+from backbench import launch_record, lock, paths, planning, processes, schema, settings, slurm
 from backbench.engine.plan import batches, frozen
 from backbench.engine.plan.batches import Batches
 from backbench.engine.plan.frozen import Plan
@@ -114,6 +114,13 @@ def prepare(sweep_plan: Plan) -> Status:
         # Where the last file is there, Snakemake does not make one that is missing before it.
         remove(last(sweep_plan))
     return state
+
+
+def suit_cluster(executor_settings: Any) -> None:
+    """Before Snakemake's first job: its SLURM plugin would ask ``sacct`` for ever where that has no accounting."""
+    if getattr(executor_settings, "status_command", None) == "sacct" and slurm.accounting() is False:
+        executor_settings.status_command = "squeue"
+        log.warning("sacct has no accounting to ask; squeue is asked instead (slurm-status-command: squeue says so)")
 
 
 def finish(sweep_plan: Plan) -> None:

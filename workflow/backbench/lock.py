@@ -11,7 +11,7 @@ from typing import Any
 
 import filelock
 
-from backbench import files, launch_record, paths, processes
+from backbench import files, launch_record, paths, processes, sharing
 from backbench.processes import Process
 from backbench.wording import duration
 
@@ -31,6 +31,8 @@ def sweep_lock(wait: bool = False) -> Iterator[None]:
     ------
     Busy
         If another sweep runs here and `wait` is False.
+    WriteError
+        If the store, the downloads or the results may not be written by this user.
     """
     held = acquire(wait)
     os.environ[HELD] = "1"
@@ -55,8 +57,8 @@ def acquire(wait: bool = False, seconds: float = 0.0) -> filelock.BaseFileLock:
         If another sweep runs here then.
     """
     folder = paths.results()
-    folder.mkdir(parents=True, exist_ok=True)
-    held = filelock.FileLock(folder / ".lock", mode=0o664)
+    sharing.prepare()
+    held = files.locked(folder / ".lock")
     try:
         held.acquire(timeout=-1 if wait else seconds, poll_interval=POLL_SECONDS)
     except filelock.Timeout:

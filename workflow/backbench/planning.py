@@ -1,6 +1,7 @@
 """From overrides to a frozen plan (joins compose and sweep)."""
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -121,10 +122,16 @@ def _judging(policy: Policy, explicit: Collection[str]) -> Judging | None:
     """How a policy lets judges choose, None where it does not."""
     if not policy.judged:
         return None
-    names = policy.judges or ()
-    cells = (compose.expand(["experiment=none", f"backbone={name}"]).cells[0] for name in names)
     asked = any(key.split(".")[0] == "selection" for key in explicit)
-    return Judging(policy.rows, [cell.config["backbone"] for cell in cells], asked)
+
+    @functools.cache
+    def extra() -> list[Mapping[str, Any]]:
+        cells = (compose.expand(["experiment=none", f"backbone={name}"]).cells[0] for name in policy.judges or ())
+        return [cell.config["backbone"] for cell in cells]
+
+    if asked:
+        extra()  # a judge that was asked for and is none is refused, whether it is needed or not
+    return Judging(policy.rows, extra, asked)
 
 
 def _tell_older(about: Description, tell: Callable[[str], None]) -> None:

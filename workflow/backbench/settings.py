@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from backbench import machine
@@ -38,6 +39,24 @@ def apply(settings: Mapping[str, Any], explicit: frozenset[str] = frozenset()) -
             _put(name, text)
 
 
+def artifact_root(root: Any) -> str | None:
+    """The address of a folder of artifacts that a team shares, from a path or an address.
+
+    Raises
+    ------
+    ConfigError
+        For a path that would mean another folder to each of them.
+    """
+    if root is None or "://" in str(root) or str(root).startswith("file:/"):
+        return root
+    path = Path(str(root)).expanduser()
+    if not path.is_absolute():
+        raise ConfigError(
+            f"tracking.artifacts: received {root!r}; allowed: an absolute path, an address such as s3://."
+        )
+    return path.as_uri()
+
+
 def memory_mb(settings: Mapping[str, Any]) -> int:
     """MB of memory that a job may have.
 
@@ -60,7 +79,7 @@ def job_minutes() -> float | None:
 
 def _values(settings: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     """By the key of a setting, its variable and its value, None where that is the default."""
-    execution, store = settings.get("execution", {}), settings.get("store", {})
+    execution, store, tracking = (settings.get(group, {}) for group in ("execution", "store", "tracking"))
     device, batch = execution.get("device", "auto"), execution.get("batch_size")
     if device not in ("auto", "cpu", "cuda") and not str(device).startswith("cuda:"):
         raise ConfigError(f"execution.device: received {device!r}; allowed: auto, cpu, cuda, cuda:N.")
@@ -82,7 +101,8 @@ def _values(settings: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
         "execution.job_minutes": (JOB_MINUTES, minutes),
         "store.keep_images": (KEEP_IMAGES, 1 if keep else None),
         "store.root": ("BACKBENCH_STORE", store.get("root")),
-        "tracking.uri": ("MLFLOW_TRACKING_URI", settings.get("tracking", {}).get("uri")),
+        "tracking.uri": ("MLFLOW_TRACKING_URI", tracking.get("uri")),
+        "tracking.artifacts": ("MLFLOW_DEFAULT_ARTIFACT_ROOT", artifact_root(tracking.get("artifacts"))),
     }
 
 

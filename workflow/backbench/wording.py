@@ -12,6 +12,14 @@ def counted(number: int, word: str) -> str:
     return f"{number:,} {word if number == 1 else plural}"
 
 
+def size(count: float) -> str:
+    """Bytes in words: ``512 B``, ``3.4 MB``, ``120 GB``."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while count >= 999.5 and len(units) > 1:
+        count, units = count / 1000, units[1:]
+    return f"{count:.0f} {units[0]}" if units[0] == "B" or count >= 99.95 else f"{count:.1f} {units[0]}"
+
+
 def duration(seconds: float) -> str:
     """Seconds in words: ``48 s``, ``3 min``, ``2 h 10 min``."""
     if seconds < 90:

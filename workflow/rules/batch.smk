@@ -21,7 +21,7 @@ rule compute_batch:
         script=SCRIPTS / "compute_batch.py",
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --batch {wildcards.id} --threads {threads}"
-        " --mem-mb {resources.mem_mb} --minutes {resources.runtime} --attempt {resources.try_number} 2> {log:q}"
+        " --mem-mb {resources.mem_mb} --minutes {resources.runtime} --attempt {resources.try_number} --receipt {output:q} 2> {log:q}"
 
 
 rule compute_on_gpu:
@@ -43,4 +43,4 @@ rule compute_on_gpu:
         script=SCRIPTS / "compute_batch.py",
     shell:
         "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --batch {wildcards.id} --threads {threads}"
-        " --mem-mb {resources.mem_mb} --minutes {resources.runtime} --attempt {resources.try_number} 2> {log:q}"
+        " --mem-mb {resources.mem_mb} --minutes {resources.runtime} --attempt {resources.try_number} --receipt {output:q} 2> {log:q}"

@@ -18,13 +18,15 @@ SCRIPTS = paths.CHECKOUT / "scripts"
 RECEIPTS = paths.receipts()
 LOGS = paths.logs()
 BENCHMARKS = paths.results() / "benchmarks"
-JOINED = PLAN.folder / "results.json"
-TRACKED = PLAN.tracked
-DRAWN = drawing.receipt(PLAN)
-PICTURES = drawing.published(PLAN)
-PAGE = launching.page(PLAN)
-ATTACHED = launching.attached(PLAN)
-LAST = launching.last(PLAN)
+# What the launcher's own jobs make stays in its folders, also where those of others are sent to a storage.
+JOINED = local(str(PLAN.folder / "results.json"))
+TRACKED = local(str(PLAN.tracked))
+DRAWN = local(str(drawing.receipt(PLAN)))
+PICTURES = local(str(drawing.published(PLAN)))
+PAGE = local(str(launching.page(PLAN)))
+TABLE = local(str(PLAN.folder / "leaderboards.csv"))
+ATTACHED = local(str(launching.attached(PLAN)))
+LAST = local(str(launching.last(PLAN)))
 SHARDS = {shard.receipt: shard for shard in (*PLAN.shards.values(), *PLAN.scoring.values())}
 
 

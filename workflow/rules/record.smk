@@ -74,7 +74,7 @@ rule write_report:
             labels={"file": "the answer on one page"},
         ),
         table=report(
-            PLAN.folder / "leaderboards.csv",
+            TABLE,
             category="Answer",
             caption="../report/leaderboards.rst",
             labels={"file": "the leaderboards as a table"},

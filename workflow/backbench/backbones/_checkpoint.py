@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from backbench.files import make_folder
+from backbench.files import make_folder, share
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ def write(path: Path, body: dict[str, Any]) -> None:
         torch.save(body, handle)
         handle.flush()
         os.fsync(handle.fileno())
+    share(temporary)
     temporary.replace(path)
 
 

@@ -16,6 +16,7 @@ from backbench.sweeping import signals
 
 COMMANDS = {
     "audit": "check a collection for problems, such as unreadable or duplicate images, and write a page about them",
+    "doctor": "check this machine and its cluster (libraries, folders, GPU, MLflow, weights, SLURM); say what to set",
     "plan": "show what a sweep would run: runs, distinct fits, what is done and pending, estimated time",
     "sweep": "compute what is missing, record the runs in MLflow, and print the leaderboards and the answer",
     "status": "say how a sweep stands, from any terminal: done, running, queued and why, failed and why, what is left",
@@ -36,8 +37,11 @@ COMMANDS = {
     "diff": "show the configuration and metrics of two runs side by side",
     "reproduce": "compute one run again from scratch and compare every metric",
     "track": "bring MLflow up to date with the results, or fill an empty database",
+    "store": "list what the results store holds and how large it is, verify it, free space",
+    "sweeps": "list the sweeps made here, or remove some of them",
     "app": "open a page to try images on a run, browse its clusters and mistakes, and see its images as a map",
     "ui": "open MLflow's pages on this machine",
+    "server": "run a tracking server for a team on this machine: PostgreSQL and MLflow, data below the results folder",
 }
 
 OK, DIFFERS, REFUSED = 0, 1, 2

@@ -11,6 +11,7 @@ from backbench.cli.texts import (
     APP,
     AUDIT,
     COMPARE,
+    DOCTOR,
     EXPORT,
     GRAMMAR,
     LABEL,
@@ -21,6 +22,9 @@ from backbench.cli.texts import (
     REPORT,
     SEARCH,
     SELECT,
+    SERVER,
+    STORE,
+    SWEEPS,
 )
 
 SETTINGS = (
@@ -159,6 +163,12 @@ def _audit(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--json", action="store_true", help="print audit.json instead of the summary")
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
+
+
+def _doctor(command: argparse.ArgumentParser) -> None:
+    command.epilog = DOCTOR
+    command.usage = "backbench doctor [options] [-- SNAKEMAKE OPTIONS]"
+    command.add_argument("--format", choices=("text", "json"), default="text", help="json: a list of findings")
 
 
 def _filter(command: argparse.ArgumentParser, text: str) -> None:
@@ -386,10 +396,48 @@ def _ui(command: argparse.ArgumentParser) -> None:
     command.add_argument("--uri", help="MLflow database (default: MLFLOW_TRACKING_URI, else results/mlflow.db)")
 
 
+def _server(command: argparse.ArgumentParser) -> None:
+    command.epilog = SERVER
+    command.add_argument("--port", type=_port, default=5000, help="port from 1 to 65535 (default: 5000)")
+    command.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (default: 127.0.0.1, this machine alone; 0.0.0.0: the network, without passwords)",
+    )
+
+
+def _store(command: argparse.ArgumentParser) -> None:
+    command.epilog = STORE
+    command.add_argument("action", choices=("ls", "du", "verify", "gc"), help="see below")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="of ls and du")
+    command.add_argument("--remove", action="store_true", help="verify: forget what is damaged")
+    command.add_argument("--yes", action="store_true", help="gc: remove; without it gc only shows what would go")
+    command.add_argument(
+        "--sweep", action="append", default=[], metavar="SWEEP", help="gc: results that no other sweep uses; repeatable"
+    )
+    command.add_argument(
+        "--older-than", metavar="AGE", help="gc: results of sweeps that were not launched for so long: 12h, 30d, 8w"
+    )
+    command.add_argument("--size-limit", metavar="SIZE", help="gc: as much as leaves at most this: 500M, 50G, 1.5T")
+    command.add_argument(
+        "--unreferenced", action="store_true", help="gc: also results that no sweep of this results folder names"
+    )
+
+
+def _sweeps(command: argparse.ArgumentParser) -> None:
+    command.epilog = SWEEPS
+    command.add_argument("action", choices=("ls", "rm"), help="ls lists all sweeps, rm removes some")
+    command.add_argument("sweeps", nargs="*", metavar="SWEEP", help="id of a sweep, or a unique prefix of it")
+    command.add_argument("--results", action="store_true", help="rm: also results that no other sweep here uses")
+    command.add_argument("--yes", action="store_true", help="rm: remove without a question")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="of ls")
+
+
 # What each command adds to its parser.
 ARGUMENTS = {
     "answer": _answer,
     "audit": _audit,
+    "doctor": _doctor,
     "plan": _plan,
     "sweep": _sweep,
     "status": _status,
@@ -409,6 +457,9 @@ ARGUMENTS = {
     "diff": _diff,
     "reproduce": _reproduce,
     "track": _track,
+    "store": _store,
+    "sweeps": _sweeps,
     "app": _app,
     "ui": _ui,
+    "server": _server,
 }

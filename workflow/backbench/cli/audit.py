@@ -40,7 +40,7 @@ def _run(args: argparse.Namespace) -> int:
     planned = planning.make(
         [*neutral, *args.overrides], progress=panel.counting("reading the images"), tell=say, prepare=False
     )
-    store = Store(paths.store())
+    store = planned.plan.own(Store(paths.store()))
     members = [key for key, stage in planned.plan.stages.items() if stage.kind == "audit"]
     if not members:
         raise ConfigError("audit: the data set has no images, so there is nothing to audit.")

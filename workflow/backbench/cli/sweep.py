@@ -97,6 +97,6 @@ def _audits(plan: Plan, records: Records, store: Store) -> list[str]:
         if records[member]["status"] != DONE:
             lines.append(f"warning: the images could not be audited: {records[member]['reason']}")
         else:
-            page, verdict = audit.write(store, member), audit.verdict(records[member]["info"])
+            page, verdict = audit.write(plan.seen(store), member), audit.verdict(records[member]["info"])
             lines.append(f"images: {verdict}   page: {shown(page)}")
     return lines

@@ -84,6 +84,17 @@ All recorded runs are considered; the choices of one sweep are in results/sweeps
 runs without such a value: k<=15 leaves out DBSCAN, which finds k itself.
 """
 
+DOCTOR = """\
+Every line is one finding: ok, warn or fail, what was looked at, what was seen, and what to set. Nothing is changed, and
+what does not answer within seconds is a finding. Exit status 1 if something fails.
+
+On a cluster, give the options that Snakemake gets from your sweep; without them, profiles/slurm is looked at:
+
+  backbench doctor -- --workflow-profile profiles/slurm
+
+`backbench sweep` looks at SLURM itself before it submits anything.
+"""
+
 COMPARE = """\
 examples:
   backbench compare HASH HASH                               every task of two runs, on the images that both predict
@@ -250,4 +261,39 @@ examples:
 
 The page is for this machine alone (127.0.0.1); images that are dropped on it stay in memory and go nowhere. To open it
 from another machine: ssh -L 8501:localhost:8501 HOST. Ctrl-C ends it. docs/app.md shows it.
+"""
+
+SERVER = """\
+examples:
+  backbench server                            make it, or start it again, at port 5000 of this machine
+  backbench server --port 5001 --host 0.0.0.0  for a team: who reaches this machine may record runs, without a password
+
+It stays in the foreground until Ctrl-C, and prints the line that everybody types to use it
+(export MLFLOW_TRACKING_URI=...). Data, artifacts and logs lie in results/server. It needs PostgreSQL
+(apt-get install postgresql) and its driver (pip install "backbench[postgres]"). From another machine without --host:
+ssh -L 5000:localhost:5000 HOST. docs/mlflow.md has more.
+"""
+
+STORE = """\
+examples:
+  backbench store ls                                 results by kind
+  backbench store du                                 what takes the space: by kind, by sweep, images, leftovers
+  backbench store verify                             every record and array against its digest; status 1 if damaged
+  backbench store gc                                 what could go: decoded images, leftovers, unfinished work
+  backbench store gc --older-than 30d --yes          and the results of sweeps not launched for 30 days
+  backbench store gc --size-limit 50G --yes          images first, then the results of the oldest sweeps
+  backbench store gc --unreferenced --yes            and what no sweep of this results folder names
+
+gc removes nothing without --yes, and nothing that another sweep of this results folder uses. A store in another place
+may be used by other results folders, which are not known here: what they need of it is computed there again. Nothing
+is removed while a sweep runs on this results folder.
+"""
+
+SWEEPS = """\
+examples:
+  backbench sweeps ls
+  backbench sweeps rm 1f2e3d4c5b6a                   its plans, joined results, pictures, report and receipts
+  backbench sweeps rm 1f2e3d4c5b6a --results --yes   and its results in the store that no other sweep here uses
+
+Runs in MLflow stay. What is removed of the store is computed again by the next sweep that needs it.
 """

@@ -11,8 +11,8 @@ from backbench.schema import ConfigError
 def run(args: argparse.Namespace) -> int:
     ports.check(args.host, args.port, lambda free: f"type {shlex.join(_words(args, free))}")
     try:
-        tracking.ui(tracking.address(args.uri), tracking.artifact_root(), args.port, args.host)
-    except ValueError as error:
+        tracking.ui(tracking.address(args.uri), tracking.artifact_place(), args.port, args.host)
+    except (ValueError, tracking.TrackingUnavailable) as error:
         raise ConfigError(str(error)) from error
     return 0
 

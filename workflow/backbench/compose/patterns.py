@@ -18,7 +18,7 @@ EXCLUDED = "a list of mappings such as [{backbone.name: pixels, k: 10}]"
 ADJUSTED = "a list of mappings such as [{for: {dataset: fashion_mnist, backbone: resnet50}, backbone.image.size: 96}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One resolved configuration of the grid and the overrides that Hydra would need for it."""
 

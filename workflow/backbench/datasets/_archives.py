@@ -15,12 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from backbench import hashing, paths
 from backbench.datasets import _download, _fetch, _folders, _listing, _unpack
 from backbench.datasets._unpack import Limits, Unpacked
-from backbench.files import make_folder, write_text
+from backbench.files import locked, write_text
 from backbench.schema import ConfigError, nearest
 
 log = logging.getLogger(__name__)
@@ -81,8 +79,7 @@ def from_url(url: str, known: str, downloads: Path, limits: Limits) -> Tree:
 def tree(known: str, downloads: Path, fill: Fill) -> Tree:
     """What `fill` writes into the folder that it is given, stored under the checksum `known`."""
     place = _place(known, downloads)
-    make_folder(place.parent)
-    with filelock.FileLock(place.with_suffix(".lock"), mode=0o664):
+    with locked(place.with_suffix(".lock")):
         unpacked = existing(known, downloads)
         if unpacked is None:
             _clear(place)

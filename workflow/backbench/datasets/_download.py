@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbench.datasets._fetch import STALL_SECONDS, FetchError
-from backbench.files import make_folder
+from backbench.files import make_folder, share
 from backbench.schema import ConfigError, refuse
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class Resuming:
                 log.warning("%s: interrupted at %s (%s); resuming", shown(url), _mib(self._size()), error)
                 time.sleep(PAUSE_SECONDS * 2 ** (ATTEMPTS - left - 1) if left < ATTEMPTS else PAUSE_SECONDS)
         self._checksums = _checksums(self.part)
+        share(self.part)
         self.part.replace(output_file)
 
     def checksum(self, known: str) -> str:

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from backbench.files import make_folder
+from backbench.files import make_folder, share_all
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ def into(target: Path, fill: Callable[[Path], None]) -> Path:
     try:
         fill(work)
         work.chmod(0o755)
+        share_all(work)
         with contextlib.suppress(OSError):  # another process was first; its folder is just as good
             work.rename(target)
         if not target.is_dir():

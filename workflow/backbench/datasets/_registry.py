@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from backbench import paths
-from backbench.files import make_folder, write_text
+from backbench.files import make_folder, share, write_text
 from backbench.images import decoding
 from backbench.images.reading import stamp
 from backbench.schema import ConfigError
@@ -75,7 +75,9 @@ class Journal:
         if _lines(path):  # continue behind the last whole line
             os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
             return path.open("a", encoding="utf-8")
+        path.unlink(missing_ok=True)  # it may be another user's
         file = path.open("w", encoding="utf-8")
+        share(path)
         file.write(json.dumps({**_head(), "root": str(self.root)}) + "\n")
         return file
 

@@ -33,9 +33,14 @@ class Stage:
     scoring: str = ""
     same_code: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Digests of today's code, first, and of code that is declared to have the same results."""
+        return (self.code, *filter(None, self.same_code))
+
     def made(self, record: Mapping[str, Any]) -> bool:
         """Whether a record was made by today's code, or by code that is declared to have the same results."""
-        return record["code"] in {self.code, *filter(None, self.same_code)}
+        return record["code"] in self.codes
 
     @property
     def reads(self) -> dict[str, tuple[str, str]]:
@@ -43,7 +48,7 @@ class Stage:
         return {**self.parents, **self.aids}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """One cell of the grid: its config hash and the stages that it joins."""
 

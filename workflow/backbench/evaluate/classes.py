@@ -69,7 +69,7 @@ def audit(row: Row, store: Store | None = None) -> ClassAudit | None:
     if not per_class:
         return None
     known = row.records.get(row.stages["dataset"], {}).get("info", {}).get("classes") or list(per_class)
-    images = _images(row, [str(name) for name in known], store or Store(paths.store()))
+    images = _images(row, [str(name) for name in known], row.seen(store or Store(paths.store())))
     scores = [_score(name, measured, images) for name, measured in per_class.items() if measured["support"]]
     scores.sort(key=lambda score: (score.recall, score.name))
     untested = tuple(name for name, measured in per_class.items() if not measured["support"])

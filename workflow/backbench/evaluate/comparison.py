@@ -300,7 +300,7 @@ class _Evidence:
         from backbench.datasets import TEST
 
         images = self._images(row)
-        predicted = self.store.array("classification", row.run.stages["classification"], "predictions")
+        predicted = row.seen(self.store).array("classification", row.run.stages["classification"], "predictions")
         test, truth = images.split == TEST, images.truth
         # Only data sets with classes are classified.
         assert truth is not None
@@ -310,5 +310,5 @@ class _Evidence:
         member = row.stages["dataset"]
         if member not in self.images:
             labelled = bool(row.records.get(member, {}).get("info", {}).get("classes"))
-            self.images[member] = resampled.Images(self.store, member, labelled)
+            self.images[member] = resampled.Images(row.seen(self.store), member, labelled)
         return self.images[member]

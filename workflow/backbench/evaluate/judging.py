@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from backbench import derived
 from backbench.derived import Content, Derived
 from backbench.engine.grid import Stage
+from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Row
 from backbench.evaluate import eligibility
 from backbench.evaluate.candidates import Candidate, Representation
@@ -111,7 +112,7 @@ def judgement(
     spaces : their clusterings; where these are of several scopes, those of all images are judged, or else the first
     limits : what is no clustering, and is not judged
     """
-    stages = _stages(rows)
+    stages, store = _stages(rows), ledger.seen(rows, store)
     pool = _pool(spaces, limits)
     if not stages or not any(space.candidates for space in spaces):
         return None

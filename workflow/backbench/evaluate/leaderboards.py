@@ -129,7 +129,7 @@ def of_dataset(
 def _images(row: Row, store: Store) -> "Images":
     from backbench.evaluate.resampled import Images
 
-    return Images(store, row.stages["dataset"], bool(_info(row).get("classes")))
+    return Images(row.seen(store), row.stages["dataset"], bool(_info(row).get("classes")))
 
 
 def _leaderboard(

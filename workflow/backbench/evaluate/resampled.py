@@ -72,7 +72,11 @@ def metrics(row: Row, head: str, names: Iterable[str], images: Images) -> dict[s
     member = row.run.stages[head]
     stored = row.records[member].get("arrays", {})
     wanted = [name for name in names if name in row.metrics and catalogue.metric(name).resampled]
-    arrays = {name: _reader(images.store, entry.get("kind", head), member, name) for name, entry in stored.items()}
+    store = row.seen(images.store)
+    arrays = {
+        name: _reader(store, (entry.get("kind", head), entry.get("member", member), name))
+        for name, entry in stored.items()
+    }
     return _BY_HEAD[head](row, wanted, arrays, images)
 
 
@@ -91,7 +95,7 @@ def refitted(row: Row, names: Iterable[str], images: Images) -> dict[str, Replic
     if not wanted or images.truth is None or REFITS not in row.records[member].get("arrays", {}):
         return {}
     scored = _scored(row, images)
-    fits = images.store.array("clustering", member, REFITS)[:, scored]
+    fits = row.seen(images.store).array("clustering", member, REFITS)[:, scored]
     spread = refits.replicates(wanted, images.truth[scored], fits, [row.metrics[name] for name in wanted])
     return {name: (values, len(fits)) for name, values in spread.items()}
 
@@ -104,12 +108,12 @@ def is_share(name: str) -> bool:
 
 def labels(row: Row, images: Images) -> np.ndarray:
     """Cluster of each image that the metrics of a clustering are of, (scored,)."""
-    return images.store.array("clustering", row.run.stages["clustering"], "labels")[_scored(row, images)]
+    return row.seen(images.store).array("clustering", row.run.stages["clustering"], "labels")[_scored(row, images)]
 
 
-def _reader(store: Store, kind: str, member: str, name: str) -> Callable[[], np.ndarray]:
-    """What reads an array, (n,) or (n, columns)."""
-    return lambda: store.array(kind, member, name)
+def _reader(store: Store, place: tuple[str, str, str]) -> Callable[[], np.ndarray]:
+    """What reads the array (n,) or (n, columns) with this kind, hash and name."""
+    return lambda: store.array(*place)
 
 
 Arrays = Mapping[str, Callable[[], np.ndarray]]

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from backbench import code, hashing, schema
-from backbench.files import make_folder
+from backbench.files import make_folder, share
 from backbench.images import decoding
 from backbench.images.policy import Image as Policy
 
@@ -154,6 +154,8 @@ class Writer:
             make_folder(self.cache.folder)
             base = self.cache.folder / uuid.uuid4().hex
             self._files = base.with_suffix(ROWS).open("wb"), base.with_suffix(INDEX).open("w", encoding="ascii")
+            for file in self._files:
+                share(Path(file.name))
         return self._files
 
     def __enter__(self) -> "Writer":

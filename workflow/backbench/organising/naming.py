@@ -9,10 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import filelock
-
 from backbench import hashing, paths
-from backbench.files import make_folder, write_bytes
+from backbench.files import locked, write_bytes
 from backbench.organising import sheets
 from backbench.organising.sheets import TITLES
 
@@ -88,7 +86,5 @@ def _write(run_hash: str, rows: Sequence[Cluster]) -> None:
 
 @contextlib.contextmanager
 def _locked(run_hash: str) -> Iterator[None]:
-    folder = paths.results() / "labels"
-    make_folder(folder)
-    with filelock.FileLock(folder / f".{hashing.short(run_hash)}.lock", timeout=SECONDS, mode=0o664):
+    with locked(paths.results() / "labels" / f".{hashing.short(run_hash)}.lock", SECONDS):
         yield

@@ -10,7 +10,7 @@ from pathlib import Path
 import filelock
 
 from backbench import hashing, paths
-from backbench.files import make_folder
+from backbench.files import locked, make_folder
 from backbench.lock import Busy
 from backbench.organising import carrying, journal, photographs, tables
 from backbench.organising.journal import Move, Record
@@ -80,11 +80,9 @@ def alone(target: Path) -> Iterator[None]:
     Busy
         If somebody does.
     """
-    folder = paths.results() / "organise"
-    make_folder(folder)
     name = hashlib.sha256(os.fsencode(os.path.realpath(target))).hexdigest()[:16]
     try:
-        with filelock.FileLock(folder / f"{name}.lock", timeout=0, mode=0o664):
+        with locked(paths.results() / "organise" / f"{name}.lock", 0):
             yield
     except filelock.Timeout:
         raise Busy(f"another `backbench organise` works on {target}; wait for it, and try again.") from None

@@ -82,7 +82,7 @@ def _shares(figure: Figure, row: Row, store: Store) -> "np.ndarray | None":
     images = images_of(row, store)
     if images.truth is None:
         return None
-    labels = store.array(CLUSTERING, row.run.stages[CLUSTERING], "labels")
+    labels = row.seen(store).array(CLUSTERING, row.run.stages[CLUSTERING], "labels")
     scope = row.plan.stages[row.run.stages[CLUSTERING]].config["scope"]
     part = PARTS.index(figure.part) if figure.part else resampled.SCOPES.get(scope)
     judged = np.ones(len(labels), bool) if part is None else images.split == part

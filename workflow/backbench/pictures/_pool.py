@@ -90,10 +90,14 @@ class _Reader(Store):
 
     def __init__(self, root: Path):
         super().__init__(root)
-        self._mapped = lru_cache(maxsize=None)(super().array)
+        self._maps: dict[Path, Any] = {}
 
-    def array(self, kind: str, member: str, name: str, mmap: bool = False) -> Any:
-        return self._mapped(kind, member, name, True) if mmap else super().array(kind, member, name)
+    def _load(self, path: Path, entry: Mapping[str, Any], mmap: bool) -> Any:
+        if not mmap:
+            return super()._load(path, entry, mmap)
+        if path not in self._maps:  # named by the digest of its content
+            self._maps[path] = super()._load(path, entry, mmap)
+        return self._maps[path]
 
 
 class _Bench:

@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from backbench import paths
-from backbench.files import make_folder, write_text
+from backbench.files import locked, make_folder, write_text
 
 FILE = "index.json"
 FILES = ("png", "csv")
@@ -39,8 +37,7 @@ def read(folder: Path) -> dict[str, Entry]:
 def update(folder: Path, changes: Mapping[str, Entry | None]) -> None:
     """Replace entries, or with None drop them, in one step; files that no entry names any more are removed."""
     make_folder(folder)
-    make_folder(root())
-    with filelock.FileLock(root() / ".lock", mode=0o664):
+    with locked(root() / ".lock"):
         old = read(folder)
         new = {name: entry for name, entry in {**old, **changes}.items() if entry is not None}
         if new != old:

@@ -26,10 +26,14 @@ class Source:
 
     Arrays have a row for each image of the dataset, in its order. `labels` are -1 for noise and -2 for rows out of
     scope; `predictions` are -2 for training rows. Asking for an array that the run does not have is a `StoreError`.
+    `store` is the store as the plan of the run sees it, whatever view it is made with.
     """
 
     row: Row
     store: Store
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "store", self.row.seen(self.store))
 
     def heading(self, title: str, about: str = "") -> Heading:
         """The heading of a picture of this run; `about` follows the names of the run and of the data set."""
@@ -135,7 +139,7 @@ class Source:
         entry = self.row.records.get(member, {}).get("arrays", {}).get(name) if member else None
         if member is None or entry is None:
             return None
-        return self.store.array(entry.get("kind", kind), member, name, mmap=mmap)
+        return self.store.array(entry.get("kind", kind), entry.get("member", member), name, mmap=mmap)
 
     def stored(self, kind: str, name: str) -> "np.ndarray":
         """An array (rows, ...) that one of the run's stages must have.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backbench import hashing
+from backbench.engine.plan import frozen as plans
 from backbench.engine.results.joined_run import Row
 from backbench.engine.run import scored
 from backbench.metrics import external, labels
@@ -106,7 +107,8 @@ def _agreement(kind: str, recorded: Recorded, fresh: Row, stores: tuple[Store, S
     if member is None:
         return None
     try:
-        then, now = (store.array(kind, member, name) for store in stores)
+        codes = plans.codes(recorded.stages)
+        then, now = (store.of(codes).array(kind, member, name) for store in stores)
     except (OSError, StoreError, KeyError):
         return None
     digest = labels.digest(then) if kind == "clustering" else labels.named_digest(then)

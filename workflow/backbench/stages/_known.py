@@ -57,10 +57,10 @@ def rows(inputs: Inputs, keys: np.ndarray, identity: str | None, width: int) -> 
     distinct, first, place = np.unique(_text(keys), return_index=True, return_inverse=True)
     features = np.empty((len(distinct), width), np.float32)
     known = np.zeros(len(distinct), bool)
-    for member in _members(inputs.store, identity):
+    for record in _of_identity(inputs.store, identity):
         if known.all():
             break
-        _take(inputs.store, member, distinct, known, features)
+        _take(_only(inputs.store, record), record["hash"], distinct, known, features)
     return Rows(keys, place.reshape(-1), known, features, np.sort(first[~known]))
 
 
@@ -70,23 +70,24 @@ def count(store: Store, family: str, keys: np.ndarray) -> int:
     for record in _records(store):
         if record["info"].get("rows", {}).get("family") == family:
             with contextlib.suppress(StoreError):  # a damaged result has no rows
-                known |= np.isin(_text(keys), _text(store.array("features", record["hash"], KEYS)))
+                known |= np.isin(_text(keys), _text(_only(store, record).array("features", record["hash"], KEYS)))
     return int(known.sum())
 
 
-def _members(store: Store, identity: str | None) -> Iterator[str]:
+def _of_identity(store: Store, identity: str | None) -> Iterator[Mapping[str, Any]]:
     for record in _records(store) if identity else ():
         if record["info"].get("rows", {}).get("identity") == identity and store.complete("features", record):
-            yield record["hash"]
+            yield record
 
 
 def _records(store: Store) -> Iterator[Mapping[str, Any]]:
-    """Records of all finished features, the newest first."""
-    paths = (store.root / "features").glob("*/*.json")
-    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
-        record = store.read("features", path.stem)
-        if record and record["status"] == DONE:
-            yield record
+    """Records of all finished features, of whatever code, the newest first."""
+    return (record for record in store.records("features") if record["status"] == DONE)
+
+
+def _only(store: Store, record: Mapping[str, Any]) -> Store:
+    """A view of the store in which this record is that of its hash."""
+    return store.of({("features", record["hash"]): (record.get("code", ""),)}, others=False)
 
 
 def _take(store: Store, member: str, distinct: np.ndarray, known: np.ndarray, features: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from backbench.files import make_folder, write_text
+from backbench.files import make_folder, share, write_text
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +116,7 @@ class Partial:
     def _fresh(self, shape: tuple[int, ...]) -> np.memmap:
         """A new array (n, ...) of this shape."""
         array = np.lib.format.open_memmap(self.folder / ROWS, "w+", self.about["dtype"], shape)
+        share(self.folder / ROWS)
         if hasattr(os, "posix_fallocate"):
             # A full disk is an error here; later, a write to the map would kill the process.
             with (self.folder / ROWS).open("r+b") as handle:

@@ -16,6 +16,7 @@ import numpy as np
 
 from backbench import threads
 from backbench.datasets import _registry
+from backbench.files import make_folder, share
 from backbench.images import cache, content, decoding, preparing, reading, scaling
 from backbench.images.decoding import Decoded
 from backbench.images.policy import Image as Policy
@@ -100,9 +101,11 @@ class Prepared:
         if self._same is not None and len(self._rows) == len(self._same):
             return self._same
         path = context.scratch / "images.npy"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
+        path.unlink(missing_ok=True)  # it may be another user's
         array = np.lib.format.open_memmap(path, "w+", np.uint8, self.shape)
         blocks = [slice(first, first + BLOCK) for first in range(0, len(self), BLOCK)]
+        share(path)
         with threads.beside(context.threads):
             for block, rows in zip(blocks, threads.in_order(self.__getitem__, blocks), strict=True):
                 array[block] = rows

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +24,7 @@ from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
 from backbench.reports import sweep as pages
 from backbench.store import Store
-from backbench.sweeping import executors, panel, signals
+from backbench.sweeping import cluster, executors, fetching, panel, signals
 from backbench.sweeping.describing import cores, describe, say
 from backbench.tracking import sweeps
 from backbench.wording import counted
@@ -112,9 +112,20 @@ def _unrecorded(plan: Plan) -> Iterator[None]:
 
 
 def compute(planned: planning.Planned, launch: Launch, started: float) -> Swept:
-    """Describe a plan, compute what is missing, join what there is and write its report."""
+    """Describe a plan, compute what is missing, join what there is and write its report.
+
+    Raises
+    ------
+    ConfigError
+        If the jobs could not run on the cluster that they are meant for.
+    """
+    options = cluster.mended(launch.snakemake)
+    launch = replace(launch, snakemake=options, cores=cluster.cores(launch.cores, options))
     plan, fresh = planned.plan, not planned.plan.path.exists()
     _note(plan=plan.hash, sweep=plan.sweep, cores=launch.cores)
+    if launch.cluster:
+        save(plan)
+        fetching.fetch(plan, launching.prepare(plan))
     state, announced = _prepared(planned, launch)
     due = state.due or launching.undrawn(plan)
     if due:
@@ -183,6 +194,7 @@ def _snakemake(
     """A Snakemake in a session of its own, which only its launcher can interrupt; it ends where this block is left."""
     names = _slurm_name(launch)
     command = [*_command(planned, launch), *(["--slurm-jobname-prefix", names] if names else [])]
+    # Snakemake tells jobs where it was started by PWD, which a caller may have left at another folder.
     environment = {**os.environ, "PWD": str(Path.cwd())}
     with signals.interruptible_children():
         process = subprocess.Popen(
@@ -240,8 +252,8 @@ def _note(**changes: Any) -> None:
 
 def _options(launch: Launch) -> list[str]:
     """Options of Snakemake that say where and on how many cores it runs jobs: ours, and then those passed on to it."""
-    own = [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
-    return ["--workflow-profile", str(PROFILE), *own, *launch.snakemake]
+    bound = [] if _own_cores(launch.snakemake) else ["--cores", launch.cores]
+    return ["--workflow-profile", str(PROFILE), *bound, *launch.snakemake]
 
 
 def _own_cores(options: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from backbench import hashing, launch_record, lock, paths, slurm_reasons
 from backbench.engine.cost import training
 from backbench.engine.plan.frozen import Plan
-from backbench.engine.run import leftovers
+from backbench.engine.run import leftovers, scored
 from backbench.engine.run.status import Status
 from backbench.engine.time import launches
 from backbench.engine.time.clusters import Cluster
@@ -80,7 +80,7 @@ class Progress:
         for member, path in list(self.waiting.items()):
             if _changed(path) < self.since:
                 continue
-            record = store.read(path.parent.parent.name, member)
+            record = store.opened(path)
             if record:
                 (self.failed if record["status"] == FAILED else self.done).add(member)
                 del self.waiting[member]
@@ -133,8 +133,9 @@ def watch(
 ) -> None:
     """Show progress until `process` ends."""
     store = Store(paths.store())
-    waiting = {member: store.path(plan.stages[member].kind, member) for member in state.needed}
-    waiting |= {member: store.path(SCORES, member) for member in state.unscored}
+    waiting = {key: store.path(plan.stages[key].kind, key, plan.stages[key].code) for key in state.needed}
+    scores = {key: scored.place(state.records[key]) for key in state.unscored}
+    waiting |= {key: store.path(SCORES, place, plan.stages[key].scoring) for key, place in scores.items()}
     shards = sum(state.pending(shard) for shard in (*plan.shards.values(), *plan.scoring.values()))
     announced = announce(plan, state, cores, cluster)
     after = announced.drawing + launches.after(plan)

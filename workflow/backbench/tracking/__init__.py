@@ -14,7 +14,7 @@ On SQLite the question whether anything is to be written is answered from the fi
 from backbench.tracking.lookup import Recorded, find, hashes
 from backbench.tracking.pages import ui, ui_command
 from backbench.tracking.rows import Experiment, RunRow, Summary
-from backbench.tracking.service import TrackingUnavailable, address, artifact_root
+from backbench.tracking.service import TrackingUnavailable, address, artifact_place, artifact_root
 from backbench.tracking.writing import TrackReport, track
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "TrackReport",
     "TrackingUnavailable",
     "address",
+    "artifact_place",
     "artifact_root",
     "find",
     "hashes",

@@ -12,9 +12,8 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from backbench.tracking import rows
+from backbench.tracking import people, rows
 from backbench.tracking.rows import Seen
 
 log = logging.getLogger(__name__)
@@ -137,26 +136,6 @@ def analyse(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def light_commits() -> Iterator[None]:
-    """Let SQLite connections opened meanwhile commit without waiting for the disk.
-
-    A power cut may lose the last runs and never damages the file; the next `track` writes them again.
-    """
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-
-    def relax(connection: Any, _: Any) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous=NORMAL")
-
-    event.listen(Engine, "connect", relax)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", relax)
-
-
-@contextlib.contextmanager
 def sole_writer(path: Path) -> Iterator[None]:
     """Hold the operating system's lock on a file, which ends with the process however it dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,8 +143,11 @@ def sole_writer(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("another backbench is writing to MLflow; waiting for %s", path)
+            log.warning("%s records runs; waiting for it (%s)", path.read_text().strip() or "another backbench", path)
             fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.truncate(0)
+        handle.write(people.described(people.here()))
+        handle.flush()
         yield
 
 

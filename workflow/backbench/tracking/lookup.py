@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 
+Groups = Mapping[tuple[str, str], list[Seen]]
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -32,9 +34,11 @@ class Recorded:
     run_id: str
 
 
-def searched(client: "MlflowClient", experiment_id: str, sweep: str) -> dict[tuple[str, str], list[Seen]]:
-    """The active runs of an experiment by identity, by one paged search."""
-    return rows.by_identity(_identities(search(client, [experiment_id], ""), rows.sweep_tag(sweep)))
+def searched(client: "MlflowClient", experiment_id: str, sweep: str) -> tuple[Groups, list[str]]:
+    """The active runs of an experiment by identity, and the ids of drafts, by one paged search."""
+    runs = list(search(client, [experiment_id], ""))
+    drafts = [run.info.run_id for run in runs if rows.is_draft(run.data.tags)]
+    return rows.by_identity(_identities(runs, rows.sweep_tag(sweep))), drafts
 
 
 def search(client: "MlflowClient", experiment_ids: list[str], query: str) -> Iterator["Run"]:

@@ -157,6 +157,11 @@ def by_identity(runs: Iterable[tuple[tuple[str, str], Seen]]) -> dict[tuple[str,
     return groups
 
 
+def is_draft(tags: Mapping[str, str]) -> bool:
+    """Whether a run is one of ours that has not got its identity yet: on a server, the last thing that it gets."""
+    return RESULT in tags and not {CONFIG_HASH, SUMMARY} & set(tags)
+
+
 def sweep_tag(sweep: str) -> str:
     """Tag that a run carries for every sweep it belongs to.
 

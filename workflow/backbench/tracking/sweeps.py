@@ -23,7 +23,7 @@ from backbench.store import DONE, FAILED
 from backbench.tracking import note, published, titles, views
 from backbench.tracking.published import NAME_CHARACTERS, NOT_IN_NAMES
 from backbench.tracking.rows import VIEW, Attached, Curve, Data, Experiment, RunRow, Summary
-from backbench.tracking.service import address, artifact_root, without_password
+from backbench.tracking.service import address, artifact_root, shared_root, without_password
 from backbench.tracking.writing import TrackReport, track
 
 NOTE = "mlflow.note.content"
@@ -249,7 +249,8 @@ def _record(answer: SweepAnswer, dataset: str, uri: str | None, progress: Progre
     table = tables.to_csv(tables.order(records, f"-{leaderboard_specs.chooser(rows)}"))
     whole = summary(answer, dataset, table, pages)
     place = experiment_of(rows, whole.curves)
-    return track(run_rows(rows), place, address(uri), answer.plan.sweep, artifact_root(), progress, whole)
+    root = shared_root()
+    return track(run_rows(rows), place, address(uri), answer.plan.sweep, artifact_root(), progress, whole, root)
 
 
 def experiment_of(rows: Sequence[Row], curves: Mapping[str, Curve]) -> Experiment:

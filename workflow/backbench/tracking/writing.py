@@ -1,17 +1,20 @@
 """Bring the runs of a sweep in MLflow up to date, writing only what has changed."""
 
+import contextlib
 import json
 import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench.tracking import experiments, local, lookup, rows, service
+from backbench.tracking import experiments, local, lookup, rows, service, turns
+from backbench.tracking.lookup import Groups
 from backbench.tracking.rows import Curve, Data, Entry, Experiment, RunRow, Seen, Summary
+from backbench.tracking.turns import Right
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,8 +31,6 @@ BATCH = 1000
 # MLflow's tag of what a data set is used for.
 CONTEXT = "mlflow.data.context"
 IN_BETWEEN = {"RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "BAD_REQUEST"}
-
-Groups = Mapping[tuple[str, str], list[Seen]]
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,13 @@ def track(
     artifacts: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
     summary: Summary | None = None,
+    root: str = "",
 ) -> TrackReport:
     """Record rows in an MLflow experiment, one run per config hash, and its views; what is unchanged causes no write.
 
     Pending rows are left out. Killed at any moment and called again, it ends in the same state. `artifacts` is the
-    artifact folder of a local MLflow; the lock for a server lies beside it.
+    artifact folder of this results folder, which a database gets unless `root` is the address of a shared one, and a
+    server does not; the lock for a server lies beside it.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def track(
         entries.append(rows.summary_entry(summary, sweep))
     counts = Counter({UNCHANGED: len(entries)})
     if entries and not _as_wanted(entries, experiment, uri, sweep):
-        counts = _write(entries, experiment, uri, sweep, artifacts, progress)
+        counts = _write(entries, experiment, uri, sweep, artifacts, root, progress)
     unchanged = counts[UNCHANGED] + counts[JOINED]
     return TrackReport(counts[CREATED], counts[UPDATED], unchanged, counts[JOINED], time.perf_counter() - started)
 
@@ -79,6 +82,7 @@ def _write(
     uri: str,
     sweep: str,
     artifacts: Path,
+    root: str,
     progress: Callable[[int, int], None],
 ) -> Counter[str]:
     path = local.database(uri)
@@ -86,10 +90,24 @@ def _write(
     try:
         with local.sole_writer(lock):
             service.check(uri)
-            with service.client(uri) as client:
-                writer = _Writer(client, uri, experiment, sweep, artifacts)
+            place = "" if service.is_server(uri) else root or artifacts.absolute().as_uri()
+            with service.client(uri, place) as client, _right(client, uri) as right:
+                writer = _Writer(client, path, experiment, sweep, place, right)
                 return writer.bring_up_despite_others(entries, progress)
     except OSError as error:
+        raise service.TrackingUnavailable(uri, error) from error
+
+
+@contextlib.contextmanager
+def _right(client: "MlflowClient", uri: str) -> Iterator[Right]:
+    """The right to write at an address: of a file, its lock is enough."""
+    if local.database(uri) is not None:
+        yield turns.Unshared(alone=True)
+        return
+    try:
+        with turns.turn(client, uri, service.without_password(uri)) as right:
+            yield right
+    except turns.Lost as error:
         raise service.TrackingUnavailable(uri, error) from error
 
 
@@ -109,24 +127,32 @@ def _all_recorded(entries: Sequence[Entry], groups: Groups | None) -> bool:
 
 
 class _Writer:
-    """The only place that writes runs; it holds the lock."""
+    """The only place that writes runs, while it has the right to.
 
-    def __init__(self, client: "MlflowClient", uri: str, experiment: Experiment, sweep: str, artifacts: Path):
-        self.client, self.uri, self.experiment, self.sweep = client, uri, experiment, sweep
-        self.path = local.database(uri)
-        # A server places artifacts itself.
-        self.place = None if self.path is None else artifacts.absolute().as_uri()
+    On a server or a shared database, runs are made as drafts; see `turns`.
+    """
+
+    def __init__(
+        self, client: "MlflowClient", path: Path | None, experiment: Experiment, sweep: str, place: str, right: Right
+    ):
+        self.client, self.path, self.experiment, self.sweep = client, path, experiment, sweep
+        self.place, self.right = place, right
         self.experiment_id = ""
         self.written: dict[tuple[str, str], str] = {}
 
     def bring_up_despite_others(self, entries: Sequence[Entry], progress: Callable[[int, int], None]) -> Counter[str]:
-        """Bring entries up to date; where a writer on another machine gets in between, look again and go on."""
+        """Bring entries up to date; where another writer gets in between, look again and go on."""
         from mlflow.exceptions import MlflowException
 
         for attempts_left in reversed(range(ATTEMPTS)):
             try:
+                self.right.take()
                 self._bring_up(entries, progress)
                 break
+            except turns.Lost as error:
+                if not attempts_left:
+                    raise
+                log.warning("the turn to write is lost, and waited for again: %s", error)
             except MlflowException as error:
                 if self.path is not None or not attempts_left or error.error_code not in IN_BETWEEN:
                     raise
@@ -134,7 +160,7 @@ class _Writer:
         return Counter(self.written.get(entry.identity, UNCHANGED) for entry in entries)
 
     def _bring_up(self, entries: Sequence[Entry], progress: Callable[[int, int], None]) -> None:
-        self.experiment_id = experiments.ensure(self.client, self.experiment, self.place)
+        self.experiment_id = experiments.ensure(self.client, self.experiment, self.place, shared=self.path is None)
         groups = self._groups()
         for done, entry in enumerate(entries, start=1):
             group = groups.get(entry.identity)
@@ -146,27 +172,43 @@ class _Writer:
         experiments.leave_former(self.client, self.experiment, [entry.identity for entry in entries], self.sweep)
 
     def _groups(self) -> Groups:
-        groups = None if self.path is None else local.recorded(self.path, self.experiment.name, self.sweep)
-        return lookup.searched(self.client, self.experiment_id, self.sweep) if groups is None else groups
+        if self.path is not None:
+            recorded = local.recorded(self.path, self.experiment.name, self.sweep)
+            if recorded is not None:
+                return recorded
+        groups, drafts = lookup.searched(self.client, self.experiment_id, self.sweep)
+        if not drafts or not self.right.alone:
+            return groups
+        for run_id in drafts:
+            self.right.confirm()
+            log.info("run %s is an unfinished draft and is deleted", run_id)
+            self.client.delete_run(run_id)
+        # Its writer may have been about to finish one.
+        return lookup.searched(self.client, self.experiment_id, self.sweep)[0]
 
     def _record(self, entry: Entry, seen: Seen | None) -> str:
+        if seen is not None and seen.says(entry) and seen.serves(entry):
+            return UNCHANGED
+        self.right.confirm()
         if seen is None:
             self._create(entry)
             return CREATED
         if not seen.says(entry):
             self._update(entry, seen.run_id)
             return UPDATED
-        if not seen.serves(entry):
-            self.client.set_tag(seen.run_id, rows.sweep_tag(self.sweep), "true")
-            return JOINED
-        return UNCHANGED
+        self.client.set_tag(seen.run_id, rows.sweep_tag(self.sweep), "true")
+        return JOINED
 
     def _create(self, entry: Entry) -> None:
-        """Create with every tag, fill, terminate last: the fewest calls, and whole only when terminated."""
-        run = self.client.create_run(
-            self.experiment_id, start_time=entry.start_ms, tags=self._tags(entry), run_name=entry.name
-        )
-        self._log(run.info.run_id, entry.metrics, entry.end_ms, entry.params)
+        """Create with every tag, fill, terminate last: the fewest calls, and whole only when terminated.
+
+        In a file, a run has its identity from the beginning; elsewhere, it gets it with its metrics and parameters.
+        """
+        tags = self._tags(entry)
+        later = {} if self.path is not None else {entry.key: tags.pop(entry.key)}
+        run = self.client.create_run(self.experiment_id, start_time=entry.start_ms, tags=tags, run_name=entry.name)
+        self.right.confirm()
+        self._log(run.info.run_id, entry.metrics, entry.end_ms, entry.params, later)
         self._log_curves(run.info.run_id, entry.curves, entry.end_ms)
         self._log_data(run.info.run_id, entry.data)
         self._terminate(run.info.run_id, entry, entry.end_ms)
@@ -185,6 +227,7 @@ class _Writer:
         # MLflow shows the value with the latest time, so a new value is never dated before the old one.
         at = max(entry.end_ms, (run.info.end_time or 0) + 1)
         params = {name: value for name, value in entry.params.items() if name not in run.data.params}
+        self.right.confirm()
         self._log(run_id, metrics, at, params, self._tags(entry))
         self._log_curves(run_id, _changed_curves(run, entry), at)
         self._log_data(run_id, entry.data)
@@ -231,18 +274,23 @@ class _Writer:
 
     def _terminate(self, run_id: str, entry: Entry, at: int) -> None:
         for file in entry.files:
+            # Many files may take longer than others wait for a sign of life.
+            self.right.confirm()
             self.client.log_artifact(run_id, str(file.path), file.folder or None)
         self.client.set_terminated(run_id, status=entry.status, end_time=at)
 
     def _tidy(self, entries: Sequence[Entry], groups: Groups) -> None:
         left = {seen.run_id for group in groups.values() for seen in group if seen.status == RUNNING}
-        if self.path is None:
-            # Writers on other machines do not share the lock.
-            self._drop_doubles(entries, self._groups() if self.written else groups, left)
-            return
+        if self.path is None and self.written:
+            # What the server holds counts, not what it was sent.
+            groups = self._groups()
+            absent = [entry.name for entry in entries if entry.identity not in groups]
+            if absent:
+                raise turns.Lost(f"{len(absent)} runs were removed meanwhile, {absent[0]} among them")
         self._drop_doubles(entries, groups, left)
-        self._end_orphans({entry.identity for entry in entries}, groups)
-        if len(self.written) >= ANALYSE_FROM:
+        if self.right.alone:
+            self._end_orphans({entry.identity for entry in entries}, groups)
+        if self.path is not None and len(self.written) >= ANALYSE_FROM:
             local.analyse(self.path)
 
     def _drop_doubles(self, entries: Sequence[Entry], groups: Groups, left: set[str]) -> None:
@@ -251,6 +299,7 @@ class _Writer:
             group = groups.get(entry.identity, [])
             for double in group[1:]:
                 if double.status in rows.WHOLE or double.run_id in left:
+                    self.right.confirm()
                     log.info("run %s doubles run %s and is deleted", double.run_id, group[0].run_id)
                     self.client.delete_run(double.run_id)
 
@@ -259,6 +308,7 @@ class _Writer:
         for identity, group in groups.items():
             for seen in group:
                 if identity not in ours and seen.status == RUNNING:
+                    self.right.confirm()
                     self.client.update_run(seen.run_id, status=KILLED)
 
 

@@ -4,7 +4,7 @@ Every deep representation whose features are clustered judges all clusterings of
 it would judge what it made: a backbone that makes no candidates judges beside it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +27,13 @@ LEAST_ROWS = 6
 
 @dataclass(frozen=True)
 class Judging:
-    """How many rows judge at most, and the options of the backbones that may judge beside those of the sweep.
+    """How many rows judge at most, and what composes the options of those backbones that may judge beside the sweep's.
 
     `asked` is whether judges were asked for by name: they then judge where there are classes too.
     """
 
     rows: int
-    extra: Sequence[Mapping[str, Any]]
+    extra: Callable[[], Sequence[Mapping[str, Any]]]
     asked: bool = False
 
 
@@ -83,7 +83,7 @@ def _extra(
     if not source.about.images:
         return
     image = beside.cell["backbone"].get("image") if beside else None
-    others = [options for options in judging.extra if options["name"] not in names]
+    others = [options for options in judging.extra() if options["name"] not in names]
     for options in others:
         asked = {**options, "image": image} if image else dict(options)
         try:

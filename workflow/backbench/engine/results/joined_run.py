@@ -13,7 +13,7 @@ from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import names
 from backbench.engine.run import scored
 from backbench.stage import KINDS
-from backbench.store import FAILED
+from backbench.store import FAILED, Store
 
 FINISHED, PENDING = "finished", "pending"
 
@@ -34,6 +34,10 @@ class Row:
     @property
     def config_hash(self) -> str:
         return self.run.hash
+
+    def seen(self, store: Store) -> Store:
+        """The store as the plan of this run sees it."""
+        return self.plan.seen(store)
 
     @cached_property
     def collection(self) -> str:

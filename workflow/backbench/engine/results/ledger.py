@@ -27,8 +27,15 @@ def rows(plan: Plan, records: Records) -> list[Row]:
 
 def read_records(plan: Plan, store: Store) -> dict[str, Mapping[str, Any]]:
     """The records that the store holds of a plan's members; a fit is there with its scores, or not at all."""
+    store = plan.seen(store)
     records = {key: scored.read(stage.kind, key, store) for key, stage in plan.stages.items()}
     return _asked(plan, {key: record for key, record in records.items() if record and scored.scored(record)})
+
+
+def seen(rows: Sequence[Row], store: Store) -> Store:
+    """The store as the plans of some rows see it; of a result that several have, that of the last."""
+    plans_of_rows = {row.plan.hash: row.plan for row in rows}
+    return store.of({ref: codes for plan in plans_of_rows.values() for ref, codes in plans.codes(plan.stages).items()})
 
 
 def _asked(plan: Plan, records: Records) -> dict[str, Mapping[str, Any]]:

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from backbench import paths, slurm
 from backbench.engine.plan import batches
@@ -35,14 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if INTERRUPTED in states and not args.last:
         runner.log.error("some results are missing; what there is stays, and the rest is tried again")
         return 1
-    _write_receipt(plan, batch, dict(zip(batch.shards, states, strict=True)), waited)
+    text = _receipt(plan, batch, dict(zip(batch.shards, states, strict=True)), waited)
+    for path in {batch.receipt, (args.receipt or batch.receipt).absolute()}:
+        write_text(path, text)
     return 0
 
 
-def _write_receipt(plan: Plan, batch: Batch, states: dict[str, str], waited: float | None) -> None:
-    """Say that a batch has been dealt with: how each shard came out, and how long the job waited in the queue."""
+def _receipt(plan: Plan, batch: Batch, states: dict[str, str], waited: float | None) -> str:
+    """What says that a batch has been dealt with: how each shard came out, and how long the job waited in the queue."""
     body = {"batch": batch.id, "plan": plan.hash, "shards": states, "waited": waited}
-    write_text(batch.receipt, json.dumps(body, indent=1, sort_keys=True))
+    return json.dumps(body, indent=1, sort_keys=True)
 
 
 def _waited() -> float | None:
@@ -56,5 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", required=True, help="id of the batch (results/launches/)")
     parser.add_argument("--attempt", type=int, default=1, help="which attempt this is (default 1)")
     parser.add_argument("--mem-mb", type=int, default=0, help="MB of memory that the job has asked for")
+    parser.add_argument(
+        "--receipt", type=Path, help="another file for the receipt, where Snakemake sends it to a storage"
+    )
     parser.add_argument("--minutes", type=int, default=0, help="minutes that the job has asked for")
     return parser

@@ -18,10 +18,10 @@ log = logging.getLogger("backbench")
 
 def write(plan: Plan, store: Store, context: Context, outcome: Outcome) -> None:
     """Store a stage result; earlier scores of a fit count no more."""
-    kind = plan.stages[outcome.hash].kind
-    if kind in HEADS:
-        scored.forget(outcome.hash, kind, store)
-    store.write(kind, outcome.hash, record(plan, outcome, context), outcome.arrays)
+    stage = plan.stages[outcome.hash]
+    if stage.kind in HEADS:
+        scored.forget(outcome.hash, stage.code, store)
+    store.write(stage.kind, outcome.hash, record(plan, outcome, context), outcome.arrays)
     _say(outcome, plan)
 
 
@@ -32,7 +32,7 @@ def write_scores(plan: Plan, store: Store, context: Context, states: dict[str, s
     if fit is None:  # another job has found it damaged
         return
     body = {"of": scored.of(fit, stage.kind), "code": stage.scoring, **_result(outcome, context)}
-    store.write(SCORES, outcome.hash, body, outcome.arrays)
+    store.write(SCORES, scored.place(fit), body, outcome.arrays)
     states[outcome.hash] = scored.CURRENT if outcome.failure is None else FAILED
     _say(outcome, plan)
 
@@ -45,7 +45,7 @@ def record(plan: Plan, outcome: Outcome, context: Context) -> dict[str, Any]:
         "local": dict(stage.local),
         "parents": {role: list(ref) for role, ref in stage.parents.items()},
         "code": stage.code,
-        **({scored.APART: True} if stage.kind in HEADS else {}),
+        **({scored.APART: stage.code} if stage.kind in HEADS else {}),
         **_result(outcome, context),
     }
 

@@ -84,6 +84,7 @@ def compute(
         If a member that other stages need failed. A failed audit, neighbour graph, judge, clustering, classification or
         retrieval is recorded and stops nobody.
     """
+    store = plan.own(store)
     states, unscored = _states(plan, shard, store)
     missing = [plan.stages[key] for key in missing_of(plan, shard, store, args.since)]
     if shard.kind not in STOPS_NOBODY and not missing and FAILED in states.values():
@@ -119,6 +120,7 @@ def score(
 
     The clusterings among them share one pass over the distances. `record` is told what is in progress.
     """
+    store = plan.own(store)
     states, unscored = _states(plan, shard, store)
     for kind in HEADS:
         stages = [stage for stage in unscored if stage.kind == kind]
@@ -205,6 +207,7 @@ def record_failure(
     """
     if shard.kind == SCORES:
         return
+    store = plan.own(store)
     context = Context(threads=args.threads, device=args.device, batch_size=args.batch_size)
     for key in shard.members:
         if state_of(plan.stages[key], store.read(shard.kind, key), store) == CURRENT:

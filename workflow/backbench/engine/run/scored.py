@@ -2,12 +2,15 @@
 
 The record of a fit holds what was fitted and, as its metrics, what only the fit knows (`bic`, `stability`, the recall
 of a search). Its scores lie under the same hash as kind `scores`, with the digest of the code of the metrics and the
-digests of the arrays that were scored. In records of earlier versions the fit's record holds all metrics.
+digests of the arrays that were scored. Fits of one hash that several versions of the code made have scores of their
+own: these lie under the hash of the fit and the first digits of its code, as the fit's record says (`place`). In
+records of earlier versions they lie under the hash alone, or the fit's record holds all metrics.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from backbench import hashing
 from backbench.engine.grid import HEADS, Stage
 from backbench.metrics import catalogue
 from backbench.stage import SCORES
@@ -19,7 +22,7 @@ CURRENT, STALE, ABSENT = "current", "stale", "absent"
 # What is scored of a fit, and the inputs of the fit that this takes.
 SCORED = {"clustering": "labels", "classification": "predictions", "retrieval": "neighbours"}
 READS = {"clustering": ("dataset", "matrix"), "classification": ("dataset",), "retrieval": ("dataset",)}
-# The key of a fit's record that says that its scores lie apart, and the key of what the view of both says of them.
+# The key of a fit's record with the code that its scores lie under, and the key of what the view of both says of them.
 APART, SUMMARY = "apart", "scores"
 
 
@@ -28,19 +31,26 @@ def read(stage_kind: str, member: str, store: Store) -> dict[str, Any] | None:
     record = store.read(stage_kind, member)
     if record is None or stage_kind not in HEADS:
         return record
-    return merged(record, store.read(SCORES, member))
+    return merged(record, store.read(SCORES, place(record)))
+
+
+def place(fit: Record) -> str:
+    """What the scores of a fit lie under."""
+    code = fit.get(APART)
+    return f"{fit['hash']}.{hashing.short(code)}" if isinstance(code, str) else str(fit["hash"])
 
 
 def merged(fit: dict[str, Any], scores: Record | None) -> dict[str, Any]:
     """One view of a fit and its scores, as if one stage had made them; scores of other arrays do not count.
 
-    The entry of an array that lies with the scores has the key `kind`. The key `scores` says how the scores came out,
-    and by which code; it is None where they are missing, and absent in records of earlier versions, which hold them.
+    The entry of an array that lies with the scores has the keys `kind` and `member`. The key `scores` says how the
+    scores came out, and by which code; it is None where they are missing, and absent in records of earlier versions,
+    which hold them.
     """
     if scores is None or not _are_of(scores, fit):
         return {**fit, SUMMARY: None} if APART in fit else fit
     summary = {key: scores[key] for key in ("status", "reason", "code")}
-    arrays = {name: {**entry, "kind": SCORES} for name, entry in scores["arrays"].items()}
+    arrays = {name: {**entry, "kind": SCORES, "member": place(fit)} for name, entry in scores["arrays"].items()}
     summary["arrays"] = list(arrays)
     names = [name for name in fit["metrics"] if APART in fit or catalogue.known(name)]
     kept = [name for name in names if name not in scores["metrics"]]
@@ -72,11 +82,9 @@ def _provenance(fit: Record, scores: Record) -> dict[str, Any]:
     return {**fit, "versions": versions, **blas, "seconds": round(fit["seconds"] + scores["seconds"], 6)}
 
 
-def forget(member: str, kind: str, store: Store) -> None:
-    """Let the scores of a fit that is made again count for nothing, although its labels may come out the same."""
-    scores = store.read(SCORES, member)
-    if scores is not None:
-        store.amend(SCORES, member, {"of": {SCORED[kind]: ""}})
+def forget(member: str, code: str, store: Store) -> None:
+    """Forget the scores of a fit that `code` makes again, although its labels may come out the same."""
+    store.forget(SCORES, place({"hash": member, APART: code}))
 
 
 def of(fit: Record, kind: str) -> dict[str, str]:

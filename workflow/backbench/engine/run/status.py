@@ -49,6 +49,7 @@ class Status:
 
 def inspect(plan: Plan, store: Store) -> Status:
     """Read every member of the plan."""
+    store = plan.seen(store)
     records = {key: scored.read(stage.kind, key, store) for key, stage in plan.stages.items() if stage.kind != RECIPE}
     states = dict.fromkeys(plan.stages, CURRENT)
     states |= {key: state_of(plan.stages[key], record, store) for key, record in records.items()}
@@ -138,22 +139,44 @@ def write_receipt(shard: Shard, members: Mapping[str, str]) -> None:
 
 
 def accept_code(plan: Plan, store: Store, status: Status) -> tuple[int, int]:
-    """Keep stale members and stale scores on purpose: each record takes the new code digest and notes its own.
+    """Keep stale members and stale scores on purpose: each gets a record of today's code that notes whose it was.
 
-    Returns how many members and how many scores these are. Scores in the fits' records, of earlier
-    versions, are computed again.
+    The records of the other code stay, for those who have it. Returns how many members and how many scores these are.
+    Scores in the fits' records, of earlier versions, are computed again.
     """
+    store = plan.seen(store)
     stale = [key for key, state in status.states.items() if state == STALE]
-    for key in stale:
-        stage, record = plan.stages[key], dict(status.records[key])
-        accepted = [*record.get("accepted_code", []), record["code"]]
-        store.amend(stage.kind, key, {"code": stage.code, "accepted_code": accepted})
     scores = [key for key, state in status.scores.items() if state == STALE and status.records[key].get(scored.SUMMARY)]
-    for key in scores:
-        record = store.read(SCORES, key) or {}
-        accepted = [*record.get("accepted_code", []), record["code"]]
-        store.amend(SCORES, key, {"code": plan.stages[key].scoring, "accepted_code": accepted})
+    for key in stale:
+        _accept(store, plan.stages[key])
+    for key in set(scores) - set(stale):
+        fit = store.read(plan.stages[key].kind, key)
+        if fit is not None:
+            _accept_scores(store, plan.stages[key], fit, scored.place(fit))
     return len(stale), len(scores)
+
+
+def _accept(store: Store, stage: Stage) -> None:
+    """Keep a result, and the scores that it has."""
+    record = store.read(stage.kind, stage.hash) or {}
+    accepted = {**record, **_accepted(record, stage.code)}
+    if scored.APART in record:
+        accepted[scored.APART] = stage.code
+    if stage.kind in HEADS:
+        _accept_scores(store, stage, record, scored.place(accepted))
+    store.adopt(stage.kind, stage.hash, accepted)
+
+
+def _accept_scores(store: Store, stage: Stage, fit: Mapping[str, Any], place: str) -> None:
+    """Keep the scores of a fit as scores by today's code, at the place of the fit that they are now of."""
+    record = store.read(SCORES, scored.place(fit))
+    if record is not None:
+        changes = {} if record["code"] == stage.scoring else _accepted(record, stage.scoring)
+        store.adopt(SCORES, place, {**record, **changes})
+
+
+def _accepted(record: Mapping[str, Any], code: str) -> dict[str, Any]:
+    return {"code": code, "accepted_code": [*record.get("accepted_code", []), record["code"]]}
 
 
 def failures(status: Status, members: Iterable[str]) -> dict[str, str]:

@@ -131,9 +131,8 @@ def gpu() -> bool:
 
 def _trainings(store: Store) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]]:
     """Records of trained features with the policy of their images, and of their data set."""
-    for path in sorted((store.root / "features").glob("*/*.json")):
-        features = store.read("features", path.stem)
-        if features and features["status"] == DONE and "training" in features["info"]:
+    for features in sorted(store.records("features"), key=lambda record: (record["hash"], record.get("code", ""))):
+        if features["status"] == DONE and "training" in features["info"]:
             dataset = store.read(*features["parents"]["dataset"])
             if dataset and "image" in features.get("local", {}):
                 yield features, features["local"]["image"], dataset

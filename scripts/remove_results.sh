@@ -1,0 +1,32 @@
+#!/bin/sh
+# Remove everything in results/ but the fetched originals, after a question: sh scripts/remove_results.sh
+# YES=1 removes without one. Single sweeps: backbench sweeps rm; space of the store: backbench store gc.
+set -eu
+
+list() {
+  find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads
+  find . -mindepth 1 -maxdepth 1 -name .snakemake
+}
+
+if [ -z "$(list)" ]; then
+  echo "there are no results"
+  exit 0
+fi
+list | while IFS= read -r path; do du -sh -- "$path"; done
+if [ "${YES:-}" != 1 ]; then
+  if [ ! -t 0 ]; then
+    echo "nothing was removed: nobody can be asked here. To remove all of this, type: make clean YES=1" >&2
+    exit 2
+  fi
+  printf 'Remove all of this? Fetched originals stay. [y/N] '
+  read -r answer || answer=
+  case $answer in
+    y | Y | yes) ;;
+    *)
+      echo "nothing was removed"
+      exit 1
+      ;;
+  esac
+fi
+find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
+rm -rf .snakemake

@@ -1,0 +1,43 @@
+"""Where a job computes: on a GPU where the plan says that it pays, and on the CPU wherever there is none."""
+
+import pytest
+
+from backbench import planning
+from backbench.engine.plan import accelerating
+from backbench.engine.run import runner
+
+GRID = ("experiment=none", "backbone=pixels,efficientnet_lite0", "execution.device=cuda", "plots=none")
+
+
+@pytest.fixture(scope="module")
+def plan():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BACKBENCH_DEVICE", "auto")
+        yield planning.make(GRID).plan
+
+
+def shards(plan):
+    return {(shard.kind, shard.family): shard for shard in plan.shards.values()}
+
+
+def test_a_gpu_pays_for_networks_and_long_work_alone(plan):
+    paying = {name for name, shard in shards(plan).items() if accelerating.pays(shard, plan.stages)}
+    assert paying == {("features", "efficientnet_lite0")}
+
+
+@pytest.mark.skipif(runner._cuda(), reason="there is a GPU")
+def test_only_an_extraction_that_was_to_have_a_gpu_fails_for_want_of_one(plan):
+    for (kind, family), shard in shards(plan).items():
+        if (kind, family) == ("features", "efficientnet_lite0"):
+            with pytest.raises(RuntimeError, match=r"this extraction was to have a GPU.*compute_on_gpu.*device=cpu"):
+                runner._device("cuda", plan, shard)
+        else:
+            assert runner._device("cuda", plan, shard) == "cpu"
+        assert runner._device("auto", plan, shard) == "cpu"
+
+
+@pytest.mark.skipif(not runner._cuda(), reason="there is no GPU")
+def test_what_pays_is_computed_on_the_gpu(plan):
+    devices = {name: runner._device("cuda", plan, shard) for name, shard in shards(plan).items()}
+    assert devices.pop(("features", "efficientnet_lite0")) == "cuda"
+    assert set(devices.values()) == {"cpu"}
