@@ -244,7 +244,7 @@ class _Looking:
         ours: Sequence[slurm.Job],
     ):
         self.plan, self.launch, self.state, self.ours = plan, launch, state, ours
-        self.store = Store(paths.store())
+        self.store = plan.seen(Store(paths.store()))
         self.running = None if queue is None else {job.id for job in queue if not job.waiting}
         self.reasons: dict[str, str] = {}
         self.states = self._states()
@@ -293,7 +293,7 @@ class _Looking:
         record = scored.read(shard.kind, member, self.store)
         state = state_of(stage, record, self.store) if record else ABSENT
         again = self.state in (RUNNING, ORPHANED) and self.launch
-        if state == FAILED and again and _changed(self.store.path(shard.kind, member)) < again.began:
+        if state == FAILED and again and _changed(self.store.path(shard.kind, member, stage.code)) < again.began:
             return WAITING
         if record and state == FAILED:
             self.reasons[member] = str(record["reason"])
