@@ -214,3 +214,92 @@ def test_a_folder_in_the_place_of_a_record_counts_as_absent(store, caplog):
     store.path("clustering", HASH).mkdir(parents=True)
     assert store.read("clustering", HASH) is None
     assert "Is a directory" in caplog.text
+
+
+# Results of different code
+
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+def made(store, code, value):
+    store.write("clustering", HASH, {**RECORD, "code": code}, {"labels": np.full(10, value)})
+
+
+def view(store, *codes, others=True):
+    return store.of({("clustering", HASH): codes}, others)
+
+
+def labels(store):
+    return store.array("clustering", HASH, "labels")[0]
+
+
+def test_results_of_different_code_lie_side_by_side(store):
+    made(store, A, 1.0)
+    made(store, B, 2.0)
+    assert [labels(view(store, code)) for code in (A, B)] == [1.0, 2.0]
+    assert labels(store) == 2.0, "without a plan it is the newest"
+    made(store, A, 3.0)
+    assert [labels(view(store, code)) for code in (A, B)] == [3.0, 2.0] and labels(store) == 3.0
+    assert len(list(store.root.rglob("*.npy"))) == 2, "what was replaced leaves no array"
+
+
+def test_other_code_is_read_by_readers_and_not_by_jobs(store):
+    made(store, A, 1.0)
+    assert view(store, B).read("clustering", HASH)["code"] == A
+    assert view(store, B, others=False).read("clustering", HASH) is None
+    with pytest.raises(StoreError, match="holds no 'labels'"):
+        view(store, B, others=False).array("clustering", HASH, "labels")
+    assert labels(view(store, B, A, others=False)) == 1.0, "code that is declared to be the same"
+
+
+def test_records_of_earlier_versions_are_read(store):
+    made(store, A, 1.0)
+    path = store.path("clustering", HASH)
+    path.rename(path.with_name(f"{HASH}.json"))
+    assert labels(store) == labels(view(store, A, others=False)) == labels(view(store, C, A, others=False)) == 1.0
+    assert view(store, B, others=False).read("clustering", HASH) is None
+    made(store, B, 2.0)
+    assert [labels(view(store, code, others=False)) for code in (A, B)] == [1.0, 2.0]
+
+
+def test_an_array_that_another_record_names_stays(store):
+    made(store, A, 1.0)
+    made(store, B, 1.0)
+    assert len(list(store.root.rglob("*.npy"))) == 1
+    made(store, A, 2.0)
+    assert [labels(view(store, code)) for code in (A, B)] == [2.0, 1.0]
+    store.forget("clustering", HASH)
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_damage_of_one_leaves_the_other(store):
+    made(store, A, 1.0)
+    made(store, B, 2.0)
+    store.path("clustering", HASH, A).write_text("{")
+    assert labels(view(store, A)) == 2.0 and view(store, A, others=False).read("clustering", HASH) is None
+    assert labels(view(store, B)) == 2.0
+
+
+def test_a_record_that_bears_the_name_of_other_code_counts_as_absent(store):
+    made(store, A, 1.0)
+    store.path("clustering", HASH, A).rename(store.path("clustering", HASH, B))
+    assert store.read("clustering", HASH) is None
+
+
+def test_amending_the_code_adds_a_record(store):
+    made(store, A, 1.0)
+    store.amend("clustering", HASH, {"code": B, "accepted_code": [A]})
+    assert view(store, A).read("clustering", HASH)["code"] == A
+    assert labels(view(store, B, others=False)) == 1.0
+
+
+def test_all_records_of_a_kind_the_newest_first(store):
+    made(store, A, 1.0)
+    made(store, B, 2.0)
+    store.write("clustering", "cd" * 32, {**RECORD, "code": A}, {})
+    assert [(record["hash"], record["code"]) for record in store.records("clustering")] == [
+        ("cd" * 32, A),
+        (HASH, B),
+        (HASH, A),
+    ]

@@ -209,7 +209,7 @@ def test_code_of_a_metric_is_accepted_apart_from_that_of_fits(editable: Bench):
 
 def test_lost_scores_are_computed_from_what_is_stored(bench: Bench, finished: Finished):
     """As after a kill between a fit and its scores; plain `snakemake` scores, too."""
-    before, arrays, store = bench.members(), bench.arrays(), Store(bench.store)
+    before, arrays = bench.members(), bench.arrays()
     lost = [sorted(of_family(bench, name))[0].split("/")[1] for name in ("kmeans", "svm")]
     for member in lost:
         (path,) = (bench.store / "scores").glob(f"*/{member}.*.json")

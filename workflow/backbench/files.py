@@ -5,7 +5,8 @@ deleted.
 
 Who may write is decided by the root of a place: the store, the downloads or the results. Where the group of the root
 may write, it may write what is made below, whatever the umask; where it may not, nothing below is made writable for it.
-Elsewhere the umask decides, unless a folder is both writable for its group and setgid. `sharing` checks the roots before a sweep.
+Elsewhere the umask decides, unless a folder is both writable for its group and setgid. `sharing` checks the roots
+before a sweep.
 """
 
 import contextlib

@@ -17,7 +17,9 @@ from backbench.files import WriteError
 # Folders below a root, at most, that are looked at: kinds of results and the first digits of their hashes.
 DEPTH = 2
 SHOWN = 3
-TO_SHARE = "chmod -R g+rwX {root} && find {root} -type d -exec chmod g+s {{}} +"
+# The folder of unfinished work in a store, where locks lie, too.
+PARTIAL = "partial"
+TO_SHARE = "chgrp -R {group} {root} && chmod -R g+rwX {root} && find {root} -type d -exec chmod g+s {{}} +"
 
 
 def prepare() -> None:
@@ -56,16 +58,21 @@ def _check(root: Path, variable: str, others: list[Path]) -> None:
 
 
 def _within(root: Path, others: list[Path], depth: int = DEPTH) -> Iterator[Path]:
-    """A root, the folders in it, and the files in the root itself, without those of the other roots."""
+    """A root, the folders in it, and the files that are written in place, without those of the other roots."""
     yield root
+    if not depth:
+        yield from root.glob("*.lock") if root.parent.name == PARTIAL else ()
+        return
+    if not os.access(root, os.R_OK | os.X_OK):
+        return
     with os.scandir(root) as entries:
         for entry in entries:
             path = Path(entry.path)
             if path in others or entry.is_symlink():
                 continue
-            if entry.is_dir() and depth:
+            if entry.is_dir():
                 yield from _within(path, others, depth - 1)
-            elif depth == DEPTH and entry.is_file():
+            elif depth == DEPTH or path.suffix == ".lock":
                 yield path
 
 
@@ -98,8 +105,8 @@ def _closed(root: Path, about: os.stat_result, variable: str) -> str:
             f"  or use a folder of your own: {variable}=..."
         )
     return (
-        f"{words}\n  to share it with the group, {owner} types: {TO_SHARE.format(root=root)}\n"
-        f"  (with another group, before it: chgrp -R GROUP {root})\n  or use a folder of your own: {variable}=..."
+        f"{words}\n  to share it with that group, or with another in its place, {owner} types: "
+        f"{TO_SHARE.format(group=group, root=root)}\n  or use a folder of your own: {variable}=..."
     )
 
 
@@ -109,7 +116,7 @@ def _not_shared(root: Path, about: os.stat_result, variable: str, wrong: list[Pa
     more = f"\n  and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
     owners = sorted({path.stat().st_uid for path in wrong})
     sticky = any(path.stat().st_mode & stat.S_ISVTX for path in wrong)
-    command = f"chgrp -R {_group(about.st_gid)} {root} && {TO_SHARE.format(root=root)}"
+    command = TO_SHARE.format(group=_group(about.st_gid), root=root)
     command += f" && chmod -R -t {root}" if sticky else ""
     return (
         f"{root} is shared by the group {_group(about.st_gid)}, but {_user(os.geteuid())} may not write all of it:\n"

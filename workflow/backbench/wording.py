@@ -14,13 +14,10 @@ def counted(number: int, word: str) -> str:
 
 def size(count: float) -> str:
     """Bytes in words: ``512 B``, ``3.4 MB``, ``120 GB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:
-            break
-        count /= 1000
-    else:
-        unit = "TB"
-    return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while count >= 999.5 and len(units) > 1:
+        count, units = count / 1000, units[1:]
+    return f"{count:.0f} {units[0]}" if units[0] == "B" or count >= 99.95 else f"{count:.1f} {units[0]}"
 
 
 def duration(seconds: float) -> str:

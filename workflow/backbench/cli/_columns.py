@@ -28,7 +28,10 @@ def _aligned(records: Sequence[Mapping[str, Any]]) -> list[str]:
     widths = [max(len(line[at]) for line in lines) for at in range(len(names))]
     right = [all(isinstance(record[name], int | float | None) for record in records) for name in names]
     cells = (
-        [text.rjust(width) if number else text.ljust(width) for text, width, number in zip(line, widths, right)]
+        [
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(line, widths, right, strict=True)
+        ]
         for line in lines
     )
     return [GAP.join(line).rstrip() for line in cells]

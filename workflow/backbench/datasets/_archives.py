@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-
 from backbench import hashing, paths
 from backbench.datasets import _download, _fetch, _folders, _listing, _unpack
 from backbench.datasets._unpack import Limits, Unpacked

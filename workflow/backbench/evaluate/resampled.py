@@ -73,7 +73,10 @@ def metrics(row: Row, head: str, names: Iterable[str], images: Images) -> dict[s
     stored = row.records[member].get("arrays", {})
     wanted = [name for name in names if name in row.metrics and catalogue.metric(name).resampled]
     store = row.seen(images.store)
-    arrays = {name: _reader(store, (entry.get("kind", head), entry.get("member", member), name)) for name, entry in stored.items()}
+    arrays = {
+        name: _reader(store, (entry.get("kind", head), entry.get("member", member), name))
+        for name, entry in stored.items()
+    }
     return _BY_HEAD[head](row, wanted, arrays, images)
 
 

@@ -122,7 +122,9 @@ def _of_class(figure: Figure, row: Row, plain: Estimate, images: Images) -> Esti
     that of F1 is over the drawn images, and there is none where no draw differs from another."""
     assert images.truth is not None, "a class has labels"
     test, number = images.split == TEST, info_of(row)["classes"].index(figure.category)
-    predicted = row.seen(images.store).array("classification", row.run.stages["classification"], "predictions")[test] == number
+    predicted = (
+        row.seen(images.store).array("classification", row.run.stages["classification"], "predictions")[test] == number
+    )
     true = images.truth[test] == number
     if figure.metric == "f1":
         weights = images.weights(len(true))

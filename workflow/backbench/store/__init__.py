@@ -10,6 +10,7 @@ Results of different code lie side by side: the code that made a record is part 
 
 import contextlib
 import copy
+import functools
 import logging
 import os
 import stat
@@ -192,7 +193,7 @@ class Store:
         return self.root / PARTIAL / kind / member
 
     def _folder(self, kind: str, member: str) -> Path:
-        return self.root / kind / member[:2]
+        return _folder(self.root, kind, member[:2])
 
     def _wanted(self, kind: str, member: str) -> Sequence[str]:
         return self._codes.get((kind, _records.digest_part(member)), ())
@@ -245,6 +246,11 @@ class Store:
         for name in names:
             with contextlib.suppress(OSError):  # a folder in its place takes up no room that counts
                 (folder / name).unlink(missing_ok=True)
+
+
+@functools.lru_cache(maxsize=8192)
+def _folder(root: Path, kind: str, digits: str) -> Path:
+    return Path(root, kind, digits)
 
 
 def _size(path: Path) -> int:

@@ -8,7 +8,6 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,7 +35,7 @@ def digest_part(member: str) -> str:
 def names(folder: Path, member: str) -> Sequence[str]:
     """Names of all files in `folder` that may be records of a member, in no order."""
     try:
-        changed = os.stat(folder).st_mtime_ns
+        changed = folder.stat().st_mtime_ns
     except OSError:
         return ()
     settled = time.time() - changed / 1e9 > SETTLED_SECONDS
@@ -48,7 +47,7 @@ def newest_first(folder: Path, candidates: Sequence[str]) -> list[Path]:
     times: list[tuple[int, str]] = []
     for candidate in candidates:
         try:
-            times.append((os.stat(folder / candidate).st_mtime_ns, candidate))
+            times.append(((folder / candidate).stat().st_mtime_ns, candidate))
         except OSError:  # a link to nowhere is tried last
             times.append((0, candidate))
     return [folder / candidate for _, candidate in sorted(times, reverse=True)]
@@ -96,7 +95,7 @@ def _listed(folder: str, changed: int) -> dict[str, list[str]]:
     """By member, the files of its records in a folder that was changed at this time."""
     by_member: dict[str, list[str]] = {}
     try:
-        entries = os.listdir(folder)
+        entries = [path.name for path in Path(folder).iterdir()]
     except OSError:
         return {}
     for entry in entries:

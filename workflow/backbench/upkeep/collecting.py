@@ -13,6 +13,8 @@ from pathlib import Path
 
 from backbench import hashing
 from backbench.engine.plan.frozen import Plan
+from backbench.images.cache import FOLDER as IMAGES
+from backbench.store import PARTIAL
 from backbench.upkeep import inventory
 from backbench.upkeep.inventory import File, Inventory, Result
 
@@ -119,7 +121,8 @@ def _cut(part: Part, enough: int) -> Part:
 
 def remove(content: Inventory, chosen: Sequence[Part]) -> tuple[int, list[Path]]:
     """Remove what was chosen: the bytes that are free now, and the files that this user may not remove."""
-    freed, refused = 0, []
+    freed = 0
+    refused: list[Path] = []
     leaving = {result.record.path for part in chosen for result in part.results}
     kept = {array.path for path, each in content.results.items() if path not in leaving for array in each.arrays}
     for part in chosen:
@@ -130,7 +133,8 @@ def remove(content: Inventory, chosen: Sequence[Part]) -> tuple[int, list[Path]]
                 freed += _unlink(array, refused) if array.path not in kept else 0
         for file in part.files:
             freed += _unlink(file, refused)
-    _drop_empty(content.store.root)
+    if any(part.files for part in chosen):
+        _drop_empty(content.store.root)
     return freed, refused
 
 
@@ -148,7 +152,7 @@ def _unlink(file: File, refused: list[Path]) -> int:
 
 def _drop_empty(root: Path) -> None:
     """Remove the folders of decoded images and of unfinished work that are empty now."""
-    for place in (root / inventory.IMAGES, root / inventory.PARTIAL):
+    for place in (root / IMAGES, root / PARTIAL):
         for folder in sorted(place.glob("**/"), key=lambda path: len(path.parts), reverse=True):
             with contextlib.suppress(OSError):
                 folder.rmdir()

@@ -22,7 +22,7 @@ CURRENT, STALE, ABSENT = "current", "stale", "absent"
 # What is scored of a fit, and the inputs of the fit that this takes.
 SCORED = {"clustering": "labels", "classification": "predictions", "retrieval": "neighbours"}
 READS = {"clustering": ("dataset", "matrix"), "classification": ("dataset",), "retrieval": ("dataset",)}
-# The key of a fit's record that says by which code its scores lie apart, and the key of what the view of both says of them.
+# The key of a fit's record with the code that its scores lie under, and the key of what the view of both says of them.
 APART, SUMMARY = "apart", "scores"
 
 
@@ -43,8 +43,9 @@ def place(fit: Record) -> str:
 def merged(fit: dict[str, Any], scores: Record | None) -> dict[str, Any]:
     """One view of a fit and its scores, as if one stage had made them; scores of other arrays do not count.
 
-    The entry of an array that lies with the scores has the keys `kind` and `member`. The key `scores` says how the scores came out,
-    and by which code; it is None where they are missing, and absent in records of earlier versions, which hold them.
+    The entry of an array that lies with the scores has the keys `kind` and `member`. The key `scores` says how the
+    scores came out, and by which code; it is None where they are missing, and absent in records of earlier versions,
+    which hold them.
     """
     if scores is None or not _are_of(scores, fit):
         return {**fit, SUMMARY: None} if APART in fit else fit
