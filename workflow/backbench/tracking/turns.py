@@ -155,7 +155,7 @@ class Turn:
 
     def _queue(self) -> None:
         self._enter()
-        watch = _Watch(self.session)
+        watch = _Watch()
         named = ""
         while True:
             tickets = self._tickets()
@@ -164,7 +164,7 @@ class Turn:
                 self._enter()
                 continue
             ahead = [ticket for ticket in tickets if ticket.number < self.number and ticket.owner != self.owner]
-            dead = {ticket.number for ticket in ahead if watch.is_dead(ticket)}
+            dead = {ticket.number for ticket in ahead if watch.is_dead(ticket, self.session)}
             # A request that was repeated, and a session that ended, leave versions of ours behind.
             for number in dead.union(ours) - {self.number}:
                 self._remove(number)
@@ -247,16 +247,15 @@ class Turn:
 class _Watch:
     """What one who waits has seen of the others."""
 
-    def __init__(self, session: Session | None):
-        self.session = session
+    def __init__(self) -> None:
         self.seen: dict[int, tuple[str | None, float]] = {}
 
-    def is_dead(self, ticket: Ticket) -> bool:
+    def is_dead(self, ticket: Ticket, session: Session | None) -> bool:
         """Whether the writer of a ticket is known to be dead, or has not been heard from for its lease."""
         if ticket.writer is not None and people.is_gone(ticket.writer):
             log.warning("%s has died; going on without it", ticket.who)
             return True
-        if self.session is not None and ticket.session is not None and not self.session.lists(ticket.session):
+        if session is not None and ticket.session is not None and not session.lists(ticket.session):
             log.warning("the connection of %s has ended; going on without it", ticket.who)
             return True
         beat, since = self.seen.get(ticket.number, (None, 0.0))

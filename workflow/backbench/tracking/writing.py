@@ -227,6 +227,7 @@ class _Writer:
         # MLflow shows the value with the latest time, so a new value is never dated before the old one.
         at = max(entry.end_ms, (run.info.end_time or 0) + 1)
         params = {name: value for name, value in entry.params.items() if name not in run.data.params}
+        self.right.confirm()
         self._log(run_id, metrics, at, params, self._tags(entry))
         self._log_curves(run_id, _changed_curves(run, entry), at)
         self._log_data(run_id, entry.data)
@@ -273,6 +274,8 @@ class _Writer:
 
     def _terminate(self, run_id: str, entry: Entry, at: int) -> None:
         for file in entry.files:
+            # Many files may take longer than others wait for a sign of life.
+            self.right.confirm()
             self.client.log_artifact(run_id, str(file.path), file.folder or None)
         self.client.set_terminated(run_id, status=entry.status, end_time=at)
 
