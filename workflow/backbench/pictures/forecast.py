@@ -19,7 +19,7 @@ COMPILING_SECONDS = 8.0
 CLUSTERING, MAPS, CLASSIFICATION, RETRIEVAL, TRAINING, SWEEP = 10, 6, 3, 1, 2, 8
 TREES = "agglomerative"
 # MB of the process that starts the others, and of each of them; of an image, its row of a matrix and its positions.
-STARTER_MB, PROCESS_MB, COPIES = 600, 600, 4
+STARTER_MB, PROCESS_MB, COPIES = 600, 400, 4
 # Time limit: the shortest, and how many times as long as expected.
 MINUTES, SAFETY = 10, 4.0
 
