@@ -24,6 +24,8 @@ __all__ = ["slurm"]
 
 PROFILE = yaml.safe_load((paths.CHECKOUT / "profiles" / "kubernetes" / "config.yaml").read_text())
 SHARED_NOTHING = ("--shared-fs-usage", "none", "--job-deploy-sources")
+# Nothing is worth waiting for on one machine.
+QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "15")
 
 
 @pytest.fixture
@@ -63,7 +65,11 @@ def test_a_sweep_whose_jobs_get_the_sources_and_leave_the_receipts_in_s3(s3, fol
     storage = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://bucket/launch")
     try:
         bench.snakemake(
-            *("--workflow-profile", "profiles/slurm", "--config", "experiment=tiny"), *SHARED_NOTHING, *storage, check=0
+            *("--workflow-profile", "profiles/slurm", "--config", "experiment=tiny"),
+            *SHARED_NOTHING,
+            *storage,
+            *QUICK,
+            check=0,
         )
     finally:
         end_all(bench.results)
