@@ -452,3 +452,21 @@ def test_an_experiment_may_name_seeds_as_a_range(tmp_path, monkeypatch):
     found = sorted((cell.config["k"], cell.config["seed"]) for cell in cells)
     assert found == [(k, seed) for k in (2, 3) for seed in range(5)]
     assert {cell.config["seed"] for cell in compose.expand(["experiment=own", "seed=7"]).cells} == {7}
+
+
+def parts(*overrides):
+    return [cell.config for cell in compose.expand(["experiment=none", *overrides]).cells]
+
+
+def test_cells_share_the_parts_in_which_they_are_equal():
+    """By this a plan of 100,000 runs knows what it has made without a look at their values."""
+    cells = parts("clusterer=kmeans,dbscan", "classifier=knn,svm", "k=2,3")
+    assert len({id(cell["clustering"]) for cell in cells}) == len({id(cell["chain"]) for cell in cells}) == 1
+    assert len({id(cell["clusterer"]) for cell in cells}) == len({id(cell["classifier"]) for cell in cells}) == 2
+
+
+def test_an_axis_below_an_interpolation_changes_what_refers_to_it():
+    """Interpolations are resolved once for many cells only where no axis can change them."""
+    steps = [cell["clustering"]["chain"]["steps"] for cell in parts("chain=pca50", "chain.steps.s1.n_components=2,3")]
+    assert [step["s1"]["n_components"] for step in steps] == [2, 3]
+    assert [cell["seed"] for cell in parts("k=2,3", "seed=${k}")] == [2, 3]

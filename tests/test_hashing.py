@@ -101,6 +101,24 @@ def test_what_has_no_canonical_form_is_refused(value):
         hashing.digest(value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"runs": {}, "shards": [], "text": "é", "number": 1.5, "none": None},
+        {"b": {"y": {"z": (1, 2)}, "x": [True, {"\u00fc": 0.1}]}, "a": [[1], {"c": 2}], "10": {"2": 1, "10": 2}},
+    ],
+)
+def test_a_large_mapping_has_the_digest_that_it_has_whole(value):
+    assert hashing.large_digest(value) == hashing.digest(value)
+
+
+@pytest.mark.parametrize("value", [{"a": {"b": {1: 2}}}, {"a": [float("nan")]}, {"a": {"b": {2}}}])
+def test_a_large_mapping_is_checked_as_well(value):
+    with pytest.raises(TypeError):
+        hashing.large_digest(value)
+
+
 def test_an_array_is_more_than_its_bytes():
     zeros = np.zeros(8, dtype=np.int64)
     others = [zeros.reshape(2, 4), zeros.astype(np.int32), zeros.astype(np.float64), zeros[:7]]

@@ -72,6 +72,11 @@ def test_a_saved_plan_is_read_back_whole():
     assert plans.dumps(read) == plans.dumps(plan)
 
 
+def test_the_file_is_the_json_of_the_plan_with_sorted_keys():
+    text = plans.save(make("clusterer=kmeans,dbscan")).read_text()
+    assert text == json.dumps(json.loads(text), sort_keys=True)
+
+
 def test_equal_requests_make_byte_equal_files(results):
     one = plans.save(make()).read_bytes()
     for path in (results / "plans").iterdir():

@@ -32,6 +32,12 @@ class Varied(Protocol):
         ...
 
 
+@cache
+def offers(module: ModuleType, part: type) -> bool:
+    """Whether a plugin has a part that not every one has: a protocol is looked through once for each."""
+    return isinstance(module, part)
+
+
 PACKAGES = {
     "dataset": "datasets",
     "backbone": "backbones",

@@ -72,8 +72,9 @@ class Expansion:
         cells = self._kept(list(self._cells(groups, values)))
         settings = {key: self.base.get(key, {}) for key in SETTINGS}
         settings = {key: cells[0].config.get(key, {}) for key in settings} if cells else settings
-        stripped = [Cell(nodes.without(cell.config, NOT_IN_CELL), cell.overrides) for cell in cells]
-        return Composition(stripped, settings, self.named, self.experiment, self.notices)
+        for place, cell in enumerate(cells):  # in place: of large grids, both would fill the memory
+            cells[place] = Cell(nodes.without(cell.config, NOT_IN_CELL), cell.overrides)
+        return Composition(cells, settings, self.named, self.experiment, self.notices)
 
     def _last(self, overrides: Sequence[Override]) -> list[Override]:
         """The last override of each key; that an earlier one has another value is said."""
@@ -186,7 +187,7 @@ class Expansion:
         applied: dict[str, set[bool]] = {axis.key: set() for axis in values}
         known: set[str] = set()
         self._check_size(math.prod(len(axis.texts) for axis in groups), groups + values)
-        total, entries = 0, self._adjustments()
+        total, entries, shared = 0, self._adjustments(), dict[str, Any]()
         for indices in itertools.product(*(range(len(axis.texts)) for axis in groups)):
             picks = list(zip(groups, indices, strict=True))
             chosen = [*self.fixed, *(f"{axis.key}={axis.texts[i]}" for axis, i in picks)]
@@ -200,7 +201,7 @@ class Expansion:
             applying = [axis for axis in values if self._applies(axis.key, config)]
             total += math.prod(len(axis.values) for axis in applying)
             self._check_size(total, groups + values)
-            yield from _spread(config, chosen, applying)
+            yield from _spread(config, chosen, applying, shared)
         self._report(applied, known)
 
     def _adjustments(self) -> Any:
@@ -279,13 +280,33 @@ def _merge(
     return config
 
 
-def _spread(config: dict[str, Any], chosen: list[str], values: list[_Axis]) -> Iterator[Cell]:
-    """The cells of one combination of files: the product of the value axes that apply to it."""
+def _spread(config: dict[str, Any], chosen: list[str], values: list[_Axis], shared: dict[str, Any]) -> Iterator[Cell]:
+    """The cells of one combination of files: the product of the value axes that apply to it.
+
+    Cells share the parts in which they are equal, by way of `shared`: whoever reads thousands of them knows what it
+    has seen by its identity.
+    """
     plain: set[int] = set()
     interpolation.literal(config, plain)
-    for indices in itertools.product(*(range(len(axis.texts)) for axis in values)):
-        cell = config
-        for axis, i in zip(values, indices, strict=True):
-            cell = nodes.merge_in(cell, tuple(axis.key.split(".")), axis.values[i])
-        texts = (f"{axis.key}={axis.texts[i]}" for axis, i in zip(values, indices, strict=True))
-        yield Cell(interpolation.resolve(cell, plain), (*chosen, *texts))
+    paths = [tuple(axis.key.split(".")) for axis in values]
+    texts = [[f"{axis.key}={text}" for text in axis.texts] for axis in values]
+    pairs = [list(zip(axis.values, lines, strict=True)) for axis, lines in zip(values, texts, strict=True)]
+    once = interpolation.apart(config, paths, (value for axis in values for value in axis.values))
+    base = _interned(interpolation.resolve(config, plain), shared) if once else config
+    inside = {path[0] for path in paths if len(path) > 1}
+    for picks in itertools.product(*pairs):
+        cell = base
+        for path, (value, _) in zip(paths, picks, strict=True):
+            cell = nodes.merge_in(cell, path, value)
+        cell = _interned(cell, shared, inside) if once else _interned(interpolation.resolve(cell, plain), shared)
+        yield Cell(cell, (*chosen, *(text for _, text in picks)))
+
+
+def _interned(config: dict[str, Any], shared: dict[str, Any], keys: Iterable[str] | None = None) -> dict[str, Any]:
+    """`config` with each of its parts (those of `keys`) replaced by the equal one that was seen first."""
+    changed = {
+        key: shared.setdefault(repr(config[key]), config[key])
+        for key in (config if keys is None else keys)
+        if isinstance(config[key], dict)
+    }
+    return {**config, **changed} if changed else config

@@ -1,7 +1,7 @@
 """Interpolations of a cell: plain references are looked up here, all else is left to OmegaConf."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -19,6 +19,30 @@ def literal(node: dict[str, Any], plain: set[int]) -> bool:
     if all(inner):
         plain.add(id(node))
     return all(inner)
+
+
+def apart(config: dict[str, Any], paths: Iterable[nodes.Path], values: Iterable[Any]) -> bool:
+    """Whether values can be set at `paths` after the interpolations of `config` are resolved, as well as before.
+
+    So it is where no interpolation stands at, above or below one of them or refers to one, and no value has any.
+    """
+    if any("${" in str(value) for value in values):
+        return False
+    places = list(_places(config))
+    references = [REFERENCE.match(text) for _, text in places]
+    if not all(references):
+        return False
+    touched = [place for place, _ in places] + [tuple(match[1].split(".")) for match in references if match]
+    return not any(nodes.overlap(path, other) for path in paths for other in touched)
+
+
+def _places(node: Any, path: nodes.Path = ()) -> Iterator[tuple[nodes.Path, str]]:
+    """Where interpolations stand, and their texts; a list is one place."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _places(value, (*path, key))
+    elif "${" in str(node):
+        yield path, str(node)
 
 
 def resolve(config: dict[str, Any], plain: Collection[int]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Stage:
         return {**self.parents, **self.aids}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """One cell of the grid: its config hash and the stages that it joins."""
 

@@ -69,8 +69,9 @@ def family(stage: Stage) -> tuple[Any, ...]:
 def way(stage: Stage) -> str:
     """The family of a fit, with its way of working if it has a name: ``gaussian_mixture(full)``."""
     kind = PLUGIN.get(stage.kind, "")
-    module = plugins.load(kind, stage.family) if kind else None
-    name = module.way(_params(kind, stage.config[kind])) if isinstance(module, plugins.Varied) else ""
+    if not kind or not plugins.offers(module := plugins.load(kind, stage.family), plugins.Varied):
+        return stage.family
+    name = module.way(_params(kind, stage.config[kind]))
     return f"{stage.family}({name})" if name else stage.family
 
 

@@ -1,6 +1,7 @@
 """From cells to stages and runs, validated and hashed. Nothing heavy is imported and nothing is computed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from backbench import hashing
@@ -15,6 +16,13 @@ from backbench.engine.plan.shortage import TooSmall
 from backbench.schema import ConfigError
 
 SHOWN_PROBLEMS = 8
+# The parts of a cell whose keys are checked, and those that each head is made from.
+FIXED = ("chain", "clustering", "classification", "retrieval")
+PARTS = {
+    "clustering": ("clusterer", "clustering", "k", "seed"),
+    "classification": ("classifier", "classification", "seed"),
+    "retrieval": ("retrieval",),
+}
 
 
 def build(
@@ -46,7 +54,18 @@ def build(
     ConfigError
         With every distinct problem of the grid, before any job starts.
     """
-    cells = list(cells)
+    with frozen.collecting_nothing():
+        return _build(list(cells), fingerprint, explicit, device, fewest, judging)
+
+
+def _build(
+    cells: Sequence[Mapping[str, Any]],
+    fingerprint: Fingerprint,
+    explicit: Iterable[str],
+    device: str,
+    fewest: bool,
+    judging: Judging | None,
+) -> Grid:
     # A group at a place of its own (chain@clustering.chain) is the key of that place.
     named = counts.explicit((key.rpartition("@")[2] for key in explicit), cells)
     factory = GridFactory(fingerprint, named, device)
@@ -86,20 +105,24 @@ def _counted(text: str, count: int) -> str:
 
 def _candidates(factory: GridFactory, cell: Mapping[str, Any]) -> list[Candidate]:
     """What becomes of a cell: itself, or with ``k=auto`` a candidate for each number of clusters."""
-    factory.once(options.check, options.keys(cell))
-    source = factory.once(Sources(factory).dataset, cell["dataset"])
+    factory.same("keys", (*cell, *map(cell.get, FIXED)), lambda: factory.once(options.check, options.keys(cell)))
+    dataset = cell["dataset"]
+    source = factory.same("dataset", (dataset,), lambda: factory.once(Sources(factory).dataset, dataset))
     return [_candidate(factory, each, source) for each in counts.settled(factory, cell, source)]
 
 
 def _candidate(factory: GridFactory, cell: Mapping[str, Any], source: Source) -> Candidate:
     """A cell with its stages, those that the collection is too small for left out."""
     sources, heads = Sources(factory), Heads(factory)
-    features, width = factory.once(sources.features, cell["backbone"], source)
+    backbone = cell["backbone"]
+    made = factory.same("features", (backbone, source), lambda: factory.once(sources.features, backbone, source))
+    features, width = made
     stages, lost = {"dataset": source.stage, "features": features}, {}
     makers = {"clustering": heads.clustering, "classification": heads.classification, "retrieval": heads.retrieval}
     for kind, make in makers.items():
+        parts = (*map(cell.get, PARTS[kind]), source, features)
         try:
-            stage = make(cell, source, features, width)
+            stage = factory.same(kind, parts, partial(make, cell, source, features, width))
         except TooSmall as lack:
             lost[kind] = lack
         else:

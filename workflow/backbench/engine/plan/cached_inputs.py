@@ -82,7 +82,8 @@ def _within_a_split(count: int) -> int:
 def _asked(kind: str, options: Mapping[str, Any], n: int) -> Iterator[_Demand]:
     """What a plugin says that it will search."""
     module = plugins.load(kind, options["name"])
-    wanted = module.neighbours(plugins.params(kind, options), n) if isinstance(module, plugins.Searching) else None
+    searches = plugins.offers(module, plugins.Searching)
+    wanted = module.neighbours(plugins.params(kind, options), n) if searches else None
     if wanted:
         yield _Demand(*wanted)
 

@@ -24,7 +24,7 @@ AXES = ("k", "seed")
 SHOWN = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A combination with the stages that it can have, and why it cannot have the others."""
 

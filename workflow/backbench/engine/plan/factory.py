@@ -13,6 +13,7 @@ from backbench.stage import RECIPE
 
 Fingerprint = Callable[[Any, Any], str]
 RECIPE_MODULES = ("backbench.images.preparing", "backbench.images.decoding")
+PLAIN = frozenset({str, int, float, bool, type(None)})
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -31,8 +32,10 @@ class GridFactory:
         self.explicit = explicit
         self.device = device
         self._memo: dict[tuple[Any, ...], Any] = {}
+        self._known: dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]] = {}
         self._texts: dict[int, tuple[Mapping[str, Any], str]] = {}
         self._codes: dict[tuple[str, ...], str] = {}
+        self._chains: dict[tuple[Any, ...], tuple[str, tuple[str, ...]]] = {}
 
     def notice(self, text: str) -> None:
         """Say something about the grid, once."""
@@ -53,6 +56,25 @@ class GridFactory:
             except ConfigError as error:
                 self._memo[key] = error
         made = self._memo[key]
+        if isinstance(made, ConfigError):
+            raise made
+        return made
+
+    def same(self, what: str, parts: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What `make()` gave for these very `parts`, or the error that it raised; called at the first question.
+
+        Mappings are known by their identity, which costs nothing: the cells of a grid share the parts in which they are
+        equal. All else is known by its value and its type.
+        """
+        key = (what, *[(type(part), part) if type(part) in PLAIN else id(part) for part in parts])
+        if key not in self._known:
+            try:
+                made = make()
+            except ConfigError as error:
+                made = error
+            # The parts are kept beside it: while they live, nothing else has their identities.
+            self._known[key] = (made, parts)
+        made = self._known[key][0]
         if isinstance(made, ConfigError):
             raise made
         return made
@@ -102,6 +124,10 @@ class GridFactory:
 
     def chained(self, modules: tuple[str, ...], parents: Sequence[Stage]) -> tuple[str, tuple[str, ...]]:
         """Digest of the code of a stage and of those before it, and the digests of code with the same results."""
-        digest = self.code_of(modules)
-        chain = {"own": digest, "parents": sorted(parent.code for parent in parents)}
-        return hashing.digest(chain), same_code.chained(modules, digest, [parent.same_code for parent in parents])
+        key = (modules, *((parent.code, parent.same_code) for parent in parents))
+        if key not in self._chains:
+            digest = self.code_of(modules)
+            chain = {"own": digest, "parents": sorted(parent.code for parent in parents)}
+            same = same_code.chained(modules, digest, [parent.same_code for parent in parents])
+            self._chains[key] = (hashing.digest(chain), same)
+        return self._chains[key]

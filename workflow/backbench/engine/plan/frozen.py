@@ -1,7 +1,9 @@
 """The plan: a grid frozen into a file named by its own hash, with the shards that compute it."""
 
+import contextlib
+import gc
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +14,7 @@ from backbench.engine.grid import Grid, Run, Stage
 from backbench.engine.plan.shards import Shard
 from backbench.engine.plan.shards import cut as shards_of
 from backbench.engine.plan.shards import scoring as scoring_of
-from backbench.files import write_text
+from backbench.files import make_folder, replacing
 from backbench.schema import ConfigError
 from backbench.stage import RECIPE, SCORES
 from backbench.store import Codes, Store
@@ -113,7 +115,7 @@ def freeze(grid: Grid, request: Mapping[str, Any]) -> Plan:
     shards = shards_of(grid.stages)
     body = _body(grid.stages, grid.runs, shards, request)
     sweep = hashing.digest(sorted(grid.runs))
-    return Plan(grid.stages, grid.runs, shards, request, hashing.digest(body), sweep)
+    return Plan(grid.stages, grid.runs, shards, request, hashing.large_digest(body), sweep)
 
 
 def save(plan: Plan) -> Path:
@@ -121,14 +123,35 @@ def save(plan: Plan) -> Path:
     if plan.path.is_file():
         plan.path.touch()
     else:
-        write_text(plan.path, dumps(plan))
+        make_folder(plan.path.parent)
+        with replacing(plan.path.parent) as (handle, commit):
+            handle.writelines(piece.encode("utf-8") for piece in _pieces(plan))
+            commit(plan.path)
     return plan.path
 
 
 def dumps(plan: Plan) -> str:
     """The text of a plan file."""
-    body = _body(plan.stages, plan.runs, plan.shards, plan.request)
-    return json.dumps({**body, "hash": plan.hash, "sweep": plan.sweep}, sort_keys=True)
+    return "".join(_pieces(plan))
+
+
+def _pieces(plan: Plan) -> Iterator[str]:
+    """The text of a plan file, entry by entry: that of a large sweep is longer than all else in memory."""
+    rest = {"format": FORMAT, "hash": plan.hash, "request": dict(plan.request)}
+    yield json.dumps(rest, sort_keys=True).removesuffix("}")
+    yield ', "runs": '
+    yield from _entries((key, dict(plan.runs[key].stages)) for key in sorted(plan.runs))
+    yield f', "shards": {json.dumps(_shard_entries(plan.shards), sort_keys=True)}, "stages": '
+    yield from _entries((key, _entry(plan.stages[key])) for key in sorted(plan.stages))
+    yield f', "sweep": {json.dumps(plan.sweep)}}}'
+
+
+def _entries(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """The JSON of an object with these entries, one by one."""
+    yield "{"
+    for number, (key, entry) in enumerate(entries):
+        yield f"{', ' if number else ''}{json.dumps(key)}: {json.dumps(entry, sort_keys=True)}"
+    yield "}"
 
 
 def load(path: Path) -> Plan:
@@ -140,14 +163,27 @@ def load(path: Path) -> Plan:
         If there is none, or it is of another format.
     """
     try:
-        body = json.loads(Path(path).read_text())
-        if body["format"] != FORMAT:
-            raise ConfigError(f"{path}: plan format {body['format']!r}; this version reads {FORMAT}. Plan again.")
-        return _parse(body)
+        with collecting_nothing():
+            body = json.loads(Path(path).read_text())
+            if body["format"] != FORMAT:
+                raise ConfigError(f"{path}: plan format {body['format']!r}; this version reads {FORMAT}. Plan again.")
+            return _parse(body)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"no readable plan at {path} ({error}); make one with `backbench plan`.") from error
+
+
+@contextlib.contextmanager
+def collecting_nothing() -> Iterator[None]:
+    """Let Python not look for cyclic garbage meanwhile: among a million objects that last it looks long for none."""
+    active = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if active:
+            gc.enable()
 
 
 def _parse(body: Mapping[str, Any]) -> Plan:
@@ -203,5 +239,9 @@ def _body(
         "request": dict(request),
         "stages": {key: _entry(stage) for key, stage in stages.items()},
         "runs": {key: dict(run.stages) for key, run in runs.items()},
-        "shards": [{**asdict(shard), "members": list(shard.members)} for _, shard in sorted(shards.items())],
+        "shards": _shard_entries(shards),
     }
+
+
+def _shard_entries(shards: Mapping[str, Shard]) -> list[dict[str, Any]]:
+    return [{**asdict(shard), "members": list(shard.members)} for _, shard in sorted(shards.items())]

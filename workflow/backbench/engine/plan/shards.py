@@ -121,7 +121,8 @@ def family_mb(members: Sequence[Stage]) -> tuple[float, float]:
     base = _rows_mb(members[0])
     if kind in ("neighbours", "retrieval"):
         return base, 0.0
-    alone, two = (max(_plugin_mb(members, count)) for count in (1, 2))
+    options = list({repr(options): options for options in map(_options, members)}.values())
+    alone, two = (max(_plugin_mb(members[0], options, count)) for count in (1, 2))
     return base + alone, max(two - alone, 0.0)
 
 
@@ -130,10 +131,21 @@ def _rows_mb(stage: Stage) -> float:
     return BASE_MB + 3 * stage.about["n"] * stage.about["d"] * 8 / 2**20
 
 
-def _plugin_mb(members: Sequence[Stage], count: int) -> Iterable[float]:
-    kind, about = ("clusterer", "classifier")[members[0].kind == "classification"], members[0].about
-    n, d, family = about["n"], about["d"], members[0].family
-    for options in {hashing.canonical_json(member.config[kind]): member.config[kind] for member in members}.values():
+def _options(stage: Stage) -> Mapping[str, Any]:
+    """The options of the plugin of a fit."""
+    options: Mapping[str, Any] = stage.config[_plugin(stage)]
+    return options
+
+
+def _plugin(stage: Stage) -> str:
+    return "classifier" if stage.kind == "classification" else "clusterer"
+
+
+def _plugin_mb(stage: Stage, asked: Iterable[Mapping[str, Any]], count: int) -> Iterable[float]:
+    """MB of fits like `stage` with each of the options that are asked for, `count` at a time."""
+    kind, about, family = _plugin(stage), stage.about, stage.family
+    n, d = about["n"], about["d"]
+    for options in asked:
         params = plugins.params(kind, options)
         if kind == "clusterer":
             yield clusterers.load(family).memory_mb(params, n, d, count)
