@@ -35,7 +35,7 @@ GRIDS = {
     10_000: (*COMMON, CHAINS, CLASSIFIERS, "seed=range(0,5)"),
     100_000: (*COMMON, CHAINS, CLASSIFIERS, "seed=range(0,5)", "backbone.image.size=range(32,72,4)"),
 }
-IMAGES = 1_000_000
+IMAGES, CORES, MINUTES = 1_000_000, 16, 10
 
 
 def plan(runs: int) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def million() -> dict[str, Any]:
     """What the planner expects of the largest grid with a million images: hours of one core by kind."""
     from backbench import compose
     from backbench.engine.cost import costs
-    from backbench.engine.plan import builder, shards
+    from backbench.engine.plan import builder, frozen, shards
 
     composed = compose.expand(GRIDS[100_000])
     built = builder.build((cell.config for cell in composed.cells), lambda module, params: "0" * 64, composed.explicit)
@@ -118,7 +118,23 @@ def million() -> dict[str, Any]:
         longest[shard.kind] = max(longest.get(shard.kind, 0.0), spent)
     fits = [stage for stage in grown.values() if stage.kind in ("clustering", "classification", "retrieval")]
     scores = sum(costs.score(stage, 250) for stage in fits if stage.kind == "clustering")
-    return {"seconds": seconds, "longest": longest, "scores": scores, "results": len(grown), "runs": len(built.runs)}
+    built.stages = grown
+    jobs = packed(frozen.freeze(built, {}))
+    facts = {"results": len(grown), "runs": len(built.runs), "jobs": jobs}
+    return {"seconds": seconds, "longest": longest, "scores": scores, **facts}
+
+
+def packed(made: Any) -> int:
+    """SLURM jobs of about ten minutes that a plan becomes, on nodes whose cores all share a job's work."""
+    from backbench.engine.cost import costs
+    from backbench.engine.plan import batches
+    from backbench.stage import SCORES
+
+    def seconds(shard: Any) -> tuple[float, int]:
+        return costs.total([made.stages[member] for member in shard.members], made.stages) / CORES, CORES
+
+    works = batches.works(made, lambda shard: shard.kind != SCORES, seconds, lambda shard: False)
+    return len(batches.pack(works, MINUTES * 60, len(made.runs)))
 
 
 def larger(stage: Any, factor: float) -> Any:
@@ -158,6 +174,7 @@ def of_million(found: Mapping[str, Any]) -> list[str]:
         lines.append(f"| {kind} | {seconds / 3600:,.1f} | {found['longest'][kind] / 3600:,.1f} |")
     lines.append(f"| all | {sum(found['seconds'].values()) / 3600:,.1f} | |")
     lines.append(f"\nOf the clusterings, the scores alone: {found['scores'] / 3600:,.1f} hours.")
+    lines.append(f"Packed for nodes of {CORES} cores: {found['jobs']} SLURM jobs.")
     return lines
 
 

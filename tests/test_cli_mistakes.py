@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -327,8 +327,9 @@ KEYS = st.sampled_from(
 TYPED = st.builds(lambda start, rest: start + "".join(rest), st.just("") | KEYS, st.lists(ATOM, max_size=5))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(TYPED, min_size=1, max_size=3))
+@example(["file://\0"])
 def test_nothing_that_is_typed_ends_in_a_traceback(words):
     environment = dict(os.environ)
     # As the interpreter's own: what cannot be encoded is escaped.

@@ -345,3 +345,25 @@ class TestPage:
         for path in [store.root, *store.root.rglob("*")]:
             assert path.stat().st_mode & 0o020 and path.stat().st_gid == group
         assert all(path.stat().st_mode & 0o2000 for path in store.root.rglob("*") if path.is_dir())
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y\n", 1), ("n\n", 2)])
+def test_removing_a_sweep_asks_on_a_terminal(plans, answer, left):
+    ours, theirs = pty.openpty()
+    os.write(ours, answer.encode())
+    program = "import sys; from backbench.cli import main; sys.exit(main())"
+    words = ["sweeps", "rm", hashing.short(plans[1].sweep)]
+    done = subprocess.run([sys.executable, "-c", program, *words], stdin=theirs, capture_output=True, text=True)
+    os.close(ours)
+    os.close(theirs)
+    assert "Remove 1 sweep? [y/N]" in done.stdout
+    assert done.returncode == (0 if left == 1 else 1) and len(ledger.saved_plans()) == left
+
+
+def test_what_a_kill_left_behind_is_collected_and_what_was_just_written_is_not(store):
+    folder = next((store.root / "clustering").iterdir())
+    for name, age in (("old.npy", 3600), ("new.npy", 0)):
+        (folder / name).write_bytes(b"array")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    assert main(["store", "gc", "--yes"]) == 0
+    assert not (folder / "old.npy").exists() and (folder / "new.npy").exists()

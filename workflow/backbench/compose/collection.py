@@ -64,6 +64,8 @@ def overrides_of(path: str | Path) -> list[str]:
     text = of_address(str(path))
     if text.startswith(ADDRESSES):
         return ["dataset=archive", f"dataset.url={text}"]
+    if "\0" in text:
+        raise ConfigError(f"{text!a} holds a null character, which no path can; allowed: {ALLOWED}.")
     place = absolute(text)
     try:
         mode = place.stat().st_mode

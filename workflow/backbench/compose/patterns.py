@@ -79,14 +79,16 @@ class Patterns:
     def _described(self, config: Mapping[str, Any], overrides: Sequence[str], pattern: Mapping[str, Any]) -> bool:
         """Whether a combination has every value of a pattern, or one of its list of values: groups by the names of
         their options (chain: l2), everything else by its dotted key."""
-        chosen = {key: value for key, _, value in (text.partition("=") for text in overrides)}
-        has = {key: self._value(config, chosen, key) for key in pattern}
-        return all(has[key] in (want if isinstance(want, list) else [want]) for key, want in pattern.items())
+        return all(
+            self._value(config, overrides, key) in (want if isinstance(want, list) else [want])
+            for key, want in pattern.items()
+        )
 
-    def _value(self, config: Mapping[str, Any], chosen: Mapping[str, str], key: str) -> Any:
+    def _value(self, config: Mapping[str, Any], overrides: Sequence[str], key: str) -> Any:
         if not self._is_group(key):
             return nodes.at(config, key.split("."))
-        return chosen.get(key, nodes.at(config, (key, "name")))
+        chosen = next((text for text in reversed(overrides) if text.startswith(f"{key}=")), None)
+        return nodes.at(config, (key, "name")) if chosen is None else chosen.partition("=")[2]
 
     def _is_group(self, key: str) -> bool:
         """Whether a key is a group, here or at a place of its own (chain@clustering.chain)."""
