@@ -1,6 +1,6 @@
 """Write workflow/backbench/tracking/schema.json: the tables that the installed MLflow's migrations make in SQLite.
 
-python scripts/write_schema.py            write the file
+python scripts/write_schema.py            write the file, unless it is fresh
 python scripts/write_schema.py --check    exit with 1 if the file is of another version or has other tables
 """
 
@@ -43,9 +43,11 @@ def _parts(statements: Iterable[str]) -> set[frozenset[str]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    if parser.parse_args().check:
-        return 0 if fresh() else 1
-    schema.SCHEMA.write_text(json.dumps(made(), indent=1) + "\n", encoding="utf-8")
+    check = parser.parse_args().check
+    if not fresh():
+        if check:
+            return 1
+        schema.SCHEMA.write_text(json.dumps(made(), indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -101,7 +101,7 @@ class Session:
         """Whether nothing has come in, as far as the driver has a file for that."""
         if self.connection.invalidated:
             return False
-        driver = self.connection.connection.dbapi_connection
+        driver: Any = self.connection.connection.dbapi_connection
         return hasattr(driver, "fileno") and not select.select([driver], [], [], 0)[0]
 
     def lists(self, key: Key) -> bool:
