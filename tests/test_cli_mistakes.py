@@ -248,7 +248,7 @@ def test_a_paper_brings_its_own_collection(capsys, folder):
 # Commands and options
 COMMAND_LINES = [
     (["swep"], "did you mean sweep?", "backbench sweep"),
-    (["swep", "photos", "--cores", "2"], "Commands: audit, plan", "backbench sweep photos --cores 2"),
+    (["swep", "photos", "--cores", "2"], "Commands: audit, doctor, plan", "backbench sweep photos --cores 2"),
     (["Sweep"], "did you mean sweep?", "backbench sweep"),
     (["photos"], "it is a path", "backbench sweep photos"),
     (["k=5"], "it is a key", "backbench sweep k=5"),
