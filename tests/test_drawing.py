@@ -54,12 +54,18 @@ def stamps():
     return {str(path.relative_to(index.root())): path.stat().st_ino for path in files}
 
 
+def replaced(store, kind, member, changes):
+    """Change a record and its code, with the record of before gone."""
+    before = store.path(kind, member)
+    store.amend(kind, member, changes)
+    before.unlink()
+
+
 def edit(plan, kind, change):
     """Another result of the first stage of a kind, joined; the member that it is."""
     store = Store(paths.store())
     member = min(key for key, stage in plan.stages.items() if stage.kind == kind)
-    record = store.read(kind, member)
-    store.amend(kind, member, change(record))
+    replaced(store, kind, member, change(store.read(kind, member)))
     ledger.join(plan, ledger.read_records(plan, store))
     return member
 
@@ -176,9 +182,9 @@ def test_what_was_asked_for_is_kept_up_to_date(plan):
     plain, store = Plain("plain", "kinds"), Store(paths.store())
     drawing.make([Desk(store).run(row, plain, asked=True) for row in [row]], 1, lambda done, total: None)
     drawing.make([Desk(store).run(row, plain) for row in others], 1, lambda done, total: None)
-    store.amend("clustering", member, {"code": "f" * 64})
+    replaced(store, "clustering", member, {"code": "f" * 64})
     for other in {other.run.stages["clustering"] for other in others}:
-        store.amend("clustering", other, {"code": "e" * 64})
+        replaced(store, "clustering", other, {"code": "e" * 64})
     ledger.join(plan, ledger.read_records(plan, store))
     with pytest.MonkeyPatch().context() as patch:
         few(patch, more=(plain,))

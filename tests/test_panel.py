@@ -56,6 +56,8 @@ def test_members_that_take_no_time(progress):
 
 def test_why_jobs_wait_stands_in_the_line(progress):
     waiting = progress(0)
+    member = next(iter(waiting.plan.shards.values())).members[0]
+    waiting.waiting, waiting.expected = {member: paths.store()}, {member: 10.0}
     waiting.queue.text, waiting.queue.asked = "1 SLURM job queued: other jobs go first (Priority)", time.monotonic()
     assert panel._line(waiting, 5.0).endswith("5 s elapsed  1 SLURM job queued: other jobs go first (Priority)")
 

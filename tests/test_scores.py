@@ -16,7 +16,7 @@ from backbench.engine.run.scored import ABSENT, CURRENT, FAILED, STALE
 from backbench.metrics import external, labels
 from backbench.stage import SCORES
 from backbench.stages import classification, clustering, retrieval
-from backbench.store import Store
+from backbench.store import Store, _records
 from backbench.sweeping.describing import describe
 
 GRID_OF_FEW = (*GRID[:2], "clusterer=kmeans,agglomerative,gaussian_mixture", "k=2,3", "classifier=knn,svm")
@@ -398,3 +398,69 @@ class TestOfBefore:
             store.path(plan.stages[member].kind, member).unlink()
         assert not status.inspect(plan, store).due
         assert {row.status for row in rows_of(plan)} == {"finished"}
+
+
+class TestTwoCheckouts:
+    """Two versions of the code on one store, each with results of its own; the edits change no result."""
+
+    @pytest.fixture
+    def shared(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("BACKBENCH_STORE", str(tmp_path / "shared"))
+        return Store(tmp_path / "shared")
+
+    def test_scores_belong_to_the_code_of_their_fit(self, grid, shared):
+        first = computed(*grid)
+        before = {path: path.read_bytes() for path in shared.root.rglob("*.json")}
+        with pytest.MonkeyPatch.context() as patch:
+            edit(patch, "clusterers.kmeans")
+            second = computed(*grid)
+            assert not status.inspect(second, shared).due and seen(second) == seen(first)
+        assert not status.inspect(first, shared).due
+        assert {path: path.read_bytes() for path in before} == before
+        assert len(list(shared.root.glob("scores/*/*.json"))) == len(fits(first)) + 2
+
+    def test_code_of_one_is_accepted_without_the_other_noticing(self, grid, shared):
+        first = computed(*grid)
+        with pytest.MonkeyPatch.context() as patch:
+            edit(patch, "clusterers.kmeans", "metrics.external")
+            second = made(grid)
+            results, scores = status.accept_code(second, shared, status.inspect(second, shared))
+            assert (results, scores > 0) == (2, True)
+            assert not status.inspect(second, shared).due and seen(second) == seen(first)
+        assert not status.inspect(first, shared).due
+        member = min(key for key in fits(first, "clustering") if first.stages[key].family == "kmeans")
+        assert "accepted_code" not in first.seen(shared).read("clustering", member)
+        assert "accepted_code" in second.seen(shared).read("clustering", member)
+
+    def test_fits_take_the_inputs_of_their_own_code(self, grid, shared):
+        """Features of other code are no input, not even where those of the own code are lost."""
+        first = computed(*grid)
+        (features,) = fits(first, "features")
+        with pytest.MonkeyPatch.context() as patch:
+            edit(patch, "backbones.pixels")
+            second = computed(*grid)
+        shared.path("features", features, first.stages[features].code).unlink()
+        state = status.inspect(first, shared)
+        assert state.states[features] == STALE and not state.needed
+        assert first.own(shared).read("features", features) is None
+        assert second.own(shared).read("features", features)["code"] == second.stages[features].code
+
+    def test_records_of_earlier_versions_are_current(self, grid, shared):
+        """Their names had no code, and the scores of a fit lay under its hash alone."""
+        plan = computed(*grid)
+        shown = seen(plan)
+        for path in list(shared.root.rglob("*.json")):
+            record = shared.opened(path)
+            if record["kind"] in (*HEADS, SCORES):
+                record["hash"] = record["hash"].partition(".")[0]
+                record |= {scored.APART: True} if record["kind"] in HEADS else {}
+            path.unlink()
+            path.with_name(f"{record['hash']}.json").write_text(_records.sealed(record))
+        assert not status.inspect(plan, shared).due and seen(plan) == shown
+        with pytest.MonkeyPatch.context() as patch:
+            edit(patch, "clusterers.kmeans")
+            second = made(grid)
+            assert set(status.inspect(second, shared).states.values()) == {CURRENT, STALE}
+            computed(*grid)
+            assert not status.inspect(second, shared).due
+        assert not status.inspect(plan, shared).due and seen(plan) == shown

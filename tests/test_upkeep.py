@@ -278,7 +278,7 @@ class TestSweeps:
 class TestClean:
     @pytest.fixture
     def folder(self, tmp_path) -> Path:
-        for name in ("results/README.md", "results/downloads/kept", "results/store/x", "results/a b/y", ".snakemake/z"):
+        for name in (*self.KEPT, "results/store/x", "results/a b/y", ".snakemake/z"):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("x")
@@ -297,7 +297,7 @@ class TestClean:
     def left(self, folder) -> set[str]:
         return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".sh"}
 
-    KEPT = frozenset({"results/README.md", "results/downloads/kept"})
+    KEPT = frozenset({"results/README.md", "results/downloads/kept", "results/server/data"})
 
     def test_without_a_terminal_it_refuses(self, folder):
         before = self.left(folder)
@@ -345,3 +345,25 @@ class TestPage:
         for path in [store.root, *store.root.rglob("*")]:
             assert path.stat().st_mode & 0o020 and path.stat().st_gid == group
         assert all(path.stat().st_mode & 0o2000 for path in store.root.rglob("*") if path.is_dir())
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y\n", 1), ("n\n", 2)])
+def test_removing_a_sweep_asks_on_a_terminal(plans, answer, left):
+    ours, theirs = pty.openpty()
+    os.write(ours, answer.encode())
+    program = "import sys; from backbench.cli import main; sys.exit(main())"
+    words = ["sweeps", "rm", hashing.short(plans[1].sweep)]
+    done = subprocess.run([sys.executable, "-c", program, *words], stdin=theirs, capture_output=True, text=True)
+    os.close(ours)
+    os.close(theirs)
+    assert "Remove 1 sweep? [y/N]" in done.stdout
+    assert done.returncode == (0 if left == 1 else 1) and len(ledger.saved_plans()) == left
+
+
+def test_what_a_kill_left_behind_is_collected_and_what_was_just_written_is_not(store):
+    folder = next((store.root / "clustering").iterdir())
+    for name, age in (("old.npy", 3600), ("new.npy", 0)):
+        (folder / name).write_bytes(b"array")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    assert main(["store", "gc", "--yes"]) == 0
+    assert not (folder / "old.npy").exists() and (folder / "new.npy").exists()

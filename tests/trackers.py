@@ -23,6 +23,7 @@ from backbench.tracking import service, turns, writing
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["with_mlflow"])
 SECONDS = 90
+STARTED: list[BaseProcess] = []
 DOUBLES = """SELECT count(*) FROM tags JOIN runs USING (run_uuid)
              WHERE key = 'config_hash' AND lifecycle_stage = 'active' GROUP BY value HAVING count(*) > 1"""
 
@@ -68,8 +69,17 @@ def start(
     ours, theirs = FORKS.Pipe(duplex=False)
     process = FORKS.Process(target=run, args=(theirs, uri, folder, count, revision, lease, stop_at), daemon=True)
     process.start()
+    STARTED.append(process)
     theirs.close()
     return Tracker(process, ours)
+
+
+def kill_all() -> None:
+    """End what a test has left, stopped processes too."""
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.join()
 
 
 def run(connection: Connection, uri: str, folder: Path, count: int, revision: int, lease: float, stop_at: int) -> None:

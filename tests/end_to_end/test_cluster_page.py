@@ -1,4 +1,4 @@
-"""The commands of docs/cluster.md, as they are written, in a checkout of its own and on the real SLURM."""
+"""The commands of docs/cluster.md and of the README's section, as they are written, in a checkout of its own and on the real SLURM."""
 
 import os
 import re
@@ -16,7 +16,9 @@ from backbench import paths
 
 __all__ = ["slurm"]
 
-PAGE = (paths.CHECKOUT / "docs" / "cluster.md").read_text()
+README = (paths.CHECKOUT / "README.md").read_text()
+SECTION = README.partition("## On a cluster\n")[2].partition("\n## ")[0]
+PAGE = (paths.CHECKOUT / "docs" / "cluster.md").read_text() + SECTION
 BLOCKS = re.findall(r"^```bash\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 # Programs that are not here, or that would set up an environment: their commands are only read by the shell.
 READ_ONLY = ("make", "source", "apptainer", "docker", "kubectl", "sbatch")

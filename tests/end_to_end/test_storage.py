@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import workbench
 import yaml
 from clusters import free_port, needs_slurm, slurm
 from test_cluster_page import TINY
@@ -24,6 +25,8 @@ __all__ = ["slurm"]
 
 PROFILE = yaml.safe_load((paths.CHECKOUT / "profiles" / "kubernetes" / "config.yaml").read_text())
 SHARED_NOTHING = ("--shared-fs-usage", "none", "--job-deploy-sources")
+# Nothing is worth waiting for on one machine.
+QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "15")
 
 
 @pytest.fixture
@@ -50,8 +53,11 @@ def _answers(address: str) -> bool:
 
 
 @needs_slurm
+@pytest.mark.thorough
+@pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("slurm")
-def test_a_sweep_whose_jobs_get_the_sources_and_leave_the_receipts_in_s3(s3, folder, tmp_path):
+def test_a_sweep_whose_jobs_get_the_sources_and_leave_the_receipts_in_s3(s3, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(workbench, "PATIENCE", 1500)
     checkout = copy_checkout(tmp_path / "checkout")
     (checkout / "conf" / "experiment" / "tiny.yaml").write_text(TINY.format(photos=folder))
     names = ("ENDPOINT_URL", "ACCESS_KEY", "SECRET_KEY")
@@ -63,7 +69,11 @@ def test_a_sweep_whose_jobs_get_the_sources_and_leave_the_receipts_in_s3(s3, fol
     storage = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://bucket/launch")
     try:
         bench.snakemake(
-            *("--workflow-profile", "profiles/slurm", "--config", "experiment=tiny"), *SHARED_NOTHING, *storage, check=0
+            *("--workflow-profile", "profiles/slurm", "--config", "experiment=tiny"),
+            *SHARED_NOTHING,
+            *storage,
+            *QUICK,
+            check=0,
         )
     finally:
         end_all(bench.results)

@@ -124,12 +124,11 @@ def share(path: Path) -> None:
     """Give a file or folder that was just made the modes, and where it is shared the group, of its root."""
     root, about = _root(path.parent), path.stat()
     inherited = about.st_mode & stat.S_ISGID
-    try:
-        if _is_shared(root) and about.st_gid != root.st_gid:
+    if _is_shared(root) and about.st_gid != root.st_gid:
+        with contextlib.suppress(PermissionError):  # shared by access lists, with somebody outside the group
             os.chown(path, -1, root.st_gid)
+    with contextlib.suppress(PermissionError):  # another user has just made it
         path.chmod(_mode(root, stat.S_ISDIR(about.st_mode)) | inherited)
-    except PermissionError:  # another user has just made it, or is no member of the group
-        log.debug("%s keeps its modes", path)
 
 
 def share_all(folder: Path) -> None:

@@ -4,6 +4,7 @@ A root is shared where its group may write it. Checked before any job of a sweep
 right, and for the rest the message says who has to type what.
 """
 
+import contextlib
 import grp
 import os
 import pwd
@@ -84,12 +85,11 @@ def _put_right(path: Path, root: os.stat_result) -> bool:
         return True
     folder = stat.S_ISDIR(about.st_mode)
     wanted = about.st_mode | (files.GROUP_OF_FOLDERS if folder else files.GROUP_OF_FILES)
-    if about.st_uid == os.geteuid() and (wanted != about.st_mode or about.st_gid != root.st_gid):
-        try:
-            os.chown(path, -1, root.st_gid)
+    if about.st_uid == os.geteuid():
+        with contextlib.suppress(PermissionError):  # shared by access lists, with somebody outside the group
+            os.chown(path, -1, root.st_gid if about.st_gid != root.st_gid else -1)
+        if wanted != about.st_mode:
             path.chmod(stat.S_IMODE(wanted))
-        except PermissionError:
-            return False
         return True
     sticky = folder and about.st_mode & stat.S_ISVTX and about.st_uid != os.geteuid()
     return os.access(path, os.W_OK) and not sticky

@@ -119,7 +119,6 @@ class Resuming:
                 log.warning("%s: interrupted at %s (%s); resuming", shown(url), _mib(self._size()), error)
                 time.sleep(PAUSE_SECONDS * 2 ** (ATTEMPTS - left - 1) if left < ATTEMPTS else PAUSE_SECONDS)
         self._checksums = _checksums(self.part)
-        share(self.part)
         self.part.replace(output_file)
 
     def checksum(self, known: str) -> str:
@@ -169,6 +168,7 @@ class Resuming:
         total = start + int(length) if length.isdecimal() else None
         meter = _Meter(shown(response.url), start, total)
         with self.part.open("r+b" if start else "wb") as handle:
+            share(self.part)
             handle.seek(start)
             handle.truncate()
             for chunk in response.raw.stream(CHUNK, decode_content=False):

@@ -244,7 +244,7 @@ class _Looking:
         ours: Sequence[slurm.Job],
     ):
         self.plan, self.launch, self.state, self.ours = plan, launch, state, ours
-        self.store = Store(paths.store())
+        self.store = plan.seen(Store(paths.store()))
         self.running = None if queue is None else {job.id for job in queue if not job.waiting}
         self.reasons: dict[str, str] = {}
         self.states = self._states()
@@ -293,7 +293,7 @@ class _Looking:
         record = scored.read(shard.kind, member, self.store)
         state = state_of(stage, record, self.store) if record else ABSENT
         again = self.state in (RUNNING, ORPHANED) and self.launch
-        if state == FAILED and again and _changed(self.store.path(shard.kind, member)) < again.began:
+        if state == FAILED and again and _changed(self.store.path(shard.kind, member, stage.code)) < again.began:
             return WAITING
         if record and state == FAILED:
             self.reasons[member] = str(record["reason"])
@@ -345,9 +345,9 @@ class _Looking:
             alive = None if self.state == SILENT else False
         file = paths.results() / "progress" / f"{job.kind}-{hashing.short(job.shard)}.json"
         progress = _json(file) if alive and _changed(file) >= job.began else {}
-        numbers = {name: progress.get(name) for name in ("done", "total", "left")}
+        done, total, left = (progress.get(name) for name in ("done", "total", "left"))
         place = (job.host, job.pid, job.slurm_job, job.began, alive, job.attempt)
-        return Work(job.kind, job.family, len(job.members_in_progress), *place, **numbers, asked=job.asked)
+        return Work(job.kind, job.family, len(job.members_in_progress), *place, done, total, left, job.asked)
 
     def _runs(self) -> tuple[int, int]:
         """How many runs are done, and how many failed."""

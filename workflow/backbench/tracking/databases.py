@@ -7,6 +7,7 @@ machine is gone: by that others learn at once that a writer is dead.
 
 import contextlib
 import logging
+import select
 import sqlite3
 import time
 import urllib.parse
@@ -88,13 +89,20 @@ class Session:
         self.key: Key = (int(pid), str(start))
 
     def lives(self) -> bool:
-        """Whether the connection still is."""
+        """Whether the connection still is: PostgreSQL says something on an idle one as it ends it, and hardly else."""
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            return bool(self._ask("SELECT 1"))
+            return self._is_silent() or bool(self._ask("SELECT 1"))
         except SQLAlchemyError:
             return False
+
+    def _is_silent(self) -> bool:
+        """Whether nothing has come in, as far as the driver has a file for that."""
+        if self.connection.invalidated:
+            return False
+        driver = self.connection.connection.dbapi_connection
+        return hasattr(driver, "fileno") and not select.select([driver], [], [], 0)[0]
 
     def lists(self, key: Key) -> bool:
         """Whether a session is there; who is another user may not see its start, and goes by the number alone."""

@@ -20,6 +20,8 @@ from backbench.upkeep.inventory import File, Inventory, Result
 
 # Where others may compute in a store, what was written less than this before may be in use.
 IN_USE_SECONDS = 86400.0
+# An array that no record names yet may be a moment old.
+JUST_WRITTEN_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,13 @@ def parts(content: Inventory, plans: Sequence[Plan], wanted: Wanted) -> list[Par
 
 def _parts(content: Inventory, plans: Sequence[Plan], wanted: Wanted) -> Iterator[Part]:
     since = time.time() - (IN_USE_SECONDS if inventory.elsewhere(content.store) else 0)
-    for what, group in (
-        ("decoded images", content.images),
-        ("files that no record names", content.leftovers),
-        ("unfinished work", content.partial),
+    settled = min(since, time.time() - JUST_WRITTEN_SECONDS)
+    for what, group, before in (
+        ("decoded images", content.images, since),
+        ("files that no record names", content.leftovers, settled),
+        ("unfinished work", content.partial, since),
     ):
-        yield Part(what, files=tuple(sorted(_before(since, group), key=lambda file: file.changed)))
+        yield Part(what, files=tuple(sorted(_before(before, group), key=lambda file: file.changed)))
     used = {plan.sweep: content.used_by(plan) for plan in plans}
     if wanted.unreferenced:
         referenced = set().union(*used.values())

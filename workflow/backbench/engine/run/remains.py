@@ -16,7 +16,7 @@ def settle(plan: Plan) -> list[str]:
 
     The results count as failed, as any other failure does: the next launch computes them again, each apart.
     """
-    store, sentences = Store(paths.store()), []
+    store, sentences = plan.own(Store(paths.store())), []
     for job in jobs.everything():
         shard = plan.shards.get(job.shard) or plan.scoring.get(job.shard)
         if shard is None or not _over(job):

@@ -64,7 +64,7 @@ class _Shards:
     """Shards of a job and how far they are; `states` is memory that the child writes and its parent reads."""
 
     def __init__(self, plan: Plan, store: Store, shards: Sequence[Shard], args: argparse.Namespace):
-        self.plan, self.store, self.shards, self.args = plan, store, shards, args
+        self.plan, self.store, self.shards, self.args = plan, plan.own(store), shards, args
         self.states = mmap.mmap(-1, len(shards))
         self.killed: set[str] = set()
         self.place = {shard.id: number for number, shard in enumerate(shards)}
