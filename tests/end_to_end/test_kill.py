@@ -106,12 +106,12 @@ def whole(bench: Bench) -> None:
             store.array(path.parts[-3], member(path), name)
     [plan] = [plans.load(path) for path in (bench.results / "plans").glob("*.json")]
     computed = {key for key, stage in plan.stages.items() if stage.kind != RECIPE}
-    assert {member(path) for path in bench.store.glob("*/??/*.json")} == computed
+    assert {path.name.partition(".")[0] for path in bench.store.glob("*/??/*.json")} == computed
 
 
 def member(record: Path) -> str:
-    """The hash of a result, by its record: the digest of its code stands behind it."""
-    return record.name.partition(".")[0]
+    """What a record is of, by its name: the digest of the code that made it stands behind that."""
+    return record.stem.rpartition(".")[0] or record.stem
 
 
 def equal(bench: Bench, finished: Finished) -> None:
