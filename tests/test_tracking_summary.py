@@ -1,5 +1,6 @@
 """What the summary run of a sweep says: its note, curves over k, the grid, pictures and the data set."""
 
+import dataclasses
 import json
 import re
 
@@ -111,7 +112,7 @@ def test_pictures_of_runs_and_of_the_sweep_are_attached(sweep):
 
 def plan_with_pictures(plan):
     """The same sweep, asked to end with pictures."""
-    return type(plan)(**{**vars(plan), "request": {**plan.request, "plots": "best"}})
+    return dataclasses.replace(plan, request={**plan.request, "plots": "best"})
 
 
 def test_all_of_it_is_recorded_once(sweep):

@@ -100,13 +100,18 @@ def whole(bench: Bench) -> None:
     """Every member in the store is readable and complete; temporary files are none."""
     store = Store(bench.store)
     for path in bench.store.glob("*/??/*.json"):
-        record = store.read(path.parts[-3], path.stem)
+        record = store.read(path.parts[-3], member(path))
         assert record is not None, path
         for name in record["arrays"]:
-            store.array(path.parts[-3], path.stem, name)
+            store.array(path.parts[-3], member(path), name)
     [plan] = [plans.load(path) for path in (bench.results / "plans").glob("*.json")]
     computed = {key for key, stage in plan.stages.items() if stage.kind != RECIPE}
-    assert {path.stem for path in bench.store.glob("*/??/*.json")} == computed
+    assert {path.name.partition(".")[0] for path in bench.store.glob("*/??/*.json")} == computed
+
+
+def member(record: Path) -> str:
+    """What a record is of, by its name: the digest of the code that made it stands behind that."""
+    return record.stem.rpartition(".")[0] or record.stem
 
 
 def equal(bench: Bench, finished: Finished) -> None:
