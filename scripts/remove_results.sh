@@ -1,10 +1,11 @@
 #!/bin/sh
-# Remove everything in results/ but the fetched originals, after a question: sh scripts/remove_results.sh
+# Remove everything in results/ but the fetched originals and what a team's server holds, after a question:
+# sh scripts/remove_results.sh
 # YES=1 removes without one. Single sweeps: backbench sweeps rm; space of the store: backbench store gc.
 set -eu
 
 list() {
-  find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads
+  find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads ! -name server
   find . -mindepth 1 -maxdepth 1 -name .snakemake
 }
 
@@ -28,5 +29,5 @@ if [ "${YES:-}" != 1 ]; then
       ;;
   esac
 fi
-find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
+find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads ! -name server -exec rm -rf {} +
 rm -rf .snakemake

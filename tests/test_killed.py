@@ -59,9 +59,10 @@ def results(root, how):
 def scored(root):
     """The clusterings that have scores, by clusterer and k."""
     store = root / "results" / "store"
-    hashes = {path.stem for path in (store / "scores").rglob("*.json")}
-    records = [json.loads(path.read_text()) for path in (store / "clustering").rglob("*.json") if path.stem in hashes]
-    return {(record["config"]["clusterer"]["name"], record["config"]["k"]) for record in records}
+    hashes = {path.name.partition(".")[0] for path in (store / "scores").rglob("*.json")}
+    records = (json.loads(path.read_text()) for path in (store / "clustering").rglob("*.json"))
+    fits = (record["config"] for record in records if record["hash"] in hashes)
+    return {(config["clusterer"]["name"], config["k"]) for config in fits}
 
 
 @pytest.mark.parametrize("how", ENDS)

@@ -275,7 +275,7 @@ def test_a_server_for_a_team(results, uri, cluster, folders, host):
     assert "runs already" in twice and address in twice and f"process {server.pid}" in twice
     (results / "another").mkdir()
     taken = serve(results / "another", "--port", str(port)).communicate()[1]
-    assert "in use" in taken and f"type backbench server --port {port + 1}" in taken
+    assert "in use" in taken and "type backbench server --port " in taken
 
     postgres, mlflow = host.cluster.left_behind(), hosting._recorded(results / "server" / "mlflow.json")
     cluster.port = int((results / "server" / "data" / "postmaster.pid").read_text().split()[3])

@@ -74,7 +74,7 @@ def submitted(script, root, environ):
         ["sbatch", *options, "--wrap", script], env=environ, cwd=root, capture_output=True, text=True, check=True
     )
     job = done.stdout.strip()
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 300
     try:
         while cluster.job(job).alive:
             assert time.monotonic() < deadline, "the job does not end"

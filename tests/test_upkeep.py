@@ -278,7 +278,7 @@ class TestSweeps:
 class TestClean:
     @pytest.fixture
     def folder(self, tmp_path) -> Path:
-        for name in ("results/README.md", "results/downloads/kept", "results/store/x", "results/a b/y", ".snakemake/z"):
+        for name in (*self.KEPT, "results/store/x", "results/a b/y", ".snakemake/z"):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("x")
@@ -297,7 +297,7 @@ class TestClean:
     def left(self, folder) -> set[str]:
         return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".sh"}
 
-    KEPT = frozenset({"results/README.md", "results/downloads/kept"})
+    KEPT = frozenset({"results/README.md", "results/downloads/kept", "results/server/data"})
 
     def test_without_a_terminal_it_refuses(self, folder):
         before = self.left(folder)
