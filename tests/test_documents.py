@@ -70,6 +70,7 @@ def test_backbench_listedparse(words):
 
 @pytest.mark.parametrize("words", of("make"))
 def test_make_listedname_targets(words):
+    words = words[: words.index("&&")] if "&&" in words else words
     done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -1,4 +1,4 @@
-"""The commands of docs/cluster.md and of the README's section on clusters, as they are written, on the real SLURM."""
+"""The commands of docs/cluster.md and of the README's section, as they are written, on the real SLURM."""
 
 import os
 import re
