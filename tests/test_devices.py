@@ -25,8 +25,8 @@ def test_a_gpu_pays_for_networks_and_long_work_alone(plan):
     assert paying == {("features", "efficientnet_lite0")}
 
 
-@pytest.mark.skipif(runner._cuda(), reason="there is a GPU")
-def test_only_an_extraction_that_was_to_have_a_gpu_fails_for_want_of_one(plan):
+def test_only_an_extraction_that_was_to_have_a_gpu_fails_for_want_of_one(plan, monkeypatch):
+    monkeypatch.setattr(runner, "_cuda", lambda: False)
     for (kind, family), shard in shards(plan).items():
         if (kind, family) == ("features", "efficientnet_lite0"):
             with pytest.raises(RuntimeError, match=r"this extraction was to have a GPU.*compute_on_gpu.*device=cpu"):
@@ -36,8 +36,8 @@ def test_only_an_extraction_that_was_to_have_a_gpu_fails_for_want_of_one(plan):
         assert runner._device("auto", plan, shard) == "cpu"
 
 
-@pytest.mark.skipif(not runner._cuda(), reason="there is no GPU")
-def test_what_pays_is_computed_on_the_gpu(plan):
+def test_what_pays_is_computed_on_the_gpu(plan, monkeypatch):
+    monkeypatch.setattr(runner, "_cuda", lambda: True)
     devices = {name: runner._device("cuda", plan, shard) for name, shard in shards(plan).items()}
     assert devices.pop(("features", "efficientnet_lite0")) == "cuda"
     assert set(devices.values()) == {"cpu"}
