@@ -90,7 +90,7 @@ def test_a_server_that_is_down_costs_no_result(bench: Bench):
 def assert_only_the_reason(bench: Bench) -> None:
     """The store holds nothing but the record of why the dataset is missing."""
     (path,) = bench.store.rglob("*.json")
-    record = Store(bench.store).read("dataset", path.stem)
+    record = Store(bench.store).opened(path)
     assert record["status"] == FAILED
     assert "Fashion-MNIST was not found" in record["reason"]
     assert record["arrays"] == {}
@@ -158,8 +158,8 @@ def test_a_full_disk_is_a_clear_error_and_leaves_nothing_half_written(empty: Ben
     assert {path.parts[-3] for path in written} - {"features"} == {"dataset", "audit"}
     written = [path for path in written if path.parts[-3] != "features"]
     for path in written:
-        record = store.read(path.parts[-3], path.stem)
+        record = store.opened(path)
         assert record["status"] == DONE
         for name in record["arrays"]:
-            store.array(path.parts[-3], path.stem, name)
+            store.array(path.parts[-3], record["hash"], name)
     assert not [*kept.rglob(".tmp-*")]

@@ -50,7 +50,7 @@ def test_a_paper_from_nothing_and_again(empty: Bench):
     process = empty.start(*WORDS)
     begun = wait_until(lambda: len(empty.members()) >= 6 or process.poll() is not None, seconds=240)
     assert begun and process.poll() is None, "it had ended before it was killed"
-    kill(process)
+    kill(process, empty.results)
     assert wait_until(lambda: not processes(empty.results), seconds=20)
     before = empty.finished_members()
     done = empty.run(*WORDS, check=0)

@@ -36,7 +36,7 @@ def test_a_sweep_is_killed_while_it_draws_and_goes_on(empty: Bench):
     process = empty.start("sweep", *GRID)
     assert wait_until(lambda: drawing(empty) or process.poll() is not None, seconds=180)
     assert process.poll() is None, "it had ended before a picture was seen"
-    kill(process)
+    kill(process, empty.results)
     assert wait_until(lambda: not processes(empty.results), seconds=20), "something draws on"
     before = stamps(entries(empty))
     for path in before:

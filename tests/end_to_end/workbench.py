@@ -1,5 +1,6 @@
 """How the end-to-end tests run backbench: through the command line, in subprocesses, in folders of their own."""
 
+import json
 import os
 import shutil
 import signal
@@ -189,9 +190,11 @@ def processes(results: Path) -> list[int]:
     return pids
 
 
-def kill(process: subprocess.Popen) -> None:
-    """``kill -9`` of a process and of its whole group."""
-    os.killpg(process.pid, signal.SIGKILL)
+def kill(process: subprocess.Popen, results: Path) -> None:
+    """``kill -9`` of a launcher and of its Snakemake, each with its group."""
+    launch = json.loads((results / "launches" / "current.json").read_text())
+    for pid in (process.pid, launch["snakemake"]["pid"]):
+        os.killpg(pid, signal.SIGKILL)
     process.wait()
 
 
