@@ -63,8 +63,8 @@ def test_jobs_read_the_plan_and_do_not_make_it(plain: Bench):
     [plan] = (plain.results / "plans").glob("*.json")
     code = (
         "from backbench import launching\n"
-        "found = launching.for_snakemake({}, main=False)\n"
-        "print(found.hash, len(found.runs))\n"
+        "plan = launching.for_snakemake({}, main=False)[0]\n"
+        "print(plan.hash, len(plan.runs))\n"
     )
     variables = {"BACKBENCH_PLAN": str(plan), "BACKBENCH_CONF": str(plain.results / "nowhere")}
     words = Bench(plain.checkout, plain.results, variables).python(code, check=0).stdout.split()
@@ -80,7 +80,7 @@ def test_a_dry_run_of_the_launcher_lists_the_jobs_and_makes_nothing(empty: Bench
     for rule in ("fetch_dataset", "extract_features", "join_runs", "track_runs"):
         assert rule in text
     assert f"{RUNS} runs from {FITS} distinct fits" in text
-    assert not empty.store.exists()
+    assert not [*empty.store.rglob("*")]
     assert not empty.database.exists()
     assert not [*empty.results.glob("receipts/*/*.json")]
 
