@@ -1,7 +1,6 @@
 """Pictures of the classes and clusters of one run, from stored records: what they show, and why there are none."""
 
 import functools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -196,10 +195,11 @@ def test_a_sampled_silhouette_has_no_widths():
     assert "estimated on a sample" in silhouette.lacks(own)
 
 
-def test_asking_reads_no_array():
+def test_asking_reads_no_array(tmp_path, monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("an array was read")
 
-    own = source()
-    closed = Source(own.row, SimpleNamespace(array=refuse))
+    own, store = source(), Store(tmp_path)
+    monkeypatch.setattr(store, "array", refuse)
+    closed = Source(own.row, store)
     assert [kind.lacks(closed) for kind in EVERY] == [None] * len(EVERY)

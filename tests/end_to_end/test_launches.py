@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from clusters import needs_slurm, slurm  # noqa: F401 (a fixture)
-from test_slurm import HELD_GRID, HELD_RUNS, Held, held, holding, on_slurm  # noqa: F401 (fixtures)
+from test_slurm_sweeps import HELD_GRID, HELD_RUNS, Held, held, holding, on_slurm  # noqa: F401 (fixtures)
 from workbench import Bench, end_all, kill_alone, processes, tracked, wait_until
 
 GRID = (*HELD_GRID, "--cores", "2")
