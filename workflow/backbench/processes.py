@@ -32,12 +32,14 @@ class Process:
 
     @property
     def alive(self) -> bool | None:
-        """Whether it still runs; None where that cannot be seen from this machine."""
+        """Whether it still runs; None where that cannot be seen from this machine, or by this user."""
         if not self.here:
             return None
         if self.boot != boot():
             return False
         fields = _fields(self.pid)
+        if fields is None and _hidden(self.pid):
+            return None
         return fields is not None and fields[STATE] not in ENDED and int(fields[START]) == self.started
 
     def send(self, signal: int) -> None:
@@ -102,6 +104,17 @@ def _everything() -> Iterator[tuple[int, list[str]]]:
         fields = _fields(int(folder.name)) if folder.name.isdigit() else None
         if fields:
             yield int(folder.name), fields
+
+
+def _hidden(pid: int) -> bool:
+    """Whether there is a process of which this user sees nothing else, as where /proc is mounted with ``hidepid``."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _fields(pid: int) -> list[str] | None:

@@ -20,7 +20,16 @@ DEPTH = 2
 SHOWN = 3
 # The folder of unfinished work in a store, where locks lie, too.
 PARTIAL = "partial"
+# A tracking server's data below the results, which PostgreSQL wants to be its owner's alone.
+SERVER = "server"
+SNAKEMAKE = ".snakemake"
+# Files that are written in place right below a root.
+IN_PLACE = (".lock", ".lock.owner", "mlflow.db")
 TO_SHARE = "chgrp -R {group} {root} && chmod -R g+rwX {root} && find {root} -type d -exec chmod g+s {{}} +"
+WITHOUT_SERVER = (
+    "find {root} -path {root}/server -prune -o -exec chgrp {group} {{}} + -exec chmod g+rwX {{}} + && "
+    "find {root} -path {root}/server -prune -o -type d -exec chmod g+s {{}} +"
+)
 
 
 def prepare() -> None:
@@ -59,8 +68,13 @@ def _check(root: Path, variable: str, others: list[Path]) -> None:
 
 
 def _within(root: Path, others: list[Path], depth: int = DEPTH) -> Iterator[Path]:
-    """A root, the folders in it, and the files that are written in place, without those of the other roots."""
+    """A root, the folders in it, and the files that are written in place, without those of the other roots.
+
+    What is hidden or the server's is left alone, and so is all of a home folder that serves as a root.
+    """
     yield root
+    if Path.home().is_relative_to(root):
+        return
     if not depth:
         yield from root.glob("*.lock") if root.parent.name == PARTIAL else ()
         return
@@ -69,12 +83,19 @@ def _within(root: Path, others: list[Path], depth: int = DEPTH) -> Iterator[Path
     with os.scandir(root) as entries:
         for entry in entries:
             path = Path(entry.path)
-            if path in others or entry.is_symlink():
+            if path in others or entry.is_symlink() or _private(entry.name, depth):
                 continue
             if entry.is_dir():
                 yield from _within(path, others, depth - 1)
-            elif depth == DEPTH or path.suffix == ".lock":
+            elif entry.name.startswith(IN_PLACE) if depth == DEPTH else path.suffix == ".lock":
                 yield path
+
+
+def _private(name: str, depth: int) -> bool:
+    """Whether a folder or file is none of those that a group shares."""
+    if depth == DEPTH:
+        return name == SERVER or (name.startswith(".") and not name.startswith(IN_PLACE) and name != SNAKEMAKE)
+    return name.startswith(".") and not name.endswith(".lock")
 
 
 def _put_right(path: Path, root: os.stat_result) -> bool:
@@ -106,7 +127,7 @@ def _closed(root: Path, about: os.stat_result, variable: str) -> str:
         )
     return (
         f"{words}\n  to share it with that group, or with another in its place, {owner} types: "
-        f"{TO_SHARE.format(group=group, root=root)}\n  or use a folder of your own: {variable}=..."
+        f"{_to_share(root, group)}\n  or use a folder of your own: {variable}=..."
     )
 
 
@@ -116,13 +137,18 @@ def _not_shared(root: Path, about: os.stat_result, variable: str, wrong: list[Pa
     more = f"\n  and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
     owners = sorted({path.stat().st_uid for path in wrong})
     sticky = any(path.stat().st_mode & stat.S_ISVTX for path in wrong)
-    command = TO_SHARE.format(group=_group(about.st_gid), root=root)
+    command = _to_share(root, _group(about.st_gid))
     command += f" && chmod -R -t {root}" if sticky else ""
     return (
         f"{root} is shared by the group {_group(about.st_gid)}, but {_user(os.geteuid())} may not write all of it:\n"
         f"{shown}{more}\n  {' and '.join(map(_user, owners))}, or an administrator, types: {command}\n"
         f"  or use a folder of your own: {variable}=..."
     )
+
+
+def _to_share(root: Path, group: str) -> str:
+    """What the owner of a root types to share it with a group."""
+    return (WITHOUT_SERVER if (root / SERVER).exists() else TO_SHARE).format(group=group, root=root)
 
 
 def _shown(about: os.stat_result) -> str:

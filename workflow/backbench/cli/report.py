@@ -45,6 +45,8 @@ def find(prefix: str | None, plans: Sequence[Plan]) -> Plan:
         raise ConfigError(f"there are no sweeps in {paths.results()} yet; run `backbench sweep` first.")
     if prefix is None:
         return plans[-1]
+    if not prefix:
+        raise ConfigError("received an empty text in place of a sweep; `backbench sweeps ls` lists them.")
     matches = [plan for plan in plans if plan.sweep.startswith(prefix.lower())]
     if len(matches) == 1:
         return matches[0]

@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     store = Store(paths.store())
     if not store.root.is_dir():
         raise ConfigError(f"there is no store at {store.root} yet; `backbench sweep` makes it.")
+    _check_apart(store)
     return {"ls": _ls, "du": _du, "verify": _verify, "gc": _gc}[args.action](args, store)
 
 
@@ -51,6 +52,16 @@ def _check(args: argparse.Namespace) -> None:
             option = f"--{name.replace('_', '-')}"
             actions = " or ".join(f"`backbench store {action}`" for action, names in OPTIONS.items() if name in names)
             raise ConfigError(f"{option} is an option of {actions}, not of `backbench store {args.action}`.")
+
+
+def _check_apart(store: Store) -> None:
+    """Refuse a store in which other things lie."""
+    for name, place in (("results", paths.results()), ("downloads", paths.downloads()), ("home", Path.home())):
+        if place.absolute().is_relative_to(store.root.absolute()):
+            raise ConfigError(
+                f"the store {store.root} holds the folder of {name} ({place}), and should be a folder of its own: "
+                f"BACKBENCH_STORE={store.root / 'store'}."
+            )
 
 
 def _content(store: Store) -> Inventory:
@@ -126,8 +137,12 @@ def _verify(args: argparse.Namespace, store: Store) -> int:
     if not args.remove:
         say(f"{len(damage):,} damaged; with --remove they are forgotten, and the next sweep computes them again")
         return 1
-    kept = verifying.remove(damage)
-    say(f"{len(damage):,} damaged and forgotten; the next sweep computes them again")
+    with lock.sweep_lock():
+        kept = verifying.remove(store, damage)
+    certain = sum(each.certain for each in damage)
+    say(f"{certain:,} damaged and forgotten; the next sweep computes them again")
+    if certain < len(damage):
+        say(f"{len(damage) - certain:,} that cannot be read stay: they may be whole, and their owner can look at them")
     _say_refused(kept)
     return 1
 

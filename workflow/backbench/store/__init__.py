@@ -211,7 +211,8 @@ class Store:
         files.set_aside(path)
         files.write_text(path, _records.sealed(body))
         now = time.time_ns()  # finer than the clock of the file system, which tells the newest
-        os.utime(path, ns=(now, now))
+        with contextlib.suppress(OSError):  # another user has just stored the same
+            os.utime(path, ns=(now, now))
 
     @staticmethod
     def _write_array(folder: Path, member: str, name: str, array: "np.ndarray") -> dict[str, Any]:

@@ -28,6 +28,8 @@ FIRST_START = 0x6261636B62656E63
 POLL_SECONDS = 0.2
 # PostgreSQL notices within a minute that a machine is gone.
 KEEPALIVES = {"tcp_keepalives_idle": 15, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 4}
+# The start of a session, the same text in every time zone of a client.
+START = "extract(epoch FROM backend_start)::text"
 # PostgreSQL cuts names here.
 NAME_BYTES = 63
 
@@ -85,7 +87,7 @@ class Session:
         settings = {"application_name": name.encode()[:NAME_BYTES].decode(errors="ignore"), **KEEPALIVES}
         for setting, value in settings.items():
             self._ask("SELECT set_config(:setting, :value, false)", setting=setting, value=str(value))
-        pid, start = self._ask("SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()")[0]
+        pid, start = self._ask(f"SELECT pid, {START} FROM pg_stat_activity WHERE pid = pg_backend_pid()")[0]
         self.key: Key = (int(pid), str(start))
 
     def lives(self) -> bool:
@@ -106,7 +108,7 @@ class Session:
 
     def lists(self, key: Key) -> bool:
         """Whether a session is there; who is another user may not see its start, and goes by the number alone."""
-        here = "SELECT 1 FROM pg_stat_activity WHERE pid = :pid AND coalesce(backend_start::text, :start) = :start"
+        here = f"SELECT 1 FROM pg_stat_activity WHERE pid = :pid AND coalesce({START}, :start) = :start"
         return bool(self._ask(here, pid=key[0], start=key[1]))
 
     def locked(self) -> bool:

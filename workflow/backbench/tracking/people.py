@@ -56,7 +56,9 @@ def is_gone(writer: Writer) -> bool:
     """Whether a writer is known to be dead: its process was in this boot and container, and is no more."""
     ours = here()
     same = (writer.host, writer.boot, writer.namespace) == (ours.host, ours.boot, ours.namespace)
-    return bool(same and ours.boot and ours.started is not None) and jobs.started(writer.pid) != writer.started
+    if not (same and ours.boot and ours.started is not None) or jobs.hidden(writer.pid):
+        return False
+    return jobs.started(writer.pid) != writer.started
 
 
 def packed(writer: Writer) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How MLflow is reached: address, quiet client, and errors that say what to do."""
 
 import contextlib
+import http.client
 import logging
 import os
 import re
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 SECONDS_TO_ANSWER = 5
 FORCED = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+# A password among the options of a database's address.
+IN_QUERY = re.compile(r"(?i)([?&](?:ssl)?password=)[^&]*")
 # What SQLAlchemy adds to the reason of a database.
 ABOUT_SQL = re.compile(r"\n(?:\[SQL:|\(Background on this error)")
 # Where MLflow looks for the folder of an experiment that names none, such as the one that every database has.
@@ -71,8 +74,12 @@ def is_server(uri: str) -> bool:
 
 def without_password(uri: str) -> str:
     """An address that may be printed."""
-    parts = urllib.parse.urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
+    try:
+        password = urllib.parse.urlsplit(uri).password
+    except ValueError:
+        password = None
+    shown = uri.replace(f":{password}@", ":***@") if password else uri
+    return IN_QUERY.sub(r"\1***", shown)
 
 
 def check(uri: str) -> None:
@@ -92,7 +99,7 @@ def check(uri: str) -> None:
         else:
             databases.check_driver(uri)
             _knock(uri)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, ValueError, http.client.HTTPException) as error:
         raise TrackingUnavailable(uri, getattr(error, "reason", None) or error) from error
 
 

@@ -142,8 +142,10 @@ def remove(content: Inventory, chosen: Sequence[Part]) -> tuple[int, list[Path]]
 
 
 def _unlink(file: File, refused: list[Path]) -> int:
-    """Remove a file; the bytes that are free now."""
+    """Remove a file, unless it was written again since it was looked at; the bytes that are free now."""
     try:
+        if file.path.lstat().st_mtime != file.changed:
+            return 0
         file.path.unlink()
     except FileNotFoundError:
         return 0

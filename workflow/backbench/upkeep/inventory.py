@@ -1,6 +1,7 @@
 """What lies in a store: records with their arrays, decoded images, unfinished work, and what no record names."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from backbench.store import FAILED, PARTIAL, Store
 
 Progress = Callable[[int, int], None]
 RECORD = ".json"
+# What lies in the folder of a kind, by the first digits of a hash: records, arrays, what was cut off or set aside.
+DIGITS = re.compile(r"[0-9a-f]{2}")
+OURS = re.compile(r"[0-9a-f]{64}\..+|\.tmp-.+|.+\.aside-\d+")
 EVERY_RECORDS = 500
 
 
@@ -51,7 +55,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The content of a store. `leftovers` are arrays that no record names, cut-off files and what was set aside."""
+    """The content of a store. `leftovers` are arrays that no record names, cut-off files and what was set aside.
+
+    `unreadable` are records that this user, or the file system, does not read: they may be whole. Files that the store
+    did not make are not in it.
+    """
 
     store: Store
     results: Mapping[Path, Result]
@@ -59,11 +67,12 @@ class Inventory:
     partial: Sequence[File]
     leftovers: Sequence[File]
     damaged: Sequence[File]
+    unreadable: Sequence[File] = ()
 
     @cached_property
     def bytes(self) -> int:
         """Bytes of all files, each counted once."""
-        others = (*self.images, *self.partial, *self.leftovers, *self.damaged)
+        others = (*self.images, *self.partial, *self.leftovers, *self.damaged, *self.unreadable)
         return size_of(self.results.values()) + sum(file.bytes for file in others)
 
     def used_by(self, plan: Plan) -> set[Path]:
@@ -82,16 +91,20 @@ def of(store: Store, progress: Progress = lambda done, total: None) -> Inventory
     """Look at every file of a store; records are read, arrays are not."""
     groups: dict[str, list[File]] = {"": [], IMAGES: [], PARTIAL: []}
     for file in files(store.root):
-        top = file.path.relative_to(store.root).parts[0]
-        groups[top if top in groups else ""].append(file)
+        parts = file.path.relative_to(store.root).parts
+        if parts[0] in (IMAGES, PARTIAL):
+            groups[parts[0]].append(file)
+        elif len(parts) == 3 and DIGITS.fullmatch(parts[1]) and OURS.fullmatch(parts[2]):
+            groups[""].append(file)
     there = {file.path: file for file in groups[""]}
     records = [file for file in groups[""] if file.path.suffix == RECORD]
     results: dict[Path, Result] = {}
     damaged: list[File] = []
+    unreadable: list[File] = []
     for at, file in enumerate(records):
         about = store.opened(file.path)
         if about is None:
-            damaged.append(file)
+            (damaged if _readable(file.path) else unreadable).append(file)
         else:
             names = (file.path.with_name(entry["file"]) for entry in about["arrays"].values())
             arrays = tuple(there[name] for name in names if name in there)
@@ -99,9 +112,18 @@ def of(store: Store, progress: Progress = lambda done, total: None) -> Inventory
         if at % EVERY_RECORDS == 0:
             progress(at, len(records))
     named = {array.path for result in results.values() for array in result.arrays}
-    seen = {*named, *results, *(file.path for file in damaged)}
-    leftovers = [file for file in groups[""] if file.path not in seen]
-    return Inventory(store, results, groups[IMAGES], groups[PARTIAL], leftovers, damaged)
+    seen = {*named, *results, *(file.path for file in (*damaged, *unreadable))}
+    leftovers = [] if unreadable else [file for file in groups[""] if file.path not in seen]
+    return Inventory(store, results, groups[IMAGES], groups[PARTIAL], leftovers, damaged, unreadable)
+
+
+def _readable(path: Path) -> bool:
+    """Whether a file can be read, whatever it says."""
+    try:
+        path.read_bytes()
+    except OSError:
+        return False
+    return True
 
 
 def files(folder: Path) -> Iterator[File]:

@@ -136,7 +136,9 @@ def alive(job: Job, slurm_jobs: Collection[str] | None = None) -> str:
     Of another machine only SLURM knows: `slurm_jobs` are the ids of the jobs that it runs, None where nobody asked it.
     """
     if job.host == host():
-        return ALIVE if job.boot == boot() and job.started == started(job.pid) and _exists(job.pid) else DEAD
+        if job.boot == boot() and job.started == started(job.pid) and _exists(job.pid):
+            return ALIVE
+        return UNKNOWN if job.boot == boot() and hidden(job.pid) else DEAD
     if job.slurm_job is not None and slurm_jobs is not None:
         return ALIVE if job.slurm_job in slurm_jobs else DEAD
     return UNKNOWN
@@ -166,6 +168,15 @@ def started(pid: int) -> int | None:
     except (OSError, ValueError):
         return None
     return None if state in (b"Z", b"X") else int(words[18])
+
+
+def hidden(pid: int) -> bool:
+    """Whether there is a process of which this user sees nothing else, as where /proc is mounted with ``hidepid``."""
+    try:
+        Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return Path("/proc/self/stat").exists() and _exists(pid)
+    return False
 
 
 def _exists(pid: int) -> bool:
