@@ -1,6 +1,7 @@
 """What a killed launch left running is found, and ended in order."""
 
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from backbench import launch_record, lock, processes, slurm_reasons
 from backbench.engine.run import leftovers
 from backbench.slurm import Job
-from backbench.sweeping import signals
+from backbench.sweeping import signals, taking
 
 # A Snakemake as its processes look: it leads a session, and its job goes on without it.
 WORKER = "import subprocess, sys; job = subprocess.Popen(sys.argv[1:]); print(flush=True); job.wait()"
@@ -87,6 +88,32 @@ def test_a_snakemake_of_another_machine_is_there_while_it_is_heard_of(dead, monk
     assert leftovers.find(distant).text == f"its Snakemake (process {launch.snakemake.pid} on elsewhere)"
     monkeypatch.setattr(launch_record, "SILENT_SECONDS", -1.0)
     assert leftovers.find(distant) is None
+
+
+@pytest.mark.timeout(60)
+def test_jobs_that_outlived_their_login_node_are_waited_for_no_longer_than_they_run(own_results, monkeypatch):
+    """Who waits beats for the launch; that is no sign of life of the machine that is gone."""
+    gone = processes.Process("elsewhere", "boot", 1, 1)
+    launch = launch_record.begin("backbench sweep photos", folder="/nowhere", executor="slurm")
+    launch = dataclasses.replace(launch, launcher=gone, snakemake=gone)
+    launch_record.write(launch)
+    os.utime(launch_record.path(), (time.time() - 2 * launch_record.SILENT_SECONDS,) * 2)
+    queue = [[Job("1", "n", "me", "RUNNING")], []]
+    monkeypatch.setattr(leftovers, "jobs_of", lambda launch, seconds=0: queue.pop(0) if len(queue) > 1 else queue[0])
+    monkeypatch.setattr(taking, "SLURM_SECONDS", 0.1)
+    left = leftovers.find(launch)
+    assert left.jobs and not left.distant
+    taking._adopt(left)
+    assert launch_record.current().snakemake == gone, "the record says where it ran"
+
+
+def test_nothing_is_ended_while_slurm_does_not_answer(own_results, monkeypatch):
+    launch = launch_record.begin("backbench sweep photos", executor="slurm")
+    monkeypatch.setattr(leftovers, "jobs_of", lambda launch, seconds=0: None)
+    left = leftovers.find(dataclasses.replace(launch, ended=time.time(), outcome=launch_record.STOPPED))
+    assert left.silent
+    with pytest.raises(lock.Busy, match="SLURM does not answer"):
+        taking._end(left)
 
 
 def test_its_slurm_jobs_by_their_name_and_else_by_their_folder(own_results):

@@ -200,3 +200,24 @@ def test_shared_results_let_the_other_launch(users, place):
         user.results, user.store = results, results / "store"
         assert user.does(act) == "None"
     assert all(group == LAB and bits & 0o060 == 0o060 for bits, group in modes(results))
+
+
+def test_what_a_group_does_not_share_is_left_alone(users, place):
+    """Hidden files, and the data of a tracking server, which PostgreSQL wants to be its owner's alone."""
+    alice, bob = users
+    root = folder_of(place, 0o2775, "results")
+    for user in users:
+        user.results, user.store = root, root / "store"
+    private = [root / name for name in (".netrc", ".ssh/key", "server/data/file", "server/password")]
+
+    def make() -> None:
+        for path in private:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.parent.chmod(0o700)
+
+    alice.does(make)
+    alice.does(sweeping(1.0))
+    assert bob.does(sweeping(2.0)) == "None"
+    shut = {path: stat.S_IMODE(path.stat().st_mode) for path in (*private, *(each.parent for each in private[1:]))}
+    assert set(shut.values()) == {0o600, 0o700}

@@ -362,8 +362,55 @@ def test_removing_a_sweep_asks_on_a_terminal(plans, answer, left):
 
 def test_what_a_kill_left_behind_is_collected_and_what_was_just_written_is_not(store):
     folder = next((store.root / "clustering").iterdir())
-    for name, age in (("old.npy", 3600), ("new.npy", 0)):
-        (folder / name).write_bytes(b"array")
-        os.utime(folder / name, (time.time() - age,) * 2)
+    old, new = (folder / f"{digit * 64}.labels.0.npy" for digit in "ab")
+    for path, age in ((old, 3600), (new, 0)):
+        path.write_bytes(b"array")
+        os.utime(path, (time.time() - age,) * 2)
     assert main(["store", "gc", "--yes"]) == 0
-    assert not (folder / "old.npy").exists() and (folder / "new.npy").exists()
+    assert not old.exists() and new.exists()
+
+
+def test_what_the_store_did_not_make_is_left_alone(store):
+    foreign = [
+        store.root / name for name in ("notes.json", "clustering/notes.txt", "photos/ab/x.json", "clustering/ab/x")
+    ]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("somebody's own")
+        os.utime(path, (0, 0))
+    assert main(["store", "gc", "--unreferenced", "--yes"]) == 0
+    assert main(["store", "verify", "--remove"]) == 0
+    assert all(path.exists() for path in foreign)
+
+
+def test_what_cannot_be_read_is_no_damage_and_stays(store, monkeypatch, capsys):
+    record = next((store.root / "clustering").glob("*/*.json"))
+    whole = Path.read_bytes
+
+    def refuse(path):
+        if path == record:
+            raise PermissionError(13, "Permission denied")
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert main(["store", "verify", "--remove"]) == 1
+    assert f"{record}: it cannot be read by this user" in capsys.readouterr().out
+    assert main(["store", "gc", "--unreferenced", "--yes"]) == 0
+    monkeypatch.undo()
+    assert record.exists() and store.complete("clustering", store.opened(record))
+
+
+@pytest.mark.parametrize("what", ["results", "home"])
+def test_a_store_with_other_things_in_it_is_refused(store, what, monkeypatch, capsys):
+    if what == "results":
+        monkeypatch.setenv("BACKBENCH_RESULTS", str(store.root / "results"))
+        monkeypatch.setenv("BACKBENCH_STORE", str(store.root))
+    else:
+        monkeypatch.setenv("HOME", str(store.root))
+    assert main(["store", "gc", "--yes"]) == 2
+    assert "should be a folder of its own" in capsys.readouterr().err
+
+
+def test_an_empty_text_names_no_sweep(plans, capsys):
+    assert main(["sweeps", "rm", "", "--yes"]) == 2
+    assert "empty text" in capsys.readouterr().err and len(ledger.saved_plans()) == len(plans)

@@ -17,8 +17,8 @@ from workbench import (
     copy_checkout,
     copy_results,
     end_all,
-    kill,
     kill_alone,
+    kill_group,
     processes,
     statuses,
     tracked,
@@ -156,7 +156,7 @@ def test_plain_snakemake_starts_again_after_a_kill(finished: Finished, tmp_path:
     [plan] = (bench.results / "plans").glob("*.json")
     words = ("--cores", "2", "--config", f"plan={plan}")
     process = bench.start(*words, module="snakemake")
-    assert kill_at(process, lambda: locked(checkout), 0.5, kill)
+    assert kill_at(process, lambda: locked(checkout), 0.5, kill_group)
     assert wait_until(lambda: not processes(bench.results)), "the group was killed, and something still runs"
     assert locked(checkout)
     bench.snakemake(*words, check=0)

@@ -190,6 +190,12 @@ def processes(results: Path) -> list[int]:
     return pids
 
 
+def kill_group(process: subprocess.Popen) -> None:
+    """``kill -9`` of a process and of its whole group."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def kill(process: subprocess.Popen, results: Path) -> None:
     """``kill -9`` of a launcher and of its Snakemake, each with its group."""
     launch = json.loads((results / "launches" / "current.json").read_text())

@@ -160,7 +160,7 @@ def _text(launch: Launch) -> str:
     values = asdict(launch)
     worker = values.pop("snakemake")
     values |= values.pop("launcher")
-    values["snakemake"] = {name: worker[name] for name in ("pid", "started")} if worker else None
+    values["snakemake"] = worker
     return json.dumps(values, indent=1, sort_keys=True)
 
 

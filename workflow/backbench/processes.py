@@ -38,7 +38,9 @@ class Process:
         if self.boot != boot():
             return False
         fields = _fields(self.pid)
-        if fields is None and _hidden(self.pid):
+        if fields is None and not self.started:  # a system without /proc
+            return _exists(self.pid)
+        if fields is None and _exists(self.pid):  # of another user, where /proc hides these
             return None
         return fields is not None and fields[STATE] not in ENDED and int(fields[START]) == self.started
 
@@ -106,15 +108,15 @@ def _everything() -> Iterator[tuple[int, list[str]]]:
             yield int(folder.name), fields
 
 
-def _hidden(pid: int) -> bool:
-    """Whether there is a process of which this user sees nothing else, as where /proc is mounted with ``hidepid``."""
+def _exists(pid: int) -> bool:
+    """Whether there is a process of this number, whoever's it is."""
     try:
         os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
+    except ProcessLookupError:
         return False
-    return False
+    except OSError:
+        pass
+    return True
 
 
 def _fields(pid: int) -> list[str] | None:

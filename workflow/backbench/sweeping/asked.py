@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,8 @@ def read(options: Sequence[str]) -> Asked | None:
 
 def _files(options: Sequence[str]) -> list[Path]:
     """The files of the profiles that the options name, the one that counts first."""
-    named = [(_value(options, WORKFLOW_PROFILE), WORKFLOW_PROFILE[0]), (_value(options, PROFILE), PROFILE[0])]
+    general = _value(options, PROFILE) or os.environ.get("SNAKEMAKE_PROFILE", "")
+    named = [(_value(options, WORKFLOW_PROFILE), WORKFLOW_PROFILE[0]), (general, PROFILE[0])]
     return [_file(name, option) for name, option in named if name and name != "none"]
 
 

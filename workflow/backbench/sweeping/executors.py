@@ -12,6 +12,13 @@ from backbench import paths
 from backbench.engine.time.clusters import Cluster
 
 JOB_MINUTES = "job_minutes"
+# Snakemake takes the profile of this variable where none is named.
+PROFILE = "SNAKEMAKE_PROFILE"
+
+
+def named(options: Sequence[str]) -> bool:
+    """Whether anything says where jobs run: the options, or the environment."""
+    return bool(options or os.environ.get(PROFILE))
 
 
 def cluster(options: Sequence[str], folder: Path = Path()) -> Cluster | None:
@@ -20,7 +27,7 @@ def cluster(options: Sequence[str], folder: Path = Path()) -> Cluster | None:
     Options that Snakemake refuses count as none: it says itself what is wrong with them. Profiles are looked for from
     `folder`, where Snakemake was started.
     """
-    if not options:
+    if not named(options):
         return None
     from snakemake.cli import parse_args
 

@@ -22,6 +22,7 @@ from backbench.engine.time import estimate, launches
 from backbench.engine.time.clusters import Cluster
 from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
+from backbench.files import WriteError
 from backbench.reports import sweep as pages
 from backbench.store import Store
 from backbench.sweeping import cluster, executors, fetching, panel, signals
@@ -55,7 +56,7 @@ class Launch:
     @cached_property
     def cluster(self) -> Cluster | None:
         """Where the jobs go; None where they run here."""
-        return executors.cluster(_options(self)) if self.snakemake else None
+        return executors.cluster(_options(self)) if executors.named(self.snakemake) else None
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,9 @@ def _snakemake(
         )
     worker = processes.of(process.pid)
     about = {"executor": launch.cluster.executor if launch.cluster else "local", "slurm_name": names}
-    _note(snakemake=worker, phase=launch_record.COMPUTING, computing=time.time(), folder=str(paths.results()), **about)
+    about |= {"folder": os.path.realpath(paths.results())}  # as SLURM knows it
     try:
+        _note(snakemake=worker, phase=launch_record.COMPUTING, computing=time.time(), **about)
         yield process
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
@@ -246,8 +248,9 @@ def _current() -> launch_record.Launch | None:
 
 
 def _note(**changes: Any) -> None:
-    """Say in the record of the launch what it does now."""
-    launch_record.change(os.environ.get(lock.HELD, ""), **changes)
+    """Say in the record of the launch what it does now; where that cannot be written, the launch goes on."""
+    with contextlib.suppress(OSError, WriteError):
+        launch_record.change(os.environ.get(lock.HELD, ""), **changes)
 
 
 def _options(launch: Launch) -> list[str]:

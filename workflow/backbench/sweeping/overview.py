@@ -4,6 +4,7 @@ What a process says of itself is believed only while that process is alive: noth
 """
 
 import json
+import math
 import re
 import time
 from collections import Counter
@@ -132,7 +133,7 @@ class Overview:
         if launch:
             launch |= launch.pop("launcher")
             launch["snakemake"] = launch["snakemake"]["pid"] if launch["snakemake"] else None
-        return json.dumps({**body, "launch": launch}, sort_keys=True)
+        return json.dumps({**body, "launch": launch}, sort_keys=True, allow_nan=False)
 
 
 def look(sweep: str | None = None) -> Overview:
@@ -152,7 +153,7 @@ def look(sweep: str | None = None) -> Overview:
     queue = _queue(launch)
     ours = leftovers.among(queue, launch) if queue and launch else []
     state = state_of_launch(launch, ours)
-    heard = None if launch is None or launch.ended else _silence(launch)
+    heard = None if launch is None or launch.ended or math.isinf(_silence(launch)) else _silence(launch)
     asked = None if queue is None and not _asks(launch) else queue is not None
     base = Overview(time.time(), state, launch, heard, slurm_answers=asked)
     if plan is None:

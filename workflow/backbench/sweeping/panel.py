@@ -1,5 +1,6 @@
 """Progress of a launch: one live panel on a terminal, plain lines elsewhere."""
 
+import contextlib
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from backbench.engine.run import leftovers, scored
 from backbench.engine.run.status import Status
 from backbench.engine.time import launches
 from backbench.engine.time.clusters import Cluster
+from backbench.files import WriteError
 from backbench.pictures import drawing
 from backbench.stage import SCORES
 from backbench.store import FAILED, Store
@@ -91,7 +93,8 @@ class Progress:
             self.noted = time.monotonic()
             done = len(self.done) + len(self.failed)
             words = f"{done:,} of {counted(len(self.expected), 'result')}" if self.expected else ""
-            launch_record.change(os.environ.get(lock.HELD, ""), progress=words)
+            with contextlib.suppress(OSError, WriteError):
+                launch_record.change(os.environ.get(lock.HELD, ""), progress=words)
 
     @property
     def shards_done(self) -> int:

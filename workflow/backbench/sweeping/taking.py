@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from backbench import launch_record, lock, paths, processes, slurm_reasons
 from backbench.engine.plan import frozen
@@ -111,6 +112,8 @@ def _end(left: Remains) -> None:
     if left.distant and left.launch.snakemake:
         worker = left.launch.snakemake
         raise Busy(f"a Snakemake of this folder runs on {worker.host}: end it there (kill -INT {worker.pid}).")
+    if left.silent:
+        raise Busy("SLURM does not answer, so that its jobs cannot be ended; try again when it does.")
     if leftovers.end(left.launch, say):
         raise Busy("try again when they have ended, so that nothing is computed twice.")
 
@@ -126,6 +129,9 @@ def _adopt(left: Remains) -> None:
         _watch(left)
         return
     launch_record.change(left.launch.id, launcher=processes.me())
+    if left.launch.snakemake and not left.launch.snakemake.here:
+        # It has not been heard of; from now on the heartbeat is ours, and says nothing of it.
+        left = replace(left, launch=replace(left.launch, snakemake=None))
     try:
         with launch_record.beating(left.launch.id):
             _watch(left)

@@ -69,7 +69,7 @@ def find(launch: Launch | None) -> Remains | None:
         bool(
             worker and not worker.here and not launch.ended and launch_record.silence() < launch_record.SILENT_SECONDS
         ),
-        queued is None and launch.executor == "slurm" and not launch.ended,
+        queued is None and launch.executor == "slurm",
     )
     return remains or None
 
@@ -148,14 +148,20 @@ def end_processes(launch: Launch, patience: Sequence[tuple[int, float]]) -> None
 
 
 def end_jobs(launch: Launch) -> list[Job]:
-    """Cancel the SLURM jobs of a launch; those that are left where SLURM takes too long."""
+    """Cancel the SLURM jobs of a launch; those that are left where SLURM takes too long, or does not answer."""
     left = jobs_of(launch) or []
     ids = {job.id for job in left}
+
+    def ended() -> bool:
+        nonlocal left
+        now = jobs_of(launch)
+        left = left if now is None else now
+        return not left
+
     if left:
         slurm.cancel(sorted(ids))
-        _until(lambda: not _alive(launch), CANCEL_SECONDS, 1.0)
-        left = _alive(launch)
-        _forget(lambda job: job.slurm_job in ids)
+        _until(ended, CANCEL_SECONDS, 1.0)
+        _forget(lambda job: job.slurm_job in ids - {job.id for job in left})
     return left
 
 
@@ -164,10 +170,6 @@ def cancel_hopeless(remains: Remains) -> Sequence[Job]:
     never = [job for job in remains.jobs if slurm_reasons.hopeless(job)]
     slurm.cancel(job.id for job in never)
     return never
-
-
-def _alive(launch: Launch) -> list[Job]:
-    return jobs_of(launch) or []
 
 
 def _forget(ended: Callable[[jobs.Job], bool]) -> None:

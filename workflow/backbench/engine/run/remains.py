@@ -1,5 +1,7 @@
 """What killed processes leave behind when a launch has ended: their records become reasons of failed results."""
 
+from collections.abc import Sequence
+
 from backbench import paths, slurm
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.plan.shards import Shard
@@ -17,9 +19,10 @@ def settle(plan: Plan) -> list[str]:
     The results count as failed, as any other failure does: the next launch computes them again, each apart.
     """
     store, sentences = plan.own(Store(paths.store())), []
+    queue = slurm.queue() if slurm.present() else []
     for job in jobs.everything():
         shard = plan.shards.get(job.shard) or plan.scoring.get(job.shard)
-        if shard is None or not _over(job):
+        if shard is None or not _over(job, queue):
             continue
         end = killed.why(job)
         missing = _missing(plan, shard, job, store)
@@ -32,12 +35,11 @@ def settle(plan: Plan) -> list[str]:
     return sentences
 
 
-def _over(job: Job) -> bool:
-    """Whether the process of a record has ended; of one on another machine SLURM has to know it."""
+def _over(job: Job, queue: Sequence[slurm.Job] | None) -> bool:
+    """Whether the process of a record has ended; of one on another machine SLURM has to say it (None: no answer)."""
     alive = jobs.alive(job)
     if alive == jobs.UNKNOWN and job.slurm_job is not None:
-        known = slurm.job(job.slurm_job)
-        return known is None or not known.alive
+        return queue is not None and job.slurm_job not in {each.id for each in queue}
     return alive == jobs.DEAD
 
 
