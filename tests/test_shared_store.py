@@ -214,6 +214,7 @@ def test_what_a_group_does_not_share_is_left_alone(users, place):
         for path in private:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
+        for path in private[1:]:
             path.parent.chmod(0o700)
 
     alice.does(make)

@@ -43,7 +43,8 @@ def prepare() -> None:
         If this user may not write one of them, or what other users have made there; it says what to type.
     """
     roots = {paths.results(): "BACKBENCH_RESULTS", paths.store(): "BACKBENCH_STORE"}
-    roots |= {paths.downloads(): "BACKBENCH_DOWNLOADS"} if paths.downloads().exists() else {}
+    with contextlib.suppress(PermissionError):  # below a root that is refused in a moment
+        roots |= {paths.downloads(): "BACKBENCH_DOWNLOADS"} if paths.downloads().exists() else {}
     for root, variable in roots.items():
         files.make_folder(root)
         _check(root, variable, [other for other in roots if other != root])
