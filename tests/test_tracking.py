@@ -518,7 +518,7 @@ def test_killed_at_random_moments_it_ends_exactly_once(tmp_path, tmp_path_factor
     count, dice = 150, random.Random(20240501)
     for _ in range(2):
         # While mlflow is imported and the database is made.
-        kill(start(tmp_path, count), dice.uniform(0.5, 4.0))
+        kill(start(tmp_path, count), dice.uniform(0.2, 1.5))
     for _ in range(3):
         kill_while_writing(start(tmp_path, count), dice.uniform(0.0, 0.2))
     assert 0 < len(query(tmp_path, "SELECT 1 FROM runs WHERE status = 'FINISHED'")) < count
