@@ -148,6 +148,15 @@ def test_the_limit_of_jobs_is_the_smallest_of_their_partitions():
     assert {each: executors.shortest(each, nodes) for each in named} == named
 
 
+def test_the_default_partition_counts_where_a_profile_names_none(monkeypatch):
+    short = replace(NODE, minutes=30.0)
+    monkeypatch.setattr(programs, "nodes", lambda: [short, replace(NODE, partition="gpu", default=False, minutes=9.0)])
+    monkeypatch.setattr("sys.argv", ["snakemake", *PROFILE])
+    assert executors.of_main_process().limit == 30
+    monkeypatch.setattr("sys.argv", ["snakemake", *PROFILE, "--set-resources", "compute_on_gpu:slurm_partition=gpu"])
+    assert executors.of_main_process().limit == 9
+
+
 def test_a_cluster_that_wants_an_account_is_told_of():
     enforced = {"AccountingStorageEnforce": "associations,limits"}
     assert [finding.verdict for finding in cluster._account(Asked(resources={"slurm_account": "lab"}), enforced)] == [
