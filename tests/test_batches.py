@@ -137,6 +137,15 @@ def test_batches_are_frozen_for_the_jobs_of_a_launch():
     assert batches.failed(plan) == [f"{plan.shards[key].kind} {plan.shards[key].family}" for key in _shards(frozen)]
 
 
+def test_no_job_asks_for_more_time_than_its_partition_allows():
+    plan = planning.make(["experiment=none", "backbone=pixels"]).plan
+    batches.save(plan, packed(plan), attempts=3, limit=30.0)
+    frozen = batches.load(plan)
+    assert frozen.limit == 30
+    assert [frozen.allowed(minutes * attempt) for minutes in (12, 35) for attempt in (1, 3)] == [12, 30, 30, 30]
+    assert replace(frozen, limit=None).allowed(105) == 105
+
+
 def _shards(frozen):
     return [shard for batch in frozen.batches for shard in batch.shards]
 

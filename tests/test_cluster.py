@@ -1,5 +1,7 @@
 """A launch on SLURM before anything is submitted: what would wait for ever is mended or refused. On the real SLURM."""
 
+from dataclasses import replace
+
 import pytest
 from clusters import CPUS, needs_slurm, slurm
 
@@ -8,7 +10,7 @@ from backbench import slurm as programs
 from backbench.findings import FAIL, OK, WARN
 from backbench.schema import ConfigError
 from backbench.slurm import Node
-from backbench.sweeping import asked, cluster
+from backbench.sweeping import asked, cluster, executors
 from backbench.sweeping.asked import Asked
 
 __all__ = ["slurm"]
@@ -130,6 +132,29 @@ def test_the_last_option_counts(tmp_path):
 def test_what_does_not_fit_into_a_partition(wanted, node, verdict):
     worst = max((finding.verdict for finding in cluster._placed(wanted, [node])), key=(OK, WARN, FAIL).index)
     assert worst == verdict
+
+
+@pytest.mark.parametrize(("minutes", "verdict"), [(4.0, FAIL), (12.0, WARN), (30.0, OK)])
+def test_a_partition_with_too_little_time_for_a_job_is_told_of(minutes, verdict):
+    node = replace(NODE, minutes=minutes)
+    found = list(cluster._placed(Asked(max_threads=8, resources={"job_minutes": 10}), [node]))
+    assert found[-1].verdict == verdict
+
+
+def test_the_limit_of_jobs_is_the_smallest_of_their_partitions():
+    limits = {"main": None, "short": 30.0, "long": 600.0}
+    nodes = [replace(NODE, partition=name, default=name == "main", minutes=limits[name]) for name in limits]
+    named = {("",): None, ("short",): 30, ("short,long",): 600, ("", "long"): 600, ("long", "short"): 30}
+    assert {each: executors.shortest(each, nodes) for each in named} == named
+
+
+def test_the_default_partition_counts_where_a_profile_names_none(monkeypatch):
+    short = replace(NODE, minutes=30.0)
+    monkeypatch.setattr(programs, "nodes", lambda: [short, replace(NODE, partition="gpu", default=False, minutes=9.0)])
+    monkeypatch.setattr("sys.argv", ["snakemake", *PROFILE])
+    assert executors.of_main_process().limit == 30
+    monkeypatch.setattr("sys.argv", ["snakemake", *PROFILE, "--set-resources", "compute_on_gpu:slurm_partition=gpu"])
+    assert executors.of_main_process().limit == 9
 
 
 def test_a_cluster_that_wants_an_account_is_told_of():

@@ -74,6 +74,37 @@ def test_what_ends_its_process_fails_with_the_reason_and_takes_nothing_with_it(r
     assert not list((root / "results" / "jobs").glob("*.json"))
 
 
+TROUBLED = """
+import errno, os, signal, sys
+from backbench import planning
+from backbench.engine.plan import frozen
+from backbench.engine.run import runner, supervising
+
+kind, trouble, *words = sys.argv[1:]
+
+def work(plan, shard, store, args, record=None):
+    if args.alone and trouble == "disk":
+        raise OSError(errno.ENOSPC, "No space left on device")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+runner.score = runner.compute = work
+plan = planning.make(words).plan
+frozen.save(plan)
+shards = plan.scoring if kind == "scores" else plan.shards
+shard = next(shard for shard in shards.values() if shard.kind == kind)
+status = supervising.main(kind, ["--plan", str(plan.path), "--shard", shard.id])
+print(status, shard.receipt.is_file())
+"""
+
+
+@pytest.mark.parametrize(("kind", "trouble"), [("scores", "kill"), ("clustering", "disk")])
+def test_what_may_come_out_otherwise_has_no_receipt_although_it_was_tried_apart(root, tmp_path, kind, trouble):
+    environ = environment(root, BACKBENCH_RESULTS=str(tmp_path))
+    words = [*command()[:2], TROUBLED, kind, trouble, *grid(root, "clusterer=kmeans")]
+    done = subprocess.run(words, env=environ, cwd=root, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "False"], done.stderr
+
+
 JOB = Job("s", "clustering", "kmeans", host=jobs.host(), threads=8, asked={"mem_mb": 2000, "minutes": 6})
 
 

@@ -34,9 +34,13 @@ LOOK_SECONDS = 5.0
 BATCHES = "BACKBENCH_BATCHES"
 # Locks of a plain `snakemake`, held until its process ends.
 _HELD: list[Any] = []
+# The launch that a plain `snakemake` has begun.
+_PLAIN: list[str] = []
 
 
-def for_snakemake(config: Mapping[str, Any], main: bool, cluster: Cluster | None = None) -> tuple[Plan, Batches | None]:
+def for_snakemake(
+    config: Mapping[str, Any], main: bool, cluster: Cluster | None = None, dry: bool = False
+) -> tuple[Plan, Batches | None]:
     """The plan that a Snakefile works on, and the batches that its jobs on a cluster compute; None where there is none.
 
     The launcher names a plan file. Plain ``snakemake`` makes the plan of ``--config experiment=NAME`` here; its jobs
@@ -46,6 +50,8 @@ def for_snakemake(config: Mapping[str, Any], main: bool, cluster: Cluster | None
     ----------
     cluster
         Where the main process sends its jobs.
+    dry
+        Whether Snakemake is only asked what it would do or what there is: it waits for nothing and leaves no record.
     """
     named = config.get("plan") or (None if main else os.environ.get("BACKBENCH_PLAN"))
     if named:
@@ -55,14 +61,19 @@ def for_snakemake(config: Mapping[str, Any], main: bool, cluster: Cluster | None
         frozen.save(sweep_plan)
     os.environ["BACKBENCH_PLAN"] = str(sweep_plan.path)
     if main:
-        launch = os.environ.get(lock.HELD) or _taken(sweep_plan, cluster)
-        launch_record.change(launch, snakemake=processes.me())
-        launch_record.beat_until_the_end(launch)
+        launch = os.environ.get(lock.HELD)
+        if launch is None:
+            _HELD.append(lock.acquire())
+            launch = None if dry else _begun(sweep_plan, cluster)
+        if launch:
+            launch_record.change(launch, snakemake=processes.me())
+            launch_record.beat_until_the_end(launch)
         state = prepare(sweep_plan)
         os.environ.pop(BATCHES, None)
         if cluster:
             os.environ[BATCHES] = "1"
-            return sweep_plan, _batches(sweep_plan, state, cluster)
+            busy = launch is None and leftovers.find(launch_record.current())
+            return sweep_plan, batches.load(sweep_plan) if busy else _batches(sweep_plan, state, cluster)
     return sweep_plan, batches.load(sweep_plan) if os.environ.get(BATCHES) else None
 
 
@@ -71,12 +82,11 @@ def _batches(sweep_plan: Plan, state: Status, cluster: Cluster) -> Batches:
     last = batches.load(sweep_plan)
     if not state.due and all(batch.receipt.is_file() for batch in last.batches):
         return last
-    return batches.save(sweep_plan, clusters.packed(sweep_plan, state, cluster), cluster.attempts)
+    return batches.save(sweep_plan, clusters.packed(sweep_plan, state, cluster), cluster.attempts, cluster.limit)
 
 
-def _taken(sweep_plan: Plan, cluster: Cluster | None) -> str:
-    """Take the results folder for a plain Snakemake, once nothing of an earlier launch runs; the id of the launch."""
-    _HELD.append(lock.acquire())
+def _begun(sweep_plan: Plan, cluster: Cluster | None) -> str:
+    """Begin the launch of a plain Snakemake, once nothing of an earlier launch runs; returns its id."""
     left = leftovers.find(launch_record.current())
     if left:
         log.warning("the launch of %s was killed; still running: %s; waiting for it", left.launch.where, left.text)
@@ -91,13 +101,16 @@ def _taken(sweep_plan: Plan, cluster: Cluster | None) -> str:
     launch = launch_record.begin(
         shlex.join(["snakemake", *sys.argv[1:]]), phase=launch_record.COMPUTING, computing=time.time(), **about
     )
+    _PLAIN.append(launch.id)
     atexit.register(_ended, launch.id)
     return launch.id
 
 
 def _ended(launch: str) -> None:
-    """Say that a plain Snakemake has ended in order."""
-    launch_record.change(launch, ended=time.time(), outcome=launch_record.STOPPED)
+    """Say that a plain Snakemake has ended in order; it has failed where nothing says otherwise."""
+    record = launch_record.current()
+    outcome = (record.outcome if record and record.id == launch else None) or launch_record.FAILED
+    launch_record.change(launch, ended=time.time(), outcome=outcome)
 
 
 def prepare(sweep_plan: Plan) -> Status:
@@ -124,7 +137,9 @@ def suit_cluster(executor_settings: Any) -> None:
 
 
 def finish(sweep_plan: Plan) -> None:
-    """After a launch that went well: drop the decoded images of its features, unless they are to be kept."""
+    """After a launch that went well: say so, and drop the decoded images of its features, unless they are kept."""
+    for launch in _PLAIN:
+        launch_record.change(launch, outcome=launch_record.FINISHED)
     if os.environ.get(settings.KEEP_IMAGES) or not all(s.receipt.is_file() for s in sweep_plan.shards.values()):
         return
     recipes = [stage.config for stage in sweep_plan.stages.values() if stage.kind == RECIPE]

@@ -11,7 +11,9 @@ from backbench.sweeping import executors
 
 CLUSTER = executors.of_main_process() if workflow.is_main_process else None
 # BATCHES is None where the jobs run on this machine.
-PLAN, BATCHES = launching.for_snakemake(config, main=workflow.is_main_process, cluster=CLUSTER)
+PLAN, BATCHES = launching.for_snakemake(
+    config, main=workflow.is_main_process, cluster=CLUSTER, dry=executors.dry(sys.argv[1:])
+)
 PLAN_FILE = PLAN.path
 PYTHON = sys.executable
 SCRIPTS = paths.CHECKOUT / "scripts"
@@ -103,8 +105,8 @@ def batch_mem_mb(wildcards, attempt) -> int:
 
 
 def batch_minutes(wildcards, attempt) -> int:
-    """Resources function: time limit of a batch by the plan; more at every retry."""
-    return batch_of(wildcards).minutes * attempt
+    """Resources function: time limit of a batch by the plan; more at every retry, up to what the partition allows."""
+    return BATCHES.allowed(batch_of(wildcards).minutes * attempt)
 
 
 def attempt_number(wildcards, attempt) -> int:
@@ -119,7 +121,8 @@ def drawing_mem_mb(wildcards, threads, attempt) -> int:
 
 def drawing_minutes(wildcards, threads, attempt) -> int:
     """Resources function: time limit of the pictures."""
-    return forecast.minutes(PLAN, threads) * attempt
+    minutes = forecast.minutes(PLAN, threads) * attempt
+    return BATCHES.allowed(minutes) if BATCHES is not None else minutes
 
 
 def drawn_if_wanted() -> list[Path]:

@@ -26,7 +26,7 @@ from backbench.pictures import choice, drawing, index, ordering
 from backbench.pictures.orders import Order
 from backbench.schema import ConfigError
 from backbench.store import Store
-from backbench.sweeping import launch, panel, taking
+from backbench.sweeping import executors, launch, panel, taking
 from backbench.sweeping.describing import cores, say
 from backbench.sweeping.launch import Swept, shown
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     given = args.overrides
     args.overrides = [f"experiment={args.name}", *_checked(given)]
     started = time.monotonic()
-    dry = launch.dry(args.snakemake)
+    dry = executors.dry(args.snakemake)
     with taking.results_folder(taking.typed(), args.wait, args.cancel_running, dry):
         planned = _planned(published, args, given)
         if dry:

@@ -13,7 +13,7 @@ from backbench.engine.time import launches
 from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.store import DONE, Store
-from backbench.sweeping import launch, taking
+from backbench.sweeping import executors, launch, taking
 from backbench.sweeping.describing import say
 from backbench.sweeping.launch import Launch, Swept, shown
 from backbench.wording import counted
@@ -24,7 +24,7 @@ TAIL_LINES, SHOWN_REASONS = 3, 5
 def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     how = launch_of(args)
-    dry = launch.dry(args.snakemake)
+    dry = executors.dry(args.snakemake)
     with taking.results_folder(taking.typed(), args.wait, args.cancel_running, dry):
         planned = launch.planned_for(args.overrides)
         if dry:

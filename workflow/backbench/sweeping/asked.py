@@ -56,8 +56,8 @@ def read(options: Sequence[str]) -> Asked | None:
             args = parse_args(words)[1]
     except (SystemExit, Exception):  # whatever it is, Snakemake ends with it and a message of its own
         return None
-    resources = {name: _plain(value) for name, value in (args.default_resources or {}).items()}
-    rules = [_plain(each.get("slurm_partition")) for each in (args.set_resources or {}).values()]
+    resources = {name: plain(value) for name, value in (args.default_resources or {}).items()}
+    rules = [plain(each.get("slurm_partition")) for each in (args.set_resources or {}).values()]
     named = [str(name).split(",") for name in (*rules, resources.get("slurm_partition")) if name]
     partitions = frozenset(name for names in named for name in names)
     status = getattr(args, "slurm_status_command", None)
@@ -108,7 +108,7 @@ def _value(options: Sequence[str], names: Sequence[str]) -> str:
     return value
 
 
-def _plain(resource: Any) -> Any:
+def plain(resource: Any) -> Any:
     """The value of a resource; None where Snakemake computes it for each job."""
     value = getattr(resource, "raw", resource)
     return None if callable(value) else value

@@ -13,7 +13,9 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 
-from backbench import mounts, paths, slurm
+from backbench import mounts, paths, settings, slurm
+from backbench.engine.plan import batches
+from backbench.engine.time import clusters
 from backbench.findings import FAIL, WARN, Finding, fail, ok, warn
 from backbench.schema import ConfigError, nearest
 from backbench.slurm import Node
@@ -82,10 +84,10 @@ def look(options: Sequence[str]) -> Iterator[Finding]:
     wanted = asked.read(options) if plugin.verdict != FAIL else None
     if wanted is None:
         return
-    settings = slurm.settings(SECONDS) or {}
-    yield from _status(wanted, settings)
+    known = slurm.settings(SECONDS) or {}
+    yield from _status(wanted, known)
     yield from _placed(wanted, nodes)
-    yield from _account(wanted, settings)
+    yield from _account(wanted, known)
     yield from _seen_by(nodes)
 
 
@@ -116,7 +118,7 @@ def _partitions(nodes: Sequence[Node]) -> Iterator[Finding]:
             yield warn("partition", f"{seen}; none can be used now ({why})", "jobs there wait until a node is back")
 
 
-def _status(wanted: Asked, settings: Mapping[str, str]) -> Iterator[Finding]:
+def _status(wanted: Asked, known: Mapping[str, str]) -> Iterator[Finding]:
     """How Snakemake asks for the state of its jobs."""
     answers = slurm.accounting()
     asks_sacct = wanted.status_command == "sacct" or (wanted.status_command is None and answers is not None)
@@ -132,7 +134,7 @@ def _status(wanted: Asked, settings: Mapping[str, str]) -> Iterator[Finding]:
             yield warn("accounting", seen, f"{to_set}; `backbench sweep` adds it", ("--slurm-status-command", "squeue"))
     else:
         yield ok("accounting", "Snakemake asks squeue")
-    remembered = re.match(r"\d+", settings.get("MinJobAge", ""))
+    remembered = re.match(r"\d+", known.get("MinJobAge", ""))
     if remembered and int(remembered[0]) < REMEMBERED_SECONDS:
         yield warn(
             "accounting",
@@ -176,17 +178,28 @@ def _threads(wanted: Asked, cpus: int, partition: str) -> Finding:
 
 
 def _time(wanted: Asked, limit: float, partition: str) -> Iterator[Finding]:
-    """Whether jobs ask for more time than the partition allows."""
+    """Whether jobs ask for more time than the partition allows, or need more than that."""
     asks = wanted.resources.get("runtime")
     if isinstance(asks, int) and asks > limit:
         seen = f"jobs ask for {asks} minutes, and {partition} allows {limit:,.0f}: they would wait for ever"
         yield fail("runtime", seen, f"set runtime: {limit:.0f} under default-resources in {wanted.profile}")
+    if limit < batches.START_MINUTES:
+        seen = f"{partition} allows jobs {limit:,.0f} minutes, and their start may take {batches.START_MINUTES}"
+        yield fail("job_minutes", seen, f"set another slurm_partition under default-resources in {wanted.profile}")
+        return
+    planned = wanted.resources.get("job_minutes")
+    length = settings.job_minutes() or (planned if isinstance(planned, int | float) else clusters.JOB_MINUTES)
+    room = (limit - batches.START_MINUTES) / batches.SAFETY
+    if length > limit - batches.START_MINUTES:
+        seen = f"jobs are packed to {length:g} minutes and start within {batches.START_MINUTES}; {partition} allows "
+        to_set = f"give execution.job_minutes={max(1.0, room):.2g}, or set job_minutes in {wanted.profile}"
+        yield warn("job_minutes", f"{seen}{limit:,.0f}, after which they are ended", to_set)
 
 
-def _account(wanted: Asked, settings: Mapping[str, str]) -> Iterator[Finding]:
+def _account(wanted: Asked, enforced: Mapping[str, str]) -> Iterator[Finding]:
     """Whether an account has to be named."""
     named = wanted.resources.get("slurm_account")
-    if named or "associations" not in settings.get("AccountingStorageEnforce", ""):
+    if named or "associations" not in enforced.get("AccountingStorageEnforce", ""):
         yield ok("account", f"{named}, as the profile says" if named else "none is needed")
         return
     default, others = _accounts()

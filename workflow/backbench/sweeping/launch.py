@@ -32,13 +32,6 @@ from backbench.wording import counted
 
 PROFILE = paths.CHECKOUT / "profiles" / "default"
 TAIL_LINES = 3
-# Options of Snakemake, as its parser calls them, with which no job is started.
-COMPUTES_NOTHING = (
-    *("dryrun", "report", "summary", "detailed_summary", "lint", "list_rules", "list_target_rules", "list_changes"),
-    *("list_input_changes", "list_params_changes", "list_untracked", "dag", "rulegraph", "filegraph", "d3dag"),
-    *("archive", "containerize", "export_cwl", "print_compilation", "unlock", "cleanup_metadata", "cleanup_shadow"),
-    *("delete_all_output", "delete_temp_output", "conda_create_envs_only", "conda_cleanup_envs"),
-)
 ELSEWHERE = ("--workflow-profile", "--executor", "-e", "--resources", "--res")
 
 
@@ -158,16 +151,6 @@ def _begun(plan: Plan, started: float) -> bool:
     shards = (*plan.shards.values(), *plan.scoring.values())
     logs = (shard.log for shard in shards if shard.log.exists())
     return any(log.stat().st_mtime >= since for log in logs)
-
-
-def dry(options: Sequence[str]) -> bool:
-    """Whether Snakemake is only asked what it would do or what there is; its own parser reads the options."""
-    if not options:
-        return False
-    from snakemake.cli import get_argument_parser
-
-    asked = get_argument_parser().parse_known_args(options)[0]
-    return any(getattr(asked, name, False) for name in COMPUTES_NOTHING)
 
 
 def _compute(planned: planning.Planned, state: Status, launch: Launch) -> int:

@@ -65,15 +65,23 @@ class Batch:
 
 @dataclass(frozen=True)
 class Batches:
-    """The batches of one launch, frozen. `made` is in seconds since 1970; a job is tried `attempts` times."""
+    """The batches of one launch, frozen. `made` is in seconds since 1970; a job is tried `attempts` times.
+
+    `limit` is the most minutes that a job may ask for, None where there is no limit.
+    """
 
     batches: tuple[Batch, ...] = ()
     made: float = 0.0
     attempts: int = 1
+    limit: float | None = None
 
     @cached_property
     def by_id(self) -> Mapping[str, Batch]:
         return {batch.id: batch for batch in self.batches}
+
+    def allowed(self, minutes: int) -> int:
+        """Minutes to ask for where a job wants so many: with more than is allowed it would wait for ever."""
+        return minutes if self.limit is None else max(1, min(minutes, int(self.limit)))
 
 
 def pack(works: Sequence[Work], length: float, runs: int) -> list[Batch]:
@@ -242,19 +250,19 @@ def load(plan: Plan) -> Batches:
         body = json.loads(file(plan).read_bytes())
         lists = ("shards", "after")
         batches = [Batch(**{**entry, **{key: tuple(entry[key]) for key in lists}}) for entry in body["batches"]]
-        return Batches(tuple(batches), body["made"], body["attempts"])
+        return Batches(tuple(batches), body["made"], body["attempts"], body.get("limit"))
     except (OSError, ValueError, KeyError, TypeError):
         return Batches()
 
 
-def save(plan: Plan, batches: Sequence[Batch], attempts: int) -> Batches:
+def save(plan: Plan, batches: Sequence[Batch], attempts: int, limit: float | None = None) -> Batches:
     """Freeze the batches of a launch: its jobs read them, and no receipt of an earlier launch counts for them."""
-    frozen = Batches(tuple(batches), time.time(), attempts)
+    frozen = Batches(tuple(batches), time.time(), attempts, limit)
     for batch in batches:
         make_folder(batch.receipt.parent)
         batch.receipt.unlink(missing_ok=True)
-    body = {"made": frozen.made, "attempts": attempts, "batches": [asdict(batch) for batch in batches]}
-    write_text(file(plan), json.dumps({"plan": plan.hash, **body}, indent=1))
+    body = {"plan": plan.hash, "made": frozen.made, "attempts": attempts, "limit": limit}
+    write_text(file(plan), json.dumps({**body, "batches": [asdict(batch) for batch in batches]}, indent=1))
     return frozen
 
 

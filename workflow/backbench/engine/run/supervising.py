@@ -157,20 +157,27 @@ class _Shards:
         last = set(earlier.members_in_progress) if earlier and earlier.alone else set()
         missing = runner.missing_of(self.plan, shard, self.store, self.args.since)
         members = shard.members if shard.kind == SCORES else missing
-        for member in sorted(set(members) - self.killed, key=lambda key: (key in last, key)):
-            self._alone(replace(shard, members=(member,)))
+        order = sorted(set(members) - self.killed, key=lambda key: (key in last, key))
+        ends = {self._alone(replace(shard, members=(member,))) for member in order}
+        scored = True
         if shard.kind in HEADS:  # fits that were there before have no scores yet
-            self._alone(replace(shard, members=self._current(shard)))
+            scored = self._alone(replace(shard, members=self._current(shard))) == DONE
+        elif shard.kind == SCORES:
+            scored = ends <= {DONE}
         jobs.path(shard).unlink(missing_ok=True)
-        self._set(number, self._closed(shard))
+        again = INTERRUPTED in ends or not scored
+        self._set(number, INTERRUPTED if again else self._closed(shard))
 
     def _current(self, shard: Shard) -> tuple[str, ...]:
         """The members of a shard that are done."""
         stages = ((key, self.plan.stages[key], self.store.read(shard.kind, key)) for key in shard.members)
         return tuple(key for key, stage, record in stages if state_of(stage, record, self.store) == CURRENT)
 
-    def _alone(self, single: Shard) -> None:
-        """Compute some members of a shard, as a rule one, in a process of their own."""
+    def _alone(self, single: Shard) -> str:
+        """Compute some members of a shard, as a rule one, in a process of their own; returns how it ended.
+
+        That is DONE, also where a member failed by itself, KILLED or INTERRUPTED.
+        """
         args = argparse.Namespace(**{**vars(self.args), "alone": True})
 
         def work() -> int:
@@ -184,6 +191,8 @@ class _Shards:
         if child.status < 0:
             job = jobs.left(single) or jobs.here(single, threads=args.threads, asked=args.asked)
             self._killed(single, killed.over(job, over) if over else killed.why(job, -child.status))
+            return KILLED
+        return INTERRUPTED if child.status else DONE
 
     def _killed(self, shard: Shard, end: Killed) -> None:
         """Record the members of a shard whose process was killed, as a rule one, with the reason."""
@@ -192,7 +201,10 @@ class _Shards:
         runner.record_failure(self.plan, shard, self.store, self.args, end.reason, {KILLED: end.cause})
 
     def _closed(self, shard: Shard) -> str:
-        """The state of a shard whose members have been tried apart; its receipt is written where nothing is left."""
+        """The state of a shard whose members have been tried apart and came out, or were killed, each by itself.
+
+        Its receipt is written where nothing is left.
+        """
         if shard.kind == SCORES:
             write_receipt(shard, dict.fromkeys(shard.members, DONE))
             return DONE

@@ -31,7 +31,8 @@ class Cluster:
     """What the jobs of a launch may have: `jobs` at once on `cores` cores together, `threads` at most for one.
 
     Each is tried `attempts` times; `minutes` is the length that the profile asks for, None where it does not; `prefix`
-    is what the user wants the names of SLURM jobs to begin with.
+    is what the user wants the names of SLURM jobs to begin with; `limit` is the most minutes that a job may ask for,
+    None where that is not known or there is no limit.
     """
 
     executor: str
@@ -41,6 +42,7 @@ class Cluster:
     attempts: int = 1
     minutes: float | None = None
     prefix: str = ""
+    limit: float | None = None
 
     @property
     def seconds(self) -> float:
