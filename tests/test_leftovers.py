@@ -167,7 +167,9 @@ class TestSignals:
         )
         command = [sys.executable, "-c", code, "sweep", "experiment=none", "--wait"]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        with subprocess.Popen(command, **streams) as process:
+        with signals.interruptible_children():
+            child = subprocess.Popen(command, **streams)
+        with child as process:
             assert process.stdout.readline() == "here\n"
             while not catches(process.pid):
                 time.sleep(0.05)
