@@ -2,7 +2,7 @@
 
 import pytest
 
-from backbench.sweeping.launch import dry
+from backbench.sweeping.executors import dry
 
 
 @pytest.mark.parametrize(
