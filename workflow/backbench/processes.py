@@ -39,8 +39,8 @@ class Process:
             return False
         fields = _fields(self.pid)
         if fields is None and not self.started:  # a system without /proc
-            return _exists(self.pid)
-        if fields is None and _exists(self.pid):  # of another user, where /proc hides these
+            return exists(self.pid)
+        if fields is None and exists(self.pid):  # of another user, where /proc hides these
             return None
         return fields is not None and fields[STATE] not in ENDED and int(fields[START]) == self.started
 
@@ -108,7 +108,7 @@ def _everything() -> Iterator[tuple[int, list[str]]]:
             yield int(folder.name), fields
 
 
-def _exists(pid: int) -> bool:
+def exists(pid: int) -> bool:
     """Whether there is a process of this number, whoever's it is."""
     try:
         os.kill(pid, 0)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, paths
+from backbench import hashing, paths, processes
 from backbench.engine.plan.shards import Shard
 from backbench.files import write_text
 
@@ -136,7 +136,7 @@ def alive(job: Job, slurm_jobs: Collection[str] | None = None) -> str:
     Of another machine only SLURM knows: `slurm_jobs` are the ids of the jobs that it runs, None where nobody asked it.
     """
     if job.host == host():
-        if job.boot == boot() and job.started == started(job.pid) and _exists(job.pid):
+        if job.boot == boot() and job.started == started(job.pid) and processes.exists(job.pid):
             return ALIVE
         return UNKNOWN if job.boot == boot() and hidden(job.pid) else DEAD
     if job.slurm_job is not None and slurm_jobs is not None:
@@ -175,15 +175,5 @@ def hidden(pid: int) -> bool:
     try:
         Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
-        return Path("/proc/self/stat").exists() and _exists(pid)
+        return Path("/proc/self/stat").exists() and processes.exists(pid)
     return False
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
