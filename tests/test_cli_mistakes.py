@@ -259,6 +259,8 @@ COMMAND_LINES = [
     (["runs", "--sortt", "nmi"], "did you mean --sort?", "backbench runs --sort nmi"),
     (["runs", "--format", "jsn"], "Did you mean 'json'?", "backbench runs --format json"),
     (["export", "best", "--for=tensorbord"], "Did you mean 'tensorboard'?", "backbench export best --for=tensorboard"),
+    (["store", "vrify"], "Did you mean 'verify'?", "backbench store verify"),
+    (["sweeps", "remove", "x"], "action: received 'remove'; allowed: ls, rm.", "backbench sweeps rm x"),
     (["show", "--format", "x", "x"], "--format: received 'x'; allowed: table, json.", ""),
     (["sweep", "-n"], "Snakemake's options come after --: backbench sweep -- -n", ""),
     (["audit", "--xyz"], "Allowed: --cores, --help, --json, --strict, -h.", ""),

@@ -23,11 +23,15 @@ class UsageError(ConfigError):
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a command: those that take a value, and the others; `choices` has the values of some."""
+    """The options of a command: those that take a value, and the others; `choices` has the values of some.
+
+    `actions` are the words of which one has to follow the command, as in ``backbench store ls``; none for most.
+    """
 
     valued: frozenset[str]
     bare: frozenset[str]
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    actions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, parser: argparse.ArgumentParser) -> "Options":
@@ -39,7 +43,8 @@ class Options:
         )
         limited = ((action.option_strings, action.choices) for action in actions)
         choices = {text: tuple(map(str, values)) for texts, values in limited if values for text in texts}
-        return cls(frozenset(valued), frozenset(bare), choices)
+        words = next((action.choices for action in parser._actions if not action.option_strings), None)
+        return cls(frozenset(valued), frozenset(bare), choices, tuple(map(str, words or ())))
 
     @property
     def all(self) -> list[str]:
@@ -111,6 +116,10 @@ def arranged(command: str, words: Sequence[str], options: Options) -> list[str]:
         else:
             _check_choice(command, words, options, name, waiting[0])
             first += [word, waiting.pop(0)]
+    if options.actions and rest and rest[0] not in options.actions:
+        near, at = nearest(rest[0], options.actions), words.index(rest[0])
+        instead = [command, *words[:at], near, *words[at + 1 :]] if near else []
+        raise UsageError(str(refuse("action", rest[0], options.actions)), instead, command)
     return [*first, *rest]
 
 
