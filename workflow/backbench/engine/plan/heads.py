@@ -65,8 +65,8 @@ class Heads:
         self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Clustering
     ) -> Stage:
         name = asked["clusterer"]["name"]
-        module, params = clusterers.load(name), self.factory.once(_clusterer, asked["clusterer"])
-        axes = options.axes(asked, module.AXES)
+        params = self.factory.once(options.clusterer, asked["clusterer"])
+        axes = options.axes(asked, clusterers.axes(clusterers.load(name), params))
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
@@ -141,10 +141,6 @@ class Heads:
 
 def _without_chain(head: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in head.items() if key != "chain"}
-
-
-def _clusterer(options: Mapping[str, Any]) -> Any:
-    return plugins.params("clusterer", options)
 
 
 def _classifier(options: Mapping[str, Any]) -> Any:

@@ -117,6 +117,11 @@ def clustering(options: Mapping[str, Any]) -> Clustering:
     return schema.parse(Clustering, options, "clustering")
 
 
+def clusterer(options: Mapping[str, Any]) -> Any:
+    """The parameters of a clusterer."""
+    return plugins.params("clusterer", options)
+
+
 def axes(asked: Mapping[str, Any], used: Iterable[str]) -> dict[str, int]:
     """The values of the axes that a plugin uses; the others do not exist for it."""
     if "k" in used and isinstance(asked["k"], str):
