@@ -81,8 +81,8 @@ class Merging:
                 self._merge()
             pairs = self._pairs[: len(self._sizes) - k]
         owner = np.arange(len(self._sizes))
-        for kept, gone in reversed(pairs):
-            owner[gone] = owner[kept]
+        for kept, merged in reversed(pairs):
+            owner[merged] = owner[kept]
         return np.unique(owner[self._labels], return_inverse=True)[1].astype(np.int64)
 
     def _first(self) -> None:
@@ -94,14 +94,14 @@ class Merging:
     def _merge(self) -> None:
         """Join the nearest pair under the lower of its numbers."""
         a = int(np.argmin(self._apart))
-        kept, gone = sorted((a, int(self._near[a])))
-        self._pairs.append((kept, gone))
-        both = self._sizes[kept] + self._sizes[gone]
-        weights = self._sizes[[kept, gone]] / both
-        self._means[kept] = weights @ self._means[[kept, gone]]
+        kept, merged = sorted((a, int(self._near[a])))
+        self._pairs.append((kept, merged))
+        both = self._sizes[kept] + self._sizes[merged]
+        weights = self._sizes[[kept, merged]] / both
+        self._means[kept] = weights @ self._means[[kept, merged]]
         self._sizes[kept], self._lengths[kept] = both, self._means[kept] @ self._means[kept]
-        self._alive[gone], self._apart[gone] = False, np.inf
-        for orphan in np.flatnonzero(self._alive & np.isin(self._near, (kept, gone))):
+        self._alive[merged], self._apart[merged] = False, np.inf
+        for orphan in np.flatnonzero(self._alive & np.isin(self._near, (kept, merged))):
             self._search(int(orphan))
         self._offer(kept, self._search(kept))
 
@@ -163,4 +163,5 @@ class Hierarchy:
         return merging.labels(k)
 
     def _begin(self, start: int) -> np.ndarray:
+        """Labels (n,) of the level to start from, each row by itself before the first."""
         return self.levels[start] if start >= 0 else np.arange(len(self._x))

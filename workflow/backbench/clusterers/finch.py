@@ -76,6 +76,7 @@ def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["
 
 
 def _hierarchy(x: "np.ndarray", metric: Literal["cosine", "euclidean"], near: "Near") -> "_first.Hierarchy":
+    """The hierarchy of the rows (n, d)."""
     import numpy as np
 
     from backbench.clusterers import _first
