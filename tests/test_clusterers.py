@@ -59,6 +59,7 @@ def shard(name: str) -> list[clusterers.Task]:
         "optics": [{}, {"xi": 0.2}, {"cluster_method": "dbscan", "eps": 1.5}],
         "finch": [{}, {"metric": "euclidean"}, {"level": 0}, {"level": -1}, {"level": 9, "metric": "euclidean"}],
         "leiden": [{"method": "louvain"}, {}, {"graph": "mutual", "weights": "fuzzy"}, {"weights": "connectivity"}],
+        "plscan": [{}, {"min_samples": 3, "min_cluster_size": 7}, {"persistence": "size-distance"}],
         "spectral": [{}, {"affinity": "rbf", "n_neighbors": None, "gamma": 0.2}, {"assign_labels": "cluster_qr"}],
     }.get(name, [{}])
     return [task for changed in variants for task in tasks(module, options(name, **changed))]
