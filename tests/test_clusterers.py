@@ -30,6 +30,7 @@ IDENTICAL = {
     "dbscan": {"eps": 0.5, "eps_quantile": None},
     "birch": {"threshold": 0.5, "threshold_quantile": None},
     "leiden": {"n_neighbors": 19},
+    "mean_shift": {"bandwidth": 1.0, "quantile": None},
 }
 AS_MANY = {"birch": {"threshold": 1e-3, "threshold_quantile": None}}
 # Those that may find fewer than k clusters
@@ -60,6 +61,8 @@ def shard(name: str) -> list[clusterers.Task]:
         "finch": [{}, {"metric": "euclidean"}, {"level": 0}, {"level": -1}, {"level": 9, "metric": "euclidean"}],
         "leiden": [{"method": "louvain"}, {}, {"graph": "mutual", "weights": "fuzzy"}, {"weights": "connectivity"}],
         "plscan": [{}, {"min_samples": 3, "min_cluster_size": 7}, {"persistence": "size-distance"}],
+        "affinity_propagation": [{}, {"preference_quantile": 0.1}],
+        "mean_shift": [{}, {"bandwidth": 3.0, "quantile": None, "cluster_all": False}],
         "spectral": [{}, {"affinity": "rbf", "n_neighbors": None, "gamma": 0.2}, {"assign_labels": "cluster_qr"}],
     }.get(name, [{}])
     return [task for changed in variants for task in tasks(module, options(name, **changed))]

@@ -1,12 +1,13 @@
-"""What a collection is too small for, and the nearest that it allows.
+"""What a collection is too small or too large for, and the nearest that it allows.
 
-Plugins say in `problems` why they cannot work. A problem that stays on a collection without end is one of the options
-themselves; one that goes away is a shortage of rows or columns. The options to blame are those that lessen the
-problems when they are made smaller, and the nearest value is the largest that does.
+Plugins say in `problems` why they cannot work. A problem that stays on a collection of any size is one of the options
+themselves; one that goes away on a larger one is a shortage of rows or columns, one that goes away on a smaller one an
+excess of rows. The options to blame for a shortage are those that lessen the problems when they are made smaller, and
+the nearest value is the largest that does.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,6 +39,14 @@ class TooSmall(ConfigError):
         self.name, self.problem, self.size, self.nearest = name, problem, size, dict(nearest)
 
 
+class TooLarge(TooSmall):
+    """A part of a cell that the collection has too many rows for; at most `rows` of them would do."""
+
+    def __init__(self, name: str, problem: str, size: str, rows: int):
+        super().__init__(name, problem, size, {})
+        self.rows = rows
+
+
 @dataclass(frozen=True)
 class Fit:
     """A plugin with its options on so many rows and columns. `last` is the last argument of its `problems`: the k of a
@@ -63,16 +72,36 @@ class Fit:
             For what no collection could have.
         TooSmall
             For what a larger one could.
+        TooLarge
+            For what a smaller one could.
         """
         problems = self.problems()
         if not problems:
             return
         where = f"{self.kind}({self.name})"
+        size = f"{counted(self.rows, 'row')} of {counted(self.columns, 'column')}"
         itself = replace(self, rows=ROWS, columns=COLUMNS).problems()
+        if itself and (most := self._most_rows()):
+            raise TooLarge(self.name, f"{where}: {'; '.join(problems)}", size, most)
         if itself:
             raise ConfigError(f"{where}: {itself[0]}")
-        size = f"{counted(self.rows, 'row')} of {counted(self.columns, 'column')}"
         raise TooSmall(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
+
+    def _most_rows(self) -> int:
+        """The most rows, fewer than there are, without a problem; 0 where fewer do not help."""
+        low = next((rows for rows in self._halved() if not replace(self, rows=rows).problems()), 0)
+        high = min(self.rows, 2 * low + 1)
+        while low and high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if not replace(self, rows=middle).problems() else (low, middle)
+        return low
+
+    def _halved(self) -> Iterator[int]:
+        """Ever fewer rows."""
+        rows = self.rows // 2
+        while rows:
+            yield rows
+            rows //= 2
 
     def _nearest(self) -> dict[str, tuple[int, int]]:
         """The largest value of each option to blame, the others made smaller before it; empty where none helps."""
