@@ -24,6 +24,7 @@ SMALL = {
     "hdbscan": {"min_cluster_size": 6, "allow_single_cluster": True},
     "spectral": {"n_init": 2},
     "leiden": {"n_neighbors": 6},
+    "mean_shift": {"max_iter": 1},
 }
 # What a plugin needs to work on rows that are all the same, and on as many clusters as rows
 IDENTICAL = {
@@ -60,7 +61,7 @@ def shard(name: str) -> list[clusterers.Task]:
         "optics": [{}, {"xi": 0.2}, {"cluster_method": "dbscan", "eps": 1.5}],
         "finch": [{}, {"metric": "euclidean"}, {"level": 0}, {"level": -1}, {"level": 9, "metric": "euclidean"}],
         "leiden": [{"method": "louvain"}, {}, {"graph": "mutual", "weights": "fuzzy"}, {"weights": "connectivity"}],
-        "plscan": [{}, {"min_samples": 3, "min_cluster_size": 7}, {"persistence": "size-distance"}],
+        "plscan": [{}, {"min_samples": 3}, {"persistence": "size-distance"}],
         "affinity_propagation": [{}, {"preference_quantile": 0.1}],
         "mean_shift": [{}, {"bandwidth": 3.0, "quantile": None, "cluster_all": False}],
         "spectral": [{}, {"affinity": "rbf", "n_neighbors": None, "gamma": 0.2}, {"assign_labels": "cluster_qr"}],

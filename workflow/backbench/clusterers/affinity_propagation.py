@@ -38,7 +38,7 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
     if n <= MOST_ROWS:
         return []
     return [
-        f"affinity_propagation of {n:,} rows: its time and memory grow with their square, so it takes at most "
+        f"{n:,} rows are too many: its time and memory grow with their square, so it takes at most "
         f"{MOST_ROWS:,}; finch, leiden and plscan find the number of clusters of many"
     ]
 

@@ -41,7 +41,7 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
         )
     if n > MOST_ROWS:
         reasons.append(
-            f"mean_shift of {n:,} rows: its time grows with their square, so it takes at most {MOST_ROWS:,}; finch, "
+            f"{n:,} rows are too many: its time grows with their square, so it takes at most {MOST_ROWS:,}; finch, "
             "leiden and plscan find the number of clusters of many"
         )
     return reasons

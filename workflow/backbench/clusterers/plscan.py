@@ -29,10 +29,12 @@ LAYERS = 5
 
 @dataclass(frozen=True)
 class Params:
-    """Options of `fast_plscan.PLSCAN`; `persistence` is its ``persistence_measure``."""
+    """Options of `fast_plscan.PLSCAN`; `persistence` is its ``persistence_measure``.
+
+    The smallest cluster that it considers is of `min_samples` rows, its default.
+    """
 
     min_samples: Annotated[int, Range(low=2)]
-    min_cluster_size: Annotated[int, Range(low=2)] | None
     persistence: Literal["size", "distance", "density", "size-distance", "size-density"]
     metric: Literal["euclidean"]
 
@@ -41,11 +43,6 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
     reasons = []
     if importlib.util.find_spec("fast_plscan") is None:
         reasons.append('it needs the package fast-plscan: pip install "backbench[plscan]"')
-    if params.min_cluster_size is not None and params.min_cluster_size < params.min_samples:
-        reasons.append(
-            f"min_cluster_size = {params.min_cluster_size} is below min_samples = {params.min_samples}: such leaves are "
-            "arbitrary; give at least as much, or null"
-        )
     if params.min_samples >= n:
         reasons.append(f"min_samples = {params.min_samples} of {n} rows: a row has at most {n - 1} others")
     return reasons
@@ -87,7 +84,6 @@ def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["
         return np.zeros(len(x), dtype=np.int64), {"min_cluster_size": None, "layer_clusters": "1"}
     model = PLSCAN(
         min_samples=params.min_samples,
-        min_cluster_size=params.min_cluster_size,
         metric="precomputed",
         persistence_measure=params.persistence,
     )
