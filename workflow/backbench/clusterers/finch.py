@@ -66,7 +66,7 @@ def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -
 def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
     """Labels (n,) of the rows (n, d), and the numbers of clusters of the levels, finest first."""
     tree: _first.Hierarchy = shared.get(task.params.metric, lambda: None)
-    info: dict[str, Any] = {"level_clusters": " ".join(map(str, tree.counts)) or "1"}
+    info: dict[str, Any] = {"cluster_counts": " ".join(map(str, tree.counts)) or "1"}
     if task.params.level is None:
         return tree.cut(task.clusters), info
     labels, level = tree.level(task.params.level)

@@ -58,7 +58,7 @@ def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> None:
-    """Nothing is shared."""
+    """Nothing that members share on the rows (n, d)."""
 
 
 def fit(shared: None, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:

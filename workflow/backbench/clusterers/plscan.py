@@ -81,7 +81,7 @@ def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["
 
     params, tree = task.params, shared.get("trees", dict)[_rank(task.params)]
     if not tree.length.any():
-        return np.zeros(len(x), dtype=np.int64), {"min_cluster_size": None, "layer_clusters": "1"}
+        return np.zeros(len(x), dtype=np.int64), {"min_cluster_size": None, "cluster_counts": "1"}
     model = PLSCAN(
         min_samples=params.min_samples,
         metric="precomputed",
@@ -90,7 +90,7 @@ def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["
     model.fit((np.column_stack(tree), len(x)))
     layers = model.cluster_layers(max_peaks=LAYERS)
     counts = " ".join(str(int(labels.max()) + 1) for _, labels, _ in reversed(layers))
-    return model.labels_.astype(np.int64), {"min_cluster_size": _best(model), "layer_clusters": counts or None}
+    return model.labels_.astype(np.int64), {"min_cluster_size": _best(model), "cluster_counts": counts or None}
 
 
 def _best(model: Any) -> float | None:
