@@ -1,6 +1,7 @@
 """First neighbours, communities, persistent leaves, affinities and peaks: against references, and known answers."""
 
 import ctypes
+import importlib.util
 import warnings
 
 import numpy as np
@@ -208,6 +209,15 @@ class TestTooLarge:
             planning.make([*LARGE, "clusterer=mean_shift"], fingerprint=False)
         assert "the collection is too large" in str(refused.value)
         assert "at most 10,000 rows: dataset.sample" in str(refused.value)
+
+    def test_what_lacks_a_package_is_left_out_of_a_grid_and_refused_by_name(self, monkeypatch):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        small = [*LARGE[1:], "dataset.sample=300", "k=10", "chain=none"]
+        made = planning.make(["experiment=clusterers", *small], fingerprint=False)
+        names = {stage.config["clusterer"]["name"] for stage in made.plan.stages.values() if stage.kind == "clustering"}
+        assert "finch" in names and not {"leiden", "plscan", "genie"} & names
+        with pytest.raises(ConfigError, match=r"a package is missing.*\n.*backbench\[graph\].*\n.*or install it"):
+            planning.make([NONE, *small, "clusterer=leiden"], fingerprint=False)
 
     def test_in_a_grid_it_is_left_out(self):
         made = planning.make(["experiment=clusterers", *LARGE[1:], "k=10", "chain=none"], fingerprint=False)

@@ -5,14 +5,13 @@ draws from the C library's generator, which the seed sets; so fits take turns.
 """
 
 import ctypes
-import importlib.util
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from backbench import clusterers, threads
+from backbench import clusterers, plugins, threads
 from backbench.cost import Cost
 from backbench.schema import Range
 
@@ -41,9 +40,7 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    reasons = []
-    if importlib.util.find_spec("sknetwork") is None:
-        reasons.append('it needs the package scikit-network: pip install "backbench[graph]"')
+    reasons = plugins.lacking("sknetwork", "scikit-network", "graph")
     if params.n_neighbors >= n:
         reasons.append(f"n_neighbors = {params.n_neighbors} of {n} rows: a row has at most {n - 1} others")
     return reasons

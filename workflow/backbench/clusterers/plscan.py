@@ -5,13 +5,12 @@ neighbours. If distances other than core distances are equal, or core distances 
 shortest, and the package run on the rows may take another one.
 """
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from backbench import clusterers, threads
+from backbench import clusterers, plugins, threads
 from backbench.clusterers import _footprint
 from backbench.cost import Cost
 from backbench.schema import Range
@@ -40,9 +39,7 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    reasons = []
-    if importlib.util.find_spec("fast_plscan") is None:
-        reasons.append('it needs the package fast-plscan: pip install "backbench[plscan]"')
+    reasons = plugins.lacking("fast_plscan", "fast-plscan", "plscan")
     if params.min_samples >= n:
         reasons.append(f"min_samples = {params.min_samples} of {n} rows: a row has at most {n - 1} others")
     return reasons
