@@ -1,6 +1,7 @@
 """Clusterer plugins: all members of a family on one matrix, with what they share computed once.
 
-A plugin is a module that is a `Clusterer`, and optionally `Timed`, `Narrowed`, `plugins.Searching` and `plugins.Varied`.
+A plugin is a module that is a `Clusterer`, and optionally `Narrowed`, `Timed`, `plugins.Searching` and
+`plugins.Varied`.
 
 Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
 """

@@ -47,7 +47,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.02, n=1.0, d=0.3, shared=Cost(0.25, n=1.7, d=0.6)).at(n, d, k, count)
+    return Cost(0.003, n=1.0, d=0.3, shared=Cost(0.275, n=1.85, d=0.5)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:

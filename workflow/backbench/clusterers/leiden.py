@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 AXES = frozenset({"seed"})
-BLOCKS_MB = 96
+BLOCKS_MB = 64
 NOISE = -1
 _turn = threading.Lock()
 
@@ -49,12 +49,12 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """The search for neighbours, the graph with copies, and those of a fit."""
     graph = 16.0 * 2 * params.n_neighbors * n
-    return BLOCKS_MB + (20 * n * d + 6 * graph + count * 64 * n) / clusterers.MB
+    return BLOCKS_MB + (20 * n * d + 4 * graph + count * 64 * n) / clusterers.MB
 
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.15, n=1.1, d=0.0, shared=Cost(0.5, n=1.7, d=0.4)).at(n, d, k, count)
+    return Cost(0.125, n=1.2, d=0.0, shared=Cost(0.42, n=1.7, d=0.4)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:

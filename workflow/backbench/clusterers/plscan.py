@@ -52,7 +52,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.03, n=1.0, d=0.0, shared=Cost(1.7, n=1.7, d=0.4)).at(n, d, k, count)
+    return Cost(0.003, n=1.0, d=0.0, shared=Cost(1.6, n=1.7, d=0.4)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:
