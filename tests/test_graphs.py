@@ -16,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score, homogeneity_score
 
 from backbench import clusterers, planning
 from backbench.clusterers import _first, _links, _reachability, affinity_propagation, finch, leiden, mean_shift, plscan
-from backbench.engine.plan.shortage import Fit, TooLarge
+from backbench.engine.plan.shortage import Fit, TooLarge, TooSmall
 from backbench.metrics import labels
 from backbench.metrics.near import Near
 from backbench.schema import ConfigError
@@ -203,6 +203,19 @@ class TestTooLarge:
         with pytest.raises(TooLarge) as caught:
             Fit("clusterer", name, options(name), 60_000, 50, "clusterer", (None,)).check()
         assert caught.value.rows == 10_000 and "finch, leiden and plscan" in caught.value.problem
+
+    def test_a_clusterer_of_few_rows_may_need_more_rows_than_there_are(self, monkeypatch):
+        """A problem of two sizes is judged by those between them."""
+        monkeypatch.setattr(mean_shift, "problems", lambda params, n, d, k: [] if 10 <= n <= 50 else [f"{n} rows"])
+        params = options("mean_shift")
+        for rows, kind in ((4, TooSmall), (600, TooLarge)):
+            with pytest.raises(kind) as caught:
+                Fit("clusterer", "mean_shift", params, rows, 5, "clusterer", (None,)).check()
+            assert type(caught.value) is kind
+        monkeypatch.setattr(mean_shift, "problems", lambda params, n, d, k: ["never"])
+        with pytest.raises(ConfigError, match="never") as caught:
+            Fit("clusterer", "mean_shift", params, 600, 5, "clusterer", (None,)).check()
+        assert type(caught.value) is ConfigError
 
     def test_alone_it_is_refused_with_what_works(self):
         with pytest.raises(ConfigError) as refused:

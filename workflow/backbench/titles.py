@@ -83,7 +83,7 @@ def backbone(params: Mapping[str, Any]) -> str:
 
 
 def clusterer(params: Mapping[str, Any]) -> str:
-    """A clusterer by the parameters of its run: ``k-means``; agglomerative clustering by its linkage, Louvain by name."""
+    """A clusterer by the parameters of its run: ``k-means``; agglomerative by linkage, Louvain by method."""
     name, linkage = str(params["clusterer.name"]), params.get("clusterer.linkage")
     if linkage is None:
         option, titles = BY_METHOD.get(name, ("", {}))

@@ -108,11 +108,19 @@ class Fit:
         itself = replace(self, rows=ROWS, columns=COLUMNS).problems()
         if any(isinstance(problem, plugins.Missing) for problem in itself):
             raise NotInstalled(self.name, f"{where}: {'; '.join(itself)}", size, {})
-        if itself and (most := self._most_rows()):
+        if not itself or self._works_with_more():
+            raise TooSmall(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
+        if most := self._most_rows():
             raise TooLarge(self.name, f"{where}: {'; '.join(problems)}", size, most)
-        if itself:
-            raise ConfigError(f"{where}: {itself[0]}")
-        raise TooSmall(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
+        raise ConfigError(f"{where}: {itself[0]}")
+
+    def _works_with_more(self) -> bool:
+        """Whether some larger number of rows is no problem."""
+        rows = self.rows
+        while (rows := 2 * rows) < ROWS:
+            if not replace(self, rows=rows, columns=COLUMNS).problems():
+                return True
+        return False
 
     def _most_rows(self) -> int:
         """The most rows, fewer than there are, without a problem; 0 where fewer do not help."""
