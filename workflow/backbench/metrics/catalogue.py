@@ -20,6 +20,7 @@ from backbench.metrics._entry import (
     NEIGHBOURS,
     NEITHER,
     PREDICTIONS,
+    PROBABILITIES,
     QUERIES,
     REPLICATES,
     RETRIEVAL,
@@ -53,6 +54,7 @@ __all__ = [
     "NEITHER",
     "POLICIES",
     "PREDICTIONS",
+    "PROBABILITIES",
     "QUERIES",
     "REPLICATES",
     "REPORTED",
@@ -77,6 +79,9 @@ _external = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, 
 _count = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS,), direction=NEITHER, source="")
 _predicted = partial(
     Metric, task=CLASSIFICATION, images=TEST, needs=(LABELS, PREDICTIONS), resampled=REPLICATES, column=True
+)
+_probable = partial(
+    Metric, task=CLASSIFICATION, images=TEST, needs=(LABELS, PROBABILITIES), resampled=REPLICATES, direction=DOWN
 )
 _ranked = partial(Metric, task=RETRIEVAL, images=QUERIES, needs=(LABELS, NEIGHBOURS), resampled=REPLICATES)
 
@@ -144,6 +149,22 @@ ENTRIES = (
     ),
     _predicted(
         name="macro_f1", title="macro F1", about="on test", short="macro F1", source="sklearn.metrics.f1_score",
+    ),
+    _probable(
+        name="top_5_accuracy", title="accuracy of the first five", about="classes, on test", short="top 5",
+        direction=UP, share=True, source="sklearn.metrics.top_k_accuracy_score",
+    ),
+    _probable(
+        name="log_loss", title="log-loss", about="on test", short="log-loss", high=None, unit="nats",
+        source="sklearn.metrics.log_loss",
+    ),
+    _probable(
+        name="brier", title="Brier score", about="on test", short="Brier", high=2,
+        source="Brier 1950; sklearn.metrics.brier_score_loss",
+    ),
+    _probable(
+        name="ece", title="calibration error", about="on test (ECE)", short="ECE",
+        source="Naeini et al. 2015; torchmetrics MulticlassCalibrationError",
     ),
     _ranked(
         name="precision_at_K", title="precision at K", short="P@K", share=True, column=True,
