@@ -188,6 +188,8 @@ def _tests(
     notes: list[str],
 ) -> Iterator[tuple[str, "Test", tuple[float, float]]]:
     """What the pairs are, the test on them, and what A and B have on average over them."""
+    from backbench.statistics import paired
+
     if over in (AUTO, IMAGES):
         test, why = evidence.test(a, b, head, metric)
         if test:
@@ -200,7 +202,7 @@ def _tests(
             pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
             if len(pairs) >= (LEAST_PAIRS if over == how else ENOUGH_PAIRS):
                 means = statistics.fmean(a for a, _ in pairs), statistics.fmean(b for _, b in pairs)
-                test = _signed(pairs, metric)
+                test = paired.wilcoxon([a for a, _ in pairs], [b for _, b in pairs])
                 if how == SEEDS and head == CLUSTERING:
                     test = replace(test, note="; ".join(filter(None, (test.note, SAME_IMAGES))))
                 yield how, test, means
@@ -240,13 +242,6 @@ def _repeated(values: Mapping[Key, float], others: Mapping[Key, float]) -> Mappi
 
 def _dataset(row: Row, head: str) -> Key:
     return (row.stages["dataset"],)
-
-
-def _signed(pairs: Sequence[tuple[float, float]], metric: str) -> "Test":
-    from backbench.statistics import paired
-
-    sign = catalogue.metric(metric).direction
-    return paired.wilcoxon([sign * a for a, _ in pairs], [sign * b for _, b in pairs])
 
 
 def _rows_of(row: Row, head: str) -> tuple[Any, Any]:
