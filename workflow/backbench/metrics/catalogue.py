@@ -182,6 +182,18 @@ ENTRIES = (
         name="recall_at_K", title="recall at K", short="R@K", share=True, source="Manning et al. 2008, 8.4",
     ),
     _ranked(
+        name="r_precision", title="R-precision", short="R-prec", resampled=None, share=True,
+        source="Manning et al. 2008, 8.4",
+    ),
+    _ranked(
+        name="map_full", title="mean average precision", about="over all ranks", short="mAP", resampled=None,
+        source="Manning et al. 2008, 8.4; sklearn.metrics.average_precision_score",
+    ),
+    _ranked(
+        name="map_revisited", title="mean average precision", about="over all ranks (trapezoidal rule)",
+        short="mAP (trapezoidal)", resampled=None, source="Philbin et al. 2007; Radenović et al. 2018",
+    ),
+    _ranked(
         name="search_recall", title="recall of the search", short="search", needs=(NEIGHBOURS, DISTANCES), share=True,
         resampled=None, source="Aumüller et al. 2020",
     ),

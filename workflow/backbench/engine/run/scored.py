@@ -27,6 +27,8 @@ CURRENT, STALE, ABSENT = "current", "stale", "absent"
 SCORED = {"clustering": "labels", "classification": "predictions", "retrieval": "neighbours"}
 BESIDE = {"classification": ("probabilities", "decision")}
 READS = {"clustering": ("dataset", "matrix"), "classification": ("dataset",), "retrieval": ("dataset",)}
+# Options of a fit with which its scores read more.
+MORE_READS = {"full": ("matrix",)}
 # The key of a fit's record with the code that its scores lie under, and the key of what the view of both says of them.
 APART, SUMMARY = "apart", "scores"
 
@@ -109,6 +111,12 @@ def fit(kind: str, member: str, config: Mapping[str, Any], arrays: "Mapping[str,
 
 def _are_of(scores: Record, fit: Record) -> bool:
     return all(fit["arrays"].get(name, {}).get("sha256") == digest for name, digest in scores["of"].items())
+
+
+def reads(stage: Stage) -> list[tuple[str, str]]:
+    """Kind and hash of what the scores of a fit are computed from, beside its arrays."""
+    more = [role for option, roles in MORE_READS.items() if stage.config.get(option) for role in roles]
+    return [stage.parents[role] for role in dict.fromkeys([*READS[stage.kind], *more])]
 
 
 def own_arrays(record: Record) -> dict[str, Any]:
