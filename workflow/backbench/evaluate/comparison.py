@@ -21,7 +21,7 @@ from backbench.evaluate.blocks import DATASETS, SEEDS
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, LABELS
 from backbench.metrics.catalogue import TEST as TEST_IMAGES
-from backbench.schema import ConfigError, refuse
+from backbench.schema import ConfigError
 from backbench.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _check(metrics: Sequence[str], rows: Sequence[Row]) -> None:
     known = sorted({name for row in rows for name in row.metrics})
     for name in metrics:
         if name not in known:
-            raise refuse("--metric", name, known)
+            raise catalogue.unknown("--metric", name, known)
         catalogue.ranking(name, known, "--metric")
 
 

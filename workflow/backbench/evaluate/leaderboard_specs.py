@@ -81,6 +81,8 @@ UNLABELLED = LeaderboardSpec(
     ("clusterer.name", "k"),
     checked("silhouette", *COUNTS, "davies_bouldin", "calinski_harabasz"),
 )
+# Metrics of whole rankings (retrieval.full).
+WHOLE = checked("r_precision", "map_full")
 SAMPLED = replace(
     UNLABELLED,
     title="Clusterings of {}, ranked by silhouette on drawn rows",
@@ -93,11 +95,13 @@ def specs(rows: Sequence[Row], representations: Sequence[Representation] | None 
     """The leaderboards that the rows of one data set can fill; `representations` are theirs, if already known."""
     labelled = any(CLUSTERINGS.rank in row.metrics for row in rows)
     depths = sorted({row.params["retrieval.at"] for row in rows if "retrieval" in row.heads})
+    ranked = [name for name in WHOLE if any(name in row.metrics for row in rows)]
     if labelled:
         clusterings = [CLUSTERINGS]
     else:
         clusterings = _spaces(candidates.representations(rows) if representations is None else representations)
-    return [spec for spec in (classifiers(rows), *clusterings, *map(_retrieval, depths)) if results(spec, rows)]
+    searches = [_retrieval(depth, ranked) for depth in depths]
+    return [spec for spec in (classifiers(rows), *clusterings, *searches) if results(spec, rows)]
 
 
 def chooser(rows: Iterable[Row]) -> str:
@@ -131,9 +135,10 @@ def _spaces(representations: Iterable[Representation]) -> list[LeaderboardSpec]:
     ]
 
 
-def _retrieval(depth: int) -> LeaderboardSpec:
+def _retrieval(depth: int, ranked: Sequence[str]) -> LeaderboardSpec:
+    """The leaderboard of searches for so many neighbours; `ranked` are the metrics of whole rankings that some have."""
     params = ("backbone.name", "retrieval.chain", "retrieval.metric")
-    metrics = checked(*(f"{name}_at_{depth}" for name in ("precision", "hit_rate", "map", "recall")))
+    metrics = checked(*(f"{name}_at_{depth}" for name in ("precision", "hit_rate", "map", "recall")), *ranked)
     title = f"Representations, ranked by retrieval (P@{depth})"
     return LeaderboardSpec(title, "retrieval", metrics[0], params, metrics)
 

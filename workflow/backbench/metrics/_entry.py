@@ -34,6 +34,7 @@ class Metric:
     policy : whether a selection policy may choose clusterings by it
     column : whether every table of runs shows it (families at the depth `DEPTH`)
     source : the paper, or the library whose result it equals
+    option : what to ask for to have it, "" where it comes by itself
     """
 
     name: str
@@ -44,6 +45,7 @@ class Metric:
     images: str
     source: str
     about: str = ""
+    option: str = ""
     direction: int = UP
     neither: str = ""
     low: float | None = 0

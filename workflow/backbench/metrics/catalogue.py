@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 
+from backbench.metrics import _spelling
 from backbench.metrics._entry import (
     CLASSIFICATION,
     CLUSTERED,
@@ -71,6 +72,7 @@ __all__ = [
     "metric",
     "names",
     "ranking",
+    "unknown",
     "with_estimate",
 ]
 
@@ -183,15 +185,17 @@ ENTRIES = (
     ),
     _ranked(
         name="r_precision", title="R-precision", short="R-prec", resampled=None, share=True,
-        source="Manning et al. 2008, 8.4",
+        option="retrieval.full=true", source="Manning et al. 2008, 8.4",
     ),
     _ranked(
         name="map_full", title="mean average precision", about="over all ranks", short="mAP", resampled=None,
+        option="retrieval.full=true",
         source="Manning et al. 2008, 8.4; sklearn.metrics.average_precision_score",
     ),
     _ranked(
         name="map_revisited", title="mean average precision", about="over all ranks (trapezoidal rule)",
-        short="mAP (trapezoidal)", resampled=None, source="Philbin et al. 2007; Radenović et al. 2018",
+        short="mAP (trapezoidal)", resampled=None, option="retrieval.full=true",
+        source="Philbin et al. 2007; Radenović et al. 2018",
     ),
     _ranked(
         name="search_recall", title="recall of the search", short="search", needs=(NEIGHBOURS, DISTANCES), share=True,
@@ -252,8 +256,22 @@ def metric(name: str, where: str = "metric") -> Metric:
     """
     entry = _entry(name)
     if entry is None:
-        raise refuse(where, name, names(_depth(name)))
+        raise unknown(where, name, names(_depth(_spelling.meant(name) or name)))
     return entry
+
+
+def unknown(where: str, name: str, allowed: Sequence[str]) -> ConfigError:
+    """The error for a name that is none of the `allowed` ones; it knows what metrics are called elsewhere."""
+    other = _spelling.meant(name)
+    family = re.sub(r"\d+$", K, other or "")
+    error = refuse(where, name, allowed, next((text for text in (other, family) if text in allowed), None))
+    entry = _entry(other or name)
+    if entry is None or entry.name in allowed:
+        return error
+    option = f"; {entry.option} gives it" if entry.option else ""
+    return ConfigError(
+        f"{error} {entry.words[0].upper()}{entry.words[1:]} is {entry.name!r}, which no run has{option}."
+    )
 
 
 def known(name: str) -> bool:

@@ -109,14 +109,11 @@ def scores(truth: np.ndarray, probabilities: np.ndarray | None, decision: np.nda
     ordered = decision if probabilities is None else probabilities
     if ordered is None:
         return {}
+    first = {"top_5_accuracy": ordered} if ordered.shape[1] >= FEWEST_CLASSES else {}
+    others = {} if probabilities is None else dict.fromkeys(("log_loss", "brier"), probabilities)
     values = {}
-    for name, of_images in PER_IMAGE.items():
-        if name == "top_5_accuracy":
-            given = ordered if ordered.shape[1] >= FEWEST_CLASSES else None
-        else:
-            given = probabilities
-        if given is not None:
-            values[name] = float(of_images(truth, given).mean()) if len(truth) else float("nan")
+    for name, given in (first | others).items():
+        values[name] = float(PER_IMAGE[name](truth, given).mean()) if len(truth) else float("nan")
     if probabilities is not None:
         values["ece"] = calibration_error(*confidence(truth, probabilities))
     return values

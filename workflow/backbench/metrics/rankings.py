@@ -115,7 +115,7 @@ class _Ranking:
         if self.groups is not None and self.asked.groups is not None:
             left_out |= self.groups == self.asked.groups[query]
         kept = np.flatnonzero(~left_out)
-        order = kept[np.argsort(scores[kept], kind="stable")]
+        order = kept[np.argsort(scores[kept])]
         hits = self.truth[order] == self.asked.truth[query]
         unsure = _unsure(scores[order], hits, slack)
         if len(unsure):

@@ -50,7 +50,9 @@ def draw(heading: Heading, curve: Curve, images: int, threshold: float, why: str
         axes.fill_between(x, curve.low[shown], curve.high[shown], color="#DCE9F3", lw=0, label="95 % interval")
         axes.plot(x, y, color=_style.COLOURS[0], lw=1.8, gid="curve", label="right answers")
         everything = float(curve.right[-1])
-        axes.axhline(everything, color="#888888", lw=1.0, ls="--", gid="all", label=f"all answered: {100 * everything:.0f} %")
+        axes.axhline(
+            everything, color="#888888", lw=1.0, ls="--", gid="all", label=f"all answered: {100 * everything:.0f} %"
+        )
         _scale(axes, float(min(curve.low[shown].min(initial=1.0), everything)))
         _thresholds(axes, curve, shown, threshold)
         text = _chosen(axes, curve, threshold)
@@ -85,7 +87,14 @@ def _thresholds(axes: "Axes", curve: Curve, shown: np.ndarray, chosen: float) ->
         spot = (float(curve.covered[place]), float(curve.right[place]))
         axes.plot(*spot, "o", ms=4.2, mfc="white", mec=_style.COLOURS[0], mew=1.2, gid="threshold")
         axes.annotate(
-            f"{threshold:g}", spot, (-3, -4), textcoords="offset points", ha="right", va="top", size=7.5, gid="threshold"
+            f"{threshold:g}",
+            spot,
+            (-3, -4),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            size=7.5,
+            gid="threshold",
         )
 
 
@@ -104,7 +113,8 @@ def _chosen(axes: "Axes", curve: Curve, threshold: float) -> str:
     if place is None:
         return f"no image has a probability of {threshold:g} or more"
     covered, right = float(curve.covered[place]), float(curve.right[place])
-    text = f"at a threshold of {threshold:g}: {100 * covered:.0f} % of the images answered, {100 * right:.0f} % of these right"
+    shares = f"{100 * covered:.0f} % of the images answered, {100 * right:.0f} % of these right"
+    text = f"at a threshold of {threshold:g}: {shares}"
     axes.plot([covered], [right], "o", ms=9, mfc="none", mec=_style.WRONG, mew=1.8, gid="chosen")
     axes.axvline(covered, color=_style.WRONG, lw=0.9, ls=":", gid="chosen")
     axes.set_title(text, size=8.5, color=_style.WRONG, loc="left", gid="words")
