@@ -69,22 +69,22 @@ def of_queries(x: np.ndarray, asked: Asked, metric: neighbours.Metric) -> dict[s
 
 
 def _spans(count: int, columns: int) -> list[np.ndarray]:
-    """Blocks of queries; their sizes depend on the number of columns alone."""
+    """Blocks (b,) of the numbers of `count` queries; their sizes depend on the number of `columns` alone."""
     size = min(MOST, max(FEWEST, BLOCK_BYTES // (8 * max(columns, 1))))
     return [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def scores_of(ranks: np.ndarray) -> tuple[float, float, float]:
-    """R-precision, average precision, and that by the trapezoidal rule, from the ranks (R,) from 1 of what is relevant.
+    """R-precision, average precision, and that by the trapezoidal rule, from the ranks (r,) of what is relevant.
 
-    The ranks ascend; NaN if there are none.
+    The ranks ascend, the first rank is 1; NaN if there are none.
     """
     count = len(ranks)
     if not count:
         return (float("nan"),) * 3
-    found = np.arange(1, count + 1)
-    after = found / ranks
-    before = np.divide(found - 1, ranks - 1, out=np.ones(count), where=ranks > 1)
+    relevant = np.arange(1, count + 1)
+    after = relevant / ranks
+    before = np.divide(relevant - 1, ranks - 1, out=np.ones(count), where=ranks > 1)
     return float((ranks <= count).mean()), float(after.mean()), float((after + before).mean() / 2)
 
 

@@ -76,7 +76,7 @@ def _scale(axes: "Axes", lowest: float) -> None:
 
 
 def _thresholds(axes: "Axes", curve: Curve, shown: np.ndarray, chosen: float) -> None:
-    """Usual thresholds along the curve, where they are not too near to each other or to the chosen one."""
+    """Usual thresholds along the curve at the places `shown` (m,), not too near to each other or to the chosen one."""
     bottom, top = axes.get_ylim()
     taken = [place for place in (curve.at(chosen),) if place is not None]
     for threshold in MARKED:

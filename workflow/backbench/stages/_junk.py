@@ -34,8 +34,8 @@ def groups(junk: str, inputs: Inputs) -> np.ndarray | None:
 def _numbered(names: np.ndarray) -> np.ndarray:
     """Groups (n,) as numbers from 0; each image that has none (a negative name) is a group of its own."""
     alone = names < 0
-    own = np.where(alone, names.max(initial=0) + 1 + np.arange(len(names)), names)
-    return np.unique(own, return_inverse=True)[1].astype(np.int64)
+    distinct = np.where(alone, names.max(initial=0) + 1 + np.arange(len(names)), names)
+    return np.unique(distinct, return_inverse=True)[1].astype(np.int64)
 
 
 def _alike(inputs: Inputs, record: Mapping[str, Any]) -> np.ndarray:

@@ -105,7 +105,7 @@ def beside(kind: str, there: Container[str]) -> list[str]:
 
 
 def fit(kind: str, member: str, config: Mapping[str, Any], arrays: "Mapping[str, np.ndarray]") -> Fit:
-    """A fit to score, from all of its arrays by name."""
+    """A fit to score, from all of its arrays (n, ...) by name."""
     return Fit(member, config, arrays[SCORED[kind]], {name: arrays[name] for name in beside(kind, arrays)})
 
 
