@@ -1,16 +1,22 @@
 """Metrics of whole rankings: by hand, written out, against scikit-learn, and as the stage reports them, with junk."""
 
 import math
+import shutil
 import tracemalloc
 
 import numpy as np
 import pytest
 from scoring import computed
 from sklearn.metrics import average_precision_score
+from sweeping import collection, rows_of
+from sweeping import computed as in_process
 from test_retrieval import retrieved, rows
 
-from backbench import hashing, threads
+from backbench import hashing, paths, planning, threads
+from backbench.engine.cost import costs
+from backbench.engine.run import scored
 from backbench.metrics import rankings, retrieval
+from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import retrieval as stage
 from backbench.store import Store
@@ -249,3 +255,62 @@ def test_r_precision_is_the_precision_at_the_number_of_relevant_images():
     at = retrieval.curves(truth[order] == truth[:, None], np.full(90, 29), [29])
     assert rankings.of_queries(x, asked, "euclidean")["r_precision"].mean() == pytest.approx(at["precision_at_29"])
     assert at["precision_at_29"] == pytest.approx(at["recall_at_29"])
+
+
+class TestPlanning:
+    GRID = ("experiment=none", "dataset.sample=200", "backbone=pixels", "clusterer=none", "classifier=none")
+
+    def stage(self, *overrides):
+        plan = planning.make([*self.GRID, "plots=none", *overrides]).plan
+        return next(stage for stage in plan.stages.values() if stage.kind == "retrieval"), plan
+
+    def test_at_their_defaults_the_options_are_no_part_of_the_hash(self):
+        plain, _ = self.stage()
+        same, _ = self.stage("retrieval.full=false", "retrieval.junk=none")
+        full, _ = self.stage("retrieval.full=true", "retrieval.junk=duplicates")
+        assert plain.hash == same.hash != full.hash and not {"full", "junk"} & set(plain.config)
+        assert (full.config["full"], full.config["junk"]) == (True, "duplicates")
+
+    def test_the_time_of_whole_rankings_is_foretold(self):
+        plain, plan = self.stage()
+        full, _ = self.stage("retrieval.full=true")
+        apart, _ = self.stage("retrieval.full=true", "retrieval.protocol=test_against_train")
+        more = costs.seconds(full, plan.stages, 1) - costs.seconds(plain, plan.stages, 1)
+        assert full.about["pairs"] == 200**2 > apart.about["pairs"] > 0 and "pairs" not in plain.about
+        assert more > 0 and more == pytest.approx(costs.score(full, 1) - costs.score(plain, 1))
+
+    def test_scores_of_whole_rankings_read_the_matrix(self):
+        (plain, _), (full, _) = self.stage(), self.stage("retrieval.full=true")
+        assert [kind for kind, _ in scored.reads(plain)] == ["dataset"]
+        assert [kind for kind, _ in scored.reads(full)] == ["dataset", "features"]
+
+    def test_images_without_classes_have_no_rankings_to_score(self, tmp_path):
+        np.savez(tmp_path / "rows.npz", features=np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32))
+        grid = [*self.GRID[:1], *self.GRID[3:], "dataset=embeddings", f"dataset.path={tmp_path / 'rows.npz'}"]
+        with pytest.raises(ConfigError, match=r"retrieval\.full: the dataset 'embeddings' has no labels, and rankings"):
+            planning.make([*grid, "backbone=precomputed", "plots=none", "retrieval.full=true"])
+
+
+def test_copies_of_a_photograph_are_junk_in_a_folder(tmp_path, own_results):
+    """Every image lies there twice: each is the first to be found for the other, unless duplicates are junk."""
+    images = collection(tmp_path / "images", ("red", "green"), each=12)
+    lines = (tmp_path / "images" / "table.csv").read_text().splitlines()
+    for line in lines[1:]:
+        name = line.split(",")[0]
+        shutil.copy(tmp_path / "images" / name, tmp_path / "images" / f"copy_{name}")
+        lines.append(f"copy_{line}") if not name.startswith("copy_") else None
+    (tmp_path / "images" / "table.csv").write_text("\n".join(lines))
+    given = ("experiment=none", "backbone=pixels", "clusterer=none", "classifier=none", "retrieval=cosine")
+    rows_ = rows_of(
+        in_process(*images, *given, "retrieval.at=5", "retrieval.full=true", "retrieval.junk=none,duplicates")
+    )
+    assert [row.reason for row in rows_] == [None, None]
+    of_junk = {row.params.get("retrieval.junk", "none"): row for row in rows_}
+    plain, without = (
+        Store(paths.store()).array("retrieval", of_junk[junk].run.stages["retrieval"], "neighbours")
+        for junk in ("none", "duplicates")
+    )
+    copies = plain[:, 0]
+    assert (copies[copies] == np.arange(48)).all()
+    assert not (without == copies[:, None]).any() and np.array_equal(without[:, 0], without[copies][:, 0])
+    assert of_junk["duplicates"].metrics["map_full"] < of_junk["none"].metrics["map_full"]
