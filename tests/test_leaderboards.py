@@ -95,6 +95,12 @@ def test_metrics_of_probabilities_equal_those_that_are_recorded():
         assert values == pytest.approx([row.metrics[key]], abs=1e-6) and count == N // 4, key
 
 
+def test_nothing_is_resampled_where_some_images_are_junk():
+    (row,) = Stored().rows("retrieval=cosine", "retrieval.junk=duplicates", *RETRIEVED)
+    assert resampled.metrics(row, "retrieval", row.metrics, Once(store(), row.stages["dataset"], True)) == {}
+    assert "Only the mean of this metric is stored" in leaderboards.words(table([row]))
+
+
 # Intervals
 
 

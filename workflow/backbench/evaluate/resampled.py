@@ -192,9 +192,11 @@ def _scored(row: Row, images: Images) -> np.ndarray:
 
 
 def _retrieval(row: Row, names: list[str], arrays: Arrays, images: Images) -> dict[str, Replicates]:
-    if images.truth is None or "neighbours" not in arrays:
+    config = row.plan.stages[row.run.stages["retrieval"]].config
+    # What an image contributes where some pairs do not count is not known.
+    if images.truth is None or "neighbours" not in arrays or "junk" in config:
         return {}
-    whole = row.plan.stages[row.run.stages["retrieval"]].config["protocol"] == "leave_one_out"
+    whole = config["protocol"] == "leave_one_out"
     every = np.arange(len(images.split))
     queries, rows = (every, every) if whole else (np.flatnonzero(images.split == part) for part in (TEST, TRAIN))
     neighbours = arrays["neighbours"]()
