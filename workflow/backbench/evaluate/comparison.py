@@ -275,8 +275,9 @@ class _Evidence:
         except StoreError as error:
             return None, str(error)
         if metric not in side_a or metric not in side_b:
-            few = head == CLASSIFICATION and resampled.few(metric, self._images(a))
-            return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images" if few else ""
+            if head == CLASSIFICATION and resampled.few(metric, self._images(a)):
+                return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images"
+            return None, "" if catalogue.metric(metric).resampled else "this metric has no test over images"
         return paired.bootstrap(side_a[metric][0], side_b[metric][0], a.metrics[metric], b.metrics[metric]), ""
 
     def _refitted(self, a: Row, b: Row, metric: str) -> tuple["Test | None", str]:

@@ -143,11 +143,8 @@ def _probable(truth: np.ndarray, names: list[str], arrays: Arrays, images: Image
     scores, weights = stored()[judged], images.weights(len(judged))
     resampled = {}
     for name in names:
-        if name in probabilistic.PER_IMAGE:
-            values = replicates.mean(probabilistic.PER_IMAGE[name](truth[judged], scores), weights)
-        else:
-            values = replicates.calibration_error(*probabilistic.confidence(truth[judged], scores), weights)
-        resampled[name] = (values, len(judged))
+        values = probabilistic.PER_IMAGE[name](truth[judged], scores)
+        resampled[name] = (replicates.mean(values, weights), len(judged))
     return resampled
 
 
