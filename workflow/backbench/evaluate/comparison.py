@@ -21,7 +21,7 @@ from backbench.evaluate.blocks import DATASETS, SEEDS
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, LABELS
 from backbench.metrics.catalogue import TEST as TEST_IMAGES
-from backbench.schema import ConfigError, refuse
+from backbench.schema import ConfigError
 from backbench.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _check(metrics: Sequence[str], rows: Sequence[Row]) -> None:
     known = sorted({name for row in rows for name in row.metrics})
     for name in metrics:
         if name not in known:
-            raise refuse("--metric", name, known)
+            raise catalogue.unknown("--metric", name, known)
         catalogue.ranking(name, known, "--metric")
 
 
@@ -188,6 +188,8 @@ def _tests(
     notes: list[str],
 ) -> Iterator[tuple[str, "Test", tuple[float, float]]]:
     """What the pairs are, the test on them, and what A and B have on average over them."""
+    from backbench.statistics import paired
+
     if over in (AUTO, IMAGES):
         test, why = evidence.test(a, b, head, metric)
         if test:
@@ -200,7 +202,7 @@ def _tests(
             pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
             if len(pairs) >= (LEAST_PAIRS if over == how else ENOUGH_PAIRS):
                 means = statistics.fmean(a for a, _ in pairs), statistics.fmean(b for _, b in pairs)
-                test = _signed(pairs, metric)
+                test = paired.wilcoxon([a for a, _ in pairs], [b for _, b in pairs])
                 if how == SEEDS and head == CLUSTERING:
                     test = replace(test, note="; ".join(filter(None, (test.note, SAME_IMAGES))))
                 yield how, test, means
@@ -242,13 +244,6 @@ def _dataset(row: Row, head: str) -> Key:
     return (row.stages["dataset"],)
 
 
-def _signed(pairs: Sequence[tuple[float, float]], metric: str) -> "Test":
-    from backbench.statistics import paired
-
-    sign = catalogue.metric(metric).direction
-    return paired.wilcoxon([sign * a for a, _ in pairs], [sign * b for _, b in pairs])
-
-
 def _rows_of(row: Row, head: str) -> tuple[Any, Any]:
     """What determines which images a task's metrics are of: scope and protocol."""
     config = row.plan.stages[row.run.stages[head]].config
@@ -280,8 +275,9 @@ class _Evidence:
         except StoreError as error:
             return None, str(error)
         if metric not in side_a or metric not in side_b:
-            few = head == CLASSIFICATION and resampled.few(metric, self._images(a))
-            return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images" if few else ""
+            if head == CLASSIFICATION and resampled.few(metric, self._images(a)):
+                return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images"
+            return None, "" if catalogue.metric(metric).resampled else "this metric has no test over images"
         return paired.bootstrap(side_a[metric][0], side_b[metric][0], a.metrics[metric], b.metrics[metric]), ""
 
     def _refitted(self, a: Row, b: Row, metric: str) -> tuple["Test | None", str]:

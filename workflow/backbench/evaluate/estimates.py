@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from backbench.statistics.intervals import Interval
 
 UNBOUNDED = (-math.inf, math.inf)
-# Replicates that differ by less are one value: the metrics that are resampled are at most 1.
+# Replicates that differ by less are one value: the metrics that are resampled are of the order of 1.
 ROUNDING = 1e-12
 
 

@@ -126,6 +126,20 @@ def of_dataset(
     ]
 
 
+def by_metric(name: str, rows: Sequence[Row], store: Store, progress: Progress = quiet) -> list[Leaderboard]:
+    """The leaderboards of one data set that a metric ranks.
+
+    Raises
+    ------
+    ConfigError
+        If it ranks nothing.
+    """
+    images = cache(lambda: _images(rows[0], store))
+    return [
+        _leaderboard(spec, rows, store, images, progress, USUAL) for spec in leaderboard_specs.by_metric(name, rows)
+    ]
+
+
 def _images(row: Row, store: Store) -> "Images":
     from backbench.evaluate.resampled import Images
 
@@ -144,7 +158,7 @@ def _leaderboard(
     groups, left_out = unranked.divided(spec, results, limits)
     if not groups:
         return Leaderboard(spec, spec.title, [], spec.caveat, left_out)
-    groups = sorted(groups, key=lambda group: (-mean(group.rows, spec.rank), group.key))
+    groups = sorted(groups, key=lambda group: (-spec.sign * mean(group.rows, spec.rank), group.key))
     there = {row.run.stages[spec.head]: _there(row, spec.head, store) for group in groups for row in group.rows}
     cached = Derived(derived.of_results(), KIND, _origin(spec, groups, there), MODULES)
     info = cached.ensure(lambda: _computed(spec, groups, there, images(), progress)).info
@@ -197,7 +211,8 @@ def _computed(
 
     images.lost = False
     measured = measuring.measure(spec, groups, _within(spec, groups, there), BESIDE, images, progress)
-    order = sorted(range(len(measured)), key=lambda at: (measured[at].rank, -measured[at].values[spec.rank].mean, at))
+    means = [spec.sign * entry.values[spec.rank].mean for entry in measured]
+    order = sorted(range(len(measured)), key=lambda at: (measured[at].rank, -means[at], at))
     missing = sum(not there[row.run.stages[spec.head]] for group in groups for row in group.rows)
     note = _note(spec, len(groups), sum(entry.tested for entry in measured), missing, images.lost)
     return Content({"entries": [_plain(at, measured[at]) for at in order], "note": note}, lasting=not images.lost)

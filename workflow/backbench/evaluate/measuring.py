@@ -139,14 +139,14 @@ def _stability(group: Configuration, head: str, there: bool, images: Images) -> 
 
 def _ranked(spec: LeaderboardSpec, entries: Sequence[Measured]) -> list[Measured]:
     """Entries with their ranks; those that cannot be compared on samples are ranked by their values."""
-    means = [entry.values[spec.rank].mean for entry in entries]
+    means = [spec.sign * entry.values[spec.rank].mean for entry in entries]
     ranks = [1 + sum(other > mean for other in means) for mean in means]
     tested = {at: entry.replicates for at, entry in enumerate(entries) if entry.tested and entry.replicates is not None}
     if tested:
         # Samples depend on their number alone, so that the first of each row are the same ones.
         fewest = min(map(len, tested.values()))
-        replicates = np.stack([values[:fewest] for values in tested.values()])
-        seeds = [np.array(entries[at].seeds) for at in tested]
+        replicates = spec.sign * np.stack([values[:fewest] for values in tested.values()])
+        seeds = [spec.sign * np.array(entries[at].seeds) for at in tested]
         counts = [entries[at].images for at in tested]
         drawn = min((count for count in counts if count is not None), default=None)
         paired = ranking.standings(replicates, [means[at] for at in tested], seeds=seeds, images=drawn)

@@ -111,9 +111,19 @@ class Heads:
         if wanted.get("metric") in (None, "none"):
             return None
         asked = self._seen(self.factory.once(options.retrieval, wanted).resolved(source.n), source)
+        if asked.full and (source.classes or 0) < 2:
+            self._unranked(source)
         fit = "all" if asked.protocol == "leave_one_out" else "train"
         matrix, wide = self._head(cell["retrieval"]["chain"], fit, source, features, width)
         return self.factory.once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
+
+    def _unranked(self, source: Source) -> None:
+        """Say that whole rankings need classes; refuse them where they were asked for."""
+        lack = "has no labels" if source.classes is None else "has one class only"
+        text = f"the dataset {source.stage.family!r} {lack}, and rankings are scored by classes"
+        if "retrieval.full" in self.factory.explicit:
+            raise ConfigError(f"retrieval.full: {text}. Leave retrieval.full out.")
+        self.factory.notice(f"retrieval.full has no effect: {text}")
 
     def _seen(self, asked: options.Retrieval, source: Source) -> options.Retrieval:
         """`asked` with no more neighbours than there are images to find."""
@@ -135,6 +145,9 @@ class Heads:
     def _retrieve(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
         config = {key: value for key, value in asked.items() if key != "d"}
         about = {"d": asked["d"], "n": source.n}
+        if asked.get("full"):
+            whole = asked["protocol"] == "leave_one_out"
+            about["pairs"] = source.n**2 if whole else source.counts[2] * source.counts[0]
         parents = {"dataset": source.stage, "matrix": matrix}
         return self.factory.stage("retrieval", "neighbours", config, parents, [], about=about)
 

@@ -18,12 +18,18 @@ CELL = {"dataset", "backbone", "chain", "clusterer", "classifier", "k", "seed"}
 
 @dataclass(frozen=True)
 class Retrieval:
-    """The retrieval head: nearest images by `metric`, the first `at` of them looked at."""
+    """The retrieval head: nearest images by `metric`, the first `at` of them looked at.
+
+    With `full`, all images are ranked for each query as well; `junk` says which images count neither as right nor as
+    wrong.
+    """
 
     metric: Literal["cosine", "euclidean"]
     protocol: Literal["leave_one_out", "test_against_train"]
     at: Annotated[int, schema.Range(1, 1000)]
     search: Literal["auto", "exact", "approximate"] = "exact"
+    full: bool = False
+    junk: Literal["none", "duplicates", "groups"] = "none"
 
     def resolved(self, n: int) -> "Retrieval":
         """With ``auto`` replaced, for n rows."""
