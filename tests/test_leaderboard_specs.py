@@ -294,6 +294,13 @@ def test_an_internal_metric_ranks_each_space_and_a_depth_the_searches_that_reach
     assert "ranked by recall at 5: 2 of 2" in capsys.readouterr().out
 
 
+def test_an_option_that_is_absent_at_its_default_has_a_column_where_it_was_swept():
+    rows = Stored().rows("retrieval.junk=none,duplicates", "clusterer=none", "classifier=none")
+    (spec,) = leaderboard_specs.specs(rows)
+    assert leaderboard_specs.varying(spec, rows) == ["retrieval.junk"]
+    assert leaderboard_specs.varying(spec, rows[:1]) == []
+
+
 def test_results_of_other_images_are_not_ranked_together():
     rows = Stored().rows("dataset.seed=0,1", "classifier=knn", *CLASSIFIED)
     text = printed(rows)

@@ -225,10 +225,13 @@ def _dataset(row: Row) -> str:
 def varying(spec: LeaderboardSpec, rows: Iterable[Row]) -> list[str]:
     """Options that distinguish rows of one plugin and have no column yet: they were swept. Seeds are none of them."""
     known = {*spec.params, "k", "chain"}
-    values: dict[tuple[str, tuple[Any, ...]], set[str]] = {}
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         plugins = tuple(row.params.get(name) for name in spec.params if name.endswith(".name"))
-        for name, value in row.params.items():
-            if name not in known and name.startswith(VARYING[spec.head]) and not is_seed(name):
-                values.setdefault((name, plugins), set()).add(str(value))
-    return sorted({name for (name, _), seen in values.items() if len(seen) > 1})
+        alike.setdefault(plugins, []).append(row.params)
+    # An option that was added later is absent at its default.
+    names = ((group, name) for group in alike.values() for name in set().union(*group))
+    swept = {name for group, name in names if len({str(params.get(name)) for params in group}) > 1}
+    return sorted(
+        name for name in swept if name not in known and name.startswith(VARYING[spec.head]) and not is_seed(name)
+    )
