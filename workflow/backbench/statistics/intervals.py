@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-IMAGES, SEEDS, BOTH, REFITS = "images", "seeds", "images and seeds", "refits"
+IMAGES, SEEDS, BOTH, REFITS, REPEATS = "images", "seeds", "images and seeds", "refits", "repeats"
 UNBOUNDED = (-math.inf, math.inf)
 # Values that differ by less than this share of the largest are one value.
 ROUNDING = 1e-12
@@ -15,7 +15,8 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Interval:
-    """From `low` to `high`; `over` says what was resampled: `images`, `seeds`, `images and seeds` or `refits`."""
+    """From `low` to `high`; `over` says what was resampled: `images`, `seeds`, `images and seeds`, `refits` or `repeats`
+    (splits of the same images)."""
 
     low: float
     high: float
