@@ -21,7 +21,8 @@ def repeats(seed: int, n: int, count: int, folds: int = 0, grouped: bool = False
     labels = rng.integers(0, 2, n) if groups is None else (rng.integers(0, 2, n)[groups])
     views = [_view(rng, labels, groups, level) for level in (apart, apart, 1.6 * apart)]
     values = np.array([_accuracies(views, labels, split) for split in _splits(labels, groups, seed, count, folds)]).T
-    ratio = 1 / (folds - 1) if folds else 0.2 / 0.8
+    sizes = None if groups is None else np.unique(groups, return_counts=True)[1]
+    ratio = repeated.ratio(1, folds - 1, sizes) if folds else repeated.ratio(1, 4, sizes)
     a, b, better = values
     span, naive = repeated.interval(a, ratio, within=SHARE), intervals.over_seeds(a, within=SHARE)
     tests = repeated.test(a, b, ratio), repeated.test(better, b, ratio)

@@ -20,9 +20,9 @@ ROUNDING = 1e-12
 class Estimate:
     """A mean with the ends of its interval, None where there is none.
 
-    `over` says what was resampled: ``images``, ``seeds``, ``images and seeds`` or ``refits`` (fits to samples of the
-    images). `n` is how many of them: images, seeds, refits, or images where it is images and seeds; without an
-    interval, the results that the mean is of.
+    `over` says what was resampled: ``images``, ``groups`` (of images), ``seeds``, ``images and seeds``, ``groups and
+    seeds``, ``refits`` (fits to samples of the images) or ``repeats`` (splits of the images). `n` is how many of them:
+    images or groups where it is these and seeds; without an interval, the results that the mean is of.
     """
 
     mean: float
