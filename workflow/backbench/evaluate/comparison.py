@@ -291,7 +291,8 @@ class _Evidence:
             if math.isnan(row.metrics[metric]):
                 return None, f"undefined for {label(row, head)}: {row.notes.get(metric, 'no reason is recorded')}"
         try:
-            if resampled.is_share(metric) and catalogue.metric(metric).images == TEST_IMAGES:
+            grouped = self._images(a).groups is not None
+            if resampled.is_share(metric) and catalogue.metric(metric).images == TEST_IMAGES and not grouped:
                 return paired.mcnemar(self._right(a), self._right(b)), ""
             if head == CLUSTERING:
                 return self._refitted(a, b, metric)
@@ -301,7 +302,9 @@ class _Evidence:
         if metric not in side_a or metric not in side_b:
             few = head == CLASSIFICATION and resampled.few(metric, a, self._images(a))
             return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images" if few else ""
-        return paired.bootstrap(side_a[metric][0], side_b[metric][0], a.metrics[metric], b.metrics[metric]), ""
+        (drawn_a, count), (drawn_b, _) = side_a[metric], side_b[metric]
+        groups = count if grouped else None
+        return paired.bootstrap(drawn_a, drawn_b, a.metrics[metric], b.metrics[metric], groups), ""
 
     def over_splits(
         self, a: Row, b: Row, head: str, metric: str, known: Sequence[Row]

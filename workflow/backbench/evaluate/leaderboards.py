@@ -39,6 +39,7 @@ COMPARED = 2_000
 # Entries of which every metric has its interval; the others have that of the metric they are ranked by.
 BESIDE = 30
 IMAGES_ALONE, SEEDS, BOTH, REFITS, REPEATS = "images", "seeds", "images and seeds", "refits", "repeats"
+GROUPS, GROUPS_AND_SEEDS = "groups", "groups and seeds"
 
 Progress = Callable[[int, int], None]
 
@@ -282,9 +283,13 @@ def _over(leaderboard: Leaderboard, over: set[str], counts: set[int]) -> str:
     fits = leaderboard.spec.head == "clustering"
     count = f"{next(iter(counts)):,} " if len(counts) == 1 else ""
     images = f"the {count}{images_of(leaderboard.spec)}"
+    groups = f"the {count}groups of the {images_of(leaderboard.spec)}"
+    as_they_are = " with the clusters as they are" if fits else ""
     names = {
-        IMAGES_ALONE: f"{images}{' with the clusters as they are' if fits else ''}",
+        IMAGES_ALONE: f"{images}{as_they_are}",
+        GROUPS: f"{groups}{as_they_are}",
         BOTH: f"{images} and the seeds",
+        GROUPS_AND_SEEDS: f"{groups} and the seeds",
         SEEDS: f"the seeds{', on these images' if fits else ''}",
         REFITS: f"{count if over == {REFITS} else ''}fits to halves of the images",
         REPEATS: f"{_splits(leaderboard)} of the images, allowing for what these share",

@@ -30,7 +30,7 @@ class Measured:
 
     `seeds` holds the ranking metric of each result, `replicates` (resamples,) its mean over them on samples of the
     images: None where it was not resampled, or where that says too little to compare with others. `images` is how many
-    were drawn, None of refits. `repeats` holds the ranking metric by split where there are several, and `share` what
+    were drawn, None of refits, and `grouped` whether these are groups. `repeats` holds the ranking metric by split where there are several, and `share` what
     these have in common (`repeats.ratio`). `evidence` tells what can be compared with each other: what has the same
     splits. `tested` is whether the rank comes from such a comparison.
     """
@@ -40,6 +40,7 @@ class Measured:
     replicates: np.ndarray | None = field(default=None, compare=False, repr=False)
     seeds: tuple[float, ...] = ()
     images: int | None = None
+    grouped: bool = False
     repeats: Mapping[int, float] = field(default_factory=dict)
     share: float = math.nan
     evidence: str = ""
@@ -99,7 +100,8 @@ def _measured(spec: LeaderboardSpec, group: Configuration, names: Sequence[str],
     if ranking_metric.refitted:
         return Measured(values, steady, replicates, evidence=evidence)
     seeds = tuple(row.metrics[spec.rank] for row in group.rows)
-    return Measured(values, steady, replicates, seeds, ranking_metric.count, evidence=evidence)
+    count = ranking_metric.count
+    return Measured(values, steady, replicates, seeds, count, grouped=ranking_metric.grouped, evidence=evidence)
 
 
 def _over_splits(spec: LeaderboardSpec, group: Configuration, images: Images) -> Measured:
@@ -139,18 +141,19 @@ def _replicated(group: Configuration, head: str, names: Sequence[str], images: I
     except StoreError:
         images.lost = True
         return {}
-    return _stacked(names, results) | _stacked(names, refits, refitted=True)
+    grouped = images.groups is not None
+    return _stacked(names, results, grouped=grouped) | _stacked(names, refits, refitted=True)
 
 
 def _stacked(
-    names: Sequence[str], results: Sequence[Mapping[str, Replicates]], refitted: bool = False
+    names: Sequence[str], results: Sequence[Mapping[str, Replicates]], refitted: bool = False, grouped: bool = False
 ) -> dict[str, Replicated]:
     """The metrics that every result has."""
     stacked = {}
     for name in names:
         if results and all(name in result for result in results):
             values, count = [result[name][0] for result in results], results[0][name][1]
-            stacked[name] = Replicated(np.stack(values), count, resampled.is_share(name), refitted)
+            stacked[name] = Replicated(np.stack(values), count, resampled.is_share(name), refitted, grouped)
     return stacked
 
 
@@ -207,7 +210,9 @@ def _by_samples(entries: Sequence[Measured], means: Sequence[float]) -> list[int
     replicates = np.stack([values[:fewest] for values in drawn])
     seeds = [np.array(entry.seeds) for entry in entries]
     counts = [entry.images for entry in entries if entry.images is not None]
-    standings = ranking.standings(replicates, means, seeds=seeds, images=min(counts, default=None))
+    fewest_images = min(counts, default=None)
+    groups = fewest_images if any(entry.grouped for entry in entries) else None
+    standings = ranking.standings(replicates, means, seeds=seeds, images=fewest_images, groups=groups)
     # Means and replicates of these are numbers, so that each has a rank.
     return [rank for rank in standings if rank is not None]
 

@@ -33,7 +33,7 @@ REFITS = "refits"
 # Means over the classes, whatever their sizes, and how many images each class takes for their intervals.
 OVER_CLASSES, LEAST_OF_A_CLASS = catalogue.checked("balanced_accuracy", "macro_f1"), 20
 
-# A metric on each sample (samples,), and the number of images that are resampled, or of refits.
+# A metric on each sample (samples,), and the number of images (or groups) that are resampled, or of refits.
 Replicates = tuple[np.ndarray, int]
 
 
@@ -64,6 +64,17 @@ class Images:
         if key not in self._splits:
             self._splits[key] = _resplit.stored(self.store, self.member, division)
         return self._splits[key]
+
+    def draws(self, rows: np.ndarray, seed: int = 0) -> np.ndarray:
+        """How often each of the images `rows` (m,) is drawn, (resamples, m): by themselves, or in whole groups."""
+        if self.groups is None:
+            return self.weights(len(rows), seed)
+        groups = self.groups[rows]
+        return resampling.of_groups(groups, self.weights(self.count(rows), seed))
+
+    def count(self, rows: np.ndarray) -> int:
+        """How many groups the images `rows` (m,) are of; without groups, how many images."""
+        return len(rows) if self.groups is None else len(np.unique(self.groups[rows]))
 
     @cached_property
     def groups(self) -> np.ndarray | None:
@@ -146,9 +157,9 @@ def _classification(row: Row, names: list[str], arrays: Arrays, images: Images) 
     for name in names:
         judged = judged_by(name, row, images)
         if len(judged) and not few(name, row, images):
-            truth, weights = images.truth[judged], images.weights(len(judged))
+            truth, weights = images.truth[judged], images.draws(judged)
             values = replicates.accuracy_like(name.removeprefix("val_"), truth, predicted[judged], weights)
-            resampled[name] = (values, len(judged))
+            resampled[name] = (values, images.count(judged))
     return resampled
 
 
@@ -174,15 +185,15 @@ def _clustering(row: Row, names: list[str], arrays: Arrays, images: Images) -> d
     scored = _scored(row, images)
     if not len(scored):
         return {}
-    weights, resampled = images.weights(len(scored)), {}
+    weights, resampled = images.draws(scored), {}
     external = [name for name in names if LABELS in catalogue.metric(name).needs]
     if SILHOUETTE in names and "silhouettes" in arrays:
         widths = arrays["silhouettes"]()[scored]
-        resampled[SILHOUETTE] = (replicates.mean(widths, weights), int(np.isfinite(widths).sum()))
+        resampled[SILHOUETTE] = (replicates.mean(widths, weights), images.count(scored[np.isfinite(widths)]))
     if external and images.truth is not None and "labels" in arrays:
         clusters, truth = arrays["labels"]()[scored], images.truth[scored]
         for name in external:
-            resampled[name] = (replicates.agreement(name, truth, clusters, weights), len(scored))
+            resampled[name] = (replicates.agreement(name, truth, clusters, weights), images.count(scored))
     return resampled
 
 
@@ -210,9 +221,9 @@ def _retrieval(row: Row, names: list[str], arrays: Arrays, images: Images) -> di
         # Every metric of retrieval that is resampled belongs to a family.
         assert depth is not None
         kind = name.rpartition("_at_")[0]
-        values = galleries.replicates(kind, lists, depth, images.weights)
+        values = galleries.replicates(kind, lists, depth, lambda _, seed: images.draws((queries, rows)[seed], seed))
         defined = galleries.per_query(kind, lists.hits, lists.totals, depth)
-        resampled[name] = (values, int(np.isfinite(defined).sum()))
+        resampled[name] = (values, images.count(queries[np.isfinite(defined)]))
     return resampled
 
 
