@@ -116,6 +116,11 @@ class Heads:
         asked = self._seen(self.factory.once(options.retrieval, wanted).resolved(source.n), source)
         if asked.full and (source.classes or 0) < 2:
             self._unranked(source)
+        if asked.junk == "groups" and not source.stage.config.get("groups"):
+            raise ConfigError(
+                "retrieval.junk: received 'groups', and the images are in no groups; give dataset.groups (a column of "
+                "the table, a pattern, or near_duplicates), or retrieval.junk=duplicates."
+            )
         fit = "all" if asked.protocol == "leave_one_out" else "train"
         matrix, wide = self._head(cell["retrieval"]["chain"], fit, source, features, width)
         return self.factory.once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
