@@ -196,7 +196,7 @@ class TestEntries:
             assert value <= (math.inf if entry.high is None else entry.high) + 1e-12, name
 
     def test_what_is_resampled_has_replicates(self):
-        of_classes = {*replicates.PREDICTED, *probabilistic.PER_IMAGE, "ece"}
+        of_classes = {*replicates.PREDICTED, *probabilistic.PER_IMAGE}
         wanted = {catalogue.CLUSTERING: external.OF_COUNTS, catalogue.CLASSIFICATION: of_classes}
         for entry in ENTRIES:
             if entry.resampled and catalogue.LABELS in entry.needs and entry.task in wanted:

@@ -8,7 +8,6 @@ import pytest
 from sklearn import metrics as reference
 
 from backbench.metrics import answering, probabilistic
-from backbench.statistics import replicates, resampling
 
 CLASSES = 8
 
@@ -130,25 +129,6 @@ def test_calibration_error_equals_torchmetrics(make, seed):
 def test_the_error_of_calibrated_probabilities_is_foretold():
     errors = [probabilistic.calibration_error(*calibrated(seed)) for seed in range(300)]
     assert probabilistic.chance_error(calibrated(0)[0]) == pytest.approx(np.mean(errors), rel=0.05)
-
-
-class TestReplicates:
-    @pytest.mark.parametrize("make", [drawn, of_votes], ids=["any", "of votes"])
-    def test_calibration_error_of_samples_that_are_written_out(self, make):
-        confident, right = probabilistic.confidence(*make(4))
-        weights = resampling.weights(len(right), 70)
-        expected = [
-            probabilistic.calibration_error(np.repeat(confident, each), np.repeat(right, each)) for each in weights
-        ]
-        assert replicates.calibration_error(confident, right, weights) == pytest.approx(expected, abs=1e-12)
-
-    def test_weights_of_one_give_the_metric(self):
-        confident, right = probabilistic.confidence(*drawn(5))
-        ones = np.ones((1, len(right)), np.uint8)
-        value = probabilistic.calibration_error(confident, right)
-        assert replicates.calibration_error(confident, right, ones) == pytest.approx(value, abs=1e-12)
-        with pytest.raises(ValueError, match="must be equal in number"):
-            replicates.calibration_error(confident[1:], right, ones)
 
 
 class TestAnswering:

@@ -295,8 +295,9 @@ class _Evidence:
         except StoreError as error:
             return None, str(error)
         if metric not in side_a or metric not in side_b:
-            few = head == CLASSIFICATION and resampled.few(metric, a, self._images(a))
-            return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images" if few else ""
+            if head == CLASSIFICATION and resampled.few(metric, a, self._images(a)):
+                return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images"
+            return None, "" if catalogue.metric(metric).resampled else "this metric has no test over images"
         (drawn_a, count), (drawn_b, _) = side_a[metric], side_b[metric]
         groups = count if grouped else None
         return paired.bootstrap(drawn_a, drawn_b, a.metrics[metric], b.metrics[metric], groups), ""

@@ -175,11 +175,8 @@ def _probable(
     scores, weights = stored()[judged], images.draws(judged)
     resampled = {}
     for name in names:
-        if name in probabilistic.PER_IMAGE:
-            values = replicates.mean(probabilistic.PER_IMAGE[name](truth[judged], scores), weights)
-        else:
-            values = replicates.calibration_error(*probabilistic.confidence(truth[judged], scores), weights)
-        resampled[name] = (values, images.count(judged))
+        values = probabilistic.PER_IMAGE[name](truth[judged], scores)
+        resampled[name] = (replicates.mean(values, weights), images.count(judged))
     return resampled
 
 

@@ -27,7 +27,7 @@ class Metric:
     direction : `UP`, `DOWN`, or `NEITHER`; `neither` then says why nothing is ranked by it
     low, high : its range, None if unbounded
     across : whether values from different representations may be compared
-    resampled : `SHARE`, `REPLICATES`, or None if only the mean is stored
+    resampled : `SHARE`, `REPLICATES`, or None if only the mean is stored, or samples of the images say nothing of it
     share : whether it is shown in percent
     images : the images that it is computed on
     estimates : the metric that it estimates from a sample, "" for none

@@ -165,7 +165,7 @@ ENTRIES = (
         source="Brier 1950; sklearn.metrics.brier_score_loss",
     ),
     _probable(
-        name="ece", title="calibration error", about="on test (ECE)", short="ECE",
+        name="ece", title="calibration error", about="on test (ECE)", short="ECE", resampled=None,
         source="Naeini et al. 2015; torchmetrics MulticlassCalibrationError",
     ),
     _ranked(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from backbench.metrics import external, probabilistic
+from backbench.metrics import external
 from backbench.statistics import _agreement, _cells
 from backbench.statistics._cells import Cells
 
@@ -63,22 +63,6 @@ def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     parts = [both @ block for block in _cells.blocks(weights, np.float64)]
     total, count = np.concatenate(parts, axis=1) if parts else np.empty((2, 0))
     return _ratio(total, count, np.nan)
-
-
-def calibration_error(confident: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The expected calibration error (resamples,) of highest probabilities (n,) on each sample; `right` is (n,) bool.
-
-    Equals `backbench.metrics.probabilistic.calibration_error`. On repeated images the error is larger than on distinct
-    ones, so that only the spread of these values says something (`intervals.percentile` with `observed`).
-    """
-    _same_length(confident, right, weights)
-    from scipy.sparse import csr_array
-
-    count = len(confident)
-    places = (probabilistic.bins(confident), np.arange(count))
-    gaps = csr_array((right - confident, places), shape=(probabilistic.BINS + 1, count))
-    parts = [np.abs(gaps @ block).sum(axis=0) for block in _cells.blocks(weights, np.float64)]
-    return _ratio(np.concatenate([np.empty(0), *parts]), weights.sum(axis=1), np.nan)
 
 
 def _accuracy(cells: Cells, counts: np.ndarray) -> np.ndarray:
