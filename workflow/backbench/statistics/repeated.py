@@ -2,7 +2,7 @@
 
 The training parts of two splits overlap, and so may their test parts, so that their values are correlated: the variance
 of the mean over R splits is not s^2 / R. Nadeau and Bengio ("Inference for the generalization error", Machine Learning
-52, 2003, section 4) take the correlation to be the share of the images that is tested, which makes the variance
+52, 2003, section 4) take the correlation to be the share of the images that is tested, which makes it
 s^2 (1 / R + tested / trained), with R - 1 degrees of freedom. Bouckaert and Frank (PAKDD 2004) use the same for repeated
 cross-validation. Without the second term intervals shrink with R, however few images there are.
 
