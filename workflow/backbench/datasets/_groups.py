@@ -76,10 +76,10 @@ def of_names(listing: Listing, pattern: str, root: Path) -> Listing:
     if not any(entry.group for entry in entries):
         some = ", ".join(printable(entry.path) for entry in entries[:SHOWN])
         raise ConfigError(f"{WHERE}: {pattern!r} matches none of the {len(entries):,} files of {root}: {some}, ...")
-    return told(replace(listing, entries=entries), "file names (dataset.groups)")
+    return announced(replace(listing, entries=entries), "file names (dataset.groups)")
 
 
-def told(listing: Listing, source: str) -> Listing:
+def announced(listing: Listing, source: str) -> Listing:
     """A listing of grouped entries that says how many groups there are and where they come from.
 
     Raises

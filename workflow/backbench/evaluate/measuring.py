@@ -107,12 +107,12 @@ def _measured(spec: LeaderboardSpec, group: Configuration, names: Sequence[str],
 def _over_splits(spec: LeaderboardSpec, group: Configuration, images: Images) -> Measured:
     """A configuration that has results on several splits of the images."""
     try:
-        found = {name: repeats.estimate(group.rows, spec.head, name, images, _range(name)) for name in spec.metrics}
+        estimated = {name: repeats.estimate(group.rows, spec.head, name, images, _range(name)) for name in spec.metrics}
         share = repeats.ratio(group.rows, spec.head, spec.rank, images)
     except StoreError:
         images.lost = True
         return Measured({spec.rank: repeats.mean(group.rows, spec.head, spec.rank)}, None)
-    values = {name: estimate for name, estimate in found.items() if not math.isnan(estimate.mean)}
+    values = {name: estimate for name, estimate in estimated.items() if not math.isnan(estimate.mean)}
     ranked = repeats.values(group.rows, spec.head, spec.rank)
     steady = _known(group)
     return Measured(
