@@ -314,3 +314,16 @@ def test_copies_of_a_photograph_are_junk_in_a_folder(tmp_path, own_results):
     assert (copies[copies] == np.arange(48)).all()
     assert not (without == copies[:, None]).any() and np.array_equal(without[:, 0], without[copies][:, 0])
     assert of_junk["duplicates"].metrics["map_full"] < of_junk["none"].metrics["map_full"]
+
+
+def test_images_of_the_group_of_the_query_are_junk_in_a_folder(tmp_path, own_results):
+    """Numbers that begin with the same digit are of one group."""
+    given = (*collection(tmp_path / "images", ("red", "green"), each=15), "experiment=none", "backbone=pixels")
+    asked = ("clusterer=none", "classifier=none", "retrieval=cosine", "retrieval.at=5", "retrieval.junk=groups")
+    with pytest.raises(ConfigError, match="the images are in no groups; give dataset.groups"):
+        planning.make([*given, *asked, "plots=none"])
+    (row,) = rows_of(in_process(*given, *asked, "dataset.groups='^(?P<group>.)'"))
+    groups = Store(paths.store()).array("dataset", row.stages["dataset"], "groups")
+    nearest = Store(paths.store()).array("retrieval", row.run.stages["retrieval"], "neighbours")
+    assert row.reason is None and len(np.unique(groups)) == 10
+    assert nearest.shape == (30, 5) and (groups[nearest] != groups[:, None]).all()

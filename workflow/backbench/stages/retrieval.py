@@ -31,16 +31,16 @@ class _Neighbours:
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Neighbours of each member."""
-    x, split, stored = _shard.matrix(inputs), inputs.array("dataset", "split"), _shard.graphs(inputs)
+    x, splits, stored = _shard.matrix(inputs), _shard.Splits(inputs), _shard.graphs(inputs)
     done = 0
-    for (metric, protocol, deep, junk), group in _shard.families(members, _family):
+    for (metric, protocol, deep, junk, _), group in _shard.families(members, _family):
         began = time.perf_counter()
         try:
             _shard.refuse_non_finite(x)
             groups = _junk.groups(junk, inputs)
             with _shard.computing(context):
                 most = deep or max(member.config["at"] for member in group)
-                queries, rows = _shard.retrieved(protocol, split)
+                queries, rows = _shard.retrieved(protocol, splits.of(group[0].config))
                 more = most + _most_junk(groups, rows)
                 if deep is None:
                     nearest = _exact(x, queries, rows, metric, more, stored)
@@ -57,11 +57,12 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             context.progress(done, len(members))
 
 
-def _family(member: Member) -> tuple[str, str, int | None, str]:
+def _family(member: Member) -> tuple[str, str, int | None, str, str]:
     """Exact searches share the deepest; an approximate one depends on its depth, so only equal depths share."""
     config = member.config
     rough = config.get("search", "exact") == "approximate"
-    return config["metric"], config["protocol"], config["at"] if rough else None, config.get("junk", _junk.NONE)
+    deep, junk = config["at"] if rough else None, config.get("junk", _junk.NONE)
+    return config["metric"], config["protocol"], deep, junk, _shard.division(config)
 
 
 def _most_junk(groups: np.ndarray | None, rows: np.ndarray) -> int:

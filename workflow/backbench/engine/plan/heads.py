@@ -39,6 +39,7 @@ class Heads:
         config = {
             "steps": [{"name": name, **schema.canonical(params)} for name, params in zip(names, parsed, strict=True)],
             "fit": fit if fitted else "all",
+            **(source.hashed if fitted and fit == "train" else {}),
         }
         parents = {"dataset": source.stage, "features": features}
         modules = [plugins.module_name("transform", name) for name in sorted(set(names))]
@@ -70,6 +71,7 @@ class Heads:
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
+        config |= {} if head.scope == "all" else source.hashed
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("clusterer", name)]
         return self.factory.stage("clustering", name, config, parents, modules, about={"d": asked["d"], "n": n})
@@ -91,6 +93,7 @@ class Heads:
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
         config = {"classifier": {"name": name, **schema.canonical(params)}, **options.axes(asked, module.AXES)}
+        config |= source.hashed
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
         about = {"d": asked["d"], "n": source.train, "queries": source.queries}
@@ -113,6 +116,11 @@ class Heads:
         asked = self._seen(self.factory.once(options.retrieval, wanted).resolved(source.n), source)
         if asked.full and (source.classes or 0) < 2:
             self._unranked(source)
+        if asked.junk == "groups" and not source.stage.config.get("groups"):
+            raise ConfigError(
+                "retrieval.junk: received 'groups', and the images are in no groups; give dataset.groups (a column of "
+                "the table, a pattern, or near_duplicates), or retrieval.junk=duplicates."
+            )
         fit = "all" if asked.protocol == "leave_one_out" else "train"
         matrix, wide = self._head(cell["retrieval"]["chain"], fit, source, features, width)
         return self.factory.once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
@@ -144,6 +152,7 @@ class Heads:
 
     def _retrieve(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
         config = {key: value for key, value in asked.items() if key != "d"}
+        config |= {} if asked["protocol"] == "leave_one_out" else source.hashed
         about = {"d": asked["d"], "n": source.n}
         if asked.get("full"):
             whole = asked["protocol"] == "leave_one_out"

@@ -85,7 +85,11 @@ def keys(cell: Mapping[str, Any]) -> dict[str, list[str]]:
 def check(given: Mapping[str, list[str]]) -> None:
     """Refuse keys that mean nothing: every key of a combination has to be one that is hashed."""
     of_clustering = [field.name for field in fields(Clustering)]
-    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", *of_clustering], "classification": ["chain"]}
+    allowed = {
+        "override": [*CELL, *HEADS, "split"],
+        "clustering": ["chain", *of_clustering],
+        "classification": ["chain"],
+    }
     for where, names in given.items():
         known = sorted(allowed.get(where, ["steps"]))
         for key in names:

@@ -21,14 +21,14 @@ ARRAYS = {"r_precision": "r_precision", "map_full": "average_precision"}
 
 def scores(fits: Sequence[Fit], inputs: Inputs) -> Iterator[Outcome]:
     """Metrics of the order of the neighbours of each fit, if the dataset is labelled; otherwise there are none."""
-    truth, split = _shard.compared(inputs), inputs.array("dataset", "split")
+    truth, splits = _shard.compared(inputs), _shard.Splits(inputs)
     for fit in fits:
         began = time.perf_counter()
         if truth is None:
             yield Outcome(fit.hash, {}, {}, seconds=time.perf_counter() - began)
             continue
         groups = _junk.groups(fit.config.get("junk", _junk.NONE), inputs)
-        asked = rankings.Asked(*_shard.retrieved(fit.config["protocol"], split), truth, groups)
+        asked = rankings.Asked(*_shard.retrieved(fit.config["protocol"], splits.of(fit.config)), truth, groups)
         values, notes = _metrics(asked, fit.array, fit.config["at"])
         arrays: dict[str, np.ndarray] = {}
         if fit.config.get("full"):
