@@ -200,3 +200,10 @@ def test_a_network_that_learned_from_one_split_is_refused(tmp_path):
         planning.make(
             ["experiment=none", "backbone=autoencoder", "split.repeats=2", *collection(tmp_path / "photos", ("a", "b"))]
         )
+
+
+def test_repeats_that_nothing_reads_are_told(tmp_path):
+    grid = ("experiment=none", "backbone=pixels", "k=3", "classifier=none", "split.repeats=3")
+    planned = planning.make([*grid, *collection(tmp_path / "photos", ("a", "b"))])
+    assert len(planned.plan.runs) == 1
+    assert any("split.repeat makes no difference" in notice for notice in planned.notices), planned.notices

@@ -169,7 +169,7 @@ def _checked(audit: Audit, params: FileParams, root: Path) -> _gate.Chosen:
     chosen = _gate.choose(audit, params, root)
     _classes.check_remaining(params.class_names, (seen.entry.label for seen in chosen.kept), root)
     _gate.check_leaks(chosen.kept, params, lambda: _drawn(chosen.kept, params), root)
-    _gate.check_groups(chosen.kept, params, lambda: _drawn(chosen.kept, params), _grouped(chosen.kept, params), root)
+    _gate.check_groups(chosen.kept, params, lambda: _drawn(chosen.kept, params), _grouped, root)
     return chosen
 
 
@@ -238,9 +238,16 @@ def _labels(entries: Sequence[Entry]) -> "np.ndarray | None":
 
 def _drawn(seen: Sequence[Seen], params: FileParams) -> tuple["np.ndarray", "np.ndarray"]:
     """The positions (m,) in `seen` of the drawn images, and their splits (m,) uint8."""
+    return _divided(seen, params, _grouped(seen, params))
+
+
+def _divided(
+    seen: Sequence[Seen], params: FileParams, groups: "np.ndarray | None"
+) -> tuple["np.ndarray", "np.ndarray"]:
+    """As `_drawn`, for images in these `groups` (n,)."""
     entries = [image.entry for image in seen]
     split = params.split.settled(len({entry.part for entry in entries}) > 1)
-    return _drawn_of(entries, params, split, _grouped(seen, params))
+    return _drawn_of(entries, params, split, groups)
 
 
 def _drawn_of(
@@ -287,10 +294,10 @@ def _counted(split: "np.ndarray") -> tuple[int, int, int]:
 def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: FileParams) -> Collection:
     import numpy as np
 
-    rows, split = _drawn(chosen.kept, params)
+    groups = _grouped(chosen.kept, params)
+    rows, split = _divided(chosen.kept, params, groups)
     labels, drawn = _labels([image.entry for image in chosen.kept]), [chosen.kept[row] for row in rows]
     names = [printable(name) for name in _names([image.entry for image in chosen.kept])]
-    groups = _grouped(chosen.kept, params)
     groups = None if groups is None else groups[rows]
     digests, contents = _digests([image.sha256 for image in drawn]), _digests([image.content for image in drawn])
     return Collection(

@@ -31,6 +31,8 @@ SHOWN = 3
 RANK = {TEST: 0, VALIDATION: 1, TRAIN: 2}
 EXACT, NEAR = "the same image as", "nearly the same image as"
 Drawn = Callable[[], tuple["np.ndarray", "np.ndarray"]]
+# The group (n,) of each image, None without groups.
+Grouped = Callable[[Sequence[Seen], FileParams], "np.ndarray | None"]
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,17 @@ def check_leaks(kept: Sequence[Seen], params: FileParams, draw: Drawn, root: Pat
         )
 
 
-def check_groups(
-    kept: Sequence[Seen], params: FileParams, draw: Drawn, of_all: "np.ndarray | None", root: Path
-) -> None:
-    """Refuse a group (`of_all`, (n,)) on both sides of the split, if that is the policy: the collection's own splits
-    and those by time do not keep groups together.
+def check_groups(kept: Sequence[Seen], params: FileParams, draw: Drawn, grouped: Grouped, root: Path) -> None:
+    """Refuse a group on both sides of the split, if that is the policy: the collection's own splits and those by time
+    do not keep groups together.
 
     Raises
     ------
     ConfigError
         With the first few groups.
     """
-    if params.leaks == "keep" or of_all is None:
+    of_all = None if params.leaks == "keep" else grouped(kept, params)
+    if of_all is None:
         return
     rows, split = draw()
     divided = _groups.across(of_all[rows], split)

@@ -314,7 +314,10 @@ class _Evidence:
         both = side_a.keys() & side_b.keys()
         if len(both) < repeats.LEAST or a.division(head).get("folds") != b.division(head).get("folds"):
             return None
-        share = max(repeats.ratio(rows, head, metric, self._images(a)) for rows in sides)
+        try:
+            share = max(repeats.ratio(rows, head, metric, self._images(a)) for rows in sides)
+        except StoreError:
+            return None
         means = tuple(statistics.fmean(side[number] for number in both) for side in (side_a, side_b))
         return repeats.test(side_a, side_b, share), (means[0], means[1])
 

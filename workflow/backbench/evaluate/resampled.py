@@ -43,6 +43,7 @@ class Images:
     def __init__(self, store: Store, member: str, labelled: bool):
         self.store, self.member, self.labelled, self.lost = store, member, labelled, False
         self._weights: dict[tuple[int, int], np.ndarray] = {}
+        self._draws: dict[tuple[int, int], np.ndarray] = {}
         self._splits: dict[str, np.ndarray] = {}
 
     @cached_property
@@ -69,8 +70,11 @@ class Images:
         """How often each of the images `rows` (m,) is drawn, (resamples, m): by themselves, or in whole groups."""
         if self.groups is None:
             return self.weights(len(rows), seed)
-        groups = self.groups[rows]
-        return resampling.of_groups(groups, self.weights(self.count(rows), seed))
+        key = hash(rows.tobytes()), seed
+        if key not in self._draws:
+            drawn = self.weights(self.count(rows), seed)
+            self._draws[key] = resampling.of_groups(self.groups[rows], drawn)
+        return self._draws[key]
 
     def count(self, rows: np.ndarray) -> int:
         """How many groups the images `rows` (m,) are of; without groups, how many images."""

@@ -114,7 +114,11 @@ class Sources:
         ConfigError
             If its images cannot be divided in this way.
         """
-        chosen = _resplit.parsed(options.part(config["split"], "split"))
+        asked = config["split"]
+        if not isinstance(asked, Mapping):
+            allowed = "split.repeats=N and split.folds=K; how images are divided is said by dataset.split.source"
+            raise schema.refuse("split", asked, allowed)
+        chosen = _resplit.parsed(asked)
         if not chosen:
             return source
         counts = _resplit.counts(chosen, source.counts, source.stage.config)
