@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from backbench import titles
 from backbench.engine.results.joined_run import Row
+from backbench.evaluate import configurations
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
+from backbench.wording import counted
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ def named(row: Row, task: str, varying: Sequence[str] = ()) -> Named:
         options = [*titles.options(varying, params, "clusterer."), *titles.options(varying, params, "clustering.")]
         return Named(task, titles.with_notes(titles.clusterer(params), options), space, params.get("k"))
     if task == CLASSIFICATION:
-        options = titles.options(varying, params, "classifier.")
+        shots = configurations.shots(row)
+        few = [f"{counted(shots, 'image')} a class"] if shots else []
+        options = [*titles.options(varying, params, "classifier."), *few]
         return Named(task, titles.with_notes(titles.classifier(params), options), space)
     metric = str(params["retrieval.metric"])
     options = titles.options([name for name in varying if name != "retrieval.metric"], params, "retrieval.")

@@ -194,7 +194,10 @@ def _description(entries: Sequence[Entry], digest: str | None, params: FileParam
     counts = _split.counts(sizes, params.sample, split)
     notice = MIXED if given and split.source == "random" else None
     classes, files = len(names) if names else None, [entry.path for entry in entries]
-    return Description(sum(counts), classes, digest, counts, notice=notice, given=given, files=files)
+    training = _split.training(sizes, params.sample, split)
+    return Description(
+        sum(counts), classes, digest, counts, notice=notice, given=given, files=files, training=training
+    )
 
 
 def _sentence(root: Path, listing: Listing) -> str:

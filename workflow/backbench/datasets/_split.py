@@ -54,6 +54,20 @@ def counts(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tu
     return train, validation, test
 
 
+def training(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tuple[int, ...]:
+    """The numbers of training images of the classes that have some, in the order of the classes.
+
+    Raises
+    ------
+    ConfigError
+        As `counts` does.
+    """
+    of_class: Counter[int] = Counter()
+    for (_, label), shares in _divided(_drawn(_strata(sizes, split), sample), split).items():
+        of_class[label] += shares[TRAIN]
+    return tuple(of_class[label] for label in sorted(of_class) if of_class[label])
+
+
 def sample_and_split(
     parts: "np.ndarray | None", labels: "np.ndarray | None", n: int, sample: int | None, seed: int, split: Split
 ) -> tuple["np.ndarray", "np.ndarray"]:
@@ -70,8 +84,8 @@ def sample_and_split(
     split_of = np.full(n, len(PARTS), np.uint8)
     for stratum, shares in _divided(taken, split).items():
         rows = np.flatnonzero((parts == stratum[0]) & (labels == stratum[1]))
-        rows = np.sort(_ranked(rows, (seed, DRAW, *stratum))[: taken[stratum]])
-        rows = _ranked(rows, (seed, DIVIDE, *stratum))
+        rows = np.sort(ranked(rows, (seed, DRAW, *stratum))[: taken[stratum]])
+        rows = ranked(rows, (seed, DIVIDE, *stratum))
         split_of[rows] = np.repeat([TEST, VALIDATION, TRAIN], [shares[TEST], shares[VALIDATION], shares[TRAIN]])
     kept = np.flatnonzero(split_of < len(PARTS))
     return kept, split_of[kept]
@@ -120,8 +134,8 @@ def _divided(strata: Mapping[Stratum, int], split: Split) -> dict[Stratum, list[
     return divided
 
 
-def _ranked(rows: "np.ndarray", key: tuple[int, ...]) -> "np.ndarray":
-    """The same `rows` (n,) in an order (n,) that only `key` decides."""
+def ranked(rows: "np.ndarray", key: tuple[int, ...]) -> "np.ndarray":
+    """The same `rows` (n,) in an order (n,) that only `key`, their number and their order decide."""
     import numpy as np
 
     raw = np.random.PCG64(np.random.SeedSequence(key)).random_raw(len(rows))

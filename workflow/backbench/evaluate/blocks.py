@@ -139,11 +139,14 @@ def _nearest_k(row: Row, done: Iterable[Row]) -> int | None:
 
 
 def _result(row: Row, head: str, config: Mapping[str, Any], role: str, value: float, chooses: float) -> _Result:
-    rest = {key: option for key, option in config.items() if key not in (role, "k", "seed", "silhouette_rows")}
+    apart = (role, "k", "seed", "silhouette_rows", configurations.SHOTS, configurations.DRAW)
+    rest = {key: option for key, option in config.items() if key not in apart}
     options = {**{key: option for key, option in config[role].items() if key != "name"}, **rest}
     matrix = row.plan.stages[row.run.stages[head]].parents["matrix"][1]
     space = " ".join(str(part) for part in (row.params["backbone.name"], row.chain(head)) if part != "none")
-    place = (row.stages["dataset"], matrix, f"{row.params['dataset.name']}, {space}")
+    # Of few labels, each number of them is a block: methods are compared on equal terms.
+    few = f", {config[configurations.SHOTS]} images a class" if configurations.SHOTS in config else ""
+    place = (row.stages["dataset"], f"{matrix}{few}", f"{row.params['dataset.name']}, {space}{few}")
     return _Result(config[role]["name"], options, place, config.get("seed"), value, chooses)
 
 

@@ -39,13 +39,14 @@ COMPARED = 2_000
 # Entries of which every metric has its interval; the others have that of the metric they are ranked by.
 BESIDE = 30
 IMAGES_ALONE, SEEDS, BOTH, REFITS = "images", "seeds", "images and seeds", "refits"
+DRAWS, IMAGES_AND_DRAWS = "draws", "images and draws"
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One configuration of a leaderboard: its distinct results, one for each seed, and its rank.
+    """One configuration of a leaderboard: its distinct results, one for each seed and draw, and its rank.
 
     `tied` is how many entries share the rank, this one included. `stability` is the mean pairwise adjusted Rand index
     of the labelings of several seeds, or that of fits to samples of the images where there are some, else None.
@@ -63,6 +64,17 @@ class Entry:
     def row(self) -> Row:
         """The row of the first seed."""
         return self.rows[0]
+
+    @property
+    def draws(self) -> int:
+        """How many draws of training images its results are of; 0 where all are used."""
+        drawn = configurations.shots(self.row) is not None
+        return len({row.params.get(configurations.DRAW_PARAM) for row in self.rows}) if drawn else 0
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds its results are of."""
+        return len(self.rows) // max(self.draws, 1)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -259,6 +271,11 @@ def _entry(plain: Mapping[str, Any], rows: tuple[Row, ...]) -> Entry:
     return Entry(rows, values, plain["rank"], plain["tied"], plain["stability"], plain["tested"])
 
 
+def drawn(table: Leaderboard) -> bool:
+    """Whether some entries of a leaderboard learn from draws of few training images."""
+    return any(entry.draws for entry in table.entries)
+
+
 def images_of(spec: LeaderboardSpec) -> str:
     """What people call the images that the ranking metric of a leaderboard is of."""
     return catalogue.metric(spec.rank).images
@@ -268,7 +285,7 @@ def words(leaderboard: Leaderboard) -> str:
     """What the intervals of a leaderboard are over, and how many of its rows share the first rank."""
     estimates = [entry.values[leaderboard.spec.rank] for entry in leaderboard.entries]
     over = {value.over for value in estimates if value.over}
-    counts = {value.n for value in estimates if value.over not in (None, SEEDS)}
+    counts = {value.n for value in estimates if value.over not in (None, SEEDS, DRAWS)}
     parts = [_over(leaderboard, over, counts)] if over else []
     if any(entry.tested for entry in leaderboard.entries):
         parts.append(_first(leaderboard.entries))
@@ -283,6 +300,8 @@ def _over(leaderboard: Leaderboard, over: set[str], counts: set[int]) -> str:
         IMAGES_ALONE: f"{images}{' with the clusters as they are' if fits else ''}",
         BOTH: f"{images} and the seeds",
         SEEDS: f"the seeds{', on these images' if fits else ''}",
+        IMAGES_AND_DRAWS: f"{images} and the draws of training images",
+        DRAWS: "the draws of training images",
         REFITS: f"{count if over == {REFITS} else ''}fits to halves of the images",
     }
     shown = [text for how, text in names.items() if how in over]

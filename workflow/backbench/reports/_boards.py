@@ -65,10 +65,11 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
     params = [*table.spec.params, *leaderboard_specs.varying(table.spec, _rows(table))]
     metrics = [name for name in table.spec.metrics if any(name in other.values for other in both)]
     over = {value.over for entry in entries for value in entry.values.values() if value.over}
-    seeds = max(len(other.rows) for other in both) > 1
+    draws, seeds = leaderboards.drawn(table), max(_seeds(other) for other in both) > 1
     stable = any(entry.stability is not None for entry in entries)
     columns = [Column("rank", NUMBER), *(_param(name, both) for name in params), *map(_metric, metrics)]
     columns += [Column("interval over", filtered=True)] * (len(over) > 1)
+    columns += [Column("draws", NUMBER, down=True, about="draws of training images")] * draws
     columns += [Column("seeds", NUMBER, down=True)] * seeds
     columns += [Column("stability", NUMBER, down=True, about="mean pairwise ARI of its labelings")] * stable
     columns += [Column("command to reproduce", COMMAND)]
@@ -78,7 +79,8 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
             *(_value(other.params.get(name)) for name in params),
             *(_measured(other, name) for name in metrics),
             *[_over(other)] * (len(over) > 1),
-            *[Cell(str(len(other.rows)), len(other.rows))] * seeds,
+            *[_number(other.draws if isinstance(other, Entry) else 0)] * draws,
+            *[_number(_seeds(other))] * seeds,
             *[_stability(other)] * stable,
             command(other.config_hash),
         ]
@@ -88,6 +90,14 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
     hidden = len(table.entries) + len(table.unranked) - len(both)
     about = " ".join(filter(None, (leaderboards.words(table), unranked.words(table.unranked))))
     return View(key, table.title, about, tied, columns, rows, hidden)
+
+
+def _seeds(entry: "Entry | Unranked") -> int:
+    return entry.seeds if isinstance(entry, Entry) else len(entry.rows)
+
+
+def _number(count: int) -> Cell:
+    return Cell(str(count), count) if count else Cell("–")
 
 
 def _rows(table: Leaderboard) -> list[Row]:

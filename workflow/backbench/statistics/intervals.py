@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 IMAGES, SEEDS, BOTH, REFITS = "images", "seeds", "images and seeds", "refits"
+# Of the training images of few-shot classifiers.
+DRAWS, IMAGES_AND_DRAWS = "draws", "images and draws"
 UNBOUNDED = (-math.inf, math.inf)
 # Values that differ by less than this share of the largest are one value.
 ROUNDING = 1e-12
@@ -15,7 +17,8 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Interval:
-    """From `low` to `high`; `over` says what was resampled: `images`, `seeds`, `images and seeds` or `refits`."""
+    """From `low` to `high`; `over` says what was resampled: `images`, `seeds`, `images and seeds`, `draws`, `images and
+    draws` or `refits`."""
 
     low: float
     high: float

@@ -62,8 +62,9 @@ def score(fit: Stage, members: int) -> float:
 
 
 def family(stage: Stage) -> tuple[Any, ...]:
-    """What members that share work have in common."""
-    return stage.kind, way(stage), tuple(sorted(stage.parents.items()))
+    """What members that share work have in common: the rows that they are fitted on too."""
+    rows = stage.config.get("shots"), stage.config.get("draw")
+    return stage.kind, way(stage), tuple(sorted(stage.parents.items())), rows
 
 
 def way(stage: Stage) -> str:

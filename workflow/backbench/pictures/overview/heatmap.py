@@ -9,6 +9,7 @@ from backbench.engine.grid import HEADS
 from backbench.engine.results import tables
 from backbench.engine.results.joined_run import Row
 from backbench.evaluate import leaderboard_specs
+from backbench.evaluate.configurations import is_seed
 from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
@@ -154,9 +155,9 @@ def _mean(rows: Sequence[Row], metric: str) -> float:
 
 
 def _seedless(row: Row, head: str) -> str:
-    """What results that differ only in their seed have in common."""
+    """What results that differ only in their seed or their draw of training images have in common."""
     stage = row.plan.stages[row.run.stages[head]]
-    config = {key: value for key, value in stage.config.items() if key != "seed"}
+    config = {key: value for key, value in stage.config.items() if not is_seed(key)}
     return hashing.digest([config, {role: list(ref) for role, ref in stage.parents.items()}])
 
 
