@@ -13,8 +13,8 @@ from backbench.datasets import TRAIN, _split
 if TYPE_CHECKING:
     import numpy as np
 
-# Beside `_split.DRAW` and `_split.DIVIDE`, so that no draw repeats the order of a split.
-LABELLED = 2
+# Beside the numbers in `_split`, so that no draw repeats the order of a split.
+LABELLED = 4
 
 
 def drawn(rows: "np.ndarray", labels: "np.ndarray", shots: int | None, draw: int | None) -> "np.ndarray":
