@@ -35,11 +35,12 @@ class _Part:
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Labels (n,) int32 of each member."""
-    x, split, graphs = _shard.matrix(inputs), inputs.array("dataset", "split"), _shard.graphs(inputs)
+    x, splits, graphs = _shard.matrix(inputs), _shard.Splits(inputs), _shard.graphs(inputs)
     done, where = 0, _shard.representation(inputs)
-    for (name, scope), group in _shard.families(members, lambda m: (m.config["clusterer"]["name"], m.config["scope"])):
+    for (name, scope, _), group in _shard.families(members, _shared):
         try:
             _shard.refuse_non_finite(x)
+            split = splits.of(group[0].config)
             family = _Family(clusterers.load(name), _parts(scope, x, split, graphs), scope, len(x), where)
         except Exception as error:  # affects every member of the family, and no other
             yield from (_shard.failure(member, error, where=where) for member in group)
@@ -48,6 +49,11 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             done += 1
             yield outcome
             context.progress(done, len(members))
+
+
+def _shared(member: Member) -> tuple[str, str, str]:
+    """Members of one clusterer on the same rows share their work."""
+    return member.config["clusterer"]["name"], member.config["scope"], _shard.division(member.config)
 
 
 def _parts(scope: str, x: np.ndarray, split: np.ndarray, graphs: Mapping[str, near.Graph]) -> list[_Part]:

@@ -30,15 +30,15 @@ class _Neighbours:
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Neighbours of each member."""
-    x, split, stored = _shard.matrix(inputs), inputs.array("dataset", "split"), _shard.graphs(inputs)
+    x, splits, stored = _shard.matrix(inputs), _shard.Splits(inputs), _shard.graphs(inputs)
     done = 0
-    for (metric, protocol, deep), group in _shard.families(members, _family):
+    for (metric, protocol, deep, _), group in _shard.families(members, _family):
         began = time.perf_counter()
         try:
             _shard.refuse_non_finite(x)
             with _shard.computing(context):
                 most = max(member.config["at"] for member in group)
-                queries, rows = _shard.retrieved(protocol, split)
+                queries, rows = _shard.retrieved(protocol, splits.of(group[0].config))
                 if deep is None:
                     nearest = _exact(x, queries, rows, metric, most, stored)
                 else:
@@ -53,11 +53,11 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             context.progress(done, len(members))
 
 
-def _family(member: Member) -> tuple[str, str, int | None]:
+def _family(member: Member) -> tuple[str, str, int | None, str]:
     """Exact searches share the deepest; an approximate one depends on its depth, so only equal depths share."""
     config = member.config
     rough = config.get("search", "exact") == "approximate"
-    return config["metric"], config["protocol"], config["at"] if rough else None
+    return config["metric"], config["protocol"], config["at"] if rough else None, _shard.division(config)
 
 
 def _exact(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-IMAGES, SEEDS, BOTH, REFITS = "images", "seeds", "images and seeds", "refits"
+IMAGES, SEEDS, BOTH, REFITS, REPEATS = "images", "seeds", "images and seeds", "refits", "repeats"
 # Of the training images of few-shot classifiers.
 DRAWS, IMAGES_AND_DRAWS = "draws", "images and draws"
 UNBOUNDED = (-math.inf, math.inf)
@@ -18,7 +18,7 @@ ROUNDING = 1e-12
 @dataclass(frozen=True)
 class Interval:
     """From `low` to `high`; `over` says what was resampled: `images`, `seeds`, `images and seeds`, `draws`, `images and
-    draws` or `refits`."""
+    draws`, `refits` or `repeats` (splits of the same images)."""
 
     low: float
     high: float

@@ -157,16 +157,16 @@ def wilcoxon(a: Sequence[float], b: Sequence[float]) -> Test:
     _refuse_unpaired(values_a, values_b)
     if not np.isfinite([values_a, values_b]).all():
         raise ValueError("some values are not finite: leave out pairs without a value before the test")
-    gaps = _gaps(values_a, values_b)
-    ranks = stats.rankdata(np.abs(gaps))
-    halves = ranks[gaps == 0].sum() / 2
-    plus, minus = (float(ranks[side].sum() + halves) for side in (gaps > 0, gaps < 0))
-    p = float(stats.wilcoxon(gaps, zero_method="zsplit", correction=False).pvalue) if gaps.any() else 1.0
-    span = intervals.over_seeds(gaps, LEVEL)
+    differences = gaps(values_a, values_b)
+    ranks = stats.rankdata(np.abs(differences))
+    halves = ranks[differences == 0].sum() / 2
+    plus, minus = (float(ranks[side].sum() + halves) for side in (differences > 0, differences < 0))
+    p = float(stats.wilcoxon(differences, zero_method="zsplit", correction=False).pvalue) if differences.any() else 1.0
+    span = intervals.over_seeds(differences, LEVEL)
     low, high = (span.low, span.high) if span else (math.nan, math.nan)
     effect = ((plus - minus) / (plus + minus), "matched-pairs rank-biserial correlation")
-    note = _too_few(len(gaps), int(np.count_nonzero(gaps)))
-    return Test("Wilcoxon", len(gaps), min(plus, minus), p, *effect, float(gaps.mean()), low, high, note)
+    note = _too_few(len(differences), int(np.count_nonzero(differences)))
+    return Test("Wilcoxon", len(differences), min(plus, minus), p, *effect, float(differences.mean()), low, high, note)
 
 
 def holm(ps: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -216,16 +216,16 @@ def words(test: Test, a: str, b: str, alpha: float = 0.05, points: bool = True) 
     return f"{a} and {b} are indistinguishable: {first} is ahead by {by} {why}"
 
 
-def _shown(p: float) -> str:
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
-
-
-def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Differences (n,) rounded to a grid, so that those equal up to rounding are ties: 0.838 - 0.775 and 0.063."""
     gaps = a - b
     largest = np.abs(np.concatenate([a, b])).max()
     unit = ROUNDING * 2.0 ** np.ceil(np.log2(largest)) if largest else 1.0
     return np.round(gaps / unit) * unit
+
+
+def _shown(p: float) -> str:
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 
 def _too_few(n: int, different: int) -> str:

@@ -117,6 +117,9 @@ def _candidate(factory: GridFactory, cell: Mapping[str, Any], source: Source) ->
     backbone = cell["backbone"]
     made = factory.same("features", (backbone, source), lambda: factory.once(sources.features, backbone, source))
     features, width = made
+    if "split" in cell:
+        source = factory.once(sources.divided, {"split": cell["split"]}, source)
+        sources.check_learned(features, source)
     stages, lost = {"dataset": source.stage, "features": features}, {}
     makers = {"clustering": heads.clustering, "classification": heads.classification, "retrieval": heads.retrieval}
     for kind, make in makers.items():

@@ -37,4 +37,5 @@ def rows(head: options.Classification, source: Source) -> int:
     """How many training images a classifier learns from."""
     if head.shots is None or not source.about.training:
         return source.train
-    return sum(min(size, head.shots) for size in source.about.training)
+    # Of folds, the sizes of the classes are those of the data set's own split.
+    return min(source.train, sum(min(size, head.shots) for size in source.about.training))

@@ -39,6 +39,7 @@ class Heads:
         config = {
             "steps": [{"name": name, **schema.canonical(params)} for name, params in zip(names, parsed, strict=True)],
             "fit": fit if fitted else "all",
+            **(source.hashed if fitted and fit == "train" else {}),
         }
         parents = {"dataset": source.stage, "features": features}
         modules = [plugins.module_name("transform", name) for name in sorted(set(names))]
@@ -70,6 +71,7 @@ class Heads:
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
+        config |= {} if head.scope == "all" else source.hashed
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("clusterer", name)]
         return self.factory.stage("clustering", name, config, parents, modules, about={"d": asked["d"], "n": n})
@@ -95,7 +97,7 @@ class Heads:
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, rows, asked["d"], "classifier", (source.classes,)).check()
         axes = options.axes(asked, module.AXES)
-        config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes}
+        config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes, **source.hashed}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
         unused = {"unused": source.train - rows} if rows < source.train else {}
@@ -140,6 +142,7 @@ class Heads:
 
     def _retrieve(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
         config = {key: value for key, value in asked.items() if key != "d"}
+        config |= {} if asked["protocol"] == "leave_one_out" else source.hashed
         about = {"d": asked["d"], "n": source.n}
         parents = {"dataset": source.stage, "matrix": matrix}
         return self.factory.stage("retrieval", "neighbours", config, parents, [], about=about)

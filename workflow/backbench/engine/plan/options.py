@@ -93,7 +93,7 @@ def check(given: Mapping[str, list[str]]) -> None:
     """Refuse keys that mean nothing: every key of a combination has to be one that is hashed."""
     heads = {"clustering": Clustering, "classification": Classification}
     of_heads = {head: ["chain", *(field.name for field in fields(options))] for head, options in heads.items()}
-    allowed = {"override": [*CELL, *HEADS], **of_heads}
+    allowed = {"override": [*CELL, *HEADS, "split"], **of_heads}
     for where, names in given.items():
         known = sorted(allowed.get(where, ["steps"]))
         for key in names:

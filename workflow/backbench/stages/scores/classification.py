@@ -13,11 +13,13 @@ from backbench.stages.scores import Fit
 
 def scores(fits: Sequence[Fit], inputs: Inputs) -> Iterator[Outcome]:
     """Metrics of the predictions of each fit, and those of each class as `info["per_class"]`."""
-    truth, split = inputs.array("dataset", "labels"), inputs.array("dataset", "split")
-    test, validation = np.flatnonzero(split == _shard.TEST), np.flatnonzero(split == _shard.VALIDATION)
+    truth = inputs.array("dataset", "labels")
     names = [str(name) for name in inputs.info("dataset")["classes"]]
+    splits = _shard.Splits(inputs)
     for fit in fits:
         began = time.perf_counter()
+        split = splits.of(fit.config)
+        test, validation = np.flatnonzero(split == _shard.TEST), np.flatnonzero(split == _shard.VALIDATION)
         predicted = fit.array
         values = supervised.scores(truth[test], predicted[test])
         values["val_accuracy"] = supervised.accuracy(truth[validation], predicted[validation])

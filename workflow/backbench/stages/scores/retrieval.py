@@ -13,13 +13,13 @@ from backbench.stages.scores import Fit
 
 def scores(fits: Sequence[Fit], inputs: Inputs) -> Iterator[Outcome]:
     """Metrics of the order of the neighbours of each fit, if the dataset is labelled; otherwise there are none."""
-    truth, split = _shard.compared(inputs), inputs.array("dataset", "split")
+    truth, splits = _shard.compared(inputs), _shard.Splits(inputs)
     for fit in fits:
         began = time.perf_counter()
         values: dict[str, float] = {}
         notes: dict[str, str] = {}
         if truth is not None:
-            queries, rows = _shard.retrieved(fit.config["protocol"], split)
+            queries, rows = _shard.retrieved(fit.config["protocol"], splits.of(fit.config))
             values, notes = _metrics(truth, queries, rows, fit.array, fit.config["at"])
         yield Outcome(fit.hash, values, notes, seconds=time.perf_counter() - began)
 
