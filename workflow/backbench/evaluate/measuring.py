@@ -129,10 +129,10 @@ def _replicated(group: Configuration, head: str, names: Sequence[str], images: I
         images.lost = True
         return {}
     draws = configurations.by_draw(group.rows, head)
-    return _stacked(names, results, draws=draws) | _stacked(names, refits, refitted=True)
+    return stacked(names, results, draws=draws) | stacked(names, refits, refitted=True)
 
 
-def _stacked(
+def stacked(
     names: Sequence[str],
     results: Sequence[Mapping[str, Replicates]],
     refitted: bool = False,
