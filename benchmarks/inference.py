@@ -20,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import _few_worlds
 import _worlds
 from _worlds import Claims, Judged
 
@@ -31,7 +32,7 @@ MOST_ERRORS, LEAST_COVERAGE = 0.06, 0.92
 
 @dataclass(frozen=True)
 class Scene:
-    """A kind of collection: which function of `_worlds` simulates it, with what, how often."""
+    """A kind of collection: which function of the modules of worlds simulates it, with what, how often."""
 
     world: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -103,10 +104,25 @@ def _retrievals() -> Iterator[Scene]:
         yield Scene("retrievals", options, times)
 
 
+def _few_shots() -> Iterator[Scene]:
+    for n, k, shots, draws, pool, times in (
+        (60, 5, 1, 5, 100, 400),
+        (400, 10, 1, 5, 200, 300),
+        (400, 10, 4, 5, 200, 300),
+        (400, 10, 8, 5, 200, 200),
+        (400, 10, 8, 5, 20, 200),
+        (400, 10, 1, 10, 200, 200),
+        (2000, 10, 4, 5, 200, 150),
+        (2000, 50, 8, 5, 40, 100),
+    ):
+        yield Scene("few_shot", {"n": n, "k": k, "shots": shots, "draws": draws, "pool": pool}, times)
+
+
 SCENES = {
     "classification": _classifications,
     "ranks": _ranks,
     "seeds": _seeds,
+    "few_shots": _few_shots,
     "clusterings": _clusterings,
     "as_they_are": _as_they_are,
     "retrievals": _retrievals,
@@ -115,6 +131,7 @@ TITLES = {
     "classification": "Two classifiers on the same test images",
     "ranks": "Ranks of classifiers on a leaderboard (error: any two equal rows are told apart; power: the best alone)",
     "seeds": "Means over seeds",
+    "few_shots": "Classifiers that learn from few images of each class: means over draws, and the gain from twice as many",
     "clusterings": "Clusterings with 20 refits (clustering.bootstraps=20)",
     "as_they_are": "A single clustering (interval over images with its clusters as they are; no claim is made)",
     "retrievals": "Retrieval (whole: each image against all others; else one half against the other)",
@@ -189,7 +206,8 @@ def _simulated(scene: Scene, times: float, pool: ProcessPoolExecutor) -> dict[st
 
 def _once(scene: Scene, seed: int) -> Claims:
     with threads.one_core_each(1):
-        claims: Claims = getattr(_worlds, scene.world)(seed, **scene.options)
+        module = _few_worlds if scene.world == "few_shot" else _worlds
+        claims: Claims = getattr(module, scene.world)(seed, **scene.options)
     return claims
 
 
