@@ -35,13 +35,15 @@ DIFFERENCE = (-1.0, 1.0)
 
 @dataclass(frozen=True)
 class Point:
-    """A classifier that learns from `shots` images of each class, None for all: `images` of a class on average.
+    """A classifier that learns from `shots` images of each class, None for all: `images` of a class on average, or of
+    each where they are `even`.
 
     `draws` is over how many draws the mean is, 1 for all images.
     """
 
     shots: int | None
     images: float
+    even: bool
     draws: int
     run: str
     estimate: Estimate
@@ -55,13 +57,18 @@ class Gain:
     after: int | None
     estimate: Estimate
 
+    @property
+    def certain(self) -> bool:
+        """Whether its interval leaves out 0; without an interval nothing is certain."""
+        low, high = self.estimate.low, self.estimate.high
+        return low is not None and high is not None and not low <= 0 <= high
+
 
 @dataclass(frozen=True)
 class Curve:
     """The points of a configuration, from the fewest images to the most, and the gain from each to the next.
 
-    `row` is a run with the most images. `even` is whether all classes have the same number of training images; `varying`
-    are options by which curves of one classifier differ.
+    `row` is a run with the most images, and `varying` are options by which curves of one classifier differ.
     """
 
     key: str
@@ -69,7 +76,6 @@ class Curve:
     metric: str
     points: tuple[Point, ...]
     gains: tuple[Gain, ...]
-    even: bool
     varying: tuple[str, ...]
 
 
@@ -164,13 +170,14 @@ def _measured(by_shots: _Shots, metric: str, images: "Images") -> dict[str, Any]
     for shots, rows in by_shots.items():
         draws = configurations.by_draw(rows, CLASSIFICATION)
         replicated = measuring.stacked([metric], results[shots], draws=draws)
-        points.append(asdict(measuring.estimate(rows, CLASSIFICATION, metric, replicated.get(metric))))
+        estimate = measuring.estimate(rows, CLASSIFICATION, metric, replicated.get(metric))
+        points.append({**_learnt(rows[0], images), "estimate": asdict(estimate)})
     steps = list(by_shots)
     gains = []
     for before, after in zip(steps, steps[1:], strict=False):
         sides = (_by_draw(by_shots[shots], results[shots], metric) for shots in (before, after))
         gains.append(asdict(gain(*sides)))
-    return {"points": points, "gains": gains, "even": _even(images)}
+    return {"points": points, "gains": gains}
 
 
 def _resampled(row: Row, metric: str, images: "Images") -> "dict[str, Replicates]":
@@ -220,38 +227,39 @@ def gain(before: Draws, after: Draws) -> Estimate:
     return estimates.estimate(values, replicated, False, DIFFERENCE, drawn=len(values) > 1)
 
 
-def _even(images: "Images") -> bool:
-    """Whether all classes have the same number of training images; no where that is not known."""
+def _learnt(row: Row, images: "Images") -> dict[str, Any]:
+    """How many training images of a class a run learns from on average, and whether they are as many of each class.
+
+    Where the arrays are missing, what was planned.
+    """
     import numpy as np
 
-    from backbench.datasets import TRAIN
+    from backbench.datasets import _shots
 
+    stage = row.plan.stages[row.run.stages[CLASSIFICATION]]
     try:
-        if images.truth is None:
-            return False
-        sizes = np.bincount(images.truth[images.split == TRAIN])
+        assert images.truth is not None  # what is classified has classes
+        sizes = np.bincount(images.truth[_shots.learnt(stage.config, images.split, images.truth)])
     except StoreError:
         images.lost = True
-        return False
-    return bool(np.ptp(sizes[sizes > 0]) == 0)
+        classes = len(row.records.get(row.stages["dataset"], {}).get("info", {}).get("classes") or ())
+        return {"images": stage.about["n"] / max(classes, 1), "even": False}
+    sizes = sizes[sizes > 0]
+    return {"images": float(sizes.mean()), "even": bool(np.ptp(sizes) == 0)}
 
 
 def _curve(plain: Mapping[str, Any], key: str, by_shots: _Shots, metric: str, varying: tuple[str, ...]) -> Curve:
     steps = list(by_shots)
     points = tuple(
-        _point(shots, rows, Estimate(**estimate))
-        for (shots, rows), estimate in zip(by_shots.items(), plain["points"], strict=True)
+        Point(shots, each["images"], each["even"], _draws(rows), rows[0].config_hash, Estimate(**each["estimate"]))
+        for (shots, rows), each in zip(by_shots.items(), plain["points"], strict=True)
     )
     gains = tuple(
         Gain(before, after, Estimate(**estimate))
         for before, after, estimate in zip(steps, steps[1:], plain["gains"], strict=False)
     )
-    return Curve(key, by_shots[steps[-1]][0], metric, points, gains, plain["even"], varying)
+    return Curve(key, by_shots[steps[-1]][0], metric, points, gains, varying)
 
 
-def _point(shots: int | None, rows: Sequence[Row], estimate: Estimate) -> Point:
-    row = rows[0]
-    learnt = row.plan.stages[row.run.stages[CLASSIFICATION]].about["n"]
-    classes = len(row.records.get(row.stages["dataset"], {}).get("info", {}).get("classes") or ())
-    draws = len({row.params.get(configurations.DRAW_PARAM) for row in rows})
-    return Point(shots, learnt / max(classes, 1), draws, row.config_hash, estimate)
+def _draws(rows: Sequence[Row]) -> int:
+    return len({row.params.get(configurations.DRAW_PARAM) for row in rows})
