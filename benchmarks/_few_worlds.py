@@ -19,8 +19,8 @@ COLUMNS, MANY, TRUE_DRAWS = 8, 4000, 150
 
 
 def few_shot(seed: int, n: int, k: int, shots: int, draws: int, pool: int) -> Claims:
-    """A classifier that learns from `shots` and from twice as many of `pool` training images of each of k classes, in so
-    many draws, and is judged by n test images: the mean of either, and the gain."""
+    """A classifier that learns from `shots` and from twice as many of `pool` training images of each of k classes, in
+    so many draws, and is judged by n test images: the mean of either, and the gain."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(k), pool)
     train = _images(rng, labels)

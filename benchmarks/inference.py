@@ -131,7 +131,7 @@ TITLES = {
     "classification": "Two classifiers on the same test images",
     "ranks": "Ranks of classifiers on a leaderboard (error: any two equal rows are told apart; power: the best alone)",
     "seeds": "Means over seeds",
-    "few_shots": "Classifiers that learn from few images of each class: means over draws, and the gain from twice as many",
+    "few_shots": "Classifiers that learn from few images of each class: means over draws, and what twice as many add",
     "clusterings": "Clusterings with 20 refits (clustering.bootstraps=20)",
     "as_they_are": "A single clustering (interval over images with its clusters as they are; no claim is made)",
     "retrievals": "Retrieval (whole: each image against all others; else one half against the other)",

@@ -15,7 +15,7 @@ from backbench import hashing, paths, plugins, threads
 from backbench.answers import facts, words
 from backbench.datasets import TRAIN, _shots
 from backbench.engine.results import ledger
-from backbench.evaluate import configurations, learning_curves, leaderboards
+from backbench.evaluate import configurations, leaderboards, learning_curves
 from backbench.exports import pipeline
 from backbench.inference import fitting
 from backbench.pictures.overview import learning_curve
@@ -62,19 +62,20 @@ class TestDraws:
         assert _shots.learnt({}, split, LABELS).tolist() == np.flatnonzero(split == TRAIN).tolist()
 
 
-class TestStage:
-    FEW = [classified(name, **{**{"n_neighbors": 1}} if name == "knn" else {}) for name in ("knn", "nearest_centroid")]
-    CONFIGS = [{**config, **few} for config in FEW for few in ({}, {"shots": 1, "draw": 0}, {"shots": 4, "draw": 1})]
+LEARNERS = (classified("knn", n_neighbors=1), classified("nearest_centroid"))
+CONFIGS = [{**config, **few} for config in LEARNERS for few in ({}, {"shots": 1, "draw": 0}, {"shots": 4, "draw": 1})]
 
+
+class TestStage:
     def test_alone_and_in_company_are_bit_equal(self, world):
         inputs = world(*rows())
 
         def digests(outcomes):
             return [[hashing.array_digest(array) for _, array in sorted(each.arrays.items())] for each in outcomes]
 
-        together = digests(compute(classification, self.CONFIGS, inputs))
-        assert digests(compute(classification, self.CONFIGS[::-1], inputs))[::-1] == together
-        assert [digests(compute(classification, [config], inputs))[0] for config in self.CONFIGS] == together
+        together = digests(compute(classification, CONFIGS, inputs))
+        assert digests(compute(classification, CONFIGS[::-1], inputs))[::-1] == together
+        assert [digests(compute(classification, [config], inputs))[0] for config in CONFIGS] == together
 
     def test_it_learns_from_the_drawn_rows_alone(self, world):
         """The same as if there were no other training rows; those that are not drawn are no test rows."""
@@ -215,8 +216,9 @@ class TestTables:
         assert [entry.params["classification.shots"] for entry in fewer.entries] == [4, 4, 1, 1]
         first = fewer.entries[0]
         values = [row.metrics["val_accuracy"] for row in first.rows]
-        assert (first.draws, first.seeds) == (3, 1) and first.values["val_accuracy"].mean == pytest.approx(np.mean(values))
-        assert first.values["val_accuracy"].over == "images and draws" and most.entries[0].draws == 0
+        estimate = first.values["val_accuracy"]
+        assert (first.draws, first.seeds, most.entries[0].draws) == (3, 1, 0)
+        assert (estimate.mean, estimate.over) == (pytest.approx(np.mean(values)), "images and draws")
         assert "over the 300 validation images and the draws of training images" in leaderboards.words(fewer)
 
     def test_few_labels_are_never_recommended_over_all(self):
@@ -255,7 +257,8 @@ class TestCurves:
         rows_ = few(0.05)
         best, other = learning_curves.curves(rows_, Store(paths.store()))
         assert best.row.params["classifier.name"] == "svm" and other.row.params["classifier.name"] == "knn"
-        assert [(point.shots, point.images, point.draws) for point in best.points] == [(1, 1, 3), (4, 4, 3), (None, 150, 1)]
+        points = [(point.shots, point.images, point.draws) for point in best.points]
+        assert points == [(1, 1, 3), (4, 4, 3), (None, 150, 1)]
         by = {}
         for row in rows_:
             if row.params["classifier.name"] == "svm":

@@ -39,7 +39,7 @@ class Named:
 
 
 def named(row: Row, task: str, varying: Sequence[str] = (), few: bool = True) -> Named:
-    """What a run is called; `varying` are options by which results of one plugin differ, and `few` is whether it is said
+    """What a run is called; `varying` are options by which results of one plugin differ, and `few` is whether it says
     of how few images of each class its classifier learns."""
     params = row.params
     notes = [*titles.options(varying, params, "backbone."), *titles.chain(row.chain(task))]

@@ -198,7 +198,8 @@ def _whole(text: Any, style: str) -> str:
 def _module(style: str) -> Any:
     """The macros of the template with the marks of a style."""
     made = templates.environment([FOLDER], style == HTML)
-    made.globals |= {"figures": figures, "points": points, "space": naming.space, "short": _short, "reading": Reading, **_marks(style)}
+    made.globals |= {"figures": figures, "points": points, "space": naming.space, "short": _short, "reading": Reading}
+    made.globals |= _marks(style)
     return made.get_template(TEMPLATE).module
 
 

@@ -195,9 +195,7 @@ def _description(entries: Sequence[Entry], digest: str | None, params: FileParam
     notice = MIXED if given and split.source == "random" else None
     classes, files = len(names) if names else None, [entry.path for entry in entries]
     training = _split.training(sizes, params.sample, split)
-    return Description(
-        sum(counts), classes, digest, counts, notice=notice, given=given, files=files, training=training
-    )
+    return Description(sum(counts), classes, digest, counts, notice=notice, given=given, files=files, training=training)
 
 
 def _sentence(root: Path, listing: Listing) -> str:

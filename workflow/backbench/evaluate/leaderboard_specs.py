@@ -24,6 +24,8 @@ VARYING = {
     "clustering": ("backbone.", "clusterer.", "clustering.scope", "clustering.bootstraps"),
     "retrieval": ("backbone.", "retrieval."),
 }
+
+
 @dataclass(frozen=True)
 class LeaderboardSpec:
     """One leaderboard without its entries: a task, the metric that ranks it (higher is better), and what is shown.
@@ -125,7 +127,8 @@ def _classifiers(rows: Sequence[Row]) -> list[LeaderboardSpec]:
     shots = {configurations.shots(row) for row in rows if spec.head in row.run.stages}
     if shots == {None} or not shots:
         return [spec]
-    most = spec if None in shots else replace(spec, title=f"{spec.title}, from {max(filter(None, shots))} images a class")
+    given = "" if None in shots else f", from {max(filter(None, shots))} images a class"
+    most = replace(spec, title=f"{spec.title}{given}")
     by = spec.title.removeprefix(BEGIN)
     params = (*spec.params, configurations.SHOTS_PARAM)
     return [most, replace(spec, title=f"Classifiers with fewer labels{by}", params=params, fewer=True)]

@@ -5,6 +5,7 @@ over draws and test images; a gain is the difference between neighbouring points
 are nested, and all are judged by the same images.
 """
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -172,9 +173,8 @@ def _measured(by_shots: _Shots, metric: str, images: "Images") -> dict[str, Any]
         replicated = measuring.stacked([metric], results[shots], draws=draws)
         estimate = measuring.estimate(rows, CLASSIFICATION, metric, replicated.get(metric))
         points.append({**_learnt(rows[0], images), "estimate": asdict(estimate)})
-    steps = list(by_shots)
     gains = []
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(by_shots):
         sides = (_by_draw(by_shots[shots], results[shots], metric) for shots in (before, after))
         gains.append(asdict(gain(*sides)))
     return {"points": points, "gains": gains}
@@ -256,7 +256,7 @@ def _curve(plain: Mapping[str, Any], key: str, by_shots: _Shots, metric: str, va
     )
     gains = tuple(
         Gain(before, after, Estimate(**estimate))
-        for before, after, estimate in zip(steps, steps[1:], plain["gains"], strict=False)
+        for (before, after), estimate in zip(itertools.pairwise(steps), plain["gains"], strict=True)
     )
     return Curve(key, by_shots[steps[-1]][0], metric, points, gains, varying)
 

@@ -28,8 +28,8 @@ def check(factory: GridFactory, head: options.Classification, source: Source) ->
     fewer = sum(size < head.shots for size in sizes)
     if fewer:
         factory.notice(
-            f"{head.shots} {items}s a class: {fewer} of {counted(len(sizes), 'class')} have fewer training {items}s and "
-            "give all they have"
+            f"{head.shots} {items}s a class: {fewer} of {counted(len(sizes), 'class')} have fewer training {items}s "
+            "and give all they have"
         )
 
 
