@@ -78,7 +78,8 @@ def _fitting(
     The last metrics go first, then the interval, then all but that metric and the counts of clusters; these go last,
     where there would be no room even if all other columns were cut.
     """
-    extra = [name for name, least in (("draws", 1), ("seeds", 2), ("stability", -2)) if _any(records, name, least)]
+    least = {"draws": 1, "repeats": 2, "seeds": 2, "stability": -2}
+    extra = [name for name, most in least.items() if _any(records, name, most)]
     metrics, interval = list(table.spec.metrics), True
     counts = [name for name in leaderboard_specs.COUNTS if name in metrics]
     longest = max((len(_value(entry, table.spec.rank, True)) for entry in table.entries[: len(records)]), default=0)

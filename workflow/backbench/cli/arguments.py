@@ -219,9 +219,9 @@ def _compare(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metric", action="append", default=[], metavar="NAME", help="metric to compare; repeatable")
     command.add_argument(
         "--over",
-        choices=("auto", "images", "seeds", "datasets"),
+        choices=("auto", "images", "repeats", "seeds", "datasets"),
         default="auto",
-        help="what to pair by (default: images where both runs predict them, else seeds and data sets)",
+        help="what to pair by (default: repeated splits where both have them, else images where both runs predict them; seeds and data sets)",
     )
     command.add_argument("--format", choices=("table", "json"), default="table")
 

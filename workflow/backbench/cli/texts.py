@@ -109,7 +109,8 @@ Nemenyi's critical difference. p is corrected with Holm's method over the pairs 
 difference, its 95 % interval and a sentence. The command compares results, not runs: two runs that share a fit have
 nothing to compare there.
 
-Sweep seeds=0..9 to see the effect of chance; at least six seeds or data sets are needed to reach p = 0.05. A difference
+Results of repeated splits (split.repeats=10, split.folds=5) are compared with the corrected resampled t test of Nadeau and
+Bengio, on the splits that both have. Sweep seeds=0..9 to see the effect of chance; at least six seeds or data sets are needed to reach p = 0.05. A difference
 that no test detects may still exist: look at the interval. docs/statistics.md says more.
 """
 

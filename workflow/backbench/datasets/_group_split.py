@@ -143,20 +143,28 @@ def _taken(order: Sequence[int], sizes: Sequence[Classes], wanted: Classes, left
     """The groups that a part gets: it is `wanted` to have so many images of each class; `left` are the training images
     of each class, from which those of the groups are subtracted."""
     have: Classes = dict.fromkeys(wanted, 0)
+    closed: set[int] = set()
     passed: list[int] = []
     for place in order:
         group = sizes[place]
         nearer = sum(abs(have[c] - wanted[c]) - abs(have[c] + size - wanted[c]) for c, size in group.items())
-        if nearer > 0 and _spare(group, left):
+        if max(group, key=group.__getitem__) in closed or nearer <= 0 or not _spare(group, left):
+            passed.append(place)
+            closed |= {c for c, size in group.items() if size <= wanted[c] < have[c] + size}
+        else:
             _move(group, left, have)
             yield place
-        else:
-            passed.append(place)
     missing = sum(wanted.values()) - sum(have.values())
-    for place in passed:
+    if 2 * missing > sum(wanted.values()):
+        yield from _more(passed, sizes, missing, left)
+
+
+def _more(order: Sequence[int], sizes: Sequence[Classes], missing: int, left: Classes) -> Iterator[int]:
+    """Groups that bring a part nearer to its number of images, whatever their classes."""
+    for place in order:
         size = sum(sizes[place].values())
         if abs(missing - size) < missing and _spare(sizes[place], left):
-            _move(sizes[place], left, have)
+            _move(sizes[place], left, {})
             missing -= size
             yield place
 
@@ -169,4 +177,4 @@ def _spare(group: Classes, left: Classes) -> bool:
 def _move(group: Classes, left: Classes, have: Classes) -> None:
     for label, size in group.items():
         left[label] -= size
-        have[label] += size
+        have[label] = have.get(label, 0) + size

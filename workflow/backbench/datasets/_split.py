@@ -11,10 +11,11 @@ With groups (`_group_split`), images are moved group by group instead, and the c
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, Split, _group_split
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, Split, _group_split, _times
 from backbench.datasets._shares import allocate
 from backbench.schema import ConfigError
 
@@ -31,8 +32,14 @@ def counts(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tu
     Raises
     ------
     ConfigError
-        If the sample is larger than the collection, or nothing is left to train on.
+        If the sample is larger than the collection, nothing is left to train on, or the split is by time, which the
+        collection does not know.
     """
+    if split.source == "temporal":
+        raise ConfigError(
+            "dataset.split.source: received 'temporal', but the time of these images is not known; allowed: auto, given "
+            "or random. A folder or an archive with dataset.csv=PATH and dataset.columns.time=COLUMN can be split by time."
+        )
     divided = _divided(_drawn(_strata(sizes, split), sample), split)
     train, validation, test = (sum(shares[part] for shares in divided.values()) for part in range(len(PARTS)))
     return train, validation, test
@@ -60,15 +67,16 @@ def sample_and_split(
     seed: int,
     split: Split,
     groups: "np.ndarray | None" = None,
+    times: Sequence[float] | None = None,
 ) -> tuple["np.ndarray", "np.ndarray"]:
     """The drawn rows (m,) int64 of a collection, ascending, and the split (m,) uint8 of each.
 
     `parts` (n,) are the splits that the collection brings, if any, and `labels` (n,) its classes, if any. Images of one
-    of `groups` (n,) are moved out of the training split together.
+    of `groups` (n,) are moved out of the training split together; a split by time needs the `times` of all.
     """
     import numpy as np
 
-    parts = np.zeros(n, np.uint8) if parts is None or split.source == "random" else parts
+    parts = np.zeros(n, np.uint8) if parts is None or split.source in ("random", "temporal") else parts
     labels = np.zeros(n, np.int64) if labels is None else labels
     sizes = Counter(zip(parts.tolist(), labels.tolist(), strict=True))
     taken = _drawn(_strata(sizes, split), sample)
@@ -79,6 +87,11 @@ def sample_and_split(
         rows = ranked(rows, (seed, DIVIDE, *stratum))
         split_of[rows] = np.repeat([TEST, VALIDATION, TRAIN], [shares[TEST], shares[VALIDATION], shares[TRAIN]])
     kept = np.flatnonzero(split_of < len(PARTS))
+    if split.source == "temporal":
+        assert times is not None, "planning refuses a split by time without times"
+        asked = _asked({TRAIN: len(kept)}, replace(split, source="random"))
+        drawn = [times[row] for row in kept.tolist()]
+        return kept, np.array(_times.divided(drawn, asked[VALIDATION], asked[TEST]), np.uint8)
     if groups is None:
         return kept, split_of[kept]
     asked = _asked(Counter(parts[kept].tolist()), split)

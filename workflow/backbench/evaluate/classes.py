@@ -92,11 +92,12 @@ class _Images:
 def _images(row: Row, names: list[str], store: Store) -> _Images:
     import numpy as np
 
-    from backbench.datasets import TEST, _shots
+    from backbench.datasets import TEST, _resplit, _shots
     from backbench.metrics.labels import crosstab
 
     try:
-        truth, split = (store.array("dataset", row.stages["dataset"], name) for name in ("labels", "split"))
+        truth = store.array("dataset", row.stages["dataset"], "labels")
+        split = _resplit.stored(store, row.stages["dataset"], row.division(HEAD))
         learnt = _shots.learnt(row.plan.stages[row.run.stages[HEAD]].config, split, truth)
         sizes = np.bincount(truth[learnt], minlength=len(names))
     except StoreError:

@@ -109,7 +109,7 @@ def _groups(rows: Sequence[Row]) -> Iterator[_Group]:
     """
     groups: dict[str, dict[int | None, list[Row]]] = {}
     for row in tables.distinct(rows, CLASSIFICATION):
-        if "split" not in row.plan.stages[row.run.stages[CLASSIFICATION]].config:
+        if not configurations.division(row, CLASSIFICATION):
             by_shots = groups.setdefault(configurations.beyond_shots(row, CLASSIFICATION), {})
             by_shots.setdefault(configurations.shots(row), []).append(row)
     for key, by_shots in groups.items():
@@ -166,17 +166,18 @@ def _measured(by_shots: _Shots, metric: str, images: "Images") -> dict[str, Any]
     """Points and gains of a configuration as plain JSON; without arrays their intervals are over draws alone."""
     from backbench.evaluate import measuring
 
+    grouped = images.groups is not None
     results = {shots: [_resampled(row, metric, images) for row in rows] for shots, rows in by_shots.items()}
     points = []
     for shots, rows in by_shots.items():
         draws = configurations.by_draw(rows, CLASSIFICATION)
-        replicated = measuring.stacked([metric], results[shots], draws=draws)
+        replicated = measuring.stacked([metric], results[shots], grouped=grouped, draws=draws)
         estimate = measuring.estimate(rows, CLASSIFICATION, metric, replicated.get(metric))
         points.append({**_learnt(rows[0], images), "estimate": asdict(estimate)})
     gains = []
     for before, after in itertools.pairwise(by_shots):
         sides = (_by_draw(by_shots[shots], results[shots], metric) for shots in (before, after))
-        gains.append(asdict(gain(*sides)))
+        gains.append(asdict(gain(*sides, grouped=grouped)))
     return {"points": points, "gains": gains}
 
 
@@ -210,8 +211,11 @@ def _by_draw(rows: Sequence[Row], results: "Sequence[dict[str, Replicates]]", me
     return draws
 
 
-def gain(before: Draws, after: Draws) -> Estimate:
-    """The mean over draws of what is gained; all images, of which there is one draw, are compared with each."""
+def gain(before: Draws, after: Draws, grouped: bool = False) -> Estimate:
+    """The mean over draws of what is gained; all images, of which there is one draw, are compared with each.
+
+    `grouped` is whether the samples are of whole groups of images.
+    """
     import numpy as np
 
     from backbench.evaluate import estimates
@@ -223,7 +227,7 @@ def gain(before: Draws, after: Draws) -> Estimate:
     differences = [second - first for first, second in drawn if first is not None and second is not None]
     replicated = None
     if pairs and len(differences) == len(pairs):
-        replicated = Replicated(np.stack(differences), pairs[0][0][2])
+        replicated = Replicated(np.stack(differences), pairs[0][0][2], grouped=grouped)
     return estimates.estimate(values, replicated, False, DIFFERENCE, drawn=len(values) > 1)
 
 

@@ -144,6 +144,12 @@ def plain(values: dict[str, float]) -> dict[str, float | None]:
     return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
+def groups(inputs: Inputs) -> np.ndarray | None:
+    """The group (n,) of each row, None where the dataset has none."""
+    record = inputs.store.read(*inputs.refs["dataset"]) or {}
+    return inputs.array("dataset", "groups") if "groups" in record.get("arrays", {}) else None
+
+
 def graphs(inputs: Inputs) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The stored neighbour graphs of the matrix by metric: row numbers (n, k) and distances (n, k).
 

@@ -41,7 +41,8 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         try:
             _shard.refuse_non_finite(x)
             split = splits.of(group[0].config)
-            family = _Family(clusterers.load(name), _parts(scope, x, split, graphs), scope, len(x), where)
+            parts = _parts(scope, x, split, graphs)
+            family = _Family(clusterers.load(name), parts, scope, len(x), where, _shard.groups(inputs))
         except Exception as error:  # affects every member of the family, and no other
             yield from (_shard.failure(member, error, where=where) for member in group)
             continue
@@ -67,8 +68,18 @@ def _parts(scope: str, x: np.ndarray, split: np.ndarray, graphs: Mapping[str, ne
 class _Family:
     """Members of one clusterer and scope."""
 
-    def __init__(self, plugin: clusterers.Clusterer, parts: list[_Part], scope: str, n: int, where: str):
+    def __init__(
+        self,
+        plugin: clusterers.Clusterer,
+        parts: list[_Part],
+        scope: str,
+        n: int,
+        where: str,
+        groups: np.ndarray | None = None,
+    ):
+        """The members work on the rows of `parts`, of n rows in `groups` (n,), if there are any."""
         self.plugin, self.parts, self.scope, self.n, self.where = plugin, parts, scope, n, where
+        self.groups = groups
         self.steady: dict[str, _stability.Steady] = {}
 
     def outcomes(self, members: Sequence[Member], context: Context) -> Iterator[Outcome]:
@@ -104,7 +115,8 @@ class _Family:
             return {key: none for keys in asked.values() for key in keys}
         steady: dict[str, _stability.Steady] = {}
         for (samples, share), keys in asked.items():
-            steady |= _stability.scores(self.plugin, part.x, {key: tasks[key] for key in keys}, samples, share)
+            asking, groups = {key: tasks[key] for key in keys}, None if self.groups is None else self.groups[part.rows]
+            steady |= _stability.scores(self.plugin, part.x, asking, samples, share, groups)
         return steady
 
     def _fit(self, shared: list[Any], member: Member, task: clusterers.Task, share: float) -> Outcome:

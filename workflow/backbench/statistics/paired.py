@@ -76,7 +76,13 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> Test:
     return Test(name, len(a), float(outcome.statistic), float(outcome.pvalue), *effect, difference, low, high, note)
 
 
-def bootstrap(replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: float, observed_b: float) -> Test:
+def bootstrap(
+    replicates_a: np.ndarray,
+    replicates_b: np.ndarray,
+    observed_a: float,
+    observed_b: float,
+    groups: int | None = None,
+) -> Test:
     """Paired bootstrap of any metric: replicates (resamples,) of both rows on the same samples (shared weights).
 
     The differences are shifted so that their mean is the observed one (see `intervals.percentile`); the interval is
@@ -84,13 +90,20 @@ def bootstrap(replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: fl
     observed difference divided by its standard deviation over the samples, p the two tails of Student's distribution
     with one degree of freedom fewer than there are samples. If the difference is the same on all samples there is no
     spread to judge it by: p is 1 if the values are equal and 0 otherwise, and `note` says so. Samples on which either
-    row is NaN are left out.
+    row is NaN are left out. Where whole `groups` of images were drawn, so many, they have one degree of freedom fewer,
+    the variance is larger by `intervals.few`, and the interval is Student's.
 
     Raises
     ------
     ValueError
         If the replicates differ in length, or fewer than two samples have both values.
     """
+    if groups is not None:
+        name = f"paired bootstrap of {groups:,} groups"
+        test, moved = _resampled(name, replicates_a, replicates_b, observed_a, observed_b, groups)
+        error = float(moved.std(ddof=1)) * math.sqrt(intervals.few(groups))
+        span = intervals.student(test.difference, error, max(groups - 1, 1), intervals.GROUPS, LEVEL)
+        return replace(test, low=span.low, high=span.high)
     test, moved = _resampled("paired bootstrap", replicates_a, replicates_b, observed_a, observed_b)
     interval = intervals.percentile(moved, LEVEL)
     assert interval is not None  # there are at least two samples
@@ -111,7 +124,12 @@ def refits(replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: float
 
 
 def _resampled(
-    name: str, replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: float, observed_b: float
+    name: str,
+    replicates_a: np.ndarray,
+    replicates_b: np.ndarray,
+    observed_a: float,
+    observed_b: float,
+    groups: int | None = None,
 ) -> tuple[Test, np.ndarray]:
     """The test on replicates (resamples,) without its interval, and their differences (samples,) around the observed
     one."""
@@ -130,8 +148,8 @@ def _resampled(
         t, p = (0.0, 1.0) if equal else (math.copysign(math.inf, difference), 0.0)
         note = "the difference is the same on every sample, so there is no spread to judge it by"
     else:
-        t = difference / spread
-        p = float(2 * stats.t.sf(abs(t), len(gaps) - 1))
+        t = difference / (spread if groups is None else spread * math.sqrt(intervals.few(groups)))
+        p = float(2 * stats.t.sf(abs(t), len(gaps) - 1 if groups is None else max(groups - 1, 1)))
     ahead = float((moved > 0).mean() + (moved == 0).mean() / 2)
     effect = (ahead, "share of samples on which A is ahead")
     return Test(name, len(gaps), t, p, *effect, difference, math.nan, math.nan, note), moved

@@ -40,6 +40,7 @@ def standings(
     alpha: float = 0.05,
     seeds: Sequence[np.ndarray] | None = None,
     images: int | None = None,
+    groups: int | None = None,
 ) -> list[int | None]:
     """Ranks of rows by paired resampling: replicates (rows, resamples) on the same samples, observed values (rows,).
 
@@ -48,7 +49,8 @@ def standings(
 
     `seeds` holds the values (seeds,) of each row whose mean is its observed value: their variance is added, since the
     seeds of two rows have nothing in common, with its degrees of freedom (Welch 1947). Given how many `images` were
-    drawn, the variance over them is that of equal rows: of shares t is then McNemar's, where few images differ too.
+    drawn, the variance over them is that of equal rows: of shares t is then McNemar's, where few images differ too. Where
+    whole `groups` of images were drawn, so many, they stand for the images, with one degree of freedom fewer.
 
     Raises
     ------
@@ -69,11 +71,13 @@ def standings(
     of_seeds = np.array([intervals.variance_of_mean(row) for row in rows])
     counts = np.array([max(len(row) - 1, 1) for row in rows])
     gaps = values[first] - values[second]
-    over_images = _variances(replicates[kept])[pairs]
+    over_images, of_images = _variances(replicates[kept])[pairs], replicates.shape[1] - 1.0
+    if groups is not None:
+        over_images, of_images, images = over_images * intervals.few(groups), max(groups - 1.0, 1.0), groups
     if images is not None:
         over_images = np.where(over_images > 0, over_images + gaps**2 / images, 0.0)
     parts = np.stack([over_images, of_seeds[first], of_seeds[second]])
-    freedom = np.stack([np.full(len(first), replicates.shape[1] - 1.0), counts[first], counts[second]])
+    freedom = np.stack([np.full(len(first), of_images), counts[first], counts[second]])
     p = _two_tails(gaps, np.sqrt(parts.sum(axis=0)), intervals.degrees(parts, freedom))
     return _ranked(values, first, second, p, alpha)
 
