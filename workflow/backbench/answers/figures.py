@@ -43,7 +43,8 @@ def points(difference: Estimate) -> Figures:
     if low is None or high is None:
         return Figures(_signless(100 * difference.mean, 1))
     digits = int(high - low < WIDE)
-    return Figures(*(_signless(100 * value, digits) for value in (difference.mean, low, high)))
+    value, least, most = (_signless(100 * end, digits) for end in (difference.mean, low, high))
+    return Figures(value, least, most)
 
 
 def _signless(value: float, digits: int) -> str:

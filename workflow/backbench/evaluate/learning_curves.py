@@ -176,8 +176,8 @@ def _measured(by_shots: _Shots, metric: str, images: "Images") -> dict[str, Any]
         points.append({**_learnt(rows[0], images), "estimate": asdict(estimate)})
     gains = []
     for before, after in itertools.pairwise(by_shots):
-        sides = (_by_draw(by_shots[shots], results[shots], metric) for shots in (before, after))
-        gains.append(asdict(gain(*sides, grouped=grouped)))
+        first, second = (_by_draw(by_shots[shots], results[shots], metric) for shots in (before, after))
+        gains.append(asdict(gain(first, second, grouped=grouped)))
     return {"points": points, "gains": gains}
 
 

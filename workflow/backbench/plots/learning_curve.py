@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backbench.metrics import catalogue
 from backbench.plots import Data, Heading, Picture, _legends, _style, columns
@@ -11,6 +11,7 @@ from backbench.plots._names import legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 WIDTH, HEIGHT, NAMES = 7.4, 4.4, 70
 # How far bands and bars of different lines stand apart, as a share of the distance between neighbouring powers of two.
@@ -58,7 +59,7 @@ def draw(heading: Heading, lines: Sequence[Line], metric: str, caption: str = ""
     return Picture(figure, _data(lines, metric), caption)
 
 
-def _look(line: Line, number: int) -> dict[str, object]:
+def _look(line: Line, number: int) -> dict[str, Any]:
     return {
         "color": _style.colour(number),
         "marker": _style.line_marker(number),
@@ -104,7 +105,7 @@ def _ticks(axes: "Axes", lines: Sequence[Line]) -> None:
     axes.set_xlim(low / 2**margin, high * 2**margin)
 
 
-def _handles(lines: Sequence[Line]) -> list[object]:
+def _handles(lines: Sequence[Line]) -> "list[Line2D]":
     from matplotlib.lines import Line2D
 
     shown = legible([line.name for line in lines], NAMES)

@@ -110,7 +110,8 @@ class _Family:
         return Outcome(member.hash, info=info, arrays=arrays, seconds=time.perf_counter() - began + lesson.seconds)
 
     def _predict(self, lesson: "_Lesson", task: classifiers.Task) -> classifiers.Prediction:
-        problems = self.plugin.problems(task.params, *lesson.x.shape, len(lesson.trained))
+        n, d = lesson.x.shape
+        problems = self.plugin.problems(task.params, n, d, len(lesson.trained))
         if problems:
             raise ValueError("; ".join(problems))
         return self.plugin.predict(lesson.shared, lesson.x, lesson.y, self.queries, task)
