@@ -191,7 +191,8 @@ _HEADING = ("| collections | claim | error | coverage | power |", "| --- | --- |
 _NOTES = (
     "Error: one of two equals is called better. Coverage: a 95 % interval holds the truth. Power: the better of two is",
     "called so. Behind ± stands the standard error of the simulation; what is beyond the limits of 6 and 92 % by more",
-    "than two of them is in bold. A dash: nothing is claimed. Claims that are not used show what the plain formula would say.",
+    "than two of them is in bold. A dash: nothing is claimed.",
+    "Claims that are not used show what the plain formula would say.",
 )
 
 

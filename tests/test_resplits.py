@@ -61,7 +61,9 @@ def test_each_image_is_tested_in_one_fold_of_a_partition(folds, grouped):
             else:
                 planned = _split.fold_counts(74, RANDOM, partition * folds + at, folds)
                 assert tuple(np.bincount(split, minlength=3)) == planned
-    assert (_split.fold(labels, groups, 7, RANDOM, 0, folds) != _split.fold(labels, groups, 7, RANDOM, folds, folds)).any()
+    assert (
+        _split.fold(labels, groups, 7, RANDOM, 0, folds) != _split.fold(labels, groups, 7, RANDOM, folds, folds)
+    ).any()
 
 
 def test_the_default_is_the_split_of_the_dataset():
@@ -104,7 +106,13 @@ def test_short_forms_are_written_out(typed, written):
 
 @pytest.mark.parametrize(
     "typed",
-    [["split.repeats=1"], ["split.repeats=2,3"], ["split.folds=1"], ["split.repeats=2", "split.repeat=0"], ["split.folds=x"]],
+    [
+        ["split.repeats=1"],
+        ["split.repeats=2,3"],
+        ["split.folds=1"],
+        ["split.repeats=2", "split.repeat=0"],
+        ["split.folds=x"],
+    ],
 )
 def test_other_short_forms_are_refused(typed):
     with pytest.raises(ConfigError, match="received"):
@@ -166,13 +174,19 @@ def test_tables_have_the_mean_over_the_splits_and_their_number(swept):
             assert len(values) == 3 and entry.values[table.spec.rank].mean == pytest.approx(np.mean(values))
             assert configurations.counted(entry.rows, table.spec.head) == (1, 3)
             assert entry.values[table.spec.rank].over in ("repeats", None) and entry.tested
-        assert "the 3 repeated splits" in leaderboards.words(table) or not any(e.values[table.spec.rank].over for e in table.entries)
+        assert "the 3 repeated splits" in leaderboards.words(table) or not any(
+            e.values[table.spec.rank].over for e in table.entries
+        )
 
 
 def test_comparisons_are_over_the_splits_that_both_have(swept):
     _, rows, store = swept
     a, b = (
-        next(row for row in rows if not row.division() and row.params["classifier.name"] == name and row.chain("classification") == "none")
+        next(
+            row
+            for row in rows
+            if not row.division() and row.params["classifier.name"] == name and row.chain("classification") == "none"
+        )
         for name in ("lda", "nearest_centroid")
     )
     found, _ = comparison.compare([a, b], rows, store, metrics=["accuracy"])

@@ -13,8 +13,8 @@ WIDE = 0.02
 
 @dataclass(frozen=True)
 class Figures:
-    """``82 %`` with ``79`` and ``86``, the ends of its interval, "" where there is none; `seeds` or `repeats` (splits of the
-    images) if it is over them."""
+    """``82 %`` with ``79`` and ``86``, the ends of its interval, "" where there is none; `seeds` or `repeats` (splits
+    of the images) if it is over them."""
 
     value: str
     low: str = ""

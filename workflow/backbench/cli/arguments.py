@@ -221,7 +221,8 @@ def _compare(command: argparse.ArgumentParser) -> None:
         "--over",
         choices=("auto", "images", "repeats", "seeds", "datasets"),
         default="auto",
-        help="what to pair by (default: repeated splits where both have them, else images where both runs predict them; seeds and data sets)",
+        help="what to pair by (default: repeated splits where both have them, else images that both runs predict; "
+        "seeds and data sets)",
     )
     command.add_argument("--format", choices=("table", "json"), default="table")
 

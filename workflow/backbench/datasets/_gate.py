@@ -90,8 +90,8 @@ def check_leaks(kept: Sequence[Seen], params: FileParams, draw: Drawn, root: Pat
 def check_groups(
     kept: Sequence[Seen], params: FileParams, draw: Drawn, of_all: "np.ndarray | None", root: Path
 ) -> None:
-    """Refuse a group (`of_all`, (n,)) on both sides of the split, if that is the policy: the collection's own splits and
-    those by time do not keep groups together.
+    """Refuse a group (`of_all`, (n,)) on both sides of the split, if that is the policy: the collection's own splits
+    and those by time do not keep groups together.
 
     Raises
     ------

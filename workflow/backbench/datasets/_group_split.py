@@ -1,9 +1,9 @@
 """Splits that keep groups together: no group (a patient, a camera, a burst of near duplicates) is in two parts.
 
 Which groups a part gets depends only on the key, the groups and the classes: groups are taken in a random order (raw
-PCG64 output, as in ``_split``), each if it brings the part nearer to its number of images of every class, and then, where
-images are still missing, if it brings the part nearer to its number of images. Every class keeps a training image: a
-class that is in one group stays with it in the training split.
+PCG64 output, as in ``_split``), each if it brings the part nearer to its number of images of every class, and then,
+where images are still missing, if it brings the part nearer to its number of images. Every class keeps a training
+image: a class that is in one group stays with it in the training split.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,14 +64,14 @@ def check(split: "np.ndarray", groups: "np.ndarray", asked: Mapping[int, int]) -
             sizes = np.unique(groups, return_counts=True)[1]
             raise ConfigError(
                 f"dataset.groups: received {len(sizes):,} groups of {len(groups):,} images, the largest of "
-                f"{int(sizes.max()):,}: none fits into the {PARTS[part]} split, which is to have about {count:,} images, "
-                "while every class keeps a training image. Give smaller groups, a larger share "
+                f"{int(sizes.max()):,}: none fits into the {PARTS[part]} split, which is to have about {count:,} "
+                "images, while every class keeps a training image. Give smaller groups, a larger share "
                 f"(dataset.split.{PARTS[part]}=0.3), or dataset.groups=null."
             )
 
 
 def folds(labels: "np.ndarray", groups: "np.ndarray", count: int, key: tuple[int, ...]) -> "np.ndarray":
-    """The fold (n,) int64 of each image, with whole groups in each: the largest first, each where its classes are rarest.
+    """The fold (n,) int64 of each image, with whole groups in each: the largest first, where its classes are rarest.
 
     `labels` (n,) are the classes, `groups` (n,) the numbers of the groups.
 

@@ -24,8 +24,8 @@ GROUP = "group"
 EXAMPLE = "'^(?P<group>[^_]+)_'"
 WHERE = "dataset.groups"
 UNKNOWN = (
-    f"{WHERE}={NEAR}: the files have not been fingerprinted yet, so their groups are not known; the counts of the splits "
-    "are those without groups"
+    f"{WHERE}={NEAR}: the files have not been fingerprinted yet, so their groups are not known; the counts of the "
+    "splits are those without groups"
 )
 SHOWN = 3
 
@@ -56,8 +56,8 @@ def check(groups: str | None, csv: str | None) -> None:
 
 
 def of_names(listing: Listing, pattern: str, root: Path) -> Listing:
-    """A listing with the groups that a regular expression takes from the names of its files, or from the paths below the
-    root if it contains a slash.
+    """A listing with the groups that a regular expression takes from the names of its files, or from the paths below
+    the root if it contains a slash.
 
     Raises
     ------
@@ -76,10 +76,10 @@ def of_names(listing: Listing, pattern: str, root: Path) -> Listing:
     if not any(entry.group for entry in entries):
         some = ", ".join(printable(entry.path) for entry in entries[:SHOWN])
         raise ConfigError(f"{WHERE}: {pattern!r} matches none of the {len(entries):,} files of {root}: {some}, ...")
-    return told(replace(listing, entries=entries), "file names (dataset.groups)")
+    return announced(replace(listing, entries=entries), "file names (dataset.groups)")
 
 
-def told(listing: Listing, source: str) -> Listing:
+def announced(listing: Listing, source: str) -> Listing:
     """A listing of grouped entries that says how many groups there are and where they come from.
 
     Raises
@@ -106,8 +106,8 @@ def refuse_one(count: int, what: str) -> None:
     """
     if count < 2:
         raise ConfigError(
-            f"{WHERE}: {what}, and a single group cannot be divided. Give a column or a pattern that tells groups apart, "
-            "or null."
+            f"{WHERE}: {what}, and a single group cannot be divided. Give a column or a pattern that tells groups "
+            "apart, or null."
         )
 
 

@@ -1,9 +1,9 @@
 """Other splits of the same images: repeats and folds, computed from a stored dataset wherever a split is read.
 
-The root option ``split`` of a run says which: ``{repeat: 0, folds: null}``, which is left out of every hash, is the split
-that the dataset stage stores. Everything else is a function of the images' classes and groups, the seed and the shares
-of the dataset and these two numbers (``_split.again`` and ``_split.fold``): nothing is stored and no features are
-computed again.
+The root option ``split`` of a run says which: ``{repeat: 0, folds: null}``, which is left out of every hash, is the
+split that the dataset stage stores. Everything else is a function of the images' classes and groups, the seed and the
+shares of the dataset and these two numbers (``_split.again`` and ``_split.fold``): nothing is stored and no features
+are computed again.
 """
 
 from collections.abc import Mapping
@@ -97,9 +97,7 @@ def stored(store: "Store", member: str, options: Mapping[str, Any]) -> "np.ndarr
         return split
     record = store.read("dataset", member) or {}
     arrays = record.get("arrays", {})
-    labels, groups = (
-        store.array("dataset", member, name) if name in arrays else None for name in ("labels", "groups")
-    )
+    labels, groups = (store.array("dataset", member, name) if name in arrays else None for name in ("labels", "groups"))
     return divided(options, record["config"], split, labels, groups)
 
 
@@ -114,6 +112,6 @@ def _check(dataset: Mapping[str, Any]) -> None:
         what = "keeps the splits that the collection brings" if source == "given" else "divides the images by time"
         raise ConfigError(
             f"split: received repeats or folds, but dataset.split.source={source} {what}, of which there is one. Give "
-            "dataset.split.source=random to mix all images and split them again, or leave split.repeats and split.folds "
-            "out."
+            "dataset.split.source=random to mix all images and split them again, or leave split.repeats and "
+            "split.folds out."
         )

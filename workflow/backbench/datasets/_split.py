@@ -37,8 +37,9 @@ def counts(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tu
     """
     if split.source == "temporal":
         raise ConfigError(
-            "dataset.split.source: received 'temporal', but the time of these images is not known; allowed: auto, given "
-            "or random. A folder or an archive with dataset.csv=PATH and dataset.columns.time=COLUMN can be split by time."
+            "dataset.split.source: received 'temporal', but the time of these images is not known; allowed: auto, "
+            "given or random. By time, a folder or an archive is split with dataset.csv=PATH and "
+            "dataset.columns.time=COLUMN."
         )
     divided = _divided(_drawn(_strata(sizes, split), sample), split)
     train, validation, test = (sum(shares[part] for shares in divided.values()) for part in range(len(PARTS)))

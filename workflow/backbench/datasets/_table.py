@@ -83,7 +83,7 @@ def read(root: Path, table: Path, columns: Columns | None = None, groups: str | 
         *splits.notes,
     )
     listing = replace(listing, understood=(*listing.understood, *sentences))
-    return listing if groups is None else _groups.told(listing, f"column `{groups}`")
+    return listing if groups is None else _groups.announced(listing, f"column `{groups}`")
 
 
 def _named_groups(table: Table, title: str | None) -> Sequence[str | None]:

@@ -70,12 +70,15 @@ def divided(times: Sequence[float], validation: int, test: int) -> list[int]:
 
 
 def _boundary(order: Sequence[float], place: int) -> int:
-    """The end of a run of equal times in `order` that is nearest to a place; of two the earlier."""
+    """The end of a run of equal times in `order` that is nearest to a place; of two the earlier, and none that leaves
+    nothing on one side if another one does not."""
     from bisect import bisect_left, bisect_right
 
     if not 0 < place < len(order):
         return place
     low, high = bisect_left(order, order[place]), bisect_right(order, order[place])
+    if low == 0 or high == len(order):
+        return high if low == 0 else low
     return low if place - low <= high - place else high
 
 

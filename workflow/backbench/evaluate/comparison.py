@@ -2,8 +2,8 @@
 
 On images the two results themselves are compared, clusterings by their fits to samples of the images; over seeds,
 repeated splits and data sets their configurations are, by the results that share a seed, a split or a data set. Where
-both have several splits in common, these decide, and not the images of the first one. Samples are distinct results, never
-the runs that repeat them.
+both have several splits in common, these decide, and not the images of the first one. Samples are distinct results,
+never the runs that repeat them.
 """
 
 import itertools

@@ -44,7 +44,9 @@ def configurations(rows: Sequence[Row], head: str) -> list[Configuration]:
     for row in tables.distinct(rows, head):
         by_key.setdefault(_key(row.plan, row.run.stages[head], known), []).append(row)
     groups = [
-        Configuration(key, tuple(sorted(group, key=lambda row: (repeat(row, head), seeds(row, head), row.run.stages[head]))))
+        Configuration(
+            key, tuple(sorted(group, key=lambda row: (repeat(row, head), seeds(row, head), row.run.stages[head])))
+        )
         for key, group in by_key.items()
     ]
     place = {row.run.stages[head]: at for at, row in reversed(list(enumerate(rows))) if head in row.run.stages}

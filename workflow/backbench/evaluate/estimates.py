@@ -38,8 +38,8 @@ class Replicated:
     """A metric of each result of a configuration on samples of the images: (results, resamples).
 
     `count` is how many images these are, or how many samples where `refitted`: fits to each of them. `share` is whether
-    the metric is a share of images that are right or wrong independently of each other. `grouped` says that whole groups
-    were drawn, `count` of them.
+    the metric is a share of images that are right or wrong independently of each other. `grouped` says that whole
+    groups were drawn, `count` of them.
     """
 
     values: "np.ndarray"
@@ -118,7 +118,7 @@ def _of_replicates(mean: float, values: Sequence[float], replicated: Replicated)
 
 
 def _of_groups(mean: float, values: Sequence[float], replicated: Replicated, drawn: float) -> "Interval | None":
-    """The interval around the mean of values, one for each seed, whose variance over draws of whole groups is `drawn`."""
+    """The interval around the mean of values, one for each seed, with the variance `drawn` over draws of groups."""
     import numpy as np
 
     from backbench.statistics import intervals

@@ -31,9 +31,9 @@ class Measured:
 
     `seeds` holds the ranking metric of each result, `replicates` (resamples,) its mean over them on samples of the
     images: None where it was not resampled, or where that says too little to compare with others. `images` is how many
-    were drawn, None of refits, and `grouped` whether these are groups. `repeats` holds the ranking metric by split where there are several, and `share` what
-    these have in common (`repeats.ratio`). `evidence` tells what can be compared with each other: what has the same
-    splits. `tested` is whether the rank comes from such a comparison.
+    were drawn, None of refits, and `grouped` whether these are groups. `repeats` holds the ranking metric by split
+    where there are several, and `share` what these have in common (`repeats.ratio`). `evidence` tells what can be
+    compared with each other: what has the same splits. `tested` is whether the rank comes from such a comparison.
     """
 
     values: Mapping[str, Estimate]
@@ -104,12 +104,12 @@ def _measured(spec: LeaderboardSpec, group: Configuration, names: Sequence[str],
 def _over_splits(spec: LeaderboardSpec, group: Configuration, images: Images) -> Measured:
     """A configuration that has results on several splits of the images."""
     try:
-        found = {name: repeats.estimate(group.rows, spec.head, name, images, _range(name)) for name in spec.metrics}
+        estimated = {name: repeats.estimate(group.rows, spec.head, name, images, _range(name)) for name in spec.metrics}
         share = repeats.ratio(group.rows, spec.head, spec.rank, images)
     except StoreError:
         images.lost = True
         return Measured({spec.rank: repeats.mean(group.rows, spec.head, spec.rank)}, None)
-    values = {name: estimate for name, estimate in found.items() if not math.isnan(estimate.mean)}
+    values = {name: estimate for name, estimate in estimated.items() if not math.isnan(estimate.mean)}
     ranked = repeats.values(group.rows, spec.head, spec.rank)
     steady = _known(group)
     several = ranked if len(ranked) >= repeats.LEAST else {}

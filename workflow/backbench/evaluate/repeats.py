@@ -28,7 +28,7 @@ def repeated(rows: Sequence[Row], head: str) -> bool:
 
 
 def values(rows: Sequence[Row], head: str, metric: str) -> dict[int, float]:
-    """A metric by the number of the split, as a mean over the seeds of each; splits where it is undefined are left out."""
+    """A metric by the number of the split, as a mean over the seeds of each; where it is undefined, there is none."""
     known = {}
     for number, group in configurations.by_repeat(rows, head).items():
         defined = [value for row in group if not math.isnan(value := row.metrics.get(metric, math.nan))]

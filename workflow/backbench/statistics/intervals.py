@@ -94,10 +94,11 @@ def few(groups: int) -> float:
 
 
 def share(value: float, variance: float, groups: int, level: float = 0.95) -> Interval:
-    """Interval of a share of images in groups: Wilson's (1927) for as many independent images as have the `variance` that
-    it has over draws of the groups, and with Student's quantile for so few groups (Korn and Graubard 1998).
+    """Interval of a share of images in groups: Wilson's (1927), with Student's quantile for so few groups.
 
-    Where all images are right or wrong, and nothing varies, there are as many independent images as groups.
+    It is that of as many independent images as have the `variance` that the share has over draws of the groups (Korn
+    and Graubard 1998). Where all images are right or wrong, and nothing varies, there are as many independent images as
+    groups.
     """
     from scipy import stats
 

@@ -49,8 +49,8 @@ def standings(
 
     `seeds` holds the values (seeds,) of each row whose mean is its observed value: their variance is added, since the
     seeds of two rows have nothing in common, with its degrees of freedom (Welch 1947). Given how many `images` were
-    drawn, the variance over them is that of equal rows: of shares t is then McNemar's, where few images differ too. Where
-    whole `groups` of images were drawn, so many, they stand for the images, with one degree of freedom fewer.
+    drawn, the variance over them is that of equal rows: of shares t is then McNemar's, where few images differ too.
+    Where whole `groups` of images were drawn, so many, they stand for the images, with one degree of freedom fewer.
 
     Raises
     ------
@@ -85,8 +85,8 @@ def standings(
 def over_splits(values: np.ndarray, ratio: float, alpha: float = 0.05) -> list[int]:
     """Ranks of rows by the corrected resampled t test (`repeated.test`) of each pair on the same splits.
 
-    `values` (rows, splits) are numbers, and `ratio` that of the images that are tested to those that are trained on. Rows
-    that differ by the same amount on every split are not told apart: of a few splits that is a coincidence.
+    `values` (rows, splits) are numbers, and `ratio` that of the images that are tested to those that are trained on.
+    Rows that differ by the same amount on every split are not told apart: of a few splits that is a coincidence.
     """
     values = np.asarray(values, dtype=np.float64)
     first, second = np.triu_indices(len(values), 1)

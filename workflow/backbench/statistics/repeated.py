@@ -1,10 +1,10 @@
 """Means over several splits of the same images: intervals and tests that allow for what the splits have in common.
 
-The training parts of two splits overlap, and so may their test parts, so that their values are correlated: the variance
-of the mean over R splits is not s^2 / R. Nadeau and Bengio ("Inference for the generalization error", Machine Learning
-52, 2003, section 4) take the correlation to be the share of the images that is tested, which makes the variance
-s^2 (1 / R + tested / trained), with R - 1 degrees of freedom. Bouckaert and Frank (PAKDD 2004) use the same for repeated
-cross-validation. Without the second term intervals shrink with R, however few images there are.
+The training parts of two splits overlap, and so may their test parts, so that their values are correlated: the
+variance of the mean over R splits is not s^2 / R. Nadeau and Bengio ("Inference for the generalization error", Machine
+Learning 52, 2003, section 4) take the correlation to be the share of the images that is tested, which makes it
+s^2 (1 / R + tested / trained), with R - 1 degrees of freedom. Bouckaert and Frank (PAKDD 2004) use the same for
+repeated cross-validation. Without the second term intervals shrink with R, however few images there are.
 
 Of a metric that nothing is trained for, such as that of a clustering of b of n images, the ratio is b / (n - b): for
 means over random subsets the variance is then exact.

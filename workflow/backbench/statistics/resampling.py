@@ -33,8 +33,8 @@ def weights(n: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
 
 
 def of_groups(groups: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Counts (resamples, n) of the images of `groups` (n,) where whole groups are drawn: those of `drawn` (resamples, m)
-    for the m groups in the order of their numbers (cluster bootstrap, Davison and Hinkley 1997, section 3.8)."""
+    """Counts (resamples, n) of the images of `groups` (n,) where whole groups are drawn: those of `drawn` (resamples,
+    m) for the m groups in the order of their numbers (cluster bootstrap, Davison and Hinkley 1997, section 3.8)."""
     return drawn.T[np.unique(groups, return_inverse=True)[1]].T
 
 
