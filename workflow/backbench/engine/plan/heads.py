@@ -6,7 +6,7 @@ from typing import Any
 
 from backbench import classifiers, clusterers, plugins, schema, transforms
 from backbench.engine.grid import Stage
-from backbench.engine.plan import options
+from backbench.engine.plan import few_shot, options
 from backbench.engine.plan.factory import GridFactory
 from backbench.engine.plan.representations import Source
 from backbench.engine.plan.shortage import Fit, TooSmall
@@ -84,19 +84,24 @@ class Heads:
         if lack:
             self._leave_out(name, source, *lack)
             return None
+        head = self.factory.once(options.classification, _without_chain(cell["classification"]))
+        few_shot.check(self.factory, head, source)
         matrix, wide = self._head(cell["classification"]["chain"], "train", source, features, width)
         asked = {"classifier": cell["classifier"], "seed": cell.get("seed"), "d": wide}
-        return self.factory.once(self._fit_classifier, asked, source, matrix)
+        return self.factory.once(self._fit_classifier, asked, source, matrix, head)
 
-    def _fit_classifier(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
-        name = asked["classifier"]["name"]
+    def _fit_classifier(
+        self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Classification
+    ) -> Stage:
+        name, rows = asked["classifier"]["name"], few_shot.rows(head, source)
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
-        Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
-        config = {"classifier": {"name": name, **schema.canonical(params)}, **options.axes(asked, module.AXES)}
-        config |= source.hashed
+        Fit("classifier", name, params, rows, asked["d"], "classifier", (source.classes,)).check()
+        axes = options.axes(asked, module.AXES)
+        config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes, **source.hashed}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
-        about = {"d": asked["d"], "n": source.train, "queries": source.queries}
+        unused = {"unused": source.train - rows} if rows < source.train else {}
+        about = {"d": asked["d"], "n": rows, "queries": source.queries, **unused}
         return self.factory.stage("classification", name, config, parents, modules, about=about)
 
     def _leave_out(self, name: str, source: Source, lack: str, way: str) -> None:
