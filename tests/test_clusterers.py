@@ -23,6 +23,7 @@ SMALL = {
     "dbscan": {"min_samples": 4},
     "hdbscan": {"min_cluster_size": 6, "allow_single_cluster": True},
     "spectral": {"n_init": 2},
+    "turtle": {"iterations": 20, "inner_steps": 4, "n_init": 1, "outer_rate": 0.03, "inner_rate": 0.03},
 }
 # What a plugin needs to work on rows that are all the same, and on as many clusters as rows
 IDENTICAL = {
@@ -30,8 +31,10 @@ IDENTICAL = {
     "birch": {"threshold": 0.5, "threshold_quantile": None},
 }
 AS_MANY = {"birch": {"threshold": 1e-3, "threshold_quantile": None}}
+# Those that may find fewer than k clusters, of rows that are not alike as well
+FEWER = {"turtle"}
 # Those that may find fewer than k clusters
-TRYING = {"minibatch_kmeans"}
+TRYING = {"minibatch_kmeans", "turtle"}
 # Options that came after results existed have a default
 ADDED = {"dbscan": {"eps_knee"}}
 
@@ -88,7 +91,7 @@ class TestContract:
             assert found.dtype == np.int64
             assert found.shape == (len(x),)
             assert found.min() >= -1
-            assert task.k is None or labels.clusters(found) == task.k
+            assert task.k is None or labels.clusters(found) == task.k or name in FEWER
             assert all(value is None or type(value) in (int, float, str) for value in info.values())
         assert np.array_equal(x, before)
 
