@@ -35,6 +35,8 @@ BLOBS = {
     "birch": {"threshold_quantile": 0.5},
     "micro_ward": {"micro_clusters": 100},
     "optics": {"cluster_method": "dbscan", "eps": 2.5},
+    "temi": {"heads": 2, "hidden": 32, "bottleneck": 16, "iterations": 200, "warmup": 20, "batch_size": 128},
+    "turtle": {"iterations": 100, "n_init": 2, "outer_rate": 0.01, "inner_rate": 0.01},
 }
 
 

@@ -23,6 +23,7 @@ SMALL = {
     "dbscan": {"min_samples": 4},
     "hdbscan": {"min_cluster_size": 6, "allow_single_cluster": True},
     "spectral": {"n_init": 2},
+    "temi": {"heads": 2, "hidden": 16, "bottleneck": 8, "neighbours": 10, "iterations": 9, "batch_size": 64},
     "turtle": {"iterations": 20, "inner_steps": 4, "n_init": 1, "outer_rate": 0.03, "inner_rate": 0.03},
 }
 # What a plugin needs to work on rows that are all the same, and on as many clusters as rows
@@ -32,9 +33,9 @@ IDENTICAL = {
 }
 AS_MANY = {"birch": {"threshold": 1e-3, "threshold_quantile": None}}
 # Those that may find fewer than k clusters, of rows that are not alike as well
-FEWER = {"turtle"}
+FEWER = {"temi", "turtle"}
 # Those that may find fewer than k clusters
-TRYING = {"minibatch_kmeans", "turtle"}
+TRYING = {"minibatch_kmeans", "temi", "turtle"}
 # Options that came after results existed have a default
 ADDED = {"dbscan": {"eps_knee"}}
 

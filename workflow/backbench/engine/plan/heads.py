@@ -13,9 +13,6 @@ from backbench.engine.plan.shortage import Fit, TooSmall
 from backbench.schema import ConfigError
 from backbench.wording import counted
 
-# Transforms that leave the columns of representations side by side where they are.
-APART = frozenset({"l2", "standardise"})
-
 
 class Heads:
     """Stages of the heads of a cell."""
@@ -151,7 +148,7 @@ def _without_chain(head: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parts(features: Stage, matrix: Stage) -> list[int]:
     """Widths of the representations that lie side by side in a matrix; empty for one, or where a chain mixes them."""
-    mixed = set(matrix.about.get("steps", ())) - APART
+    mixed = set(matrix.about.get("steps", ())) - clusterers.APART
     return [] if mixed else list(features.about.get("parts", ()))
 
 
