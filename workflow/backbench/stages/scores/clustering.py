@@ -64,11 +64,13 @@ def _part(
 def _apart(inputs: Inputs) -> list[int]:
     """Widths of the representations side by side in the matrix; empty for one, or where its chain mixes them."""
     record = inputs.store.read(*inputs.refs["matrix"]) or {}
-    if record["kind"] == "matrix":
-        if {step["name"] for step in record["config"]["steps"]} - clusterers.APART:
+    if inputs.refs["matrix"][0] == "matrix":
+        steps = record.get("config", {}).get("steps", ())
+        if {step["name"] for step in steps} - clusterers.APART:
             return []
-        record = inputs.store.read(*record["parents"]["features"]) or {}
-    return list(record["info"].get("parts", ()))
+        features = record.get("parents", {}).get("features")
+        record = (inputs.store.read(*features) if features else None) or {}
+    return list(record.get("info", {}).get("parts", ()))
 
 
 def _linear(
