@@ -1,6 +1,7 @@
 """Clusterer plugins: all members of a family on one matrix, with what they share computed once.
 
-A plugin is a module that is a `Clusterer`, and optionally `Timed`, `Parted`, `plugins.Searching` and `plugins.Varied`.
+A plugin is a module that is a `Clusterer`, and optionally `Narrowed`, `Parted`, `Timed`, `plugins.Searching` and
+`plugins.Varied`.
 
 Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
 """
@@ -85,6 +86,20 @@ class Parted(Protocol):
     def parted(self, params: Any, widths: tuple[int, ...], /) -> Any:
         """The options for representations of these widths, with every ``auto`` replaced; empty: for one alone."""
         ...
+
+
+@runtime_checkable
+class Narrowed(Protocol):
+    """A clusterer with options under which it uses fewer axes than `AXES`."""
+
+    def axes(self, params: Any, /) -> frozenset[str]:
+        """The axes that it uses with these options."""
+        ...
+
+
+def axes(module: Clusterer, params: Any) -> frozenset[str]:
+    """The axes that a clusterer uses with its options: the others are no part of its hash."""
+    return module.axes(params) if isinstance(module, Narrowed) else module.AXES
 
 
 @cache
