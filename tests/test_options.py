@@ -79,6 +79,14 @@ def results(tmp_path, monkeypatch):
     monkeypatch.setenv("BACKBENCH_DOWNLOADS", str(tmp_path / "downloads"))
 
 
+def _pixels(size: int) -> dict[str, Any]:
+    return {**options("backbone", "pixels"), "image": {**options("backbone", "pixels")["image"], "size": size}}
+
+
+SIDE_BY_SIDE = {"pixels": _pixels(28), "pixels_2": _pixels(8)}
+TRIED["concatenated", "parts"] = [{"pixels": _pixels(28), "pixels_2": _pixels(9)}]
+
+
 def fields(kind: str, name: str) -> Iterator[tuple[str, Any]]:
     """Options of a plugin that count, with their types; a nested one is dotted."""
     module = plugins.load(kind, name)
@@ -166,6 +174,7 @@ SOURCES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "archive": _archive,
     "embeddings": _embeddings,
     "precomputed": _precomputed,
+    "concatenated": lambda folder: {"parts": SIDE_BY_SIDE},
     "timm": lambda folder: {"model": "resnet18"},
     "torchvision": lambda folder: {"model": "resnet18"},
     "open_clip": lambda folder: {"model": "RN50", "pretrained": "openai"},

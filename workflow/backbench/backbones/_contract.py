@@ -147,6 +147,14 @@ class Refusing(Protocol):
 
 
 @runtime_checkable
+class Parted(Protocol):
+    """Has columns that belong together, such as those of each block of a network."""
+
+    def parts(self, params: Any) -> list[int]:
+        """Their widths, in order; empty where all columns are one."""
+
+
+@runtime_checkable
 class Recording(Protocol):
     """Has something to record beside the features."""
 

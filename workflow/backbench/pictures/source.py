@@ -142,7 +142,9 @@ class Source:
         entry = self.row.records.get(member, {}).get("arrays", {}).get(name) if member else None
         if member is None or entry is None:
             return None
-        return self.store.array(entry.get("kind", kind), entry.get("member", member), name, mmap=mmap)
+        return self.store.array(
+            entry.get("kind", kind.rpartition(".")[2]), entry.get("member", member), name, mmap=mmap
+        )
 
     def stored(self, kind: str, name: str) -> "np.ndarray":
         """An array (rows, ...) that one of the run's stages must have.

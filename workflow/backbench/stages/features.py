@@ -28,6 +28,7 @@ from backbench.backbones._contract import (
     Joining,
     Learner,
     OfImages,
+    Parted,
     Recording,
 )
 from backbench.backbones._extractor import DeviceLost
@@ -185,7 +186,9 @@ def _partial(
 
 
 def _info(module: Backbone[Any], params: Any, d: int, speed: float | None) -> dict[str, Any]:
-    about = {
+    parts = module.parts(params) if isinstance(module, Parted) else []
+    about: dict[str, Any] = {"parts": parts} if len(parts) > 1 else {}
+    about |= {
         "d": int(d),
         "images_per_second": speed and round(speed, 1),
         "engine": getattr(params, "engine", module.ENGINE),
