@@ -13,6 +13,7 @@ BACKBONES = {
     "efficientnet_lite0": "EfficientNet-Lite0",
     "efficientnet_lite1": "EfficientNet-Lite1",
     "efficientnet_lite2": "EfficientNet-Lite2",
+    "huggingface": "huggingface",
     "inception_v3": "Inception v3",
     "mobilenet_v2": "MobileNet v2",
     "mobilenet_v3_large": "MobileNet v3 Large",
@@ -62,7 +63,7 @@ STEPS = {
 }
 LINKAGES = {"ward": "Ward"}
 # Backbones that are known by the model that they were given.
-BY_MODEL = ("open_clip", "timm", "torchvision")
+BY_MODEL = ("huggingface", "open_clip", "timm", "torchvision")
 RANDOM = "random"
 # Options that a name has in it already.
 NAMED = ("backbone.name", "backbone.model", "clusterer.linkage")

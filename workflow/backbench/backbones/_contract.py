@@ -155,6 +155,15 @@ class Parted(Protocol):
 
 
 @runtime_checkable
+class OfLibraries(Protocol):
+    """Defines its networks by libraries of its own, on whose versions rows depend too."""
+
+    @property
+    def LIBRARIES(self) -> tuple[str, ...]:
+        """The names of their distributions."""
+
+
+@runtime_checkable
 class Recording(Protocol):
     """Has something to record beside the features."""
 

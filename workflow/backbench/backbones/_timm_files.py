@@ -69,7 +69,8 @@ def file(model: str, names: Sequence[str]) -> Path:
         If there is none; says what was looked for, and where.
     """
     if not model.startswith(FOLDER):
-        return _huggingface.file(model, model.partition(":")[2], names)
+        advice = "give the folder that they are in: backbone.model=local-dir:PATH"
+        return _huggingface.file(model, model.partition(":")[2], names, advice)
     folder = _folder(model)
     found = next((folder / name for name in names if (folder / name).is_file()), None)
     if found is None:

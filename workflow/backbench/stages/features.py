@@ -28,6 +28,7 @@ from backbench.backbones._contract import (
     Joining,
     Learner,
     OfImages,
+    OfLibraries,
     Parted,
     Recording,
 )
@@ -125,7 +126,7 @@ def _attempt(member: Member, module: OfImages[Any], params: Any, inputs: Inputs,
     images = pixels.Prepared(inputs, params.image, member.config.get("root"), keep=True)
     opened, training, also = _opener(module, params, images, inputs, context)
     batch, trained = _extraction.batch_of(module, params, context), isinstance(module, Learner)
-    about = {} if trained else _identity(member, params, batch, context)
+    about = {} if trained else _identity(member, module, params, batch, context)
     rows = _known.rows(inputs, pixels.row_keys(inputs), about.get("identity"), module.width(params))
     with contextlib.closing(images), _partial(member, module, params, training, rows, context) as partial:
         todo, start, used = len(rows.missing) - partial.done, time.perf_counter(), {}
@@ -150,11 +151,14 @@ def _sign(partial: Partial, about: Mapping[str, str]) -> None:
         partial.makers.append(about["identity"])
 
 
-def _identity(member: Member, params: Any, batch: int, context: Context) -> dict[str, str]:
+def _identity(
+    member: Member, module: OfImages[Any], params: Any, batch: int, context: Context
+) -> dict[str, str]:
     """What a row depends on besides its image: ``family`` is known when planning; ``identity`` includes the machine."""
     engine = _engine.runtime(getattr(params, "engine", "numpy"), context.device)
     makers = {name: version for name, version in provenance.versions().items() if name in NETWORKS}
     machine = {"engine": engine, "networks": makers, "batch": batch, "decoder": decoding.decoder_version()}
+    machine |= {"own": provenance.installed(module.LIBRARIES)} if isinstance(module, OfLibraries) else {}
     family = member.config.get("rows", member.hash)
     return {"family": family, "identity": hashing.digest({"family": family, **machine})}
 

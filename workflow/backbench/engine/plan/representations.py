@@ -65,7 +65,7 @@ class Source:
 
 
 # Options that may be a path; the later ones may be the name of a column too, which has no suffix.
-PLACES = ("root", "archive", "csv", "path", "weights")
+PLACES = ("root", "archive", "csv", "path", "weights", "model")
 OR_COLUMNS = ("labels", "names", "parts")
 
 
