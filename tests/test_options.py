@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
+import hubs
 import numpy as np
 import pytest
 from grids import cell, changed, options, photos, run_hash
 
 from backbench import plugins
+from backbench.backbones import _transformers
 from backbench.datasets import Reading
 from backbench.engine.grid import HEADS
 from backbench.schema import ConfigError
@@ -31,6 +33,8 @@ FIXED = {
     ("dataset", "embeddings", "digest"),
     ("dataset", "folder", "digest"),
     ("backbone", "precomputed", "align"),
+    # Planning fills it in where there are several crops.
+    *(("backbone", name, "view") for name in ("huggingface", "timm", "torchvision", "vit_b_16")),
 }
 # Options that count for collections of files alone.
 OF_FILES = {"image.decode"}
@@ -47,6 +51,11 @@ BESIDE: dict[Any, dict[str, Any]] = {
     ("optics", "eps"): {"cluster_method": "dbscan", "eps": 1.0},
     ("spectral", "gamma"): {"affinity": "rbf", "n_neighbors": None, "gamma": 1.0},
     ("torchvision", "pool"): {"layer": "layer4.1.relu"},
+    ("timm", "pooling"): {"model": "test_vit.r160_in1k"},
+    ("timm", "blocks"): {"model": "test_vit.r160_in1k"},
+    ("torchvision", "blocks"): {"model": "vit_b_32"},
+    ("torchvision", "pooling"): {"model": "vit_b_32"},
+    "crops": {"image.resize": "crop", "image.shorter": 256, "image.size": 224},
     ("pca", "variance"): {"n_components": None, "variance": 0.9},
 }
 # What a value of an option calls for in others.
@@ -67,6 +76,7 @@ TRIED: dict[Any, list[Any]] = {
     "deviation": [[0.1, 0.2, 0.3]],
     "init_size": [100_000],
     ("timm", "model"): ["resnet34"],
+    ("huggingface", "model"): [str(hubs.place(4))],
     ("torchvision", "model"): ["resnet34"],
     ("torchvision", "layer"): ["layer4.1.relu"],
     ("open_clip", "model"): ["RN101"],
@@ -175,6 +185,7 @@ SOURCES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "embeddings": _embeddings,
     "precomputed": _precomputed,
     "concatenated": lambda folder: {"parts": SIDE_BY_SIDE},
+    "huggingface": lambda folder: {"model": str(hubs.vision_transformer())},
     "timm": lambda folder: {"model": "resnet18"},
     "torchvision": lambda folder: {"model": "resnet18"},
     "open_clip": lambda folder: {"model": "RN50", "pretrained": "openai"},
@@ -200,6 +211,8 @@ def _network(name: str) -> dict[str, Any]:
     if name == "open_clip":
         return open_clip.create_model("RN50").state_dict()
     with torch.device("meta"):
+        if name == "huggingface":
+            return _transformers.network(str(hubs.vision_transformer())).state_dict()
         if name.startswith("efficientnet_lite"):
             return plugins.load("backbone", name).NETWORK.untrained(0).state_dict()
         if name == "timm":

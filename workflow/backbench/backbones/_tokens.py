@@ -85,8 +85,10 @@ def cropping(where: str, params: Any) -> Any:
     Raises
     ------
     ConfigError
-        If images are prepared so that nothing is cut off.
+        If images are prepared so that nothing is cut off, and for the side of a crop without crops.
     """
+    if params.crops == 1 and params.view is not None:
+        raise ConfigError(f"{where}.view: received {params.view} with crops=1; allowed: null, planning fills it in.")
     if params.crops == 1 or params.view is not None:
         return params
     image = params.image

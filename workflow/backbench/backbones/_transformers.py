@@ -132,7 +132,9 @@ def loaded(model: str, path: Path | None) -> tuple["nn.Module", list[str]]:
             options |= {"local_files_only": True, "use_safetensors": True}
             whole, about = AutoModel.from_pretrained(place, **options)
         else:
-            whole, about = AutoModel.from_pretrained(None, state_dict=dict(_weights.read(path)), **options)
+            del options["trust_remote_code"]  # which AutoModel alone takes
+            made: Any = type(network(model))
+            whole, about = made.from_pretrained(None, state_dict=dict(_weights.read(path)), **options)
     return whole.float(), sorted(about["missing_keys"])
 
 
