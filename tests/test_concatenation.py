@@ -61,7 +61,7 @@ class TestGrammar:
 
     @pytest.mark.parametrize("asked", ["concatenated", "[pixels,pixels]"])
     def test_too_few_or_equal_parts_are_refused_when_planned(self, asked):
-        with pytest.raises(ConfigError, match="at least 2, written as|twice with the same options"):
+        with pytest.raises(ConfigError, match=r"at least 2, written as|twice with the same options"):
             build(cell(f"backbone={asked}"))
 
 
@@ -75,7 +75,16 @@ class TestPlan:
 
     def test_it_judges_only_where_no_single_one_does(self, tmp_path):
         own = collection(tmp_path / "own", classes=(), each=24)
-        asked = ["selection=judges", "plots=none", *FITS[:3], "classifier=none", "retrieval=none", *own, *SMALL, "backbone=[pixels,efficientnet_lite0]"]
+        asked = [
+            "selection=judges",
+            "plots=none",
+            *FITS[:3],
+            "classifier=none",
+            "retrieval=none",
+            *own,
+            *SMALL,
+            "backbone=[pixels,efficientnet_lite0]",
+        ]
         stages = planning.make(asked).plan.stages.values()
         judges = {each.family: each for each in stages if each.kind == "judge"}
         assert set(judges) == {"concatenated", "efficientnet_lite2"}

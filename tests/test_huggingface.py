@@ -34,7 +34,12 @@ MODELS = {
         *("CLIP", {"vision_config": WIDE, "text_config": WORDS, "projection_dim": 12}),
         *("CLIPImageProcessor", "post_layernorm"),
     ),
-    "convnext": ("ConvNext", {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}, "ConvNextImageProcessor", ""),
+    "convnext": (
+        "ConvNext",
+        {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2},
+        "ConvNextImageProcessor",
+        "",
+    ),
 }
 SQUARE, SHORTER = {"height": 32, "width": 32}, {"shortest_edge": 40}
 SIZES = {
@@ -148,7 +153,7 @@ def test_the_hash_is_of_the_files_and_not_of_their_place(models, tmp_path):
 
 
 def test_weights_of_another_model_or_in_pickles_are_refused(models, tmp_path):
-    with pytest.raises(ConfigError, match="lacks|cannot be opened"):
+    with pytest.raises(ConfigError, match=r"lacks|cannot be opened"):
         huggingface.fits(resolved(models / "vit", weights=str(models / "convnext" / "model.safetensors")))
     (tmp_path / "config.json").write_bytes((models / "vit" / "config.json").read_bytes())
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04")

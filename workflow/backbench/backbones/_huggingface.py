@@ -7,7 +7,6 @@ from pathlib import Path
 from backbench.backbones import _hub
 from backbench.schema import ConfigError
 
-
 OF_WEIGHTS = "give backbone.weights=PATH"
 
 
@@ -56,8 +55,9 @@ def _download(what: str, repository: str, names: Sequence[str], advice: str) -> 
 def _absent(what: str, repository: str, names: Sequence[str], reason: str, advice: str) -> Path:
     from huggingface_hub import constants
 
+    kind = "weights" if advice == OF_WEIGHTS else "files"
     raise ConfigError(
-        f"The {'weights' if advice == OF_WEIGHTS else 'files'} of {what} were not found. Looked for {' or '.join(names)} of {repository} in "
+        f"The {kind} of {what} were not found. Looked for {' or '.join(names)} of {repository} in "
         f"{constants.HF_HUB_CACHE}, then at {constants.ENDPOINT} ({reason}). Fetch them where there is a network "
         f"(HF_HOME says where they go), or {advice}."
     )

@@ -31,7 +31,7 @@ def placed(model: str) -> str:
 
 
 def identity(model: str) -> dict[str, Any]:
-    """The name without the place of a folder, and the digest of what the file says; nothing for a name of timm's own."""
+    """The name without the place of a folder, and the digest of what the file says; nothing for timm's own names."""
     if not named(model):
         return {}
     name = f"{FOLDER}{_folder(model).name}" if model.startswith(FOLDER) else model

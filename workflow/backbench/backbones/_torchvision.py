@@ -126,7 +126,11 @@ class Model:
 
     def cost(self, params: Params) -> float:
         """10^9 multiplications and additions that one image takes."""
-        return getattr(params, "crops", 1) * self.gflops * (side(params) / (299 if self.name == "inception_v3" else 224)) ** 2
+        return (
+            getattr(params, "crops", 1)
+            * self.gflops
+            * (side(params) / (299 if self.name == "inception_v3" else 224)) ** 2
+        )
 
     def width(self, params: Params) -> int:
         """Number of features."""

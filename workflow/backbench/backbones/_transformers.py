@@ -111,8 +111,9 @@ def network(model: str) -> "nn.Module":
     """The network without weights, or with random ones."""
     from transformers import AutoModel
 
+    made: Any = AutoModel  # it has no complete annotations
     with _refused(model), _quiet():
-        return AutoModel.from_config(config(model), trust_remote_code=False)
+        return made.from_config(config(model), trust_remote_code=False)
 
 
 def loaded(model: str, path: Path | None) -> tuple["nn.Module", list[str]]:
@@ -144,9 +145,11 @@ def processor(model: str) -> Mapping[str, Any]:
     from transformers import AutoImageProcessor
 
     path = file(model, *PROCESSORS, advice=ADVICE)
+    made: Any = AutoImageProcessor  # it has no complete annotations
     with _refused(model), _quiet():
-        made = AutoImageProcessor.from_pretrained(path.parent, local_files_only=True, trust_remote_code=False)
-    about: dict[str, Any] = made.to_dict()
+        about: dict[str, Any] = made.from_pretrained(
+            path.parent, local_files_only=True, trust_remote_code=False
+        ).to_dict()
     return about
 
 
@@ -230,8 +233,9 @@ def _refused(model: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the bars and warnings of transformers: what is missing is told as an error."""
-    from transformers.utils import logging as of_library
+    from transformers.utils import logging as library
 
+    of_library: Any = library  # it has no complete annotations
     before, bars = of_library.get_verbosity(), of_library.is_progress_bar_enabled()
     of_library.set_verbosity(logging.ERROR)
     of_library.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""Vision transformers of torchvision: at any image size, and the tokens of their last blocks (imports it in functions)."""
+"""Vision transformers of torchvision: any image size, and the tokens of the last blocks (imports it in functions)."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -256,9 +256,9 @@ def _config(model: str) -> tuple[str, dict[str, Any]]:
     import timm
     from timm.data import config as data
 
+    resolved: Callable[..., dict[str, Any]] = data.resolve_data_config  # it has no complete annotations
     if _timm_files.named(model):
         known = _timm_files.config(model)
-        resolved: Callable[..., dict[str, Any]] = data.resolve_data_config
         return _timm_files.placed(model), {**known, **resolved(pretrained_cfg=known)}
     name, _, tag = model.partition(".")
     if not timm.is_model(name):
@@ -270,7 +270,6 @@ def _config(model: str) -> tuple[str, dict[str, Any]]:
     about: Any = config  # its class has no complete annotations
     known = about.to_dict()
     tag = tag or known.get("tag", "")
-    resolved = data.resolve_data_config  # it has no complete annotations
     transform = resolved(pretrained_cfg=known)
     return f"{name}.{tag}" if tag else name, {**known, **transform}
 

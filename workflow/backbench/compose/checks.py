@@ -194,7 +194,9 @@ def _check_options(override: str, key: str, value: str, stems: Sequence[str], gr
         of_timm = bool(hub) or owner == "timm"
         name = f"{hub or ('hf-hub:' if of_timm else '')}{value.removeprefix(hub)}"
         instead = [f"{key}={'timm' if of_timm else 'huggingface'}", f"{key}.model={name}"]
-        text = f"{short(override)}: received a name of the Hugging Face hub; allowed: huggingface or timm with that model."
+        text = (
+            f"{short(override)}: received a name of the Hugging Face hub; allowed: huggingface or timm with that model."
+        )
         raise Mistake(text, [override], instead)
     if not PLAIN.fullmatch(value):
         return

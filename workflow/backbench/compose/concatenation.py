@@ -53,7 +53,9 @@ def check(group: str, choice: str, allowed: Sequence[str], line: str) -> list[st
         return [choice]
     others = [option for option in allowed if option not in (OPTION, "none")]
     if len(parts) < LEAST:
-        text = f"{short(line)}: received a list of one; allowed: at least {LEAST} side by side, or one without brackets."
+        text = (
+            f"{short(line)}: received a list of one; allowed: at least {LEAST} side by side, or one without brackets."
+        )
         raise Mistake(text, [line], [line.replace(choice, parts[0])] if parts[0] in others else [])
     if OPTION in parts or "none" in parts:
         raise Mistake(f"{short(line)}: received {OPTION!r} as a part; allowed: {', '.join(others)}.")

@@ -170,9 +170,7 @@ class Expansion:
             return places
         parts = concatenation.parts_of(config)
         owners = (parts.get(place.split(".")[2], config[group]) if place != key else config[group] for place in places)
-        return [
-            place for place, owner in zip(places, owners, strict=True) if owner.get("name") in self.meant[group]
-        ]
+        return [place for place, owner in zip(places, owners, strict=True) if owner.get("name") in self.meant[group]]
 
     def _axis(self, override: Override) -> _Axis:
         group = override.key_or_group in self.groups

@@ -15,7 +15,16 @@ from backbench.datasets import TEST, TRAIN
 from backbench.derived import Content, Derived
 from backbench.images.bounds import Unreadable
 from backbench.inference import chains, classifying, equals, index, learning, placing, skops_files
-from backbench.inference.model import BACKBONE, CLASSIFICATION, CLUSTERING, GIVEN, NEIGHBOURS, PART_TRAINED, TRAINED, Model
+from backbench.inference.model import (
+    BACKBONE,
+    CLASSIFICATION,
+    CLUSTERING,
+    GIVEN,
+    NEIGHBOURS,
+    PART_TRAINED,
+    TRAINED,
+    Model,
+)
 from backbench.metrics.labels import OUTSIDE
 from backbench.pictures import _heads
 from backbench.pictures.source import Source

@@ -1,10 +1,11 @@
 """Stage ``features``: embeddings of the decoded images, batch by batch.
 
 There are four kinds of backbones: frozen ones, those that first learn from the training rows, embeddings computed
-elsewhere, and those that put the stored features of others side by side. Rows that the store already holds for the same images, whatever collection they belonged to, are read from
-there (see ``_known``). The others are written to the member's scratch folder as they are computed, so that a killed job
-continues where it stopped. A row does not depend on the other rows: all batches have the same shape, and the last one
-is filled up. On a CPU each batch has one core, and the threads work on separate batches.
+elsewhere, and those that put the stored features of others side by side. Rows that the store already holds for the same
+images, whatever collection they belonged to, are read from there (see ``_known``). The others are written to the
+member's scratch folder as they are computed, so that a killed job continues where it stopped. A row does not depend on
+the other rows: all batches have the same shape, and the last one is filled up. On a CPU each batch has one core, and
+the threads work on separate batches.
 """
 
 import contextlib
@@ -151,9 +152,7 @@ def _sign(partial: Partial, about: Mapping[str, str]) -> None:
         partial.makers.append(about["identity"])
 
 
-def _identity(
-    member: Member, module: OfImages[Any], params: Any, batch: int, context: Context
-) -> dict[str, str]:
+def _identity(member: Member, module: OfImages[Any], params: Any, batch: int, context: Context) -> dict[str, str]:
     """What a row depends on besides its image: ``family`` is known when planning; ``identity`` includes the machine."""
     engine = _engine.runtime(getattr(params, "engine", "numpy"), context.device)
     makers = {name: version for name, version in provenance.versions().items() if name in NETWORKS}

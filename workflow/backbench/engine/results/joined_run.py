@@ -13,8 +13,8 @@ from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import names
 from backbench.engine.run import scored
 from backbench.stage import KINDS, RECIPE
-from backbench.titles import JOINED
 from backbench.store import FAILED, Store
+from backbench.titles import JOINED
 
 FINISHED, PENDING = "finished", "pending"
 
