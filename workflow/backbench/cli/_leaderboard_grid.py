@@ -78,7 +78,7 @@ def _fitting(
     The last metrics go first, then the interval, then all but that metric and the counts of clusters; these go last,
     where there would be no room even if all other columns were cut.
     """
-    extra = [name for name, least in (("seeds", 2), ("stability", -2)) if _any(records, name, least)]
+    extra = [name for name, least in (("repeats", 2), ("seeds", 2), ("stability", -2)) if _any(records, name, least)]
     metrics, interval = list(table.spec.metrics), True
     counts = [name for name in leaderboard_specs.COUNTS if name in metrics]
     longest = max((len(_value(entry, table.spec.rank, True)) for entry in table.entries[: len(records)]), default=0)
@@ -106,7 +106,7 @@ def _fitting(
 
 
 def _any(records: Sequence[Record], name: str, least: float) -> bool:
-    return any(isinstance(value, int | float) and value >= least for value in (line[name] for line in records))
+    return any(isinstance(value, int | float) and value >= least for value in (line.get(name) for line in records))
 
 
 def _width(name: str, records: Sequence[Record]) -> int:

@@ -14,6 +14,7 @@ dataset.root='~/my photos (2023)'. Overrides are key=value in Hydra's grammar, s
   backbone=pixels,efficientnet_lite0      both options of a group
   'clusterer=glob(*)'                     every option of a group
   k=2..15  k=2,5,10  seeds=0..9           values; seeds is short for the axis seed
+  split.repeats=10  split.folds=5         several splits of the same images; short for the axis split.repeat
   k=auto                                  at most 12 from 2 to 50, or to a third of the images
   clusterer.eps_quantile=0.5,0.9          an option that only some plugins have applies to these alone
   chain@clustering.chain=pca50            the transform chain of one task
@@ -109,8 +110,10 @@ Nemenyi's critical difference. p is corrected with Holm's method over the pairs 
 difference, its 95 % interval and a sentence. The command compares results, not runs: two runs that share a fit have
 nothing to compare there.
 
-Sweep seeds=0..9 to see the effect of chance; at least six seeds or data sets are needed to reach p = 0.05. A difference
-that no test detects may still exist: look at the interval. docs/statistics.md says more.
+Results of repeated splits (split.repeats=10, split.folds=5) are compared with the corrected resampled t test of Nadeau
+and Bengio, on the splits that both have. Sweep seeds=0..9 to see the effect of chance; at least six seeds or data sets
+are needed to reach p = 0.05. A difference that no test detects may still exist: look at the interval.
+docs/statistics.md says more.
 """
 
 REPORT = """\

@@ -92,11 +92,12 @@ class _Images:
 def _images(row: Row, names: list[str], store: Store) -> _Images:
     import numpy as np
 
-    from backbench.datasets import TEST, TRAIN
+    from backbench.datasets import TEST, TRAIN, _resplit
     from backbench.metrics.labels import crosstab
 
     try:
-        truth, split = (store.array("dataset", row.stages["dataset"], name) for name in ("labels", "split"))
+        truth = store.array("dataset", row.stages["dataset"], "labels")
+        split = _resplit.stored(store, row.stages["dataset"], row.division(HEAD))
         sizes = np.bincount(truth[split == TRAIN], minlength=len(names))
     except StoreError:
         return _Images(names, None, None)

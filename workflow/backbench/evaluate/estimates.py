@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from backbench.statistics.intervals import Interval
 
 UNBOUNDED = (-math.inf, math.inf)
-# Replicates that differ by less are one value: the metrics that are resampled are at most 1.
+# Replicates that differ by less are one value: the metrics that are resampled are of the order of 1.
 ROUNDING = 1e-12
 
 
@@ -20,9 +20,9 @@ ROUNDING = 1e-12
 class Estimate:
     """A mean with the ends of its interval, None where there is none.
 
-    `over` says what was resampled: ``images``, ``seeds``, ``images and seeds`` or ``refits`` (fits to samples of the
-    images). `n` is how many of them: images, seeds, refits, or images where it is images and seeds; without an
-    interval, the results that the mean is of.
+    `over` says what was resampled: ``images``, ``groups`` (of images), ``seeds``, ``images and seeds``, ``groups and
+    seeds``, ``refits`` (fits to samples of the images) or ``repeats`` (splits of the images). `n` is how many of them:
+    images or groups where it is these and seeds; without an interval, the results that the mean is of.
     """
 
     mean: float
@@ -37,13 +37,15 @@ class Replicated:
     """A metric of each result of a configuration on samples of the images: (results, resamples).
 
     `count` is how many images these are, or how many samples where `refitted`: fits to each of them. `share` is whether
-    the metric is a share of images that are right or wrong independently of each other.
+    the metric is a share of images that are right or wrong independently of each other. `grouped` says that whole
+    groups were drawn, `count` of them.
     """
 
     values: "np.ndarray"
     count: int
     share: bool = False
     refitted: bool = False
+    grouped: bool = False
 
 
 def estimate(
@@ -83,6 +85,8 @@ def _of_replicates(mean: float, values: Sequence[float], replicated: Replicated)
 
     replicates = replicated.values.mean(axis=0)
     level = replicates.max() - replicates.min() <= ROUNDING
+    if replicated.grouped and not replicated.refitted:
+        return _of_groups(mean, values, replicated, 0.0 if level else float(replicates.var(ddof=1)))
     if replicated.refitted:
         error = float(replicates.std(ddof=1))
         return None if level else intervals.student(mean, error, len(replicates) - 1, intervals.REFITS)
@@ -95,6 +99,23 @@ def _of_replicates(mean: float, values: Sequence[float], replicated: Replicated)
         return _wilson(mean, replicated.count) if replicated.share else None
     degrees = float(intervals.degrees(parts, [len(replicates) - 1, len(values) - 1]))
     return intervals.student(mean, math.sqrt(sum(parts)), degrees, intervals.BOTH)
+
+
+def _of_groups(mean: float, values: Sequence[float], replicated: Replicated, drawn: float) -> "Interval | None":
+    """The interval around the mean of values, one for each seed, with the variance `drawn` over draws of groups."""
+    import numpy as np
+
+    from backbench.statistics import intervals
+
+    groups = replicated.count
+    parts = [drawn * intervals.few(groups), intervals.variance_of_mean(np.asarray(values))]
+    if replicated.share and not parts[1]:
+        return intervals.share(mean, parts[0], groups)
+    if not sum(parts):
+        return None
+    degrees = float(intervals.degrees(parts, [max(groups - 1, 1), max(len(values) - 1, 1)]))
+    over = intervals.GROUPS if len(values) == 1 else intervals.GROUPS_AND_SEEDS
+    return intervals.student(mean, math.sqrt(sum(parts)), degrees, over)
 
 
 def _wilson(share: float, n: int) -> "Interval":

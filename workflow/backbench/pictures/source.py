@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, schema
+from backbench.datasets import _resplit
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results.joined_run import Row
 from backbench.images.policy import Image as Policy
@@ -57,8 +58,8 @@ class Source:
 
     @cached_property
     def split(self) -> "np.ndarray":
-        """Split of each image, (n,): ``datasets.TRAIN``, ``VALIDATION`` or ``TEST``."""
-        return self.stored("dataset", "split")
+        """Split of each image that the run is of, (n,): ``datasets.TRAIN``, ``VALIDATION`` or ``TEST``."""
+        return _resplit.stored(self.store, self.row.stages["dataset"], self.row.division())
 
     @cached_property
     def labels(self) -> "np.ndarray":

@@ -22,6 +22,9 @@ LOOKS = {
     "seeds": (_style.COLOURS[3], "s"),
     "images and seeds": (_style.COLOURS[2], "D"),
     "refits": (_style.COLOURS[1], "^"),
+    "groups": (_style.COLOURS[0], "o"),
+    "groups and seeds": (_style.COLOURS[2], "D"),
+    "repeats": (_style.COLOURS[3], "v"),
 }
 NONE = ("#555555", "o")
 

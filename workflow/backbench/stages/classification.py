@@ -21,11 +21,11 @@ from backbench.stages import _shard
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Predictions (n,) int32 of each member, -2 for training rows, and its scores if it has any."""
     done = 0
-    x = _shard.matrix(inputs)
-    for name, group in _shard.families(members, lambda member: member.config["classifier"]["name"]):
+    x, splits = _shard.matrix(inputs), _shard.Splits(inputs)
+    for (name, _), group in _shard.families(members, _family):
         try:
             _shard.refuse_non_finite(x)
-            family = _Family(name, x, inputs)
+            family = _Family(name, x, inputs, splits.of(group[0].config))
         except Exception as error:  # affects every member of the family, and no other
             yield from (_shard.failure(member, error, where=_shard.representation(inputs)) for member in group)
             continue
@@ -35,16 +35,20 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             context.progress(done, len(members))
 
 
+def _family(member: Member) -> tuple[str, str]:
+    """Members of one classifier and one split share their work."""
+    return member.config["classifier"]["name"], _shard.division(member.config)
+
+
 class _Family:
     """Members of one classifier, and the rows that they share."""
 
-    def __init__(self, name: str, x: np.ndarray, inputs: Inputs):
-        """The members work on the rows of `x` (n, d)."""
+    def __init__(self, name: str, x: np.ndarray, inputs: Inputs, split: np.ndarray):
+        """The members work on the rows of `x` (n, d), which `split` (n,) divides."""
         self.plugin = classifiers.load(name)
         truth = _shard.truth(inputs)
         if truth is None:
             raise ValueError("the dataset has no labels to learn from")
-        split = inputs.array("dataset", "split")
         rows = {part: np.flatnonzero(split == code) for part, code in _shard.PARTS.items()}
         if not len(rows["train"]):
             raise ValueError("there are no training rows")

@@ -18,12 +18,18 @@ CELL = {"dataset", "backbone", "chain", "clusterer", "classifier", "k", "seed"}
 
 @dataclass(frozen=True)
 class Retrieval:
-    """The retrieval head: nearest images by `metric`, the first `at` of them looked at."""
+    """The retrieval head: nearest images by `metric`, the first `at` of them looked at.
+
+    With `full`, all images are ranked for each query as well; `junk` says which images count neither as right nor as
+    wrong.
+    """
 
     metric: Literal["cosine", "euclidean"]
     protocol: Literal["leave_one_out", "test_against_train"]
     at: Annotated[int, schema.Range(1, 1000)]
     search: Literal["auto", "exact", "approximate"] = "exact"
+    full: bool = False
+    junk: Literal["none", "duplicates", "groups"] = "none"
 
     def resolved(self, n: int) -> "Retrieval":
         """With ``auto`` replaced, for n rows."""
@@ -79,7 +85,11 @@ def keys(cell: Mapping[str, Any]) -> dict[str, list[str]]:
 def check(given: Mapping[str, list[str]]) -> None:
     """Refuse keys that mean nothing: every key of a combination has to be one that is hashed."""
     of_clustering = [field.name for field in fields(Clustering)]
-    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", *of_clustering], "classification": ["chain"]}
+    allowed = {
+        "override": [*CELL, *HEADS, "split"],
+        "clustering": ["chain", *of_clustering],
+        "classification": ["chain"],
+    }
     for where, names in given.items():
         known = sorted(allowed.get(where, ["steps"]))
         for key in names:
@@ -115,6 +125,11 @@ def gallery(protocol: str, counts: tuple[int, int, int]) -> tuple[int, str]:
 
 def clustering(options: Mapping[str, Any]) -> Clustering:
     return schema.parse(Clustering, options, "clustering")
+
+
+def clusterer(options: Mapping[str, Any]) -> Any:
+    """The parameters of a clusterer."""
+    return plugins.params("clusterer", options)
 
 
 def axes(asked: Mapping[str, Any], used: Iterable[str]) -> dict[str, int]:
