@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 
-from backbench.compose import grammar, interpolation, mistakes, names, nodes
+from backbench.compose import grammar, interpolation, mistakes, names, nodes, splits
 from backbench.compose.patterns import Cell, Patterns
 from backbench.schema import ConfigError
 
@@ -54,7 +54,7 @@ class Expansion:
         self.groups = grammar.all_groups()
         self.composed: dict[tuple[str, ...], dict[str, Any]] = {}
         self.notices: list[str] = []
-        self.given = self._last(grammar.parse(overrides))
+        self.given = self._last(grammar.parse(splits.written_out(overrides)))
         for override in self.given:
             self._check(override)
         self.named = frozenset(grammar.key_of(override) for override in self.given)
@@ -136,7 +136,8 @@ class Expansion:
         """Axes of the experiment, each replaced by an override of the same key or of the group that a chain of a task
         (chain@clustering.chain) is of, then those of the command line."""
         given = {grammar.key_of(o): o for o in self.given}
-        asked = grammar.parse([f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items()])
+        named = [f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items()]
+        asked = grammar.parse(splits.written_out(named))
         self.meant = self._meant(asked)
         merged = [o for o in asked if grammar.key_of(o) not in given and o.key_or_group not in given]
         merged += [o for o in self.given if not self._is_structural(o)]

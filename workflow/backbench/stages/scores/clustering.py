@@ -21,20 +21,20 @@ def scores(fits: Sequence[Fit], inputs: Inputs) -> Iterator[Outcome]:
     A fit whose config holds `silhouette_rows` has its silhouette estimated on that many rows (`internal.scores`); the
     others have the width of each row as the array `silhouettes` (n,) float32, if the reported rows have any.
     """
-    x, truth, split = _shard.matrix(inputs), _shard.compared(inputs), inputs.array("dataset", "split")
-    for (scope, drawn), alike in _shard.families(fits, _pass):
+    x, truth, splits = _shard.matrix(inputs), _shard.compared(inputs), _shard.Splits(inputs)
+    for (scope, drawn, _), alike in _shard.families(fits, _pass):
         began = time.perf_counter()
-        parts = _shard.scoped(scope, split)
+        parts = _shard.scoped(scope, splits.of(alike[0].config))
         columns = {name: _part(x, truth, rows, alike, drawn) for name, rows in parts.items()}
         share = (time.perf_counter() - began) / len(alike)
         for place, fit in enumerate(alike):
             by_part = {name: column[place] for name, column in columns.items()}
-            yield _outcome(fit, parts, by_part, split.shape, share)
+            yield _outcome(fit, parts, by_part, (len(x),), share)
 
 
-def _pass(fit: Fit) -> tuple[str, int | None]:
-    """Fits of the same scope and silhouette share a pass."""
-    return fit.config["scope"], fit.config.get("silhouette_rows")
+def _pass(fit: Fit) -> tuple[str, int | None, str]:
+    """Fits of the same scope, split and silhouette share a pass."""
+    return fit.config["scope"], fit.config.get("silhouette_rows"), _shard.division(fit.config)
 
 
 def _part(
