@@ -28,16 +28,21 @@ BACKBONES = {
     "vit_b_16": "ViT-B/16",
 }
 CLUSTERERS = {
+    "affinity_propagation": "affinity propagation",
     "agglomerative": "agglomerative clustering",
     "birch": "BIRCH",
     "dbscan": "DBSCAN",
+    "finch": "FINCH",
     "gaussian_mixture": "Gaussian mixture",
     "genie": "Genie",
     "hdbscan": "HDBSCAN",
     "kmeans": "k-means",
+    "leiden": "Leiden",
+    "mean_shift": "mean shift",
     "micro_ward": "Ward on micro-clusters",
     "minibatch_kmeans": "mini-batch k-means",
     "optics": "OPTICS",
+    "plscan": "PLSCAN",
     "spectral": "spectral clustering",
 }
 CLASSIFIERS = {
@@ -60,6 +65,8 @@ STEPS = {
     "whiten": "whitened",
 }
 LINKAGES = {"ward": "Ward"}
+# Clusterers that are known by an option: its name and the titles of its values.
+BY_METHOD = {"leiden": ("clusterer.method", {"louvain": "Louvain"})}
 # Backbones that are known by the model that they were given.
 BY_MODEL = ("open_clip", "timm", "torchvision")
 RANDOM = "random"
@@ -76,10 +83,11 @@ def backbone(params: Mapping[str, Any]) -> str:
 
 
 def clusterer(params: Mapping[str, Any]) -> str:
-    """A clusterer by the parameters of its run: ``k-means``; agglomerative clustering by its linkage."""
+    """A clusterer by the parameters of its run: ``k-means``; agglomerative by linkage, Louvain by method."""
     name, linkage = str(params["clusterer.name"]), params.get("clusterer.linkage")
     if linkage is None:
-        return CLUSTERERS.get(name, name)
+        option, titles = BY_METHOD.get(name, ("", {}))
+        return titles.get(str(params.get(option)), CLUSTERERS.get(name, name))
     return LINKAGES.get(str(linkage), f"{linkage} linkage")
 
 

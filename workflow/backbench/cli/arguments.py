@@ -193,6 +193,7 @@ def _answer(command: argparse.ArgumentParser) -> None:
 
 def _leaderboard(command: argparse.ArgumentParser) -> None:
     _filter(command, "such as k>=5 or backbone.name=pixels; repeatable")
+    command.add_argument("--metric", metavar="NAME", help="rank by this metric, such as log_loss or map_at_10")
     command.add_argument("--limit", type=_positive, default=8, help="rows per table (default: 8)")
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
 

@@ -140,7 +140,8 @@ examples:
 of a run:    confusion, per_class, size_recall, predictions (classifiers); silhouette, composition, pies, elbow,
              contingency, cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each with _images;
              retrieval; training_loss, reconstructions (autoencoders)
-of a sweep:  leaderboard_intervals, heatmap, metric_by_k, pareto, elbows, agreement, critical_difference
+of a sweep:  leaderboard_intervals, learning_curve, metric_by_k, elbows, heatmap, pareto, agreement,
+             critical_difference
 
 Pictures are made from stored results alone, and drawn again only if what they show has changed. The numbers of each
 picture are in a CSV file beside it. A sweep ends with the pictures of the best run per backbone and clusterer

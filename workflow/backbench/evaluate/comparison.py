@@ -22,7 +22,7 @@ from backbench.evaluate.blocks import DATASETS, REPEATS, SEEDS
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, LABELS
 from backbench.metrics.catalogue import TEST as TEST_IMAGES
-from backbench.schema import ConfigError, refuse
+from backbench.schema import ConfigError
 from backbench.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ class Comparison:
 def label(row: Row, head: str) -> str:
     """What a row is called where one of its tasks is meant, such as ``pixels pca50 svm``."""
     params = row.params
+    shots = configurations.shots(row)
     plugin = {
-        "classification": [params.get("classifier.name")],
+        "classification": [params.get("classifier.name"), f"shots={shots}" if shots else None],
         "clustering": [params.get("clusterer.name"), f"k={params['k']}" if "k" in params else None],
         "retrieval": [params.get("retrieval.metric")],
     }[head]
@@ -131,7 +132,7 @@ def _check(metrics: Sequence[str], rows: Sequence[Row]) -> None:
     known = sorted({name for row in rows for name in row.metrics})
     for name in metrics:
         if name not in known:
-            raise refuse("--metric", name, known)
+            raise catalogue.unknown("--metric", name, known)
         catalogue.ranking(name, known, "--metric")
 
 
@@ -189,6 +190,8 @@ def _tests(
     notes: list[str],
 ) -> Iterator[tuple[str, "Test", tuple[float, float]]]:
     """What the pairs are, the test on them, and what A and B have on average over them."""
+    from backbench.statistics import paired
+
     splits = evidence.over_splits(a, b, head, metric, known) if over in (AUTO, REPEATS) else None
     if splits is not None:
         yield REPEATS, *splits
@@ -207,7 +210,7 @@ def _tests(
             pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
             if len(pairs) >= (LEAST_PAIRS if over == how else ENOUGH_PAIRS):
                 means = statistics.fmean(a for a, _ in pairs), statistics.fmean(b for _, b in pairs)
-                test = _signed(pairs, metric)
+                test = paired.wilcoxon([a for a, _ in pairs], [b for _, b in pairs])
                 if how == SEEDS and head == CLUSTERING:
                     test = replace(test, note="; ".join(filter(None, (test.note, SAME_IMAGES))))
                 yield how, test, means
@@ -261,13 +264,6 @@ def _dataset(row: Row, head: str) -> Key:
     return (row.stages["dataset"],)
 
 
-def _signed(pairs: Sequence[tuple[float, float]], metric: str) -> "Test":
-    from backbench.statistics import paired
-
-    sign = catalogue.metric(metric).direction
-    return paired.wilcoxon([sign * a for a, _ in pairs], [sign * b for _, b in pairs])
-
-
 def _rows_of(row: Row, head: str) -> tuple[Any, Any]:
     """What determines which images a task's metrics are of: scope and protocol."""
     config = row.plan.stages[row.run.stages[head]].config
@@ -300,8 +296,9 @@ class _Evidence:
         except StoreError as error:
             return None, str(error)
         if metric not in side_a or metric not in side_b:
-            few = head == CLASSIFICATION and resampled.few(metric, a, self._images(a))
-            return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images" if few else ""
+            if head == CLASSIFICATION and resampled.few(metric, a, self._images(a)):
+                return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images"
+            return None, "" if catalogue.metric(metric).resampled else "this metric has no test over images"
         (drawn_a, count), (drawn_b, _) = side_a[metric], side_b[metric]
         groups = count if grouped else None
         return paired.bootstrap(drawn_a, drawn_b, a.metrics[metric], b.metrics[metric], groups), ""
@@ -323,7 +320,7 @@ class _Evidence:
         except StoreError:
             return None
         means = tuple(statistics.fmean(side[number] for number in both) for side in (side_a, side_b))
-        return repeats.test(side_a, side_b, share, catalogue.metric(metric).direction), (means[0], means[1])
+        return repeats.test(side_a, side_b, share), (means[0], means[1])
 
     def _refitted(self, a: Row, b: Row, metric: str) -> tuple["Test | None", str]:
         """A test on the fits of both clusterings to the same samples of the images, or why there is none."""

@@ -126,7 +126,7 @@ def compare(rows: Sequence[Row], column: str, over: str = AUTO, metrics: Sequenc
     known = sorted({name for row in rows for name in row.metrics})
     for metric in metrics:
         if metric not in known:
-            raise refuse("--metric", metric, known)
+            raise catalogue.unknown("--metric", metric, known)
         catalogue.ranking(metric, known, "--metric")
     asked = metrics or _asked(column, known)
     return [Methods(column, over, blocks.column(rows, column, metric, over)) for metric in asked]

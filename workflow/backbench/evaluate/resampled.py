@@ -14,8 +14,8 @@ import numpy as np
 from backbench import hashing
 from backbench.datasets import TEST, TRAIN, VALIDATION, _resplit
 from backbench.engine.results.joined_run import Row
-from backbench.metrics import catalogue, external
-from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, LABELS, RETRIEVAL, SHARE
+from backbench.metrics import catalogue, external, probabilistic
+from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, LABELS, PROBABILITIES, RETRIEVAL, SHARE
 from backbench.metrics.catalogue import VALIDATION as VALIDATION_IMAGES
 from backbench.statistics import galleries, refits, replicates, resampling
 from backbench.statistics.galleries import Lists
@@ -156,14 +156,29 @@ Arrays = Mapping[str, Callable[[], np.ndarray]]
 def _classification(row: Row, names: list[str], arrays: Arrays, images: Images) -> dict[str, Replicates]:
     if images.truth is None or "predictions" not in arrays:
         return {}
-    predicted = arrays["predictions"]()
-    resampled = {}
+    probable = [name for name in names if PROBABILITIES in catalogue.metric(name).needs]
+    resampled = _probable(row, images.truth, probable, arrays, images) if probable else {}
+    predicted = arrays["predictions"]() if set(names) - set(probable) else images.truth
     for name in names:
         judged = judged_by(name, row, images)
-        if len(judged) and not few(name, row, images):
+        if name not in probable and len(judged) and not few(name, row, images):
             truth, weights = images.truth[judged], images.draws(judged)
             values = replicates.accuracy_like(name.removeprefix("val_"), truth, predicted[judged], weights)
             resampled[name] = (values, images.count(judged))
+    return resampled
+
+
+def _probable(row: Row, truth: np.ndarray, names: list[str], arrays: Arrays, images: Images) -> dict[str, Replicates]:
+    """Metrics of the probabilities, or of the scores that a classifier has instead; `truth` (n,) is of all images."""
+    stored = arrays.get("probabilities", arrays.get("decision"))
+    judged = judged_by(names[0], row, images)
+    if stored is None or not len(judged):
+        return {}
+    scores, weights = stored()[judged], images.draws(judged)
+    resampled = {}
+    for name in names:
+        values = probabilistic.PER_IMAGE[name](truth[judged], scores)
+        resampled[name] = (replicates.mean(values, weights), images.count(judged))
     return resampled
 
 
@@ -209,9 +224,11 @@ def _scored(row: Row, images: Images) -> np.ndarray:
 
 
 def _retrieval(row: Row, names: list[str], arrays: Arrays, images: Images) -> dict[str, Replicates]:
-    if images.truth is None or "neighbours" not in arrays:
+    config = row.plan.stages[row.run.stages["retrieval"]].config
+    # What an image contributes where some pairs do not count is not known.
+    if images.truth is None or "neighbours" not in arrays or "junk" in config:
         return {}
-    whole = row.plan.stages[row.run.stages["retrieval"]].config["protocol"] == "leave_one_out"
+    whole = config["protocol"] == "leave_one_out"
     split = images.split_of(row, RETRIEVAL)
     every = np.arange(len(split))
     queries, rows = (every, every) if whole else (np.flatnonzero(split == part) for part in (TEST, TRAIN))

@@ -207,24 +207,24 @@ def corrected(tests: Sequence[Test]) -> list[Test]:
     return [replace(test, corrected=float(p), among=count) for test, p in zip(tests, ps, strict=True)]
 
 
-def words(test: Test, a: str, b: str, alpha: float = 0.05, points: bool = True) -> str:
+def words(test: Test, a: str, b: str, alpha: float = 0.05, points: bool = True, lower: bool = False) -> str:
     """The outcome of a test as a sentence without its full stop.
 
     For example "A is better than B by 1.8 points (95 % interval 0.6 to 3.0, McNemar p = 0.004 after Holm over 3)". The
     interval is that of this test alone: Holm's correction applies to p only. A point is a hundredth of the metric; if
-    `points` is false, the difference is in the metric's own unit.
+    `points` is false, the difference is in the metric's own unit. `lower` says that the lower value is the better one.
     """
     p = test.p if test.corrected is None else test.corrected
     if math.isnan(p):
         return f"{a} and {b} cannot be compared" + (f": {test.note}" if test.note else "")
     sign = -1.0 if test.difference < 0 else 1.0
-    first, second = (b, a) if sign < 0 else (a, b)
+    first, second = (b, a) if (sign < 0) != lower else (a, b)
     low, high = sorted((sign * test.low, sign * test.high))
-    size, lower, upper = (
+    size, least, most = (
         f"{100 * value:.1f}" if points else f"{value:.4g}" for value in (abs(test.difference), low, high)
     )
     by = f"{size} points" if points else size
-    span = "" if math.isnan(test.low) else f"95 % interval {lower} to {upper}, "
+    span = "" if math.isnan(test.low) else f"95 % interval {least} to {most}, "
     after = f" after Holm over {test.among}" if test.among > 1 else ""
     why = f"({span}{test.name} {_shown(p)}{after}){test.note and f'; {test.note}'}"
     if p <= alpha:

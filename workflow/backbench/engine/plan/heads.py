@@ -6,7 +6,7 @@ from typing import Any
 
 from backbench import classifiers, clusterers, plugins, schema, transforms
 from backbench.engine.grid import Stage
-from backbench.engine.plan import options
+from backbench.engine.plan import few_shot, options
 from backbench.engine.plan.factory import GridFactory
 from backbench.engine.plan.representations import Source
 from backbench.engine.plan.shortage import Fit, TooSmall
@@ -66,8 +66,8 @@ class Heads:
         self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Clustering
     ) -> Stage:
         name = asked["clusterer"]["name"]
-        module, params = clusterers.load(name), self.factory.once(_clusterer, asked["clusterer"])
-        axes = options.axes(asked, module.AXES)
+        params = self.factory.once(options.clusterer, asked["clusterer"])
+        axes = options.axes(asked, clusterers.axes(clusterers.load(name), params))
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
@@ -84,19 +84,24 @@ class Heads:
         if lack:
             self._leave_out(name, source, *lack)
             return None
+        head = self.factory.once(options.classification, _without_chain(cell["classification"]))
+        few_shot.check(self.factory, head, source)
         matrix, wide = self._head(cell["classification"]["chain"], "train", source, features, width)
         asked = {"classifier": cell["classifier"], "seed": cell.get("seed"), "d": wide}
-        return self.factory.once(self._fit_classifier, asked, source, matrix)
+        return self.factory.once(self._fit_classifier, asked, source, matrix, head)
 
-    def _fit_classifier(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
-        name = asked["classifier"]["name"]
+    def _fit_classifier(
+        self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Classification
+    ) -> Stage:
+        name, rows = asked["classifier"]["name"], few_shot.rows(head, source)
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
-        Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
-        config = {"classifier": {"name": name, **schema.canonical(params)}, **options.axes(asked, module.AXES)}
-        config |= source.hashed
+        Fit("classifier", name, params, rows, asked["d"], "classifier", (source.classes,)).check()
+        axes = options.axes(asked, module.AXES)
+        config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes, **source.hashed}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
-        about = {"d": asked["d"], "n": source.train, "queries": source.queries}
+        unused = {"unused": source.train - rows} if rows < source.train else {}
+        about = {"d": asked["d"], "n": rows, "queries": source.queries, **unused}
         return self.factory.stage("classification", name, config, parents, modules, about=about)
 
     def _leave_out(self, name: str, source: Source, lack: str, way: str) -> None:
@@ -114,9 +119,24 @@ class Heads:
         if wanted.get("metric") in (None, "none"):
             return None
         asked = self._seen(self.factory.once(options.retrieval, wanted).resolved(source.n), source)
+        if asked.full and (source.classes or 0) < 2:
+            self._unranked(source)
+        if asked.junk == "groups" and not source.stage.config.get("groups"):
+            raise ConfigError(
+                "retrieval.junk: received 'groups', and the images are in no groups; give dataset.groups (a column of "
+                "the table, a pattern, or near_duplicates), or retrieval.junk=duplicates."
+            )
         fit = "all" if asked.protocol == "leave_one_out" else "train"
         matrix, wide = self._head(cell["retrieval"]["chain"], fit, source, features, width)
         return self.factory.once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
+
+    def _unranked(self, source: Source) -> None:
+        """Say that whole rankings need classes; refuse them where they were asked for."""
+        lack = "has no labels" if source.classes is None else "has one class only"
+        text = f"the dataset {source.stage.family!r} {lack}, and rankings are scored by classes"
+        if "retrieval.full" in self.factory.explicit:
+            raise ConfigError(f"retrieval.full: {text}. Leave retrieval.full out.")
+        self.factory.notice(f"retrieval.full has no effect: {text}")
 
     def _seen(self, asked: options.Retrieval, source: Source) -> options.Retrieval:
         """`asked` with no more neighbours than there are images to find."""
@@ -139,16 +159,15 @@ class Heads:
         config = {key: value for key, value in asked.items() if key != "d"}
         config |= {} if asked["protocol"] == "leave_one_out" else source.hashed
         about = {"d": asked["d"], "n": source.n}
+        if asked.get("full"):
+            whole = asked["protocol"] == "leave_one_out"
+            about["pairs"] = source.n**2 if whole else source.counts[2] * source.counts[0]
         parents = {"dataset": source.stage, "matrix": matrix}
         return self.factory.stage("retrieval", "neighbours", config, parents, [], about=about)
 
 
 def _without_chain(head: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in head.items() if key != "chain"}
-
-
-def _clusterer(options: Mapping[str, Any]) -> Any:
-    return plugins.params("clusterer", options)
 
 
 def _classifier(options: Mapping[str, Any]) -> Any:
