@@ -243,7 +243,9 @@ def _learnt(row: Row, images: "Images") -> dict[str, Any]:
     stage = row.plan.stages[row.run.stages[CLASSIFICATION]]
     try:
         assert images.truth is not None  # what is classified has classes
-        sizes = np.bincount(images.truth[_shots.learnt(stage.config, images.split, images.truth)])
+        sizes = np.bincount(
+            images.truth[_shots.learnt(stage.config, images.split_of(row, CLASSIFICATION), images.truth)]
+        )
     except StoreError:
         images.lost = True
         classes = len(row.records.get(row.stages["dataset"], {}).get("info", {}).get("classes") or ())
