@@ -168,9 +168,7 @@ def _classification(row: Row, names: list[str], arrays: Arrays, images: Images) 
     return resampled
 
 
-def _probable(
-    row: Row, truth: np.ndarray, names: list[str], arrays: Arrays, images: Images
-) -> dict[str, Replicates]:
+def _probable(row: Row, truth: np.ndarray, names: list[str], arrays: Arrays, images: Images) -> dict[str, Replicates]:
     """Metrics of the probabilities, or of the scores that a classifier has instead; `truth` (n,) is of all images."""
     stored = arrays.get("probabilities", arrays.get("decision"))
     judged = judged_by(names[0], row, images)
