@@ -32,7 +32,9 @@ ANY_DATA = "any data set"
 class Configuration:
     """The results of one configuration, one for each split, draw and seed, those of the first split first.
 
-    Fits without chance have one result whatever seeds were asked for, and fits to all images one whatever the splits."""
+    Fits without chance have one result whatever seeds were asked for, and fits to all images one whatever the
+    splits.
+    """
 
     key: str
     rows: tuple[Row, ...]
