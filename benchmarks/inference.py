@@ -20,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import _few_worlds
 import _split_worlds
 import _worlds
 from _worlds import Claims, Judged
@@ -27,13 +28,13 @@ from _worlds import Claims, Judged
 from backbench import paths, provenance, threads
 
 TARGET = paths.CHECKOUT / "benchmarks" / "results" / "inference.md"
-WORLDS = {**vars(_worlds), **vars(_split_worlds)}
+WORLDS = {**vars(_worlds), **vars(_split_worlds), **vars(_few_worlds)}
 MOST_ERRORS, LEAST_COVERAGE = 0.06, 0.92
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A kind of collection: which function of `_worlds` or `_split_worlds` simulates it, with what, how often."""
+    """A kind of collection: which function of the modules of worlds simulates it, with what, how often."""
 
     world: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -105,6 +106,20 @@ def _retrievals() -> Iterator[Scene]:
         yield Scene("retrievals", options, times)
 
 
+def _few_shots() -> Iterator[Scene]:
+    for n, k, shots, draws, pool, times in (
+        (60, 5, 1, 5, 100, 400),
+        (400, 10, 1, 5, 200, 300),
+        (400, 10, 4, 5, 200, 300),
+        (400, 10, 8, 5, 200, 200),
+        (400, 10, 8, 5, 20, 200),
+        (400, 10, 1, 10, 200, 200),
+        (2000, 10, 4, 5, 200, 150),
+        (2000, 50, 8, 5, 40, 100),
+    ):
+        yield Scene("few_shot", {"n": n, "k": k, "shots": shots, "draws": draws, "pool": pool}, times)
+
+
 def _repeats() -> Iterator[Scene]:
     for n, count, times in ((60, 3, 400), (100, 5, 400), (100, 10, 400), (400, 10, 300), (100, 30, 200)):
         yield Scene("repeats", {"n": n, "count": count}, times)
@@ -124,6 +139,7 @@ SCENES = {
     "classification": _classifications,
     "ranks": _ranks,
     "seeds": _seeds,
+    "few_shots": _few_shots,
     "clusterings": _clusterings,
     "as_they_are": _as_they_are,
     "retrievals": _retrievals,
@@ -134,6 +150,7 @@ TITLES = {
     "classification": "Two classifiers on the same test images",
     "ranks": "Ranks of classifiers on a leaderboard (error: any two equal rows are told apart; power: the best alone)",
     "seeds": "Means over seeds",
+    "few_shots": "Classifiers that learn from few images of each class: means over draws, and what twice as many add",
     "clusterings": "Clusterings with 20 refits (clustering.bootstraps=20)",
     "as_they_are": "A single clustering (interval over images with its clusters as they are; no claim is made)",
     "retrievals": "Retrieval (whole: each image against all others; else one half against the other)",

@@ -49,6 +49,7 @@ BESIDE: dict[Any, dict[str, Any]] = {
     ("dbscan", "eps"): {"eps": 1.0, "eps_quantile": None},
     ("lda", "shrinkage"): {"solver": "lsqr"},
     ("optics", "eps"): {"cluster_method": "dbscan", "eps": 1.0},
+    ("turtle", "spaces"): {"spaces": None},
     ("spectral", "gamma"): {"affinity": "rbf", "n_neighbors": None, "gamma": 1.0},
     ("torchvision", "pool"): {"layer": "layer4.1.relu"},
     ("timm", "pooling"): {"model": "test_vit.r160_in1k"},
@@ -68,6 +69,7 @@ CALLS_FOR: dict[Any, dict[str, Any]] = {
 TRIED: dict[Any, list[Any]] = {
     "classes": [["a"], ["accordion"], ["pink primrose"]],
     "bits": [12],
+    "groups": ["near_duplicates", "(?P<group>\\d)"],
     "digest": ["1" * 64],
     "sample": [20, 1000],
     "image.size": [64],
@@ -80,6 +82,7 @@ TRIED: dict[Any, list[Any]] = {
     ("torchvision", "model"): ["resnet34"],
     ("torchvision", "layer"): ["layer4.1.relu"],
     ("open_clip", "model"): ["RN101"],
+    ("turtle", "spaces"): [[600, 184]],
 }
 
 
@@ -144,7 +147,7 @@ def candidates(hint: Any, value: Any) -> Iterator[Any]:
     elif hint is float:
         yield from ((value or 0.5) * factor for factor in (0.9, 1.1, 0.5))
     elif origin is tuple:
-        yield [item + 1 for item in value]
+        yield [item + 1 for item in value or ()]
     elif hint is types.NoneType and value is not None:
         yield None
 

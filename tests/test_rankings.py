@@ -320,7 +320,7 @@ def test_images_of_the_group_of_the_query_are_junk_in_a_folder(tmp_path, own_res
     """Numbers that begin with the same digit are of one group."""
     given = (*collection(tmp_path / "images", ("red", "green"), each=15), "experiment=none", "backbone=pixels")
     asked = ("clusterer=none", "classifier=none", "retrieval=cosine", "retrieval.at=5", "retrieval.junk=groups")
-    with pytest.raises(ConfigError, match="the images are in no groups; give dataset.groups"):
+    with pytest.raises(ConfigError, match=r"the images are in no groups; give dataset\.groups"):
         planning.make([*given, *asked, "plots=none"])
     (row,) = rows_of(in_process(*given, *asked, "dataset.groups='^(?P<group>.)'"))
     groups = Store(paths.store()).array("dataset", row.stages["dataset"], "groups")

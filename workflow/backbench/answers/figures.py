@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.leaderboards import REPEATS, SEEDS
 from backbench.evaluate.verdicts import Reading
 from backbench.metrics import catalogue
@@ -34,3 +35,19 @@ def figures(reading: Reading) -> Figures:
         return Figures(text)
     seeds, repeats = (estimate.n if estimate.over == over else 0 for over in (SEEDS, REPEATS))
     return Figures(text, f"{factor * low:.{digits}f}", f"{factor * high:.{digits}f}", seeds, repeats)
+
+
+def points(difference: Estimate) -> Figures:
+    """A difference of two shares in points: ``3`` with ``1`` and ``6``; one digit more where the interval is narrow."""
+    low, high = difference.low, difference.high
+    if low is None or high is None:
+        return Figures(_signless(100 * difference.mean, 1))
+    digits = int(high - low < WIDE)
+    value, least, most = (_signless(100 * end, digits) for end in (difference.mean, low, high))
+    return Figures(value, least, most)
+
+
+def _signless(value: float, digits: int) -> str:
+    """A number whose zero has no sign."""
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if not float(text) else text

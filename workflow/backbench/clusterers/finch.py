@@ -70,7 +70,9 @@ def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["
     if task.params.level is None:
         return tree.cut(task.clusters), info
     labels, level = tree.level(task.params.level)
-    if not -len(tree.counts) <= task.params.level < len(tree.counts):
+    if not tree.counts:
+        info["note"] = "all rows are one cluster at once, so there is one level"
+    elif not -len(tree.counts) <= task.params.level < len(tree.counts):
         info["note"] = f"level {task.params.level} is beyond the last of {len(tree.counts)}: this is level {level}"
     return labels, {**info, "level": level}
 

@@ -74,7 +74,8 @@ class Description:
     are the names of all images in the collection's own order, before any draw. For files, `root` is the folder where
     they are now, `excluded` maps each file there that is not an image of the collection to the reason, and `keys` are
     the digests that identify the images (see ``images.reading.key_of``), with ``UNREAD`` for each of the `unread` ones.
-    `older` says that they were last read by a version that identified files by the digest of their pixels.
+    `older` says that they were last read by a version that identified files by the digest of their pixels. `training`
+    are the numbers of training images of the classes that have some.
     """
 
     n: int
@@ -92,6 +93,7 @@ class Description:
     keys: Sequence[bytes] | None = None
     older: bool = False
     unread: int = 0
+    training: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

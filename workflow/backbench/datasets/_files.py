@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbench.datasets import (
     PARTS,
+    TRAIN,
     UNREAD,
     Collection,
     Description,
@@ -203,14 +204,17 @@ def _description(
     split = params.split.settled(given)
     names = _names(entries)
     number = {name: position for position, name in enumerate(names)}
-    sizes = Counter((entry.part, 0 if entry.label is None else number[entry.label]) for entry in entries)
+    of_class = [0 if entry.label is None else number[entry.label] for entry in entries]
     if split.source == "temporal" or groups is not None or any(entry.group for entry in entries):
-        counts = _counted(_drawn_of(entries, params, split, groups)[1])
+        rows, drawn = _drawn_of(entries, params, split, groups)
+        counts, training = _counted(drawn), _trained(of_class, rows[drawn == TRAIN])
     else:
+        sizes = Counter(zip((entry.part for entry in entries), of_class, strict=True))
         counts = _split.counts(sizes, params.sample, split)
+        training = _split.training(sizes, params.sample, split)
     notice = MIXED if given and split.source in ("random", "temporal") else None
     classes, files = len(names) if names else None, [entry.path for entry in entries]
-    return Description(sum(counts), classes, digest, counts, notice=notice, given=given, files=files)
+    return Description(sum(counts), classes, digest, counts, notice=notice, given=given, files=files, training=training)
 
 
 def _sentence(root: Path, listing: Listing) -> str:
@@ -289,6 +293,12 @@ def _counted(split: "np.ndarray") -> tuple[int, int, int]:
 
     train, validation, test = np.bincount(split, minlength=len(PARTS)).tolist()
     return train, validation, test
+
+
+def _trained(labels: Sequence[int], rows: "np.ndarray") -> tuple[int, ...]:
+    """How many of the images `rows` (m,) each class has that has any; `labels` are those of all images."""
+    sizes = Counter(labels[row] for row in rows.tolist())
+    return tuple(sizes[label] for label in sorted(sizes))
 
 
 def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: FileParams) -> Collection:

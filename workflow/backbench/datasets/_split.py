@@ -46,6 +46,20 @@ def counts(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tu
     return train, validation, test
 
 
+def training(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tuple[int, ...]:
+    """The numbers of training images of the classes that have some, in the order of the classes.
+
+    Raises
+    ------
+    ConfigError
+        As `counts` does.
+    """
+    of_class: Counter[int] = Counter()
+    for (_, label), shares in _divided(_drawn(_strata(sizes, split), sample), split).items():
+        of_class[label] += shares[TRAIN]
+    return tuple(of_class[label] for label in sorted(of_class) if of_class[label])
+
+
 def sample_and_split(
     parts: "np.ndarray | None",
     labels: "np.ndarray | None",
@@ -70,8 +84,8 @@ def sample_and_split(
     split_of = np.full(n, len(PARTS), np.uint8)
     for stratum, shares in _divided(taken, split).items():
         rows = np.flatnonzero((parts == stratum[0]) & (labels == stratum[1]))
-        rows = np.sort(_ranked(rows, (seed, DRAW, *stratum))[: taken[stratum]])
-        rows = _ranked(rows, (seed, DIVIDE, *stratum))
+        rows = np.sort(ranked(rows, (seed, DRAW, *stratum))[: taken[stratum]])
+        rows = ranked(rows, (seed, DIVIDE, *stratum))
         split_of[rows] = np.repeat([TEST, VALIDATION, TRAIN], [shares[TEST], shares[VALIDATION], shares[TRAIN]])
     kept = np.flatnonzero(split_of < len(PARTS))
     if split.source == "temporal":
@@ -103,7 +117,7 @@ def again(labels: "np.ndarray", groups: "np.ndarray | None", seed: int, split: S
     split_of = np.empty(len(labels), np.uint8)
     sizes = {(TRAIN, label): size for label, size in sorted(Counter(labels.tolist()).items())}
     for (_, label), shares in _divided(sizes, split).items():
-        rows = _ranked(np.flatnonzero(labels == label), (seed, REPEAT, repeat, label))
+        rows = ranked(np.flatnonzero(labels == label), (seed, REPEAT, repeat, label))
         split_of[rows] = np.repeat([TEST, VALIDATION, TRAIN], [shares[TEST], shares[VALIDATION], shares[TRAIN]])
     return split_of
 
@@ -123,7 +137,7 @@ def fold(
     if groups is not None:
         tested = _group_split.folds(labels, groups, folds, key) == number
     else:
-        order = [_ranked(np.flatnonzero(labels == label), (*key, int(label))) for label in np.unique(labels)]
+        order = [ranked(np.flatnonzero(labels == label), (*key, int(label))) for label in np.unique(labels)]
         tested = np.zeros(len(labels), bool)
         tested[np.concatenate(order)[number::folds]] = True
     split_of = np.where(tested, TEST, TRAIN).astype(np.uint8)
@@ -193,8 +207,8 @@ def _divided(strata: Mapping[Stratum, int], split: Split) -> dict[Stratum, list[
     return divided
 
 
-def _ranked(rows: "np.ndarray", key: tuple[int, ...]) -> "np.ndarray":
-    """The same `rows` (n,) in an order (n,) that only `key` decides."""
+def ranked(rows: "np.ndarray", key: tuple[int, ...]) -> "np.ndarray":
+    """The same `rows` (n,) in an order (n,) that only `key`, their number and their order decide."""
     import numpy as np
 
     raw = np.random.PCG64(np.random.SeedSequence(key)).random_raw(len(rows))

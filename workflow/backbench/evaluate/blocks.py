@@ -28,7 +28,7 @@ PARAMS_OF = {
 NAMED = ("backbone.name", "classifier.name", "clusterer.name", "k", "retrieval.metric")
 
 # What a task's configuration holds beside the options of its plugin that tell methods apart; splits are averaged over.
-NO_OPTIONS = ("k", "seed", "silhouette_rows", configurations.SPLIT)
+NO_OPTIONS = ("k", "seed", "silhouette_rows", configurations.SPLIT, configurations.SHOTS, configurations.DRAW)
 
 Place = tuple[str, ...]
 
@@ -146,7 +146,9 @@ def _result(row: Row, head: str, config: Mapping[str, Any], role: str, value: fl
     options = {**{key: option for key, option in config[role].items() if key != "name"}, **rest}
     matrix = configurations.space(row, head)
     space = " ".join(str(part) for part in (row.params["backbone.name"], row.chain(head)) if part != "none")
-    place = (row.stages["dataset"], matrix, f"{row.params['dataset.name']}, {space}")
+    # Of few labels, each number of them is a block: methods are compared on equal terms.
+    few = f", {config[configurations.SHOTS]} images a class" if configurations.SHOTS in config else ""
+    place = (row.stages["dataset"], f"{matrix}{few}", f"{row.params['dataset.name']}, {space}{few}")
     return _Result(config[role]["name"], options, place, config.get("seed"), value, chooses)
 
 

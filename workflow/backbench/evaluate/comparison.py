@@ -65,8 +65,9 @@ class Comparison:
 def label(row: Row, head: str) -> str:
     """What a row is called where one of its tasks is meant, such as ``pixels pca50 svm``."""
     params = row.params
+    shots = configurations.shots(row)
     plugin = {
-        "classification": [params.get("classifier.name")],
+        "classification": [params.get("classifier.name"), f"shots={shots}" if shots else None],
         "clustering": [params.get("clusterer.name"), f"k={params['k']}" if "k" in params else None],
         "retrieval": [params.get("retrieval.metric")],
     }[head]

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ class Estimate:
     """A mean with the ends of its interval, None where there is none.
 
     `over` says what was resampled: ``images``, ``groups`` (of images), ``seeds``, ``images and seeds``, ``groups and
-    seeds``, ``refits`` (fits to samples of the images) or ``repeats`` (splits of the images). `n` is how many of them:
-    images or groups where it is these and seeds; without an interval, the results that the mean is of.
+    seeds``, ``refits`` (fits to samples of the images), ``repeats`` (splits of the images), ``draws`` (of training
+    images), ``images and draws`` or ``groups and draws``. `n` is how many of them: images or groups where it is these
+    and something else; without an interval, the results that the mean is of.
     """
 
     mean: float
@@ -49,13 +50,17 @@ class Replicated:
 
 
 def estimate(
-    values: Sequence[float], replicated: Replicated | None, fits: bool, within: tuple[float, float] = UNBOUNDED
+    values: Sequence[float],
+    replicated: Replicated | None,
+    fits: bool,
+    within: tuple[float, float] = UNBOUNDED,
+    drawn: bool = False,
 ) -> Estimate:
     """The estimate of a metric from its value in each result.
 
     Parameters
     ----------
-    values : the metric of each result, one result for each seed; NaN are left out
+    values : the metric of each result, one result for each seed, or for each draw where `drawn`; NaN are left out
     replicated : the same on samples of the images, where the arrays are there
     fits : whether the interval of several results is over their seeds alone, the images being what was fitted; fits to
         samples of the images show both
@@ -67,14 +72,25 @@ def estimate(
     mean = statistics.fmean(values) if values else math.nan
     refitted = replicated is not None and replicated.refitted
     if len(values) > 1 and not refitted and (fits or replicated is None):
-        return _estimate(mean, intervals.over_seeds(values, within=within), len(values))
+        return _estimate(mean, _named(intervals.over_seeds(values, within=within), drawn), len(values))
     if replicated is None or not values:
         return _estimate(mean, None, len(values))
-    interval = _of_replicates(mean, values, replicated)
+    interval = _named(_of_replicates(mean, values, replicated), drawn)
     if interval is not None:
         low, high = max(interval.low, min(within[0], mean)), min(interval.high, max(within[1], mean))
         interval = intervals.Interval(low, high, interval.over)
     return _estimate(mean, interval, replicated.count)
+
+
+def _named(interval: "Interval | None", drawn: bool) -> "Interval | None":
+    """An interval over seeds, under the name of what varies where these are draws of training images."""
+    from backbench.statistics import intervals
+
+    if interval is None or not drawn:
+        return interval
+    both = {intervals.BOTH: intervals.IMAGES_AND_DRAWS, intervals.GROUPS_AND_SEEDS: intervals.GROUPS_AND_DRAWS}
+    names = {intervals.SEEDS: intervals.DRAWS, **both}
+    return replace(interval, over=names.get(interval.over, interval.over))
 
 
 def _of_replicates(mean: float, values: Sequence[float], replicated: Replicated) -> "Interval | None":

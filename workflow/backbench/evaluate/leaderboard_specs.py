@@ -12,11 +12,11 @@ from typing import Any
 from backbench import hashing
 from backbench.engine.results import tables
 from backbench.engine.results.joined_run import Row
-from backbench.evaluate import candidates
+from backbench.evaluate import candidates, configurations
 from backbench.evaluate.candidates import Representation
 from backbench.evaluate.configurations import is_seed
 from backbench.metrics import catalogue
-from backbench.metrics.catalogue import CLUSTERING, checked
+from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, checked
 
 # Parameters by which the results of a task may differ, beside those that its leaderboard names.
 VARYING = {
@@ -31,7 +31,8 @@ class LeaderboardSpec:
     """One leaderboard without its entries: a task, the metric that ranks it, and what is shown.
 
     `space` is the matrix and the scope to which it is confined, None where its metric compares across spaces; `caveat`
-    says how the split of the images limits what its ranks mean.
+    says how the split of the images limits what its ranks mean. `fewer` is whether it ranks the classifiers that learn
+    from fewer images of each class than others do: these have a leaderboard of their own.
     """
 
     title: str
@@ -41,6 +42,7 @@ class LeaderboardSpec:
     metrics: tuple[str, ...]
     space: tuple[str, str] | None = None
     caveat: str = ""
+    fewer: bool = False
 
     @property
     def sign(self) -> int:
@@ -50,6 +52,7 @@ class LeaderboardSpec:
 
 # What classifiers are chosen by; the second where there is no validation split.
 CHOOSERS = checked("val_accuracy", "accuracy")
+BEGIN = "Classifiers"
 CLASSIFIERS = LeaderboardSpec(
     "Classifiers, ranked by accuracy on validation",
     "classification",
@@ -109,7 +112,7 @@ def specs(rows: Sequence[Row], representations: Sequence[Representation] | None 
     else:
         clusterings = _spaces(candidates.representations(rows) if representations is None else representations)
     searches = [_retrieval(depth, ranked) for depth in depths]
-    return [spec for spec in (classifiers(rows), *clusterings, *searches) if results(spec, rows)]
+    return [spec for spec in (*_classifiers(rows), *clusterings, *searches) if results(spec, rows)]
 
 
 def by_metric(name: str, rows: Sequence[Row]) -> list[LeaderboardSpec]:
@@ -137,7 +140,7 @@ def _of_task(metric: catalogue.Metric, rows: Sequence[Row]) -> list[LeaderboardS
     if metric.task == CLUSTERING:
         return [CLUSTERINGS]
     if metric.task == CLASSIFIERS.head:
-        return [classifiers(rows)]
+        return _classifiers(rows)
     depths = {row.params["retrieval.at"] for row in rows if "retrieval" in row.heads}
     return [_retrieval(depth, ()) for depth in sorted(depths) if metric.depth is None or metric.depth <= depth][:1]
 
@@ -157,6 +160,19 @@ def classifiers(rows: Sequence[Row]) -> LeaderboardSpec:
     if chooser(rows) != CLASSIFIERS.rank:
         return NO_VALIDATION
     return CLASSIFIERS if any(_known(row.metrics, NO_VALIDATION.rank) for row in rows) else NO_TEST
+
+
+def _classifiers(rows: Sequence[Row]) -> list[LeaderboardSpec]:
+    """The leaderboard of the classifiers with the most labels, and that of those with fewer."""
+    spec = classifiers(rows)
+    shots = {configurations.shots(row) for row in rows if spec.head in row.run.stages}
+    if shots == {None} or not shots:
+        return [spec]
+    given = "" if None in shots else f", from {max(filter(None, shots))} images a class"
+    most = replace(spec, title=f"{spec.title}{given}")
+    by = spec.title.removeprefix(BEGIN)
+    params = (*spec.params, configurations.SHOTS_PARAM)
+    return [most, replace(spec, title=f"Classifiers with fewer labels{by}", params=params, fewer=True)]
 
 
 def _known(metrics: Mapping[str, float], name: str) -> bool:
@@ -188,6 +204,9 @@ def results(spec: LeaderboardSpec, rows: Sequence[Row]) -> list[Row]:
     """
     inside = [row for row in rows if spec.space is None or _space(row) == spec.space]
     distinct = tables.distinct(inside, spec.head)
+    if spec.head == CLASSIFICATION:
+        most = {id(row) for row in configurations.most_labels(distinct)}
+        distinct = [row for row in distinct if (id(row) in most) != spec.fewer]
     if spec.head == CLUSTERING:
         there = [row for row in distinct if spec.rank in row.metrics]
     else:
@@ -225,13 +244,14 @@ def _dataset(row: Row) -> str:
 def varying(spec: LeaderboardSpec, rows: Iterable[Row]) -> list[str]:
     """Options that distinguish rows of one plugin and have no column yet: they were swept. Seeds are none of them."""
     known = {*spec.params, "k", "chain"}
-    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         plugins = tuple(row.params.get(name) for name in spec.params if name.endswith(".name"))
-        alike.setdefault(plugins, []).append(row.params)
-    # An option that was added later is absent at its default.
-    names = ((group, name) for group in alike.values() for name in set().union(*group))
-    swept = {name for group, name in names if len({str(params.get(name)) for params in group}) > 1}
-    return sorted(
-        name for name in swept if name not in known and name.startswith(VARYING[spec.head]) and not is_seed(name)
-    )
+        groups.setdefault(plugins, []).append(row.params)
+    names: set[str] = set()
+    for group in groups.values():
+        # An option that was added later is absent where it stands at its default, which is a value too.
+        named = {name for params in group for name in params if name.startswith(VARYING[spec.head])}
+        named = {name for name in named if name not in known and not is_seed(name)}
+        names |= {name for name in named if len({str(params.get(name)) for params in group}) > 1}
+    return sorted(names)

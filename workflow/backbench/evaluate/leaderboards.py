@@ -40,13 +40,14 @@ COMPARED = 2_000
 BESIDE = 30
 IMAGES_ALONE, SEEDS, BOTH, REFITS, REPEATS = "images", "seeds", "images and seeds", "refits", "repeats"
 GROUPS, GROUPS_AND_SEEDS = "groups", "groups and seeds"
+DRAWS, IMAGES_AND_DRAWS, GROUPS_AND_DRAWS = "draws", "images and draws", "groups and draws"
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One configuration of a leaderboard: its distinct results, one for each split and seed, and its rank.
+    """One configuration of a leaderboard: its distinct results, one for each split, draw and seed, and its rank.
 
     `tied` is how many entries share the rank, this one included. `stability` is the mean pairwise adjusted Rand index
     of the labelings of several seeds, or that of fits to samples of the images where there are some, else None.
@@ -278,6 +279,11 @@ def _entry(plain: Mapping[str, Any], rows: tuple[Row, ...]) -> Entry:
     return Entry(rows, values, plain["rank"], plain["tied"], plain["stability"], plain["tested"])
 
 
+def drawn(table: Leaderboard) -> bool:
+    """Whether some entries of a leaderboard learn from draws of few training images."""
+    return any(configurations.draws(entry.rows, table.spec.head) for entry in table.entries)
+
+
 def images_of(spec: LeaderboardSpec) -> str:
     """What people call the images that the ranking metric of a leaderboard is of."""
     return catalogue.metric(spec.rank).images
@@ -287,7 +293,7 @@ def words(leaderboard: Leaderboard) -> str:
     """What the intervals of a leaderboard are over, and how many of its rows share the first rank."""
     estimates = [entry.values[leaderboard.spec.rank] for entry in leaderboard.entries]
     over = {value.over for value in estimates if value.over}
-    counts = {value.n for value in estimates if value.over not in (None, SEEDS, REPEATS)}
+    counts = {value.n for value in estimates if value.over not in (None, SEEDS, REPEATS, DRAWS)}
     parts = [_over(leaderboard, over, counts)] if over else []
     if any(entry.tested for entry in leaderboard.entries):
         parts.append(_first(leaderboard.entries))
@@ -306,6 +312,9 @@ def _over(leaderboard: Leaderboard, over: set[str], counts: set[int]) -> str:
         BOTH: f"{images} and the seeds",
         GROUPS_AND_SEEDS: f"{groups} and the seeds",
         SEEDS: f"the seeds{', on these images' if fits else ''}",
+        IMAGES_AND_DRAWS: f"{images} and the draws of training images",
+        GROUPS_AND_DRAWS: f"{groups} and the draws of training images",
+        DRAWS: "the draws of training images",
         REFITS: f"{count if over == {REFITS} else ''}fits to halves of the images",
         REPEATS: f"{_splits(leaderboard)} of the images, allowing for what these share",
     }

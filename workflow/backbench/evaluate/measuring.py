@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from backbench import hashing
+from backbench.engine.results.joined_run import Row
 from backbench.evaluate import configurations, estimates, repeats, resampled
 from backbench.evaluate.configurations import Configuration
 from backbench.evaluate.estimates import Estimate, Replicated
@@ -82,14 +83,10 @@ def measure(
 def _measured(spec: LeaderboardSpec, group: Configuration, names: Sequence[str], images: Images) -> Measured:
     if repeats.repeated(group.rows, spec.head):
         return _over_splits(spec, group, images)
-    fits = spec.head == CLUSTERING
+    fits, draws = spec.head == CLUSTERING, configurations.by_draw(group.rows, spec.head)
     replicated = _replicated(group, spec.head, names, images) if names else {}
-    values = {}
-    for name in spec.metrics:
-        recorded = [row.metrics.get(name, math.nan) for row in group.rows]
-        estimate = estimates.estimate(recorded, replicated.get(name), fits, _range(name))
-        if not math.isnan(estimate.mean):
-            values[name] = estimate
+    values = {name: estimate(group.rows, spec.head, name, replicated.get(name)) for name in spec.metrics}
+    values = {name: value for name, value in values.items() if not math.isnan(value.mean)}
     ranking_metric, steady = replicated.get(spec.rank), _stability(group, spec.head, bool(names), images)
     # On other images a clustering would be another one: where none was fitted again, the images alone tell nothing.
     if ranking_metric is None or (fits and not ranking_metric.refitted):
@@ -99,7 +96,7 @@ def _measured(spec: LeaderboardSpec, group: Configuration, names: Sequence[str],
     evidence = _evidence(group, spec.head)
     if ranking_metric.refitted:
         return Measured(values, steady, replicates, evidence=evidence)
-    seeds = tuple(row.metrics[spec.rank] for row in group.rows)
+    seeds = tuple(over_draws([row.metrics[spec.rank] for row in group.rows], draws))
     count = ranking_metric.count
     return Measured(values, steady, replicates, seeds, count, grouped=ranking_metric.grouped, evidence=evidence)
 
@@ -115,19 +112,36 @@ def _over_splits(spec: LeaderboardSpec, group: Configuration, images: Images) ->
     values = {name: estimate for name, estimate in estimated.items() if not math.isnan(estimate.mean)}
     ranked = repeats.values(group.rows, spec.head, spec.rank)
     steady = _known(group)
-    return Measured(
-        values,
-        steady,
-        repeats=ranked if len(ranked) >= repeats.LEAST else {},
-        share=share,
-        evidence=_evidence(group, spec.head),
-    )
+    several = ranked if len(ranked) >= repeats.LEAST else {}
+    return Measured(values, steady, repeats=several, share=share, evidence=_evidence(group, spec.head))
 
 
 def _evidence(group: Configuration, head: str) -> str:
     """The splits that a configuration has results of."""
     divisions = [configurations.division(rows[0], head) for rows in configurations.by_repeat(group.rows, head).values()]
     return hashing.canonical_json(divisions)
+
+
+def estimate(rows: Sequence[Row], head: str, name: str, replicated: Replicated | None) -> Estimate:
+    """The mean of a metric over the results of a configuration, with its interval.
+
+    `replicated` is the metric of each result on samples of the images, where the arrays are there.
+    """
+    draws = configurations.by_draw(rows, head)
+    values = over_draws([row.metrics.get(name, math.nan) for row in rows], draws)
+    return estimates.estimate(values, replicated, head == CLUSTERING, _range(name), drawn=draws is not None)
+
+
+def over_draws(values: Sequence[float], draws: Sequence[Sequence[int]] | None) -> list[float]:
+    """The mean of each draw of training images, or the values as they are where there are not several draws."""
+    if draws is None:
+        return list(values)
+    return [_mean([values[place] for place in places]) for places in draws]
+
+
+def _mean(values: Sequence[float]) -> float:
+    there = [value for value in values if not math.isnan(value)]
+    return statistics.fmean(there) if there else math.nan
 
 
 def _range(name: str) -> tuple[float, float]:
@@ -147,18 +161,24 @@ def _replicated(group: Configuration, head: str, names: Sequence[str], images: I
     except StoreError:
         images.lost = True
         return {}
-    grouped = images.groups is not None
-    return _stacked(names, results, grouped=grouped) | _stacked(names, refits, refitted=True)
+    draws, grouped = configurations.by_draw(group.rows, head), images.groups is not None
+    return stacked(names, results, grouped=grouped, draws=draws) | stacked(names, refits, refitted=True)
 
 
-def _stacked(
-    names: Sequence[str], results: Sequence[Mapping[str, Replicates]], refitted: bool = False, grouped: bool = False
+def stacked(
+    names: Sequence[str],
+    results: Sequence[Mapping[str, Replicates]],
+    refitted: bool = False,
+    grouped: bool = False,
+    draws: Sequence[Sequence[int]] | None = None,
 ) -> dict[str, Replicated]:
-    """The metrics that every result has."""
+    """The metrics that every result has, as means of each draw of training images where there are several."""
     stacked = {}
     for name in names:
         if results and all(name in result for result in results):
             values, count = [result[name][0] for result in results], results[0][name][1]
+            if draws is not None:
+                values = [np.mean([values[place] for place in places], axis=0) for places in draws]
             stacked[name] = Replicated(np.stack(values), count, resampled.is_share(name), refitted, grouped)
     return stacked
 

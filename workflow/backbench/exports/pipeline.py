@@ -29,12 +29,15 @@ def fit(source: Source) -> Any:
     equals.NoEqual
         If the chain or the classifier has none in scikit-learn.
     """
+    import numpy as np
     from sklearn.pipeline import Pipeline
 
     config = source.row.plan.stages[source.row.run.stages["classification"]].config
     equals.maker("classifier", config["classifier"]["name"])
     chain, rows = _chain(source)
-    fitted = equals.classifier(config, rows, source.truth[source.split == TRAIN])
+    # Of few shots the chain is fitted on all training rows all the same: transforms use no labels.
+    learnt = np.isin(np.flatnonzero(source.split == TRAIN), source.learnt)
+    fitted = equals.classifier(config, rows[learnt], source.truth[source.learnt])
     steps: list[tuple[str, Any]] = []
     for name, model in chain:
         steps += [_cast(DOUBLE), (name, model), _cast(SINGLE)]

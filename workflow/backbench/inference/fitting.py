@@ -182,9 +182,8 @@ def _classifier(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]
     if lacks := _heads.missing(source, CLASSIFICATION):
         raise _Lacking(lacks)
     config = source.row.plan.stages[source.row.run.stages[CLASSIFICATION]].config
-    train = source.split == TRAIN
-    rows = source.matrix(CLASSIFICATION)[train]
-    return classifying.pack(classifying.fit(config, rows, source.truth[train], len(source.names)))
+    rows = source.matrix(CLASSIFICATION)[source.learnt]
+    return classifying.pack(classifying.fit(config, rows, source.truth[source.learnt], len(source.names)))
 
 
 def _placement(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":

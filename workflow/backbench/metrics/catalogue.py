@@ -209,6 +209,14 @@ ENTRIES = (
         name="bic", title="Bayesian information criterion", short="BIC", direction=DOWN, low=None,
         source="Schwarz 1978; sklearn.mixture.GaussianMixture.bic",
     ),
+    _internal(
+        name="generalisation", title="generalisation", about="of linear classifiers (kappa)", short="generalisation",
+        low=-1, high=1, source="Gadetsky et al. 2024; Cohen 1960",
+    ),
+    _internal(
+        name="coding_length", title="coding length", short="coding", direction=DOWN, unit="bits per image",
+        source="Ma et al. 2007; Chu et al. 2024",
+    ),
     _count(
         name="stability", title="stability", about="(mean pairwise ARI)", short="stability", direction=UP, low=-0.5,
         source="Hubert and Arabie 1985",

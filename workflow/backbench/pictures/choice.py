@@ -8,7 +8,7 @@ from typing import Any
 from backbench import hashing
 from backbench.engine.grid import HEADS
 from backbench.engine.results.joined_run import PENDING, Row
-from backbench.evaluate import leaderboard_specs
+from backbench.evaluate import configurations, leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
@@ -18,6 +18,8 @@ BEST, ALL, NONE = "best", "all", "none"
 AGREEMENT, SILHOUETTES = catalogue.main("clustering"), catalogue.with_estimate(catalogue.UNLABELLED)
 RETRIEVAL = catalogue.checked("map_at_10", "precision_at_10")
 SUBJECTS = ("features", *HEADS)
+# Less than any classifier has.
+NOTHING = (-math.inf, -math.inf)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _best(rows: Sequence[Row]) -> list[Pick]:
         best = _ordered(max(rivals, key=_rank) for rivals in groups.values())
         chosen += map(Pick, best)
         top = max(map(_classifier, group))
-        if top > -math.inf and all(_classifier(row) < top for row in best):
+        if top > NOTHING and all(_classifier(row) < top for row in best):
             row = max((row for row in group if _classifier(row) == top), key=_rank)
             chosen.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
     return chosen
@@ -108,10 +110,11 @@ def _rank(row: Row) -> tuple[Any, ...]:
     return row.reason is None, clustered, _classifier(row), _known(row, *RETRIEVAL)
 
 
-def _classifier(row: Row) -> float:
-    """The score by which its classifier is chosen; all rows of a data set have it on validation, or all on test."""
-    value = leaderboard_specs.choosing(row.metrics)
-    return -math.inf if math.isnan(value) else value
+def _classifier(row: Row) -> tuple[float, float]:
+    """How many images of each class its classifier learns from, and the score by which it is chosen; all rows of a
+    data set have it on validation, or all on test."""
+    value, shots = leaderboard_specs.choosing(row.metrics), configurations.shots(row)
+    return NOTHING if math.isnan(value) else (math.inf if shots is None else shots, value)
 
 
 def _known(row: Row, *names: str) -> float:

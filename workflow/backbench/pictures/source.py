@@ -77,6 +77,14 @@ class Source:
         return self.stored("classification", "predictions")
 
     @cached_property
+    def learnt(self) -> "np.ndarray":
+        """Row numbers (m,) of the training images that the classifier learns from: all, or few of each class."""
+        from backbench.datasets import _shots
+
+        config = self.row.plan.stages[self.row.run.stages["classification"]].config
+        return _shots.learnt(config, self.split, self.truth)
+
+    @cached_property
     def neighbours(self) -> "np.ndarray":
         """The nearest images of each query, (queries, at) int32, nearest first."""
         return self.stored("retrieval", "neighbours")

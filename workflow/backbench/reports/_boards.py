@@ -67,9 +67,11 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
     over = {value.over for entry in entries for value in entry.values.values() if value.over}
     counts = {id(other): configurations.counted(other.rows, table.spec.head) for other in both}
     seeds, repeats = (max(counted[place] for counted in counts.values()) > 1 for place in (0, 1))
+    draws = leaderboards.drawn(table)
     stable = any(entry.stability is not None for entry in entries)
     columns = [Column("rank", NUMBER), *(_param(name, both) for name in params), *map(_metric, metrics)]
     columns += [Column("interval over", filtered=True)] * (len(over) > 1)
+    columns += [Column("draws", NUMBER, down=True, about="draws of training images")] * draws
     columns += [Column("repeats", NUMBER, down=True, about="splits of the same images")] * repeats
     columns += [Column("seeds", NUMBER, down=True)] * seeds
     columns += [Column("stability", NUMBER, down=True, about="mean pairwise ARI of its labelings")] * stable
@@ -80,6 +82,7 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
             *(_value(other.params.get(name)) for name in params),
             *(_measured(other, name) for name in metrics),
             *[_over(other)] * (len(over) > 1),
+            *[_count(configurations.draws(other.rows, table.spec.head))] * draws,
             *[_count(counts[id(other)][1])] * repeats,
             *[_count(counts[id(other)][0])] * seeds,
             *[_stability(other)] * stable,

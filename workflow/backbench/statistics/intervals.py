@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 IMAGES, SEEDS, BOTH, REFITS, REPEATS = "images", "seeds", "images and seeds", "refits", "repeats"
+# The draws are of the training images of few-shot classifiers.
+DRAWS, IMAGES_AND_DRAWS, GROUPS_AND_DRAWS = "draws", "images and draws", "groups and draws"
 GROUPS, GROUPS_AND_SEEDS = "groups", "groups and seeds"
 UNBOUNDED = (-math.inf, math.inf)
 # Values that differ by less than this share of the largest are one value.
@@ -17,7 +19,8 @@ ROUNDING = 1e-12
 @dataclass(frozen=True)
 class Interval:
     """From `low` to `high`; `over` says what was resampled: `images`, `seeds`, `images and seeds`, `refits`, `repeats`
-    (splits of the same images), `groups` (of images) or `groups and seeds`."""
+    (splits of the same images), `groups` (of images), `groups and seeds`, `draws` (of training images), `images and
+    draws` or `groups and draws`."""
 
     low: float
     high: float

@@ -69,8 +69,9 @@ def _ranking(fit: Stage) -> float:
 
 
 def family(stage: Stage) -> tuple[Any, ...]:
-    """What members that share work have in common."""
-    return stage.kind, way(stage), tuple(sorted(stage.parents.items()))
+    """What members that share work have in common: the rows that they are fitted on too."""
+    rows = stage.config.get("shots"), stage.config.get("draw")
+    return stage.kind, way(stage), tuple(sorted(stage.parents.items())), rows
 
 
 def way(stage: Stage) -> str:

@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from backbench import classifiers, clusterers, plugins, schema, transforms
 from backbench.engine.grid import Stage
-from backbench.engine.plan import options
+from backbench.engine.plan import few_shot, options
 from backbench.engine.plan.factory import GridFactory
 from backbench.engine.plan.representations import Source
 from backbench.engine.plan.shortage import Fit, TooSmall
@@ -60,14 +60,17 @@ class Heads:
         fit = "all" if head.scope == "all" else "train"
         matrix, wide = self._head(cell["clustering"]["chain"], fit, source, features, width)
         config = {"clusterer": clusterer, "k": cell.get("k"), "seed": cell.get("seed")}
-        return self.factory.once(self._fit_clusterer, {**config, "d": wide}, source, matrix, head)
+        asked = {**config, "d": wide, "parts": _parts(features, matrix)}
+        return self.factory.once(self._fit_clusterer, asked, source, matrix, head)
 
     def _fit_clusterer(
         self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Clustering
     ) -> Stage:
         name = asked["clusterer"]["name"]
-        params = self.factory.once(options.clusterer, asked["clusterer"])
-        axes = options.axes(asked, clusterers.axes(clusterers.load(name), params))
+        module, params = clusterers.load(name), self.factory.once(options.clusterer, asked["clusterer"])
+        if plugins.offers(module, clusterers.Parted):
+            params = cast(clusterers.Parted, module).parted(params, tuple(asked["parts"]))
+        axes = options.axes(asked, clusterers.axes(module, params))
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
@@ -84,19 +87,24 @@ class Heads:
         if lack:
             self._leave_out(name, source, *lack)
             return None
+        head = self.factory.once(options.classification, _without_chain(cell["classification"]))
+        few_shot.check(self.factory, head, source)
         matrix, wide = self._head(cell["classification"]["chain"], "train", source, features, width)
         asked = {"classifier": cell["classifier"], "seed": cell.get("seed"), "d": wide}
-        return self.factory.once(self._fit_classifier, asked, source, matrix)
+        return self.factory.once(self._fit_classifier, asked, source, matrix, head)
 
-    def _fit_classifier(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
-        name = asked["classifier"]["name"]
+    def _fit_classifier(
+        self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Classification
+    ) -> Stage:
+        name, rows = asked["classifier"]["name"], few_shot.rows(head, source)
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
-        Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
-        config = {"classifier": {"name": name, **schema.canonical(params)}, **options.axes(asked, module.AXES)}
-        config |= source.hashed
+        Fit("classifier", name, params, rows, asked["d"], "classifier", (source.classes,)).check()
+        axes = options.axes(asked, module.AXES)
+        config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes, **source.hashed}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
-        about = {"d": asked["d"], "n": source.train, "queries": source.queries}
+        unused = {"unused": source.train - rows} if rows < source.train else {}
+        about = {"d": asked["d"], "n": rows, "queries": source.queries, **unused}
         return self.factory.stage("classification", name, config, parents, modules, about=about)
 
     def _leave_out(self, name: str, source: Source, lack: str, way: str) -> None:
@@ -163,6 +171,12 @@ class Heads:
 
 def _without_chain(head: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in head.items() if key != "chain"}
+
+
+def _parts(features: Stage, matrix: Stage) -> list[int]:
+    """Widths of the representations that lie side by side in a matrix; empty for one, or where a chain mixes them."""
+    mixed = set(matrix.about.get("steps", ())) - clusterers.APART
+    return [] if mixed else list(features.about.get("parts", ()))
 
 
 def _classifier(options: Mapping[str, Any]) -> Any:

@@ -186,6 +186,7 @@ class Row:
         params = self.params
         parts = [params["backbone.name"], params.get("chain"), params.get("clusterer.name")]
         parts += [f"k={params['k']}" if "k" in params else None, params.get("classifier.name")]
+        parts += [f"shots={params['classification.shots']}" if "classification.shots" in params else None]
         return " ".join(str(part) for part in parts if part not in (None, "none"))
 
     @cached_property

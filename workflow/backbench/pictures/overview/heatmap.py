@@ -154,9 +154,14 @@ def _mean(rows: Sequence[Row], metric: str) -> float:
 
 
 def _seedless(row: Row, head: str) -> str:
-    """What results that differ only in their seed, or in which split of the images they are of, have in common."""
+    """What results that differ only in their seed, their draw of training images, or in which split of the images they
+    are of, have in common."""
     stage = row.plan.stages[row.run.stages[head]]
-    config = {key: value for key, value in stage.config.items() if key not in ("seed", configurations.SPLIT)}
+    config = {
+        key: value
+        for key, value in stage.config.items()
+        if key != configurations.SPLIT and not configurations.is_seed(key)
+    }
     return hashing.digest([config, row.stages["dataset"], configurations.space(row, head)])
 
 
