@@ -3,7 +3,8 @@
 If a classifier provides them, its `probabilities` or `decision` scores (n, classes) float32 are stored too: rows in the
 order of the dataset, NaN for training rows, and one column for each class of the dataset. A class without training rows
 has probability 0, and decision scores of NaN. `stages.scores` computes the metrics. A member's `seconds` are those of
-its fit and an equal share of the work that members share.
+its fit and an equal share of the work that members share. A classifier that chooses by the validation rows is told
+their classes (`classifiers.Selecting`).
 """
 
 import time
@@ -52,6 +53,7 @@ class _Family:
         self.trained, self.classes = np.unique(truth[rows["train"]]), len(inputs.info("dataset")["classes"])
         self.asked = np.concatenate([rows["validation"], rows["test"]])
         self.data = (x[rows["train"]], truth[rows["train"]], x[self.asked])
+        self.held_y = truth[rows["validation"]]
         self.near = near.among(x, self.asked, rows["train"], _shard.graphs(inputs))
 
     def outcomes(self, members: Sequence[Member], context: Context) -> Iterator[Outcome]:
@@ -92,8 +94,9 @@ class _Family:
         problems = self.plugin.problems(task.params, len(train_x), train_x.shape[1], len(np.unique(train_y)))
         if problems:
             raise ValueError("; ".join(problems))
-        prediction: classifiers.Prediction = self.plugin.predict(shared, train_x, train_y, queries, task)
-        return prediction
+        if isinstance(self.plugin, classifiers.Selecting) and len(self.held_y):
+            return self.plugin.select(shared, train_x, train_y, queries, self.held_y, task)
+        return self.plugin.predict(shared, train_x, train_y, queries, task)
 
     def _whole(self, scores: np.ndarray, untrained: float) -> np.ndarray:
         """Scores (n, classes) float32 of all rows and classes, from those (queries, trained classes) of the queries."""

@@ -90,6 +90,8 @@ class Heads:
         name = asked["classifier"]["name"]
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
+        if isinstance(module, classifiers.Selecting) and not source.counts[1]:
+            self.factory.notice(f"{name} chooses by one in ten training images: the dataset has no validation images")
         config = {"classifier": {"name": name, **schema.canonical(params)}, **options.axes(asked, module.AXES)}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
