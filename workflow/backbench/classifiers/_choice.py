@@ -53,7 +53,9 @@ class Search(Protocol):
         ...
 
 
-def select(search: Search, rows: np.ndarray, classes: np.ndarray, queries: np.ndarray, held_y: np.ndarray) -> Prediction:
+def select(
+    search: Search, rows: np.ndarray, classes: np.ndarray, queries: np.ndarray, held_y: np.ndarray
+) -> Prediction:
     """The prediction for queries (q, d), of which the first have the classes `held_y` (v,) and choose."""
     held = Held(queries[: len(held_y)], held_y)
     candidate, choice = _chosen(search, rows, classes, held, VALIDATION)
@@ -105,9 +107,7 @@ def held_back(classes: np.ndarray) -> np.ndarray:
     return back
 
 
-def _chosen(
-    search: Search, rows: np.ndarray, classes: np.ndarray, held: Held, on: str
-) -> tuple[Any, dict[str, Any]]:
+def _chosen(search: Search, rows: np.ndarray, classes: np.ndarray, held: Held, on: str) -> tuple[Any, dict[str, Any]]:
     """The best candidate, and the choice as plain JSON."""
     tried = search.candidates(rows, classes, held)
     series = list(tried.accuracy)
@@ -124,7 +124,7 @@ def _chosen(
         "refit": search.refit,
         "values": [float(value) for value in tried.values],
         "accuracy": {name: _plain(values) for name, values in zip(series, accuracy, strict=True)},
-        "note": _note(tried.option, tried.values, place),
+        "note": " ".join(filter(None, (_note(tried.option, tried.values, place), _lost(tried, accuracy)))),
     }
     return tried.models[series[row]][place], choice
 
@@ -134,7 +134,13 @@ def _note(option: str, values: Sequence[float], place: int) -> str:
     if 0 < place < len(values) - 1 or len(values) == 1:
         return ""
     end, way = ("smallest", "smaller") if place == 0 else ("largest", "larger")
-    return f"the best {option}, {values[place]:.3g}, is the {end} that was tried: a {way} one may be better"
+    return f"the best {option}, {values[place]:.3g}, is the {end} that was tried: a {way} one may be better."
+
+
+def _lost(tried: Candidates, accuracy: np.ndarray) -> str:
+    """What is to be said of values without an accuracy, by those of all series (series, values)."""
+    lost = int(np.isnan(accuracy).sum())
+    return f"{lost} of {accuracy.size} candidates came to no finite or converged fit." if lost else ""
 
 
 def _plain(values: np.ndarray) -> list[float | None]:

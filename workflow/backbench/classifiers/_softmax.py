@@ -1,23 +1,27 @@
-"""Multinomial logistic regression with an L2 penalty, for many strengths of it, by L-BFGS in float64.
+"""Multinomial logistic regression with an L2 penalty, for many strengths of it, by Newton's method in float64.
 
 The loss is that of `sklearn.linear_model.LogisticRegression`: the mean over the rows, with a penalty of
-``|coef|^2 / (2 C n)`` that leaves the intercept out; of two classes there is one row of coefficients. It is minimised in
-other coordinates. Rows are centred, divided by their spread and turned to their principal axes, which changes neither
-loss nor penalty, and each axis is stretched so that the loss is about equally curved along all of them. There L-BFGS
-takes tens of steps where it takes thousands on features as they are, and where it ends does not depend on the scale of
-the data.
+``|coef|^2 / (2 C n)`` that leaves the intercept out; of two classes there is one row of coefficients. Rows are centred,
+divided by their spread and turned to their principal axes, which changes neither loss nor penalty. Each Newton step is
+solved by conjugate gradients, preconditioned by the whole Hessian where it is small, else by its blocks of one class
+over the first axes and its diagonal over the others, kept orthogonal to what a softmax does not see: the same change of
+all classes. Where a fit ends depends neither on the scale of the data nor on rounding.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-# Steps that L-BFGS remembers.
-MEMORY = 20
-# The loss is taken to be at least so much curved: a probability that is certain has no curvature.
-FLATTEST = 1e-9
+# The whole Hessian is used up to so many coefficients; beyond, blocks over so many times the root of the axes.
+WHOLE, BLOCK = 1024, 4
+# Newton steps at most; a dozen are many.
+NEWTON_STEPS = 50
+# A share of the trace that keeps a singular block from failing, and the rounding of a loss.
+RIDGE, ROUNDING = 1e-13, 1e-14
+
+Solve = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -26,15 +30,13 @@ class Axes:
 
     Attributes
     ----------
-    rows : coordinates (n, r) of the centred rows, whose mean square is 1
-    spread : mean square (r,) of each coordinate
+    rows : ones, then the coordinates of the centred rows, whose mean square is 1: (n, 1 + r), by descending spread
     directions : the axes (d, r)
     centre : mean (d,) of the rows
     scale : what the centred rows were divided by
     """
 
     rows: np.ndarray
-    spread: np.ndarray
     directions: np.ndarray
     centre: np.ndarray
     scale: float
@@ -42,15 +44,14 @@ class Axes:
 
 @dataclass(frozen=True)
 class Fit:
-    """Coefficients (m, r) and intercepts (m,) in principal axes, with how many steps they took.
+    """Intercepts and coefficients (m, 1 + r) in principal axes, and the steps of conjugate gradients that they took.
 
-    `slope` is the largest component of the gradient in the coordinates of the minimiser.
+    `gap` is the root of about twice the loss that is left to gain.
     """
 
-    coef: np.ndarray
-    intercept: np.ndarray
+    weights: np.ndarray
     steps: int
-    slope: float
+    gap: float
 
 
 def axes(rows: np.ndarray) -> Axes:
@@ -61,30 +62,30 @@ def axes(rows: np.ndarray) -> Axes:
     centred /= scale
     n, d = centred.shape
     if n >= d:
-        spread, directions = np.linalg.eigh(centred.T @ centred / n)
-        return Axes(centred @ directions, np.maximum(spread, 0.0), directions, centre, scale)
-    spread, turned = np.linalg.eigh(centred @ centred.T / n)
-    kept = spread > n * np.finfo(np.float64).eps * spread.max(initial=0.0)
-    spread, turned = spread[kept], turned[:, kept]
-    lengths = np.sqrt(spread * n)
-    return Axes(turned * lengths, spread, centred.T @ (turned / lengths), centre, scale)
+        directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1]
+    else:
+        squares, turned = np.linalg.eigh(centred @ centred.T)
+        kept = squares > n * np.finfo(np.float64).eps * squares.max(initial=0.0)
+        directions = centred.T @ (turned[:, kept] / np.sqrt(squares[kept]))[:, ::-1]
+    return Axes(np.hstack([np.ones((n, 1)), centred @ directions]), directions, centre, scale)
 
 
 def path(turned: Axes, codes: np.ndarray, strengths: Sequence[float], tol: float, max_iter: int) -> Iterator[Fit]:
     """The fits for each C of `strengths`, one after the other, given the classes (n,) as numbers from 0.
 
-    Each begins where a line through the two before it leads, which saves two steps of three.
+    Each begins where a line through the two before it leads.
     """
-    before: list[Fit] = []
+    before: list[np.ndarray] = []
     for strength in strengths:
-        fit = _minimise(turned, codes, strength, tol, max_iter, _ahead(before))
-        before = [*before[-1:], fit]
+        ahead = 2 * before[1] - before[0] if len(before) == 2 else None
+        fit = _minimise(_Problem(turned, codes, strength), ahead, tol, max_iter)
+        before = [*before[-1:], fit.weights]
         yield fit
 
 
 def single(turned: Axes, codes: np.ndarray, strength: float, tol: float, max_iter: int) -> Fit:
     """The fit for one C, from coefficients of zero, given the classes (n,) as numbers from 0."""
-    return _minimise(turned, codes, strength, tol, max_iter, None)
+    return _minimise(_Problem(turned, codes, strength), None, tol, max_iter)
 
 
 def model(turned: Axes, fit: Fit, names: np.ndarray, strength: float) -> Any:
@@ -93,78 +94,151 @@ def model(turned: Axes, fit: Fit, names: np.ndarray, strength: float) -> Any:
 
     made = LogisticRegression(C=strength)
     made.classes_, made.n_features_in_ = names, len(turned.centre)
-    made.coef_ = fit.coef @ turned.directions.T / turned.scale
-    made.intercept_ = fit.intercept - made.coef_ @ turned.centre
+    made.coef_ = fit.weights[:, 1:] @ turned.directions.T / turned.scale
+    made.intercept_ = fit.weights[:, 0] - made.coef_ @ turned.centre
     made.n_iter_ = np.array([fit.steps], dtype=np.int32)
     return made
 
 
-def _ahead(before: Sequence[Fit]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Where the next fit begins: on the line through the last two."""
-    if len(before) < 2:
-        return (before[0].coef, before[0].intercept) if before else None
-    first, second = before
-    return 2 * second.coef - first.coef, 2 * second.intercept - first.intercept
+class _Problem:
+    """The penalised mean loss of weights (m, 1 + r), with its gradient and its Hessian."""
+
+    def __init__(self, turned: Axes, codes: np.ndarray, strength: float):
+        """Take rows, their classes (n,) as numbers from 0, and C."""
+        self.rows, self.codes, self.n = turned.rows, codes, len(codes)
+        self.m = count if (count := int(codes.max()) + 1) > 2 else 1
+        self.penalty = np.full(self.rows.shape[1], 1.0 / (strength * self.n * turned.scale**2))
+        self.penalty[0] = 0.0
+
+    def loss(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss at weights (m, 1 + r), and the probabilities (n, m) there; of two classes those of the second."""
+        logits = self.rows @ weights.T
+        if self.m == 1:
+            logits = np.hstack([np.zeros_like(logits), logits])
+        logits -= logits.max(axis=1, keepdims=True)
+        right = logits[np.arange(self.n), self.codes]
+        chances = np.exp(logits)
+        sums = chances.sum(axis=1, keepdims=True)
+        chances /= sums
+        loss = float((np.log(sums[:, 0]) - right).mean() + 0.5 * (self.penalty * weights * weights).sum())
+        return loss, chances if self.m > 1 else chances[:, 1:]
+
+    def gradient(self, weights: np.ndarray, chances: np.ndarray) -> np.ndarray:
+        """The gradient (m, 1 + r) at weights of that shape, by the probabilities (n, m)."""
+        error = chances.copy()
+        if self.m > 1:
+            error[np.arange(self.n), self.codes] -= 1.0
+        else:
+            error[:, 0] -= self.codes
+        return (error / self.n).T @ self.rows + self.penalty * weights
+
+    def curved(self, chances: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """The Hessian at probabilities (n, m) times a step (m, 1 + r)."""
+        along = self.rows @ step.T
+        shared = (chances * along).sum(axis=1, keepdims=True) if self.m > 1 else chances * along
+        return (chances * (along - shared) / self.n).T @ self.rows + self.penalty * step
 
 
-def _minimise(
-    turned: Axes,
-    codes: np.ndarray,
-    strength: float,
-    tol: float,
-    max_iter: int,
-    start: tuple[np.ndarray, np.ndarray] | None,
-) -> Fit:
-    from scipy.optimize import minimize
-
-    n, r = turned.rows.shape
-    count = int(codes.max()) + 1
-    m = count if count > 2 else 1
-    coef, intercept = start or (np.zeros((m, r)), np.zeros(m))
-    penalty = 1.0 / (strength * n * turned.scale**2)
-    curved = _curvature(turned.rows @ coef.T + intercept)
-    stretch = np.append(1 / np.sqrt(curved * turned.spread + penalty), 1 / np.sqrt(curved))
-    loss = _Loss(turned.rows * stretch[:-1], codes, m, penalty * stretch[:-1] ** 2, stretch[-1])
-    begin = np.column_stack([coef, intercept]) / stretch
-    options = {"maxcor": MEMORY, "maxiter": max_iter, "maxfun": 2 * max_iter, "gtol": tol, "ftol": 0.0}
-    end = minimize(loss, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
-    weights = end.x.reshape(m, r + 1) * stretch
-    return Fit(weights[:, :-1], weights[:, -1], int(end.nit), float(np.abs(end.jac).max()))
+def _minimise(problem: _Problem, start: np.ndarray | None, tol: float, max_iter: int) -> Fit:
+    weights = np.zeros((problem.m, problem.rows.shape[1])) if start is None else start
+    loss, chances = problem.loss(weights)
+    steps, newton = 0, 0
+    while True:
+        slope, solve = problem.gradient(weights, chances), _preconditioner(problem, chances)
+        gap = float(np.sqrt(max((slope * solve(slope)).sum(), 0.0)))
+        if gap <= tol or steps >= max_iter or newton >= NEWTON_STEPS:
+            return Fit(weights, steps, gap)
+        step, taken = _conjugate(problem, chances, -slope, solve, min(0.1, gap**0.5), max_iter - steps)
+        weights, loss, chances = _along(problem, weights, step, loss, float((slope * step).sum()))
+        steps, newton = steps + taken, newton + 1
 
 
-def _curvature(logits: np.ndarray) -> float:
-    """The mean of p (1 - p) over rows and classes, by the logits (n, m) of the starting point."""
-    chances = _chances(logits)[0]
-    return max(float((chances * (1 - chances)).mean()), FLATTEST)
+def _conjugate(
+    problem: _Problem, chances: np.ndarray, target: np.ndarray, solve: Solve, share: float, most: int
+) -> tuple[np.ndarray, int]:
+    """About the step (m, 1 + r) that the Hessian maps to the target, until `share` of it is left, and how many turns."""
+    step, left = np.zeros_like(target), target
+    direction = solve(left)
+    size = first = float((left * direction).sum())
+    for turn in range(1, most + 1):
+        image = problem.curved(chances, direction)
+        length = size / float((direction * image).sum())
+        step, left = step + length * direction, left - length * image
+        solved = solve(left)
+        smaller = float((left * solved).sum())
+        if smaller <= share * share * first:
+            break
+        direction, size = solved + smaller / size * direction, smaller
+    return step, turn
 
 
-def _chances(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (n, k), and the logarithm (n,) of what they were divided by; of two classes the first has logit 0."""
-    if logits.shape[1] == 1:
-        logits = np.hstack([np.zeros_like(logits), logits])
-    most = logits.max(axis=1, keepdims=True)
-    powers = np.exp(logits - most)
-    sums = powers.sum(axis=1, keepdims=True)
-    powers /= sums
-    return powers, (np.log(sums) + most)[:, 0]
+def _along(
+    problem: _Problem, weights: np.ndarray, step: np.ndarray, loss: float, slope: float
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """Weights (m, 1 + r) after as much of a step as lowers the loss, the loss, and the probabilities (n, m) there."""
+    share = 1.0
+    while True:
+        moved = weights + share * step
+        lower, chances = problem.loss(moved)
+        if lower <= loss + 1e-4 * share * slope + ROUNDING or share < 1e-8:
+            return moved, lower, chances
+        share /= 2
 
 
-class _Loss:
-    """The penalised mean loss and its gradient, of coefficients and intercepts (m, r + 1) in one array."""
+def _preconditioner(problem: _Problem, chances: np.ndarray) -> Solve:
+    """What maps a gradient (m, 1 + r) to about the step that the Hessian at probabilities (n, m) asks for."""
+    columns = problem.rows.shape[1]
+    if problem.m * columns <= WHOLE:
+        return _whole(problem, chances)
+    return _blocks(problem, chances, min(columns, round(BLOCK * columns**0.5)))
 
-    def __init__(self, rows: np.ndarray, codes: np.ndarray, m: int, penalty: np.ndarray, step: float):
-        """Take stretched rows (n, r), codes (n,), the penalty (r,) of each axis, and the unit of an intercept."""
-        self.rows, self.codes, self.m, self.penalty, self.step = rows, codes, m, penalty, step
-        self.every = np.arange(len(rows))
 
-    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = flat.reshape(self.m, -1)
-        coef = weights[:, :-1]
-        logits = self.rows @ coef.T + weights[:, -1] * self.step
-        error, divided = _chances(logits)
-        right = logits[self.every, self.codes] if self.m > 1 else logits[:, 0] * self.codes
-        loss = float((divided - right).mean() + 0.5 * (self.penalty * coef * coef).sum())
-        error[self.every, self.codes] -= 1.0
-        error = (error if self.m > 1 else error[:, 1:]) / len(self.rows)
-        slopes = np.column_stack([error.T @ self.rows + self.penalty * coef, error.sum(axis=0) * self.step])
-        return loss, slopes.ravel()
+def _whole(problem: _Problem, chances: np.ndarray) -> Solve:
+    """By the whole Hessian."""
+    m, columns = problem.m, problem.rows.shape[1]
+    hessian = np.empty((m, columns, m, columns))
+    for one in range(m):
+        for other in range(one, m):
+            share = chances[:, one] * ((one == other) - chances[:, other]) / problem.n
+            hessian[one, :, other] = (problem.rows * share[:, None]).T @ problem.rows
+            hessian[other, :, one] = hessian[one, :, other].T
+    factor = _factor(hessian.reshape(m * columns, -1), np.tile(problem.penalty, m))
+    return lambda slope: _unseen(_solved(factor, slope.ravel()).reshape(slope.shape))
+
+
+def _blocks(problem: _Problem, chances: np.ndarray, size: int) -> Solve:
+    """By blocks of each class over the first `size` columns, and by the diagonal over the others."""
+    share = chances * (1 - chances) / problem.n
+    diagonal = share.T @ np.square(problem.rows) + problem.penalty
+    head = problem.rows[:, :size]
+    factors = [_factor((head * share[:, [one]]).T @ head, problem.penalty[:size]) for one in range(problem.m)]
+
+    def solve(slope: np.ndarray) -> np.ndarray:
+        solved = slope / np.maximum(diagonal, np.finfo(np.float64).tiny)
+        for one, factor in enumerate(factors):
+            solved[one, :size] = _solved(factor, slope[one, :size])
+        return _unseen(solved)
+
+    return solve
+
+
+def _unseen(step: np.ndarray) -> np.ndarray:
+    """A step (m, 1 + r) without what all classes have in common."""
+    return step - step.mean(axis=0) if len(step) > 1 else step
+
+
+def _factor(block: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Cholesky factor of a block (b, b) with its penalty (b,) on the diagonal."""
+    from scipy.linalg import cho_factor
+
+    block[np.diag_indices(len(block))] += penalty + RIDGE * np.trace(block) + np.finfo(np.float64).tiny
+    factor: tuple[np.ndarray, bool] = cho_factor(block, lower=True, check_finite=False)
+    return factor
+
+
+def _solved(factor: tuple[np.ndarray, bool], target: np.ndarray) -> np.ndarray:
+    """What the factored block maps to the target (b,)."""
+    from scipy.linalg import cho_solve
+
+    solved: np.ndarray = cho_solve(factor, target, check_finite=False)
+    return solved

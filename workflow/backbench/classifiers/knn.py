@@ -1,8 +1,8 @@
 """k nearest neighbours: one exact search at the largest k of all members, or the stored graph, then votes.
 
 Equals `sklearn.neighbors.KNeighborsClassifier` (algorithm="brute"): a tied vote goes to the first class. If training
-rows are equally far at the last place, the one with the lower index counts; scikit-learn leaves that open. With
-exponential weights of cosines, it is the k-NN evaluation of Wu et al. (2018), DINO and DINOv2, which scikit-learn lacks.
+rows are equally far at the last place, the one with the lower index counts; scikit-learn leaves that open. Exponential
+weights of cosines are those of Wu et al. (2018), DINO and DINOv2; scikit-learn lacks them.
 """
 
 import contextlib

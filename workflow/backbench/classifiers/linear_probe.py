@@ -46,7 +46,9 @@ def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
         reasons.append("learning_rates is empty; give at least one, such as classifier.learning_rates=[0.01,0.1]")
     wide = [columns for columns in params.first_columns if columns >= d]
     if wide:
-        reasons.append(f"first_columns = {wide[0]} of rows of {d} columns: give fewer than all, or [] for the whole row")
+        reasons.append(
+            f"first_columns = {wide[0]} of rows of {d} columns: give fewer than all, or [] for the whole row"
+        )
     return reasons
 
 
@@ -129,7 +131,9 @@ class Search:
         for at, columns in enumerate(widths):
             made = heads[at * len(rates) : (at + 1) * len(rates)]
             models[_series(columns, rows.shape[1])] = made
-            right = [np.nan if model is None else float((model.predict(asked) == held.classes).mean()) for model in made]
+            right = [
+                np.nan if model is None else float((model.predict(asked) == held.classes).mean()) for model in made
+            ]
             accuracy[_series(columns, rows.shape[1])] = right
         return _choice.Candidates("learning rate", rates, accuracy, models)
 

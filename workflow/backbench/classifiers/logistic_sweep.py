@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 AXES: frozenset[str] = frozenset()
 CLASSES = 64
-# Steps that the minimiser keeps, with its own arrays.
-STEPS = 48
+# Weights of a fit and of a step, and the models of all C.
+STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
 
 
 def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) -> float:
-    """For each member five copies of the rows in float64, their axes, and the steps of 64 classes."""
+    """For each member five copies of the rows in float64, their axes, and probabilities and weights of 64 classes."""
     axes = min(n_train, d)
-    rows = (4 * n_train + 2 * n_query) * d + n_train * axes + 3 * axes * max(axes, d)
+    rows = (3 * n_train + 2 * n_query) * d + 2 * n_train * axes + 3 * axes * max(axes, d)
     return 8 * count * (rows + CLASSES * (6 * n_train + STEPS * axes)) / classifiers.MB
 
 
@@ -111,7 +111,7 @@ class Search:
         return self.params.refit
 
     def candidates(self, rows: "np.ndarray", classes: "np.ndarray", held: classifiers.Held) -> "Candidates":
-        """Fits of rows (n, d) and classes (n,) for every C; one that does not converge is none."""
+        """Fits of rows (n, d) and classes (n,) for every C up to the first that does not converge."""
         import numpy as np
 
         from backbench.classifiers import _choice, _softmax
@@ -119,13 +119,15 @@ class Search:
         options = self.params
         strengths = np.logspace(np.log10(options.lowest), np.log10(options.highest), options.values)
         turned, (names, codes) = _softmax.axes(rows.astype(np.float64)), np.unique(classes, return_inverse=True)
-        asked, accuracy, models = held.rows.astype(np.float64), [], []
+        asked = held.rows.astype(np.float64)
+        accuracy, models = np.full(len(strengths), np.nan), [None] * len(strengths)
         fits = _softmax.path(turned, codes, strengths.tolist(), options.tol, options.max_iter)
-        for strength, fit in zip(strengths.tolist(), fits, strict=True):
-            models.append(_softmax.model(turned, fit, names, strength))
-            right = float((models[-1].predict(asked) == held.classes).mean())
-            accuracy.append(right if fit.slope <= options.tol else np.nan)
-        return _choice.Candidates("C", strengths.tolist(), {"C": accuracy}, {"C": models})
+        for place, fit in enumerate(fits):
+            if fit.gap > options.tol:  # a larger C is harder still
+                break
+            models[place] = _softmax.model(turned, fit, names, float(strengths[place]))
+            accuracy[place] = (models[place].predict(asked) == held.classes).mean()
+        return _choice.Candidates("C", strengths.tolist(), {"C": accuracy.tolist()}, {"C": models})
 
     def again(self, rows: "np.ndarray", classes: "np.ndarray", choice: Mapping[str, Any]) -> Any:
         """The chosen C on rows (n, d) and classes (n,)."""
@@ -137,9 +139,9 @@ class Search:
         options, strength = self.params, choice["value"]
         turned, (names, codes) = _softmax.axes(rows.astype(np.float64)), np.unique(classes, return_inverse=True)
         fit = _softmax.single(turned, codes, strength, options.tol, options.max_iter)
-        if fit.slope > options.tol:
+        if fit.gap > options.tol:
             raise ConvergenceWarning(
-                f"the fit with the chosen C, {strength:.3g}, has a gradient of {fit.slope:.1e} after {fit.steps} steps, "
-                f"above tol = {options.tol:g}; a larger classifier.max_iter or classifier.tol ends it."
+                f"the fit with the chosen C, {strength:.3g}, is {fit.gap:.1e} from its end after {fit.steps} steps, above "
+                f"tol = {options.tol:g}; a larger classifier.max_iter or classifier.tol ends it."
             )
         return _softmax.model(turned, fit, names, strength)

@@ -2,8 +2,8 @@
 
 A plugin may say itself what its equal is: ``estimator(params, rows)`` of a transform gives a fitted transformer,
 ``estimator(params, seed, rows, classes)`` of a classifier a fitted classifier of float32 rows; one that chooses by
-validation rows is given these as well, as `classifiers.Held`. Those that come with the package have theirs here, so that
-adding one leaves the plugins, and with them the stored results, as they are.
+validation rows is given these as well, as `classifiers.Held`. Those that come with the package have theirs here, so
+that adding one leaves the plugins, and with them the stored results, as they are.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,9 +53,7 @@ def transformer(step: Mapping[str, Any], rows: "np.ndarray") -> Any:
     return _made("transform", step["name"], maker("transform", step["name"]), params, rows)
 
 
-def classifier(
-    config: Mapping[str, Any], rows: "np.ndarray", classes: "np.ndarray", held: classifiers.Held
-) -> Fitted:
+def classifier(config: Mapping[str, Any], rows: "np.ndarray", classes: "np.ndarray", held: classifiers.Held) -> Fitted:
     """The fitted equal of a classifier, learnt from training rows (n, d) float32 and their classes (n,).
 
     Parameters
