@@ -18,6 +18,8 @@ import numpy as np
 WHOLE, BLOCK = 1024, 4
 # Newton steps at most; a dozen are many.
 NEWTON_STEPS = 50
+# A preconditioner is made anew after a Newton step that took more turns than this.
+STALE = 8
 # A share of the trace that keeps a singular block from failing, and the rounding of a loss.
 RIDGE, ROUNDING = 1e-13, 1e-14
 
@@ -142,9 +144,11 @@ class _Problem:
 def _minimise(problem: _Problem, start: np.ndarray | None, tol: float, max_iter: int) -> Fit:
     weights = np.zeros((problem.m, problem.rows.shape[1])) if start is None else start
     loss, chances = problem.loss(weights)
-    steps, newton = 0, 0
+    steps, newton, taken = 0, 0, STALE + 1
     while True:
-        slope, solve = problem.gradient(weights, chances), _preconditioner(problem, chances)
+        slope = problem.gradient(weights, chances)
+        if taken > STALE:
+            solve = _preconditioner(problem, chances)
         gap = float(np.sqrt(max((slope * solve(slope)).sum(), 0.0)))
         if gap <= tol or steps >= max_iter or newton >= NEWTON_STEPS:
             return Fit(weights, steps, gap)
@@ -156,11 +160,12 @@ def _minimise(problem: _Problem, start: np.ndarray | None, tol: float, max_iter:
 def _conjugate(
     problem: _Problem, chances: np.ndarray, target: np.ndarray, solve: Solve, share: float, most: int
 ) -> tuple[np.ndarray, int]:
-    """About the step (m, 1 + r) that the Hessian maps to the target, until `share` of it is left, and how many turns."""
-    step, left = np.zeros_like(target), target
+    """About the step (m, 1 + r) that the Hessian maps to the target, but for a `share`, and in how many turns."""
+    step, left, turns = np.zeros_like(target), target, 0
     direction = solve(left)
     size = first = float((left * direction).sum())
-    for turn in range(1, most + 1):
+    while turns < most:
+        turns += 1
         image = problem.curved(chances, direction)
         length = size / float((direction * image).sum())
         step, left = step + length * direction, left - length * image
@@ -169,7 +174,7 @@ def _conjugate(
         if smaller <= share * share * first:
             break
         direction, size = solved + smaller / size * direction, smaller
-    return step, turn
+    return step, turns
 
 
 def _along(

@@ -62,7 +62,7 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 def seconds(params: Params, n_train: int, d: int, count: int) -> float:
     """Seconds of one core for one of `count` members, in proportion to `epochs` and to the number of heads."""
     heads = len(params.learning_rates) * (1 + len(params.first_columns))
-    return params.epochs / 100 * heads / 13 * Cost(25.0, n=1.0, d=0.5).at(n_train, d, None, count)
+    return params.epochs / 100 * heads / 13 * Cost(2.0, n=1.0, d=0.5).at(n_train, d, None, count)
 
 
 def prepare(

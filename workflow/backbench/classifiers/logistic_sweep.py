@@ -55,7 +55,7 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 def seconds(params: Params, n_train: int, d: int, count: int) -> float:
     """Seconds of one core for one of `count` members, in proportion to the values of C."""
-    return params.values / 45 * Cost(8.0, n=1.0, d=0.7).at(n_train, d, None, count)
+    return params.values / 45 * Cost(10.0, n=1.05, d=0.65).at(n_train, d, None, count)
 
 
 def prepare(
@@ -120,7 +120,8 @@ class Search:
         strengths = np.logspace(np.log10(options.lowest), np.log10(options.highest), options.values)
         turned, (names, codes) = _softmax.axes(rows.astype(np.float64)), np.unique(classes, return_inverse=True)
         asked = held.rows.astype(np.float64)
-        accuracy, models = np.full(len(strengths), np.nan), [None] * len(strengths)
+        accuracy = np.full(len(strengths), np.nan)
+        models: list[Any] = [None] * len(strengths)
         fits = _softmax.path(turned, codes, strengths.tolist(), options.tol, options.max_iter)
         for place, fit in enumerate(fits):
             if fit.gap > options.tol:  # a larger C is harder still
@@ -141,7 +142,7 @@ class Search:
         fit = _softmax.single(turned, codes, strength, options.tol, options.max_iter)
         if fit.gap > options.tol:
             raise ConvergenceWarning(
-                f"the fit with the chosen C, {strength:.3g}, is {fit.gap:.1e} from its end after {fit.steps} steps, above "
-                f"tol = {options.tol:g}; a larger classifier.max_iter or classifier.tol ends it."
+                f"the fit with the chosen C, {strength:.3g}, is {fit.gap:.1e} from its end after {fit.steps} steps, "
+                f"above tol = {options.tol:g}; a larger classifier.max_iter or classifier.tol ends it."
             )
         return _softmax.model(turned, fit, names, strength)

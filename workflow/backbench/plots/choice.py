@@ -23,7 +23,7 @@ def draw(
     accuracy : by the name of a series, as many as there are values
     chosen : the series and the value that were chosen
     """
-    best = accuracy[chosen[0]][list(values).index(chosen[1])]
+    best = float(accuracy[chosen[0]][list(values).index(chosen[1])] or 0.0)
     with _style.style():
         figure = _style.figure(heading, 6.6, 3.7)
         axes = figure.subplots()
@@ -31,7 +31,7 @@ def draw(
             look: dict[str, Any] = {"color": _style.colour(number), "ls": LINES[number % len(LINES)]}
             marker = _style.MARKERS[number % len(_style.MARKERS)]
             known = [math.nan if value is None else value for value in right]
-            axes.plot(values, known, label=name, lw=1.6, marker=marker, ms=3.6, gid="curve", **look)
+            axes.plot(list(values), known, label=name, lw=1.6, marker=marker, ms=3.6, gid="curve", **look)
         axes.axvline(chosen[1], color="#999999", lw=0.9, ls=":", gid="best")
         ring: dict[str, Any] = {"marker": "o", "ms": 9, "mfc": "none", "mec": _style.INK, "mew": 1.2, "ls": "none"}
         axes.plot([chosen[1]], [best], gid="best", label=f"chosen: {chosen[1]:.3g} ({best:.4f})", zorder=5, **ring)
@@ -52,7 +52,7 @@ def _caption(
     values: Sequence[float],
     accuracy: Mapping[str, Sequence[float | None]],
     chosen: tuple[str, float],
-    best: float | None,
+    best: float,
 ) -> str:
     series = f" of {chosen[0]}" if len(accuracy) > 1 else ""
     words = [
