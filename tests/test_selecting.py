@@ -75,13 +75,27 @@ class TestSelecting:
         assert choice["accuracy"][choice["series"]][choice["values"].index(choice["value"])] == best
         held = classifiers.Held(queries[:HELD], expected[:HELD])
         for info in ({}, made.info):
-            model = refit(name, (train_x, train_y), classifiers.Held(held.rows, held.classes, info), refit=True)
+            model = refit(name, (train_x, train_y), classifiers.Held(held.rows, held.classes, True, info), refit=True)
             assert np.array_equal(made.classes[HELD:], model.predict(queries[HELD:].astype(float)))
             assert np.array_equal(made.probabilities[HELD:], model.predict_proba(queries[HELD:].astype(float)))
         plain = selected(name, (train_x, train_y, queries), expected[:HELD], refit=False)
         assert np.array_equal(plain.probabilities[:HELD], made.probabilities[:HELD])
         assert not np.array_equal(plain.probabilities[HELD:], made.probabilities[HELD:])
         assert plain.info["choice"] == {**choice, "refit": False}
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_validation_rows_that_do_not_teach_choose_alone(self, name):
+        """Of few shots: what predicts has seen the shots, whatever `refit` says."""
+        train_x, train_y, queries, expected = digits(1)
+        module = plugins.load("classifier", name)
+        with threads.one_core_each(1):
+            task = classifiers.Task(options(name, refit=True), 0, teaches=False)
+            made = module.select(None, train_x, train_y, queries, expected[:HELD], task)
+            held = classifiers.Held(queries[:HELD], expected[:HELD], False, made.info)
+            model = module.final(task.params, 0, train_x, train_y, held)
+        plain = selected(name, (train_x, train_y, queries), expected[:HELD], refit=False)
+        assert made.info == plain.info and np.array_equal(made.probabilities, plain.probabilities)
+        assert np.array_equal(made.probabilities, model.predict_proba(queries.astype(float)))
 
     @pytest.mark.parametrize("name", NAMES)
     def test_without_validation_rows_training_rows_choose(self, name):

@@ -176,7 +176,8 @@ class TestClustering:
             "largest_share": np.bincount(part).max() / 300,
         }
         assert {name: outcome.metrics[name] for name in expected} == pytest.approx(expected, rel=1e-5)
-        assert set(outcome.metrics) - set(expected) == {"cluster_accuracy", "purity", "mean_majority_share"}
+        others = {"cluster_accuracy", "purity", "mean_majority_share", "generalisation", "coding_length"}
+        assert set(outcome.metrics) - set(expected) == others
         assert outcome.info["label_digest"] == labels.digest(part)
 
     def test_one_cluster_is_a_result(self, world):
@@ -187,7 +188,8 @@ class TestClustering:
 
     def test_unlabelled_rows_have_internal_metrics_alone(self, world):
         outcome = compute(clustering, [clustered()], world(rows()[0]))[0]
-        assert set(outcome.metrics) == {*internal.NAMES, "noise_fraction", "clusters", "largest_share", "inertia"}
+        always = {"noise_fraction", "clusters", "largest_share", "inertia", "generalisation", "coding_length"}
+        assert set(outcome.metrics) == {*internal.NAMES, *always}
 
     def test_all_noise(self, world):
         outcome = compute(clustering, [clustered("dbscan", eps=1e-9, eps_quantile=None)], world(*rows()))[0]

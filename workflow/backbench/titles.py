@@ -6,12 +6,14 @@ from typing import Any
 
 BACKBONES = {
     "autoencoder": "autoencoder",
+    "concatenated": "several side by side",
     "conv_autoencoder": "convolutional autoencoder",
     "convnext_tiny": "ConvNeXt-Tiny",
     "efficientnet_b0": "EfficientNet-B0",
     "efficientnet_lite0": "EfficientNet-Lite0",
     "efficientnet_lite1": "EfficientNet-Lite1",
     "efficientnet_lite2": "EfficientNet-Lite2",
+    "huggingface": "huggingface",
     "inception_v3": "Inception v3",
     "mobilenet_v2": "MobileNet v2",
     "mobilenet_v3_large": "MobileNet v3 Large",
@@ -28,16 +30,21 @@ BACKBONES = {
     "vit_b_16": "ViT-B/16",
 }
 CLUSTERERS = {
+    "affinity_propagation": "affinity propagation",
     "agglomerative": "agglomerative clustering",
     "birch": "BIRCH",
     "dbscan": "DBSCAN",
+    "finch": "FINCH",
     "gaussian_mixture": "Gaussian mixture",
     "genie": "Genie",
     "hdbscan": "HDBSCAN",
     "kmeans": "k-means",
+    "leiden": "Leiden",
+    "mean_shift": "mean shift",
     "micro_ward": "Ward on micro-clusters",
     "minibatch_kmeans": "mini-batch k-means",
     "optics": "OPTICS",
+    "plscan": "PLSCAN",
     "spectral": "spectral clustering",
 }
 CLASSIFIERS = {
@@ -62,26 +69,42 @@ STEPS = {
     "whiten": "whitened",
 }
 LINKAGES = {"ward": "Ward"}
+# Clusterers that are known by an option: its name and the titles of its values.
+BY_METHOD = {"leiden": ("clusterer.method", {"louvain": "Louvain"})}
 # Backbones that are known by the model that they were given.
-BY_MODEL = ("open_clip", "timm", "torchvision")
+BY_MODEL = ("huggingface", "open_clip", "timm", "torchvision")
 RANDOM = "random"
 # Options that a name has in it already.
 NAMED = ("backbone.name", "backbone.model", "clusterer.linkage")
+# Between the names of backbones that are side by side, and before the options of each of them.
+JOINED, PART = "+", "backbone.parts."
 _STEP = re.compile(r"(pca|umap)([\d.]+)(w?)")
 
 
 def backbone(params: Mapping[str, Any]) -> str:
-    """A backbone by the parameters of its run: ``EfficientNet-Lite0``, or the model that one such as timm was given."""
-    name = str(params["backbone.name"])
-    title = str(params.get("backbone.model", name)) if name in BY_MODEL else BACKBONES.get(name, name)
-    return f"{title} with random weights" if params.get("backbone.weights") == RANDOM else title
+    """A backbone by the parameters of its run: ``EfficientNet-Lite0``, or the model that one such as timm was given;
+    one of parts as ``EfficientNet-Lite0 + raw pixels``."""
+    keys = [key for name in params if (key := name.removesuffix(".name")).startswith(PART) and key.count(".") == 2]
+    return " + ".join(_backbone(params, key) for key in keys or ["backbone"])
+
+
+def _backbone(params: Mapping[str, Any], key: str) -> str:
+    name = str(params[f"{key}.name"])
+    title = str(params.get(f"{key}.model", name)) if name in BY_MODEL else backbones(name)
+    return f"{title} with random weights" if params.get(f"{key}.weights") == RANDOM else title
+
+
+def backbones(name: str) -> str:
+    """What a backbone is called by its name alone, or several by their names with plus signs between."""
+    return " + ".join(BACKBONES.get(part, part) for part in name.split(JOINED))
 
 
 def clusterer(params: Mapping[str, Any]) -> str:
-    """A clusterer by the parameters of its run: ``k-means``; agglomerative clustering by its linkage."""
+    """A clusterer by the parameters of its run: ``k-means``; agglomerative by linkage, Louvain by method."""
     name, linkage = str(params["clusterer.name"]), params.get("clusterer.linkage")
     if linkage is None:
-        return CLUSTERERS.get(name, name)
+        option, titles = BY_METHOD.get(name, ("", {}))
+        return titles.get(str(params.get(option)), CLUSTERERS.get(name, name))
     return LINKAGES.get(str(linkage), f"{linkage} linkage")
 
 

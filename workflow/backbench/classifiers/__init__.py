@@ -22,10 +22,14 @@ MB = 1 << 20
 
 @dataclass(frozen=True)
 class Task:
-    """One member: a plugin's parameters and the axes that it uses."""
+    """One member: a plugin's parameters and the axes that it uses.
+
+    `teaches` says whether a plugin that chooses by validation rows may learn from them too: not where shots are few.
+    """
 
     params: Any
     seed: int | None = None
+    teaches: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,13 @@ class Timed(Protocol):
 class Held:
     """Validation rows (v, d) and their classes (v,), none of them where there are none.
 
-    `info` is that of an earlier prediction with the same rows: a plugin may take its choice over.
+    `teaches` is that of the :class:`Task`. `info` is that of an earlier prediction with the same rows: a plugin may take
+    its choice over.
     """
 
     rows: "np.ndarray"
     classes: "np.ndarray"
+    teaches: bool = True
     info: Mapping[str, Any] = field(default_factory=dict)
 
 

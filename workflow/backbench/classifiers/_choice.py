@@ -54,10 +54,10 @@ class Search(Protocol):
 
 
 def select(
-    search: Search, rows: np.ndarray, classes: np.ndarray, queries: np.ndarray, held_y: np.ndarray
+    search: Search, rows: np.ndarray, classes: np.ndarray, queries: np.ndarray, held_y: np.ndarray, teaches: bool = True
 ) -> Prediction:
-    """The prediction for queries (q, d), of which the first have the classes `held_y` (v,) and choose."""
-    held = Held(queries[: len(held_y)], held_y)
+    """The prediction for queries (q, d), of which the first have the classes `held_y` (v,), choose, and may teach."""
+    held = Held(queries[: len(held_y)], held_y, teaches)
     candidate, choice = _chosen(search, rows, classes, held, VALIDATION)
     model = _final(search, candidate, choice, rows, classes, held)
     return _joined([_asked(candidate, held.rows), _asked(model, queries[len(held_y) :])], {"choice": choice})
@@ -77,9 +77,9 @@ def final(search: Search, rows: np.ndarray, classes: np.ndarray, held: Held) -> 
     on = VALIDATION
     if not len(held.rows):
         back, on = held_back(classes), HELD_BACK
-        rows, classes, held = rows[~back], classes[~back], Held(rows[back], classes[back], held.info)
+        rows, classes, held = rows[~back], classes[~back], Held(rows[back], classes[back], True, held.info)
     known = held.info.get("choice")
-    if known and search.refit:
+    if known and search.refit and held.teaches:
         return _final(search, None, known, rows, classes, held)
     candidate, choice = _chosen(search, rows, classes, held, on)
     return _final(search, candidate, choice, rows, classes, held)
@@ -121,7 +121,7 @@ def _chosen(search: Search, rows: np.ndarray, classes: np.ndarray, held: Held, o
         "series": series[row],
         "on": on,
         "rows": len(held.rows),
-        "refit": search.refit,
+        "refit": search.refit and held.teaches,
         "values": [float(value) for value in tried.values],
         "accuracy": {name: _plain(values) for name, values in zip(series, accuracy, strict=True)},
         "note": " ".join(filter(None, (_note(tried.option, tried.values, place), _lost(tried, accuracy)))),
@@ -151,7 +151,7 @@ def _final(
     search: Search, candidate: Any, choice: Mapping[str, Any], rows: np.ndarray, classes: np.ndarray, held: Held
 ) -> Any:
     """The model for new rows: the candidate, or its refit on the held rows too, those of unknown classes left out."""
-    if not search.refit:
+    if not (search.refit and held.teaches):
         return candidate
     known = np.isin(held.classes, classes)
     every = np.concatenate([rows, held.rows[known]]), np.concatenate([classes, held.classes[known]])

@@ -88,7 +88,7 @@ def select(
     """The prediction for queries (q, d), chosen by the first of them, whose classes (v,) are known."""
     from backbench.classifiers import _choice
 
-    return _choice.select(Search(task.params), train_x, train_y, queries, held_y)
+    return _choice.select(Search(task.params), train_x, train_y, queries, held_y, task.teaches)
 
 
 def final(

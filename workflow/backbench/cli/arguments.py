@@ -193,6 +193,7 @@ def _answer(command: argparse.ArgumentParser) -> None:
 
 def _leaderboard(command: argparse.ArgumentParser) -> None:
     _filter(command, "such as k>=5 or backbone.name=pixels; repeatable")
+    command.add_argument("--metric", metavar="NAME", help="rank by this metric, such as log_loss or map_at_10")
     command.add_argument("--limit", type=_positive, default=8, help="rows per table (default: 8)")
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
 
@@ -219,9 +220,10 @@ def _compare(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metric", action="append", default=[], metavar="NAME", help="metric to compare; repeatable")
     command.add_argument(
         "--over",
-        choices=("auto", "images", "seeds", "datasets"),
+        choices=("auto", "images", "repeats", "seeds", "datasets"),
         default="auto",
-        help="what to pair by (default: images where both runs predict them, else seeds and data sets)",
+        help="what to pair by (default: repeated splits where both have them, else images that both runs predict; "
+        "seeds and data sets)",
     )
     command.add_argument("--format", choices=("table", "json"), default="table")
 

@@ -123,7 +123,7 @@ def _worst(check: Mapping[str, str], report: Mapping[str, Any]) -> "Text":
     """The worst cases of a check in one line each; without any, what the check means."""
     from rich.text import Text
 
-    if check["key"] == "imbalance" or check["state"] == "absent":
+    if check["key"] in audit.WITHOUT_IMAGES or check["state"] == "absent":
         return Text(check["meaning"], style="dim")
     if check["state"] == "fine":
         return Text("none", style="dim")

@@ -14,6 +14,7 @@ dataset.root='~/my photos (2023)'. Overrides are key=value in Hydra's grammar, s
   backbone=pixels,efficientnet_lite0      both options of a group
   'clusterer=glob(*)'                     every option of a group
   k=2..15  k=2,5,10  seeds=0..9           values; seeds is short for the axis seed
+  split.repeats=10  split.folds=5         several splits of the same images; short for the axis split.repeat
   k=auto                                  at most 12 from 2 to 50, or to a third of the images
   clusterer.eps_quantile=0.5,0.9          an option that only some plugins have applies to these alone
   chain@clustering.chain=pca50            the transform chain of one task
@@ -109,8 +110,10 @@ Nemenyi's critical difference. p is corrected with Holm's method over the pairs 
 difference, its 95 % interval and a sentence. The command compares results, not runs: two runs that share a fit have
 nothing to compare there.
 
-Sweep seeds=0..9 to see the effect of chance; at least six seeds or data sets are needed to reach p = 0.05. A difference
-that no test detects may still exist: look at the interval. docs/statistics.md says more.
+Results of repeated splits (split.repeats=10, split.folds=5) are compared with the corrected resampled t test of Nadeau
+and Bengio, on the splits that both have. Sweep seeds=0..9 to see the effect of chance; at least six seeds or data sets
+are needed to reach p = 0.05. A difference that no test detects may still exist: look at the interval.
+docs/statistics.md says more.
 """
 
 REPORT = """\
@@ -137,7 +140,8 @@ examples:
 of a run:    confusion, per_class, size_recall, predictions, probe_choice (classifiers); silhouette, composition,
              pies, elbow, contingency, cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each
              with _images; retrieval; training_loss, reconstructions (autoencoders)
-of a sweep:  leaderboard_intervals, heatmap, metric_by_k, pareto, elbows, agreement, critical_difference
+of a sweep:  leaderboard_intervals, learning_curve, metric_by_k, elbows, heatmap, pareto, agreement,
+             critical_difference
 
 Pictures are made from stored results alone, and drawn again only if what they show has changed. The numbers of each
 picture are in a CSV file beside it. A sweep ends with the pictures of the best run per backbone and clusterer

@@ -30,13 +30,18 @@ def fit(source: Source) -> Any:
     equals.NoEqual
         If the chain or the classifier has none in scikit-learn.
     """
+    import numpy as np
     from sklearn.pipeline import Pipeline
 
     config = source.row.plan.stages[source.row.run.stages["classification"]].config
     equals.maker("classifier", config["classifier"]["name"])
     chain, rows, validation = _chain(source)
-    held = classifiers.Held(validation, source.truth[source.split == VALIDATION], source.info("classification"))
-    fitted = equals.classifier(config, rows, source.truth[source.split == TRAIN], held)
+    # Of few shots the chain is fitted on all training rows all the same: transforms use no labels.
+    learnt = np.isin(np.flatnonzero(source.split == TRAIN), source.learnt)
+    held = classifiers.Held(
+        validation, source.truth[source.split == VALIDATION], "shots" not in config, source.info("classification")
+    )
+    fitted = equals.classifier(config, rows[learnt], source.truth[source.learnt], held)
     steps: list[tuple[str, Any]] = []
     for name, model in chain:
         steps += [_cast(DOUBLE), (name, model), _cast(SINGLE)]

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backbench import plugins, transforms
+from backbench import classifiers, clusterers, plugins, transforms
 from backbench.engine.plan import options as tasks
 from backbench.engine.results.joined_run import Row
 from backbench.schema import ConfigError
@@ -58,9 +58,19 @@ def _cell(cell: Mapping[str, Any]) -> Options:
     if options["clusterer.name"] != NONE:
         asked = {key: value for key, value in cell["clustering"].items() if key != "chain"}
         options |= _dotted("clustering", dataclasses.asdict(tasks.clustering(asked)))
-    named = ((group, options[f"{group}.name"]) for group in ("clusterer", "classifier"))
-    axes = {axis for group, name in named if name != NONE for axis in plugins.load(group, name).AXES}
+    axes = _clusterer_axes(cell) | _classifier_axes(options["classifier.name"])
     return options | {axis: cell[axis] for axis in axes if axis in cell}
+
+
+def _clusterer_axes(cell: Mapping[str, Any]) -> frozenset[str]:
+    asked = cell.get("clusterer") or {"name": NONE}
+    if asked["name"] == NONE:
+        return frozenset()
+    return clusterers.axes(clusterers.load(asked["name"]), tasks.clusterer(asked))
+
+
+def _classifier_axes(name: str) -> frozenset[str]:
+    return frozenset() if name == NONE else classifiers.load(name).AXES
 
 
 def _row(row: Row) -> Options:
@@ -86,7 +96,7 @@ def _given(row: Row, kind: str, group: str) -> Options:
     options = {**stage.config.get(group, stage.config), **asked}
     if options.get("weights") == FILE and "weights" in stage.local:
         options["weights"] = Path(stage.local["weights"]).name
-    if kind == "features" and "images" in row.stages:
+    if kind == "features" and "images" in row.stages and not row.parts:
         options["image"] = row.config["images"]["config"]
     return options
 

@@ -1,10 +1,11 @@
 """Stage ``features``: embeddings of the decoded images, batch by batch.
 
-There are three kinds of backbones: frozen ones, those that first learn from the training rows, and embeddings computed
-elsewhere. Rows that the store already holds for the same images, whatever collection they belonged to, are read from
-there (see ``_known``). The others are written to the member's scratch folder as they are computed, so that a killed job
-continues where it stopped. A row does not depend on the other rows: all batches have the same shape, and the last one
-is filled up. On a CPU each batch has one core, and the threads work on separate batches.
+There are four kinds of backbones: frozen ones, those that first learn from the training rows, embeddings computed
+elsewhere, and those that put the stored features of others side by side. Rows that the store already holds for the same
+images, whatever collection they belonged to, are read from there (see ``_known``). The others are written to the
+member's scratch folder as they are computed, so that a killed job continues where it stopped. A row does not depend on
+the other rows: all batches have the same shape, and the last one is filled up. On a CPU each batch has one core, and
+the threads work on separate batches.
 """
 
 import contextlib
@@ -20,7 +21,18 @@ import numpy as np
 
 from backbench import code, hashing, provenance
 from backbench.backbones import Rows, _contract, _engine
-from backbench.backbones._contract import Backbone, Extract, Frozen, Given, Learner, OfImages, Recording
+from backbench.backbones._contract import (
+    Backbone,
+    Extract,
+    Frozen,
+    Given,
+    Joining,
+    Learner,
+    OfImages,
+    OfLibraries,
+    Parted,
+    Recording,
+)
 from backbench.backbones._extractor import DeviceLost
 from backbench.datasets import TRAIN, VALIDATION
 from backbench.images import decoding
@@ -53,6 +65,8 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         try:
             if isinstance(module, Given):
                 outcome = _given(member, module, params, inputs, context)
+            elif isinstance(module, Joining):
+                outcome = _joined(member, module, params, inputs, context)
             else:
                 assert isinstance(module, OfImages), "a backbone without embeddings computes them from images"
                 outcome = _extracted(member, module, params, inputs, context)
@@ -78,6 +92,19 @@ def _given(member: Member, module: Given[Any], params: Any, inputs: Inputs, cont
     return Outcome(member.hash, info=info, arrays={"features": features}, used={"device": "cpu", "batch_size": None})
 
 
+def _joined(member: Member, module: Joining[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:
+    """The features of several backbones as one."""
+    roles = sorted(role for role, (kind, _) in inputs.refs.items() if kind == "features")
+    parts = [inputs.array(role, "features", mmap=True) for role in roles]
+    factors = module.factors(params, parts)
+    features = module.join(params, parts, factors)
+    _extraction.check(features, 0)
+    context.progress(len(features), len(features))
+    info = _info(module, params, features.shape[1], None)
+    info |= {"parts": [part.shape[1] for part in parts], "factors": factors}
+    return Outcome(member.hash, info=info, arrays={"features": features}, used={"device": "cpu", "batch_size": None})
+
+
 def _extracted(member: Member, module: OfImages[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:
     """Features of the images; if the device is lost and `context` allows it, the CPU computes the rest."""
     try:
@@ -100,7 +127,7 @@ def _attempt(member: Member, module: OfImages[Any], params: Any, inputs: Inputs,
     images = pixels.Prepared(inputs, params.image, member.config.get("root"), keep=True)
     opened, training, also = _opener(module, params, images, inputs, context)
     batch, trained = _extraction.batch_of(module, params, context), isinstance(module, Learner)
-    about = {} if trained else _identity(member, params, batch, context)
+    about = {} if trained else _identity(member, module, params, batch, context)
     rows = _known.rows(inputs, pixels.row_keys(inputs), about.get("identity"), module.width(params))
     with contextlib.closing(images), _partial(member, module, params, training, rows, context) as partial:
         todo, start, used = len(rows.missing) - partial.done, time.perf_counter(), {}
@@ -125,11 +152,12 @@ def _sign(partial: Partial, about: Mapping[str, str]) -> None:
         partial.makers.append(about["identity"])
 
 
-def _identity(member: Member, params: Any, batch: int, context: Context) -> dict[str, str]:
+def _identity(member: Member, module: OfImages[Any], params: Any, batch: int, context: Context) -> dict[str, str]:
     """What a row depends on besides its image: ``family`` is known when planning; ``identity`` includes the machine."""
     engine = _engine.runtime(getattr(params, "engine", "numpy"), context.device)
     makers = {name: version for name, version in provenance.versions().items() if name in NETWORKS}
     machine = {"engine": engine, "networks": makers, "batch": batch, "decoder": decoding.decoder_version()}
+    machine |= {"own": provenance.installed(module.LIBRARIES)} if isinstance(module, OfLibraries) else {}
     family = member.config.get("rows", member.hash)
     return {"family": family, "identity": hashing.digest({"family": family, **machine})}
 
@@ -161,7 +189,9 @@ def _partial(
 
 
 def _info(module: Backbone[Any], params: Any, d: int, speed: float | None) -> dict[str, Any]:
-    about = {
+    parts = module.parts(params) if isinstance(module, Parted) else []
+    about: dict[str, Any] = {"parts": parts} if len(parts) > 1 else {}
+    about |= {
         "d": int(d),
         "images_per_second": speed and round(speed, 1),
         "engine": getattr(params, "engine", module.ENGINE),

@@ -1,4 +1,4 @@
-"""What becomes of combinations that a collection is too small for.
+"""What becomes of combinations that a collection is too small or too large for, or that lack a package.
 
 What stands there by default is left out with a notice. What was asked for by name is refused, with what would work.
 """
@@ -66,7 +66,8 @@ def settled(candidates: Sequence[Candidate], explicit: frozenset[str]) -> tuple[
         return list(candidates), []
     kept = _kept(candidates)
     if not kept:
-        raise ConfigError(_report("the collection is too small, and nothing is left of the grid", _every(candidates)))
+        every = _every(candidates)
+        raise ConfigError(_report(f"{_whys(every)}, and nothing is left of the grid", every))
     _refuse_vanished(candidates, kept, explicit)
     return kept, _notices(candidates)
 
@@ -128,7 +129,7 @@ def _refuse_vanished(candidates: Sequence[Candidate], kept: Sequence[Candidate],
     if lost:
         roots = {key.split(".")[0] for key in keys}
         to_blame = [pair for pair in lost if roots & {key.split(".")[0] for key in pair[0].nearest(pair[1])}]
-        title = f"the collection is too small for the {', '.join(sorted(keys))} asked for"
+        title = f"{_whys(to_blame or lost)} for the {', '.join(sorted(keys))} asked for"
         raise ConfigError(_report(title, to_blame or lost))
 
 
@@ -162,8 +163,14 @@ def _report(title: str, lost: Sequence[tuple[Candidate, str]]) -> str:
         for key, (_, most) in candidate.nearest(head).items():
             values[key] = min(most, values.get(key, most))
     lines = problems if len(problems) <= SHOWN else _grouped(lost)
-    ends = f"What works: {_works(values)}" if values else "Leave it out, or give more images."
+    ways = dict.fromkeys(candidate.lost[head].way for candidate, head in lost)
+    ends = f"What works: {_works(values)}" if values else f"Leave it out, or {' or '.join(ways)}."
     return "\n".join([f"{title}:", *(f"  {line}" for line in lines), ends])
+
+
+def _whys(lost: Iterable[tuple[Candidate, str]]) -> str:
+    """What is wrong with the collection, or else."""
+    return " and ".join(dict.fromkeys(candidate.lost[head].why for candidate, head in lost))
 
 
 def _notices(candidates: Sequence[Candidate]) -> list[str]:

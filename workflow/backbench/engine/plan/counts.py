@@ -45,10 +45,15 @@ def settled(factory: GridFactory, cell: Mapping[str, Any], source: Source) -> It
         yield cell
         return
     name = options.name_of("clusterer", cell["clusterer"])
-    if name == "none" or "k" not in clusterers.load(name).AXES:
+    if name == "none" or "k" not in _axes(factory, name, cell["clusterer"]):
         yield {**cell, "k": FEWEST}
         return
     values = spread(source.least(str(cell["clustering"].get("scope"))))
     items = counted(source.n, "image" if source.about.images else "row")
     factory.understand([f"k = {', '.join(map(str, values))} for {items} (k=auto; k=2,5,10 or k=2..15 asks for others)"])
     yield from ({**cell, "k": k} for k in values)
+
+
+def _axes(factory: GridFactory, name: str, asked: Mapping[str, Any]) -> frozenset[str]:
+    """The axes of a clusterer with the options that are asked for."""
+    return clusterers.axes(clusterers.load(name), factory.once(options.clusterer, asked))

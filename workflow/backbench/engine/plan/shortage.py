@@ -1,12 +1,13 @@
-"""What a collection is too small for, and the nearest that it allows.
+"""What a collection is too small or too large for, and the nearest that it allows.
 
-Plugins say in `problems` why they cannot work. A problem that stays on a collection without end is one of the options
-themselves; one that goes away is a shortage of rows or columns. The options to blame are those that lessen the
-problems when they are made smaller, and the nearest value is the largest that does.
+Plugins say in `problems` why they cannot work. A problem that stays on a collection of any size is one of the options
+themselves; one that goes away on a larger one is a shortage of rows or columns, one that goes away on a smaller one an
+excess of rows. The options to blame for a shortage are those that lessen the problems when they are made smaller, and
+the nearest value is the largest that does.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,9 +34,40 @@ class TooSmall(ConfigError):
         What was received and the nearest that works, by option.
     """
 
+    why = "the collection is too small"
+
     def __init__(self, name: str, problem: str, size: str, nearest: Mapping[str, tuple[int, int]]):
         super().__init__(problem)
         self.name, self.problem, self.size, self.nearest = name, problem, size, dict(nearest)
+
+    @property
+    def way(self) -> str:
+        """What would do, where no other value of an option does."""
+        return "give more images"
+
+
+class TooLarge(TooSmall):
+    """A part of a cell that the collection has too many rows for; at most `rows` of them would do."""
+
+    why = "the collection is too large"
+
+    def __init__(self, name: str, problem: str, size: str, rows: int):
+        super().__init__(name, problem, size, {})
+        self.rows = rows
+
+    @property
+    def way(self) -> str:
+        return f"take fewer images (at most {self.rows:,} rows: dataset.sample)"
+
+
+class NotInstalled(TooSmall):
+    """A part of a cell whose package is missing."""
+
+    why = "a package is missing"
+
+    @property
+    def way(self) -> str:
+        return "install it"
 
 
 @dataclass(frozen=True)
@@ -63,16 +95,48 @@ class Fit:
             For what no collection could have.
         TooSmall
             For what a larger one could.
+        TooLarge
+            For what a smaller one could.
+        NotInstalled
+            For what lacks a package.
         """
         problems = self.problems()
         if not problems:
             return
         where = f"{self.kind}({self.name})"
-        itself = replace(self, rows=ROWS, columns=COLUMNS).problems()
-        if itself:
-            raise ConfigError(f"{where}: {itself[0]}")
         size = f"{counted(self.rows, 'row')} of {counted(self.columns, 'column')}"
-        raise TooSmall(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
+        itself = replace(self, rows=ROWS, columns=COLUMNS).problems()
+        if any(isinstance(problem, plugins.Missing) for problem in itself):
+            raise NotInstalled(self.name, f"{where}: {'; '.join(itself)}", size, {})
+        if not itself or self._works_with_more():
+            raise TooSmall(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
+        if most := self._most_rows():
+            raise TooLarge(self.name, f"{where}: {'; '.join(problems)}", size, most)
+        raise ConfigError(f"{where}: {itself[0]}")
+
+    def _works_with_more(self) -> bool:
+        """Whether some larger number of rows is no problem."""
+        rows = self.rows
+        while (rows := 2 * rows) < ROWS:
+            if not replace(self, rows=rows, columns=COLUMNS).problems():
+                return True
+        return False
+
+    def _most_rows(self) -> int:
+        """The most rows, fewer than there are, without a problem; 0 where fewer do not help."""
+        low = next((rows for rows in self._halved() if not replace(self, rows=rows).problems()), 0)
+        high = min(self.rows, 2 * low + 1)
+        while low and high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if not replace(self, rows=middle).problems() else (low, middle)
+        return low
+
+    def _halved(self) -> Iterator[int]:
+        """Ever fewer rows."""
+        rows = self.rows // 2
+        while rows:
+            yield rows
+            rows //= 2
 
     def _nearest(self) -> dict[str, tuple[int, int]]:
         """The largest value of each option to blame, the others made smaller before it; empty where none helps."""
