@@ -99,6 +99,8 @@ class Heads:
         name, rows = asked["classifier"]["name"], few_shot.rows(head, source)
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, rows, asked["d"], "classifier", (source.classes,)).check()
+        if isinstance(module, classifiers.Selecting) and not source.counts[1]:
+            self.factory.notice(f"{name} chooses by one in ten training images: the dataset has no validation images")
         axes = options.axes(asked, module.AXES)
         config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes, **source.hashed}
         parents = {"dataset": source.stage, "matrix": matrix}
