@@ -202,11 +202,11 @@ def _whole(problem: _Problem, chances: np.ndarray) -> Solve:
     """By the whole Hessian."""
     m, columns = problem.m, problem.rows.shape[1]
     hessian = np.empty((m, columns, m, columns))
-    for one in range(m):
-        for other in range(one, m):
-            share = chances[:, one] * ((one == other) - chances[:, other]) / problem.n
-            hessian[one, :, other] = (problem.rows * share[:, None]).T @ problem.rows
-            hessian[other, :, one] = hessian[one, :, other].T
+    for at in range(m):
+        for other in range(at, m):
+            share = chances[:, at] * ((at == other) - chances[:, other]) / problem.n
+            hessian[at, :, other] = (problem.rows * share[:, None]).T @ problem.rows
+            hessian[other, :, at] = hessian[at, :, other].T
     factor = _factor(hessian.reshape(m * columns, -1), np.tile(problem.penalty, m))
     return lambda slope: _unseen(_solved(factor, slope.ravel()).reshape(slope.shape))
 
@@ -216,12 +216,12 @@ def _blocks(problem: _Problem, chances: np.ndarray, size: int) -> Solve:
     share = chances * (1 - chances) / problem.n
     diagonal = share.T @ np.square(problem.rows) + problem.penalty
     head = problem.rows[:, :size]
-    factors = [_factor((head * share[:, [one]]).T @ head, problem.penalty[:size]) for one in range(problem.m)]
+    factors = [_factor((head * share[:, [at]]).T @ head, problem.penalty[:size]) for at in range(problem.m)]
 
     def solve(slope: np.ndarray) -> np.ndarray:
         solved = slope / np.maximum(diagonal, np.finfo(np.float64).tiny)
-        for one, factor in enumerate(factors):
-            solved[one, :size] = _solved(factor, slope[one, :size])
+        for at, factor in enumerate(factors):
+            solved[at, :size] = _solved(factor, slope[at, :size])
         return _unseen(solved)
 
     return solve
