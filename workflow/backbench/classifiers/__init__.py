@@ -111,8 +111,8 @@ class Timed(Protocol):
 class Held:
     """Validation rows (v, d) and their classes (v,), none of them where there are none.
 
-    `teaches` is that of the :class:`Task`. `info` is that of an earlier prediction with the same rows: a plugin may take
-    its choice over.
+    `teaches` is that of the :class:`Task`. `info` is that of an earlier prediction with the same rows: a plugin may
+    take its choice over.
     """
 
     rows: "np.ndarray"
@@ -146,7 +146,7 @@ class Selecting(Protocol):
         ...
 
     def final(self, params: Any, seed: int | None, train_x: "np.ndarray", train_y: "np.ndarray", held: Held, /) -> Any:
-        """What predicts new rows: a fitted classifier of scikit-learn, for rows in float64."""
+        """What predicts new rows (n, d): a fitted classifier of scikit-learn, for rows in float64."""
         ...
 
 

@@ -108,7 +108,7 @@ def held_back(classes: np.ndarray) -> np.ndarray:
 
 
 def _chosen(search: Search, rows: np.ndarray, classes: np.ndarray, held: Held, on: str) -> tuple[Any, dict[str, Any]]:
-    """The best candidate, and the choice as plain JSON."""
+    """The best candidate of rows (n, d) and classes (n,), and the choice as plain JSON."""
     tried = search.candidates(rows, classes, held)
     series = list(tried.accuracy)
     accuracy = np.array([tried.accuracy[name] for name in series], dtype=np.float64)
@@ -144,13 +144,14 @@ def _lost(tried: Candidates, accuracy: np.ndarray) -> str:
 
 
 def _plain(values: np.ndarray) -> list[float | None]:
+    """Numbers (values,) as plain JSON."""
     return [None if np.isnan(value) else float(value) for value in values]
 
 
 def _final(
     search: Search, candidate: Any, choice: Mapping[str, Any], rows: np.ndarray, classes: np.ndarray, held: Held
 ) -> Any:
-    """The model for new rows: the candidate, or its refit on the held rows too, those of unknown classes left out."""
+    """The model for new rows: the candidate, or its refit on rows (n, d) and the held ones of known classes (n,)."""
     if not (search.refit and held.teaches):
         return candidate
     known = np.isin(held.classes, classes)
@@ -159,6 +160,7 @@ def _final(
 
 
 def _asked(model: Any, queries: np.ndarray) -> Prediction:
+    """What a model says of queries (q, d)."""
     return classifiers.by_probabilities(model, queries.astype(np.float64))
 
 

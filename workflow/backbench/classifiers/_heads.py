@@ -107,5 +107,5 @@ def _library() -> tuple[Any, Any]:
 
 
 def _taken(values: Any) -> np.ndarray:
-    """Values of whichever library as an array of the same shape."""
+    """Values (m, ...) of whichever library as an array."""
     return values if isinstance(values, np.ndarray) else np.asarray(values.cpu().numpy())

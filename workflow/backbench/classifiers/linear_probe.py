@@ -72,7 +72,7 @@ def prepare(
     members: Sequence[classifiers.Task],
     near: "Near",
 ) -> None:
-    """Nothing: each member trains all of its heads in a pass of its own."""
+    """Nothing: each member trains all of its heads in a pass over rows (n, d) of its own."""
 
 
 def predict(

@@ -65,7 +65,7 @@ def prepare(
     members: Sequence[classifiers.Task],
     near: "Near",
 ) -> None:
-    """Nothing: members differ in what they choose by, and each has a path of its own."""
+    """Nothing: each member has a path of fits to rows (n, d) of its own."""
 
 
 def predict(
