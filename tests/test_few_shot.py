@@ -273,6 +273,15 @@ class TestCurves:
         best, _ = learning_curves.curves(few(0.05, arrays=False), Store(paths.store()))
         assert [point.estimate.over for point in best.points] == ["draws"] * 2 + [None]
 
+    def test_numbers_without_a_draw_in_common_have_no_gain(self):
+        kept = {(1, 0), (4, 1), (None, None)}
+        rows_ = [row for row in few(0.05) if (configurations.shots(row), row.params.get("classification.draw")) in kept]
+        best, _ = learning_curves.curves(rows_, Store(paths.store()))
+        assert [(gain.before, gain.after) for gain in best.gains] == [(4, None)]
+        (spoken,) = words.answer(of(rows_)).verdicts
+        assert spoken.text.details[-2].endswith("with fewer than all, one draw each, and others may differ.")
+        assert spoken.text.details[-1].startswith("From 4 images a class to all it gains")
+
     def test_a_picture_has_a_line_for_each_classifier(self):
         rows_ = few(0.05)
         sweep = Sweep(rows_[0].plan, rows_, Store(paths.store()))

@@ -69,6 +69,7 @@ CALLS_FOR: dict[Any, dict[str, Any]] = {
 TRIED: dict[Any, list[Any]] = {
     "classes": [["a"], ["accordion"], ["pink primrose"]],
     "bits": [12],
+    "groups": ["near_duplicates", "(?P<group>\\d)"],
     "digest": ["1" * 64],
     "sample": [20, 1000],
     "image.size": [64],

@@ -72,10 +72,10 @@ def file(model: str, names: Sequence[str]) -> Path:
         advice = "give the folder that they are in: backbone.model=local-dir:PATH"
         return _huggingface.file(model, model.partition(":")[2], names, advice)
     folder = _folder(model)
-    found = next((folder / name for name in names if (folder / name).is_file()), None)
-    if found is None:
+    path = next((folder / name for name in names if (folder / name).is_file()), None)
+    if path is None:
         raise ConfigError(f"backbone(timm).model: {folder} has no {' or '.join(names)}; put the model there.")
-    return found
+    return path
 
 
 def _read(model: str) -> dict[str, Any]:

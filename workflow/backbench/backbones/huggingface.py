@@ -242,9 +242,9 @@ def _norm(tower: Any) -> Any:
 
 def _options(function: Any, config: Any, size: int) -> dict[str, Any]:
     """Position embeddings are interpolated for images of another size than the model's, where that has to be asked."""
-    own = getattr(getattr(config, "vision_config", config), "image_size", size)
+    usual = getattr(getattr(config, "vision_config", config), "image_size", size)
     asked = "interpolate_pos_encoding" in inspect.signature(function).parameters
-    return {"interpolate_pos_encoding": True} if asked and own != size else {}
+    return {"interpolate_pos_encoding": True} if asked and usual != size else {}
 
 
 def _transformer(params: Params) -> tuple[int, bool, int]:

@@ -152,16 +152,24 @@ def _paper(command: argparse.ArgumentParser) -> None:
 
 def _audit(command: argparse.ArgumentParser) -> None:
     command.epilog = AUDIT
-    command.usage = "backbench audit [options] [PATH] [KEY=VALUE ...]"
+    command.usage = (
+        "backbench audit [options] [PATH] [KEY=VALUE ...]\n       backbench audit --labels HASH [--json] [--strict]"
+    )
     command.add_argument(
         "overrides", nargs="*", metavar="PATH | KEY=VALUE", help="the collection and its options, as for sweep"
     )
     command.add_argument(
         "--strict",
         action="store_true",
-        help="exit with status 1 if a file is unreadable, or an image is duplicated, in two splits or in two classes",
+        help="exit with status 1 if a file is unreadable, or an image is duplicated, in two splits or in two classes; "
+        "with --labels if a label is doubtful",
     )
-    command.add_argument("--json", action="store_true", help="print audit.json instead of the summary")
+    command.add_argument(
+        "--labels",
+        metavar="HASH",
+        help="rank the images of a run (hash, a unique prefix of it, or best) by how doubtful their labels are",
+    )
+    command.add_argument("--json", action="store_true", help="print audit.json (labels.json) instead of the summary")
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
 
 

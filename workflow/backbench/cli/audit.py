@@ -30,6 +30,10 @@ WORST = 3
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.labels is not None:
+        from backbench.cli import _doubtful_labels
+
+        return _doubtful_labels.run(args)
     with _hushed():
         return _run(args)
 

@@ -27,6 +27,7 @@ examples:
   backbench audit ~/photos
   backbench audit photos.zip dataset.near_distance=8      finds near duplicates that are less alike, too
   backbench audit dataset=fashion_mnist --strict && backbench sweep dataset=fashion_mnist
+  backbench audit --labels best                           which labels are doubtful, after a sweep
 
 Overrides are the same as for `backbench sweep`; only those of the data set matter here. The audit looks for unreadable
 files, exact and near duplicates, images in two splits or in two classes, blank, odd and tiny images, and uneven
@@ -37,6 +38,10 @@ classes. It changes nothing. The options of the data set decide how a sweep hand
 
 With fail, the audit stops with an error as the sweep would; leave the option out to get the page. Results are cached:
 a second audit is fast, and `sweep` uses the same results.
+
+--labels fits the chain and the classifier of a run several times, each time without a part of the images, and compares
+the probabilities of that part with its labels (confident learning). It writes a page with the doubtful images and a
+table of all images, the most doubtful first. `best` takes the best classifier with probabilities of the newest sweep.
 """
 
 ANSWER = """\

@@ -102,7 +102,6 @@ def places(config: Mapping[str, Any], key: str) -> list[str]:
 
 def views(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
     """Of each part its key, the configuration as if it was the backbone alone, and the overrides for it."""
-    for part, own in parts_of(config).items():
-        name = own.get("name")
-        others = [text for text in overrides if not text.startswith(f"{GROUP}=")]
-        yield part, {**config, GROUP: own}, [*others, f"{GROUP}={name}"]
+    others = [text for text in overrides if not text.startswith(f"{GROUP}=")]
+    for part, values in parts_of(config).items():
+        yield part, {**config, GROUP: values}, [*others, f"{GROUP}={values.get('name')}"]

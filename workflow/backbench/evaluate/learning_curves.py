@@ -67,7 +67,8 @@ class Gain:
 
 @dataclass(frozen=True)
 class Curve:
-    """The points of a configuration, from the fewest images to the most, and the gain from each to the next.
+    """The points of a configuration, from the fewest images to the most, and the gain from each to the next where they
+    have a draw in common.
 
     `row` is a run with the most images, and `varying` are options by which curves of one classifier differ.
     """
@@ -82,15 +83,15 @@ class Curve:
 
 def there(rows: Sequence[Row]) -> bool:
     """Whether the rows of one data set have a curve."""
-    return next(_groups(rows), None) is not None
+    return next(_groups(rows, _metric(rows)), None) is not None
 
 
 def curves(rows: Sequence[Row], store: Store) -> list[Curve]:
     """The learning curves of the rows of one data set, best first by what chooses classifiers, at most `MOST`."""
-    groups = sorted(_groups(rows), key=lambda group: (-_merit(group), group[0]))[:MOST]
+    metric = _metric(rows)
+    groups = sorted(_groups(rows, metric), key=lambda group: (-_merit(group), group[0]))[:MOST]
     if not groups:
         return []
-    metric = _metric(rows)
     cached = Derived(derived.of_results(), KIND, _origin(groups, metric), MODULES)
     info = cached.ensure(lambda: _computed(groups, metric, store)).info
     last = [list(by_shots.values())[-1][0] for _, by_shots in groups]
@@ -102,14 +103,15 @@ _Shots = dict[int | None, list[Row]]
 _Group = tuple[str, _Shots]
 
 
-def _groups(rows: Sequence[Row]) -> Iterator[_Group]:
-    """Results by configuration and number of images, fewest first, where there are several numbers.
+def _groups(rows: Sequence[Row], metric: str) -> Iterator[_Group]:
+    """Results with a metric by configuration and number of images, fewest first, where there are several numbers.
 
     Those of other splits than the data set's own are left out: they are judged by other images.
     """
     groups: dict[str, dict[int | None, list[Row]]] = {}
     for row in tables.distinct(rows, CLASSIFICATION):
-        if not configurations.division(row, CLASSIFICATION):
+        defined = not math.isnan(row.metrics.get(metric, math.nan))
+        if defined and not configurations.division(row, CLASSIFICATION):
             by_shots = groups.setdefault(configurations.beyond_shots(row, CLASSIFICATION), {})
             by_shots.setdefault(configurations.shots(row), []).append(row)
     for key, by_shots in groups.items():
@@ -177,7 +179,8 @@ def _measured(by_shots: _Shots, metric: str, images: "Images") -> dict[str, Any]
     gains = []
     for before, after in itertools.pairwise(by_shots):
         first, second = (_by_draw(by_shots[shots], results[shots], metric) for shots in (before, after))
-        gains.append(asdict(gain(first, second, grouped=grouped)))
+        step = gain(first, second, grouped=grouped)
+        gains.append(None if math.isnan(step.mean) else asdict(step))
     return {"points": points, "gains": gains}
 
 
@@ -204,7 +207,7 @@ def _by_draw(rows: Sequence[Row], results: "Sequence[dict[str, Replicates]]", me
         groups.setdefault(row.params.get(configurations.DRAW_PARAM), []).append(place)
     draws: Draws = {}
     for draw, places in groups.items():
-        value = statistics.fmean(rows[place].metrics.get(metric, math.nan) for place in places)
+        value = statistics.fmean(rows[place].metrics[metric] for place in places)
         known = [results[place][metric] for place in places if metric in results[place]]
         whole = np.mean([values for values, _ in known], axis=0) if len(known) == len(places) else None
         draws[draw] = value, whole, known[0][1] if known else 0
@@ -212,7 +215,8 @@ def _by_draw(rows: Sequence[Row], results: "Sequence[dict[str, Replicates]]", me
 
 
 def gain(before: Draws, after: Draws, grouped: bool = False) -> Estimate:
-    """The mean over draws of what is gained; all images, of which there is one draw, are compared with each.
+    """The mean over the draws of both of what is gained, NaN where they have none in common; all images, of which there
+    is one draw, are compared with each.
 
     `grouped` is whether the samples are of whole groups of images.
     """
@@ -243,7 +247,9 @@ def _learnt(row: Row, images: "Images") -> dict[str, Any]:
     stage = row.plan.stages[row.run.stages[CLASSIFICATION]]
     try:
         assert images.truth is not None  # what is classified has classes
-        sizes = np.bincount(images.truth[_shots.learnt(stage.config, images.split, images.truth)])
+        sizes = np.bincount(
+            images.truth[_shots.learnt(stage.config, images.split_of(row, CLASSIFICATION), images.truth)]
+        )
     except StoreError:
         images.lost = True
         classes = len(row.records.get(row.stages["dataset"], {}).get("info", {}).get("classes") or ())
@@ -261,6 +267,7 @@ def _curve(plain: Mapping[str, Any], key: str, by_shots: _Shots, metric: str, va
     gains = tuple(
         Gain(before, after, Estimate(**estimate))
         for (before, after), estimate in zip(itertools.pairwise(steps), plain["gains"], strict=True)
+        if estimate is not None
     )
     return Curve(key, by_shots[steps[-1]][0], metric, points, gains, varying)
 

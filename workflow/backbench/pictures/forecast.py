@@ -75,7 +75,8 @@ def _groups(plan: Plan, mode: str) -> Iterator[list[Run]]:
 
 def _backbone(features: Stage) -> str:
     config = {key: value for key, value in features.config.items() if key != "seed"}
-    return hashing.digest([features.parents["dataset"][1], config])
+    parts = sorted(ref for kind, ref in features.parents.values() if kind == "features")
+    return hashing.digest([features.parents["dataset"][1], config, *parts])
 
 
 def _drawn(run: Run) -> bool:

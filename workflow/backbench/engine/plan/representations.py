@@ -133,9 +133,11 @@ class Sources:
         ConfigError
             With the way out.
         """
-        if source.split and features.config.get("fit") == "train":
+        parts = [self.factory.grid.stages[ref] for kind, ref in features.parents.values() if kind == "features"]
+        learned = next((stage for stage in (features, *parts) if stage.config.get("fit") == "train"), None)
+        if source.split and learned is not None:
             raise ConfigError(
-                f"split: backbone={features.family} learns from the training images of one split (backbone.fit=train), "
+                f"split: backbone={learned.family} learns from the training images of one split (backbone.fit=train), "
                 "which are test images of others, so that repeats and folds would flatter it. Give backbone.fit=all "
                 "(all images, without their labels), another backbone, or leave split.repeats and split.folds out."
             )
