@@ -203,11 +203,11 @@ def _whole(problem: _Problem, chances: np.ndarray) -> Solve:
     """By the whole Hessian at probabilities (n, m)."""
     m, columns = problem.m, problem.rows.shape[1]
     hessian = np.empty((m, columns, m, columns))
-    for at in range(m):
-        for other in range(at, m):
-            share = chances[:, at] * ((at == other) - chances[:, other]) / problem.n
-            hessian[at, :, other] = (problem.rows * share[:, None]).T @ problem.rows
-            hessian[other, :, at] = hessian[at, :, other].T
+    for first in range(m):
+        for other in range(first, m):
+            share = chances[:, first] * ((first == other) - chances[:, other]) / problem.n
+            hessian[first, :, other] = (problem.rows * share[:, None]).T @ problem.rows
+            hessian[other, :, first] = hessian[first, :, other].T
     factor = _factor(hessian.reshape(m * columns, -1), np.tile(problem.penalty, m))
     return lambda slope: _unseen(_solved(factor, slope.ravel()).reshape(slope.shape))
 
@@ -217,13 +217,13 @@ def _blocks(problem: _Problem, chances: np.ndarray, size: int) -> Solve:
     share = chances * (1 - chances) / problem.n
     diagonal = share.T @ np.square(problem.rows) + problem.penalty
     head = problem.rows[:, :size]
-    factors = [_factor((head * share[:, [at]]).T @ head, problem.penalty[:size]) for at in range(problem.m)]
+    factors = [_factor((head * share[:, [place]]).T @ head, problem.penalty[:size]) for place in range(problem.m)]
 
     def solve(slope: np.ndarray) -> np.ndarray:
         """The step (m, 1 + r) for a gradient of that shape."""
         solved = slope / np.maximum(diagonal, np.finfo(np.float64).tiny)
-        for at, factor in enumerate(factors):
-            solved[at, :size] = _solved(factor, slope[at, :size])
+        for place, factor in enumerate(factors):
+            solved[place, :size] = _solved(factor, slope[place, :size])
         return _unseen(solved)
 
     return solve
