@@ -116,4 +116,4 @@ EQUALS = {
     make.__name__: make
     for make in (knn, svm, lda, logistic_regression, random_forest, gradient_boosting, mlp, nearest_centroid)
 }
-LACKS: dict[str, str] = {}
+LACKS = {"zero_shot": "it learns from no rows; the text tower of the backbone says what stands for its classes"}

@@ -183,7 +183,8 @@ def _classifier(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]
         raise _Lacking(lacks)
     config = source.row.plan.stages[source.row.run.stages[CLASSIFICATION]].config
     rows = source.matrix(CLASSIFICATION)[source.learnt]
-    return classifying.pack(classifying.fit(config, rows, source.truth[source.learnt], len(source.names)))
+    words = source.array(CLASSIFICATION, "words")
+    return classifying.pack(classifying.fit(config, rows, source.truth[source.learnt], len(source.names), words))
 
 
 def _placement(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":

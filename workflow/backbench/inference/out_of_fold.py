@@ -130,7 +130,8 @@ def _fold(source: Source, split: "np.ndarray", context: Context) -> "np.ndarray"
         replaced = {**inputs.replaced, ("matrix", "matrix"): _sound(made).arrays["matrix"]}
         inputs = dataclasses.replace(inputs, replaced=replaced)
     fit = row.run.stages[CLASSIFICATION]
-    (made,) = classification.compute([Member(fit, _whole(row.plan.stages[fit].config))], inputs, context)
+    stage = row.plan.stages[fit]
+    (made,) = classification.compute([Member(fit, _whole({**stage.config, **stage.local}))], inputs, context)
     return _sound(made).arrays[PROBABILITIES]
 
 
