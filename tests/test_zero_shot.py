@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from classifying import NAMES
 from sweeping import collection, computed, rows_of
 from texts_and_images import tiny_clip
 
@@ -139,6 +140,15 @@ def test_representations_without_words_are_left_out_or_refused(run, tmp_path):
         planning.make([*grid, "backbone=pixels", "classifier=zero_shot", *own])
     with pytest.raises(ConfigError, match="the chain step standardise leads out of the space of the texts"):
         planning.make([*grid, "backbone=open_clip", *backbone, "chain=standardise", "classifier=zero_shot", *own])
+
+
+def test_a_pattern_leaves_it_out_where_it_cannot_be(tmp_path):
+    own = collection(tmp_path / "photos", CLASSES, 10)
+    grid = ("experiment=none", "retrieval=none", "clusterer=none", "backbone=pixels", "classifier=glob(*)")
+    made = planning.make([*grid, *own])
+    names = {stage.family for stage in made.plan.stages.values() if stage.kind == "classification"}
+    assert names == set(NAMES)
+    assert any("zero_shot): the backbone pixels has no text tower" in notice for notice in made.notices)
 
 
 def backbone_of(sources):

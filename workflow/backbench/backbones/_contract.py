@@ -2,8 +2,8 @@
 
 A plugin is a module with the names of one of four protocols: :class:`Frozen`, :class:`Learner`, :class:`Given` or
 :class:`Joining`. The contract tests check every plugin against them, with mypy. :class:`Resolving`, :class:`Settling`,
-:class:`Refusing`, :class:`Parted`, :class:`OfLibraries`, :class:`Speaking` and :class:`Recording` are abilities that a plugin may
-have.
+:class:`Refusing`, :class:`Parted`, :class:`OfLibraries`, :class:`Speaking` and :class:`Recording` are abilities that a
+plugin may have.
 """
 
 from collections.abc import Callable, Mapping, Sequence

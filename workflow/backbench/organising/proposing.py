@@ -80,7 +80,7 @@ def _spoken(source: Source, choice: Sequence[str]) -> "np.ndarray":
     if not _texts.has(stage.family):
         raise ConfigError(
             f"--words: the backbone of run {hashing.short(source.row.config_hash)}, {stage.family}, knows images "
-            f"alone; take a run of one that knows texts ({', '.join(_texts.KNOWN)}), or name the clusters with --set 0=NAME."
+            f"alone; take a run of one that knows texts ({', '.join(_texts.KNOWN)}), or type --set 0=NAME."
         )
     config = {**stage.config, **stage.local}
     texts = _texts.encoder(stage.family, _extraction.parameters(_contract.load(stage.family), config))
