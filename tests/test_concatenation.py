@@ -140,7 +140,8 @@ def test_the_store_has_the_scaled_parts_side_by_side(run):
 def test_it_is_called_after_its_parts(run):
     _, source = run
     assert source.row.params["backbone.name"] == "efficientnet_lite0+pixels"
-    assert source.row.params["backbone.parts.pixels.image.size"] == 8
+    sizes = [source.row.params[f"backbone.parts.{part}.image.size"] for part in ("efficientnet_lite0", "pixels")]
+    assert sizes == [32, 8], "what is given for one part stands before what is given for all"
     assert titles.backbone(source.row.params) == "EfficientNet-Lite0 + raw pixels"
     assert naming.named(source.row, "classification").whole.endswith("on EfficientNet-Lite0 + raw pixels")
 

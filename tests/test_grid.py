@@ -56,6 +56,8 @@ GOLDEN = {
         "clusterer turtle": "2087ad14013dfa5209849afca0b702d885f846f52fc2033b2f3dd2f5f8bf13dc",
         "clusterer spectral": "720430820c74e0300714e4201ca9bab16b535896b760f99a9888e6aaf5923a31",
         "classifier gradient_boosting": "b41514da282d97f4eb8b9d5223019dc08b2d5f32b1c6f5549fe223437126daca",
+        "classifier linear_probe": "10eb67e0c4bab8e786bbcb45fbf884126c6bb76bcf5dd759f1422e113b56e379",
+        "classifier logistic_sweep": "67542aa00c6af1108b73e36092e4299cb846b14231d817535a6a313ae2e7b25e",
         "classifier lda": "4e0ac19c13c13fb1d3319b57ebac89c356fb2f6f329297d3c3c49612239fed77",
         "classifier mlp": "4a57200f67d172984570e6b1d07d0b4e171115c47c1cdc9767e60eddcb98aa05",
         "classifier nearest_centroid": "8127cc5f1a6b5f88fe1bc67b36b6093bd4eee3a1af695b97582185fb40ca7f8f",

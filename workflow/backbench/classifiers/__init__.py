@@ -1,6 +1,6 @@
 """Classifier plugins: all members of a family on one matrix and split, with what they share computed once.
 
-A plugin is a module that is a `Classifier`, and optionally `Timed`, `Worded` and `plugins.Searching`.
+A plugin is a module that is a `Classifier`, and optionally `Timed`, `Selecting`, `Worded` and `plugins.Searching`.
 
 Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
 """
@@ -22,10 +22,15 @@ MB = 1 << 20
 
 @dataclass(frozen=True)
 class Task:
-    """One member: a plugin's parameters and the axes that it uses; for a `Worded` plugin, the `words` (classes, d)."""
+    """One member: a plugin's parameters and the axes that it uses.
+
+    `teaches` says whether a plugin that chooses by validation rows may learn from them too: not where shots are few.
+    `words` (classes, d) stand for the classes of a `Worded` plugin.
+    """
 
     params: Any
     seed: int | None = None
+    teaches: bool = True
     words: "np.ndarray | None" = field(default=None, compare=False)
 
 
@@ -116,6 +121,49 @@ class Worded(Protocol):
         self, params: Any, names: Sequence[str], texts: "Callable[[Sequence[str]], np.ndarray]", /
     ) -> "np.ndarray":
         """What stands for the classes of these `names`, (classes, d) float32; `texts` gives features (n, d)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """Validation rows (v, d) and their classes (v,), none of them where there are none.
+
+    `teaches` is that of the :class:`Task`. `info` is that of an earlier prediction with the same rows: a plugin may
+    take its choice over.
+    """
+
+    rows: "np.ndarray"
+    classes: "np.ndarray"
+    teaches: bool = True
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Selecting(Protocol):
+    """A classifier that chooses among candidates: by the validation rows, or where there are none, by training rows.
+
+    Where there are validation rows, `select` is asked in the place of `Classifier.predict`, which holds back some of
+    the training rows instead. `info["choice"]` says what was chosen (see ``_choice``).
+    """
+
+    def select(
+        self,
+        shared: Any,
+        train_x: "np.ndarray",
+        train_y: "np.ndarray",
+        queries: "np.ndarray",
+        held_y: "np.ndarray",
+        task: Task,
+        /,
+    ) -> Prediction:
+        """The prediction for the queries (q, d), the first of which are the validation rows, with classes (v,).
+
+        Validation rows are predicted by the chosen candidate, fitted on training rows alone, all others by `final`.
+        """
+        ...
+
+    def final(self, params: Any, seed: int | None, train_x: "np.ndarray", train_y: "np.ndarray", held: Held, /) -> Any:
+        """What predicts new rows (n, d): a fitted classifier of scikit-learn, for rows in float64."""
         ...
 
 

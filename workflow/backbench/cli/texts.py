@@ -142,9 +142,9 @@ examples:
   backbench plot SWEEP heatmap metric=ami x=k y=space
   backbench plot HASH --to ~/slides             copies with the hash in their names
 
-of a run:    confusion, per_class, size_recall, predictions (classifiers); silhouette, composition, pies, elbow,
-             contingency, cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each with _images;
-             retrieval; training_loss, reconstructions (autoencoders)
+of a run:    confusion, per_class, size_recall, predictions, probe_choice (classifiers); silhouette, composition,
+             pies, elbow, contingency, cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each
+             with _images; retrieval; training_loss, reconstructions (autoencoders)
 of a sweep:  leaderboard_intervals, learning_curve, metric_by_k, elbows, heatmap, pareto, agreement,
              critical_difference
 

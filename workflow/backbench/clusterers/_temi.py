@@ -115,5 +115,5 @@ class _Training:
         """Labels (n,) by a head of the teacher."""
         weights = [each[head : head + 1] for each in self.teacher]
         with torch.no_grad():
-            parts = [_logits(weights, part)[0].argmax(-1) for part in self.rows.split(LABELLED)]
+            parts = [_logits(weights, part)[0].argmax(-1) for part in torch.split(self.rows, LABELLED)]
         return torch.cat(parts).cpu().numpy().astype(np.int64)

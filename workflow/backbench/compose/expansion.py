@@ -173,8 +173,11 @@ class Expansion:
 
     def _places(self, key: str, config: Mapping[str, Any]) -> list[str]:
         """The keys of a combination of options that a value is for: what the command line names, wherever there is such
-        a key; what the experiment names, not where another option of the group was put in the place of its own."""
-        places, group = concatenation.places(config, key), key.split(".")[0]
+        a key; what the experiment names, not where another option of the group was put in the place of its own. What is
+        given for one part of a backbone stands before what is given for all."""
+        single = {*self.named, *(self.base.get("sweep") or {})} - {key}
+        places = [place for place in concatenation.places(config, key) if place not in single]
+        group = key.split(".")[0]
         if key in self.named or group not in self.meant:
             return places
         parts = concatenation.parts_of(config)

@@ -106,17 +106,25 @@ def fit(
     rows: "np.ndarray",
     classes: "np.ndarray",
     count: int,
+    held: classifiers.Held,
     words: "np.ndarray | None" = None,
 ) -> Fitted:
     """The classifier of a configuration, fitted on training rows (m, d) float32 and their classes (m,).
 
-    A plugin that has no equal in scikit-learn is asked itself, and fits again each time.
+    A plugin that has no equal in scikit-learn is asked itself, and fits again each time, unless it chooses by the
+    validation rows.
 
     Parameters
     ----------
     config : ``classifier`` with its options, and perhaps ``seed``
     count : the number of classes of the collection
+    held : the validation rows
     words : (classes, d) float32, what the run stored of a classifier that knows the classes by words
+
+    Raises
+    ------
+    equals.NoEqual
+        If a classifier that chooses by the validation rows cannot be fitted again.
     """
     import numpy as np
 
@@ -126,9 +134,10 @@ def fit(
     trained, name = np.unique(classes), config["classifier"]["name"]
     if name not in BY_ROWS:
         try:
-            fitted = equals.classifier(config, rows, classes)
+            fitted = equals.classifier(config, rows, classes, held)
         except equals.NoEqual:
-            pass
+            if equals.selects(config):
+                raise
         else:
             if name == PAIRWISE:
                 fitted.model.decision_function_shape = "ovo"
@@ -163,4 +172,4 @@ def unpack(about: Mapping[str, Any], arrays: "Mapping[str, np.ndarray]") -> Fitt
 
 
 def _task(config: Mapping[str, Any], words: "np.ndarray | None") -> classifiers.Task:
-    return classifiers.Task(plugins.params("classifier", config["classifier"]), config.get("seed"), words)
+    return classifiers.Task(plugins.params("classifier", config["classifier"]), config.get("seed"), words=words)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from backbench import derived, hashing, machine, provenance, threads
+from backbench import classifiers, derived, hashing, machine, provenance, threads
 from backbench.backbones import _contract
-from backbench.datasets import TEST, TRAIN
+from backbench.datasets import TEST, TRAIN, VALIDATION
 from backbench.derived import Content, Derived
 from backbench.images.bounds import Unreadable
 from backbench.inference import chains, classifying, equals, index, learning, placing, skops_files
@@ -182,9 +182,11 @@ def _classifier(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]
     if lacks := _heads.missing(source, CLASSIFICATION):
         raise _Lacking(lacks)
     config = source.row.plan.stages[source.row.run.stages[CLASSIFICATION]].config
-    rows = source.matrix(CLASSIFICATION)[source.learnt]
+    matrix, kept = source.matrix(CLASSIFICATION), source.split == VALIDATION
+    held = classifiers.Held(matrix[kept], source.truth[kept], "shots" not in config, source.info(CLASSIFICATION))
+    rows, classes = matrix[source.learnt], source.truth[source.learnt]
     words = source.array(CLASSIFICATION, "words")
-    return classifying.pack(classifying.fit(config, rows, source.truth[source.learnt], len(source.names), words))
+    return classifying.pack(classifying.fit(config, rows, classes, len(source.names), held, words))
 
 
 def _placement(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":

@@ -3,10 +3,11 @@
 If a classifier provides them, its `probabilities` or `decision` scores (n, classes) float32 are stored too: rows in the
 order of the dataset, NaN for training rows, and one column for each class of the dataset. A class without training rows
 has probability 0, and decision scores of NaN. `stages.scores` computes the metrics. A member's `seconds` are those of
-its fit and an equal share of the work that members share.
+its fit and an equal share of the work that members share. A classifier that chooses by the validation rows is told
+their classes (`classifiers.Selecting`).
 
 With `shots`, a member learns from so many training images of each class (`datasets._shots`). Those that are not drawn
-are training rows still: nothing is predicted for them.
+are training rows still: nothing is predicted for them. Validation rows may choose then, and are not learnt from.
 
 A classifier that is `Worded` learns from no rows. What stands for the classes, by the text tower of the backbone of the
 features, is stored as `words` (classes, d).
@@ -70,7 +71,7 @@ class _Family:
         self.classes, self.towers = len(self.names), threads.Once()
         self.worded = plugins.offers(self.plugin, classifiers.Worded)
         self.asked = np.concatenate([rows["validation"], rows["test"]])
-        self.queries = x[self.asked]
+        self.queries, self.held_y = x[self.asked], truth[rows["validation"]]
 
     def outcomes(self, members: Sequence[Member], context: Context) -> Iterator[Outcome]:
         tasks: dict[str, classifiers.Task] = {}
@@ -126,6 +127,8 @@ class _Family:
         problems = self.plugin.problems(task.params, n, d, len(lesson.trained))
         if problems:
             raise ValueError("; ".join(problems))
+        if isinstance(self.plugin, classifiers.Selecting) and len(self.held_y):
+            return self.plugin.select(lesson.shared, lesson.x, lesson.y, self.queries, self.held_y, task)
         return self.plugin.predict(lesson.shared, lesson.x, lesson.y, self.queries, task)
 
     def _words(self, member: Member, task: classifiers.Task) -> np.ndarray:
@@ -164,4 +167,6 @@ def _draw(member: Member) -> Draw:
 
 
 def _task(member: Member) -> classifiers.Task:
-    return classifiers.Task(plugins.params("classifier", member.config["classifier"]), member.config.get("seed"))
+    return classifiers.Task(
+        plugins.params("classifier", member.config["classifier"]), member.config.get("seed"), SHOTS not in member.config
+    )

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from backbench import classifiers, clusterers, plugins, schema, transforms
 from backbench.engine.grid import Stage
@@ -68,8 +68,8 @@ class Heads:
     ) -> Stage:
         name = asked["clusterer"]["name"]
         module, params = clusterers.load(name), self.factory.once(options.clusterer, asked["clusterer"])
-        if plugins.offers(module, clusterers.Parted):
-            params = cast(clusterers.Parted, module).parted(params, tuple(asked["parts"]))
+        if isinstance(module, clusterers.Parted):
+            params = module.parted(params, tuple(asked["parts"]))
         axes = options.axes(asked, clusterers.axes(module, params))
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
@@ -99,6 +99,8 @@ class Heads:
         name, rows = asked["classifier"]["name"], few_shot.rows(head, source)
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, rows, asked["d"], "classifier", (source.classes,)).check()
+        if isinstance(module, classifiers.Selecting) and not source.counts[1]:
+            self.factory.notice(f"{name} chooses by one in ten training images: the dataset has no validation images")
         axes = options.axes(asked, module.AXES)
         config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes, **source.hashed}
         parents = {"dataset": source.stage, "matrix": matrix}
