@@ -132,7 +132,8 @@ def _fold(source: Source, split: "np.ndarray", given: "np.ndarray", context: Con
         (made,) = matrix.compute([Member(member, _whole(row.plan.stages[member].config))], inputs, context)
         inputs = dataclasses.replace(inputs, replaced={**replaced, ("matrix", "matrix"): _sound(made).arrays["matrix"]})
     fit = row.run.stages[CLASSIFICATION]
-    (made,) = classification.compute([Member(fit, _whole(row.plan.stages[fit].config))], inputs, context)
+    stage = row.plan.stages[fit]
+    (made,) = classification.compute([Member(fit, _whole({**stage.config, **stage.local}))], inputs, context)
     return _sound(made).arrays[PROBABILITIES]
 
 
