@@ -81,7 +81,7 @@ class Expansion:
         return frozenset(
             grammar.key_of(each)
             for each in self.given
-            if each.is_sweep_override() and isinstance(each._value, Glob) and each.key_or_group in self.groups
+            if each.is_sweep_override() and _is_pattern(each) and each.key_or_group in self.groups
         )
 
     def _last(self, overrides: Sequence[Override]) -> list[Override]:
@@ -201,7 +201,7 @@ class Expansion:
             )
         texts = override.sweep_string_iterator()
         left_out = ("none", concatenation.OPTION)
-        return (text for text in texts if text not in left_out) if isinstance(override._value, Glob) else texts
+        return (text for text in texts if text not in left_out) if _is_pattern(override) else texts
 
     def _cells(self, groups: list[_Axis], values: list[_Axis]) -> Iterator[Cell]:
         fragments = {axis.key: self._fragments(axis, groups) for axis in groups}
@@ -337,3 +337,9 @@ def _interned(config: dict[str, Any], shared: dict[str, Any], keys: Iterable[str
         if isinstance(config[key], dict)
     }
     return {**config, **changed} if changed else config
+
+
+def _is_pattern(override: Override) -> bool:
+    """Whether the value of an override is ``glob(...)``."""
+    value: Any = override._value
+    return isinstance(value, Glob)

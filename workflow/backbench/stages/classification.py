@@ -69,7 +69,7 @@ class _Family:
         self.x, self.truth, self.train, self.graphs = x, truth, rows["train"], _shard.graphs(inputs)
         self.where, self.names = _shard.representation(inputs), inputs.info("dataset")["classes"]
         self.classes, self.towers = len(self.names), threads.Once()
-        self.worded = plugins.offers(self.plugin, classifiers.Worded)
+        self.worded = isinstance(self.plugin, classifiers.Worded)
         self.asked = np.concatenate([rows["validation"], rows["test"]])
         self.queries, self.held_y = x[self.asked], truth[rows["validation"]]
 
