@@ -1,0 +1,248 @@
+"""Write docs/methods.md from the stored tables in docs/methods; they are taken from a results folder.
+
+python scripts/write_methods.py            write the page
+python scripts/write_methods.py --take     take the clusterings in results/ (or BACKBENCH_RESULTS), then write the page
+python scripts/write_methods.py --check    exit with 1 if the page is out of date
+
+docs/methods/sets.yaml says which data sets there are, which runs are of each, and what was published on them.
+docs/methods/NAME.json is the table of one: every clustering of the results folder that is of it, ranked as
+`backbench leaderboard` ranks them.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from backbench import hashing, paths, templates, titles
+from backbench.answers import naming
+from backbench.engine.plan import frozen
+from backbench.engine.results import ledger
+from backbench.engine.results.joined_run import Row
+from backbench.evaluate import eligibility, estimates, leaderboard_records, leaderboards, unranked
+from backbench.evaluate.leaderboards import Entry, Leaderboard
+from backbench.evaluate.unranked import Unranked
+from backbench.metrics import catalogue
+from backbench.metrics.catalogue import CLUSTERING
+from backbench.papers import circumstances
+from backbench.papers.page import papers
+from backbench.schema import ConfigError
+from backbench.store import Store
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+SETS, TEMPLATE = "sets.yaml", "page.jinja"
+# What is shown of a clustering, the ranking metric first.
+METRICS = ("ami", "ari", "cluster_accuracy", "nmi")
+# What can be known without classes; kept to see whether it would have chosen well.
+LABEL_FREE = "silhouette"
+KEPT = ("cpu", "cores", "device", "seconds", "versions")
+
+Record = dict[str, Any]
+
+
+def sets(folder: Path) -> list[Record]:
+    """The data sets of the page, each with its `name`, `title`, `words`, `images`, `where` and `published`.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not there or not YAML, or a data set lacks something.
+    """
+    try:
+        described: list[Record] = yaml.safe_load((folder / SETS).read_text(encoding="utf-8"))["sets"]
+        for one in described:
+            missing = {"name", "title", "words", "images", "where", "published"} - one.keys()
+            if missing:
+                raise ConfigError(f"{SETS}: {one.get('name', one)} lacks {', '.join(sorted(missing))}.")
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{folder / SETS} has no list of sets ({type(error).__name__}: {error}).") from error
+    return described
+
+
+def take(folder: Path) -> list[Path]:
+    """Write the table of every data set that the results folder has clusterings of; returns the files."""
+    store = Store(paths.store())
+    rows = [row for row in ledger.all_rows(store) if METRICS[0] in row.metrics]
+    taken = []
+    for described in sets(folder):
+        there = [row for row in rows if _of(row, described["where"]) and _images(row) == described["images"]]
+        if there:
+            taken.append(folder / f"{described['name']}.json")
+            text = json.dumps(papers.without_places(table(described["name"], there, store)), indent=1, sort_keys=True)
+            taken[-1].write_text(text + "\n", encoding="utf-8")
+    if not taken:
+        raise ConfigError(f"{paths.results()} has no clustering of the data sets in {SETS}; `backbench sweep` first.")
+    return taken
+
+
+def _of(row: Row, where: Mapping[str, Any]) -> bool:
+    """Whether a run has these parameters; one that is null may be missing."""
+    return all(row.params.get(name, "null") == ("null" if value is None else value) for name, value in where.items())
+
+
+def _images(row: Row) -> int | None:
+    """How many images were clustered."""
+    record = row.records.get(row.run.stages[CLUSTERING], {})
+    shapes = [entry["shape"][0] for name, entry in record.get("arrays", {}).items() if name == "labels"]
+    n = row.records.get(row.stages["dataset"], {}).get("info", {}).get("n")
+    return shapes[0] if shapes else n
+
+
+def table(name: str, rows: Sequence[Row], store: Store) -> Record:
+    """The table of one data set as plain JSON."""
+    boards = [board for board in leaderboards.of_dataset(rows, store) if board.spec.head == CLUSTERING]
+    board = boards[0]
+    varying = leaderboard_records.columns_of(board)[len(board.spec.params) :]
+    known = circumstances.of_rows(rows)
+    return {
+        "name": name,
+        "entries": [_entry(entry, varying) for entry in board.entries],
+        "unranked": [_unranked(other, varying) for other in board.unranked],
+        "note": leaderboards.words(board),
+        "circumstances": {key: known[key] for key in KEPT if key in known},
+        "commands": commands(rows),
+    }
+
+
+def commands(rows: Iterable[Row]) -> list[str]:
+    """What to type for the sweeps that the rows are of, without places of this machine."""
+    plans = {row.plan.sweep: row.plan for row in rows}
+    return sorted({circumstances.sweep_command(plan) for plan in plans.values()})
+
+
+def _entry(entry: Entry, varying: Sequence[str]) -> Record:
+    values = {name: _value(entry, name) for name in METRICS if name in entry.values or name in entry.row.metrics}
+    place = {"rank": entry.rank, "tied": entry.tied, "tested": entry.tested, "stability": entry.stability}
+    free = [row.metrics[LABEL_FREE] for row in entry.rows if not math.isnan(row.metrics.get(LABEL_FREE, math.nan))]
+    return {
+        **place,
+        **_about(entry, varying),
+        "values": values,
+        LABEL_FREE: sum(free) / len(free) if free else None,
+    }
+
+
+def _value(entry: Entry, metric: str) -> list[float | None]:
+    """Mean and interval of a metric: over the seeds where there are several, else what the leaderboard has."""
+    values = [row.metrics[metric] for row in entry.rows if metric in row.metrics]
+    if len(values) > 1 and metric != METRICS[0]:
+        known = estimates.estimate(values, None, True, (0.0, 1.0))
+        return [known.mean, known.low, known.high]
+    shown = entry.values.get(metric)
+    return [shown.mean, shown.low, shown.high] if shown else [values[0], None, None]
+
+
+def _unranked(other: Unranked, varying: Sequence[str]) -> Record:
+    return {**_about(other, varying), "reason": other.reason}
+
+
+def _about(entry: Entry | Unranked, varying: Sequence[str]) -> Record:
+    """What a configuration is called, how large its clusters are, what it took and which run is its first seed."""
+    row = entry.row
+    named = naming.named(row, CLUSTERING, [name for name in varying if name != "clustering.scope"])
+    clusters = [one.metrics["clusters"] for one in entry.rows if "clusters" in one.metrics]
+    noise = [one.metrics.get("noise_fraction", 0.0) for one in entry.rows]
+    return {
+        "space": titles.with_notes(titles.backbone(row.params), _steps(row)),
+        "method": named.method,
+        "clusterer": row.params["clusterer.name"],
+        "k": named.k,
+        "clusters": sum(clusters) / len(clusters) if clusters else None,
+        "noise": sum(noise) / len(noise),
+        "seeds": len(entry.rows),
+        "seconds": seconds(entry.rows),
+        "older": any(one.older[0] for one in entry.rows),
+        "run": hashing.short(entry.config_hash),
+    }
+
+
+def _steps(row: Row) -> list[str]:
+    """The steps of the chain in words, a UMAP with its neighbours."""
+    words = titles.chain(row.chain(CLUSTERING))
+    config = row.config.get(f"{CLUSTERING}.matrix", {}).get("config", {})
+    steps = [step for step in config.get("steps", {}).values()] if isinstance(config.get("steps"), Mapping) else []
+    steps = steps or list(config.get("steps") or [])
+    for at, step in enumerate(steps[: len(words)]):
+        if "n_neighbors" in step:
+            words[at] = f"{words[at]}, {step['n_neighbors']} neighbours"
+    return words
+
+
+def seconds(rows: Sequence[Row]) -> float | None:
+    """Mean seconds of the chain and the fit over the seeds; None where a record is missing."""
+    totals = []
+    for row in rows:
+        before = frozen.ancestors(row.plan.stages, [row.run.stages[CLUSTERING]])
+        kinds = ("matrix", CLUSTERING)
+        members = [member for member in before if row.plan.stages[member].kind in kinds]
+        times = [row.records.get(member, {}).get("provenance", {}).get("seconds") for member in members]
+        if None in times:
+            return None
+        totals.append(math.fsum(times))
+    return sum(totals) / len(totals)
+
+
+def page(folder: Path) -> str:
+    """The text of docs/methods.md."""
+    stored = {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
+    shown = [{**one, **_shown(one, stored[one["name"]])} for one in sets(folder) if one["name"] in stored]
+    made = templates.environment([folder], escape=False)
+    text = made.get_template(TEMPLATE).render(sets=shown, metrics=[catalogue.metric(name) for name in METRICS])
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip() + "\n"
+
+
+def _shown(described: Mapping[str, Any], stored: Record) -> Record:
+    """What the page says of a data set beyond its description."""
+    entries = stored["entries"]
+    accuracy = sorted(entries, key=lambda entry: -entry["values"]["cluster_accuracy"][0])
+    free = [entry for entry in entries if entry[LABEL_FREE] is not None]
+    return {
+        "table": stored,
+        "best_of_each": best_of_each(entries),
+        "most_accurate": accuracy[:3],
+        "chosen": max(free, key=lambda entry: entry[LABEL_FREE]) if free else None,
+        "beaten": [one for one in described["published"] if _below(one, accuracy[0])] if accuracy else [],
+    }
+
+
+def _below(published: Mapping[str, Any], entry: Record) -> bool:
+    """Whether the lower end of an entry's accuracy, or its only value, is above a published one."""
+    mean, low, _ = entry["values"]["cluster_accuracy"]
+    return published.get("accuracy") is not None and (mean if low is None else low) > published["accuracy"]
+
+
+def best_of_each(entries: Sequence[Record]) -> list[Record]:
+    """The first entry of every clusterer, in the order of the ranks."""
+    first: dict[str, Record] = {}
+    for entry in entries:
+        first.setdefault(entry["clusterer"], entry)
+    return list(first.values())
+
+
+def main(words: Sequence[str] | None = None, docs: Path = DOCS) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--take", action="store_true", help="take the clusterings of the results folder first")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
+    args = parser.parse_args(words)
+    target, folder = docs / "methods.md", docs / "methods"
+    try:
+        if args.check:
+            fresh = target.exists() and target.read_text(encoding="utf-8") == page(folder)
+            print("" if fresh else "docs/methods.md is out of date; run `make docs`", end="", file=sys.stderr)
+            return int(not fresh)
+        for path in take(folder) if args.take else []:
+            print(path.relative_to(docs.parent))
+        target.write_text(page(folder), encoding="utf-8")
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
