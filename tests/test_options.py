@@ -45,6 +45,7 @@ BESIDE: dict[Any, dict[str, Any]] = {
     ("dbscan", "eps"): {"eps": 1.0, "eps_quantile": None},
     ("lda", "shrinkage"): {"solver": "lsqr"},
     ("optics", "eps"): {"cluster_method": "dbscan", "eps": 1.0},
+    ("turtle", "spaces"): {"spaces": None},
     ("spectral", "gamma"): {"affinity": "rbf", "n_neighbors": None, "gamma": 1.0},
     ("torchvision", "pool"): {"layer": "layer4.1.relu"},
     ("pca", "variance"): {"n_components": None, "variance": 0.9},
@@ -70,6 +71,7 @@ TRIED: dict[Any, list[Any]] = {
     ("torchvision", "model"): ["resnet34"],
     ("torchvision", "layer"): ["layer4.1.relu"],
     ("open_clip", "model"): ["RN101"],
+    ("turtle", "spaces"): [[600, 184]],
 }
 
 
@@ -126,7 +128,7 @@ def candidates(hint: Any, value: Any) -> Iterator[Any]:
     elif hint is float:
         yield from ((value or 0.5) * factor for factor in (0.9, 1.1, 0.5))
     elif origin is tuple:
-        yield [item + 1 for item in value]
+        yield [item + 1 for item in value or ()]
     elif hint is types.NoneType and value is not None:
         yield None
 

@@ -1,6 +1,7 @@
 """Clusterer plugins: all members of a family on one matrix, with what they share computed once.
 
-A plugin is a module that is a `Clusterer`, and optionally `Timed`, `Narrowed`, `plugins.Searching` and `plugins.Varied`.
+A plugin is a module that is a `Clusterer`, and optionally `Timed`, `Narrowed`, `Parted`, `plugins.Searching` and
+`plugins.Varied`.
 
 Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
 """
@@ -88,6 +89,14 @@ class Narrowed(Protocol):
 def axes(module: Clusterer, params: Any) -> frozenset[str]:
     """The axes that a clusterer uses with its options: the others are no part of its hash."""
     return module.axes(params) if isinstance(module, Narrowed) else module.AXES
+
+
+class Parted(Protocol):
+    """A clusterer that can tell representations apart which lie side by side in the columns."""
+
+    def parted(self, params: Any, widths: tuple[int, ...], /) -> Any:
+        """The options for representations of these widths, with every ``auto`` replaced; empty: for one alone."""
+        ...
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from backbench import classifiers, clusterers, plugins, schema, transforms
 from backbench.engine.grid import Stage
@@ -12,6 +12,9 @@ from backbench.engine.plan.representations import Source
 from backbench.engine.plan.shortage import Fit, TooSmall
 from backbench.schema import ConfigError
 from backbench.wording import counted
+
+# Transforms that leave the columns of representations side by side where they are.
+APART = frozenset({"l2", "standardise"})
 
 
 class Heads:
@@ -59,14 +62,17 @@ class Heads:
         fit = "all" if head.scope == "all" else "train"
         matrix, wide = self._head(cell["clustering"]["chain"], fit, source, features, width)
         config = {"clusterer": clusterer, "k": cell.get("k"), "seed": cell.get("seed")}
-        return self.factory.once(self._fit_clusterer, {**config, "d": wide}, source, matrix, head)
+        asked = {**config, "d": wide, "parts": _parts(features, matrix)}
+        return self.factory.once(self._fit_clusterer, asked, source, matrix, head)
 
     def _fit_clusterer(
         self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Clustering
     ) -> Stage:
         name = asked["clusterer"]["name"]
-        params = self.factory.once(options.clusterer, asked["clusterer"])
-        axes = options.axes(asked, clusterers.axes(clusterers.load(name), params))
+        module, params = clusterers.load(name), self.factory.once(options.clusterer, asked["clusterer"])
+        if plugins.offers(module, clusterers.Parted):
+            params = cast(clusterers.Parted, module).parted(params, tuple(asked["parts"]))
+        axes = options.axes(asked, clusterers.axes(module, params))
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
@@ -141,6 +147,12 @@ class Heads:
 
 def _without_chain(head: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in head.items() if key != "chain"}
+
+
+def _parts(features: Stage, matrix: Stage) -> list[int]:
+    """Widths of the representations that lie side by side in a matrix; empty for one, or where a chain mixes them."""
+    mixed = set(matrix.about.get("steps", ())) - APART
+    return [] if mixed else list(features.about.get("parts", ()))
 
 
 def _classifier(options: Mapping[str, Any]) -> Any:
