@@ -13,7 +13,7 @@ import pytest
 
 from backbench import classifiers, clusterers, paths, plugins, transforms
 from backbench.backbones import _contract
-from backbench.backbones._contract import Given, Learner
+from backbench.backbones._contract import Given, Joining, Learner
 
 ROOMS = {
     "clusterer": (clusterers, "Clusterer"),
@@ -55,7 +55,8 @@ def errors(folder: Path, lines: Sequence[str]) -> list[str]:
 def of_backbone(name: str) -> list[str]:
     """Lines that assign a backbone to the protocol that it belongs to."""
     module = _contract.load(name)
-    kind = "Given" if isinstance(module, Given) else "Learner" if isinstance(module, Learner) else "Frozen"
+    kinds = (("Given", Given), ("Learner", Learner), ("Joining", Joining))
+    kind = next((name for name, contract in kinds if isinstance(module, contract)), "Frozen")
     called = f"backbone_{name}"
     return [
         f"from backbench.backbones import {name} as {called}",

@@ -128,7 +128,8 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         return _sequence(typing.get_args(hint)[0], value, where)
     if origin is Mapping:
-        return _parameters(value, where)
+        nested = typing.get_origin(typing.get_args(hint)[1]) is Mapping
+        return _mappings(value, where) if nested else _parameters(value, where)
     if dataclasses.is_dataclass(hint):
         return _nested(hint, value, where)
     return _plain(hint, value, where)
@@ -168,6 +169,12 @@ def _sequence(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
 def _parameters(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, Mapping) or any(isinstance(item, Mapping) for item in value.values()):
         raise refuse(where, value, "a mapping of parameters such as {backbone.name: pixels, k: 10}")
+    return dict(value)
+
+
+def _mappings(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(item, Mapping) for item in value.values()):
+        raise refuse(where, value, "a mapping of options to each name")
     return dict(value)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 BACKBONES = {
     "autoencoder": "autoencoder",
+    "concatenated": "several side by side",
     "conv_autoencoder": "convolutional autoencoder",
     "convnext_tiny": "ConvNeXt-Tiny",
     "efficientnet_b0": "EfficientNet-B0",
@@ -65,14 +66,27 @@ BY_MODEL = ("open_clip", "timm", "torchvision")
 RANDOM = "random"
 # Options that a name has in it already.
 NAMED = ("backbone.name", "backbone.model", "clusterer.linkage")
+# Between the names of backbones that are side by side, and before the options of each of them.
+JOINED, PART = "+", "backbone.parts."
 _STEP = re.compile(r"(pca|umap)([\d.]+)(w?)")
 
 
 def backbone(params: Mapping[str, Any]) -> str:
-    """A backbone by the parameters of its run: ``EfficientNet-Lite0``, or the model that one such as timm was given."""
-    name = str(params["backbone.name"])
-    title = str(params.get("backbone.model", name)) if name in BY_MODEL else BACKBONES.get(name, name)
-    return f"{title} with random weights" if params.get("backbone.weights") == RANDOM else title
+    """A backbone by the parameters of its run: ``EfficientNet-Lite0``, or the model that one such as timm was given;
+    one of parts as ``EfficientNet-Lite0 + raw pixels``."""
+    keys = [key for name in params if (key := name.removesuffix(".name")).startswith(PART) and key.count(".") == 2]
+    return " + ".join(_backbone(params, key) for key in keys or ["backbone"])
+
+
+def _backbone(params: Mapping[str, Any], key: str) -> str:
+    name = str(params[f"{key}.name"])
+    title = str(params.get(f"{key}.model", name)) if name in BY_MODEL else backbones(name)
+    return f"{title} with random weights" if params.get(f"{key}.weights") == RANDOM else title
+
+
+def backbones(name: str) -> str:
+    """What a backbone is called by its name alone, or several by their names with plus signs between."""
+    return " + ".join(BACKBONES.get(part, part) for part in name.split(JOINED))
 
 
 def clusterer(params: Mapping[str, Any]) -> str:

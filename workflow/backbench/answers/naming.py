@@ -55,4 +55,4 @@ def named(row: Row, task: str, varying: Sequence[str] = ()) -> Named:
 def space(name: str) -> str:
     """What a representation is called, by its name of commas, in which the backbone is first."""
     first, *rest = name.split(", ")
-    return titles.with_notes(titles.BACKBONES.get(first, first), [step for part in rest for step in titles.chain(part)])
+    return titles.with_notes(titles.backbones(first), [step for part in rest for step in titles.chain(part)])

@@ -1,7 +1,7 @@
 """The contract of backbone plugins, as types.
 
-A plugin is a module with the names of one of three protocols: :class:`Frozen`, :class:`Learner` or :class:`Given`. The
-contract tests check every plugin against them, with mypy. :class:`Resolving`, :class:`Settling`, :class:`Refusing` and
+A plugin is a module with the names of one of four protocols: :class:`Frozen`, :class:`Learner`, :class:`Given` or
+:class:`Joining`. The contract tests check every plugin against them, with mypy. :class:`Resolving`, :class:`Settling`, :class:`Refusing` and
 :class:`Recording` are abilities that a plugin may have.
 """
 
@@ -109,6 +109,20 @@ class Given(Backbone[P], Protocol[P]):
 
 
 @runtime_checkable
+class Joining(Backbone[P], Protocol[P]):
+    """A backbone that is made of the features of others: `Params` has a field `parts` and no field `image`."""
+
+    def width(self, params: P, widths: Sequence[int]) -> int:
+        """Number of features, of parts that have so many."""
+
+    def factors(self, params: P, parts: "Sequence[np.ndarray]") -> list[float]:
+        """A number for each part, learnt from the features (n, d_i) of all rows of the data set."""
+
+    def join(self, params: P, parts: "Sequence[np.ndarray]", scales: Sequence[float]) -> "np.ndarray":
+        """Features (n, d) float32 of the parts (n, d_i) of any rows, with the numbers that :meth:`factors` gave."""
+
+
+@runtime_checkable
 class Resolving(Protocol):
     """Can replace every ``auto`` and null in its options, before anything is hashed."""
 
@@ -151,6 +165,6 @@ def load(name: str) -> Backbone[Any]:
         If the module lacks a part of the contract.
     """
     module = plugins.load("backbone", name)
-    if not isinstance(module, (Frozen, Learner, Given)):
+    if not isinstance(module, (Frozen, Learner, Given, Joining)):
         raise TypeError(f"{module.__name__} is not a backbone plugin; see docs/plugins.md.")
     return module

@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 
-from backbench.compose import grammar, interpolation, mistakes, names, nodes
+from backbench.compose import concatenation, grammar, interpolation, mistakes, names, nodes
 from backbench.compose.patterns import Cell, Patterns
 from backbench.schema import ConfigError
 
@@ -108,9 +108,11 @@ class Expansion:
                 f"{grammar.line_of(override)}: give an axis by its own key (k=2,5), in place of the experiment's."
             )
         if name in self.groups:
-            for text in self._choices(override):
-                if text not in self.groups[name]:
-                    raise mistakes.unknown(key, text, self.groups[name], grammar.line_of(override))
+            line = grammar.line_of(override)
+            for choice in self._choices(override):
+                for text in concatenation.check(name, choice, self.groups[name], line):
+                    if text not in self.groups[name]:
+                        raise mistakes.unknown(key, text, self.groups[name], line)
         elif "." not in name and not override.is_add() and name not in names.root_keys():
             line = grammar.line_of(override)
             raise mistakes.misplaced(key, line) or mistakes.unknown("override", key, names.keys(), line)
@@ -152,16 +154,25 @@ class Expansion:
         }
         for override in asked:
             if override.key_or_group in options:
-                options[override.key_or_group] = set(self._choices(override))
+                choices = self._choices(override)
+                options[override.key_or_group] = {each for text in choices for each in concatenation.options(text)}
         return options
 
     def _applies(self, key: str, config: Mapping[str, Any]) -> bool:
-        """Whether a value belongs to a combination of options: what the command line names, wherever there is such a
-        key; what the experiment names, not where another option of the group was put in the place of its own."""
-        if not nodes.has(config, key):
-            return False
-        group = key.split(".")[0]
-        return key in self.named or group not in self.meant or config[group].get("name") in self.meant[group]
+        """Whether a value belongs to a combination of options."""
+        return bool(self._places(key, config))
+
+    def _places(self, key: str, config: Mapping[str, Any]) -> list[str]:
+        """The keys of a combination of options that a value is for: what the command line names, wherever there is such
+        a key; what the experiment names, not where another option of the group was put in the place of its own."""
+        places, group = concatenation.places(config, key), key.split(".")[0]
+        if key in self.named or group not in self.meant:
+            return places
+        parts = concatenation.parts_of(config)
+        owners = (parts.get(place.split(".")[2], config[group]) if place != key else config[group] for place in places)
+        return [
+            place for place, owner in zip(places, owners, strict=True) if owner.get("name") in self.meant[group]
+        ]
 
     def _axis(self, override: Override) -> _Axis:
         group = override.key_or_group in self.groups
@@ -179,7 +190,8 @@ class Expansion:
                 f"{grammar.line_of(override)}: an interval has no list of values; use range() or choice()."
             )
         texts = override.sweep_string_iterator()
-        return (text for text in texts if text != "none") if isinstance(override._value, Glob) else texts
+        left_out = ("none", concatenation.OPTION)
+        return (text for text in texts if text not in left_out) if isinstance(override._value, Glob) else texts
 
     def _cells(self, groups: list[_Axis], values: list[_Axis]) -> Iterator[Cell]:
         fragments = {axis.key: self._fragments(axis, groups) for axis in groups}
@@ -201,7 +213,8 @@ class Expansion:
             applying = [axis for axis in values if self._applies(axis.key, config)]
             total += math.prod(len(axis.values) for axis in applying)
             self._check_size(total, groups + values)
-            yield from _spread(config, chosen, applying, shared)
+            places = [self._places(axis.key, config) for axis in applying]
+            yield from _spread(config, chosen, list(zip(applying, places, strict=True)), shared)
         self._report(applied, known)
 
     def _adjustments(self) -> Any:
@@ -266,7 +279,7 @@ class Expansion:
     def _compose(self, overrides: Iterable[str]) -> dict[str, Any]:
         key = tuple(overrides)
         if key not in self.composed:
-            self.composed[key] = grammar.compose_one(key, resolve=False)
+            self.composed[key] = concatenation.composed(key, lambda lines: grammar.compose_one(lines, resolve=False))
         return self.composed[key]
 
 
@@ -280,24 +293,28 @@ def _merge(
     return config
 
 
-def _spread(config: dict[str, Any], chosen: list[str], values: list[_Axis], shared: dict[str, Any]) -> Iterator[Cell]:
-    """The cells of one combination of files: the product of the value axes that apply to it.
+def _spread(
+    config: dict[str, Any], chosen: list[str], values: list[tuple[_Axis, list[str]]], shared: dict[str, Any]
+) -> Iterator[Cell]:
+    """The cells of one combination of files: the product of the value axes that apply to it, each at its keys.
 
     Cells share the parts in which they are equal, by way of `shared`: whoever reads thousands of them knows what it
     has seen by its identity.
     """
     plain: set[int] = set()
     interpolation.literal(config, plain)
-    paths = [tuple(axis.key.split(".")) for axis in values]
-    texts = [[f"{axis.key}={text}" for text in axis.texts] for axis in values]
-    pairs = [list(zip(axis.values, lines, strict=True)) for axis, lines in zip(values, texts, strict=True)]
-    once = interpolation.apart(config, paths, (value for axis in values for value in axis.values))
+    paths = [[tuple(key.split(".")) for key in keys] for _, keys in values]
+    every = [path for several in paths for path in several]
+    texts = [[f"{axis.key}={text}" for text in axis.texts] for axis, _ in values]
+    pairs = [list(zip(axis.values, lines, strict=True)) for (axis, _), lines in zip(values, texts, strict=True)]
+    once = interpolation.apart(config, every, (value for axis, _ in values for value in axis.values))
     base = _interned(interpolation.resolve(config, plain), shared) if once else config
-    inside = {path[0] for path in paths if len(path) > 1}
+    inside = {path[0] for path in every if len(path) > 1}
     for picks in itertools.product(*pairs):
         cell = base
-        for path, (value, _) in zip(paths, picks, strict=True):
-            cell = nodes.merge_in(cell, path, value)
+        for several, (value, _) in zip(paths, picks, strict=True):
+            for path in several:
+                cell = nodes.merge_in(cell, path, value)
         cell = _interned(cell, shared, inside) if once else _interned(interpolation.resolve(cell, plain), shared)
         yield Cell(cell, (*chosen, *(text for _, text in picks)))
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backbench import paths
-from backbench.compose import checks, literal, mistakes, spans
+from backbench.compose import checks, concatenation, literal, mistakes, spans
 from backbench.compose.mistakes import Mistake
 from backbench.compose.names import ROOT
 from backbench.schema import ConfigError
@@ -88,6 +88,8 @@ def written_out(override: str) -> str:
     ``0,1,2,3``)."""
     key, equals, value = override.partition("=")
     key = "seed" if key == "seeds" else key
+    if key == concatenation.GROUP:
+        return f"{key}{equals}{concatenation.plain(value)}"
     if literal.is_text(key):
         return f"{key}{equals}{literal.written(key, value, _swept)}"
     pieces = [piece.strip() for piece in value.split(",")]

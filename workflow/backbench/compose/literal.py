@@ -19,6 +19,8 @@ TEXTS = (*PATHS, "url", "uri", "label_pattern", "sha256", "digest", "key", "mode
 FUNCTION = re.compile(
     r"(choice|range|interval|glob|sort|shuffle|tag|str|int|float|bool|extend_list|json_str)\(.*\)", re.DOTALL
 )
+# An option of one part of a backbone: backbone.parts.NAME.path.
+PART = re.compile(r"^parts\.\w+\.")
 LONGEST_NAME = 255
 TYPOGRAPHIC = "“”„‟«»‘’‚‛"
 
@@ -26,7 +28,7 @@ TYPOGRAPHIC = "“”„‟«»‘’‚‛"
 def is_text(key: str) -> bool:
     """Whether the values of a key are paths or other text."""
     owner, _, name = key.lstrip("+").partition(".")
-    return owner in OWNERS and name in TEXTS
+    return owner in OWNERS and PART.sub("", name) in TEXTS
 
 
 def written(key: str, value: str, swept: Callable[[str], bool]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from backbench.compose import nodes
+from backbench.compose import concatenation, nodes
 from backbench.schema import ConfigError, refuse
 
 FOR = "for"
@@ -65,13 +65,29 @@ class Patterns:
             for key in entry[FOR]:
                 if not self._is_group(key):
                     raise refuse("adjust: for", key, sorted(self.groups))
-            if not self._described(config, overrides, entry[FOR]):
-                continue
-            for key in (key for key in entry if key != FOR and key not in self.named):
-                if not nodes.has(config, key):
-                    raise refuse("adjust", key, nodes.beside(key, set(nodes.flat_keys(config))))
-                text = yaml.safe_dump(entry[key], default_flow_style=True).splitlines()[0]
-                yield tuple(key.split(".")), entry[key], f"{key}={text}"
+            parts = list(concatenation.views(config, overrides))
+            of_parts = f"{concatenation.GROUP}."
+            for key, value in self._meant(entry, config, overrides):
+                if not (parts and key.startswith(of_parts)) or nodes.has(config, key):
+                    yield self._set(config, key, value)
+            for part, view, chosen in parts:
+                for key, value in self._meant(entry, view, chosen):
+                    place = key.replace(of_parts, f"{of_parts}{concatenation.PARTS}.{part}.", 1)
+                    if place != key and place not in self.named:
+                        yield self._set(config, place, value)
+
+    def _meant(
+        self, entry: Mapping[str, Any], config: Mapping[str, Any], overrides: Sequence[str]
+    ) -> Iterator[tuple[str, Any]]:
+        """The values of an entry of ``adjust`` that is for a combination of options, but those that were typed."""
+        if self._described(config, overrides, entry[FOR]):
+            yield from ((key, value) for key, value in entry.items() if key != FOR and key not in self.named)
+
+    def _set(self, config: Mapping[str, Any], key: str, value: Any) -> tuple[nodes.Path, Any, str]:
+        if not nodes.has(config, key):
+            raise refuse("adjust", key, nodes.beside(key, set(nodes.flat_keys(config))))
+        text = yaml.safe_dump(value, default_flow_style=True).splitlines()[0]
+        return tuple(key.split(".")), value, f"{key}={text}"
 
     def _has(self, cell: Cell, pattern: Mapping[str, Any]) -> bool:
         return self._described(cell.config, cell.overrides, pattern)

@@ -9,6 +9,7 @@ from backbench.engine.plan import resolution
 from backbench.engine.plan.judges import BASELINES
 from backbench.engine.results.joined_run import Row
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
+from backbench.titles import JOINED
 
 # Networks whose weights come with the package, the first that was not tried is named.
 NETWORKS = ("efficientnet_lite2", "efficientnet_lite0")
@@ -39,8 +40,8 @@ def untried(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> tuple[Untr
 
 
 def networks(rows: Sequence[Row]) -> list[str]:
-    """The backbones that are no baselines, each once."""
-    names = dict.fromkeys(str(row.params["backbone.name"]) for row in rows)
+    """The backbones that are no baselines, alone or beside others, each once."""
+    names = dict.fromkeys(name for row in rows for name in str(row.params["backbone.name"]).split(JOINED))
     return [name for name in names if name not in BASELINES]
 
 
@@ -56,7 +57,7 @@ def _size(task: str, rows: Sequence[Row], chosen: Sequence[Row]) -> Iterator[Unt
     """Images smaller than what the weights of the chosen network were made for."""
     params = chosen[0].params
     name, size = str(params["backbone.name"]), params.get(SIZE)
-    native = resolution.own_size(name)
+    native = None if size is None else resolution.own_size(name)
     pretrained = params.get(WEIGHTS, RANDOM) != RANDOM
     sizes = [int(row.params.get(SIZE, 0)) for row in rows if row.params["backbone.name"] == name]
     lossless = resolution.SIDES.get(str(params["dataset.name"]), math.inf)

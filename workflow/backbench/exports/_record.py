@@ -87,10 +87,19 @@ OF_THE_MACHINE = ("root", "image", "rows")
 def features(source: Source) -> dict[str, Any]:
     """What a row of features is: its size, and the backbone with the options that `plugins.params` takes."""
     row, about = source.row, source.info("features")
-    stage = row.plan.stages[row.stages["features"]]
+    if not row.parts:
+        return _columns(source, "")
+    parts = [_columns(source, f"{role}.") for role in row.parts]
+    return {**_columns(source, ""), "parts": parts, "factors": about.get("factors")}
+
+
+def _columns(source: Source, prefix: str) -> dict[str, Any]:
+    """The columns of the backbone, or those of the part of it with this prefix."""
+    row, about = source.row, source.info(f"{prefix}features")
+    stage = row.plan.stages[row.stages[f"{prefix}features"]]
     known = {**stage.config, **_cut(stage.local)}
-    if "images" in row.config:
-        known["image"] = row.config["images"]["config"]
+    if f"{prefix}images" in row.config and not (row.parts and not prefix):
+        known["image"] = row.config[f"{prefix}images"]["config"]
     options = {"name", *(option.name for option in dataclasses.fields(plugins.load("backbone", stage.family).Params))}
     backbone = {key: value for key, value in known.items() if key in options}
     return {
@@ -124,6 +133,10 @@ def _meaning(backbone: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     text = f"{about['d']} float32 features of an image by the backbone {backbone['name']}"
     text += "".join(f", {key} {backbone[key]}" for key in ("layer", "pool", "normalise") if key in backbone)
     image = backbone.get("image")
+    if "parts" in about:
+        widths = " and ".join(map(str, about["parts"]))
+        scaled = {"rms": "divided by the root mean square of its rows' lengths", "l2": "with rows of unit length"}
+        return f"{text}: {widths} columns side by side, each part {scaled.get(backbone['scale'], 'as it is')}"
     if image is None:
         return f"{text}; they were made elsewhere and given to backbench"
     shape = "squashed to" if image["resize"] == "squash" else "its centre cut out at"

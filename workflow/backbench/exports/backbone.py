@@ -88,6 +88,8 @@ def _network(source: Source) -> tuple[Any, Any]:
     plugin = _contract.load(stage.family)
     if isinstance(plugin, _contract.Given):
         raise NoModel("the embeddings were made elsewhere; there is no network here")
+    if isinstance(plugin, _contract.Joining):
+        raise NoModel("several backbones side by side are no single network; export a run of each of them")
     if not isinstance(plugin, _contract.Frozen):
         raise NoModel("the backbone was trained in the sweep, which stores its features and not its weights")
     try:

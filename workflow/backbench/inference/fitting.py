@@ -15,7 +15,7 @@ from backbench.datasets import TEST, TRAIN
 from backbench.derived import Content, Derived
 from backbench.images.bounds import Unreadable
 from backbench.inference import chains, classifying, equals, index, learning, placing, skops_files
-from backbench.inference.model import BACKBONE, CLASSIFICATION, CLUSTERING, GIVEN, NEIGHBOURS, TRAINED, Model
+from backbench.inference.model import BACKBONE, CLASSIFICATION, CLUSTERING, GIVEN, NEIGHBOURS, PART_TRAINED, TRAINED, Model
 from backbench.metrics.labels import OUTSIDE
 from backbench.pictures import _heads
 from backbench.pictures.source import Source
@@ -125,14 +125,26 @@ class _Lacking(Exception):
 
 
 def _backbone(source: Source) -> dict[str, Any]:
-    """The backbone with its options, and its weights by digest and where they are."""
-    stage = source.row.plan.stages[source.row.stages["features"]]
+    """The backbone with its options, and its weights by digest and where they are; with its parts if it has some."""
+    if not source.row.parts:
+        return _single(source, "")
+    parts = [_single(source, f"{role}.") for role in source.row.parts]
+    kinds = {part["kind"] for part in parts}
+    whole = {**_single(source, ""), "parts": parts, "factors": source.info("features")["factors"]}
+    return {**whole, "kind": GIVEN if GIVEN in kinds else PART_TRAINED if TRAINED in kinds else ""}
+
+
+def _single(source: Source, prefix: str) -> dict[str, Any]:
+    """The backbone, or the part of it with this prefix."""
+    kind = f"{prefix}features"
+    stage, info = source.row.plan.stages[source.row.stages[kind]], source.info(kind)
     known = {**stage.config, **stage.local}
-    if "images" in source.row.config:
-        known["image"] = source.row.config["images"]["config"]
+    if f"{prefix}images" in source.row.config and not (source.row.parts and not prefix):
+        known["image"] = source.row.config[f"{prefix}images"]["config"]
     known["kind"] = GIVEN if isinstance(_contract.load(stage.family), _contract.Given) else ""
-    if "training" in source.info("features"):
+    if "training" in info:
         known["kind"] = TRAINED
+    known |= {"columns": info["d"]} if prefix else {}
     return {key: value for key, value in known.items() if key not in OF_THE_MACHINE}
 
 

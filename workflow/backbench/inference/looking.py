@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """A file: the SHA-256 of its bytes and its prepared pixels (size, size, channels) uint8, or why it is no image."""
+    """A file: the SHA-256 of its bytes and its prepared pixels uint8 (:meth:`Model.prepare`), or why it is no image."""
 
     path: Path
     sha256: str = ""
@@ -46,9 +46,10 @@ def look_at(held: Content, model: "Model", also: Callable[[Decoded], None] = lam
     `also` is given the decoded image, which it must not keep.
     """
     try:
-        with decoding.decode_each(held, model.about["bits"], [scaling.least(model.policy)]) as (decoded,):
-            also(decoded)
-            return Look(held.path, held.sha256, model.prepare(decoded))
+        least = [scaling.least(policy) for policy in model.policies]
+        with decoding.decode_each(held, model.about["bits"], least) as decoded:
+            also(decoded[0])
+            return Look(held.path, held.sha256, model.prepare(*decoded))
     except MemoryError:
         return Look(held.path, held.sha256, reason="there was not enough memory to decode it")
     except Unreadable as error:

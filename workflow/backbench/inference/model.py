@@ -11,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbench import hashing, schema, threads
+from backbench import hashing, threads
 from backbench.backbones import _contract
 from backbench.files import make_folder, replacing, write_text
 from backbench.images import preparing
 from backbench.images.decoding import Decoded
 from backbench.images.policy import Image as Policy
-from backbench.inference import chains, classifying, cores, learning, placing
+from backbench.inference import chains, classifying, cores, learning, parts, placing
 from backbench.inference.classifying import Classified
 from backbench.inference.nearby import Nearby
 from backbench.inference.placing import Placed
@@ -34,7 +34,7 @@ CLASSIFICATION, CLUSTERING, NEIGHBOURS = "classification", "clustering", "neighb
 TASKS = (CLASSIFICATION, CLUSTERING, NEIGHBOURS)
 # What the model may lack besides a task, and what its backbone may be besides one with fixed weights.
 BACKBONE = "backbone"
-GIVEN, TRAINED = "given", "trained"
+GIVEN, TRAINED, PART_TRAINED = "given", "trained", "part trained"
 ABOUT = "model.json"
 
 
@@ -89,9 +89,20 @@ class Model:
             run, reason = hashing.short(self.run), self.about["lacks"].get(task, f"it has no {task}")
             raise ConfigError(f"run {run} gives no {task} of new images: {reason}.")
 
-    @cached_property
+    @property
     def policy(self) -> Policy:
-        """How an image is prepared.
+        """How an image is prepared; of several parts, for that with the largest images.
+
+        Raises
+        ------
+        ConfigError
+            If the backbone has no images, but embeddings that were made elsewhere.
+        """
+        return max(self.policies, key=lambda policy: policy.size)
+
+    @cached_property
+    def policies(self) -> list[Policy]:
+        """How an image is prepared for each part of the backbone, which has one as a rule.
 
         Raises
         ------
@@ -99,16 +110,26 @@ class Model:
             If the backbone has no images, but embeddings that were made elsewhere.
         """
         self._refuse_backbone()
-        return schema.parse(Policy, self.about["backbone"]["image"], "image")
+        return parts.policies(self.about["backbone"])
 
-    def prepare(self, image: "Image.Image | Decoded") -> "np.ndarray":
-        """An upright image as the backbone takes it, (size, size, channels) uint8."""
-        if not isinstance(image, Decoded):
-            image = image if image.mode in ("RGB", "L") else image.convert("RGB")
-        return preparing.resize(image, self.policy)
+    def prepare(self, *images: "Image.Image | Decoded") -> "np.ndarray":
+        """An upright image as the backbone takes it, (size, size, channels) uint8; of several parts, all in one row.
+
+        Parameters
+        ----------
+        images : the image once, or as it was decoded for each part
+        """
+        upright = [
+            image if isinstance(image, Decoded) or image.mode in ("RGB", "L") else image.convert("RGB")
+            for image in images
+        ]
+        upright = upright * len(self.policies) if len(upright) == 1 else upright
+        return parts.packed(
+            [preparing.resize(image, policy) for image, policy in zip(upright, self.policies, strict=True)]
+        )
 
     def embed(self, images: "np.ndarray", exact: bool = True) -> "np.ndarray":
-        """Features (n, d) float32 of prepared images (n, size, size, channels) uint8.
+        """Features (n, d) float32 of prepared images uint8, (n, size, size, channels) or rows of all parts.
 
         Batches are filled up to the shape that the sweep had, so that a row is equal to the stored one, bit for bit, on
         the same machine. With `exact` false, a single image goes through the network alone, which is faster by as many
@@ -118,6 +139,8 @@ class Model:
 
         from backbench.stages import _extraction
 
+        if self._parts:
+            return self._joined(images, exact)
         size, extract = self._batch, self._extract
         alone = len(images) == 1 and not exact
         shaped = getattr(extract, "one_shape", False) and not alone
@@ -132,11 +155,11 @@ class Model:
             return extract(filled)[: len(batch)]
 
         if alone:
-            parts = [features(0)]
+            batches = [features(0)]
         else:
             with cores.held(len(images)):
-                parts = list(threads.in_order(features, range(0, len(images), size)))
-        rows = np.concatenate(parts) if parts else np.empty((0, self.about["columns"]), np.float32)
+                batches = list(threads.in_order(features, range(0, len(images), size)))
+        rows = np.concatenate(batches) if batches else np.empty((0, self.about["columns"]), np.float32)
         _extraction.check(rows, 0)
         return rows
 
@@ -234,6 +257,11 @@ class Model:
             raise ConfigError(
                 f"run {run} works on embeddings that were made elsewhere; make those of the new images there."
             )
+        if backbone["kind"] == PART_TRAINED:
+            raise ConfigError(
+                f"run {run}: a part of its backbone was trained in the sweep, which keeps no weights of it; a run of "
+                "that backbone alone can train it again."
+            )
         if backbone["kind"] == TRAINED and BACKBONE in self.about["lacks"]:
             raise ConfigError(
                 f"run {run}: a sweep keeps no weights of {backbone['name']}, and they could not be made again: "
@@ -246,8 +274,24 @@ class Model:
         from backbench.stages import _extraction
 
         self._refuse_backbone()
-        module = _contract.load(self.about["backbone"]["name"])
-        return module, _extraction.parameters(module, self.about["backbone"])
+        own = {key: value for key, value in self.about["backbone"].items() if key != "parts"}
+        module = _contract.load(own["name"])
+        return module, _extraction.parameters(module, own)
+
+    @cached_property
+    def _parts(self) -> "list[Model]":
+        """The parts of the backbone as models without a task; none as a rule."""
+        abouts = self.about["backbone"].get("parts") or ()
+        return [Model({**self.about, "backbone": about, "columns": about["columns"]}, {}) for about in abouts]
+
+    def _joined(self, images: "np.ndarray", exact: bool) -> "np.ndarray":
+        """Features (n, d) of rows (n, pixels) of all parts."""
+        module, params = self._opened
+        several = zip(self._parts, parts.unpacked(images, self.policies), strict=True)
+        features: np.ndarray = module.join(
+            params, [part.embed(pixels, exact) for part, pixels in several], self.about["backbone"]["factors"]
+        )
+        return features
 
     @cached_property
     def _batch(self) -> int:

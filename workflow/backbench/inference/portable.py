@@ -17,7 +17,7 @@ from backbench.backbones import _contract, _engine
 from backbench.datasets import PARTS
 from backbench.files import write_text
 from backbench.images import reading
-from backbench.inference import weights
+from backbench.inference import parts, weights
 from backbench.inference.model import CLASSIFICATION, CLUSTERING, NEIGHBOURS, Model
 from backbench.pictures.source import Source
 from backbench.schema import ConfigError
@@ -98,23 +98,31 @@ def write(source: Source, model: Model, folder: Path, known: bool = True) -> lis
         If it has no backbone that can be taken away, or the weights cannot.
     """
     model = _without_known(model) if not known else _with_known(source, model)
-    module, params = opened(model)
-    backbone = {**model.about["backbone"], **weights.carried(module, params, folder)}
+    backbone = _carried(model, folder)
     written = dataclasses.replace(model, about={**model.about, "backbone": backbone}).save(folder)
     names = pixels.names(_inputs(source))
     listed = [names(row) for row in range(model.about["images"])] if known else []
     # Names of files that are no text are escaped.
     write_text(folder / NAMES, json.dumps(listed, indent=0) + "\n")
-    carried = [folder / weights.FILE] if (folder / weights.FILE).exists() else []
-    return [*written, folder / NAMES, *carried]
+    return [*written, folder / NAMES, *sorted(folder.glob("weights*.safetensors"))]
+
+
+def _carried(model: Model, folder: Path) -> dict[str, Any]:
+    """What a model says of its backbone, whose weights are written into `folder`, each part's into a file of its own."""
+    backbone = dict(model.about["backbone"])
+    if "parts" not in backbone:
+        return {**backbone, **weights.carried(*opened(model), folder)}
+    names = (weights.OF_PART.format(number) for number in range(1, len(backbone["parts"]) + 1))
+    several = zip(backbone["parts"], _opened(model), names, strict=True)
+    parts = [{**part, **weights.carried(*plugin, folder, name)} for part, plugin, name in several]
+    return {**backbone, "parts": parts}
 
 
 def size(model: Model) -> tuple[int, int]:
     """Bytes of the folder of a model, and those of its known images among them."""
-    module, params = opened(model)
-    path = weights.source(module, params)
+    paths = [path for plugin in _opened(model) if (path := weights.source(*plugin))]
     known = sum(array.nbytes for name, array in model.arrays.items() if name.startswith(KNOWN))
-    total = sum(array.nbytes for array in model.arrays.values()) + (path.stat().st_size if path else 0)
+    total = sum(array.nbytes for array in model.arrays.values()) + sum(path.stat().st_size for path in paths)
     return total, known
 
 
@@ -131,15 +139,24 @@ def opened(model: Model) -> tuple[Any, Any]:
     return module, _extraction.parameters(module, model.about["backbone"])
 
 
+def _opened(model: Model) -> list[tuple[Any, Any]]:
+    """The plugin and the options of the backbone of a model, or of each part of it."""
+    assert model.policy is not None  # refuses embeddings that were made elsewhere
+    abouts = model.about["backbone"].get("parts") or [model.about["backbone"]]
+    modules = [_contract.load(about["name"]) for about in abouts]
+    return [(module, _extraction.parameters(module, about)) for module, about in zip(modules, abouts, strict=True)]
+
+
 def requirements(model: Model) -> list[str]:
     """What pip has to install where the model is used, each in the version that it was exported with."""
-    name, engine = model.about["backbone"]["name"], model.about["backbone"].get("engine")
-    module = _contract.load(name)
-    libraries = [*LIBRARIES, *_engine.LIBRARIES.get(engine or module.ENGINE, ()), *BY_PLUGIN.get(name, ())]
-    if hasattr(module, "MODEL") or name == "torchvision":
-        libraries.append("torchvision")
-    if "weights" in model.about["backbone"]:
-        libraries += NETWORKS
+    libraries = list(LIBRARIES)
+    for about in model.about["backbone"].get("parts") or [model.about["backbone"]]:
+        name, module = about["name"], _contract.load(about["name"])
+        libraries += [*_engine.LIBRARIES.get(about.get("engine") or module.ENGINE, ()), *BY_PLUGIN.get(name, ())]
+        if hasattr(module, "MODEL") or name == "torchvision":
+            libraries.append("torchvision")
+        if "weights" in about:
+            libraries += NETWORKS
     versions = provenance.installed(dict.fromkeys(libraries))
     # A build of PyTorch for one kind of device (2.11.0+cpu) is no version that an index has.
     return [f"{library}=={version.partition('+')[0]}" for library, version in versions.items()]
@@ -155,7 +172,7 @@ def agreement(source: Source, portable: Portable, count: int = SAMPLE) -> dict[s
     model = portable.model
     test = np.flatnonzero(source.split == PARTS.index("test"))
     rows = test[np.unique(np.linspace(0, len(test) - 1, min(count, len(test))).astype(int))] if len(test) else test
-    features = model.embed(source.images[rows])
+    features = model.embed(parts.stored_pixels(source, rows, model.policies))
     differs = {"features": (features != source.stored("features", "features")[rows]).any(axis=1)}
     with threads.one_core_each(machine.cores()):
         if model.does(CLASSIFICATION):

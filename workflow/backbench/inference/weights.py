@@ -5,6 +5,7 @@ known here, so that the plugins, and with them the stored results, stay as they 
 """
 
 import dataclasses
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +16,13 @@ from backbench.backbones import _weights
 from backbench.schema import ConfigError
 
 FILE = "weights.safetensors"
+# Those of the parts of a backbone have a number each.
+OF_PART, NAMES = "weights_{}.safetensors", re.compile(r"weights(_\d+)?\.safetensors")
 RANDOM = "random"
 
 
-def carried(module: Any, params: Any, folder: Path) -> dict[str, Any]:
-    """Write the weights of a backbone into `folder`; what its configuration then has to say of them.
+def carried(module: Any, params: Any, folder: Path, name: str = FILE) -> dict[str, Any]:
+    """Write the weights of a backbone into `folder`, as `name`; what its configuration then has to say of them.
 
     That is the name of the file, and its own digest in place of that of the file that it was made from. Empty for a
     backbone without weights, or with random ones, which are drawn again from their seed.
@@ -32,27 +35,30 @@ def carried(module: Any, params: Any, folder: Path) -> dict[str, Any]:
     path = source(module, params)
     if path is None:
         return {}
-    target = folder / FILE
+    target = folder / name
     if path.suffix == ".safetensors":
         shutil.copyfile(path, target)
     else:
         _convert(path, target)
     options = {field.name for field in dataclasses.fields(module.Params)}
     identity = module.identity(dataclasses.replace(params, weights=str(target)))
-    return {key: value for key, value in identity.items() if key not in options} | {"weights": FILE}
+    return {key: value for key, value in identity.items() if key not in options} | {"weights": name}
 
 
 def placed(backbone: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The configuration of a backbone whose weights may lie in `folder`, with their path.
+    """The configuration of a backbone whose weights may lie in `folder`, or those of its parts, with their path.
 
     Raises
     ------
     ConfigError
         If they are not those that were written there.
     """
-    if backbone.get("weights") != FILE:
+    if "parts" in backbone:
+        return {**backbone, "parts": [placed(part, folder) for part in backbone["parts"]]}
+    name = str(backbone.get("weights"))
+    if not NAMES.fullmatch(name):
         return dict(backbone)
-    path, wanted = folder / FILE, str(backbone["weights_sha256"])
+    path, wanted = folder / name, str(backbone["weights_sha256"])
     actual = _weights.digest(path)
     # Plugins know official files by the first digits of their digest.
     if not actual.startswith(wanted):

@@ -96,7 +96,7 @@ def _given(row: Row, kind: str, group: str) -> Options:
     options = {**stage.config.get(group, stage.config), **asked}
     if options.get("weights") == FILE and "weights" in stage.local:
         options["weights"] = Path(stage.local["weights"]).name
-    if kind == "features" and "images" in row.stages:
+    if kind == "features" and "images" in row.stages and not row.parts:
         options["image"] = row.config["images"]["config"]
     return options
 

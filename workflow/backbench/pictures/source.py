@@ -101,14 +101,17 @@ class Source:
 
     @cached_property
     def images(self) -> "Prepared":
-        """The images as the backbone saw them, (n, h, w, 1 or 3) uint8; files are decoded again on demand."""
-        from backbench.stages.pixels import Prepared
-
+        """The images as the backbone saw them, or that part of it that was given the largest, (n, h, w, 1 or 3) uint8;
+        files are decoded again on demand."""
         if "images" not in self.row.stages:
             raise StoreError(f"run {hashing.short(self.row.config_hash)} has no images, only embeddings")
-        stages = {kind: self.row.plan.stages[member] for kind, member in self.row.stages.items()}
-        policy = schema.parse(Policy, stages["images"].config, "image")
-        return Prepared(self._inputs, policy, stages["features"].local.get("root"))
+        return self.prepared(schema.parse(Policy, self.row.plan.stages[self.row.stages["images"]].config, "image"))
+
+    def prepared(self, policy: Policy) -> "Prepared":
+        """The images (n, h, w, 1 or 3) uint8 as a policy prepares them."""
+        from backbench.stages.pixels import Prepared
+
+        return Prepared(self._inputs, policy, self.row.plan.stages[self.row.stages["features"]].local.get("root"))
 
     @cached_property
     def thumbnails(self) -> "Thumbnails":

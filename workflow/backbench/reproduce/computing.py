@@ -48,7 +48,9 @@ def rerun(recorded: Recorded, scratch: Path, say: Callable[[str], None]) -> tupl
     path = scratch / "plan.json"
     write_text(path, plans.dumps(plan))
     store = store_of(scratch)
-    for shard in sorted(plan.shards.values(), key=lambda shard: KINDS.index(shard.kind)):
+    parts = _parts(recorded.stages)
+    order = {shard.id: (KINDS.index(shard.kind), not set(parts) & set(shard.members)) for shard in plan.shards.values()}
+    for shard in sorted(plan.shards.values(), key=lambda shard: order[shard.id]):
         begun = time.monotonic()
         _compute(shard, path, scratch, recorded)
         say(f"  {shard.kind} {shard.family}: {time.monotonic() - begun:.1f} s")
@@ -61,8 +63,20 @@ def store_of(scratch: Path) -> Store:
     return Store(scratch / "store")
 
 
+def _parts(stages: Mapping[str, Stage]) -> dict[str, str]:
+    """Features that others are made of, with what they are to these: ``part_01``."""
+    features = (stage for stage in stages.values() if stage.kind == "features")
+    pairs = (pair for stage in features for pair in stage.parents.items())
+    return {ref: role for role, (kind, ref) in pairs if kind == "features"}
+
+
 def _plan(recorded: Recorded) -> Plan:
-    heads = {stage.kind: member for member, stage in recorded.stages.items() if stage.kind in (*HEADS, "features")}
+    kinds, parts = (*HEADS, "features"), _parts(recorded.stages)
+    heads = {
+        stage.kind: member
+        for member, stage in recorded.stages.items()
+        if stage.kind in kinds and member not in parts
+    }
     data = {stage.kind: member for member, stage in recorded.stages.items() if stage.kind == "dataset"}
     run = Run(recorded.config_hash, {**data, **heads})
     stages = {member: replace(_prepared(stage, recorded.stages), aids={}) for member, stage in recorded.stages.items()}
@@ -90,9 +104,11 @@ def _prepared(stage: Stage, stages: Mapping[str, Stage]) -> Stage:
 
 def _compute(shard: Shard, plan: Path, scratch: Path, recorded: Recorded) -> None:
     script = paths.CHECKOUT / "scripts" / f"{SCRIPTS[shard.kind]}.py"
-    threads = _then(recorded.environment.threads, shard) or 1
+    parts = _parts(recorded.stages)
+    role = next((parts[member] for member in shard.members if member in parts), None)
+    threads = _then(recorded.environment.threads, shard, role) or 1
     command = [sys.executable, str(script), "--plan", str(plan), "--shard", shard.id, "--threads", str(threads)]
-    command += ["--device", _then(recorded.environment.devices, shard) or "cpu"]
+    command += ["--device", _then(recorded.environment.devices, shard, role) or "cpu"]
     command += ["--batch-size", str(recorded.batch_size)] if recorded.batch_size else []
     places = {"RESULTS": scratch, "STORE": store_of(scratch).root, "DOWNLOADS": paths.downloads()}
     environment = {**os.environ, **{f"BACKBENCH_{key}": str(value) for key, value in places.items()}}
@@ -102,7 +118,9 @@ def _compute(shard: Shard, plan: Path, scratch: Path, recorded: Recorded) -> Non
         raise RuntimeError(f"{shard.kind} {shard.family} could not be computed again:\n{words}")
 
 
-def _then(recorded: Mapping[str, Any], shard: Shard) -> Any:
-    """What was recorded for a stage; a matrix is recorded under the task that works on it."""
+def _then(recorded: Mapping[str, Any], shard: Shard, role: str | None) -> Any:
+    """What was recorded for a stage; a matrix is recorded under the task that works on it, a part under its role."""
+    if role is not None:
+        return recorded.get(f"{role}.{shard.kind}")
     heads = (f"{head}.{shard.kind}" for head in HEADS)
     return next((recorded[key] for key in (shard.kind, *heads) if key in recorded), None)

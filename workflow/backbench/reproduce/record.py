@@ -31,7 +31,8 @@ class Recorded:
 
 def from_row(row: Row) -> Recorded:
     """The recorded run of a row of the joined results."""
-    batch = row.provenance("batch_size").get("features")
+    sizes = row.provenance("batch_size")
+    batch = sizes.get("features") or next((sizes[key] for key in sizes if key.endswith(".features")), None)
     return Recorded(
         config_hash=row.config_hash,
         stages={member: row.plan.stages[member] for member in row.members},

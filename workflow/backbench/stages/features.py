@@ -1,7 +1,7 @@
 """Stage ``features``: embeddings of the decoded images, batch by batch.
 
-There are three kinds of backbones: frozen ones, those that first learn from the training rows, and embeddings computed
-elsewhere. Rows that the store already holds for the same images, whatever collection they belonged to, are read from
+There are four kinds of backbones: frozen ones, those that first learn from the training rows, embeddings computed
+elsewhere, and those that put the stored features of others side by side. Rows that the store already holds for the same images, whatever collection they belonged to, are read from
 there (see ``_known``). The others are written to the member's scratch folder as they are computed, so that a killed job
 continues where it stopped. A row does not depend on the other rows: all batches have the same shape, and the last one
 is filled up. On a CPU each batch has one core, and the threads work on separate batches.
@@ -20,7 +20,16 @@ import numpy as np
 
 from backbench import code, hashing, provenance
 from backbench.backbones import Rows, _contract, _engine
-from backbench.backbones._contract import Backbone, Extract, Frozen, Given, Learner, OfImages, Recording
+from backbench.backbones._contract import (
+    Backbone,
+    Extract,
+    Frozen,
+    Given,
+    Joining,
+    Learner,
+    OfImages,
+    Recording,
+)
 from backbench.backbones._extractor import DeviceLost
 from backbench.datasets import TRAIN, VALIDATION
 from backbench.images import decoding
@@ -53,6 +62,8 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         try:
             if isinstance(module, Given):
                 outcome = _given(member, module, params, inputs, context)
+            elif isinstance(module, Joining):
+                outcome = _joined(member, module, params, inputs, context)
             else:
                 assert isinstance(module, OfImages), "a backbone without embeddings computes them from images"
                 outcome = _extracted(member, module, params, inputs, context)
@@ -75,6 +86,19 @@ def _given(member: Member, module: Given[Any], params: Any, inputs: Inputs, cont
     context.progress(source.n, source.n)
     info = _info(module, params, features.shape[1], None)
     info |= module.record(params) if isinstance(module, Recording) else {}
+    return Outcome(member.hash, info=info, arrays={"features": features}, used={"device": "cpu", "batch_size": None})
+
+
+def _joined(member: Member, module: Joining[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:
+    """The features of several backbones as one."""
+    roles = sorted(role for role, (kind, _) in inputs.refs.items() if kind == "features")
+    parts = [inputs.array(role, "features", mmap=True) for role in roles]
+    factors = module.factors(params, parts)
+    features = module.join(params, parts, factors)
+    _extraction.check(features, 0)
+    context.progress(len(features), len(features))
+    info = _info(module, params, features.shape[1], None)
+    info |= {"parts": [part.shape[1] for part in parts], "factors": factors}
     return Outcome(member.hash, info=info, arrays={"features": features}, used={"device": "cpu", "batch_size": None})
 
 

@@ -1,7 +1,9 @@
 """Which representations judge clusterings when there are no classes to choose by, or when they are asked to.
 
 Every deep representation whose features are clustered judges all clusterings of its data set. Where there is only one,
-it would judge what it made: a backbone that makes no candidates judges beside it.
+it would judge what it made: a backbone that makes no candidates judges beside it. Several backbones side by side are no
+judge beside their parts, nor one that is independent of these: they judge only where no single one does, and a part of
+them is no independent judge.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,11 +59,20 @@ def _attach(
         features = candidate.stages["features"]
         if features.family not in BASELINES:
             deep.setdefault(features.hash, candidate)
-    for candidate in deep.values():
+    joined = {key: _parts(factory, candidate.stages["features"]) for key, candidate in deep.items()}
+    single = {key: candidate for key, candidate in deep.items() if not joined[key]}
+    judges = single or deep
+    for candidate in judges.values():
         _known(factory, candidate.stages["features"], source, judging.rows)
-    names = {candidate.stages["features"].family for candidate in deep.values()}
+    names = {candidate.stages["features"].family for candidate in judges.values()}
+    taken = names.union(*joined.values())
     if len(names) < LEAST_JUDGES:
-        _extra(factory, source, sources, judging, next(iter(deep.values()), None), names)
+        _extra(factory, source, sources, judging, next(iter(judges.values()), None), taken)
+
+
+def _parts(factory: GridFactory, features: Stage) -> set[str]:
+    """The backbones whose features are side by side in these; none for those of one backbone."""
+    return {factory.grid.stages[ref].family for kind, ref in features.parents.values() if kind == "features"}
 
 
 def _known(factory: GridFactory, features: Stage, source: Source, rows: int) -> None:
@@ -82,7 +93,7 @@ def _extra(
     """A judge that makes no candidates; it is given the images as the representation `beside` it is."""
     if not source.about.images:
         return
-    image = beside.cell["backbone"].get("image") if beside else None
+    image = _image(beside.cell["backbone"]) if beside else None
     others = [options for options in judging.extra() if options["name"] not in names]
     for options in others:
         asked = {**options, "image": image} if image else dict(options)
@@ -98,3 +109,10 @@ def _extra(
             "certain; sweep a second backbone (backbone=efficientnet_lite0,mobilenet_v2), or name one that is here in "
             "selection.judges"
         )
+
+
+def _image(backbone: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """How images are prepared for a backbone that is no baseline, or for the first such part of several."""
+    parts = [part for part in (backbone.get("parts") or {}).values() if part.get("name") not in BASELINES]
+    image: Mapping[str, Any] | None = (parts[0] if parts else backbone).get("image")
+    return image

@@ -10,7 +10,7 @@ from typing import Any
 
 from backbench import hashing, plugins, schema
 from backbench.backbones import _contract
-from backbench.backbones._contract import Backbone, Frozen, Given, OfImages, Resolving, Settling
+from backbench.backbones._contract import Backbone, Frozen, Given, Joining, OfImages, Resolving, Settling
 from backbench.datasets import Description, _intake
 from backbench.engine.grid import Stage
 from backbench.engine.plan import options, resolution, smallness, weights
@@ -22,6 +22,7 @@ from backbench.store import Store
 PRECISION = "float32"
 # Differing bits of perceptual hashes that count as nearly the same image where a dataset has no such option.
 NEAR_DISTANCE = 4
+LEAST_PARTS = 2
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ class Sources:
         """The stage of a backbone on a data set, and the number of its columns."""
         name = options.name_of("backbone", config)
         module, params = _contract.load(name), plugins.params("backbone", config)
+        if isinstance(module, Joining):
+            return self._joined(name, module, params, source)
         if isinstance(module, Resolving):
             params = module.resolve(params, self.factory.device)
         parents, width = {"dataset": source.stage}, self._width(name, module, params, source)
@@ -124,6 +127,21 @@ class Sources:
             local |= {"image": image, "rows": hashing.digest([full, image, rows]), **_located(source)}
         about = {"n": source.n, "gflops": round(module.gflops(params), 4)}
         return self.factory.stage("features", name, full, parents, modules, _placed(local), about), width
+
+    def _joined(self, name: str, module: Joining[Any], params: Any, source: Source) -> tuple[Stage, int]:
+        """The stage of several backbones side by side, whose features are its parents, in the order of their names."""
+        made = [self.factory.once(self.features, part, source) for part in params.parts.values()]
+        parts = sorted(made, key=lambda part: (part[0].family, part[0].hash))
+        _check_parts(name, [stage for stage, _ in parts])
+        widths = [width for _, width in parts]
+        parents = {f"part_{place:02}": stage for place, (stage, _) in enumerate(parts, start=1)}
+        about = {"n": source.n, "gflops": module.gflops(params), "parts": widths}
+        hashed = {key: value for key, value in schema.canonical(params).items() if key != "parts"}
+        config = {"engine": module.ENGINE, "precision": PRECISION, "name": name, **hashed, **module.identity(params)}
+        modules = [plugins.module_name("backbone", name)]
+        parents = {"dataset": source.stage, **parents}
+        stage = self.factory.stage("features", name, config, parents, modules, _located(source), about)
+        return stage, module.width(params, widths)
 
     def judge(self, asked: Mapping[str, Any], source: Source) -> Stage:
         """A backbone that makes no candidates and judges those of others, on a sample of the images.
@@ -171,19 +189,47 @@ class Sources:
         return module.width(params)
 
 
+def _check_parts(name: str, parts: Sequence[Stage]) -> None:
+    """Refuse what is nothing side by side.
+
+    Raises
+    ------
+    ConfigError
+        For fewer than two parts, for equal ones, and for parts that are made of parts.
+    """
+    if len(parts) < LEAST_PARTS:
+        raise ConfigError(
+            f"backbone={name}: received {len(parts)} parts; allowed: at least {LEAST_PARTS}, written as backbone=[a,b]."
+        )
+    if any(stage.family == name for stage in parts):
+        raise ConfigError(f"backbone={name}: received {name} as a part; name its parts instead.")
+    same = next((stage for place, stage in enumerate(parts) if stage in parts[:place]), None)
+    if same is not None:
+        raise ConfigError(
+            f"backbone={name}: received {same.family} twice with the same options; give one of them others, such as "
+            f"backbone.parts.{same.family}_2.image.size=64, or leave it out."
+        )
+
+
 def policies(backbones: Iterable[Mapping[str, Any]], device: str) -> list[Policy]:
     """How the images are prepared for `backbones`, each way once; what is wrong with one is told when it is planned."""
     prepared: dict[Policy, None] = {}
     # Cells of a grid share few configurations, and not the objects.
     distinct = {json.dumps(config, sort_keys=True): config for config in backbones}
-    for config in distinct.values():
+    for config in (part for whole in distinct.values() for part in _apart(whole)):
         with contextlib.suppress(ConfigError):
             name = options.name_of("backbone", config)
             module, params = _contract.load(name), plugins.params("backbone", config)
-            if not isinstance(module, Given):
+            if not isinstance(module, (Given, Joining)):
                 params = module.resolve(params, device) if isinstance(module, Resolving) else params
                 prepared[params.image] = None
     return list(prepared)
+
+
+def _apart(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The configurations of the parts of a backbone that has some, else its own."""
+    parts = config.get("parts") if isinstance(config, Mapping) else None
+    return list(parts.values()) if isinstance(parts, Mapping) and parts else [config]
 
 
 def known_rows(store: Store, stage: Stage, keys: Sequence[bytes]) -> int:

@@ -1,7 +1,7 @@
 """One run with everything that is known of it: its parameters, metrics and circumstances."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,8 @@ from backbench.engine.plan import frozen as plans
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import names
 from backbench.engine.run import scored
-from backbench.stage import KINDS
+from backbench.stage import KINDS, RECIPE
+from backbench.titles import JOINED
 from backbench.store import FAILED, Store
 
 FINISHED, PENDING = "finished", "pending"
@@ -47,19 +48,43 @@ class Row:
 
     @cached_property
     def stages(self) -> dict[str, str]:
-        """Hash of every stage by kind; the matrices by the head that works on them."""
+        """Hash of every stage by kind; the matrices by the head that works on them.
+
+        The features that others are made of are ``part_01.features``...; of their ways to prepare images that of the
+        largest ones stands for all.
+        """
         hashes = {}
         for head, member in self.run.stages.items():
             hashes[head] = member
             for role, (kind, ref) in self.plan.stages[member].parents.items():
-                hashes[f"{head}.matrix" if role == "matrix" and kind == "matrix" else kind] = ref
-        return dict(sorted(hashes.items(), key=lambda item: KINDS.index(item[0].split(".")[-1])))
+                key = f"{role}.{kind}" if kind == head else kind
+                hashes[f"{head}.matrix" if role == "matrix" and kind == "matrix" else key] = ref
+        hashes |= self._of_parts
+        return dict(sorted(hashes.items(), key=lambda item: (KINDS.index(item[0].split(".")[-1]), "." not in item[0])))
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Hashes of the features that those of the run are made of, by the keys of the parts; empty where there are
+        none."""
+        parents = self.plan.stages[self.run.stages["features"]].parents
+        return {role: ref for role, (kind, ref) in sorted(parents.items()) if kind == "features"}
+
+    @property
+    def _of_parts(self) -> dict[str, str]:
+        """Hashes of the ways in which the images of the parts are prepared, by their keys."""
+        stages = self.plan.stages
+        recipes = {role: stages[ref].parents.get(RECIPE, ("", ""))[1] for role, ref in self.parts.items()}
+        hashes = {f"{role}.{RECIPE}": ref for role, ref in recipes.items() if ref}
+        largest = max(hashes.values(), key=lambda ref: stages[ref].config["size"], default=None)
+        return {**hashes, **({RECIPE: largest} if largest else {})}
 
     @cached_property
     def members(self) -> list[str]:
         """The run's heads and every stage before them, in the order of the chain."""
         members = plans.ancestors(self.plan.stages, self.run.stages.values())
-        return sorted(members, key=lambda member: (KINDS.index(self.plan.stages[member].kind), member))
+        made_of = set(self.parts.values())
+        kinds = {member: KINDS.index(self.plan.stages[member].kind) for member in members}
+        return sorted(members, key=lambda member: (kinds[member], member not in made_of, member))
 
     @cached_property
     def status(self) -> str:
@@ -112,15 +137,29 @@ class Row:
     def params(self) -> dict[str, Any]:
         """Dotted parameters: ``backbone.name``, ``clusterer.name``, ``k``, ``classifier.name``..."""
         params = dict(_flat("dataset", self.config["dataset"]["config"]))
-        params |= _flat("backbone", self.config["features"]["config"])
-        if "images" in self.config:
-            params |= _flat("backbone.image", self.config["images"]["config"])
+        params |= self._backbone_params
         for head in HEADS:
             if head in self.run.stages:
                 params |= _head_params(head, self.config[head]["config"])
                 params[f"{head}.chain"] = self.chain(head)
         chains = {params[f"{head}.chain"] for head in HEADS if f"{head}.chain" in params}
         return params | ({"chain": chains.pop()} if len(chains) == 1 else {})
+
+    @property
+    def _backbone_params(self) -> dict[str, Any]:
+        """Parameters of the backbone. One of parts is called after them, and has the parameters of each under its key:
+        ``backbone.parts.pixels.image.size``."""
+        config = self.config
+        params = dict(_flat("backbone", config["features"]["config"]))
+        if not self.parts:
+            images = config[RECIPE]["config"] if RECIPE in config else {}
+            return {**params, **dict(_flat("backbone.image", images))}
+        families = [self.plan.stages[ref].family for ref in self.parts.values()]
+        for role, key in zip(self.parts, numbered(families), strict=True):
+            params |= _flat(f"backbone.parts.{key}", config[f"{role}.features"]["config"])
+            if f"{role}.{RECIPE}" in config:
+                params |= _flat(f"backbone.parts.{key}.image", config[f"{role}.{RECIPE}"]["config"])
+        return {**params, "backbone.name": JOINED.join(families)}
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -167,6 +206,12 @@ class Row:
 
     def _provenance(self, member: str) -> Mapping[str, Any]:
         return self.records[member]["provenance"] if member in self.records else {}
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Names, each after the first of equal ones with its number: ``timm``, ``timm_2``."""
+    counts = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"{name}_{count + 1}" if count else name for name, count in zip(names, counts, strict=True)]
 
 
 def _head_params(head: str, config: Mapping[str, Any]) -> dict[str, Any]:
