@@ -91,6 +91,7 @@ def axes(module: Clusterer, params: Any) -> frozenset[str]:
     return module.axes(params) if isinstance(module, Narrowed) else module.AXES
 
 
+@runtime_checkable
 class Parted(Protocol):
     """A clusterer that can tell representations apart which lie side by side in the columns."""
 
