@@ -27,7 +27,6 @@ from backbench.engine.results.joined_run import Row
 from backbench.evaluate import eligibility, estimates, leaderboard_records, leaderboards, unranked
 from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.evaluate.unranked import Unranked
-from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLUSTERING
 from backbench.papers import circumstances
 from backbench.papers.page import papers
@@ -40,13 +39,16 @@ SETS, TEMPLATE = "sets.yaml", "page.jinja"
 METRICS = ("ami", "ari", "cluster_accuracy", "nmi")
 # What can be known without classes; kept to see whether it would have chosen well.
 LABEL_FREE = "silhouette"
+# Rows beside the published figures.
+MOST = 3
 KEPT = ("cpu", "cores", "device", "seconds", "versions")
 
 Record = dict[str, Any]
 
 
-def sets(folder: Path) -> list[Record]:
-    """The data sets of the page, each with its `name`, `title`, `words`, `images`, `where` and `published`.
+def described(folder: Path) -> tuple[list[Record], list[str]]:
+    """The data sets of the page, each with its `name`, `title`, `words`, `images`, `where` and `published`; and the
+    clusterers that were published since 2018.
 
     Raises
     ------
@@ -54,14 +56,15 @@ def sets(folder: Path) -> list[Record]:
         If the file is not there or not YAML, or a data set lacks something.
     """
     try:
-        described: list[Record] = yaml.safe_load((folder / SETS).read_text(encoding="utf-8"))["sets"]
-        for one in described:
+        body = yaml.safe_load((folder / SETS).read_text(encoding="utf-8"))
+        sets, recent = list(body["sets"]), list(body["recent"])
+        for one in sets:
             missing = {"name", "title", "words", "images", "where", "published"} - one.keys()
             if missing:
                 raise ConfigError(f"{SETS}: {one.get('name', one)} lacks {', '.join(sorted(missing))}.")
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{folder / SETS} has no list of sets ({type(error).__name__}: {error}).") from error
-    return described
+    return sets, recent
 
 
 def take(folder: Path) -> list[Path]:
@@ -69,11 +72,11 @@ def take(folder: Path) -> list[Path]:
     store = Store(paths.store())
     rows = [row for row in ledger.all_rows(store) if METRICS[0] in row.metrics]
     taken = []
-    for described in sets(folder):
-        there = [row for row in rows if _of(row, described["where"]) and _images(row) == described["images"]]
+    for one in described(folder)[0]:
+        there = [row for row in rows if _of(row, one["where"]) and _images(row) == one["images"]]
         if there:
-            taken.append(folder / f"{described['name']}.json")
-            text = json.dumps(papers.without_places(table(described["name"], there, store)), indent=1, sort_keys=True)
+            taken.append(folder / f"{one['name']}.json")
+            text = json.dumps(papers.without_places(table(one["name"], there, store)), indent=1, sort_keys=True)
             taken[-1].write_text(text + "\n", encoding="utf-8")
     if not taken:
         raise ConfigError(f"{paths.results()} has no clustering of the data sets in {SETS}; `backbench sweep` first.")
@@ -85,12 +88,9 @@ def _of(row: Row, where: Mapping[str, Any]) -> bool:
     return all(row.params.get(name, "null") == ("null" if value is None else value) for name, value in where.items())
 
 
-def _images(row: Row) -> int | None:
+def _images(row: Row) -> int:
     """How many images were clustered."""
-    record = row.records.get(row.run.stages[CLUSTERING], {})
-    shapes = [entry["shape"][0] for name, entry in record.get("arrays", {}).items() if name == "labels"]
-    n = row.records.get(row.stages["dataset"], {}).get("info", {}).get("n")
-    return shapes[0] if shapes else n
+    return int(row.plan.stages[row.run.stages[CLUSTERING]].about["n"])
 
 
 def table(name: str, rows: Sequence[Row], store: Store) -> Record:
@@ -144,7 +144,7 @@ def _unranked(other: Unranked, varying: Sequence[str]) -> Record:
 def _about(entry: Entry | Unranked, varying: Sequence[str]) -> Record:
     """What a configuration is called, how large its clusters are, what it took and which run is its first seed."""
     row = entry.row
-    named = naming.named(row, CLUSTERING, [name for name in varying if name != "clustering.scope"])
+    named = naming.named(row, CLUSTERING, [name for name in varying if row.params.get(name) != "null"])
     clusters = [one.metrics["clusters"] for one in entry.rows if "clusters" in one.metrics]
     noise = [one.metrics.get("noise_fraction", 0.0) for one in entry.rows]
     return {
@@ -164,13 +164,11 @@ def _about(entry: Entry | Unranked, varying: Sequence[str]) -> Record:
 def _steps(row: Row) -> list[str]:
     """The steps of the chain in words, a UMAP with its neighbours."""
     words = titles.chain(row.chain(CLUSTERING))
-    config = row.config.get(f"{CLUSTERING}.matrix", {}).get("config", {})
-    steps = [step for step in config.get("steps", {}).values()] if isinstance(config.get("steps"), Mapping) else []
-    steps = steps or list(config.get("steps") or [])
-    for at, step in enumerate(steps[: len(words)]):
-        if "n_neighbors" in step:
-            words[at] = f"{words[at]}, {step['n_neighbors']} neighbours"
-    return words
+    steps = row.config.get(f"{CLUSTERING}.matrix", {}).get("config", {}).get("steps", ())
+    counts = [step.get("n_neighbors") for step in steps]
+    return [
+        word if count is None else f"{word} of {count} neighbours" for word, count in zip(words, counts, strict=True)
+    ]
 
 
 def seconds(rows: Sequence[Row]) -> float | None:
@@ -190,30 +188,25 @@ def seconds(rows: Sequence[Row]) -> float | None:
 def page(folder: Path) -> str:
     """The text of docs/methods.md."""
     stored = {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
-    shown = [{**one, **_shown(one, stored[one["name"]])} for one in sets(folder) if one["name"] in stored]
-    made = templates.environment([folder], escape=False)
-    text = made.get_template(TEMPLATE).render(sets=shown, metrics=[catalogue.metric(name) for name in METRICS])
+    sets, recent = described(folder)
+    shown = [{**one, **_shown(stored[one["name"]], recent)} for one in sets if one["name"] in stored]
+    text = templates.environment([folder], escape=False).get_template(TEMPLATE).render(sets=shown)
     return "\n".join(line.rstrip() for line in text.splitlines()).strip() + "\n"
 
 
-def _shown(described: Mapping[str, Any], stored: Record) -> Record:
+def _shown(stored: Record, recent: Sequence[str]) -> Record:
     """What the page says of a data set beyond its description."""
     entries = stored["entries"]
-    accuracy = sorted(entries, key=lambda entry: -entry["values"]["cluster_accuracy"][0])
     free = [entry for entry in entries if entry[LABEL_FREE] is not None]
+    by_age = {age: [entry for entry in entries if (entry["clusterer"] in recent) is age] for age in (True, False)}
     return {
         "table": stored,
         "best_of_each": best_of_each(entries),
-        "most_accurate": accuracy[:3],
+        "most_accurate": sorted(entries, key=lambda entry: -entry["values"]["cluster_accuracy"][0])[:MOST],
         "chosen": max(free, key=lambda entry: entry[LABEL_FREE]) if free else None,
-        "beaten": [one for one in described["published"] if _below(one, accuracy[0])] if accuracy else [],
+        "recent": by_age[True][0] if by_age[True] else None,
+        "older": by_age[False][0] if by_age[False] else None,
     }
-
-
-def _below(published: Mapping[str, Any], entry: Record) -> bool:
-    """Whether the lower end of an entry's accuracy, or its only value, is above a published one."""
-    mean, low, _ = entry["values"]["cluster_accuracy"]
-    return published.get("accuracy") is not None and (mean if low is None else low) > published["accuracy"]
 
 
 def best_of_each(entries: Sequence[Record]) -> list[Record]:
