@@ -24,8 +24,8 @@ from backbench.answers import naming
 from backbench.engine.plan import frozen
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Row
-from backbench.evaluate import eligibility, estimates, leaderboard_records, leaderboards, unranked
-from backbench.evaluate.leaderboards import Entry, Leaderboard
+from backbench.evaluate import estimates, leaderboard_records, leaderboards
+from backbench.evaluate.leaderboards import Entry
 from backbench.evaluate.unranked import Unranked
 from backbench.metrics.catalogue import CLUSTERING
 from backbench.papers import circumstances
@@ -58,10 +58,10 @@ def described(folder: Path) -> tuple[list[Record], list[str]]:
     try:
         body = yaml.safe_load((folder / SETS).read_text(encoding="utf-8"))
         sets, recent = list(body["sets"]), list(body["recent"])
-        for one in sets:
-            missing = {"name", "title", "words", "images", "where", "published"} - one.keys()
+        for part in sets:
+            missing = {"name", "title", "words", "images", "where", "published"} - part.keys()
             if missing:
-                raise ConfigError(f"{SETS}: {one.get('name', one)} lacks {', '.join(sorted(missing))}.")
+                raise ConfigError(f"{SETS}: {part.get('name', part)} lacks {', '.join(sorted(missing))}.")
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{folder / SETS} has no list of sets ({type(error).__name__}: {error}).") from error
     return sets, recent
@@ -72,11 +72,11 @@ def take(folder: Path) -> list[Path]:
     store = Store(paths.store())
     rows = [row for row in ledger.all_rows(store) if METRICS[0] in row.metrics]
     taken = []
-    for one in described(folder)[0]:
-        there = [row for row in rows if _of(row, one["where"]) and _images(row) == one["images"]]
+    for collection in described(folder)[0]:
+        there = [row for row in rows if _of(row, collection["where"]) and _images(row) == collection["images"]]
         if there:
-            taken.append(folder / f"{one['name']}.json")
-            text = json.dumps(papers.without_places(table(one["name"], there, store)), indent=1, sort_keys=True)
+            taken.append(folder / f"{collection['name']}.json")
+            text = json.dumps(papers.without_places(table(collection["name"], there, store)), indent=1, sort_keys=True)
             taken[-1].write_text(text + "\n", encoding="utf-8")
     if not taken:
         raise ConfigError(f"{paths.results()} has no clustering of the data sets in {SETS}; `backbench sweep` first.")
@@ -145,8 +145,8 @@ def _about(entry: Entry | Unranked, varying: Sequence[str]) -> Record:
     """What a configuration is called, how large its clusters are, what it took and which run is its first seed."""
     row = entry.row
     named = naming.named(row, CLUSTERING, [name for name in varying if row.params.get(name) != "null"])
-    clusters = [one.metrics["clusters"] for one in entry.rows if "clusters" in one.metrics]
-    noise = [one.metrics.get("noise_fraction", 0.0) for one in entry.rows]
+    clusters = [fit.metrics["clusters"] for fit in entry.rows if "clusters" in fit.metrics]
+    noise = [fit.metrics.get("noise_fraction", 0.0) for fit in entry.rows]
     return {
         "space": titles.with_notes(titles.backbone(row.params), _steps(row)),
         "method": named.method,
@@ -156,7 +156,7 @@ def _about(entry: Entry | Unranked, varying: Sequence[str]) -> Record:
         "noise": sum(noise) / len(noise),
         "seeds": len(entry.rows),
         "seconds": seconds(entry.rows),
-        "older": any(one.older[0] for one in entry.rows),
+        "older": any(fit.older[0] for fit in entry.rows),
         "run": hashing.short(entry.config_hash),
     }
 
@@ -189,7 +189,7 @@ def page(folder: Path) -> str:
     """The text of docs/methods.md."""
     stored = {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
     sets, recent = described(folder)
-    shown = [{**one, **_shown(stored[one["name"]], recent)} for one in sets if one["name"] in stored]
+    shown = [{**part, **_shown(stored[part["name"]], recent)} for part in sets if part["name"] in stored]
     text = templates.environment([folder], escape=False).get_template(TEMPLATE).render(sets=shown)
     return "\n".join(line.rstrip() for line in text.splitlines()).strip() + "\n"
 

@@ -84,10 +84,10 @@ def test_the_documents_are_fresh():
 
 
 def test_stored_tables_are_described_and_name_no_place():
-    described = {one["name"]: one for one in PAGE["described"](ROOT / "docs" / "methods")[0]}
+    described = {part["name"]: part for part in PAGE["described"](ROOT / "docs" / "methods")[0]}
     for path in STORED:
         assert path.stem in described, f"{path.name} is of no data set in sets.yaml"
         assert not PAGE["papers"].PATH.search(path.read_text()), path
-    for one in described.values():
-        for figure in one["published"]:
+    for part in described.values():
+        for figure in part["published"]:
             assert figure["source"] and figure["images"] and 0 < figure.get("accuracy", 0.5) < 1, figure
