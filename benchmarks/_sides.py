@@ -19,7 +19,6 @@ from backbench.engine.run.scoring import Scoring
 from backbench.metrics import external, internal
 from backbench.stage import Context, Held, Inputs, Member
 from backbench.stages import classification, clustering, retrieval
-from backbench.stages.scores import Fit
 from backbench.store import Store
 
 KS = tuple(range(2, 16))
@@ -166,7 +165,7 @@ def run(kind: str, asked: list[dict[str, Any]], inputs: Inputs, cores: int) -> l
         inputs.store.write(kind, outcome.hash, _record(outcome), outcome.arrays)
         found[outcome.hash] = outcome
         if not outcome.failure:
-            scoring.add(Fit(outcome.hash, members[outcome.hash].config, outcome.arrays[scored.SCORED[kind]]))
+            scoring.add(scored.fit(kind, outcome.hash, members[outcome.hash].config, outcome.arrays))
     scoring.finish()
     return [found[key] for key in members]
 

@@ -20,18 +20,21 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import _few_worlds
+import _split_worlds
 import _worlds
 from _worlds import Claims, Judged
 
 from backbench import paths, provenance, threads
 
 TARGET = paths.CHECKOUT / "benchmarks" / "results" / "inference.md"
+WORLDS = {**vars(_worlds), **vars(_split_worlds), **vars(_few_worlds)}
 MOST_ERRORS, LEAST_COVERAGE = 0.06, 0.92
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A kind of collection: which function of `_worlds` simulates it, with what, how often."""
+    """A kind of collection: which function of the modules of worlds simulates it, with what, how often."""
 
     world: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -103,21 +106,56 @@ def _retrievals() -> Iterator[Scene]:
         yield Scene("retrievals", options, times)
 
 
+def _few_shots() -> Iterator[Scene]:
+    for n, k, shots, draws, pool, times in (
+        (60, 5, 1, 5, 100, 400),
+        (400, 10, 1, 5, 200, 300),
+        (400, 10, 4, 5, 200, 300),
+        (400, 10, 8, 5, 200, 200),
+        (400, 10, 8, 5, 20, 200),
+        (400, 10, 1, 10, 200, 200),
+        (2000, 10, 4, 5, 200, 150),
+        (2000, 50, 8, 5, 40, 100),
+    ):
+        yield Scene("few_shot", {"n": n, "k": k, "shots": shots, "draws": draws, "pool": pool}, times)
+
+
+def _repeats() -> Iterator[Scene]:
+    for n, count, times in ((60, 3, 400), (100, 5, 400), (100, 10, 400), (400, 10, 300), (100, 30, 200)):
+        yield Scene("repeats", {"n": n, "count": count}, times)
+    for n, count, folds in ((100, 5, 5), (100, 10, 10), (100, 20, 5)):
+        yield Scene("repeats", {"n": n, "count": count, "folds": folds}, 300)
+    for n in (200, 400):
+        yield Scene("repeats", {"n": n, "count": 10, "grouped": True}, 300)
+    yield Scene("repeats", {"n": 200, "count": 5, "folds": 5, "grouped": True}, 300)
+
+
+def _groups() -> Iterator[Scene]:
+    for count, each in ((10, 10), (20, 10), (40, 10), (40, 3), (100, 10)):
+        yield Scene("groups", {"count": count, "each": each}, 400)
+
+
 SCENES = {
     "classification": _classifications,
     "ranks": _ranks,
     "seeds": _seeds,
+    "few_shots": _few_shots,
     "clusterings": _clusterings,
     "as_they_are": _as_they_are,
     "retrievals": _retrievals,
+    "repeats": _repeats,
+    "groups": _groups,
 }
 TITLES = {
     "classification": "Two classifiers on the same test images",
     "ranks": "Ranks of classifiers on a leaderboard (error: any two equal rows are told apart; power: the best alone)",
     "seeds": "Means over seeds",
+    "few_shots": "Classifiers that learn from few images of each class: means over draws, and what twice as many add",
     "clusterings": "Clusterings with 20 refits (clustering.bootstraps=20)",
     "as_they_are": "A single clustering (interval over images with its clusters as they are; no claim is made)",
     "retrievals": "Retrieval (whole: each image against all others; else one half against the other)",
+    "repeats": "Repeated splits and folds of the same images (grouped: in groups of about 5 that look alike)",
+    "groups": "Test images in groups that are right or wrong together",
 }
 
 
@@ -141,7 +179,7 @@ def _all(args: argparse.Namespace, pool: ProcessPoolExecutor) -> int:
         for claim, judged in claims.items():
             row, right = _row("all of these", claim, judged)
             lines.append(row)
-            good &= right
+            good &= right or "(not used)" in claim
     lines += ["", f"{time.perf_counter() - began:,.0f} s.", "", *_NOTES]
     print("\n".join(lines))
     if args.write:
@@ -154,6 +192,7 @@ _NOTES = (
     "Error: one of two equals is called better. Coverage: a 95 % interval holds the truth. Power: the better of two is",
     "called so. Behind ± stands the standard error of the simulation; what is beyond the limits of 6 and 92 % by more",
     "than two of them is in bold. A dash: nothing is claimed.",
+    "Claims that are not used show what the plain formula would say.",
 )
 
 
@@ -189,7 +228,7 @@ def _simulated(scene: Scene, times: float, pool: ProcessPoolExecutor) -> dict[st
 
 def _once(scene: Scene, seed: int) -> Claims:
     with threads.one_core_each(1):
-        claims: Claims = getattr(_worlds, scene.world)(seed, **scene.options)
+        claims: Claims = WORLDS[scene.world](seed, **scene.options)
     return claims
 
 

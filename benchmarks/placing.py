@@ -30,11 +30,16 @@ DIGITS = {
     "optics": {"min_samples": 10, "cluster_method": "dbscan", "eps": 20.0},
     "birch": {"threshold_quantile": 0.5},
     "micro_ward": {"micro_clusters": 300},
+    "affinity_propagation": {"preference_quantile": 0.0},
 }
 BLOBS = {
     "birch": {"threshold_quantile": 0.5},
     "micro_ward": {"micro_clusters": 100},
     "optics": {"cluster_method": "dbscan", "eps": 2.5},
+    "finch": {"metric": "euclidean"},
+    "affinity_propagation": {"preference_quantile": 0.0},
+    "temi": {"heads": 2, "hidden": 32, "bottleneck": 16, "iterations": 200, "warmup": 20, "batch_size": 128},
+    "turtle": {"iterations": 100, "n_init": 2, "outer_rate": 0.01, "inner_rate": 0.01},
 }
 
 

@@ -24,6 +24,7 @@ Levels = Iterable[tuple[int, list[str]]]
 HEAVY = {
     *(
         "faiss",
+        "fast_plscan",
         "fastcluster",
         "genieclust",
         "hydra",
@@ -39,6 +40,7 @@ HEAVY = {
         "scikit_posthocs",
         "scipy",
         "sklearn",
+        "sknetwork",
         "skops",
         "sqlalchemy",
         "statsmodels",

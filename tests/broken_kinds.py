@@ -15,7 +15,7 @@ class Plain(Kind):
     category = "Clustering"
     order = 1
     subjects = ("clustering",)
-    across = False
+    across = leading = False
     code = "0" * 64
 
     def lacks(self, source):

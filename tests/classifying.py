@@ -13,6 +13,8 @@ SMALL = {
     "random_forest": {"n_estimators": 20},
     "gradient_boosting": {"max_iter": 8, "max_leaf_nodes": 8, "min_samples_leaf": 5, "learning_rate": 0.3},
     "mlp": {"hidden": 24, "batch_size": 50, "epochs": 15, "learning_rate_init": 0.01},
+    "logistic_sweep": {"lowest": 1e-3, "highest": 1e3, "values": 7},
+    "linear_probe": {"epochs": 30, "batch_size": 50, "learning_rates": [0.01, 0.1, 1.0]},
 }
 VARIANTS = {
     "knn": [
@@ -20,11 +22,14 @@ VARIANTS = {
         for k in (1, 2, 9)
         for metric in ("euclidean", "cosine")
         for weights in ("uniform", "distance")
-    ],
+    ]
+    + [{"metric": "cosine", "weights": "exponential", "n_neighbors": k} for k in (3, 20)],
     "svm": [{"C": c, "kernel": kernel} for c in (0.1, 1.0, 10.0) for kernel in ("rbf", "linear")]
     + [{"gamma": 0.01}, {"gamma": "auto"}],
     "random_forest": [{"n_estimators": n} for n in (5, 20, 12)] + [{"max_features": 0.5, "bootstrap": False}],
     "logistic_regression": [{"C": c} for c in (0.01, 1.0)],
+    "logistic_sweep": [{}, {"values": 3, "refit": False}],
+    "linear_probe": [{}, {"first_columns": [30], "refit": True}],
     "nearest_centroid": [
         {"metric": metric, "shrink_threshold": threshold}
         for metric in ("euclidean", "manhattan")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import hubs
 import yaml
 
 from backbench import plugins
@@ -9,8 +10,12 @@ from backbench import plugins
 CONF = Path(__file__).parents[1] / "conf" / "backbone"
 # Small, but large enough for the deepest map of each.
 SIZE = {"inception_v3": 96, "vit_b_16": 64}
-SMALL = {"timm": {"model": "test_vit.r160_in1k", "size": 160}, "open_clip": {"size": 64}}
-OPTIONAL = {"timm": "timm", "open_clip": "open_clip"}
+SMALL = {
+    "huggingface": {"model": str(hubs.vision_transformer()), "size": hubs.SIDE},
+    "timm": {"model": "test_vit.r160_in1k", "size": 160},
+    "open_clip": {"size": 64},
+}
+OPTIONAL = {"timm": "timm", "open_clip": "open_clip", "huggingface": "transformers"}
 
 
 def names():

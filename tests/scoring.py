@@ -7,7 +7,6 @@ import numpy as np
 from backbench.engine.run import scored
 from backbench.engine.run.scoring import Scoring
 from backbench.stage import Context, Held, Inputs, Outcome
-from backbench.stages.scores import Fit
 
 
 def computed(stage, members, inputs: Inputs, context: Context) -> dict[str, Outcome]:
@@ -29,7 +28,8 @@ def computed(stage, members, inputs: Inputs, context: Context) -> dict[str, Outc
             found[outcome.hash] = outcome
             continue
         fits[outcome.hash] = outcome
-        scoring.add(Fit(outcome.hash, configs[outcome.hash], np.array(outcome.arrays[scored.SCORED[kind]])))
+        arrays = {name: np.array(array) for name, array in outcome.arrays.items()}
+        scoring.add(scored.fit(kind, outcome.hash, configs[outcome.hash], arrays))
     scoring.finish()
     return found
 

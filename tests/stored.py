@@ -13,7 +13,7 @@ from backbench.engine.plan import frozen
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Row
-from backbench.metrics import external, retrieval, supervised
+from backbench.metrics import external, probabilistic, retrieval, supervised
 from backbench.store import Store
 
 N = 1200
@@ -41,6 +41,7 @@ class Stored:
     """What a test says of the results; each function gets a stage and the classes of the images."""
 
     predictions: Callable = lambda stage, truth: mixed(truth, 0.8, 0)
+    probabilities: Callable = lambda stage, truth: None
     labels: Callable = lambda stage, truth: mixed(truth, 0.7, 1)
     widths: Callable = lambda stage, truth: np.random.default_rng(2).uniform(0, 0.4, len(truth))
     metrics: Callable = lambda stage: {}
@@ -78,7 +79,11 @@ class Stored:
         metrics = supervised.scores(self.truth[test], found[test])
         metrics["val_accuracy"] = supervised.accuracy(self.truth[held], found[held])
         info = {"per_class": supervised.per_class(self.truth[test], found[test], self.names)}
-        return metrics, info, {"predictions": found}
+        given = self.probabilities(stage, self.truth)
+        if given is None:
+            return metrics, info, {"predictions": found}
+        metrics |= probabilistic.scores(self.truth[test], given[test], None)
+        return metrics, info, {"predictions": found, "probabilities": given}
 
     def _clustering(self, stage: Stage) -> tuple[Mapping, Mapping, Mapping]:
         scope = stage.config["scope"]

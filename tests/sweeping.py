@@ -11,6 +11,7 @@ from PIL import Image
 from backbench import paths, planning
 from backbench.engine.plan import frozen
 from backbench.engine.plan.frozen import Plan
+from backbench.engine.plan.shards import Shard
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Row
 from backbench.engine.run import runner
@@ -56,11 +57,17 @@ def computed(*overrides: str, without: Collection[str] = ()) -> Plan:
     """The plan of `overrides`, its shards computed but for those of the kinds in `without`, and not joined."""
     made = planning.make([NO_PICTURES, POLICY, *overrides]).plan
     frozen.save(made)
-    for shard in sorted(made.shards.values(), key=lambda shard: KINDS.index(shard.kind)):
+    order = {shard.id: (KINDS.index(shard.kind), _of_parts(made, shard)) for shard in made.shards.values()}
+    for shard in sorted(made.shards.values(), key=lambda shard: order[shard.id]):
         if shard.kind not in without:
             options = ["--plan", str(made.path), "--shard", shard.id, "--threads", "1", "--device", "cpu"]
             runner.compute(made, shard, Store(paths.store()), runner.parser(shard.kind).parse_args(options))
     return made
+
+
+def _of_parts(plan: Plan, shard: Shard) -> bool:
+    """Whether a shard is of features that are made of others."""
+    return shard.kind == "features" and any(parent.kind == "features" for parent in plan.parents(shard))
 
 
 def answer_of(plan, rows=None):

@@ -16,7 +16,19 @@ from sklearn.mixture import GaussianMixture
 import backbench
 from backbench import code, plugins
 from backbench.engine.grid import HEADS
-from backbench.metrics import approximate, catalogue, external, internal, retrieval, supervised
+from backbench.metrics import (
+    _spelling,
+    approximate,
+    catalogue,
+    coding,
+    external,
+    generalising,
+    internal,
+    probabilistic,
+    rankings,
+    retrieval,
+    supervised,
+)
 from backbench.schema import ConfigError
 from backbench.statistics import replicates, stability
 
@@ -24,7 +36,10 @@ ROOT = Path(backbench.__file__).parent
 ENTRIES = catalogue.ENTRIES
 CLASSES = 3
 SWEEPS = (
-    ("clusterer=gaussian_mixture", "clustering.bootstraps=2", "classifier=knn", "retrieval.search=approximate"),
+    (
+        *("clusterer=gaussian_mixture", "clustering.bootstraps=2", "classifier=knn", "retrieval.search=approximate"),
+        "retrieval.full=true",
+    ),
     ("clusterer=kmeans", "clustering.silhouette=sampled", "clustering.silhouette_rows=20", "classifier=none"),
 )
 # Metrics whose names are English words too, which stand in quotes for other things.
@@ -36,10 +51,12 @@ NAMING = {
     "app/choices.py": CHOICES,
     "cli/runs.py": CHOICES,
     "cli/select.py": CHOICES,
+    "classifiers/_choice.py": "the accuracy on the images that chose, beside each candidate",
     "clusterers/gaussian_mixture.py": MAKERS,
     "clusterers/kmeans.py": MAKERS,
     "clusterers/minibatch_kmeans.py": MAKERS,
     "evaluate/best_k.py": CHOICES,
+    "evaluate/how_many.py": CHOICES,
     "evaluate/leaderboard_specs.py": CHOICES,
     "evaluate/candidates.py": "the share of noise is what a policy limits",
     "evaluate/eligibility.py": "what is no clustering",
@@ -48,17 +65,24 @@ NAMING = {
     "exports/_reports.py": "a row of scikit-learn's classification report",
     "judging/judge.py": "what a judge says, in its own space",
     "metrics/_spread.py": MAKERS,
+    "metrics/coding.py": MAKERS,
+    "metrics/generalising.py": MAKERS,
     "metrics/external.py": MAKERS,
     "metrics/internal.py": MAKERS,
+    "metrics/_spelling.py": "the names that other people have for metrics",
+    "metrics/probabilistic.py": MAKERS,
+    "metrics/rankings.py": MAKERS,
     "metrics/retrieval.py": MAKERS,
     "metrics/supervised.py": MAKERS,
     "organising/tables.py": "a column of the table, with the stored widths",
     "pictures/choice.py": CHOICES,
+    "pictures/kinds/probe_choice.py": "draws the accuracy that a choice is stored with",
     "pictures/kinds/silhouette.py": "draws the stored widths of one metric",
     "pictures/overview/metric_by_k.py": CHOICES,
     "stages/scores/classification.py": MAKERS,
     "stages/clustering.py": MAKERS,
     "stages/retrieval.py": MAKERS,
+    "stages/scores/retrieval.py": "the arrays with the values of the queries",
     "statistics/replicates.py": MAKERS,
     "tracking/sweeps.py": CHOICES,
     "tracking/views.py": CHOICES,
@@ -81,7 +105,9 @@ def measured(x, truth, found, again):
     """Every metric of a labeling `found`; `again` is what a second fit gives."""
     values = {**external.scores(truth, found)[0], **supervised.scores(truth, found)}
     values |= internal.scores(x, [found])[0].values | internal.scores(x, [found], 30)[0].values
+    values |= {module.NAME: module.scores(x, [found])[0][0] for module in (coding, generalising)}
     values["val_accuracy"] = supervised.accuracy(truth, found)
+    values |= probable(truth, found)
     values["stability"] = stability.mean_pairwise_ari([found, again])
     means = np.stack([x[found == cluster].mean(axis=0) for cluster in np.unique(found)])
     model = GaussianMixture(len(means), means_init=means, max_iter=1, covariance_type="spherical", random_state=0)
@@ -91,13 +117,24 @@ def measured(x, truth, found, again):
     return values | ranked(truth, found)
 
 
+def probable(truth, found):
+    """Metrics of probabilities that name the class `found` of each image, and five others as the next ones."""
+    width = probabilistic.FEWEST_CLASSES + CLASSES
+    shares = np.zeros((len(truth), width), np.float32)
+    shares[:, -5:] = 0.02
+    shares[np.arange(len(truth)), found] = 0.9
+    return probabilistic.scores(truth, shares, None)
+
+
 def ranked(truth, found):
     """Retrieval where each query's neighbours are those of its cluster first."""
     order = np.stack([np.argsort(found != cluster, kind="stable") for cluster in found])
-    near = np.stack([own[own != query] for query, own in enumerate(order)])[:, :1]
+    near = np.stack([own[own != query] for query, own in enumerate(order)])
     hits = retrieval.relevant(truth, truth[near])
     totals = np.bincount(truth)[truth] - 1
-    return retrieval.curves(hits, totals, [1])
+    whole = np.nanmean([rankings.scores_of(np.flatnonzero(row) + 1) for row in hits], axis=0)
+    of_all = dict(zip(("r_precision", "map_full", "map_revisited"), whole, strict=True))
+    return retrieval.curves(hits[:, :1], totals, [1]) | of_all
 
 
 def search_recall(wanted):
@@ -113,7 +150,7 @@ def recorded(tmp_path_factory):
     names = {head: set() for head in HEADS}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BACKBENCH_RESULTS", str(folder / "results"))
-        images = sweeping.collection(folder / "pictures", ("red", "green", "blue"), each=20)
+        images = sweeping.collection(folder / "pictures", ("red", "green", "blue", "grey", "pink", "teal"), each=10)
         for overrides in SWEEPS:
             asked = (*images, "experiment=none", "backbone=pixels", "k=3", "retrieval=cosine", *overrides)
             for row in sweeping.rows_of(sweeping.computed(*asked)):
@@ -167,7 +204,8 @@ class TestEntries:
             assert value <= (math.inf if entry.high is None else entry.high) + 1e-12, name
 
     def test_what_is_resampled_has_replicates(self):
-        wanted = {catalogue.CLUSTERING: external.OF_COUNTS, catalogue.CLASSIFICATION: replicates.PREDICTED}
+        of_classes = {*replicates.PREDICTED, *probabilistic.PER_IMAGE}
+        wanted = {catalogue.CLUSTERING: external.OF_COUNTS, catalogue.CLASSIFICATION: of_classes}
         for entry in ENTRIES:
             if entry.resampled and catalogue.LABELS in entry.needs and entry.task in wanted:
                 assert entry.name.removeprefix("val_") in wanted[entry.task]
@@ -196,12 +234,35 @@ class TestLookUp:
             ("precison_at_7", "precision_at_7"),
             ("map_at_0", "map_at_K"),
             ("silhouettes", "silhouette"),
+            ("R@10", "recall_at_10"),
+            ("recall@10", "recall_at_10"),
+            ("P@10", "precision_at_10"),
+            ("Hits@5", "hit_rate_at_5"),
+            ("mAP@20", "map_at_20"),
+            ("recall@k", "recall_at_K"),
+            ("mAP", "map_full"),
+            ("R-precision", "r_precision"),
+            ("top-5", "top_5_accuracy"),
+            ("acc@5", "top_5_accuracy"),
+            ("NLL", "log_loss"),
+            ("Brier score", "brier"),
         ],
     )
     def test_a_name_that_is_not_there_is_an_error_that_names_the_nearest(self, name, nearest):
         with pytest.raises(ConfigError, match=rf"--metric: received '{name}'.*Did you mean '{nearest}'\?"):
             catalogue.metric(name, "--metric")
         assert not catalogue.known(name)
+
+    def test_a_metric_that_no_run_has_is_named_with_what_gives_it(self):
+        for name in ("mAP", "map_full"):
+            text = str(catalogue.unknown("--sort", name, ["map_at_10", "accuracy"]))
+            assert text.startswith(f"--sort: received {name!r}; allowed: map_at_10, accuracy.")
+            assert text.endswith("is 'map_full', which no run has; retrieval.full=true gives it.")
+        assert str(catalogue.unknown("--sort", "mAP@10", ["map_at_10"])).endswith("Did you mean 'map_at_10'?")
+
+    def test_what_others_call_metrics_leads_to_entries(self):
+        assert {catalogue.metric(name).name for name in _spelling.NAMES.values()} == set(_spelling.NAMES.values())
+        assert all(catalogue.metric(f"{name}3").family is False for name in _spelling.FAMILIES.values())
 
     @pytest.mark.parametrize("name", [entry.name for entry in ENTRIES if not entry.direction])
     def test_what_has_no_better_end_ranks_nothing(self, name):
@@ -228,7 +289,7 @@ def test_other_files_do_not_list_metrics():
     files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if quoted.search(path.read_text())}
     others = files - {"metrics/catalogue.py"}
     assert others == set(NAMING), "ask the catalogue, or say in NAMING why a name stands there"
-    assert len(NAMING) <= 29
+    assert len(NAMING) <= 38
 
 
 def test_the_page_of_metrics_has_every_entry_with_its_better_end():

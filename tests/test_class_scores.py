@@ -15,7 +15,7 @@ WITH_DECISIONS = ("nearest_centroid", "svm")
 
 def fitted(name, task, train_x, train_y):
     """The same classifier of scikit-learn, fitted."""
-    options = asdict(task.params)
+    options = {option: value for option, value in asdict(task.params).items() if option != "temperature"}
     if name == "mlp":
         hidden, epochs = options.pop("hidden"), options.pop("epochs")
         model = neural_network.MLPClassifier(hidden_layer_sizes=(hidden,), **options, random_state=task.seed)
@@ -33,6 +33,11 @@ def fitted(name, task, train_x, train_y):
     return make.fit(train_x, train_y)
 
 
+def _exponential(task) -> bool:
+    """Whether neighbours have weights that scikit-learn lacks; test_selecting.py has a reference for them."""
+    return getattr(task.params, "weights", "") == "exponential"
+
+
 def without_ties(data):
     """Rows of which no two are equally far from a third: scikit-learn leaves open which of them counts."""
     train_x, train_y, queries = data
@@ -48,9 +53,10 @@ def two_classes(data):
 
 
 @pytest.mark.parametrize("few", [False, True], ids=["ten classes", "two classes"])
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"nearest_centroid"}))
+# Those that choose are held against it in test_selecting.py.
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"nearest_centroid", "linear_probe", "logistic_sweep"}))
 def test_equal_scikit_learn(name, few):
-    data, tasks = without_ties(digits()[:3]), shard(name)
+    data, tasks = without_ties(digits()[:3]), [task for task in shard(name) if not _exponential(task)]
     data = two_classes(data) if few else data
     wide = data if name in ("knn", "mlp", "random_forest") else [data[0].astype(float), data[1], data[2].astype(float)]
     for task, prediction in zip(tasks, predictions(plugins.load("classifier", name), data, tasks), strict=True):

@@ -1,6 +1,7 @@
 """Classifiers: one contract for all, and each against plain scikit-learn."""
 
 import inspect
+import json
 import warnings
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from backbench.metrics.near import Near
 
 NAMES = plugins.names("classifier")
 # Options that were added later, with the default that older results have.
-LATER = {"logistic_regression": {"solver"}}
+LATER = {"logistic_regression": {"solver"}, "knn": {"temperature"}}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,7 +35,8 @@ class TestContract:
         found, info = predict(plugins.load("classifier", name), data, [task])[0]
         assert found.dtype == np.int64
         assert (found == expected).mean() > 0.9
-        assert all(type(value) in (int, float, str) for value in info.values())
+        assert all(type(value) in (int, float, str) for key, value in info.items() if key != "choice")
+        assert json.loads(json.dumps(info, allow_nan=False)) == info
 
     def test_alone_in_a_shard_and_reversed_are_bit_equal(self, name):
         module, data, tasks = plugins.load("classifier", name), digits()[:3], shard(name)
@@ -95,7 +97,8 @@ class TestAgainstScikitLearn:
     @pytest.mark.parametrize("seed", range(3))
     def test_knn(self, seed):
         data = digits(seed)[:3]
-        tasks = [classifiers.Task(options("knn", **each)) for each in VARIANTS["knn"]]
+        every = [classifiers.Task(options("knn", **each)) for each in VARIANTS["knn"]]
+        tasks = [task for task in every if task.params.weights != "exponential"]
         for task, (found, _) in zip(tasks, predict(plugins.load("classifier", "knn"), data, tasks), strict=True):
             p = task.params
             model = neighbors.KNeighborsClassifier(
@@ -222,10 +225,11 @@ class TestLogisticRegression:
             bias = np.abs((model.predict_proba(x) - (y[:, None] == model.classes_)).mean(axis=0)).max()
             assert slope == pytest.approx(max(*slopes, bias), rel=1e-4)
 
-    def test_rounding_does_not_decide(self):
+    @pytest.mark.parametrize("whole", [1e-3, 1.0, 1e3])
+    def test_rounding_does_not_decide(self, whole):
         """Columns of very different scales, and rows in another order: another order of every sum."""
         train_x, train_y, queries, _ = digits(2, n_train=600)
-        scale = np.geomspace(0.03, 30, train_x.shape[1]).astype(np.float32)
+        scale = np.geomspace(0.03, 30, train_x.shape[1]).astype(np.float32) * np.float32(whole)
         order = np.random.default_rng(0).permutation(len(train_x))
         task = classifiers.Task(options("logistic_regression"))
         first, second = (
@@ -233,7 +237,7 @@ class TestLogisticRegression:
             for rows in (np.arange(len(train_x)), order)
         )
         assert np.array_equal(first.classes, second.classes)
-        assert first.probabilities == pytest.approx(second.probabilities, abs=1e-4)
+        assert first.probabilities == pytest.approx(second.probabilities, abs=1e-4 if whole <= 1 else 1e-2)
         assert first.info["gradient"] <= 1e-6
 
     def test_a_fit_that_does_not_converge_says_so(self):

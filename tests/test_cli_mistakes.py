@@ -263,7 +263,7 @@ COMMAND_LINES = [
     (["sweeps", "remove", "x"], "action: received 'remove'; allowed: ls, rm.", "backbench sweeps rm x"),
     (["show", "--format", "x", "x"], "--format: received 'x'; allowed: table, json.", ""),
     (["sweep", "-n"], "Snakemake's options come after --: backbench sweep -- -n", ""),
-    (["audit", "--xyz"], "Allowed: --cores, --help, --json, --strict, -h.", ""),
+    (["audit", "--xyz"], "Allowed: --cores, --help, --json, --labels, --strict, -h.", ""),
 ]
 
 

@@ -25,6 +25,7 @@ SMALL = {
     "spectral": {"n_init": 2},
     "leiden": {"n_neighbors": 6},
     "mean_shift": {"max_iter": 1},
+    "temi": {"heads": 2, "hidden": 16, "bottleneck": 8, "neighbours": 10, "iterations": 9, "batch_size": 64},
     "turtle": {"iterations": 20, "inner_steps": 4, "n_init": 1, "outer_rate": 0.03, "inner_rate": 0.03},
 }
 # What a plugin needs to work on rows that are all the same, and on as many clusters as rows
@@ -36,9 +37,9 @@ IDENTICAL = {
 }
 AS_MANY = {"birch": {"threshold": 1e-3, "threshold_quantile": None}}
 # Those that may find fewer than k clusters, of rows that are not alike as well
-FEWER = {"turtle"}
+FEWER = {"temi", "turtle"}
 # Those that may find fewer than k clusters
-TRYING = {"minibatch_kmeans", "turtle"}
+TRYING = {"minibatch_kmeans", "temi", "turtle"}
 # Options that came after results existed have a default
 ADDED = {"dbscan": {"eps_knee"}}
 

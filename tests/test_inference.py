@@ -30,6 +30,8 @@ OPTIONS = {
     "random_forest": ("classifier.n_estimators=12",),
     "gradient_boosting": ("classifier.max_iter=4", "classifier.min_samples_leaf=5"),
     "mlp": ("classifier.epochs=8", "classifier.hidden=16"),
+    "logistic_sweep": ("classifier.values=5", "classifier.lowest=1e-3"),
+    "linear_probe": ("classifier.epochs=9", "classifier.learning_rates=[0.01,0.3]"),
 }
 # Scores that are computed anew may differ from the stored ones in their last bits.
 CLOSE = 1e-5

@@ -252,6 +252,55 @@ def test_programs_read_ranks_and_intervals(capsys):
     assert best["classifier.name"] == rows[0]["classifier.name"] and best["low"] == float(rows[0]["low"])
 
 
+def blurred(stage, truth):
+    """Probabilities that are the less sure the later the name of the classifier."""
+    share = {"knn": 0.9, "lda": 0.6, "logistic_regression": 0.3}.get(stage.config["classifier"]["name"])
+    if share is None:
+        return None
+    return (share * np.eye(4)[truth] + (1 - share) / 4).astype(np.float32)
+
+
+def test_a_metric_ranks_on_request_the_lower_value_first_where_that_is_better(capsys):
+    """The svm has no probabilities, and so no place."""
+    Stored(probabilities=blurred).rows("classifier=logistic_regression,svm,lda,knn", *CLASSIFIED)
+    assert cli.main(["leaderboard", "--metric", "log_loss", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["classifier.name"] for row in rows] == ["knn", "lda", "logistic_regression"]
+    assert [row["rank"] for row in rows] == ["1", "2", "3"] and {row["ranked_by"] for row in rows} == {"log_loss"}
+    assert cli.main(["leaderboard", "--metric", "macro_f1"]) == 0
+    out = capsys.readouterr().out
+    assert "Classifiers, ranked by macro F1 on test: 4 of 4" in out and "these figures flatter whatever" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("nll", "Did you mean 'log_loss'?"),
+        ("mAP", "is 'map_full', which no run has; retrieval.full=true gives it."),
+        ("clusters", "which cannot rank results"),
+    ],
+)
+def test_a_metric_that_ranks_nothing_is_refused(name, text, capsys):
+    Stored(probabilities=blurred).rows("classifier=knn", "clusterer=kmeans", "k=4", "retrieval=none")
+    assert cli.main(["leaderboard", "--metric", name]) != 0
+    assert text in capsys.readouterr().err
+
+
+def test_an_internal_metric_ranks_each_space_and_a_depth_the_searches_that_reach_it(capsys):
+    Stored().rows("chain=none,pca50", "clusterer=kmeans", "k=4", "classifier=none")
+    assert cli.main(["leaderboard", "--metric", "davies_bouldin"]) == 0
+    assert capsys.readouterr().out.count("ranked by Davies-Bouldin index: 1 of 1") == 2
+    assert cli.main(["leaderboard", "--metric", "recall_at_5"]) == 0
+    assert "ranked by recall at 5: 2 of 2" in capsys.readouterr().out
+
+
+def test_an_option_that_is_absent_at_its_default_has_a_column_where_it_was_swept():
+    rows = Stored().rows("retrieval.junk=none,duplicates", "clusterer=none", "classifier=none")
+    (spec,) = leaderboard_specs.specs(rows)
+    assert leaderboard_specs.varying(spec, rows) == ["retrieval.junk"]
+    assert leaderboard_specs.varying(spec, rows[:1]) == []
+
+
 def test_results_of_other_images_are_not_ranked_together():
     rows = Stored().rows("dataset.seed=0,1", "classifier=knn", *CLASSIFIED)
     text = printed(rows)

@@ -82,6 +82,25 @@ def test_metrics_of_the_images_as_they_are_equal_those_that_are_recorded(head, a
         assert 0 < count <= N
 
 
+def test_metrics_of_probabilities_equal_those_that_are_recorded():
+    """Of six classes, so that there are first five; some probabilities are 0 or 1."""
+    truth, draw = np.arange(N) % 6, np.random.default_rng(0)
+    given = np.round(draw.dirichlet(np.full(6, 0.3), N), 1).astype(np.float32)
+    stored = Stored(truth=truth, names=tuple("abcdef"), probabilities=lambda stage, truth: given)
+    (row,) = stored.rows("classifier=knn", *CLASSIFIED)
+    names = ("top_5_accuracy", "log_loss", "brier")
+    found = resampled.metrics(row, "classification", (*names, "ece"), Once(store(), row.stages["dataset"], True))
+    assert set(found) == set(names)
+    for key, (values, count) in found.items():
+        assert values == pytest.approx([row.metrics[key]], abs=1e-6) and count == N // 4, key
+
+
+def test_nothing_is_resampled_where_some_images_are_junk():
+    (row,) = Stored().rows("retrieval=cosine", "retrieval.junk=duplicates", *RETRIEVED)
+    assert resampled.metrics(row, "retrieval", row.metrics, Once(store(), row.stages["dataset"], True)) == {}
+    assert "Only the mean of this metric is stored" in leaderboards.words(table([row]))
+
+
 # Intervals
 
 

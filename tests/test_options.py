@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
+import hubs
 import numpy as np
 import pytest
 from grids import cell, changed, options, photos, run_hash
 
 from backbench import plugins
+from backbench.backbones import _transformers
 from backbench.datasets import Reading
 from backbench.engine.grid import HEADS
 from backbench.schema import ConfigError
@@ -31,6 +33,8 @@ FIXED = {
     ("dataset", "embeddings", "digest"),
     ("dataset", "folder", "digest"),
     ("backbone", "precomputed", "align"),
+    # Planning fills it in where there are several crops.
+    *(("backbone", name, "view") for name in ("huggingface", "timm", "torchvision", "vit_b_16")),
 }
 # Options that count for collections of files alone.
 OF_FILES = {"image.decode"}
@@ -48,6 +52,11 @@ BESIDE: dict[Any, dict[str, Any]] = {
     ("turtle", "spaces"): {"spaces": None},
     ("spectral", "gamma"): {"affinity": "rbf", "n_neighbors": None, "gamma": 1.0},
     ("torchvision", "pool"): {"layer": "layer4.1.relu"},
+    ("timm", "pooling"): {"model": "test_vit.r160_in1k"},
+    ("timm", "blocks"): {"model": "test_vit.r160_in1k"},
+    ("torchvision", "blocks"): {"model": "vit_b_32"},
+    ("torchvision", "pooling"): {"model": "vit_b_32"},
+    "crops": {"image.resize": "crop", "image.shorter": 256, "image.size": 224},
     ("pca", "variance"): {"n_components": None, "variance": 0.9},
 }
 # What a value of an option calls for in others.
@@ -60,6 +69,7 @@ CALLS_FOR: dict[Any, dict[str, Any]] = {
 TRIED: dict[Any, list[Any]] = {
     "classes": [["a"], ["accordion"], ["pink primrose"]],
     "bits": [12],
+    "groups": ["near_duplicates", "(?P<group>\\d)"],
     "digest": ["1" * 64],
     "sample": [20, 1000],
     "image.size": [64],
@@ -68,6 +78,7 @@ TRIED: dict[Any, list[Any]] = {
     "deviation": [[0.1, 0.2, 0.3]],
     "init_size": [100_000],
     ("timm", "model"): ["resnet34"],
+    ("huggingface", "model"): [str(hubs.place(4))],
     ("torchvision", "model"): ["resnet34"],
     ("torchvision", "layer"): ["layer4.1.relu"],
     ("open_clip", "model"): ["RN101"],
@@ -79,6 +90,14 @@ TRIED: dict[Any, list[Any]] = {
 def results(tmp_path, monkeypatch):
     monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("BACKBENCH_DOWNLOADS", str(tmp_path / "downloads"))
+
+
+def _pixels(size: int) -> dict[str, Any]:
+    return {**options("backbone", "pixels"), "image": {**options("backbone", "pixels")["image"], "size": size}}
+
+
+SIDE_BY_SIDE = {"pixels": _pixels(28), "pixels_2": _pixels(8)}
+TRIED["concatenated", "parts"] = [{"pixels": _pixels(28), "pixels_2": _pixels(9)}]
 
 
 def fields(kind: str, name: str) -> Iterator[tuple[str, Any]]:
@@ -168,6 +187,8 @@ SOURCES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "archive": _archive,
     "embeddings": _embeddings,
     "precomputed": _precomputed,
+    "concatenated": lambda folder: {"parts": SIDE_BY_SIDE},
+    "huggingface": lambda folder: {"model": str(hubs.vision_transformer())},
     "timm": lambda folder: {"model": "resnet18"},
     "torchvision": lambda folder: {"model": "resnet18"},
     "open_clip": lambda folder: {"model": "RN50", "pretrained": "openai"},
@@ -193,6 +214,8 @@ def _network(name: str) -> dict[str, Any]:
     if name == "open_clip":
         return open_clip.create_model("RN50").state_dict()
     with torch.device("meta"):
+        if name == "huggingface":
+            return _transformers.network(str(hubs.vision_transformer())).state_dict()
         if name.startswith("efficientnet_lite"):
             return plugins.load("backbone", name).NETWORK.untrained(0).state_dict()
         if name == "timm":

@@ -124,3 +124,16 @@ def test_a_result_that_one_run_cannot_show_is_shown_by_the_next():
     drawn = ordered(found, of_clusterings(), lacking=lambda row: "no" if row.config_hash == first else None)
     assert [order.lacks for order in drawn].count("no") == 1
     assert len([order for order in drawn if order.drawable]) == 4
+
+
+def test_pictures_of_the_best_classifier_are_of_one_run():
+    found = choice.picks(rows_of(*ONE), choice.BEST)
+    leading = type("Leading", (Plain,), {"subjects": ("classification",), "leading": True})("leading", "kinds")
+    every = choice.picks([pick.row for pick in found], choice.ALL)
+    assert len(found) == len(ordered(every, leading)) == 2
+    (of_the_best,) = ordered(found, leading)
+    assert str(of_the_best.folder) == found[1].row.config_hash
+    (instead,) = ordered(found, leading, lacking=lambda row: "no" if row is found[1].row else None)
+    assert instead.drawable and str(instead.folder) == found[0].row.config_hash
+    (neither,) = ordered(found, leading, lacking=lambda row: "no")
+    assert not neither.drawable and str(neither.folder) == found[1].row.config_hash

@@ -12,7 +12,7 @@ from backbench.inference.nearby import Nearby
 from backbench.metrics import neighbours
 
 BENCHMARK = runpy.run_path(str(paths.CHECKOUT / "benchmarks" / "placing.py"))
-DENSITY = ("dbscan", "hdbscan", "optics")
+DENSITY = ("dbscan", "hdbscan", "optics", "plscan")
 
 
 @pytest.mark.parametrize("name", plugins.names("clusterer"))

@@ -150,6 +150,25 @@ class TestFresh:
             asked = split != 0
             assert (values[asked].argmax(axis=1) == predictions[asked]).mean() > 0.8
 
+    def test_scores_of_other_probabilities_do_not_count(self, grid, store):
+        plan = computed(*grid)
+        knn, svm = (
+            next(key for key in fits(plan, "classification") if plan.stages[key].family == name)
+            for name in ("knn", "svm")
+        )
+        assert set(store.read(SCORES, scores_of(store, knn))["of"]) == {"predictions", "probabilities"}
+        assert set(store.read(SCORES, scores_of(store, svm))["of"]) == {"predictions", "decision"}
+        assert {"log_loss", "brier", "ece"} <= set(scored.read("classification", knn, store)["metrics"])
+        assert not {"log_loss", "brier", "ece"} & set(scored.read("classification", svm, store)["metrics"])
+        fit = store.read("classification", knn)
+        arrays = {name: store.array("classification", knn, name) for name in fit["arrays"]}
+        arrays["probabilities"] = arrays["probabilities"][:, ::-1]
+        store.write("classification", knn, {k: v for k, v in fit.items() if k not in ("arrays", "kind")}, arrays)
+        assert scored.read("classification", knn, store)[scored.SUMMARY] is None
+        assert status.inspect(plan, store).scores[knn] == ABSENT
+        score(made(grid), store)
+        assert status.inspect(plan, store).scores[knn] == CURRENT
+
     def test_bic_is_the_fits_and_is_shown(self, grid, store):
         plan = computed(*grid)
         mixtures = [key for key in fits(plan, "clustering") if plan.stages[key].family == "gaussian_mixture"]

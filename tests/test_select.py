@@ -121,6 +121,16 @@ def test_json_says_why_and_csv_has_a_line_for_each_family(capsys):
     assert {row["chosen"] for row in rows} == {"dbscan"}
 
 
+def test_how_many_clusters_each_criterion_finds(capsys):
+    made(*KMEANS)
+    lines = call(capsys)[1].splitlines()
+    assert any(line.startswith("how many clusters?") for line in lines)
+    assert any(line.split()[:3] == ["elbow", "3", "(kmeans)"] for line in lines)
+    assert any("no FINCH (clusterer=finch)" in line for line in lines)
+    (space,) = json.loads(call(capsys, "--format", "json")[1])
+    assert space["how_many"][0] == {"criterion": "elbow", "answers": [{"k": 3, "families": ["kmeans"]}], "note": ""}
+
+
 def test_failed_and_pending_clusterings_do_not_break_it(capsys):
     made(*KMEANS, failing=(3,), without=(5, 6))
     code, out, _ = call(capsys)

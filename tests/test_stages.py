@@ -12,7 +12,7 @@ from sklearn import cluster, decomposition, metrics, preprocessing
 
 from backbench import hashing, paths
 from backbench.engine.run import scoring
-from backbench.metrics import internal, labels
+from backbench.metrics import internal, labels, probabilistic
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import classification, clustering, matrix, retrieval
 from backbench.store import Store
@@ -176,7 +176,8 @@ class TestClustering:
             "largest_share": np.bincount(part).max() / 300,
         }
         assert {name: outcome.metrics[name] for name in expected} == pytest.approx(expected, rel=1e-5)
-        assert set(outcome.metrics) - set(expected) == {"cluster_accuracy", "purity", "mean_majority_share"}
+        others = {"cluster_accuracy", "purity", "mean_majority_share", "generalisation", "coding_length"}
+        assert set(outcome.metrics) - set(expected) == others
         assert outcome.info["label_digest"] == labels.digest(part)
 
     def test_one_cluster_is_a_result(self, world):
@@ -187,7 +188,8 @@ class TestClustering:
 
     def test_unlabelled_rows_have_internal_metrics_alone(self, world):
         outcome = compute(clustering, [clustered()], world(rows()[0]))[0]
-        assert set(outcome.metrics) == {*internal.NAMES, "noise_fraction", "clusters", "largest_share", "inertia"}
+        always = {"noise_fraction", "clusters", "largest_share", "inertia", "generalisation", "coding_length"}
+        assert set(outcome.metrics) == {*internal.NAMES, *always}
 
     def test_all_noise(self, world):
         outcome = compute(clustering, [clustered("dbscan", eps=1e-9, eps_quantile=None)], world(*rows()))[0]
@@ -295,12 +297,15 @@ class TestClassification:
             "macro_f1": metrics.f1_score(truth[test], found[test], average="macro"),
             "val_accuracy": metrics.accuracy_score(truth[split == 1], found[split == 1]),
         }
-        assert outcome.metrics == pytest.approx(expected)
+        given = probabilistic.scores(truth[test], outcome.arrays["probabilities"][test], None)
+        assert set(given) == {"log_loss", "brier", "ece"}
+        assert outcome.metrics == pytest.approx(expected | given)
         assert sum(each["support"] for each in outcome.info["per_class"].values()) == test.sum()
         assert list(outcome.info["per_class"]) == ["class 0", "class 1", "class 2"]
 
     @pytest.mark.parametrize(
-        ("missing", "names"), [(1, {"val_accuracy"}), (2, {"accuracy", "balanced_accuracy", "macro_f1"})]
+        ("missing", "names"),
+        [(1, {"val_accuracy"}), (2, {"accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier", "ece"})],
     )
     def test_an_empty_part_is_noted(self, world, missing, names):
         x, truth, split = rows()
@@ -315,6 +320,8 @@ class TestClassification:
             outcome = compute(classification, [classified(name)], world(x, truth, split))[0]
             assert outcome.failure is None
             assert outcome.info["per_class"]["class 2"]["recall"] == 0.0
+            assert ("log_loss" in outcome.metrics) == ("answering" in outcome.info) == (name != "svm")
+            assert name == "svm" or "have the probability 0 for their class" in outcome.notes["log_loss"]
 
     def test_failures_stay_with_their_member(self, world):
         configs = [classified(n_neighbors=1000), classified(), classified("logistic_regression", max_iter=1)]

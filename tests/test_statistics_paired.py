@@ -288,3 +288,8 @@ class TestWords:
 
     def test_alpha(self):
         assert "are indistinguishable" in paired.words(made(0.004), "A", "B", alpha=0.001)
+
+    def test_where_lower_is_better_the_lower_one_is_ahead(self):
+        assert paired.words(made(), "A", "B", lower=True).startswith("B is better than A by 1.8 points (95 % interval")
+        less = made(difference=-0.018, low=-0.03, high=-0.006)
+        assert paired.words(less, "A", "B", lower=True).startswith("A is better than B by 1.8 points (95 % interval")

@@ -5,6 +5,7 @@ nothing heavy at its top, so that planning stays quick.
 """
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,17 @@ class Varied(Protocol):
     def way(self, params: Any, /) -> str:
         """Name of the way; empty for the usual one."""
         ...
+
+
+class Missing(str):
+    """A problem of a plugin that goes away once a package is installed."""
+
+
+def lacking(module: str, package: str, extra: str) -> list[str]:
+    """The problem of a plugin where the package that has this module is not installed."""
+    if importlib.util.find_spec(module) is not None:
+        return []
+    return [Missing(f'it needs the package {package}: pip install "backbench[{extra}]"')]
 
 
 @cache

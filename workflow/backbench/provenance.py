@@ -14,7 +14,7 @@ from backbench import __version__, paths
 
 LIBRARIES = (
     *("numpy", "scipy", "scikit-learn", "torch", "torchvision", "openvino", "timm", "open_clip_torch", "umap-learn"),
-    *("fastcluster", "faiss-cpu", "genieclust", "kneed", "pillow", "opentsne"),
+    *("fast-plscan", "fastcluster", "faiss-cpu", "genieclust", "kneed", "pillow", "opentsne", "scikit-network"),
 )
 # Instruction sets by which numerical libraries choose their kernels, as Linux calls them on x86 and on ARM.
 INSTRUCTIONS = (

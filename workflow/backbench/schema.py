@@ -52,10 +52,10 @@ def nearest(word: str, allowed: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def refuse(where: str, received: Any, allowed: Iterable[str] | str) -> ConfigError:
-    """The error for a value that is not allowed at `where`."""
-    choices = allowed if isinstance(allowed, str) else _listed(received, list(map(str, allowed)))
-    near = None if isinstance(allowed, str) else nearest(received, allowed)
+def refuse(where: str, received: Any, allowed: Iterable[str] | str, meant: str | None = None) -> ConfigError:
+    """The error for a value that is not allowed at `where`; `meant` is the allowed one, where it is known."""
+    choices = allowed if isinstance(allowed, str) else _listed(meant or received, list(map(str, allowed)))
+    near = meant or (None if isinstance(allowed, str) else nearest(received, allowed))
     hint = f" Did you mean {near!r}?" if near else ""
     return ConfigError(f"{where}: received {received!r}; allowed: {choices}.{hint}")
 

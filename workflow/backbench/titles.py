@@ -13,6 +13,7 @@ BACKBONES = {
     "efficientnet_lite0": "EfficientNet-Lite0",
     "efficientnet_lite1": "EfficientNet-Lite1",
     "efficientnet_lite2": "EfficientNet-Lite2",
+    "huggingface": "huggingface",
     "inception_v3": "Inception v3",
     "mobilenet_v2": "MobileNet v2",
     "mobilenet_v3_large": "MobileNet v3 Large",
@@ -29,23 +30,30 @@ BACKBONES = {
     "vit_b_16": "ViT-B/16",
 }
 CLUSTERERS = {
+    "affinity_propagation": "affinity propagation",
     "agglomerative": "agglomerative clustering",
     "birch": "BIRCH",
     "dbscan": "DBSCAN",
+    "finch": "FINCH",
     "gaussian_mixture": "Gaussian mixture",
     "genie": "Genie",
     "hdbscan": "HDBSCAN",
     "kmeans": "k-means",
+    "leiden": "Leiden",
+    "mean_shift": "mean shift",
     "micro_ward": "Ward on micro-clusters",
     "minibatch_kmeans": "mini-batch k-means",
     "optics": "OPTICS",
+    "plscan": "PLSCAN",
     "spectral": "spectral clustering",
 }
 CLASSIFIERS = {
     "gradient_boosting": "gradient boosting",
     "knn": "k-nearest neighbours",
     "lda": "linear discriminant analysis",
+    "linear_probe": "linear probe",
     "logistic_regression": "logistic regression",
+    "logistic_sweep": "logistic regression (C chosen)",
     "mlp": "multilayer perceptron",
     "nearest_centroid": "nearest centroid",
     "random_forest": "random forest",
@@ -61,8 +69,10 @@ STEPS = {
     "whiten": "whitened",
 }
 LINKAGES = {"ward": "Ward"}
+# Clusterers that are known by an option: its name and the titles of its values.
+BY_METHOD = {"leiden": ("clusterer.method", {"louvain": "Louvain"})}
 # Backbones that are known by the model that they were given.
-BY_MODEL = ("open_clip", "timm", "torchvision")
+BY_MODEL = ("huggingface", "open_clip", "timm", "torchvision")
 RANDOM = "random"
 # Options that a name has in it already.
 NAMED = ("backbone.name", "backbone.model", "clusterer.linkage")
@@ -90,10 +100,11 @@ def backbones(name: str) -> str:
 
 
 def clusterer(params: Mapping[str, Any]) -> str:
-    """A clusterer by the parameters of its run: ``k-means``; agglomerative clustering by its linkage."""
+    """A clusterer by the parameters of its run: ``k-means``; agglomerative by linkage, Louvain by method."""
     name, linkage = str(params["clusterer.name"]), params.get("clusterer.linkage")
     if linkage is None:
-        return CLUSTERERS.get(name, name)
+        option, titles = BY_METHOD.get(name, ("", {}))
+        return titles.get(str(params.get(option)), CLUSTERERS.get(name, name))
     return LINKAGES.get(str(linkage), f"{linkage} linkage")
 
 

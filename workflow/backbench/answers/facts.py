@@ -8,7 +8,9 @@ from backbench.answers.words import Words
 from backbench.engine.results.joined_run import Row
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.judging import Judgement
+from backbench.evaluate.learning_curves import Curve
 from backbench.evaluate.verdicts import Baseline, Choice, Reading, Verdict
+from backbench.metrics.catalogue import CLASSIFICATION
 
 
 def plain(answer: DatasetAnswer) -> dict[str, Any]:
@@ -22,8 +24,24 @@ def plain(answer: DatasetAnswer) -> dict[str, Any]:
         "runs": answer.counts,
         "question": spoken.question,
         "verdicts": [_verdict(each) for each in spoken.verdicts],
+        "learning_curves": [_curve(each) for each in answer.learning_curves],
         "notes": spoken.notes(),
     }
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    """A learning curve: `shots` of null are all training images."""
+    points = [
+        {"shots": each.shots, "images_a_class": each.images, "draws": each.draws, "run": each.run}
+        | _reading(Reading(curve.metric, each.estimate))
+        for each in curve.points
+    ]
+    gains = [
+        {"before": each.before, "after": each.after} | _reading(Reading(curve.metric, each.estimate))
+        for each in curve.gains
+    ]
+    title = naming.named(curve.row, CLASSIFICATION, curve.varying, few=False).whole
+    return {"title": title, "run": curve.row.config_hash, "metric": curve.metric, "points": points, "gains": gains}
 
 
 def _verdict(spoken: Words) -> dict[str, Any]:
@@ -33,8 +51,8 @@ def _verdict(spoken: Words) -> dict[str, Any]:
     return {
         **known,
         "seeds": [row.config_hash for row in verdict.rows],
-        "chosen_by": _reading(verdict.decided),
-        "reported": _reading(verdict.reported),
+        "chosen_by": _maybe(verdict.decided),
+        "reported": _maybe(verdict.reported),
         "clusters": verdict.clusters,
         "seconds": verdict.seconds,
         "compared_with": verdict.others,
@@ -59,9 +77,11 @@ def _row(verdict: Verdict, row: Row) -> dict[str, Any]:
     return {"run": row.config_hash, "title": name.whole, "name": row.name, "params": dict(row.params)}
 
 
-def _reading(reading: Reading | None) -> dict[str, Any] | None:
-    if reading is None:
-        return None
+def _maybe(reading: Reading | None) -> dict[str, Any] | None:
+    return None if reading is None else _reading(reading)
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
     estimate = reading.estimate
     between = {"low": estimate.low, "high": estimate.high, "over": estimate.over, "n": estimate.n}
     return {"metric": reading.metric, "value": estimate.mean, **between}
@@ -72,7 +92,7 @@ def _baseline(verdict: Verdict, baseline: Baseline | None) -> dict[str, Any] | N
         return None
     return {
         **_row(verdict, baseline.row),
-        "reported": _reading(baseline.reported),
+        "reported": _maybe(baseline.reported),
         "standing": baseline.standing,
     }
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from backbench import titles
 from backbench.engine.results.joined_run import Row
+from backbench.evaluate import configurations
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
+from backbench.wording import counted
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Named:
         return f"the same on {self.space}" if self.full == other.full else self.whole
 
 
-def named(row: Row, task: str, varying: Sequence[str] = ()) -> Named:
-    """What a run is called; `varying` are options by which results of one plugin differ."""
+def named(row: Row, task: str, varying: Sequence[str] = (), few: bool = True) -> Named:
+    """What a run is called; `varying` are options by which results of one plugin differ, and `few` is whether it says
+    of how few images of each class its classifier learns."""
     params = row.params
     notes = [*titles.options(varying, params, "backbone."), *titles.chain(row.chain(task))]
     space = titles.with_notes(titles.backbone(params), notes)
@@ -45,7 +48,9 @@ def named(row: Row, task: str, varying: Sequence[str] = ()) -> Named:
         options = [*titles.options(varying, params, "clusterer."), *titles.options(varying, params, "clustering.")]
         return Named(task, titles.with_notes(titles.clusterer(params), options), space, params.get("k"))
     if task == CLASSIFICATION:
-        options = titles.options(varying, params, "classifier.")
+        shots = configurations.shots(row) if few else None
+        labels = [f"{counted(shots, 'image')} a class"] if shots else []
+        options = [*titles.options(varying, params, "classifier."), *labels]
         return Named(task, titles.with_notes(titles.classifier(params), options), space)
     metric = str(params["retrieval.metric"])
     options = titles.options([name for name in varying if name != "retrieval.metric"], params, "retrieval.")

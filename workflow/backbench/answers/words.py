@@ -9,10 +9,11 @@ from typing import Any
 
 from backbench import hashing, templates
 from backbench.answers import naming
-from backbench.answers.figures import figures
+from backbench.answers.figures import figures, points
 from backbench.engine.results.joined_run import Row
-from backbench.evaluate import agreement
+from backbench.evaluate import agreement, configurations
 from backbench.evaluate.answer import DatasetAnswer
+from backbench.evaluate.learning_curves import Curve
 from backbench.evaluate.untried import Untried
 from backbench.evaluate.verdicts import Reading, Verdict
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, RETRIEVAL
@@ -42,10 +43,14 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Words:
-    """A verdict in words, without what was not tried for other verdicts either: `shared` is said once for all."""
+    """A verdict in words, without what was not tried for other verdicts either: `shared` is said once for all.
+
+    `curve` is how good its classifier is by the number of labels, where several were tried.
+    """
 
     verdict: Verdict
     shared: tuple[Untried, ...] = ()
+    curve: Curve | None = None
 
     @property
     def run(self) -> str:
@@ -86,6 +91,7 @@ class Words:
         called = partial(naming.named, task=self.verdict.task, varying=self.verdict.varying)
         module = _module(style)
         details = _lines(module.details(self.verdict, called, self.shared))
+        details += _lines(module.labels(self.curve)) if self.curve else []
         return Sentences(_whole(module.headline(self.verdict, called), style), tuple(_whole(d, style) for d in details))
 
 
@@ -98,7 +104,14 @@ class Answer:
     @cached_property
     def verdicts(self) -> list[Words]:
         """The verdicts, by task."""
-        return [Words(verdict, self.shared) for verdict in self.of.verdicts]
+        return [Words(verdict, self.shared, self._curve(verdict)) for verdict in self.of.verdicts]
+
+    def _curve(self, verdict: Verdict) -> Curve | None:
+        """The learning curve of the classifier that a verdict recommends."""
+        if verdict.task != CLASSIFICATION or verdict.row is None:
+            return None
+        key = configurations.beyond_shots(verdict.row, CLASSIFICATION)
+        return next((curve for curve in self.of.learning_curves if curve.key == key), None)
 
     @cached_property
     def shared(self) -> tuple[Untried, ...]:
@@ -185,7 +198,8 @@ def _whole(text: Any, style: str) -> str:
 def _module(style: str) -> Any:
     """The macros of the template with the marks of a style."""
     made = templates.environment([FOLDER], style == HTML)
-    made.globals |= {"figures": figures, "space": naming.space, "short": _short, "reading": Reading, **_marks(style)}
+    made.globals |= {"figures": figures, "points": points, "space": naming.space, "short": _short, "reading": Reading}
+    made.globals |= _marks(style)
     return made.get_template(TEMPLATE).module
 
 

@@ -1,8 +1,8 @@
 """The contract of backbone plugins, as types.
 
 A plugin is a module with the names of one of four protocols: :class:`Frozen`, :class:`Learner`, :class:`Given` or
-:class:`Joining`. The contract tests check every plugin against them, with mypy. :class:`Resolving`, :class:`Settling`, :class:`Refusing` and
-:class:`Recording` are abilities that a plugin may have.
+:class:`Joining`. The contract tests check every plugin against them, with mypy. :class:`Resolving`, :class:`Settling`,
+:class:`Refusing`, :class:`Parted`, :class:`OfLibraries` and :class:`Recording` are abilities that a plugin may have.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -144,6 +144,23 @@ class Refusing(Protocol):
 
     def fits(self, params: Any) -> None:
         """Raise ConfigError, with the keys, if a file of weights does not fit the network."""
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """Has columns that belong together, such as those of each block of a network."""
+
+    def parts(self, params: Any) -> list[int]:
+        """Their widths, in order; empty where all columns are one."""
+
+
+@runtime_checkable
+class OfLibraries(Protocol):
+    """Defines its networks by libraries of its own, on whose versions rows depend too."""
+
+    @property
+    def LIBRARIES(self) -> tuple[str, ...]:
+        """The names of their distributions."""
 
 
 @runtime_checkable

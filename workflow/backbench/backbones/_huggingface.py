@@ -7,6 +7,8 @@ from pathlib import Path
 from backbench.backbones import _hub
 from backbench.schema import ConfigError
 
+OF_WEIGHTS = "give backbone.weights=PATH"
+
 
 def require(package: str, extra: str) -> None:
     """Raise ConfigError early if an optional package is not installed."""
@@ -14,8 +16,8 @@ def require(package: str, extra: str) -> None:
         raise ConfigError(f'backbone={extra} needs the package {package}; pip install "backbench[{extra}]".')
 
 
-def file(what: str, repository: str, names: Sequence[str]) -> Path:
-    """The first file of `names` in a repository of the hub.
+def file(what: str, repository: str, names: Sequence[str], advice: str = OF_WEIGHTS) -> Path:
+    """The first file of `names` in a repository of the hub; `advice` says how it can be supplied beside.
 
     Raises
     ------
@@ -29,10 +31,12 @@ def file(what: str, repository: str, names: Sequence[str]) -> Path:
         if isinstance(cached, str):
             return Path(cached)
     reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _hub.unreachable(constants.ENDPOINT)
-    return _absent(what, repository, names, reason) if reason else _download(what, repository, names)
+    if reason:
+        return _absent(what, repository, names, reason, advice)
+    return _download(what, repository, names, advice)
 
 
-def _download(what: str, repository: str, names: Sequence[str]) -> Path:
+def _download(what: str, repository: str, names: Sequence[str], advice: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
@@ -40,19 +44,20 @@ def _download(what: str, repository: str, names: Sequence[str]) -> Path:
         try:
             return Path(hf_hub_download(repository, name))
         except LocalEntryNotFoundError as error:
-            _absent(what, repository, names, str(error))
+            _absent(what, repository, names, str(error), advice)
         except EntryNotFoundError:
             continue
         except (HfHubHTTPError, OSError, ValueError) as error:
-            _absent(what, repository, names, f"{type(error).__name__}: {error}")
-    return _absent(what, repository, names, "the repository has no such file")
+            _absent(what, repository, names, f"{type(error).__name__}: {error}", advice)
+    return _absent(what, repository, names, "the repository has no such file", advice)
 
 
-def _absent(what: str, repository: str, names: Sequence[str], reason: str) -> Path:
+def _absent(what: str, repository: str, names: Sequence[str], reason: str, advice: str) -> Path:
     from huggingface_hub import constants
 
+    kind = "weights" if advice == OF_WEIGHTS else "files"
     raise ConfigError(
-        f"The weights of {what} were not found. Looked for {' or '.join(names)} of {repository} in "
+        f"The {kind} of {what} were not found. Looked for {' or '.join(names)} of {repository} in "
         f"{constants.HF_HUB_CACHE}, then at {constants.ENDPOINT} ({reason}). Fetch them where there is a network "
-        "(HF_HOME says where they go), or give backbone.weights=PATH."
+        f"(HF_HOME says where they go), or {advice}."
     )

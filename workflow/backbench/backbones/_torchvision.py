@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from backbench.backbones import Engine, Image, Precision, _engine, _hub, _nodes, _normalise, _weights
+from backbench.backbones import Engine, Image, Precision, _engine, _hub, _nodes, _normalise, _tokens, _weights
 from backbench.backbones._extractor import Extractor
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
@@ -50,6 +50,17 @@ class Params:
 P = TypeVar("P", bound=Params)
 
 
+def side(params: Any) -> int:
+    """Width and height of what the network is given: of a crop, where there are several."""
+    size: int = getattr(params, "view", None) or params.image.size
+    return size
+
+
+def of_blocks(params: Any) -> bool:
+    """Whether the tokens of blocks are asked for, which vision transformers have options for."""
+    return hasattr(params, "blocks") and _tokens.asked(params)
+
+
 @dataclass(frozen=True)
 class Layer:
     """A named layer: its node, the number of its channels, and the dimensions of its output for one image."""
@@ -79,6 +90,9 @@ class Model:
         Applied to the network that ends at the layer, with the options.
     adapt
         Applied to the state dict of a file before it is loaded, with the options.
+    tokens, transformer
+        Of vision transformers: the module of the tokens of the last blocks, from the network and the options, and the
+        number of blocks with the width of a token, from the options.
     """
 
     name: str
@@ -88,6 +102,8 @@ class Model:
     options: Callable[[Any], Mapping[str, Any]] = lambda params: {}
     adjust: Callable[["fx.GraphModule", Any], None] = lambda network, params: None
     adapt: Callable[["State", Params], "State"] = lambda state, params: state
+    tokens: Callable[["nn.Module", Any], "nn.Module"] | None = None
+    transformer: Callable[[Any], tuple[int, int]] | None = None
 
     def resolve(self, params: P, device: str) -> P:
         """`params` with every ``auto`` replaced, and a node of a named layer replaced by the name.
@@ -99,6 +115,10 @@ class Model:
         """
         self._check(params)
         params = _engine.resolve(params, device)
+        if hasattr(params, "crops"):
+            params = _tokens.cropping(self._where, params)
+        if of_blocks(params):
+            _tokens.check(self._where, params, self.name, self._transformer(params)[0], has_class=True)
         known = {layer.node: name for name, layer in self.layers.items()}
         params = dataclasses.replace(params, layer=known.get(params.layer, params.layer))
         pool = _nodes.settled(self._where, params.layer, self._dimensions(params), params.pool)
@@ -106,14 +126,24 @@ class Model:
 
     def cost(self, params: Params) -> float:
         """10^9 multiplications and additions that one image takes."""
-        return self.gflops * (params.image.size / (299 if self.name == "inception_v3" else 224)) ** 2
+        return (
+            getattr(params, "crops", 1)
+            * self.gflops
+            * (side(params) / (299 if self.name == "inception_v3" else 224)) ** 2
+        )
 
     def width(self, params: Params) -> int:
         """Number of features."""
+        if of_blocks(params):
+            return sum(self.parts(params))
         known = self.layers.get(params.layer)
         if known and params.pool != "flatten":
             return known.width
         return _nodes.columns(self._shape(params), params.pool)
+
+    def parts(self, params: Params) -> list[int]:
+        """Widths of the columns that belong together, where the tokens of blocks are asked for."""
+        return _tokens.parts(params, self._transformer(params)[1]) if of_blocks(params) else []
 
     def identity(self, params: Params) -> dict[str, Any]:
         """The name of official weights (also if a path leads to them), ``random`` or ``file``, and the digest or seed.
@@ -153,8 +183,13 @@ class Model:
             path = self._file(params)
             state = self.adapt(_weights.read(path), params)
             _weights.fill(whole, state, path, set(part.state_dict()), f"{self.name} up to {params.layer!r}")
-        self.adjust(part, params)
-        return _nodes.pooled(part, self._shape(params), params.pool)
+        if of_blocks(params):
+            assert self.tokens is not None, "the options have been resolved"
+            made = self.tokens(whole, params)
+        else:
+            self.adjust(part, params)
+            made = _nodes.pooled(part, self._shape(params), params.pool)
+        return _tokens.crops(made, params) if hasattr(params, "crops") else made
 
     def fits(self, params: Params) -> None:
         """Refuse weights from a path that are not those of this network, by comparing shapes alone.
@@ -177,6 +212,17 @@ class Model:
         same = all(key in wanted and wanted[key].shape == value.shape for key, value in state.items())
         return same and 2 * len(state) > len(wanted)
 
+    def _transformer(self, params: Any) -> tuple[int, int]:
+        """The number of blocks and the width of a token; ConfigError for what is no vision transformer."""
+        if self.transformer is None:
+            raise _tokens.refusal(self._where, params, self.name)
+        if params.layer in self.layers and params.layer != "cls":
+            raise ConfigError(
+                f"{self._where}.layer: received {params.layer!r} with blocks={params.blocks} and pooling="
+                f"{params.pooling or 'null'}; allowed: the layer of the class token, which blocks and pooling replace."
+            )
+        return self.transformer(params)
+
     def _random(self, params: Params) -> "nn.Module":
         import torch
 
@@ -191,7 +237,7 @@ class Model:
 
     def _shape(self, params: Params) -> tuple[int, ...]:
         options, known = self._options(params), tuple(self.layers)
-        return _nodes.shape(self._where, self.name, options, self._node(params), params.image.size, known)
+        return _nodes.shape(self._where, self.name, options, self._node(params), side(params), known)
 
     def _dimensions(self, params: Params) -> int:
         known = self.layers.get(params.layer)

@@ -1,7 +1,9 @@
 """Any model of timm by name, with the transform and weights that belong to the name.
 
 Wightman, "PyTorch Image Models", github.com/huggingface/pytorch-image-models. The features are those of the model
-without its classifier, ``timm.create_model(name, num_classes=0)``. Needs the extra ``timm``; planning imports it.
+without its classifier, ``timm.create_model(name, num_classes=0)``; of vision transformers they may be the tokens of the
+last blocks (see ``_tokens``). A name may be one of the hub (``hf-hub:timm/vit_small_patch14_dinov2.lvd142m``) or a
+folder with the same files (``local-dir:PATH``). Needs the extra ``timm``; planning imports it.
 """
 
 import dataclasses
@@ -12,7 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from backbench.backbones import Engine, Image, Precision, _engine, _external, _hub, _huggingface, _weights
+from backbench.backbones import (
+    Engine,
+    Image,
+    Precision,
+    Side,
+    _engine,
+    _external,
+    _hub,
+    _huggingface,
+    _timm_files,
+    _tokens,
+    _weights,
+)
 from backbench.backbones._extractor import Extractor
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
@@ -21,7 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BATCH, ENGINE, UNHASHED = 32, "torch", ("weights_seed",)
-PRETRAINED = "pretrained"
+PRETRAINED, WHERE = "pretrained", "backbone(timm)"
 FILES = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -37,6 +51,12 @@ class Params:
     weights_seed: Annotated[int, Range(low=0)]
     engine: Engine
     precision: Precision
+    # Blocks of a vision transformer whose tokens are taken, from the last one on, and what is taken of each.
+    blocks: Annotated[int, Range(low=1)] = 1
+    pooling: _tokens.Pooling | None = None
+    crops: _tokens.Crops = 1
+    # Width and height of a crop, where there are several; planning fills it in.
+    view: Side | None = None
 
 
 def resolve(params: Params, device: str) -> Params:
@@ -49,23 +69,32 @@ def resolve(params: Params, device: str) -> Params:
     """
     _huggingface.require("timm", "timm")
     name, config = _config(params.model)
-    return dataclasses.replace(
+    resolved = dataclasses.replace(
         _engine.resolve(params, device),
         model=name,
         image=_external.settled(params.image, lambda size: _image(name, size)),
         mean=_external.three("backbone(timm).mean", params.mean or config["mean"]),
         deviation=_external.three("backbone(timm).deviation", params.deviation or config["std"]),
     )
+    if _tokens.asked(params):
+        depth, has_class, _ = _transformer(name, params)
+        _tokens.check(WHERE, params, name, depth, has_class)
+    return _tokens.cropping(WHERE, resolved)
 
 
 def width(params: Params) -> int:
     """Number of features."""
-    return _width(params.model, _external.side(params.image))
+    return sum(parts(params)) or _width(params.model, _tokens.side(params))
+
+
+def parts(params: Params) -> list[int]:
+    """Widths of the columns that belong together, where the tokens of blocks are asked for."""
+    return _tokens.parts(params, _transformer(params.model, params)[2]) if _tokens.asked(params) else []
 
 
 def gflops(params: Params) -> float:
     """10^9 multiplications and additions that one image takes, of which timm says nothing."""
-    return _external.GFLOPS
+    return _external.GFLOPS * params.crops
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -76,7 +105,7 @@ def identity(params: Params) -> dict[str, Any]:
     ConfigError
         If the file does not exist, is not in the cache, and cannot be downloaded.
     """
-    return _external.identity(params, _file)
+    return {**_external.identity(params, _file), **_timm_files.identity(params.model)}
 
 
 def fits(params: Params) -> None:
@@ -97,18 +126,69 @@ def open(params: Params, context: Context) -> Extractor:
 
 def network(params: Params) -> "nn.Module":
     """The model without its classifier, with its weights, in evaluation mode."""
+    model = _whole(params)
+    return _tokens.crops(_blocks(model, params) if _tokens.asked(params) else model, params)
+
+
+def _whole(params: Params) -> "nn.Module":
     import torch
 
     if params.weights != _external.RANDOM:
         return _loaded(params, _file(params)).eval()
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(params.weights_seed)
-        return _create(params.model, _external.side(params.image), num_classes=0).eval()
+        return _create(params.model, _tokens.side(params), num_classes=0).eval()
+
+
+def _blocks(model: Any, params: Params) -> "nn.Module":
+    """The tokens of the last blocks of a vision transformer, behind its last norm."""
+    from torch import nn
+
+    has_class = getattr(model, "cls_token", None) is not None
+
+    class Blocks(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: Any) -> Any:
+            options = {"norm": True, "output_fmt": "NLC", "intermediates_only": True, "return_prefix_tokens": True}
+            blocks = self.model.forward_intermediates(x, params.blocks, **options)
+            pairs = [block if isinstance(block, tuple) else (block, None) for block in blocks]
+            tokens = [(prefix[:, 0] if has_class else None, patches) for patches, prefix in pairs]
+            return _tokens.gathered(tokens, _tokens.pooling(params))
+
+    return Blocks().eval()
+
+
+def _transformer(model: str, params: Params) -> tuple[int, bool, int]:
+    """The number of blocks of a vision transformer, whether it has a class token, and the width of its tokens.
+
+    Raises
+    ------
+    ConfigError
+        If the model is none.
+    """
+    depth, has_class, columns = _outline(model)
+    if not depth:
+        raise _tokens.refusal(WHERE, params, model)
+    return depth, has_class, columns
+
+
+@functools.cache
+def _outline(model: str) -> tuple[int, bool, int]:
+    import torch
+
+    with torch.device("meta"):
+        whole: Any = _create(model, None, num_classes=0)
+    if not all(hasattr(whole, name) for name in ("blocks", "num_prefix_tokens", "forward_intermediates")):
+        return 0, False, 0
+    return len(whole.blocks), getattr(whole, "cls_token", None) is not None, int(whole.embed_dim)
 
 
 def _loaded(params: Params, path: Path) -> "nn.Module":
     """The model with weights loaded by timm, which converts old and foreign files; no key may be missing."""
-    state, size = _weights.read(path), _external.side(params.image)
+    state, size = _weights.read(path), _tokens.side(params)
     try:
         # As a classifier, because timm tolerates missing parameters when it drops the classifier itself.
         model: Any = _create(params.model, size, pretrained=True, pretrained_cfg_overlay={"state_dict": dict(state)})
@@ -130,12 +210,17 @@ def _headless(model: str, state: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in state.items() if not key.startswith(tuple(f"{head}." for head in heads))}
 
 
-def _create(model: str, size: int, **options: Any) -> "nn.Module":
+def _create(model: str, size: int | None, **options: Any) -> "nn.Module":
+    """A model for images of so many pixels; None: of its own size."""
     import timm
 
     config = _config(model)[1]
-    if config.get("fixed_input_size") and tuple(config["input_size"][1:]) != (size, size):
+    if size and config.get("fixed_input_size") and tuple(config["input_size"][1:]) != (size, size):
         options["img_size"] = size
+    if _timm_files.named(model):
+        overlay = {**config[_timm_files.GIVEN], **options.pop("pretrained_cfg_overlay", {})}
+        options = {**config[_timm_files.ARGUMENTS], **options, "pretrained_cfg": overlay}
+        return timm.create_model(config["architecture"], **options)
     return timm.create_model(model, **options)
 
 
@@ -171,6 +256,10 @@ def _config(model: str) -> tuple[str, dict[str, Any]]:
     import timm
     from timm.data import config as data
 
+    resolved: Callable[..., dict[str, Any]] = data.resolve_data_config  # it has no complete annotations
+    if _timm_files.named(model):
+        known = _timm_files.config(model)
+        return _timm_files.placed(model), {**known, **resolved(pretrained_cfg=known)}
     name, _, tag = model.partition(".")
     if not timm.is_model(name):
         raise refuse("backbone(timm).model", model, timm.list_models(pretrained=True))
@@ -179,9 +268,8 @@ def _config(model: str) -> tuple[str, dict[str, Any]]:
     except RuntimeError as error:
         raise refuse("backbone(timm).model", model, timm.list_pretrained(f"{name}.*") or [name]) from error
     about: Any = config  # its class has no complete annotations
-    known: dict[str, Any] = about.to_dict()
+    known = about.to_dict()
     tag = tag or known.get("tag", "")
-    resolved: Callable[..., dict[str, Any]] = data.resolve_data_config  # it has no complete annotations
     transform = resolved(pretrained_cfg=known)
     return f"{name}.{tag}" if tag else name, {**known, **transform}
 
@@ -204,6 +292,8 @@ def _image(model: str, size: int | None) -> Image:
 def _file(params: Params) -> Path:
     if params.weights != PRETRAINED:
         return _weights.local("backbone(timm)", params.weights, (PRETRAINED, _external.RANDOM))
+    if _timm_files.named(params.model):
+        return _timm_files.file(params.model, FILES)
     config = _config(params.model)[1]
     if config.get("hf_hub_id"):
         names = (config["hf_hub_filename"],) if config.get("hf_hub_filename") else FILES

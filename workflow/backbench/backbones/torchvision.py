@@ -8,13 +8,27 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-from backbench.backbones import Engine, Image, Precision, _external, _nodes, _normalise, _torchvision, _vit
+from backbench.backbones import (
+    Engine,
+    Image,
+    Precision,
+    Side,
+    _external,
+    _nodes,
+    _normalise,
+    _tokens,
+    _torchvision,
+    _vit,
+)
 from backbench.backbones._extractor import Extractor
 from backbench.backbones._torchvision import Model
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
+
+if TYPE_CHECKING:
+    from torch import nn
 
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
 DEFAULT = "DEFAULT"
@@ -44,6 +58,11 @@ class Params:
     weights_seed: Annotated[int, Range(low=0)]
     engine: Engine
     precision: Precision
+    # Those of vision transformers, see _tokens; planning fills in the side of a crop.
+    blocks: Annotated[int, Range(low=1)] = 1
+    pooling: _tokens.Pooling | None = None
+    crops: _tokens.Crops = 1
+    view: Side | None = None
 
 
 def resolve(params: Params, device: str) -> Params:
@@ -56,6 +75,11 @@ def resolve(params: Params, device: str) -> Params:
     """
     if params.weights == DEFAULT:
         params = dataclasses.replace(params, weights=_default(params.model))
+    if _tokens.asked(params) and params.layer != "auto":
+        raise ConfigError(
+            f"backbone(torchvision).layer: received {params.layer!r}; allowed: auto with blocks or pooling, which take "
+            "the tokens of blocks."
+        )
     model, options = _model(params.model), _settled(params)
     if options.layer == "auto":
         options = dataclasses.replace(options, layer=_features(model, options))
@@ -67,6 +91,7 @@ def resolve(params: Params, device: str) -> Params:
         pool=options.pool,
         normalise=options.normalise,
         engine=options.engine,
+        view=options.view,
     )
 
 
@@ -75,9 +100,14 @@ def width(params: Params) -> int:
     return _model(params.model).width(_settled(params))
 
 
+def parts(params: Params) -> list[int]:
+    """Widths of the columns that belong together, where the tokens of blocks are asked for."""
+    return _model(params.model).parts(_settled(params))
+
+
 def gflops(params: Params) -> float:
     """10^9 multiplications and additions that are assumed for one image."""
-    return _external.GFLOPS
+    return _external.GFLOPS * params.crops
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -95,9 +125,9 @@ def open(params: Params, context: Context) -> Extractor:
     return _model(params.model).open(_settled(params), context)
 
 
-def _settled(params: Params) -> _torchvision.Params:
+def _settled(params: Params) -> _vit.Params:
     """The options as those of any torchvision backbone, with the values of the model for its images."""
-    return _torchvision.Params(
+    return _vit.Params(
         image=_external.settled(params.image, lambda size: _image(params.model, params.weights, size)),
         layer=params.layer,
         pool=params.pool,
@@ -106,6 +136,10 @@ def _settled(params: Params) -> _torchvision.Params:
         weights_seed=params.weights_seed,
         engine=params.engine,
         precision=params.precision,
+        blocks=params.blocks,
+        pooling=params.pooling,
+        crops=params.crops,
+        view=params.view,
     )
 
 
@@ -125,16 +159,29 @@ def _model(name: str) -> Model:
 class _Special(TypedDict, total=False):
     options: Callable[[Any], Mapping[str, Any]]
     adapt: Callable[["_torchvision.State", Any], "_torchvision.State"]
+    tokens: Callable[["nn.Module", Any], "nn.Module"]
+    transformer: Callable[[Any], tuple[int, int]]
 
 
 def _special(name: str) -> _Special:
     """The functions that the builders of some models need."""
     if name.startswith("vit_"):
         patch = int(name.rsplit("_", 1)[-1])
-        return {"options": _vit.options(name, patch), "adapt": _vit.interpolated(patch)}
+        return {
+            "options": _vit.options(name, patch),
+            "adapt": _vit.interpolated(patch),
+            "tokens": _vit.tokens,
+            "transformer": lambda params: _sizes(name),
+        }
     if name == "googlenet":
         return {"options": _googlenet}
     return {}
+
+
+def _sizes(name: str) -> tuple[int, int]:
+    """The number of blocks of a vision transformer, and the width of its tokens."""
+    outline: Any = _nodes.outline(name, ())
+    return len(outline.encoder.layers), int(outline.hidden_dim)
 
 
 def _googlenet(params: _torchvision.Params) -> dict[str, Any]:

@@ -25,8 +25,10 @@ MODEL = Model(
     },
     options=_vit.options("vit_b_16", PATCH),
     adapt=_vit.interpolated(PATCH),
+    tokens=_vit.tokens,
+    transformer=lambda params: (12, 768),
 )
 BATCH, ENGINE, UNHASHED = _torchvision.BATCH, "torch", _torchvision.UNHASHED
-Params = _torchvision.Params
+Params = _vit.Params
 resolve, width, identity, open = MODEL.resolve, MODEL.width, MODEL.identity, MODEL.open
-gflops, fits = MODEL.cost, MODEL.fits
+gflops, fits, parts = MODEL.cost, MODEL.fits, MODEL.parts

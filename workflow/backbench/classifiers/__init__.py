@@ -1,6 +1,6 @@
 """Classifier plugins: all members of a family on one matrix and split, with what they share computed once.
 
-A plugin is a module that is a `Classifier`, and optionally `Timed` and `plugins.Searching`.
+A plugin is a module that is a `Classifier`, and optionally `Timed`, `Selecting` and `plugins.Searching`.
 
 Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
 """
@@ -22,10 +22,14 @@ MB = 1 << 20
 
 @dataclass(frozen=True)
 class Task:
-    """One member: a plugin's parameters and the axes that it uses."""
+    """One member: a plugin's parameters and the axes that it uses.
+
+    `teaches` says whether a plugin that chooses by validation rows may learn from them too: not where shots are few.
+    """
 
     params: Any
     seed: int | None = None
+    teaches: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,49 @@ class Timed(Protocol):
 
     def seconds(self, params: Any, n_train: int, d: int, count: int, /) -> float:
         """Seconds of one core for one of `count` members, with its part of what they share."""
+        ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """Validation rows (v, d) and their classes (v,), none of them where there are none.
+
+    `teaches` is that of the :class:`Task`. `info` is that of an earlier prediction with the same rows: a plugin may
+    take its choice over.
+    """
+
+    rows: "np.ndarray"
+    classes: "np.ndarray"
+    teaches: bool = True
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Selecting(Protocol):
+    """A classifier that chooses among candidates: by the validation rows, or where there are none, by training rows.
+
+    Where there are validation rows, `select` is asked in the place of `Classifier.predict`, which holds back some of
+    the training rows instead. `info["choice"]` says what was chosen (see ``_choice``).
+    """
+
+    def select(
+        self,
+        shared: Any,
+        train_x: "np.ndarray",
+        train_y: "np.ndarray",
+        queries: "np.ndarray",
+        held_y: "np.ndarray",
+        task: Task,
+        /,
+    ) -> Prediction:
+        """The prediction for the queries (q, d), the first of which are the validation rows, with classes (v,).
+
+        Validation rows are predicted by the chosen candidate, fitted on training rows alone, all others by `final`.
+        """
+        ...
+
+    def final(self, params: Any, seed: int | None, train_x: "np.ndarray", train_y: "np.ndarray", held: Held, /) -> Any:
+        """What predicts new rows (n, d): a fitted classifier of scikit-learn, for rows in float64."""
         ...
 
 

@@ -17,6 +17,11 @@ def inverse(lengths: np.ndarray) -> np.ndarray:
     return np.where(zero.any(axis=1, keepdims=True), zero.astype(np.float64), inverse)
 
 
+def exponential(lengths: np.ndarray, temperature: float) -> np.ndarray:
+    """exp(cosine / temperature) by the cosine distances (queries, k), as shares of that of the nearest."""
+    return np.exp((lengths[:, :1] - lengths) / temperature)
+
+
 def prediction(votes: np.ndarray, weights: np.ndarray, trained: np.ndarray) -> Prediction:
     """The class with the most weight among the votes (queries, k), the first among equals, and each class's share.
 

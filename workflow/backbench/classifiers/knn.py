@@ -1,12 +1,14 @@
 """k nearest neighbours: one exact search at the largest k of all members, or the stored graph, then votes.
 
 Equals `sklearn.neighbors.KNeighborsClassifier` (algorithm="brute"): a tied vote goes to the first class. If training
-rows are equally far at the last place, the one with the lower index counts; scikit-learn leaves that open.
+rows are equally far at the last place, the one with the lower index counts; scikit-learn leaves that open. Exponential
+weights of cosines are those of Wu et al. (2018), DINO and DINOv2; scikit-learn lacks them.
 """
 
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench import classifiers
@@ -25,17 +27,22 @@ BLOCKS_MB = 96
 
 @dataclass(frozen=True)
 class Params:
-    """Options of `sklearn.neighbors.KNeighborsClassifier`."""
+    """Options of `sklearn.neighbors.KNeighborsClassifier`, and weights of exp(cosine / temperature)."""
 
     n_neighbors: Annotated[int, Range(low=1)]
     metric: Literal["euclidean", "cosine"]
-    weights: Literal["uniform", "distance"]
+    weights: Literal["uniform", "distance", "exponential"]
+    # Added later; only exponential weights depend on it.
+    temperature: Annotated[float, Range(above=0)] = 0.07
 
 
 def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
+    reasons = []
+    if params.weights == "exponential" and params.metric != "cosine":
+        reasons.append("exponential weights are of cosines: give classifier.metric=cosine")
     if params.n_neighbors > n_train:
-        return [f"n_neighbors = {params.n_neighbors} of {n_train} training rows"]
-    return []
+        reasons.append(f"n_neighbors = {params.n_neighbors} of {n_train} training rows")
+    return reasons
 
 
 def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) -> float:
@@ -85,5 +92,6 @@ def predict(
     if reasons:
         raise ValueError(reasons[0])
     rows, lengths = shared.nearest(options.metric, options.n_neighbors)
-    weights = _votes.inverse(lengths) if options.weights == "distance" else _votes.equal(lengths)
-    return _votes.prediction(train_y[rows], weights, np.unique(train_y))
+    weigh = {"uniform": _votes.equal, "distance": _votes.inverse}
+    weigh["exponential"] = partial(_votes.exponential, temperature=options.temperature)
+    return _votes.prediction(train_y[rows], weigh[options.weights](lengths), np.unique(train_y))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SHORT = {"eps_quantile": "eps q"}
 # Metrics beside the counts of clusters that a table keeps on a narrow terminal before it gives up the interval.
 KEPT = 2
+# Columns beside the metrics, each where a row has so many.
+BESIDE = {"draws": 1, "repeats": 2, "seeds": 2, "stability": -2}
 # The least width of a column that may be cut.
 CUT = 6
 
@@ -78,7 +80,7 @@ def _fitting(
     The last metrics go first, then the interval, then all but that metric and the counts of clusters; these go last,
     where there would be no room even if all other columns were cut.
     """
-    extra = [name for name, least in (("seeds", 2), ("stability", -2)) if _any(records, name, least)]
+    extra = [name for name, fewest in BESIDE.items() if _any(records, name, fewest)]
     metrics, interval = list(table.spec.metrics), True
     counts = [name for name in leaderboard_specs.COUNTS if name in metrics]
     longest = max((len(_value(entry, table.spec.rank, True)) for entry in table.entries[: len(records)]), default=0)
@@ -106,7 +108,7 @@ def _fitting(
 
 
 def _any(records: Sequence[Record], name: str, least: float) -> bool:
-    return any(isinstance(value, int | float) and value >= least for value in (line[name] for line in records))
+    return any(isinstance(value, int | float) and value >= least for value in (line.get(name) for line in records))
 
 
 def _width(name: str, records: Sequence[Record]) -> int:

@@ -152,16 +152,24 @@ def _paper(command: argparse.ArgumentParser) -> None:
 
 def _audit(command: argparse.ArgumentParser) -> None:
     command.epilog = AUDIT
-    command.usage = "backbench audit [options] [PATH] [KEY=VALUE ...]"
+    command.usage = (
+        "backbench audit [options] [PATH] [KEY=VALUE ...]\n       backbench audit --labels HASH [--json] [--strict]"
+    )
     command.add_argument(
         "overrides", nargs="*", metavar="PATH | KEY=VALUE", help="the collection and its options, as for sweep"
     )
     command.add_argument(
         "--strict",
         action="store_true",
-        help="exit with status 1 if a file is unreadable, or an image is duplicated, in two splits or in two classes",
+        help="exit with status 1 if a file is unreadable, or an image is duplicated, in two splits or in two classes; "
+        "with --labels if a label is doubtful",
     )
-    command.add_argument("--json", action="store_true", help="print audit.json instead of the summary")
+    command.add_argument(
+        "--labels",
+        metavar="HASH",
+        help="rank the images of a run (hash, a unique prefix of it, or best) by how doubtful their labels are",
+    )
+    command.add_argument("--json", action="store_true", help="print audit.json (labels.json) instead of the summary")
     command.add_argument("--cores", default="all", help="number of cores to use (default: all)")
 
 
@@ -193,6 +201,7 @@ def _answer(command: argparse.ArgumentParser) -> None:
 
 def _leaderboard(command: argparse.ArgumentParser) -> None:
     _filter(command, "such as k>=5 or backbone.name=pixels; repeatable")
+    command.add_argument("--metric", metavar="NAME", help="rank by this metric, such as log_loss or map_at_10")
     command.add_argument("--limit", type=_positive, default=8, help="rows per table (default: 8)")
     command.add_argument("--format", choices=("table", "csv", "json"), default="table")
 
@@ -219,9 +228,10 @@ def _compare(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metric", action="append", default=[], metavar="NAME", help="metric to compare; repeatable")
     command.add_argument(
         "--over",
-        choices=("auto", "images", "seeds", "datasets"),
+        choices=("auto", "images", "repeats", "seeds", "datasets"),
         default="auto",
-        help="what to pair by (default: images where both runs predict them, else seeds and data sets)",
+        help="what to pair by (default: repeated splits where both have them, else images that both runs predict; "
+        "seeds and data sets)",
     )
     command.add_argument("--format", choices=("table", "json"), default="table")
 

@@ -30,6 +30,10 @@ WORST = 3
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.labels is not None:
+        from backbench.cli import _doubtful_labels
+
+        return _doubtful_labels.run(args)
     with _hushed():
         return _run(args)
 
@@ -123,7 +127,7 @@ def _worst(check: Mapping[str, str], report: Mapping[str, Any]) -> "Text":
     """The worst cases of a check in one line each; without any, what the check means."""
     from rich.text import Text
 
-    if check["key"] == "imbalance" or check["state"] == "absent":
+    if check["key"] in audit.WITHOUT_IMAGES or check["state"] == "absent":
         return Text(check["meaning"], style="dim")
     if check["state"] == "fine":
         return Text("none", style="dim")

@@ -66,7 +66,9 @@ def _show(head: str, comparisons: Sequence[Comparison]) -> None:
     screen(sys.stdout).print(table)
     print()
     for pair in comparisons:
-        print(f"{pair.metric}: {paired.words(pair.test, *pair.names, ALPHA, catalogue.metric(pair.metric).bounded)}.")
+        metric = catalogue.metric(pair.metric)
+        lower = metric.direction == catalogue.DOWN
+        print(f"{pair.metric}: {paired.words(pair.test, *pair.names, ALPHA, metric.bounded, lower)}.")
     print()
 
 

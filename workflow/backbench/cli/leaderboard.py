@@ -15,6 +15,7 @@ from backbench.evaluate import answer, leaderboard_records, leaderboards, unrank
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.leaderboard_specs import by_dataset
 from backbench.evaluate.leaderboards import Leaderboard
+from backbench.metrics import catalogue
 from backbench.reproduce import environment
 from backbench.schema import ConfigError
 from backbench.store import Store
@@ -36,20 +37,49 @@ def run(args: argparse.Namespace) -> int:
     rows = tables.meeting(rows, args.filter)
     if not rows:
         raise ConfigError("no recorded run matches; run `backbench sweep` first.")
-    answers = answer.by_dataset(rows, store, panel.counting("resampling images"))
+    progress = panel.counting("resampling images")
+    if args.metric:
+        return _by_metric(args, rows, store, progress)
+    answers = answer.by_dataset(rows, store, progress)
     if args.format == "table":
         show(answers, args.limit, sys.stdout)
         print("", *headlines(answers.values()), "more: backbench answer", sep="\n")
         return 0
+    _write({title: group.leaderboards for title, group in answers.items()}, args)
+    return 0
+
+
+def _by_metric(args: argparse.Namespace, rows: Sequence[Row], store: Store, progress: leaderboards.Progress) -> int:
+    """The leaderboards that a metric ranks, of each data set."""
+    known = sorted({name for row in rows for name in row.metrics})
+    if args.metric not in known:
+        raise catalogue.unknown("--metric", args.metric, known)
+    groups = by_dataset(rows)
+    boards = {title: leaderboards.by_metric(args.metric, group, store, progress) for title, group in groups.items()}
+    if args.format != "table":
+        _write(boards, args)
+        return 0
+    console = screen(sys.stdout)
+    for title, group in boards.items():
+        if len(boards) > 1:
+            console.print(f"\n[bold]{title}[/bold]")
+        for table in group:
+            _print(table, args.limit, console)
+            console.print()
+    warn(rows)
+    return 0
+
+
+def _write(boards: Mapping[str, Sequence[Leaderboard]], args: argparse.Namespace) -> None:
+    """Print leaderboards, by the title of their data set, as CSV or JSON."""
     records = [
         line
-        for title, group in answers.items()
-        for table in group.leaderboards
+        for title, group in boards.items()
+        for table in group
         for line in leaderboard_records.records(title, table, args.limit)
     ]
     names = list(dict.fromkeys(key for line in records for key in line))
     print((tables.to_csv if args.format == "csv" else tables.to_json)(records, names), end="")
-    return 0
 
 
 def show(answers: Mapping[str, DatasetAnswer], limit: int = 5, target: IO[str] | None = None) -> None:

@@ -6,8 +6,7 @@ import sys
 from backbench import paths
 from backbench.cli import leaderboard
 from backbench.engine.results import ledger, tables
-from backbench.metrics.catalogue import checked
-from backbench.schema import refuse
+from backbench.metrics.catalogue import checked, unknown
 from backbench.store import Store
 from backbench.sweeping.describing import say
 from backbench.wording import counted
@@ -39,7 +38,7 @@ def _chosen(asked: str | None, records: list[tables.Record]) -> list[str] | None
     known = tables.columns(records)
     for name in names or []:
         if name not in known:
-            raise refuse("--columns", name, known)
+            raise unknown("--columns", name, known)
     return names
 
 

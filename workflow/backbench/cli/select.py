@@ -16,6 +16,7 @@ from backbench.evaluate import recommendations, selection
 from backbench.evaluate.answer import DatasetAnswer
 from backbench.evaluate.best_k import CRITERIA, Choice, Family
 from backbench.evaluate.candidates import HEAD
+from backbench.evaluate.how_many import Estimate
 from backbench.evaluate.recommendations import Recommendation
 from backbench.evaluate.selection import Decision, Policy
 from backbench.metrics import catalogue
@@ -90,6 +91,7 @@ def _show(groups: Groups) -> None:
         for answer, policy in answers:
             console.print()
             console.print(_table(answer))
+            console.print(_how_many(answer))
             for line in [*_decided(answer.decision), *([f"by {policy}"] if len(policies) > 1 else [])]:
                 console.print(f"  {line}", markup=False, soft_wrap=True)
         console.print()
@@ -111,6 +113,32 @@ def _table(answer: Recommendation) -> "Table":
         cells = [_cell(family.choice(name)) for name in criteria]
         table.add_row(escape(family.name), _searched(family), *cells)
     return table
+
+
+def _how_many(answer: Recommendation) -> "Table":
+    """What each criterion answers, and from which families; why one does not."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    classes = answer.representation.classes
+    known = f" ({counted(classes, 'class')})" if classes else ""
+    table = Table(title=f"how many clusters?{known}", title_justify="left", box=None)
+    table.add_column("criterion", no_wrap=True)
+    table.add_column("clusters")
+    table.add_column("note")
+    for estimate in answer.estimates:
+        name = estimate.criterion
+        title = catalogue.metric(name).title if catalogue.known(name) else name
+        table.add_row(title, escape(_numbers(estimate)), escape(estimate.note))
+    return table
+
+
+def _numbers(estimate: Estimate) -> str:
+    """Numbers of clusters with the families that come to each, or numbers alone where all are of one."""
+    names = {name for answer in estimate.answers for name in answer.families}
+    if len(names) == 1 and len(estimate.answers) > 1:
+        return ", ".join(str(answer.k) for answer in estimate.answers)
+    return ", ".join(f"{answer.k} ({', '.join(answer.families)})" for answer in estimate.answers) or "-"
 
 
 def _cell(choice: Choice | None) -> str:

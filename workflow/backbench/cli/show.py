@@ -12,7 +12,7 @@ from backbench.cli.leaderboard import cell, screen
 from backbench.datasets import PARTS
 from backbench.engine.results import ledger, prefixes
 from backbench.engine.results.joined_run import Row
-from backbench.evaluate import chosen, classes
+from backbench.evaluate import answered, chosen, classes
 from backbench.pictures import drawing
 from backbench.store import Store
 
@@ -85,7 +85,8 @@ def _print(row: Row) -> None:
             above = "are for the test images" if TEST in splits else "need test images, and there are none"
             console.print(f"\n[bold]metrics of each split[/bold], clustered separately; those above {above}")
             console.print(_of_splits(splits, _data(row).get("counts", {})))
-    for title, lines in (("classes", _classes(row)), ("pictures", _pictures(row))):
+    certain = [text for text in (answered.words(row),) if text]
+    for title, lines in (("classes", _classes(row)), ("answers", certain), ("pictures", _pictures(row))):
         if lines:
             console.print(f"\n[bold]{title}[/bold]")
             for line in lines:

@@ -14,6 +14,7 @@ dataset.root='~/my photos (2023)'. Overrides are key=value in Hydra's grammar, s
   backbone=pixels,efficientnet_lite0      both options of a group
   'clusterer=glob(*)'                     every option of a group
   k=2..15  k=2,5,10  seeds=0..9           values; seeds is short for the axis seed
+  split.repeats=10  split.folds=5         several splits of the same images; short for the axis split.repeat
   k=auto                                  at most 12 from 2 to 50, or to a third of the images
   clusterer.eps_quantile=0.5,0.9          an option that only some plugins have applies to these alone
   chain@clustering.chain=pca50            the transform chain of one task
@@ -26,6 +27,7 @@ examples:
   backbench audit ~/photos
   backbench audit photos.zip dataset.near_distance=8      finds near duplicates that are less alike, too
   backbench audit dataset=fashion_mnist --strict && backbench sweep dataset=fashion_mnist
+  backbench audit --labels best                           which labels are doubtful, after a sweep
 
 Overrides are the same as for `backbench sweep`; only those of the data set matter here. The audit looks for unreadable
 files, exact and near duplicates, images in two splits or in two classes, blank, odd and tiny images, and uneven
@@ -36,6 +38,10 @@ classes. It changes nothing. The options of the data set decide how a sweep hand
 
 With fail, the audit stops with an error as the sweep would; leave the option out to get the page. Results are cached:
 a second audit is fast, and `sweep` uses the same results.
+
+--labels fits the chain and the classifier of a run several times, each time without a part of the images, and compares
+the probabilities of that part with its labels (confident learning). It writes a page with the doubtful images and a
+table of all images, the most doubtful first. `best` takes the best classifier with probabilities of the newest sweep.
 """
 
 ANSWER = """\
@@ -109,8 +115,10 @@ Nemenyi's critical difference. p is corrected with Holm's method over the pairs 
 difference, its 95 % interval and a sentence. The command compares results, not runs: two runs that share a fit have
 nothing to compare there.
 
-Sweep seeds=0..9 to see the effect of chance; at least six seeds or data sets are needed to reach p = 0.05. A difference
-that no test detects may still exist: look at the interval. docs/statistics.md says more.
+Results of repeated splits (split.repeats=10, split.folds=5) are compared with the corrected resampled t test of Nadeau
+and Bengio, on the splits that both have. Sweep seeds=0..9 to see the effect of chance; at least six seeds or data sets
+are needed to reach p = 0.05. A difference that no test detects may still exist: look at the interval.
+docs/statistics.md says more.
 """
 
 REPORT = """\
@@ -134,10 +142,11 @@ examples:
   backbench plot SWEEP heatmap metric=ami x=k y=space
   backbench plot HASH --to ~/slides             copies with the hash in their names
 
-of a run:    confusion, per_class, size_recall, predictions (classifiers); silhouette, composition, pies, elbow,
-             contingency, cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each with _images;
-             retrieval; training_loss, reconstructions (autoencoders)
-of a sweep:  leaderboard_intervals, heatmap, metric_by_k, pareto, elbows, agreement, critical_difference
+of a run:    confusion, per_class, size_recall, predictions, probe_choice (classifiers); silhouette, composition,
+             pies, elbow, contingency, cluster_samples, dendrogram (clusterings); map_pca, map_tsne, map_umap, and each
+             with _images; retrieval; training_loss, reconstructions (autoencoders)
+of a sweep:  leaderboard_intervals, learning_curve, metric_by_k, elbows, heatmap, pareto, agreement,
+             critical_difference
 
 Pictures are made from stored results alone, and drawn again only if what they show has changed. The numbers of each
 picture are in a CSV file beside it. A sweep ends with the pictures of the best run per backbone and clusterer

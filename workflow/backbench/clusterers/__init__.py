@@ -1,6 +1,6 @@
 """Clusterer plugins: all members of a family on one matrix, with what they share computed once.
 
-A plugin is a module that is a `Clusterer`, and optionally `Timed`, `Narrowed`, `Parted`, `plugins.Searching` and
+A plugin is a module that is a `Clusterer`, and optionally `Narrowed`, `Parted`, `Timed`, `plugins.Searching` and
 `plugins.Varied`.
 
 Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 MB = 1 << 20
+# Transforms that leave representations side by side in the columns where they are.
+APART = frozenset({"l2", "standardise"})
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,15 @@ class Timed(Protocol):
 
 
 @runtime_checkable
+class Parted(Protocol):
+    """A clusterer that can tell representations apart which lie side by side in the columns."""
+
+    def parted(self, params: Any, widths: tuple[int, ...], /) -> Any:
+        """The options for representations of these widths, with every ``auto`` replaced; empty: for one alone."""
+        ...
+
+
+@runtime_checkable
 class Narrowed(Protocol):
     """A clusterer with options under which it uses fewer axes than `AXES`."""
 
@@ -89,15 +100,6 @@ class Narrowed(Protocol):
 def axes(module: Clusterer, params: Any) -> frozenset[str]:
     """The axes that a clusterer uses with its options: the others are no part of its hash."""
     return module.axes(params) if isinstance(module, Narrowed) else module.AXES
-
-
-@runtime_checkable
-class Parted(Protocol):
-    """A clusterer that can tell representations apart which lie side by side in the columns."""
-
-    def parted(self, params: Any, widths: tuple[int, ...], /) -> Any:
-        """The options for representations of these widths, with every ``auto`` replaced; empty: for one alone."""
-        ...
 
 
 @cache

@@ -1,6 +1,7 @@
 """The search of TURTLE in float32, by numpy or on a device, with gradients in closed form.
 
-Arrays of logits and labels are (k, n): a product of a narrow matrix with wide rows is several times faster that way.
+Arrays of logits and labels are (k, n), and rows are there in both orders: a product of a narrow matrix with wide rows
+is several times faster that way.
 """
 
 from collections.abc import Sequence
@@ -11,11 +12,10 @@ import numpy as np
 
 from backbench import device
 from backbench.clusterers._adam import Adam
-from backbench.clusterers._rows import Rows
 
-# A component with a smaller share of the largest standard deviation is rounding, and is not scaled up.
-NEGLIGIBLE = 1e-5
-# Weights (k, d) and offsets (k, 1) of a linear map.
+# The rows (n, w) of a space, and the same as columns (w, n), both in the order of the memory.
+Space: TypeAlias = tuple[Any, Any]
+# Weights (k, w) and offsets (k, 1) of a linear map.
 Linear: TypeAlias = list[Any]
 
 
@@ -29,37 +29,6 @@ class End:
     objective: float
 
 
-def spaces(x: np.ndarray, widths: Sequence[int], components: int | None, scale: str) -> list[np.ndarray]:
-    """The rows (n, d) in each space, columns (n, w) float32, on their principal components where a number is given."""
-    ends = np.cumsum(widths)
-    blocks = [x[:, end - width : end] for end, width in zip(ends, widths, strict=True)]
-    return [_seen(np.ascontiguousarray(block), components, scale == "standardise") for block in blocks]
-
-
-def _seen(block: np.ndarray, components: int | None, scaled: bool) -> np.ndarray:
-    """The rows (n, w) centred, on principal components (n, c) if any, and with columns of unit variance if asked."""
-    if components is None and not scaled:
-        return block
-    rows = Rows(block, block.mean(axis=0, dtype=np.float64))
-    if components is None:
-        axes = np.eye(block.shape[1])
-        variances = rows.sums(lambda part: (rows.xp.einsum("ij,ij->j", part, part),))[0] / rows.n
-    else:
-        variances, axes = np.linalg.eigh(rows.sums(lambda part: (part.T @ part,))[0] / rows.n)
-        largest = np.argsort(-variances, kind="stable")[:components]
-        variances, axes = variances[largest], _signed(axes[:, largest])
-    deviations = np.sqrt(np.maximum(variances, 0))
-    some = deviations > NEGLIGIBLE * deviations.max(initial=0)
-    turn = rows.put(axes / np.where(some & scaled, deviations, 1))
-    return rows.joined(lambda part: part @ turn).astype(np.float32)
-
-
-def _signed(axes: np.ndarray) -> np.ndarray:
-    """Axes (w, c) with their largest entries positive."""
-    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
-    return axes * np.where(largest < 0, -1, 1)
-
-
 def search(rows: Sequence[np.ndarray], k: int, seed: int | None, options: Any) -> End:
     """The labelling with the lowest objective at the end of `options.n_init` searches in spaces (n, w)."""
     placed = [device.tensor(each, "float32") for each in rows] if device.accelerated() else list(rows)
@@ -71,12 +40,13 @@ def search(rows: Sequence[np.ndarray], k: int, seed: int | None, options: Any) -
 class _Search:
     """One search: the linear maps that label the rows, and the classifiers that learn the labels, of each space."""
 
-    def __init__(self, spaces: Sequence[Any], k: int, random: np.random.RandomState, options: Any):
+    def __init__(self, rows: Sequence[Any], k: int, random: np.random.RandomState, options: Any):
         """From rows (n, w) of each space."""
-        self.spaces, self.k, self.random, self.options = spaces, k, random, options
-        self.n = len(spaces[0])
+        self.rows, self.k, self.random, self.options = rows, k, random, options
+        self.spaces = [_both(each) for each in rows]
+        self.n = len(rows[0])
         self.batch = min(options.batch_size or self.n, self.n)
-        self.maps = [[weights, _lengths(weights), offsets] for weights, offsets in map(self._linear, spaces)]
+        self.maps = [[weights, _lengths(weights), offsets] for weights, offsets in map(self._linear, rows)]
         self.outer = Adam([part for parts in self.maps for part in parts], options.outer_rate)
         self._begin()
 
@@ -85,36 +55,35 @@ class _Search:
         for _ in range(self.options.iterations):
             if not self.options.warm_start:
                 self._begin()
-            self._step([_turned(space) for space in self._drawn()])
-        spaces = [_turned(space) for space in self.spaces]
-        shares = self._shares(spaces)
+            self._step(self._drawn())
+        shares = self._shares(self.spaces)
         mean = sum(shares[1:], shares[0]) / len(shares)
-        error = -float(sum((mean * logs).sum() for logs in self._logs(spaces))) / self.n
+        error = -float(sum((mean * logs).sum() for logs in self._logs(self.spaces))) / self.n
         entropy = -float(sum((each * _log(each)).sum() for each in (part.mean(1) for part in shares)))
         labels = _numpy(mean.argmax(0)).astype(np.int64)
         return End(labels, error, entropy, error - self.options.gamma * entropy)
 
     def _begin(self) -> None:
         """Classifiers that have learnt nothing yet."""
-        self.classifiers = [self._linear(space) for space in self.spaces]
+        self.classifiers = [self._linear(each) for each in self.rows]
         self.inner = [Adam(classifier, self.options.inner_rate) for classifier in self.classifiers]
 
-    def _linear(self, space: Any) -> Linear:
+    def _linear(self, rows: Any) -> Linear:
         """Random weights (k, w) and offsets (k, 1) for rows (n, w), as wide as those of `torch.nn.Linear`."""
-        width = space.shape[1]
+        width = rows.shape[1]
         bound = 1 / np.sqrt(width)
         drawn = [self.random.uniform(-bound, bound, (self.k, size)).astype(np.float32) for size in (width, 1)]
         return [device.tensor(each, "float32") for each in drawn] if device.accelerated() else drawn
 
-    def _drawn(self) -> Sequence[Any]:
-        """A batch of rows (b, w) of each space, or all rows."""
+    def _drawn(self) -> Sequence[Space]:
+        """A batch of the rows of each space, or all."""
         if self.batch == self.n:
             return self.spaces
         places = self.random.choice(self.n, self.batch, replace=False)
-        return [space[places] for space in self.spaces]
+        return [_both(rows[places]) for rows in self.rows]
 
-    def _step(self, spaces: Sequence[Any]) -> None:
-        """Let the classifiers learn the labelling of columns (w, b) of each space, and move it to where they err less."""
+    def _step(self, spaces: Sequence[Space]) -> None:
+        """Let the classifiers learn the labelling of the rows in each space, and move it to where they err less."""
         shares = self._shares(spaces)
         labels = sum(shares[1:], shares[0]) / len(shares)
         for classifier, adam, space in zip(self.classifiers, self.inner, spaces, strict=True):
@@ -131,29 +100,31 @@ class _Search:
             gradients += _through_norm(parts, *_gradients(slopes, space))
         self.outer.step(gradients)
 
-    def _shares(self, spaces: Sequence[Any]) -> list[Any]:
-        """The labelling (k, b) of columns (w, b) by each space."""
+    def _shares(self, spaces: Sequence[Space]) -> list[Any]:
+        """The labelling (k, b) by each space."""
         maps = ([weights * (lengths / _lengths(weights)), offsets] for weights, lengths, offsets in self.maps)
         return [_softmax(_logits(each, space)) for each, space in zip(maps, spaces, strict=True)]
 
-    def _logs(self, spaces: Sequence[Any]) -> list[Any]:
-        """Logarithms (k, b) of what each classifier says of columns (w, b)."""
+    def _logs(self, spaces: Sequence[Space]) -> list[Any]:
+        """Logarithms (k, b) of what each classifier says."""
         return [_log_softmax(_logits(each, space)) for each, space in zip(self.classifiers, spaces, strict=True)]
 
 
-def _turned(space: Any) -> Any:
-    """Columns (w, n) of rows (n, w)."""
-    return space.T
+def _both(rows: Any) -> Space:
+    """Rows (n, w) and columns (w, n)."""
+    return rows, np.ascontiguousarray(rows.T) if isinstance(rows, np.ndarray) else rows.T.contiguous()
 
 
-def _logits(linear: Linear, columns: Any) -> Any:
-    """Logits (k, b) of columns (w, b)."""
-    return linear[0] @ columns + linear[1]
+def _logits(linear: Linear, space: Space) -> Any:
+    """Logits (k, b) of rows (b, w)."""
+    logits = linear[0] @ space[1]
+    logits += linear[1]
+    return logits
 
 
-def _gradients(slopes: Any, columns: Any) -> list[Any]:
-    """Gradients of weights (k, w) and offsets (k, 1), from those of the logits (k, b) of columns (w, b)."""
-    return [slopes @ columns.T, slopes.sum(1)[:, None]]
+def _gradients(slopes: Any, space: Space) -> list[Any]:
+    """Gradients of weights (k, w) and offsets (k, 1), from those of the logits (k, b) of rows (b, w)."""
+    return [slopes @ space[0], slopes.sum(1)[:, None]]
 
 
 def _through_norm(parts: Sequence[Any], weights: Any, offsets: Any) -> list[Any]:

@@ -50,7 +50,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(120.0, n=2.1, d=0.0).at(n, d, k, count)
+    return Cost(150.0, n=2.5, d=0.0).at(n, d, k, count)
 
 
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:

@@ -47,7 +47,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.02, n=1.0, d=0.3, shared=Cost(0.25, n=1.7, d=0.6)).at(n, d, k, count)
+    return Cost(0.003, n=1.0, d=0.3, shared=Cost(0.275, n=1.85, d=0.5)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:
@@ -66,11 +66,13 @@ def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -
 def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
     """Labels (n,) of the rows (n, d), and the numbers of clusters of the levels, finest first."""
     tree: _first.Hierarchy = shared.get(task.params.metric, lambda: None)
-    info: dict[str, Any] = {"level_clusters": " ".join(map(str, tree.counts)) or "1"}
+    info: dict[str, Any] = {"cluster_counts": " ".join(map(str, tree.counts)) or "1"}
     if task.params.level is None:
         return tree.cut(task.clusters), info
     labels, level = tree.level(task.params.level)
-    if not -len(tree.counts) <= task.params.level < len(tree.counts):
+    if not tree.counts:
+        info["note"] = "all rows are one cluster at once, so there is one level"
+    elif not -len(tree.counts) <= task.params.level < len(tree.counts):
         info["note"] = f"level {task.params.level} is beyond the last of {len(tree.counts)}: this is level {level}"
     return labels, {**info, "level": level}
 

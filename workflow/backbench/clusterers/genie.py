@@ -3,13 +3,12 @@
 Equals `genieclust.Genie`: its tree does not depend on k, so a single one is built and cut for every k.
 """
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from backbench import clusterers, threads
+from backbench import clusterers, plugins, threads
 from backbench.cost import Cost
 from backbench.schema import Range
 
@@ -34,8 +33,7 @@ class Params:
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
     reasons = clusterers.too_many(k, n)
-    if importlib.util.find_spec("genieclust") is None:
-        reasons.append('it needs the package genieclust (AGPL): pip install "backbench[genie]"')
+    reasons += plugins.lacking("genieclust", "genieclust (AGPL)", "genie")
     if n <= params.M:
         reasons.append(f"M = {params.M} neighbours of {n} rows: M is less than the number of rows")
     return reasons

@@ -5,14 +5,13 @@ draws from the C library's generator, which the seed sets; so fits take turns.
 """
 
 import ctypes
-import importlib.util
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from backbench import clusterers, threads
+from backbench import clusterers, plugins, threads
 from backbench.cost import Cost
 from backbench.schema import Range
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 AXES = frozenset({"seed"})
-BLOCKS_MB = 96
+BLOCKS_MB = 64
 NOISE = -1
 _turn = threading.Lock()
 
@@ -41,9 +40,7 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    reasons = []
-    if importlib.util.find_spec("sknetwork") is None:
-        reasons.append('it needs the package scikit-network: pip install "backbench[graph]"')
+    reasons = plugins.lacking("sknetwork", "scikit-network", "graph")
     if params.n_neighbors >= n:
         reasons.append(f"n_neighbors = {params.n_neighbors} of {n} rows: a row has at most {n - 1} others")
     return reasons
@@ -52,12 +49,12 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
     """The search for neighbours, the graph with copies, and those of a fit."""
     graph = 16.0 * 2 * params.n_neighbors * n
-    return BLOCKS_MB + (20 * n * d + 6 * graph + count * 64 * n) / clusterers.MB
+    return BLOCKS_MB + (20 * n * d + 4 * graph + count * 64 * n) / clusterers.MB
 
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.15, n=1.1, d=0.0, shared=Cost(0.5, n=1.7, d=0.4)).at(n, d, k, count)
+    return Cost(0.125, n=1.2, d=0.0, shared=Cost(0.42, n=1.7, d=0.4)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:

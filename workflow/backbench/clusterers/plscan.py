@@ -5,13 +5,12 @@ neighbours. If distances other than core distances are equal, or core distances 
 shortest, and the package run on the rows may take another one.
 """
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from backbench import clusterers, threads
+from backbench import clusterers, plugins, threads
 from backbench.clusterers import _footprint
 from backbench.cost import Cost
 from backbench.schema import Range
@@ -40,9 +39,7 @@ class Params:
 
 
 def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
-    reasons = []
-    if importlib.util.find_spec("fast_plscan") is None:
-        reasons.append('it needs the package fast-plscan: pip install "backbench[plscan]"')
+    reasons = plugins.lacking("fast_plscan", "fast-plscan", "plscan")
     if params.min_samples >= n:
         reasons.append(f"min_samples = {params.min_samples} of {n} rows: a row has at most {n - 1} others")
     return reasons
@@ -55,7 +52,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.03, n=1.0, d=0.0, shared=Cost(1.7, n=1.7, d=0.4)).at(n, d, k, count)
+    return Cost(0.003, n=1.0, d=0.0, shared=Cost(1.6, n=1.7, d=0.4)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:
@@ -81,7 +78,7 @@ def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["
 
     params, tree = task.params, shared.get("trees", dict)[_rank(task.params)]
     if not tree.length.any():
-        return np.zeros(len(x), dtype=np.int64), {"min_cluster_size": None, "layer_clusters": "1"}
+        return np.zeros(len(x), dtype=np.int64), {"min_cluster_size": None, "cluster_counts": "1"}
     model = PLSCAN(
         min_samples=params.min_samples,
         metric="precomputed",
@@ -90,7 +87,7 @@ def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["
     model.fit((np.column_stack(tree), len(x)))
     layers = model.cluster_layers(max_peaks=LAYERS)
     counts = " ".join(str(int(labels.max()) + 1) for _, labels, _ in reversed(layers))
-    return model.labels_.astype(np.int64), {"min_cluster_size": _best(model), "layer_clusters": counts or None}
+    return model.labels_.astype(np.int64), {"min_cluster_size": _best(model), "cluster_counts": counts or None}
 
 
 def _best(model: Any) -> float | None:

@@ -94,10 +94,10 @@ def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -
 
 def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
     """Labels (n,) of the rows (n, d), the prediction error of the classifiers and the entropy of the labelling."""
-    from backbench.clusterers import _turtle
+    from backbench.clusterers import _spaces, _turtle
 
     options = task.params
     key = (options.spaces, options.components, options.scale)
-    spaces = shared.get(key, partial(_turtle.spaces, x, widths(options, x.shape[1]), options.components, options.scale))
+    spaces = shared.get(key, partial(_spaces.spaces, x, widths(options, x.shape[1]), options.components, options.scale))
     best = _turtle.search(spaces, task.clusters, task.seed, options)
     return best.labels, {"error": best.error, "entropy": best.entropy}

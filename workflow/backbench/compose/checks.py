@@ -12,6 +12,8 @@ KEY = re.compile(r"(\+\+?|~)?[A-Za-z_][\w-]*([./][A-Za-z_]\w*)*(@[A-Za-z_]\w*(\.
 PLAIN = re.compile(r"[^'\"\[\]{}()$\\]*")
 BETWEEN = re.compile(r"[,;&\s]+(?=[~+]{0,2}[A-Za-z_][\w.@]*=)")
 SEPARATORS = re.compile(r"[\s;|/+&,]+")
+# A model of the Hugging Face hub by its owner and name, as it is or as timm writes it.
+OF_A_HUB = re.compile(r"(hf[-_]hub:)?([A-Za-z][\w-]*)/[\w.-]+")
 EVERY = ("*", "all", "any", "every")
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 COUNTED = ("k", "seed", "seeds")
@@ -155,7 +157,8 @@ def _check_brackets(override: str, key: str, value: str) -> None:
     inner = value.strip("\"'()[]{} ")
     simple = PLAIN.fullmatch(inner) and not re.match(r"\w+\(", value)
     group = key.lstrip("+~").partition("@")[0]
-    bare = simple and (missing in "'\"" or key in COUNTED or group in names.options())
+    listed = group in names.options() and group != "backbone"
+    bare = simple and (missing in "'\"" or key in COUNTED or listed)
     instead = f"{key}={inner}" if bare else f"{key}={value}{missing}" if missing not in "'\"" else ""
     text = f"{short(override)}: received {short(value)!r}, with an unmatched bracket or quote."
     clear = missing and instead and "${" not in value and not inner.endswith((",", "("))
@@ -186,6 +189,15 @@ def _check_options(override: str, key: str, value: str, stems: Sequence[str], gr
     if group == "dataset" and value not in stems and (places.like_a_path(value) or places.there(value)):
         text = f"{short(override)}: received a path; allowed: {', '.join(stems)}. A path is named alone."
         raise Mistake(text, [override], [value])
+    if group == "backbone" and (match := OF_A_HUB.fullmatch(value)):
+        hub, owner = match[1] or "", match[2]
+        of_timm = bool(hub) or owner == "timm"
+        name = f"{hub or ('hf-hub:' if of_timm else '')}{value.removeprefix(hub)}"
+        instead = [f"{key}={'timm' if of_timm else 'huggingface'}", f"{key}.model={name}"]
+        text = (
+            f"{short(override)}: received a name of the Hugging Face hub; allowed: huggingface or timm with that model."
+        )
+        raise Mistake(text, [override], instead)
     if not PLAIN.fullmatch(value):
         return
     parts = [part for part in SEPARATORS.split(value) if part]

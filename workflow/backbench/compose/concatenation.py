@@ -53,7 +53,9 @@ def check(group: str, choice: str, allowed: Sequence[str], line: str) -> list[st
         return [choice]
     others = [option for option in allowed if option not in (OPTION, "none")]
     if len(parts) < LEAST:
-        text = f"{short(line)}: received a list of one; allowed: at least {LEAST} side by side, or one without brackets."
+        text = (
+            f"{short(line)}: received a list of one; allowed: at least {LEAST} side by side, or one without brackets."
+        )
         raise Mistake(text, [line], [line.replace(choice, parts[0])] if parts[0] in others else [])
     if OPTION in parts or "none" in parts:
         raise Mistake(f"{short(line)}: received {OPTION!r} as a part; allowed: {', '.join(others)}.")
@@ -100,7 +102,6 @@ def places(config: Mapping[str, Any], key: str) -> list[str]:
 
 def views(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
     """Of each part its key, the configuration as if it was the backbone alone, and the overrides for it."""
-    for part, own in parts_of(config).items():
-        name = own.get("name")
-        others = [text for text in overrides if not text.startswith(f"{GROUP}=")]
-        yield part, {**config, GROUP: own}, [*others, f"{GROUP}={name}"]
+    others = [text for text in overrides if not text.startswith(f"{GROUP}=")]
+    for part, values in parts_of(config).items():
+        yield part, {**config, GROUP: values}, [*others, f"{GROUP}={values.get('name')}"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 
-from backbench.compose import concatenation, grammar, interpolation, mistakes, names, nodes
+from backbench.compose import concatenation, grammar, interpolation, mistakes, names, nodes, splits
 from backbench.compose.patterns import Cell, Patterns
 from backbench.schema import ConfigError
 
@@ -54,7 +54,7 @@ class Expansion:
         self.groups = grammar.all_groups()
         self.composed: dict[tuple[str, ...], dict[str, Any]] = {}
         self.notices: list[str] = []
-        self.given = self._last(grammar.parse(overrides))
+        self.given = self._last(grammar.parse(splits.written_out(overrides)))
         for override in self.given:
             self._check(override)
         self.named = frozenset(grammar.key_of(override) for override in self.given)
@@ -138,7 +138,8 @@ class Expansion:
         """Axes of the experiment, each replaced by an override of the same key or of the group that a chain of a task
         (chain@clustering.chain) is of, then those of the command line."""
         given = {grammar.key_of(o): o for o in self.given}
-        asked = grammar.parse([f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items()])
+        named = [f"{key}={text}" for key, text in (self.base.get("sweep") or {}).items()]
+        asked = grammar.parse(splits.written_out(named))
         self.meant = self._meant(asked)
         merged = [o for o in asked if grammar.key_of(o) not in given and o.key_or_group not in given]
         merged += [o for o in self.given if not self._is_structural(o)]
@@ -164,15 +165,16 @@ class Expansion:
 
     def _places(self, key: str, config: Mapping[str, Any]) -> list[str]:
         """The keys of a combination of options that a value is for: what the command line names, wherever there is such
-        a key; what the experiment names, not where another option of the group was put in the place of its own."""
-        places, group = concatenation.places(config, key), key.split(".")[0]
+        a key; what the experiment names, not where another option of the group was put in the place of its own. What is
+        given for one part of a backbone stands before what is given for all."""
+        single = {*self.named, *(self.base.get("sweep") or {})} - {key}
+        places = [place for place in concatenation.places(config, key) if place not in single]
+        group = key.split(".")[0]
         if key in self.named or group not in self.meant:
             return places
         parts = concatenation.parts_of(config)
         owners = (parts.get(place.split(".")[2], config[group]) if place != key else config[group] for place in places)
-        return [
-            place for place, owner in zip(places, owners, strict=True) if owner.get("name") in self.meant[group]
-        ]
+        return [place for place, owner in zip(places, owners, strict=True) if owner.get("name") in self.meant[group]]
 
     def _axis(self, override: Override) -> _Axis:
         group = override.key_or_group in self.groups

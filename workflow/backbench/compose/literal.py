@@ -15,7 +15,7 @@ from backbench.schema import ConfigError
 OWNERS = ("dataset", "backbone", "store", "tracking")
 FILES = ("root", "archive", "csv", "path", "weights")
 PATHS = (*FILES, "labels", "names", "parts", "folder")
-TEXTS = (*PATHS, "url", "uri", "label_pattern", "sha256", "digest", "key", "model", "pretrained")
+TEXTS = (*PATHS, "url", "uri", "label_pattern", "groups", "sha256", "digest", "key", "model", "pretrained")
 FUNCTION = re.compile(
     r"(choice|range|interval|glob|sort|shuffle|tag|str|int|float|bool|extend_list|json_str)\(.*\)", re.DOTALL
 )

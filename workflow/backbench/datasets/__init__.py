@@ -31,10 +31,11 @@ class Split:
     ``auto`` becomes ``given`` for a collection that brings its own splits, else ``random``; planning decides that
     before anything is hashed. ``given`` keeps the collection's own splits; if it has no validation split, the fraction
     `validation` of its training split is drawn. ``random`` draws the fractions `validation` and `test` of all images.
-    With ``given``, `test` has no effect; it is set to a fixed value so that it does not change the hash.
+    ``temporal`` takes the latest for these, by the times that a table gives, and is not stratified. With ``given``,
+    `test` has no effect; it is set to a fixed value so that it does not change the hash.
     """
 
-    source: Literal["auto", "given", "random"]
+    source: Literal["auto", "given", "random", "temporal"]
     validation: Share
     test: Share
 
@@ -73,7 +74,8 @@ class Description:
     are the names of all images in the collection's own order, before any draw. For files, `root` is the folder where
     they are now, `excluded` maps each file there that is not an image of the collection to the reason, and `keys` are
     the digests that identify the images (see ``images.reading.key_of``), with ``UNREAD`` for each of the `unread` ones.
-    `older` says that they were last read by a version that identified files by the digest of their pixels.
+    `older` says that they were last read by a version that identified files by the digest of their pixels. `training`
+    are the numbers of training images of the classes that have some.
     """
 
     n: int
@@ -91,6 +93,7 @@ class Description:
     keys: Sequence[bytes] | None = None
     older: bool = False
     unread: int = 0
+    training: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,12 @@ class Collection:
 
     `split` (n,) uint8 holds 0, 1, 2 for training, validation and test, `labels` (n,) int64 the classes; `pixels` are
     (n, h, w) or (n, h, w, c) uint8. `digest` is the content digest of the whole source. `rows` (n,) int64 are the
-    positions of the drawn images in the source, which has `total`; both are always set. For files, `file_digests`
-    (n, 32) uint8 are the SHA-256 of their bytes, `contents` (n, 32) uint8 are equal for images of equal pixels,
-    `phashes` (n,) uint64 are the perceptual hashes (0: not enough structure for one), `spreads` (n,) float32 the
-    standard deviations of the grey values of images without structure (else NaN), `sizes` (n, 2) int32 width and
-    height, `modes` the colour modes as stored. `embeddings` (n, d) float32 are those of a collection without images;
-    `info` is plain JSON for the record.
+    positions of the drawn images in the source, which has `total`; both are always set. For files, `file_digests` (n,
+    32) uint8 are the SHA-256 of their bytes, `contents` (n, 32) uint8 are equal for images of equal pixels, `phashes`
+    (n,) uint64 are the perceptual hashes (0: not enough structure for one), `spreads` (n,) float32 the standard
+    deviations of the grey values of images without structure (else NaN), `sizes` (n, 2) int32 width and height, `modes`
+    the colour modes as stored. `groups` (n,) int64 are the numbers of the groups that no split divides. `embeddings`
+    (n, d) float32 are those of a collection without images; `info` is plain JSON for the record.
     """
 
     digest: str
@@ -124,6 +127,7 @@ class Collection:
     sizes: "np.ndarray | None" = None
     modes: Sequence[str] | None = None
     embeddings: "np.ndarray | None" = None
+    groups: "np.ndarray | None" = None
 
 
 @runtime_checkable

@@ -50,7 +50,9 @@ class ArrayCollection:
         """What planning needs, without reading pixels."""
         sizes = {(part, label): n for part, n in self.per_class.items() for label in range(len(self.names))}
         counts = _split.counts(sizes, params.sample, params.split)
-        return Description(sum(counts), len(self.names), params.digest or self._remembered(params), counts)
+        training = _split.training(sizes, params.sample, params.split)
+        digest = params.digest or self._remembered(params)
+        return Description(sum(counts), len(self.names), digest, counts, training=training)
 
     def fingerprint(self, params: Params, reading: Reading) -> str:
         """The pinned digest, else that of the content, which is fetched and decoded unless it has not changed."""

@@ -17,13 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench.datasets import (
+    PARTS,
+    TRAIN,
     UNREAD,
     Collection,
     Description,
     Reading,
+    Split,
     _classes,
     _fingerprint,
     _gate,
+    _groups,
     _listing,
     _pattern,
     _registry,
@@ -75,7 +79,8 @@ def describe(source: Source, params: FileParams) -> Description:
     if audit is None:
         keys = _fingerprint.known(root, listing, _bits(params))
         description = _description(listing.entries, None, params, listing.given)
-        description = replace(description, keys=keys, unread=keys.count(UNREAD))
+        notice = _groups.UNKNOWN if params.by_looks and description.notice is None else description.notice
+        description = replace(description, keys=keys, unread=keys.count(UNREAD), notice=notice)
         excluded = listing.left_out
     else:
         chosen = _checked(audit, params, root)
@@ -165,6 +170,7 @@ def _checked(audit: Audit, params: FileParams, root: Path) -> _gate.Chosen:
     chosen = _gate.choose(audit, params, root)
     _classes.check_remaining(params.class_names, (seen.entry.label for seen in chosen.kept), root)
     _gate.check_leaks(chosen.kept, params, lambda: _drawn(chosen.kept, params), root)
+    _gate.check_groups(chosen.kept, params, lambda: _drawn(chosen.kept, params), _grouped, root)
     return chosen
 
 
@@ -177,7 +183,8 @@ def _check_given(given: bool, params: FileParams) -> None:
 
 
 def _audited(audit: Audit, chosen: _gate.Chosen, params: FileParams) -> Description:
-    description = _description([seen.entry for seen in chosen.kept], audit.digest, params, audit.given)
+    groups = _grouped(chosen.kept, params)
+    description = _description([seen.entry for seen in chosen.kept], audit.digest, params, audit.given, groups)
     return replace(description, keys=[_key(seen, params) for seen in chosen.kept])
 
 
@@ -185,16 +192,29 @@ def _key(seen: Seen, params: FileParams) -> bytes:
     return reading.key_of(bytes.fromhex(seen.sha256), _bits(params), seen.entry.path)
 
 
-def _description(entries: Sequence[Entry], digest: str | None, params: FileParams, given: bool) -> Description:
+def _description(
+    entries: Sequence[Entry],
+    digest: str | None,
+    params: FileParams,
+    given: bool,
+    groups: "np.ndarray | None" = None,
+) -> Description:
+    """What is known of these entries; `groups` (n,) are theirs where their names do not tell them."""
     _check_given(given, params)
     split = params.split.settled(given)
     names = _names(entries)
     number = {name: position for position, name in enumerate(names)}
-    sizes = Counter((entry.part, 0 if entry.label is None else number[entry.label]) for entry in entries)
-    counts = _split.counts(sizes, params.sample, split)
-    notice = MIXED if given and split.source == "random" else None
+    of_class = [0 if entry.label is None else number[entry.label] for entry in entries]
+    if split.source == "temporal" or groups is not None or any(entry.group for entry in entries):
+        rows, drawn = _drawn_of(entries, params, split, groups)
+        counts, training = _counted(drawn), _trained(of_class, rows[drawn == TRAIN])
+    else:
+        sizes = Counter(zip((entry.part for entry in entries), of_class, strict=True))
+        counts = _split.counts(sizes, params.sample, split)
+        training = _split.training(sizes, params.sample, split)
+    notice = MIXED if given and split.source in ("random", "temporal") else None
     classes, files = len(names) if names else None, [entry.path for entry in entries]
-    return Description(sum(counts), classes, digest, counts, notice=notice, given=given, files=files)
+    return Description(sum(counts), classes, digest, counts, notice=notice, given=given, files=files, training=training)
 
 
 def _sentence(root: Path, listing: Listing) -> str:
@@ -222,20 +242,73 @@ def _labels(entries: Sequence[Entry]) -> "np.ndarray | None":
 
 def _drawn(seen: Sequence[Seen], params: FileParams) -> tuple["np.ndarray", "np.ndarray"]:
     """The positions (m,) in `seen` of the drawn images, and their splits (m,) uint8."""
+    return _divided(seen, params, _grouped(seen, params))
+
+
+def _divided(
+    seen: Sequence[Seen], params: FileParams, groups: "np.ndarray | None"
+) -> tuple["np.ndarray", "np.ndarray"]:
+    """As `_drawn`, for images in these `groups` (n,)."""
+    entries = [image.entry for image in seen]
+    split = params.split.settled(len({entry.part for entry in entries}) > 1)
+    return _drawn_of(entries, params, split, groups)
+
+
+def _drawn_of(
+    entries: Sequence[Entry], params: FileParams, split: Split, groups: "np.ndarray | None"
+) -> tuple["np.ndarray", "np.ndarray"]:
+    """The positions (m,) of the drawn entries, and their splits (m,) uint8; `groups` (n,) are theirs, if their names do
+    not tell them."""
     import numpy as np
 
-    entries = [image.entry for image in seen]
     parts = np.array([entry.part for entry in entries], np.uint8)
-    split = params.split.settled(len(set(parts.tolist())) > 1)
-    return _split.sample_and_split(parts, _labels(entries), len(entries), params.sample, params.seed, split)
+    groups = _groups.of_entries(entries) if groups is None else groups
+    times = [entry.time for entry in entries if entry.time is not None]
+    known = times if len(times) == len(entries) else None
+    drawn = (len(entries), params.sample, params.seed, split, groups, known)
+    return _split.sample_and_split(parts, _labels(entries), *drawn)
+
+
+def _grouped(seen: Sequence[Seen], params: FileParams) -> "np.ndarray | None":
+    """The group (n,) int64 of each image, None without groups.
+
+    Raises
+    ------
+    ConfigError
+        If all images look alike.
+    """
+    import numpy as np
+
+    if not params.by_looks:
+        return _groups.of_entries([image.entry for image in seen])
+    phashes = np.array([image.phash for image in seen], np.uint64)
+    groups = _groups.of_looks(phashes, [bytes.fromhex(image.content) for image in seen], params.near_distance)
+    _groups.refuse_one(len(np.unique(groups)), f"all {len(seen):,} images are near duplicates of each other")
+    return groups
+
+
+def _counted(split: "np.ndarray") -> tuple[int, int, int]:
+    """The numbers of training, validation and test images of a split (n,)."""
+    import numpy as np
+
+    train, validation, test = np.bincount(split, minlength=len(PARTS)).tolist()
+    return train, validation, test
+
+
+def _trained(labels: Sequence[int], rows: "np.ndarray") -> tuple[int, ...]:
+    """How many of the images `rows` (m,) each class has that has any; `labels` are those of all images."""
+    sizes = Counter(labels[row] for row in rows.tolist())
+    return tuple(sizes[label] for label in sorted(sizes))
 
 
 def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: FileParams) -> Collection:
     import numpy as np
 
-    rows, split = _drawn(chosen.kept, params)
+    groups = _grouped(chosen.kept, params)
+    rows, split = _divided(chosen.kept, params, groups)
     labels, drawn = _labels([image.entry for image in chosen.kept]), [chosen.kept[row] for row in rows]
     names = [printable(name) for name in _names([image.entry for image in chosen.kept])]
+    groups = None if groups is None else groups[rows]
     digests, contents = _digests([image.sha256 for image in drawn]), _digests([image.content for image in drawn])
     return Collection(
         digest=audit.digest,
@@ -251,6 +324,7 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: FilePara
             "modes": _modes(drawn),
             **_stored(drawn, params),
             **_gate.duplicates(contents, split),
+            **_gate.groups(groups, split, drawn),
         },
         rows=np.array(chosen.places, np.int64)[rows],
         total=len(audit.readable),
@@ -258,6 +332,7 @@ def _collection(root: Path, audit: Audit, chosen: _gate.Chosen, params: FilePara
         spreads=np.array([np.nan if image.spread is None else image.spread for image in drawn], np.float32),
         sizes=np.array([image.size for image in drawn], np.int32).reshape(-1, 2),
         modes=[image.mode for image in drawn],
+        groups=groups,
     )
 
 

@@ -1,9 +1,10 @@
 """The content fingerprint of a collection of image files.
 
-The digest covers the relative path, class and bytes of every readable file, in the order of the paths: it does not
-change with times, owners, the place of the folder or the decoding libraries. What is known of a file is cached in one
-JSON file per folder. A file is read again only if its size or times (in nanoseconds), the decoder, or the number of
-bits that count in its samples have changed. A file that was moved, renamed or copied is recognised by its bytes.
+The digest covers the relative path, class and bytes of every readable file, and its group and time where these are
+asked for, in the order of the paths: it does not change with times, owners, the place of the folder or the decoding
+libraries. What is known of a file is cached in one JSON file per folder. A file is read again only if its size or times
+(in nanoseconds), the decoder, or the number of bits that count in its samples have changed. A file that was moved,
+renamed or copied is recognised by its bytes.
 
 Whatever goes wrong while a file is read becomes the reason why it is left out; only errors of the machine stop the
 reading. A file for which there was not enough memory is left out too, and tried again the next time.
@@ -145,7 +146,9 @@ def _audit(listing: Listing, files: Mapping[str, Facts]) -> Audit:
             continue
         readable.append(_seen(entry, facts))
         part = [PARTS[entry.part]] if listing.apart else []
-        total.update(encode([entry.path, entry.label, facts["sha256"], *part]).encode("ascii"))
+        more = {name: value for name, value in (("group", entry.group), ("time", entry.time)) if value is not None}
+        line = [entry.path, entry.label, facts["sha256"], *part, *([more] if more else [])]
+        total.update(encode(line).encode("ascii"))
     return Audit(total.hexdigest(), listing.given, readable, excluded)
 
 

@@ -12,9 +12,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _duplicates
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, _duplicates, _groups
 from backbench.datasets._fingerprint import Audit, Seen
 from backbench.datasets._params import FileParams
 from backbench.datasets._printable import printable
@@ -31,6 +31,8 @@ SHOWN = 3
 RANK = {TEST: 0, VALIDATION: 1, TRAIN: 2}
 EXACT, NEAR = "the same image as", "nearly the same image as"
 Drawn = Callable[[], tuple["np.ndarray", "np.ndarray"]]
+# The group (n,) of each image, None without groups.
+Grouped = Callable[[Sequence[Seen], FileParams], "np.ndarray | None"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,47 @@ def check_leaks(kept: Sequence[Seen], params: FileParams, draw: Drawn, root: Pat
         raise ConfigError(
             f"{root}: the same or nearly the same image is in two splits: {listed} (dataset.leaks: fail)."
         )
+
+
+def check_groups(kept: Sequence[Seen], params: FileParams, draw: Drawn, grouped: Grouped, root: Path) -> None:
+    """Refuse a group on both sides of the split, if that is the policy: the collection's own splits and those by time
+    do not keep groups together.
+
+    Raises
+    ------
+    ConfigError
+        With the first few groups.
+    """
+    of_all = None if params.leaks == "keep" else grouped(kept, params)
+    if of_all is None:
+        return
+    rows, split = draw()
+    divided = _groups.across(of_all[rows], split)
+    if len(divided):
+        names = {int(of_all[row]): _name(kept[row]) for row in rows.tolist()[::-1]}
+        some = ", ".join(names[number] for number in divided.tolist()[:SHOWN])
+        raise ConfigError(
+            f"{root}: {len(divided):,} groups have images in two splits: {some}{', ...' * (len(divided) > SHOWN)} "
+            "(dataset.leaks: fail). dataset.split.source=random divides no group."
+        )
+
+
+def groups(numbers: "np.ndarray | None", split: "np.ndarray", drawn: Sequence[Seen]) -> dict[str, Any]:
+    """What is recorded of the groups, by their `numbers` (n,), of the `drawn` images; empty without groups.
+
+    Groups on both sides of the `split` (n,) are told.
+    """
+    if numbers is None:
+        return {}
+    about = _groups.about(numbers, split, [_name(image) for image in drawn])
+    if about["across_parts"]:
+        log.warning("%d groups have images in two splits (dataset.groups)", about["across_parts"])
+    return {"groups": about}
+
+
+def _name(image: Seen) -> str:
+    """What the group of an image is called: by its name, or else by the image."""
+    return printable(image.entry.group or image.entry.path)
 
 
 def _equal(seen: Sequence[Seen], params: FileParams) -> "np.ndarray":

@@ -55,7 +55,8 @@ class FileCollection(Generic[P]):
         number = {name: position for position, name in enumerate(sorted({name for _, name in sizes}))}
         by_number = {(part, number[name]): count for (part, name), count in sizes.items()}
         counts = _split.counts(by_number, params.sample, params.split)
-        return Description(sum(counts), len(number), params.digest, counts)
+        training = _split.training(by_number, params.sample, params.split)
+        return Description(sum(counts), len(number), params.digest, counts, training=training)
 
     def fingerprint(self, params: P, reading: Reading) -> str:
         """The digest of the content, which is fetched if needed."""

@@ -27,11 +27,16 @@ PASSED_OVER = frozenset(
 
 
 class Entry(NamedTuple):
-    """One file: its path below the root with forward slashes, its class (None: unlabelled) and its split."""
+    """One file: its path below the root with forward slashes, its class (None: unlabelled) and its split.
+
+    `group` is the name of the group that it belongs to, `time` when it is from; None where that is not asked for.
+    """
 
     path: str
     label: str | None
     part: int
+    group: str | None = None
+    time: float | None = None
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ class MnistLike:
                 f"dataset({self.stem}).n: received {params.n}; the collection has {sum(sizes.values())} images."
             )
         counts = _split.counts(sizes, params.sample, params.split)
-        return Description(sum(counts), len(self.names), params.digest, counts)
+        training = _split.training(sizes, params.sample, params.split)
+        return Description(sum(counts), len(self.names), params.digest, counts, training=training)
 
     def fingerprint(self, params: Params, reading: Reading) -> str:
         """The pinned digest."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from backbench.datasets import Split
+from backbench.datasets import Split, _groups
 from backbench.datasets._folders import Labels, Loose, Names, Parts
 from backbench.datasets._table_titles import Columns
 from backbench.schema import ConfigError, Range
@@ -34,10 +34,15 @@ class FileParams:
     classes: Names = None
 
     def __post_init__(self) -> None:
-        if self.near_duplicates == "keep" and self.leaks == "keep":
+        if self.near_duplicates == "keep" and self.leaks == "keep" and not self.by_looks:
             object.__setattr__(self, "near_distance", NEAR_DISTANCE)
         if self.classes is not None:
             object.__setattr__(self, "classes", _ordered(self.classes))
+
+    @property
+    def by_looks(self) -> bool:
+        """Whether near duplicates are groups that no split divides."""
+        return False
 
     @property
     def class_names(self) -> Sequence[str] | None:
@@ -49,7 +54,8 @@ class FileParams:
 class FolderParams(FileParams):
     """Options of a folder of the user's own, unpacked or not: where its labels are, and what its folders mean.
 
-    `bits` says how many of the 16 bits of a sample count in files that do not say so themselves (null: all).
+    `bits` says how many of the 16 bits of a sample count in files that do not say so themselves (null: all). `groups`
+    says which images no split divides (see ``_groups``).
     """
 
     csv: str | None = None
@@ -59,15 +65,27 @@ class FolderParams(FileParams):
     loose: Loose = "fail"
     columns: Columns | None = None
     bits: Annotated[int | None, Range(low=8, high=16)] = None
+    groups: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _groups.check(self.groups, self.csv)
+        if self.split.source == "temporal" and (self.columns is None or self.columns.time is None):
+            raise ConfigError(
+                "dataset.split.source: received 'temporal', which needs the time of each image: give dataset.csv=PATH "
+                "and dataset.columns.time=COLUMN, or use auto, given or random."
+            )
         titles = [f"{name}={title}" for name, title in (self.columns or Columns()).given().items()]
         if titles and self.csv is None:
             raise ConfigError(
                 f"dataset.columns: received {', '.join(titles)}; these are columns of a table: give dataset.csv=PATH "
                 "too."
             )
+
+    @property
+    def by_looks(self) -> bool:
+        """Whether near duplicates are groups that no split divides."""
+        return self.groups == _groups.NEAR
 
 
 def _ordered(classes: Sequence[str | int]) -> tuple[str, ...]:

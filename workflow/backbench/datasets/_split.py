@@ -6,39 +6,24 @@ the order of the rows in the collection: rows are ranked by raw PCG64 output, wh
 smaller sample with the same seed is a subset of a larger one.
 
 A class that is too small to be divided stays in the training split: every class keeps at least one training image.
+With groups (`_group_split`), images are moved group by group instead, and the counts are close to these.
 """
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, Split
+from backbench.datasets import PARTS, TEST, TRAIN, VALIDATION, Split, _group_split, _times
+from backbench.datasets._shares import allocate
 from backbench.schema import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
 
 Stratum = tuple[int, int]  # (split, class)
-DRAW, DIVIDE = 0, 1
-
-
-def allocate(sizes: Sequence[int], total: int, caps: Sequence[int] | None = None) -> list[int]:
-    """Divide `total` in proportion to `sizes` by the largest remainder, with no share above its cap.
-
-    The shares sum to `total`, or to the sum of the caps where that is less.
-    """
-    whole, caps = sum(sizes), list(sizes if caps is None else caps)
-    if whole == 0:
-        return [0] * len(sizes)
-    quotients = [divmod(size * total, whole) for size in sizes]
-    shares = [min(quota, cap) for (quota, _), cap in zip(quotients, caps, strict=True)]
-    order = sorted(range(len(sizes)), key=lambda i: (-quotients[i][1], i))
-    while sum(shares) < total and any(shares[i] < caps[i] for i in order):
-        for i in order:
-            if shares[i] < caps[i] and sum(shares) < total:
-                shares[i] += 1
-    return shares
+DRAW, DIVIDE, REPEAT, FOLD = 0, 1, 2, 3
 
 
 def counts(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tuple[int, int, int]:
@@ -47,34 +32,127 @@ def counts(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tu
     Raises
     ------
     ConfigError
-        If the sample is larger than the collection, or nothing is left to train on.
+        If the sample is larger than the collection, nothing is left to train on, or the split is by time, which the
+        collection does not know.
     """
+    if split.source == "temporal":
+        raise ConfigError(
+            "dataset.split.source: received 'temporal', but the time of these images is not known; allowed: auto, "
+            "given or random. By time, a folder or an archive is split with dataset.csv=PATH and "
+            "dataset.columns.time=COLUMN."
+        )
     divided = _divided(_drawn(_strata(sizes, split), sample), split)
     train, validation, test = (sum(shares[part] for shares in divided.values()) for part in range(len(PARTS)))
     return train, validation, test
 
 
+def training(sizes: Mapping[Stratum, int], sample: int | None, split: Split) -> tuple[int, ...]:
+    """The numbers of training images of the classes that have some, in the order of the classes.
+
+    Raises
+    ------
+    ConfigError
+        As `counts` does.
+    """
+    of_class: Counter[int] = Counter()
+    for (_, label), shares in _divided(_drawn(_strata(sizes, split), sample), split).items():
+        of_class[label] += shares[TRAIN]
+    return tuple(of_class[label] for label in sorted(of_class) if of_class[label])
+
+
 def sample_and_split(
-    parts: "np.ndarray | None", labels: "np.ndarray | None", n: int, sample: int | None, seed: int, split: Split
+    parts: "np.ndarray | None",
+    labels: "np.ndarray | None",
+    n: int,
+    sample: int | None,
+    seed: int,
+    split: Split,
+    groups: "np.ndarray | None" = None,
+    times: Sequence[float] | None = None,
 ) -> tuple["np.ndarray", "np.ndarray"]:
     """The drawn rows (m,) int64 of a collection, ascending, and the split (m,) uint8 of each.
 
-    `parts` (n,) are the splits that the collection brings, if any, and `labels` (n,) its classes, if any.
+    `parts` (n,) are the splits that the collection brings, if any, and `labels` (n,) its classes, if any. Images of one
+    of `groups` (n,) are moved out of the training split together; a split by time needs the `times` of all.
     """
     import numpy as np
 
-    parts = np.zeros(n, np.uint8) if parts is None or split.source == "random" else parts
+    parts = np.zeros(n, np.uint8) if parts is None or split.source in ("random", "temporal") else parts
     labels = np.zeros(n, np.int64) if labels is None else labels
     sizes = Counter(zip(parts.tolist(), labels.tolist(), strict=True))
     taken = _drawn(_strata(sizes, split), sample)
     split_of = np.full(n, len(PARTS), np.uint8)
     for stratum, shares in _divided(taken, split).items():
         rows = np.flatnonzero((parts == stratum[0]) & (labels == stratum[1]))
-        rows = np.sort(_ranked(rows, (seed, DRAW, *stratum))[: taken[stratum]])
-        rows = _ranked(rows, (seed, DIVIDE, *stratum))
+        rows = np.sort(ranked(rows, (seed, DRAW, *stratum))[: taken[stratum]])
+        rows = ranked(rows, (seed, DIVIDE, *stratum))
         split_of[rows] = np.repeat([TEST, VALIDATION, TRAIN], [shares[TEST], shares[VALIDATION], shares[TRAIN]])
     kept = np.flatnonzero(split_of < len(PARTS))
-    return kept, split_of[kept]
+    if split.source == "temporal":
+        assert times is not None, "planning refuses a split by time without times"
+        asked = _asked({TRAIN: len(kept)}, replace(split, source="random"))
+        drawn = [times[row] for row in kept.tolist()]
+        return kept, np.array(_times.divided(drawn, asked[VALIDATION], asked[TEST]), np.uint8)
+    if groups is None:
+        return kept, split_of[kept]
+    asked = _asked(Counter(parts[kept].tolist()), split)
+    divided = _group_split.moved(parts[kept], labels[kept], groups[kept], asked, (seed, DIVIDE))
+    _group_split.check(divided, groups[kept], asked)
+    return kept, divided
+
+
+def again(labels: "np.ndarray", groups: "np.ndarray | None", seed: int, split: Split, repeat: int) -> "np.ndarray":
+    """Another random split (n,) uint8 of the same images, with as many images of each class in each part.
+
+    `labels` (n,) are their classes; images of one of `groups` (n,) stay together. Number `repeat` is independent of the
+    others and of the split of `sample_and_split`.
+    """
+    import numpy as np
+
+    if groups is not None:
+        everything, asked = np.full(len(labels), TRAIN, np.uint8), _asked({TRAIN: len(labels)}, split)
+        divided = _group_split.moved(everything, labels, groups, asked, (seed, REPEAT, repeat))
+        _group_split.check(divided, groups, asked)
+        return divided
+    split_of = np.empty(len(labels), np.uint8)
+    sizes = {(TRAIN, label): size for label, size in sorted(Counter(labels.tolist()).items())}
+    for (_, label), shares in _divided(sizes, split).items():
+        rows = ranked(np.flatnonzero(labels == label), (seed, REPEAT, repeat, label))
+        split_of[rows] = np.repeat([TEST, VALIDATION, TRAIN], [shares[TEST], shares[VALIDATION], shares[TRAIN]])
+    return split_of
+
+
+def fold(
+    labels: "np.ndarray", groups: "np.ndarray | None", seed: int, split: Split, repeat: int, folds: int
+) -> "np.ndarray":
+    """Split (n,) uint8 whose test part is fold ``repeat % folds`` of the stratified partition ``repeat // folds``.
+
+    Each image is in the test part of one fold of a partition. The validation part is drawn from the other folds; a
+    class with a single image is not among the training images while it is tested. Arguments as in `again`.
+    """
+    import numpy as np
+
+    partition, number = divmod(repeat, folds)
+    key = (seed, FOLD, partition)
+    if groups is not None:
+        tested = _group_split.folds(labels, groups, folds, key) == number
+    else:
+        order = [ranked(np.flatnonzero(labels == label), (*key, int(label))) for label in np.unique(labels)]
+        tested = np.zeros(len(labels), bool)
+        tested[np.concatenate(order)[number::folds]] = True
+    split_of = np.where(tested, TEST, TRAIN).astype(np.uint8)
+    rest = np.flatnonzero(~tested)
+    share = {VALIDATION: math.floor(split.validation * len(labels) + 0.5)}
+    of_groups = np.arange(len(rest)) if groups is None else groups[rest]
+    split_of[rest] = _group_split.moved(split_of[rest], labels[rest], of_groups, share, (*key, number))
+    return split_of
+
+
+def fold_counts(n: int, split: Split, repeat: int, folds: int) -> tuple[int, int, int]:
+    """The numbers of training, validation and test images of `fold` without groups; with groups, about so many."""
+    test = (n - repeat % folds + folds - 1) // folds
+    validation = min(math.floor(split.validation * n + 0.5), max(n - test - 1, 0))
+    return n - test - validation, validation, test
 
 
 def _strata(sizes: Mapping[Stratum, int], split: Split) -> dict[Stratum, int]:
@@ -95,6 +173,15 @@ def _drawn(strata: Mapping[Stratum, int], sample: int | None) -> dict[Stratum, i
     if not 1 <= sample <= n:
         raise ConfigError(f"dataset.sample: received {sample}; allowed: 1 to {n} (all images), or null for all.")
     return dict(zip(strata, allocate(list(strata.values()), sample), strict=True))
+
+
+def _asked(sizes: Mapping[int, int], split: Split) -> dict[int, int]:
+    """How many images are to be moved out of the training split into the test and the validation split, given the
+    number of images in each split."""
+    shares = {TEST: split.test} if split.source == "random" else {}
+    if not sizes.get(VALIDATION):
+        shares[VALIDATION] = split.validation
+    return {part: math.floor(share * sizes.get(TRAIN, 0) + 0.5) for part, share in shares.items()}
 
 
 def _divided(strata: Mapping[Stratum, int], split: Split) -> dict[Stratum, list[int]]:
@@ -120,8 +207,8 @@ def _divided(strata: Mapping[Stratum, int], split: Split) -> dict[Stratum, list[
     return divided
 
 
-def _ranked(rows: "np.ndarray", key: tuple[int, ...]) -> "np.ndarray":
-    """The same `rows` (n,) in an order (n,) that only `key` decides."""
+def ranked(rows: "np.ndarray", key: tuple[int, ...]) -> "np.ndarray":
+    """The same `rows` (n,) in an order (n,) that only `key`, their number and their order decide."""
     import numpy as np
 
     raw = np.random.PCG64(np.random.SeedSequence(key)).random_raw(len(rows))

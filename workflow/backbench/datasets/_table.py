@@ -14,13 +14,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from backbench.datasets import _listing, _split_names, _table_paths, _table_rows, _table_splits, _table_titles
+from backbench.datasets import (
+    _groups,
+    _listing,
+    _split_names,
+    _table_paths,
+    _table_rows,
+    _table_splits,
+    _table_titles,
+    _times,
+)
 from backbench.datasets._listing import Entry, Listing
 from backbench.datasets._printable import printable
 from backbench.datasets._table_paths import Ground, Located
 from backbench.datasets._table_rows import Table
 from backbench.datasets._table_splits import RowSplits
-from backbench.datasets._table_titles import NUMERAL, Columns
+from backbench.datasets._table_titles import NUMERAL, Columns, Title, asked_for
 from backbench.schema import ConfigError
 
 UNNAMED, TABLES = "not in the table", (".csv", ".tsv", ".txt")
@@ -38,8 +47,8 @@ class Labels(NamedTuple):
     notes: Sequence[str] = ()
 
 
-def read(root: Path, table: Path, columns: Columns | None = None) -> Listing:
-    """List what a table names.
+def read(root: Path, table: Path, columns: Columns | None = None, groups: str | None = None) -> Listing:
+    """List what a table names; `groups` is the title of the column of groups, if there is one.
 
     Raises
     ------
@@ -56,9 +65,10 @@ def read(root: Path, table: Path, columns: Columns | None = None) -> Listing:
     splits = _table_splits.of_rows(rows, columns.split, (place, label), paths)
     labels = _labels(rows, label, splits)
     used = _split_names.reported(part for part in splits.parts if part is not None) if splits.given else {}
+    named, times = _named_groups(rows, groups), _times_of(rows, columns.time)
     entries = [
-        Entry(path, text, used.get(part, part))
-        for path, text, part in zip(paths, labels.labels, splits.parts, strict=True)
+        Entry(path, text, used.get(part, part), group, time)
+        for path, text, part, group, time in zip(paths, labels.labels, splits.parts, named, times, strict=True)
         if part is not None
     ]
     unnamed = _unnamed(ground, paths)
@@ -72,7 +82,27 @@ def read(root: Path, table: Path, columns: Columns | None = None) -> Listing:
         *labels.notes,
         *splits.notes,
     )
-    return replace(listing, understood=(*listing.understood, *sentences))
+    listing = replace(listing, understood=(*listing.understood, *sentences))
+    return listing if groups is None else _groups.announced(listing, f"column `{groups}`")
+
+
+def _named_groups(table: Table, title: str | None) -> Sequence[str | None]:
+    """The group of each row, None without one."""
+    if title is None:
+        return [None] * len(table.rows)
+    place = asked_for(table, "group", title, _groups.WHERE)
+    assert place is not None, "only labels and splits can be none"
+    cells = [cell.strip() for cell in table.column(place)]
+    return [None if not cell or cell in MISSING else cell for cell in cells]
+
+
+def _times_of(table: Table, title: Title) -> Sequence[float | None]:
+    """The time of each row, None without one."""
+    if title is None:
+        return [None] * len(table.rows)
+    place = asked_for(table, "time", title)
+    assert place is not None, "only labels and splits can be none"
+    return _times.of_column(table, place)
 
 
 def _unnamed(ground: Ground, paths: Iterable[str]) -> Mapping[str, str]:

@@ -60,10 +60,11 @@ class Columns:
     path: Title = None
     label: Title = None
     split: Title = None
+    time: Title = None
 
     def given(self) -> dict[str, str | int]:
         """The titles that the user gives."""
-        titles = {"path": self.path, "label": self.label, "split": self.split}
+        titles = {"path": self.path, "label": self.label, "split": self.split, "time": self.time}
         return {name: title for name, title in titles.items() if title is not None}
 
 
@@ -72,23 +73,24 @@ def bare(title: str) -> str:
     return re.sub(r"[\W_]+", "", title.casefold())
 
 
-def asked_for(table: Table, option: str, title: Title) -> int | None:
-    """The position of a column that ``dataset.columns`` names; None for ``none``.
+def asked_for(table: Table, option: str, title: Title, where: str = "") -> int | None:
+    """The position of a column that ``dataset.columns``, or the option `where`, names; None for ``none``.
 
     Raises
     ------
     ConfigError
         If there is no such column, or more than one.
     """
+    where = where or f"dataset.columns.{option}"
     for same in (str, str.casefold, bare):
         places = [place for place, known in enumerate(table.titles) if same(known) == same(str(title))]
         if len(places) == 1:
             return places[0]
         if places:
-            raise ConfigError(f"dataset.columns.{option}: {table.path} has {len(places)} columns {str(title)!r}.")
-    if title == NONE and option != "path":
+            raise ConfigError(f"{where}: {table.path} has {len(places)} columns {str(title)!r}.")
+    if title == NONE and option in ("label", "split"):
         return None
-    raise refuse(f"dataset.columns.{option}", str(title), [title for title in table.titles if title])
+    raise refuse(where, str(title), [title for title in table.titles if title])
 
 
 def path_column(table: Table, ground: Ground, title: Title) -> tuple[int, Located]:

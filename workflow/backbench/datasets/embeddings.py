@@ -70,6 +70,7 @@ def describe(params: Params) -> Description:
         understood=(_sentence(path, table, about),),
         given=about.given,
         files=about.names,
+        training=_split.training(sizes, params.sample, split),
     )
 
 

@@ -17,6 +17,7 @@ from backbench.datasets import (
     Reading,
     _files,
     _folders,
+    _groups,
     _layout,
     _pattern,
     _table,
@@ -53,6 +54,14 @@ def load(params: Params, context: Context) -> Collection:
 
 def source(folder: str | None, params: FolderParams, unpacked: Path | None = None) -> _files.Source:
     """Where the files are and how they are listed; `unpacked` is where the archive that holds them was unpacked."""
+    plain, pattern = _source(folder, params, unpacked), params.groups
+    if pattern is None or not _groups.is_pattern(pattern):
+        return plain
+    return _files.Source(plain.root, lambda: _groups.of_names(plain.listing(), pattern, plain.root))
+
+
+def _source(folder: str | None, params: FolderParams, unpacked: Path | None) -> _files.Source:
+    """Where the files are and how they are listed, without the groups that their names tell."""
     if params.csv is not None and params.label_pattern is not None:
         raise ConfigError("dataset(folder): received csv and label_pattern; the labels come from one of them.")
     _check_sole(params)
@@ -61,7 +70,7 @@ def source(folder: str | None, params: FolderParams, unpacked: Path | None = Non
         columns = params.columns or Columns()
         columns = replace(columns, label="none") if params.labels == "none" else columns
         below = table.parent if folder is None else _absolute(folder)
-        return _files.Source(below, lambda: _table.read(below, table, columns))
+        return _files.Source(below, lambda: _table.read(below, table, columns, _groups.column(params.groups)))
     if folder is None:
         raise ConfigError(
             "dataset(folder).root: give dataset.root=PATH, a folder with one sub-folder of images per class."

@@ -14,12 +14,21 @@ from typing import Any
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import FINISHED, PENDING, Row
-from backbench.evaluate import agreement, candidates, judging, leaderboard_specs, leaderboards, recommendations
+from backbench.evaluate import (
+    agreement,
+    candidates,
+    judging,
+    leaderboard_specs,
+    leaderboards,
+    learning_curves,
+    recommendations,
+)
 from backbench.evaluate import verdicts as decided
 from backbench.evaluate.agreement import Agreement
 from backbench.evaluate.candidates import Representation
 from backbench.evaluate.judging import Judgement
 from backbench.evaluate.leaderboards import Leaderboard, Progress, quiet
+from backbench.evaluate.learning_curves import Curve
 from backbench.evaluate.selection import Policy
 from backbench.evaluate.verdicts import Verdict
 from backbench.files import write_if_changed
@@ -67,6 +76,11 @@ class DatasetAnswer:
     def verdicts(self) -> list[Verdict]:
         """What to use for each task, and how sure that is."""
         return decided.verdicts(self.rows, self.leaderboards, self.representations, self.policy, self.judgement)
+
+    @cached_property
+    def learning_curves(self) -> list[Curve]:
+        """How good classifiers are by the number of training images of each class, where several numbers were tried."""
+        return learning_curves.curves(self.rows, self.store)
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from backbench.metrics.catalogue import ELBOW as ELBOW
 from backbench.metrics.catalogue import ESTIMATES
 
 # Metrics whose best value says which k; the elbow has a rule of its own.
-BEST = catalogue.checked("silhouette", "davies_bouldin", "calinski_harabasz", "bic")
+BEST = catalogue.checked("silhouette", "davies_bouldin", "calinski_harabasz", "bic", "coding_length")
 CRITERIA = ("elbow", *BEST)
 
 Curve = Mapping[int, float]

@@ -18,7 +18,7 @@ from backbench.metrics import catalogue
 MOST_METHODS = 20
 LEAST_BLOCKS, LEAST_METHODS = 5, 3
 
-SEEDS, DATASETS = "seeds", "datasets"
+SEEDS, REPEATS, DATASETS = "seeds", "repeats", "datasets"
 # The parameters that a task depends on besides its chain, by their first word, and those that name its block.
 PARAMS_OF = {
     "classification": ("backbone", "classification", "classifier"),
@@ -26,6 +26,9 @@ PARAMS_OF = {
     "retrieval": ("backbone", "retrieval"),
 }
 NAMED = ("backbone.name", "classifier.name", "clusterer.name", "k", "retrieval.metric")
+
+# What a task's configuration holds beside the options of its plugin that tell methods apart; splits are averaged over.
+NO_OPTIONS = ("k", "seed", "silhouette_rows", configurations.SPLIT, configurations.SHOTS, configurations.DRAW)
 
 Place = tuple[str, ...]
 
@@ -139,11 +142,13 @@ def _nearest_k(row: Row, done: Iterable[Row]) -> int | None:
 
 
 def _result(row: Row, head: str, config: Mapping[str, Any], role: str, value: float, chooses: float) -> _Result:
-    rest = {key: option for key, option in config.items() if key not in (role, "k", "seed", "silhouette_rows")}
+    rest = {key: option for key, option in config.items() if key not in (role, *NO_OPTIONS)}
     options = {**{key: option for key, option in config[role].items() if key != "name"}, **rest}
-    matrix = row.plan.stages[row.run.stages[head]].parents["matrix"][1]
+    matrix = configurations.space(row, head)
     space = " ".join(str(part) for part in (row.params["backbone.name"], row.chain(head)) if part != "none")
-    place = (row.stages["dataset"], matrix, f"{row.params['dataset.name']}, {space}")
+    # Of few labels, each number of them is a block: methods are compared on equal terms.
+    few = f", {config[configurations.SHOTS]} images a class" if configurations.SHOTS in config else ""
+    place = (row.stages["dataset"], f"{matrix}{few}", f"{row.params['dataset.name']}, {space}{few}")
     return _Result(config[role]["name"], options, place, config.get("seed"), value, chooses)
 
 

@@ -13,6 +13,8 @@ from backbench.store import FAILED
 
 HEAD = "clustering"
 AXES = ("k", "seed")
+# What a clusterer calls the numbers of clusters of its levels, as text: "812 95 11".
+COUNTS = "cluster_counts"
 
 Options = Mapping[str, Any]
 # Dataset, matrix and scope, by their hashes; dataset, backbone, chain and scope, by their names.
@@ -24,7 +26,8 @@ Heading = tuple[str, str, str, str]
 class Candidate:
     """One clustering that is done: a stage result and a run that holds it.
 
-    A metric that is undefined is NaN; `digest` is that of its labels, empty where they are not stored.
+    A metric that is undefined is NaN; `digest` is that of its labels, empty where they are not stored. `counts` are
+    the numbers of clusters of all levels that its clusterer found, where it finds several.
     """
 
     member: str
@@ -38,6 +41,7 @@ class Candidate:
     family: str
     label: str
     digest: str = ""
+    counts: tuple[int, ...] = ()
 
     def value(self, metric: str) -> float:
         """A metric, or else its estimate from a sample; NaN where there is neither."""
@@ -71,7 +75,10 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Representation:
-    """The clusterings of one feature matrix and scope: those whose internal metrics may be compared."""
+    """The clusterings of one feature matrix and scope: those whose internal metrics may be compared.
+
+    `classes` is how many there are in the collection, None without labels.
+    """
 
     dataset: str
     dataset_hash: str
@@ -83,6 +90,7 @@ class Representation:
     candidates: tuple[Candidate, ...]
     failed: tuple[LeftOut, ...]
     waiting: tuple[str, ...]
+    classes: int | None = None
 
     @property
     def members(self) -> list[str]:
@@ -121,6 +129,12 @@ class _Clustering:
         """Dataset, matrix and scope."""
         stage = self.row.plan.stages[self.member]
         return self.row.stages["dataset"], stage.parents["matrix"][1], self.config["scope"]
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the collection has, None without labels or where it was not read."""
+        info = self.row.records.get(self.row.stages["dataset"], {}).get("info", {})
+        return len(info.get("classes") or ()) or None
 
     @property
     def record(self) -> Mapping[str, Any] | None:
@@ -181,7 +195,7 @@ def _representation(
     done.sort(key=lambda candidate: (candidate.family, candidate.k or 0, candidate.seed or 0, candidate.member))
     failed.sort(key=lambda fault: (fault.label, fault.member))
     names = (dataset, place[0], backbone, chain, scope, place[1], ", ".join(words))
-    return Representation(*names, tuple(done), tuple(failed), tuple(waiting))
+    return Representation(*names, tuple(done), tuple(failed), tuple(waiting), group[0].classes)
 
 
 def _candidate(clustering: _Clustering, record: Mapping[str, Any], label: str, family: str) -> Candidate:
@@ -198,6 +212,7 @@ def _candidate(clustering: _Clustering, record: Mapping[str, Any], label: str, f
         family=family,
         label=label,
         digest=record.get("arrays", {}).get("labels", {}).get("sha256", ""),
+        counts=tuple(map(int, str(record.get("info", {}).get(COUNTS) or "").split())),
     )
 
 

@@ -48,6 +48,11 @@ def finished(word: str, store: Store, tasks: Sequence[str] = TASKS, progress: Pr
     raise ConfigError(f"run {short} failed ({named.reason}); `backbench runs --filter status=finished` lists others.")
 
 
+def beside(row: Row, store: Store) -> list[Row]:
+    """The runs of the same sweep on the same collection."""
+    return [each for each in _rows(row.plan, store) if each.stages["dataset"] == row.stages["dataset"]]
+
+
 def _best(store: Store, tasks: Sequence[str], progress: Progress) -> Row:
     rows = [each for plan in ledger.newest(ledger.saved_plans(), store)[-1:] for each in _rows(plan, store)]
     if all(each.status == PENDING for each in rows):

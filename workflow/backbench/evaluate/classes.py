@@ -92,12 +92,14 @@ class _Images:
 def _images(row: Row, names: list[str], store: Store) -> _Images:
     import numpy as np
 
-    from backbench.datasets import TEST, TRAIN
+    from backbench.datasets import TEST, _resplit, _shots
     from backbench.metrics.labels import crosstab
 
     try:
-        truth, split = (store.array("dataset", row.stages["dataset"], name) for name in ("labels", "split"))
-        sizes = np.bincount(truth[split == TRAIN], minlength=len(names))
+        truth = store.array("dataset", row.stages["dataset"], "labels")
+        split = _resplit.stored(store, row.stages["dataset"], row.division(HEAD))
+        learnt = _shots.learnt(row.plan.stages[row.run.stages[HEAD]].config, split, truth)
+        sizes = np.bincount(truth[learnt], minlength=len(names))
     except StoreError:
         return _Images(names, None, None)
     try:

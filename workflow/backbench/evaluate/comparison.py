@@ -1,8 +1,9 @@
-"""Whether two results differ: paired tests on the images that both predict, or over seeds and data sets.
+"""Whether two results differ: paired tests on the images that both predict, or over seeds, splits and data sets.
 
-On images the two results themselves are compared, clusterings by their fits to samples of the images; over seeds and
-data sets their configurations are, by the results that share a seed and a data set. Samples are distinct results, never
-the runs that repeat them.
+On images the two results themselves are compared, clusterings by their fits to samples of the images; over seeds,
+repeated splits and data sets their configurations are, by the results that share a seed, a split or a data set. Where
+both have several splits in common, these decide, and not the images of the first one. Samples are distinct results,
+never the runs that repeat them.
 """
 
 import itertools
@@ -16,12 +17,12 @@ from backbench import hashing
 from backbench.engine.grid import HEADS
 from backbench.engine.results import tables
 from backbench.engine.results.joined_run import Row
-from backbench.evaluate import configurations, resampled
-from backbench.evaluate.blocks import DATASETS, SEEDS
+from backbench.evaluate import configurations, repeats, resampled
+from backbench.evaluate.blocks import DATASETS, REPEATS, SEEDS
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, LABELS
 from backbench.metrics.catalogue import TEST as TEST_IMAGES
-from backbench.schema import ConfigError, refuse
+from backbench.schema import ConfigError
 from backbench.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ class Comparison:
 def label(row: Row, head: str) -> str:
     """What a row is called where one of its tasks is meant, such as ``pixels pca50 svm``."""
     params = row.params
+    shots = configurations.shots(row)
     plugin = {
-        "classification": [params.get("classifier.name")],
+        "classification": [params.get("classifier.name"), f"shots={shots}" if shots else None],
         "clustering": [params.get("clusterer.name"), f"k={params['k']}" if "k" in params else None],
         "retrieval": [params.get("retrieval.metric")],
     }[head]
@@ -87,8 +89,8 @@ def compare(
     Parameters
     ----------
     known : all rows there are: the other seeds and data sets of a configuration are looked for among them
-    over : ``images``, ``seeds``, ``datasets``, or ``auto``: images where both are of the same ones, and seeds where
-        both configurations have two or more in common
+    over : ``images``, ``seeds``, ``repeats``, ``datasets``, or ``auto``: the repeated splits where both configurations
+        have two or more in common, else images where both are of the same ones, and seeds and data sets
 
     Raises
     ------
@@ -130,7 +132,7 @@ def _check(metrics: Sequence[str], rows: Sequence[Row]) -> None:
     known = sorted({name for row in rows for name in row.metrics})
     for name in metrics:
         if name not in known:
-            raise refuse("--metric", name, known)
+            raise catalogue.unknown("--metric", name, known)
         catalogue.ranking(name, known, "--metric")
 
 
@@ -188,7 +190,15 @@ def _tests(
     notes: list[str],
 ) -> Iterator[tuple[str, "Test", tuple[float, float]]]:
     """What the pairs are, the test on them, and what A and B have on average over them."""
-    if over in (AUTO, IMAGES):
+    from backbench.statistics import paired
+
+    splits = evidence.over_splits(a, b, head, metric, known) if over in (AUTO, REPEATS) else None
+    if splits is not None:
+        yield REPEATS, *splits
+    elif over == REPEATS:
+        names = f"{label(a, head)} and {label(b, head)}"
+        notes.append(f"{metric} over repeats: {names} have no two splits in common (split.repeats=10)")
+    if over == IMAGES or (over == AUTO and splits is None):
         test, why = evidence.test(a, b, head, metric)
         if test:
             yield IMAGES, test, (a.metrics[metric], b.metrics[metric])
@@ -200,7 +210,7 @@ def _tests(
             pairs = _paired(_values(a, head, metric, known, place), _values(b, head, metric, known, place))
             if len(pairs) >= (LEAST_PAIRS if over == how else ENOUGH_PAIRS):
                 means = statistics.fmean(a for a, _ in pairs), statistics.fmean(b for _, b in pairs)
-                test = _signed(pairs, metric)
+                test = paired.wilcoxon([a for a, _ in pairs], [b for _, b in pairs])
                 if how == SEEDS and head == CLUSTERING:
                     test = replace(test, note="; ".join(filter(None, (test.note, SAME_IMAGES))))
                 yield how, test, means
@@ -213,15 +223,27 @@ def _tests(
 
 
 def _values(row: Row, head: str, metric: str, known: Sequence[Row], place: Place) -> dict[Key, float]:
-    """A metric of the configuration of a row by seed, on its own data set, or by data set, as a mean over seeds."""
+    """A metric of the configuration of a row by seed, on its own data set and split, or by data set, as a mean over
+    seeds and splits."""
     configuration = configurations.beyond_data(row, head)
     by_place: dict[Key, list[float]] = {}
     for other in tables.distinct([row, *known], head):
-        here = place is _dataset or other.stages["dataset"] == row.stages["dataset"]
+        here = place is _dataset or _images_of(other, head) == _images_of(row, head)
         value = other.metrics.get(metric, math.nan)
         if here and not math.isnan(value) and configurations.beyond_data(other, head) == configuration:
             by_place.setdefault(place(other, head), []).append(value)
     return {key: statistics.fmean(values) for key, values in by_place.items()}
+
+
+def _results(row: Row, head: str, known: Sequence[Row]) -> list[Row]:
+    """The results of the configuration of a row on its data set."""
+    configuration = configurations.key(row, head)
+    return [other for other in tables.distinct([row, *known], head) if configurations.key(other, head) == configuration]
+
+
+def _images_of(row: Row, head: str) -> tuple[Any, ...]:
+    """The data set and the split that a task of a run is of."""
+    return row.stages["dataset"], dict(row.division(head))
 
 
 def _paired(a: Mapping[Key, float], b: Mapping[Key, float]) -> list[tuple[float, float]]:
@@ -242,13 +264,6 @@ def _dataset(row: Row, head: str) -> Key:
     return (row.stages["dataset"],)
 
 
-def _signed(pairs: Sequence[tuple[float, float]], metric: str) -> "Test":
-    from backbench.statistics import paired
-
-    sign = catalogue.metric(metric).direction
-    return paired.wilcoxon([sign * a for a, _ in pairs], [sign * b for _, b in pairs])
-
-
 def _rows_of(row: Row, head: str) -> tuple[Any, Any]:
     """What determines which images a task's metrics are of: scope and protocol."""
     config = row.plan.stages[row.run.stages[head]].config
@@ -266,13 +281,14 @@ class _Evidence:
         """A paired test on the images of both, or why there is none."""
         from backbench.statistics import paired
 
-        if a.stages["dataset"] != b.stages["dataset"] or _rows_of(a, head) != _rows_of(b, head):
+        if _images_of(a, head) != _images_of(b, head) or _rows_of(a, head) != _rows_of(b, head):
             return None, f"{label(a, head)} and {label(b, head)} are of different images, samples, splits or scopes"
         for row in (a, b):
             if math.isnan(row.metrics[metric]):
                 return None, f"undefined for {label(row, head)}: {row.notes.get(metric, 'no reason is recorded')}"
         try:
-            if resampled.is_share(metric) and catalogue.metric(metric).images == TEST_IMAGES:
+            grouped = self._images(a).groups is not None
+            if resampled.is_share(metric) and catalogue.metric(metric).images == TEST_IMAGES and not grouped:
                 return paired.mcnemar(self._right(a), self._right(b)), ""
             if head == CLUSTERING:
                 return self._refitted(a, b, metric)
@@ -280,9 +296,31 @@ class _Evidence:
         except StoreError as error:
             return None, str(error)
         if metric not in side_a or metric not in side_b:
-            few = head == CLASSIFICATION and resampled.few(metric, self._images(a))
-            return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images" if few else ""
-        return paired.bootstrap(side_a[metric][0], side_b[metric][0], a.metrics[metric], b.metrics[metric]), ""
+            if head == CLASSIFICATION and resampled.few(metric, a, self._images(a)):
+                return None, f"a class has fewer than {resampled.LEAST_OF_A_CLASS} of the images"
+            return None, "" if catalogue.metric(metric).resampled else "this metric has no test over images"
+        (drawn_a, count), (drawn_b, _) = side_a[metric], side_b[metric]
+        groups = count if grouped else None
+        return paired.bootstrap(drawn_a, drawn_b, a.metrics[metric], b.metrics[metric], groups), ""
+
+    def over_splits(
+        self, a: Row, b: Row, head: str, metric: str, known: Sequence[Row]
+    ) -> "tuple[Test, tuple[float, float]] | None":
+        """The corrected test over the splits that both configurations have results of, and their means there; None
+        where these are not two."""
+        if a.stages["dataset"] != b.stages["dataset"] or _rows_of(a, head) != _rows_of(b, head):
+            return None
+        sides = [_results(row, head, known) for row in (a, b)]
+        side_a, side_b = (repeats.values(rows, head, metric) for rows in sides)
+        both = side_a.keys() & side_b.keys()
+        if len(both) < repeats.LEAST or a.division(head).get("folds") != b.division(head).get("folds"):
+            return None
+        try:
+            share = max(repeats.ratio(rows, head, metric, self._images(a)) for rows in sides)
+        except StoreError:
+            return None
+        means = tuple(statistics.fmean(side[number] for number in both) for side in (side_a, side_b))
+        return repeats.test(side_a, side_b, share), (means[0], means[1])
 
     def _refitted(self, a: Row, b: Row, metric: str) -> tuple["Test | None", str]:
         """A test on the fits of both clusterings to the same samples of the images, or why there is none."""
@@ -301,7 +339,7 @@ class _Evidence:
 
         images = self._images(row)
         predicted = row.seen(self.store).array("classification", row.run.stages["classification"], "predictions")
-        test, truth = images.split == TEST, images.truth
+        test, truth = images.split_of(row, CLASSIFICATION) == TEST, images.truth
         # Only data sets with classes are classified.
         assert truth is not None
         return predicted[test] == truth[test]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from backbench import hashing
-from backbench.evaluate import leaderboard_specs
+from backbench.evaluate import configurations, leaderboard_specs, leaderboards
 from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.evaluate.unranked import Unranked
 
@@ -49,12 +49,15 @@ def columns_of(table: Leaderboard) -> list[str]:
 
 
 def record(table: Leaderboard, entry: "Entry | Unranked", params: Iterable[str]) -> Record:
-    """Parameters, means of metrics, number of seeds and run of a row."""
+    """Parameters and means of metrics of a row, its run, and how many seeds, splits and draws it has if several."""
     shown: Record = {name: entry.params.get(name) for name in params}
     if isinstance(entry, Entry):
         shown |= {name: entry.values[name].mean for name in table.spec.metrics if name in entry.values}
-        seeds: Record = {"seeds": len(entry.rows), "stability": entry.stability}
+        steady: Record = {"stability": entry.stability}
     else:
         shown |= {name: entry.values[name] for name in table.spec.metrics if name in entry.values}
-        seeds = {"seeds": len(entry.rows)}
-    return {**shown, **seeds, "run": hashing.short(entry.config_hash)}
+        steady = {}
+    seeds, repeats = configurations.counted(entry.rows, table.spec.head)
+    counts: Record = {"seeds": seeds, **({"repeats": repeats} if repeats > 1 else {})}
+    counts |= {"draws": configurations.draws(entry.rows, table.spec.head)} if leaderboards.drawn(table) else {}
+    return {**shown, **counts, **steady, "run": hashing.short(entry.config_hash)}

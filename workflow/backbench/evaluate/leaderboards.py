@@ -38,14 +38,16 @@ IMAGES = 10_000_000
 COMPARED = 2_000
 # Entries of which every metric has its interval; the others have that of the metric they are ranked by.
 BESIDE = 30
-IMAGES_ALONE, SEEDS, BOTH, REFITS = "images", "seeds", "images and seeds", "refits"
+IMAGES_ALONE, SEEDS, BOTH, REFITS, REPEATS = "images", "seeds", "images and seeds", "refits", "repeats"
+GROUPS, GROUPS_AND_SEEDS = "groups", "groups and seeds"
+DRAWS, IMAGES_AND_DRAWS, GROUPS_AND_DRAWS = "draws", "images and draws", "groups and draws"
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One configuration of a leaderboard: its distinct results, one for each seed, and its rank.
+    """One configuration of a leaderboard: its distinct results, one for each split, draw and seed, and its rank.
 
     `tied` is how many entries share the rank, this one included. `stability` is the mean pairwise adjusted Rand index
     of the labelings of several seeds, or that of fits to samples of the images where there are some, else None.
@@ -126,6 +128,20 @@ def of_dataset(
     ]
 
 
+def by_metric(name: str, rows: Sequence[Row], store: Store, progress: Progress = quiet) -> list[Leaderboard]:
+    """The leaderboards of one data set that a metric ranks.
+
+    Raises
+    ------
+    ConfigError
+        If it ranks nothing.
+    """
+    images = cache(lambda: _images(rows[0], store))
+    return [
+        _leaderboard(spec, rows, store, images, progress, USUAL) for spec in leaderboard_specs.by_metric(name, rows)
+    ]
+
+
 def _images(row: Row, store: Store) -> "Images":
     from backbench.evaluate.resampled import Images
 
@@ -144,7 +160,7 @@ def _leaderboard(
     groups, left_out = unranked.divided(spec, results, limits)
     if not groups:
         return Leaderboard(spec, spec.title, [], spec.caveat, left_out)
-    groups = sorted(groups, key=lambda group: (-mean(group.rows, spec.rank), group.key))
+    groups = sorted(groups, key=lambda group: (-spec.sign * mean(group.rows, spec.rank), group.key))
     there = {row.run.stages[spec.head]: _there(row, spec.head, store) for group in groups for row in group.rows}
     cached = Derived(derived.of_results(), KIND, _origin(spec, groups, there), MODULES)
     info = cached.ensure(lambda: _computed(spec, groups, there, images(), progress)).info
@@ -197,9 +213,11 @@ def _computed(
 
     images.lost = False
     measured = measuring.measure(spec, groups, _within(spec, groups, there), BESIDE, images, progress)
-    order = sorted(range(len(measured)), key=lambda at: (measured[at].rank, -measured[at].values[spec.rank].mean, at))
+    means = [spec.sign * entry.values[spec.rank].mean for entry in measured]
+    order = sorted(range(len(measured)), key=lambda at: (measured[at].rank, -means[at], at))
     missing = sum(not there[row.run.stages[spec.head]] for group in groups for row in group.rows)
-    note = _note(spec, len(groups), sum(entry.tested for entry in measured), missing, images.lost)
+    repeated = any(entry.repeats for entry in measured)
+    note = _note(spec, len(groups), sum(entry.tested for entry in measured), missing, images.lost, repeated)
     return Content({"entries": [_plain(at, measured[at]) for at in order], "note": note}, lasting=not images.lost)
 
 
@@ -217,7 +235,7 @@ def _within(spec: LeaderboardSpec, groups: Sequence[Configuration], there: Mappi
     return places
 
 
-def _note(spec: LeaderboardSpec, entries: int, tested: int, missing: int, lost: bool) -> str:
+def _note(spec: LeaderboardSpec, entries: int, tested: int, missing: int, lost: bool, repeated: bool) -> str:
     """Why rows have no interval and are ranked by their values."""
     if missing or lost:
         some = f"The arrays of {missing:,} results are missing" if missing else "Some arrays cannot be read"
@@ -228,6 +246,8 @@ def _note(spec: LeaderboardSpec, entries: int, tested: int, missing: int, lost: 
         return _one_fit(spec, entries, tested)
     if not tested:
         return "Only the mean of this metric is stored: the rows are ranked by their values."
+    if repeated:
+        return f"{tested:,} have the same splits and shared ranks; the others are ranked by their values."
     return f"The best {tested:,} have intervals and shared ranks; the others are ranked by their values."
 
 
@@ -259,6 +279,11 @@ def _entry(plain: Mapping[str, Any], rows: tuple[Row, ...]) -> Entry:
     return Entry(rows, values, plain["rank"], plain["tied"], plain["stability"], plain["tested"])
 
 
+def drawn(table: Leaderboard) -> bool:
+    """Whether some entries of a leaderboard learn from draws of few training images."""
+    return any(configurations.draws(entry.rows, table.spec.head) for entry in table.entries)
+
+
 def images_of(spec: LeaderboardSpec) -> str:
     """What people call the images that the ranking metric of a leaderboard is of."""
     return catalogue.metric(spec.rank).images
@@ -268,7 +293,7 @@ def words(leaderboard: Leaderboard) -> str:
     """What the intervals of a leaderboard are over, and how many of its rows share the first rank."""
     estimates = [entry.values[leaderboard.spec.rank] for entry in leaderboard.entries]
     over = {value.over for value in estimates if value.over}
-    counts = {value.n for value in estimates if value.over not in (None, SEEDS)}
+    counts = {value.n for value in estimates if value.over not in (None, SEEDS, REPEATS, DRAWS)}
     parts = [_over(leaderboard, over, counts)] if over else []
     if any(entry.tested for entry in leaderboard.entries):
         parts.append(_first(leaderboard.entries))
@@ -279,15 +304,33 @@ def _over(leaderboard: Leaderboard, over: set[str], counts: set[int]) -> str:
     fits = leaderboard.spec.head == "clustering"
     count = f"{next(iter(counts)):,} " if len(counts) == 1 else ""
     images = f"the {count}{images_of(leaderboard.spec)}"
+    groups = f"the {count}groups of the {images_of(leaderboard.spec)}"
+    as_they_are = " with the clusters as they are" if fits else ""
     names = {
-        IMAGES_ALONE: f"{images}{' with the clusters as they are' if fits else ''}",
+        IMAGES_ALONE: f"{images}{as_they_are}",
+        GROUPS: f"{groups}{as_they_are}",
         BOTH: f"{images} and the seeds",
+        GROUPS_AND_SEEDS: f"{groups} and the seeds",
         SEEDS: f"the seeds{', on these images' if fits else ''}",
+        IMAGES_AND_DRAWS: f"{images} and the draws of training images",
+        GROUPS_AND_DRAWS: f"{groups} and the draws of training images",
+        DRAWS: "the draws of training images",
         REFITS: f"{count if over == {REFITS} else ''}fits to halves of the images",
+        REPEATS: f"{_splits(leaderboard)} of the images, allowing for what these share",
     }
     shown = [text for how, text in names.items() if how in over]
     more = [f", or over {text} where there are several" for text in shown[1:]]
     return f"95 % intervals over {shown[0]}" + "".join(more)
+
+
+def _splits(leaderboard: Leaderboard) -> str:
+    """``the 10 repeated splits``; ``the 5 folds``."""
+    spec = leaderboard.spec
+    estimates = [(entry.values[spec.rank], entry.row.division(spec.head)) for entry in leaderboard.entries]
+    counts = {value.n for value, _ in estimates if value.over == REPEATS}
+    folds = {division.get("folds") for value, division in estimates if value.over == REPEATS}
+    count = f"{next(iter(counts)):,} " if len(counts) == 1 else ""
+    return f"the {count}{'folds' if None not in folds else 'repeated splits'}"
 
 
 def _first(entries: Sequence[Entry]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from backbench.engine.results.joined_run import Row
 from backbench.evaluate import blocks
-from backbench.evaluate.blocks import DATASETS, SEEDS, Blocks
+from backbench.evaluate.blocks import DATASETS, REPEATS, SEEDS, Blocks
 from backbench.evaluate.comparison import AUTO, IMAGES
 from backbench.metrics import catalogue
 from backbench.schema import ConfigError, refuse
@@ -111,8 +111,8 @@ def compare(rows: Sequence[Row], column: str, over: str = AUTO, metrics: Sequenc
         For a column or a metric that no row has, a metric whose values have no better end, and over images, of which
         a column has none.
     """
-    if over == IMAGES:
-        raise ConfigError("--over images compares two runs by their hashes; with --by: auto, seeds or datasets.")
+    if over in (IMAGES, REPEATS):
+        raise ConfigError(f"--over {over} compares two runs by their hashes; with --by: auto, seeds or datasets.")
     columns = sorted({name for row in rows for name in row.params})
     if catalogue.known(column):
         varied = (name for name in columns if len({str(row.params.get(name)) for row in rows}) > 1)
@@ -126,7 +126,7 @@ def compare(rows: Sequence[Row], column: str, over: str = AUTO, metrics: Sequenc
     known = sorted({name for row in rows for name in row.metrics})
     for metric in metrics:
         if metric not in known:
-            raise refuse("--metric", metric, known)
+            raise catalogue.unknown("--metric", metric, known)
         catalogue.ranking(metric, known, "--metric")
     asked = metrics or _asked(column, known)
     return [Methods(column, over, blocks.column(rows, column, metric, over)) for metric in asked]

@@ -8,9 +8,10 @@ from typing import Any
 from backbench import derived, schema
 from backbench.derived import Content, Derived
 from backbench.engine.plan.frozen import Plan
-from backbench.evaluate import best_k, selection
+from backbench.evaluate import best_k, how_many, selection
 from backbench.evaluate.best_k import Family
 from backbench.evaluate.candidates import Candidate, Representation
+from backbench.evaluate.how_many import Estimate
 from backbench.evaluate.judging import Judged, Judgement
 from backbench.evaluate.selection import Decision, Policy
 
@@ -18,7 +19,7 @@ SETTING = "selection"
 KIND = "selection"
 MODULES = tuple(
     f"backbench.evaluate.{name}"
-    for name in ("best_k", "candidates", "eligibility", "knee", "recommendations", "selection")
+    for name in ("best_k", "candidates", "eligibility", "how_many", "knee", "recommendations", "selection")
 )
 
 
@@ -29,12 +30,14 @@ class Recommendation:
     representation: Representation
     families: list[Family]
     decision: Decision
+    estimates: tuple[Estimate, ...]
 
 
 def recommend(representation: Representation, policy: Policy, judgement: Judgement | None = None) -> Recommendation:
     """Best k of each family and the decision of one representation."""
     decision = selection.decide(representation, policy, judgement)
-    return Recommendation(representation, best_k.families(representation), decision)
+    families = best_k.families(representation)
+    return Recommendation(representation, families, decision, how_many.estimates(families))
 
 
 def policy_of(plan: Plan) -> Policy:
@@ -88,6 +91,8 @@ def plain(recommendation: Recommendation) -> dict[str, Any]:
         "scope": space.scope,
         "matrix": space.matrix,
         "title": space.title,
+        "classes": space.classes,
+        "how_many": [_estimate(estimate) for estimate in recommendation.estimates],
         "best_k": [_family(family) for family in recommendation.families],
         "decision": _decision(recommendation.decision),
     }
@@ -118,6 +123,11 @@ def _family(family: Family) -> dict[str, Any]:
     }
     named = {"family": family.name, "clusterer": family.clusterer, "k": list(family.ks), "seeds": list(family.seeds)}
     return {**named, "choices": choices}
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    answers = [{"k": answer.k, "families": list(answer.families)} for answer in estimate.answers]
+    return {"criterion": estimate.criterion, "answers": answers, "note": estimate.note}
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
@@ -166,7 +176,8 @@ def _origin(policy: Policy, representations: Iterable[Representation]) -> dict[s
             space.matrix,
             list(space.waiting),
             [asdict(fault) for fault in space.failed],
-            [_candidate(candidate) for candidate in space.candidates],
+            space.classes,
+            [[_candidate(candidate), list(candidate.counts)] for candidate in space.candidates],
         ]
         for space in representations
     ]

@@ -11,10 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
-from backbench.datasets import TEST, TRAIN, VALIDATION
+from backbench import hashing
+from backbench.datasets import TEST, TRAIN, VALIDATION, _resplit
 from backbench.engine.results.joined_run import Row
-from backbench.metrics import catalogue, external
-from backbench.metrics.catalogue import CLASSIFICATION, LABELS, SHARE
+from backbench.metrics import catalogue, external, probabilistic
+from backbench.metrics.catalogue import CLASSIFICATION, CLUSTERING, LABELS, PROBABILITIES, RETRIEVAL, SHARE
 from backbench.metrics.catalogue import VALIDATION as VALIDATION_IMAGES
 from backbench.statistics import galleries, refits, replicates, resampling
 from backbench.statistics.galleries import Lists
@@ -32,7 +33,7 @@ REFITS = "refits"
 # Means over the classes, whatever their sizes, and how many images each class takes for their intervals.
 OVER_CLASSES, LEAST_OF_A_CLASS = catalogue.checked("balanced_accuracy", "macro_f1"), 20
 
-# A metric on each sample (samples,), and the number of images that are resampled, or of refits.
+# A metric on each sample (samples,), and the number of images (or groups) that are resampled, or of refits.
 Replicates = tuple[np.ndarray, int]
 
 
@@ -42,6 +43,8 @@ class Images:
     def __init__(self, store: Store, member: str, labelled: bool):
         self.store, self.member, self.labelled, self.lost = store, member, labelled, False
         self._weights: dict[tuple[int, int], np.ndarray] = {}
+        self._draws: dict[tuple[int, int], np.ndarray] = {}
+        self._splits: dict[str, np.ndarray] = {}
 
     @cached_property
     def truth(self) -> np.ndarray | None:
@@ -50,8 +53,39 @@ class Images:
 
     @cached_property
     def split(self) -> np.ndarray:
-        """Split of each image, (n,): `TRAIN`, `VALIDATION` or `TEST`."""
+        """The dataset's split of each image, (n,): `TRAIN`, `VALIDATION` or `TEST`."""
         return self.store.array("dataset", self.member, "split")
+
+    def split_of(self, row: Row, head: str) -> np.ndarray:
+        """The split (n,) that a task of a run is of."""
+        division = row.division(head)
+        if not division:
+            return self.split
+        key = hashing.canonical_json(division)
+        if key not in self._splits:
+            self._splits[key] = _resplit.stored(self.store, self.member, division)
+        return self._splits[key]
+
+    def draws(self, rows: np.ndarray, seed: int = 0) -> np.ndarray:
+        """How often each of the images `rows` (m,) is drawn, (resamples, m): by themselves, or in whole groups."""
+        if self.groups is None:
+            return self.weights(len(rows), seed)
+        key = hash(rows.tobytes()), seed
+        if key not in self._draws:
+            drawn = self.weights(self.count(rows), seed)
+            self._draws[key] = resampling.of_groups(self.groups[rows], drawn)
+        return self._draws[key]
+
+    def count(self, rows: np.ndarray) -> int:
+        """How many groups the images `rows` (m,) are of; without groups, how many images."""
+        return len(rows) if self.groups is None else len(np.unique(self.groups[rows]))
+
+    @cached_property
+    def groups(self) -> np.ndarray | None:
+        """Group of each image, (n,), where the dataset has any."""
+        record = self.store.read("dataset", self.member) or {}
+        there = "groups" in record.get("arrays", {})
+        return self.store.array("dataset", self.member, "groups") if there else None
 
     def weights(self, n: int, seed: int = 0) -> np.ndarray:
         """How often each of `n` images is drawn, (resamples, n); draws with another seed are independent."""
@@ -122,18 +156,33 @@ Arrays = Mapping[str, Callable[[], np.ndarray]]
 def _classification(row: Row, names: list[str], arrays: Arrays, images: Images) -> dict[str, Replicates]:
     if images.truth is None or "predictions" not in arrays:
         return {}
-    predicted = arrays["predictions"]()
-    resampled = {}
+    probable = [name for name in names if PROBABILITIES in catalogue.metric(name).needs]
+    resampled = _probable(row, images.truth, probable, arrays, images) if probable else {}
+    predicted = arrays["predictions"]() if set(names) - set(probable) else images.truth
     for name in names:
-        judged = _judged(name, images)
-        if len(judged) and not few(name, images):
-            truth, weights = images.truth[judged], images.weights(len(judged))
+        judged = judged_by(name, row, images)
+        if name not in probable and len(judged) and not few(name, row, images):
+            truth, weights = images.truth[judged], images.draws(judged)
             values = replicates.accuracy_like(name.removeprefix("val_"), truth, predicted[judged], weights)
-            resampled[name] = (values, len(judged))
+            resampled[name] = (values, images.count(judged))
     return resampled
 
 
-def few(name: str, images: Images) -> bool:
+def _probable(row: Row, truth: np.ndarray, names: list[str], arrays: Arrays, images: Images) -> dict[str, Replicates]:
+    """Metrics of the probabilities, or of the scores that a classifier has instead; `truth` (n,) is of all images."""
+    stored = arrays.get("probabilities", arrays.get("decision"))
+    judged = judged_by(names[0], row, images)
+    if stored is None or not len(judged):
+        return {}
+    scores, weights = stored()[judged], images.draws(judged)
+    resampled = {}
+    for name in names:
+        values = probabilistic.PER_IMAGE[name](truth[judged], scores)
+        resampled[name] = (replicates.mean(values, weights), images.count(judged))
+    return resampled
+
+
+def few(name: str, row: Row, images: Images) -> bool:
     """Whether a class has so few images that nothing is claimed of a metric that is a mean over classes.
 
     With fewer, 95 % intervals of balanced accuracy hold the truth in as few as 78 % of cases, and equal classifiers
@@ -141,44 +190,48 @@ def few(name: str, images: Images) -> bool:
     """
     if name not in OVER_CLASSES or images.truth is None:
         return False
-    sizes = np.bincount(images.truth[_judged(name, images)])
+    sizes = np.bincount(images.truth[judged_by(name, row, images)])
     return bool(0 < sizes[sizes > 0].min(initial=LEAST_OF_A_CLASS) < LEAST_OF_A_CLASS)
 
 
-def _judged(name: str, images: Images) -> np.ndarray:
-    """Row numbers (m,) of the images that a metric of classifiers is of."""
+def judged_by(name: str, row: Row, images: Images) -> np.ndarray:
+    """Row numbers (m,) of the images that a metric of a classifier is of."""
     held = catalogue.metric(name).images == VALIDATION_IMAGES
-    return np.flatnonzero(images.split == (VALIDATION if held else TEST))
+    return np.flatnonzero(images.split_of(row, CLASSIFICATION) == (VALIDATION if held else TEST))
 
 
 def _clustering(row: Row, names: list[str], arrays: Arrays, images: Images) -> dict[str, Replicates]:
     scored = _scored(row, images)
     if not len(scored):
         return {}
-    weights, resampled = images.weights(len(scored)), {}
+    weights, resampled = images.draws(scored), {}
     external = [name for name in names if LABELS in catalogue.metric(name).needs]
     if SILHOUETTE in names and "silhouettes" in arrays:
         widths = arrays["silhouettes"]()[scored]
-        resampled[SILHOUETTE] = (replicates.mean(widths, weights), int(np.isfinite(widths).sum()))
+        resampled[SILHOUETTE] = (replicates.mean(widths, weights), images.count(scored[np.isfinite(widths)]))
     if external and images.truth is not None and "labels" in arrays:
         clusters, truth = arrays["labels"]()[scored], images.truth[scored]
         for name in external:
-            resampled[name] = (replicates.agreement(name, truth, clusters, weights), len(scored))
+            resampled[name] = (replicates.agreement(name, truth, clusters, weights), images.count(scored))
     return resampled
 
 
 def _scored(row: Row, images: Images) -> np.ndarray:
     """Row numbers (scored,) of the images that the metrics of a clustering are of."""
     scope = row.plan.stages[row.run.stages["clustering"]].config["scope"]
-    return np.flatnonzero(images.split == SCOPES[scope]) if scope in SCOPES else np.arange(len(images.split))
+    split = images.split_of(row, CLUSTERING)
+    return np.flatnonzero(split == SCOPES[scope]) if scope in SCOPES else np.arange(len(split))
 
 
 def _retrieval(row: Row, names: list[str], arrays: Arrays, images: Images) -> dict[str, Replicates]:
-    if images.truth is None or "neighbours" not in arrays:
+    config = row.plan.stages[row.run.stages["retrieval"]].config
+    # What an image contributes where some pairs do not count is not known.
+    if images.truth is None or "neighbours" not in arrays or "junk" in config:
         return {}
-    whole = row.plan.stages[row.run.stages["retrieval"]].config["protocol"] == "leave_one_out"
-    every = np.arange(len(images.split))
-    queries, rows = (every, every) if whole else (np.flatnonzero(images.split == part) for part in (TEST, TRAIN))
+    whole = config["protocol"] == "leave_one_out"
+    split = images.split_of(row, RETRIEVAL)
+    every = np.arange(len(split))
+    queries, rows = (every, every) if whole else (np.flatnonzero(split == part) for part in (TEST, TRAIN))
     neighbours = arrays["neighbours"]()
     if not neighbours.size:
         return {}
@@ -189,9 +242,9 @@ def _retrieval(row: Row, names: list[str], arrays: Arrays, images: Images) -> di
         # Every metric of retrieval that is resampled belongs to a family.
         assert depth is not None
         kind = name.rpartition("_at_")[0]
-        values = galleries.replicates(kind, lists, depth, images.weights)
+        values = galleries.replicates(kind, lists, depth, lambda _, seed: images.draws((queries, rows)[seed], seed))
         defined = galleries.per_query(kind, lists.hits, lists.totals, depth)
-        resampled[name] = (values, int(np.isfinite(defined).sum()))
+        resampled[name] = (values, images.count(queries[np.isfinite(defined)]))
     return resampled
 
 

@@ -65,7 +65,8 @@ def divided(
             left_out.append(Unranked(group.rows, _means(spec, group.rows), _frequent(reasons), len(reasons)))
         else:
             kept.append(_ordered(spec, group, faults))
-    return kept, tuple(sorted(left_out, key=lambda other: (-_known(other.values.get(spec.rank)), other.config_hash)))
+    left_out.sort(key=lambda other: (-_known(other.values.get(spec.rank), spec.sign), other.config_hash))
+    return kept, tuple(left_out)
 
 
 def words(left_out: Sequence[Unranked]) -> str:
@@ -102,5 +103,5 @@ def _means(spec: LeaderboardSpec, rows: Iterable[Row]) -> dict[str, float]:
     return {name: statistics.fmean(column) for name, column in kept.items() if column}
 
 
-def _known(value: float | None) -> float:
-    return -math.inf if value is None or math.isnan(value) else value
+def _known(value: float | None, sign: int = 1) -> float:
+    return -math.inf if value is None or math.isnan(value) else sign * value

@@ -73,11 +73,16 @@ def classifier(
         "input": features(source),
         "output": "the number of a class, its place in `classes`",
         "classes": source.names or None,
-        "fitted_on": {"part": "train", "images": source.info("dataset").get("counts", {}).get("train")},
+        "fitted_on": {"part": "train", "images": len(source.learnt), **_drawn(config)},
         "agreement": dict(agreement),
         "trusted": list(trusted),
         "versions": versions(),
     }
+
+
+def _drawn(config: Mapping[str, Any]) -> dict[str, Any]:
+    """How few images of each class a classifier was fitted on, and the number of their draw; nothing where on all."""
+    return {key: config[key] for key in ("shots", "draw") if key in config}
 
 
 # Where the images were, how they are prepared (which is an option), and what their rows are filed under.

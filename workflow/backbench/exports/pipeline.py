@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backbench.datasets import PARTS, TRAIN
+from backbench import classifiers
+from backbench.datasets import PARTS, TRAIN, VALIDATION
 from backbench.exports import _tables
 from backbench.inference import equals
 from backbench.inference.equals import DOUBLE, SINGLE
@@ -29,12 +30,18 @@ def fit(source: Source) -> Any:
     equals.NoEqual
         If the chain or the classifier has none in scikit-learn.
     """
+    import numpy as np
     from sklearn.pipeline import Pipeline
 
     config = source.row.plan.stages[source.row.run.stages["classification"]].config
     equals.maker("classifier", config["classifier"]["name"])
-    chain, rows = _chain(source)
-    fitted = equals.classifier(config, rows, source.truth[source.split == TRAIN])
+    chain, rows, validation = _chain(source)
+    # Of few shots the chain is fitted on all training rows all the same: transforms use no labels.
+    learnt = np.isin(np.flatnonzero(source.split == TRAIN), source.learnt)
+    held = classifiers.Held(
+        validation, source.truth[source.split == VALIDATION], "shots" not in config, source.info("classification")
+    )
+    fitted = equals.classifier(config, rows[learnt], source.truth[source.learnt], held)
     steps: list[tuple[str, Any]] = []
     for name, model in chain:
         steps += [_cast(DOUBLE), (name, model), _cast(SINGLE)]
@@ -43,14 +50,18 @@ def fit(source: Source) -> Any:
 
 
 def agreement(pipeline: Any, source: Source) -> dict[str, dict[str, int]]:
-    """By part, of how many ``images`` the pipeline's class ``differs`` from the stored one."""
+    """By part, of how many ``images`` the pipeline's class ``differs`` from the stored one.
+
+    Validation images that a classifier was fitted on again, after it had predicted them, are left out.
+    """
     import numpy as np
 
     features = _tables.stored_features(source)
+    asked = PARTS[2:] if source.info("classification").get("choice", {}).get("refit") else ASKED
     counts = {}
     for code, part in enumerate(PARTS):
         rows = np.flatnonzero(source.split == code)
-        if part in ASKED and len(rows):
+        if part in asked and len(rows):
             answers = predict(pipeline, features, rows)
             counts[part] = {"images": len(rows), "differs": int((answers != source.predictions[rows]).sum())}
     return counts
@@ -64,21 +75,26 @@ def predict(pipeline: Any, features: "np.ndarray", rows: "np.ndarray") -> "np.nd
     return np.concatenate([pipeline.predict(features[rows[start : start + BLOCK]]) for start in starts])
 
 
-def _chain(source: Source) -> tuple[list[tuple[str, Any]], "np.ndarray"]:
-    """The fitted transformers of the classifier's chain, by plugin, and the training rows (m, d) float32 after them."""
+def _chain(source: Source) -> tuple[list[tuple[str, Any]], "np.ndarray", "np.ndarray"]:
+    """The fitted transformers of the classifier's chain, by plugin, and what they make of the rows.
+
+    These are the training rows (m, d) and the validation rows (v, d), float32.
+    """
     kind, member = source.matrix_ref("classification")
     steps = source.row.plan.stages[member].config["steps"] if kind == "matrix" else []
     for step in steps:
         equals.maker("transform", step["name"])
     # What a classifier works on is fitted on the training rows, or not at all.
-    rows = _tables.stored_features(source)[source.split == TRAIN]
+    features = _tables.stored_features(source)
+    rows, held = features[source.split == TRAIN], features[source.split == VALIDATION]
     fitted: list[tuple[str, Any]] = []
     for step in steps:
-        rows = rows.astype(DOUBLE)
-        model = equals.transformer(step, rows)
-        rows = model.transform(rows).astype(SINGLE)
+        model = equals.transformer(step, rows.astype(DOUBLE))
+        rows, held = (
+            model.transform(part.astype(DOUBLE)).astype(SINGLE) if len(part) else part for part in (rows, held)
+        )
         fitted.append((step["name"], model))
-    return fitted, rows
+    return fitted, rows, held
 
 
 def _cast(dtype: str) -> tuple[str, Any]:

@@ -1,14 +1,15 @@
 """Classifier plugins as fitted classifiers of scikit-learn: a function for each, named like the plugin.
 
-Each takes the plugin's parameters, the seed, the training rows (n, d) in float32 and their classes (n,). It returns the
-model with the type of the rows that it was fitted on and predicts from: the one in which the plugin computes.
+Each takes the plugin's parameters, the seed, the training rows (n, d) in float32 and their classes (n,), and if the
+plugin chooses by validation rows, these. It returns the model with the type of the rows that it was fitted on and
+predicts from: the one in which the plugin computes.
 """
 
 import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from backbench import threads
+from backbench import classifiers, threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +29,12 @@ def knn(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray"
     """Of rows (n, d) and classes (n,). Of float32 rows, euclidean distances are summed in float64, cosine ones not."""
     from sklearn.neighbors import KNeighborsClassifier
 
+    options = asdict(params)
+    if options.pop("weights") == "exponential":
+        raise ValueError("its neighbours are not weighted by exp(cosine / temperature) there")
+    del options["temperature"]
     return _fit(
-        KNeighborsClassifier(**asdict(params), algorithm="brute"),
+        KNeighborsClassifier(**options, weights=params.weights, algorithm="brute"),
         rows,
         classes,
         SINGLE if params.metric == "euclidean" else DOUBLE,
@@ -55,6 +60,20 @@ def logistic_regression(params: Any, seed: int | None, rows: "np.ndarray", class
     from sklearn.linear_model import LogisticRegression
 
     return _fit(LogisticRegression(**asdict(params)), rows, classes)
+
+
+def logistic_sweep(
+    params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray", held: classifiers.Held
+) -> Fitted:
+    """The plugin `logistic_sweep`, of rows (n, d) and classes (n,), with the C that validation rows chose."""
+    return _selected("logistic_sweep", params, seed, rows, classes, held)
+
+
+def linear_probe(
+    params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray", held: classifiers.Held
+) -> Fitted:
+    """The plugin `linear_probe`, of rows (n, d) and classes (n,): the classifier that validation rows chose."""
+    return _selected("linear_probe", params, seed, rows, classes, held)
 
 
 def random_forest(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
@@ -102,6 +121,15 @@ def nearest_centroid(params: Any, seed: int | None, rows: "np.ndarray", classes:
     return fitted
 
 
+def _selected(
+    name: str, params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray", held: classifiers.Held
+) -> Fitted:
+    """What a plugin that chooses makes of rows (n, d) and classes (n,): it is a model of scikit-learn already."""
+    plugin = classifiers.load(name)
+    assert isinstance(plugin, classifiers.Selecting)
+    return Fitted(plugin.final(params, seed, rows, classes, held), DOUBLE)
+
+
 def _fit(model: Any, rows: "np.ndarray", classes: "np.ndarray", dtype: str = DOUBLE) -> Fitted:
     """A model fitted on rows (n, d), cast to `dtype`, and classes (n,)."""
     import numpy as np
@@ -114,6 +142,17 @@ def _fit(model: Any, rows: "np.ndarray", classes: "np.ndarray", dtype: str = DOU
 
 EQUALS = {
     make.__name__: make
-    for make in (knn, svm, lda, logistic_regression, random_forest, gradient_boosting, mlp, nearest_centroid)
+    for make in (
+        knn,
+        svm,
+        lda,
+        logistic_regression,
+        logistic_sweep,
+        linear_probe,
+        random_forest,
+        gradient_boosting,
+        mlp,
+        nearest_centroid,
+    )
 }
 LACKS: dict[str, str] = {}

@@ -100,24 +100,34 @@ class Fitted:
         return plugin.predict(shared, self.rows, self.classes, queries, task)
 
 
-def fit(config: Mapping[str, Any], rows: "np.ndarray", classes: "np.ndarray", count: int) -> Fitted:
+def fit(
+    config: Mapping[str, Any], rows: "np.ndarray", classes: "np.ndarray", count: int, held: classifiers.Held
+) -> Fitted:
     """The classifier of a configuration, fitted on training rows (m, d) float32 and their classes (m,).
 
-    A plugin that has no equal in scikit-learn is asked itself, and fits again each time.
+    A plugin that has no equal in scikit-learn is asked itself, and fits again each time, unless it chooses by the
+    validation rows.
 
     Parameters
     ----------
     config : ``classifier`` with its options, and perhaps ``seed``
     count : the number of classes of the collection
+    held : the validation rows
+
+    Raises
+    ------
+    equals.NoEqual
+        If a classifier that chooses by the validation rows cannot be fitted again.
     """
     import numpy as np
 
     trained, name = np.unique(classes), config["classifier"]["name"]
     if name not in BY_ROWS:
         try:
-            fitted = equals.classifier(config, rows, classes)
+            fitted = equals.classifier(config, rows, classes, held)
         except equals.NoEqual:
-            pass
+            if equals.selects(config):
+                raise
         else:
             if name == PAIRWISE:
                 fitted.model.decision_function_shape = "ovo"

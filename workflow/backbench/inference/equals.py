@@ -1,14 +1,15 @@
 """The equals of transform and classifier plugins in scikit-learn, fitted again as in the sweep.
 
 A plugin may say itself what its equal is: ``estimator(params, rows)`` of a transform gives a fitted transformer,
-``estimator(params, seed, rows, classes)`` of a classifier a fitted classifier of float32 rows. Those that come with the
-package have theirs here, so that adding one leaves the plugins, and with them the stored results, as they are.
+``estimator(params, seed, rows, classes)`` of a classifier a fitted classifier of float32 rows; one that chooses by
+validation rows is given these as well, as `classifiers.Held`. Those that come with the package have theirs here, so
+that adding one leaves the plugins, and with them the stored results, as they are.
 """
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from backbench import plugins
+from backbench import classifiers, plugins
 from backbench.inference import _estimators, _transformers
 from backbench.inference._estimators import DOUBLE as DOUBLE
 from backbench.inference._estimators import SINGLE as SINGLE
@@ -52,12 +53,13 @@ def transformer(step: Mapping[str, Any], rows: "np.ndarray") -> Any:
     return _made("transform", step["name"], maker("transform", step["name"]), params, rows)
 
 
-def classifier(config: Mapping[str, Any], rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
+def classifier(config: Mapping[str, Any], rows: "np.ndarray", classes: "np.ndarray", held: classifiers.Held) -> Fitted:
     """The fitted equal of a classifier, learnt from training rows (n, d) float32 and their classes (n,).
 
     Parameters
     ----------
     config : the configuration of the classification: ``classifier`` with its options, and perhaps ``seed``
+    held : the validation rows, for classifiers that choose by them
 
     Raises
     ------
@@ -66,8 +68,14 @@ def classifier(config: Mapping[str, Any], rows: "np.ndarray", classes: "np.ndarr
     """
     given = config["classifier"]
     params, make = plugins.params("classifier", given), maker("classifier", given["name"])
-    model = _made("classifier", given["name"], make, params, config.get("seed"), rows, classes)
+    more = (held,) if selects(config) else ()
+    model = _made("classifier", given["name"], make, params, config.get("seed"), rows, classes, *more)
     return model if isinstance(model, Fitted) else Fitted(model, SINGLE)
+
+
+def selects(config: Mapping[str, Any]) -> bool:
+    """Whether the classifier of a configuration chooses by the validation rows."""
+    return isinstance(classifiers.load(config["classifier"]["name"]), classifiers.Selecting)
 
 
 def _made(kind: str, name: str, make: Callable[..., Any], *given: Any) -> Any:

@@ -9,13 +9,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from backbench import derived, hashing, machine, provenance, threads
+from backbench import classifiers, derived, hashing, machine, provenance, threads
 from backbench.backbones import _contract
-from backbench.datasets import TEST, TRAIN
+from backbench.datasets import TEST, TRAIN, VALIDATION
 from backbench.derived import Content, Derived
 from backbench.images.bounds import Unreadable
 from backbench.inference import chains, classifying, equals, index, learning, placing, skops_files
-from backbench.inference.model import BACKBONE, CLASSIFICATION, CLUSTERING, GIVEN, NEIGHBOURS, PART_TRAINED, TRAINED, Model
+from backbench.inference.model import (
+    BACKBONE,
+    CLASSIFICATION,
+    CLUSTERING,
+    GIVEN,
+    NEIGHBOURS,
+    PART_TRAINED,
+    TRAINED,
+    Model,
+)
 from backbench.metrics.labels import OUTSIDE
 from backbench.pictures import _heads
 from backbench.pictures.source import Source
@@ -173,9 +182,10 @@ def _classifier(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]
     if lacks := _heads.missing(source, CLASSIFICATION):
         raise _Lacking(lacks)
     config = source.row.plan.stages[source.row.run.stages[CLASSIFICATION]].config
-    train = source.split == TRAIN
-    rows = source.matrix(CLASSIFICATION)[train]
-    return classifying.pack(classifying.fit(config, rows, source.truth[train], len(source.names)))
+    matrix, kept = source.matrix(CLASSIFICATION), source.split == VALIDATION
+    held = classifiers.Held(matrix[kept], source.truth[kept], "shots" not in config, source.info(CLASSIFICATION))
+    rows, classes = matrix[source.learnt], source.truth[source.learnt]
+    return classifying.pack(classifying.fit(config, rows, classes, len(source.names), held))
 
 
 def _placement(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":

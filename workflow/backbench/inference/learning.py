@@ -88,7 +88,9 @@ def _trained(source: Source, kept: Derived, say: Callable[[str], None]) -> Conte
     took = f"; it took {duration(before)} in the sweep" if before else ""
     say(f"training {stage.family} again on {counted(len(images), 'image')}, since a sweep keeps no weights{took}")
     context = Context(machine.cores(), scratch=kept.store.scratch(kept.kind, kept.hash))
-    rows, held = (np.flatnonzero(source.split == part) for part in (TRAIN, VALIDATION))
+    # Networks learn from the split of the data set, whatever split the run is of.
+    split = source.stored("dataset", "split")
+    rows, held = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
     began = time.perf_counter()
     module.fit(params, images.on_disk(context), rows, held, context)
     arrays, seconds = _kept(context), time.perf_counter() - began

@@ -274,9 +274,9 @@ class Model:
         from backbench.stages import _extraction
 
         self._refuse_backbone()
-        own = {key: value for key, value in self.about["backbone"].items() if key != "parts"}
-        module = _contract.load(own["name"])
-        return module, _extraction.parameters(module, own)
+        about = {key: value for key, value in self.about["backbone"].items() if key != "parts"}
+        module = _contract.load(about["name"])
+        return module, _extraction.parameters(module, about)
 
     @cached_property
     def _parts(self) -> "list[Model]":

@@ -3,9 +3,9 @@
 - ``centres`` (k-means and its mini-batch form): the cluster whose centre, the mean of its members, is nearest.
 - ``component`` (Gaussian mixtures): the component with the highest posterior probability; the mixture is fitted again.
 - ``core`` (DBSCAN): the cluster of the nearest core point within the radius, else noise.
-- ``reach`` (HDBSCAN, OPTICS): the cluster of the nearest member, else noise where that is farther away than any member
-  of that cluster is from its own nearest member.
-- ``members`` (agglomerative, BIRCH, spectral and others): the cluster of the nearest member.
+- ``reach`` (HDBSCAN, OPTICS, PLSCAN): the cluster of the nearest member, else noise where that is farther away than any
+  member of that cluster is from its own nearest member.
+- ``members`` (agglomerative, BIRCH, spectral, FINCH, Leiden and others): the cluster of the nearest member.
 
 Under every rule a row that equals a member, but for rounding, belongs to its cluster. A plugin may name its
 own rule in `PLACEMENT`.

@@ -108,7 +108,7 @@ def write(source: Source, model: Model, folder: Path, known: bool = True) -> lis
 
 
 def _carried(model: Model, folder: Path) -> dict[str, Any]:
-    """What a model says of its backbone, whose weights are written into `folder`, each part's into a file of its own."""
+    """What a model says of its backbone; the weights go into `folder`, those of each part into a file of their own."""
     backbone = dict(model.about["backbone"])
     if "parts" not in backbone:
         return {**backbone, **weights.carried(*opened(model), folder)}

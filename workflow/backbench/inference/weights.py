@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backbench import plugins
-from backbench.backbones import _weights
+from backbench.backbones import _timm_files, _weights
 from backbench.schema import ConfigError
 
 FILE = "weights.safetensors"
@@ -81,6 +81,11 @@ def source(module: Any, params: Any) -> Path | None:
     if weights == RANDOM:
         return None
     name = module.__name__.rpartition(".")[2]
+    if name == "timm" and _timm_files.named(params.model):
+        raise ConfigError(
+            f"backbone(timm): {params.model} cannot be taken away as one file of weights, for timm builds it from a "
+            "config.json beside them; the run predicts here, and its features and its classifier are exported."
+        )
     if hasattr(module, "weights_file"):
         return Path(module.weights_file(params))
     if hasattr(module, "NETWORK"):

@@ -27,13 +27,14 @@ class Metric:
     direction : `UP`, `DOWN`, or `NEITHER`; `neither` then says why nothing is ranked by it
     low, high : its range, None if unbounded
     across : whether values from different representations may be compared
-    resampled : `SHARE`, `REPLICATES`, or None if only the mean is stored
+    resampled : `SHARE`, `REPLICATES`, or None if only the mean is stored, or samples of the images say nothing of it
     share : whether it is shown in percent
     images : the images that it is computed on
     estimates : the metric that it estimates from a sample, "" for none
     policy : whether a selection policy may choose clusterings by it
     column : whether every table of runs shows it (families at the depth `DEPTH`)
     source : the paper, or the library whose result it equals
+    option : what to ask for to have it, "" where it comes by itself
     """
 
     name: str
@@ -44,6 +45,7 @@ class Metric:
     images: str
     source: str
     about: str = ""
+    option: str = ""
     direction: int = UP
     neither: str = ""
     low: float | None = 0

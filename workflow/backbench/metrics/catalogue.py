@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 
+from backbench.metrics import _spelling
 from backbench.metrics._entry import (
     CLASSIFICATION,
     CLUSTERED,
@@ -20,6 +21,7 @@ from backbench.metrics._entry import (
     NEIGHBOURS,
     NEITHER,
     PREDICTIONS,
+    PROBABILITIES,
     QUERIES,
     REPLICATES,
     RETRIEVAL,
@@ -53,6 +55,7 @@ __all__ = [
     "NEITHER",
     "POLICIES",
     "PREDICTIONS",
+    "PROBABILITIES",
     "QUERIES",
     "REPLICATES",
     "REPORTED",
@@ -69,6 +72,7 @@ __all__ = [
     "metric",
     "names",
     "ranking",
+    "unknown",
     "with_estimate",
 ]
 
@@ -77,6 +81,9 @@ _external = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS, 
 _count = partial(Metric, task=CLUSTERING, images=CLUSTERED, needs=(CLUSTERS,), direction=NEITHER, source="")
 _predicted = partial(
     Metric, task=CLASSIFICATION, images=TEST, needs=(LABELS, PREDICTIONS), resampled=REPLICATES, column=True
+)
+_probable = partial(
+    Metric, task=CLASSIFICATION, images=TEST, needs=(LABELS, PROBABILITIES), resampled=REPLICATES, direction=DOWN
 )
 _ranked = partial(Metric, task=RETRIEVAL, images=QUERIES, needs=(LABELS, NEIGHBOURS), resampled=REPLICATES)
 
@@ -145,6 +152,22 @@ ENTRIES = (
     _predicted(
         name="macro_f1", title="macro F1", about="on test", short="macro F1", source="sklearn.metrics.f1_score",
     ),
+    _probable(
+        name="top_5_accuracy", title="accuracy of the first five", about="classes, on test", short="top 5",
+        direction=UP, share=True, source="sklearn.metrics.top_k_accuracy_score",
+    ),
+    _probable(
+        name="log_loss", title="log-loss", about="on test", short="log-loss", high=None, unit="nats",
+        source="sklearn.metrics.log_loss",
+    ),
+    _probable(
+        name="brier", title="Brier score", about="on test", short="Brier", high=2,
+        source="Brier 1950; sklearn.metrics.brier_score_loss",
+    ),
+    _probable(
+        name="ece", title="calibration error", about="on test (ECE)", short="ECE", resampled=None,
+        source="Naeini et al. 2015; torchmetrics MulticlassCalibrationError",
+    ),
     _ranked(
         name="precision_at_K", title="precision at K", short="P@K", share=True, column=True,
         source="Manning et al. 2008, 8.4",
@@ -161,6 +184,20 @@ ENTRIES = (
         name="recall_at_K", title="recall at K", short="R@K", share=True, source="Manning et al. 2008, 8.4",
     ),
     _ranked(
+        name="r_precision", title="R-precision", short="R-prec", resampled=None, share=True,
+        option="retrieval.full=true", source="Manning et al. 2008, 8.4",
+    ),
+    _ranked(
+        name="map_full", title="mean average precision", about="over all ranks", short="mAP", resampled=None,
+        option="retrieval.full=true",
+        source="Manning et al. 2008, 8.4; sklearn.metrics.average_precision_score",
+    ),
+    _ranked(
+        name="map_revisited", title="mean average precision", about="over all ranks (trapezoidal rule)",
+        short="mAP (trapezoidal)", resampled=None, option="retrieval.full=true",
+        source="Philbin et al. 2007; Radenović et al. 2018",
+    ),
+    _ranked(
         name="search_recall", title="recall of the search", short="search", needs=(NEIGHBOURS, DISTANCES), share=True,
         resampled=None, source="Aumüller et al. 2020",
     ),
@@ -171,6 +208,14 @@ ENTRIES = (
     _internal(
         name="bic", title="Bayesian information criterion", short="BIC", direction=DOWN, low=None,
         source="Schwarz 1978; sklearn.mixture.GaussianMixture.bic",
+    ),
+    _internal(
+        name="generalisation", title="generalisation", about="of linear classifiers (kappa)", short="generalisation",
+        low=-1, high=1, source="Gadetsky et al. 2024; Cohen 1960",
+    ),
+    _internal(
+        name="coding_length", title="coding length", short="coding", direction=DOWN, unit="bits per image",
+        source="Ma et al. 2007; Chu et al. 2024",
     ),
     _count(
         name="stability", title="stability", about="(mean pairwise ARI)", short="stability", direction=UP, low=-0.5,
@@ -219,8 +264,22 @@ def metric(name: str, where: str = "metric") -> Metric:
     """
     entry = _entry(name)
     if entry is None:
-        raise refuse(where, name, names(_depth(name)))
+        raise unknown(where, name, names(_depth(_spelling.meant(name) or name)))
     return entry
+
+
+def unknown(where: str, name: str, allowed: Sequence[str]) -> ConfigError:
+    """The error for a name that is none of the `allowed` ones; it knows what metrics are called elsewhere."""
+    other = _spelling.meant(name)
+    family = re.sub(r"\d+$", K, other or "")
+    error = refuse(where, name, allowed, next((text for text in (other, family) if text in allowed), None))
+    entry = _entry(other or name)
+    if entry is None or entry.name in allowed:
+        return error
+    option = f"; {entry.option} gives it" if entry.option else ""
+    return ConfigError(
+        f"{error} {entry.words[0].upper()}{entry.words[1:]} is {entry.name!r}, which no run has{option}."
+    )
 
 
 def known(name: str) -> bool:

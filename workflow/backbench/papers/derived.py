@@ -85,7 +85,7 @@ def _shares(figure: Figure, row: Row, store: Store) -> "np.ndarray | None":
     labels = row.seen(store).array(CLUSTERING, row.run.stages[CLUSTERING], "labels")
     scope = row.plan.stages[row.run.stages[CLUSTERING]].config["scope"]
     part = PARTS.index(figure.part) if figure.part else resampled.SCOPES.get(scope)
-    judged = np.ones(len(labels), bool) if part is None else images.split == part
+    judged = np.ones(len(labels), bool) if part is None else images.split_of(row, CLUSTERING) == part
     truth, labels = images.truth[judged], labels[judged]
     counts = [np.bincount(truth[labels == cluster]) for cluster in np.unique(labels[labels >= 0])]
     return np.sort([count.max() / count.sum() for count in counts])[::-1]

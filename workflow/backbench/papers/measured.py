@@ -121,7 +121,8 @@ def _of_class(figure: Figure, row: Row, plain: Estimate, images: Images) -> Esti
     """The interval of precision or recall of one class, shares of so many images, is Wilson's (1927) score interval;
     that of F1 is over the drawn images, and there is none where no draw differs from another."""
     assert images.truth is not None, "a class has labels"
-    test, number = images.split == TEST, info_of(row)["classes"].index(figure.category)
+    split = images.split_of(row, "classification")
+    test, number = split == TEST, info_of(row)["classes"].index(figure.category)
     predicted = (
         row.seen(images.store).array("classification", row.run.stages["classification"], "predictions")[test] == number
     )

@@ -33,6 +33,34 @@ def unclassified(source: "Source") -> str | None:
     return missing(source, CLASSIFICATION) or _untested(source)
 
 
+def improbable(source: "Source") -> str | None:
+    """Why there are no probabilities of test images to show."""
+    reason = unclassified(source)
+    if reason is None and "probabilities" not in source.row.heads[CLASSIFICATION]["arrays"]:
+        return "the classifier gives no probabilities"
+    return reason
+
+
+def confidence(source: "Source", part: int | None = None) -> "tuple[np.ndarray, np.ndarray]":
+    """The highest probability of each test image (n,), or of each image of another part, and which (n,) are right."""
+    from backbench.datasets import TEST
+    from backbench.metrics import probabilistic
+
+    rows = source.split == (TEST if part is None else part)
+    return probabilistic.confidence(source.truth[rows], source.stored(CLASSIFICATION, "probabilities")[rows])
+
+
+def wilson(right: "np.ndarray", of: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
+    """Wilson's (1927) 95 % intervals of shares: the least and the largest (m,), NaN where `of` (m,) is 0."""
+    import numpy as np
+    from statsmodels.stats.proportion import proportion_confint
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low, high = proportion_confint(right, of, method="wilson")
+    none = np.asarray(of) == 0
+    return np.where(none, np.nan, low), np.where(none, np.nan, high)
+
+
 def unclustered(source: "Source") -> str | None:
     """Why there are no clusters of the images that the metrics of a clustering refer to."""
     reason = missing(source, CLUSTERING)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from backbench import hashing
 from backbench.engine.results.joined_run import Row
-from backbench.evaluate import candidates
+from backbench.evaluate import candidates, configurations
 from backbench.evaluate.candidates import Representation
 from backbench.metrics import catalogue
 
@@ -56,8 +56,8 @@ def top(space: Representation) -> float:
 
 
 def matrix(row: Row, head: str) -> str:
-    """Hash of the matrix that a task worked on."""
-    return row.plan.stages[row.run.stages[head]].parents["matrix"][1]
+    """Hash of the matrix that a task worked on; of one that is fitted on each split anew, that of the first split."""
+    return configurations.space(row, head)
 
 
 def titles(rows: Iterable[Row], head: str) -> dict[str, str]:

@@ -56,6 +56,11 @@ class Kind:
         """Whether the picture of a run shows other runs of its sweep too (``ACROSS = True``)."""
         return getattr(self.definition, "ACROSS", False)
 
+    @property
+    def leading(self) -> bool:
+        """Whether a sweep ends with the picture of its best classifier alone (``LEADING = True``)."""
+        return getattr(self.definition, "LEADING", False)
+
     @cached_property
     def options(self) -> tuple[str, ...]:
         """What a picture can be asked to vary: the further parameters of its ``draw``."""

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backbench import hashing
 from backbench.engine.grid import HEADS
 from backbench.engine.results.joined_run import PENDING, Row
-from backbench.evaluate import leaderboard_specs
+from backbench.evaluate import configurations, leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures.catalogue import Kind
 from backbench.pictures.orders import Order
@@ -18,14 +18,20 @@ BEST, ALL, NONE = "best", "all", "none"
 AGREEMENT, SILHOUETTES = catalogue.main("clustering"), catalogue.with_estimate(catalogue.UNLABELLED)
 RETRIEVAL = catalogue.checked("map_at_10", "precision_at_10")
 SUBJECTS = ("features", *HEADS)
+# Less than any classifier has.
+NOTHING = (-math.inf, -math.inf)
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A run to draw, and the results of it that are to be shown."""
+    """A run to draw, and the results of it that are to be shown.
+
+    `every` is whether it has every picture, those that a sweep ends with for its best classifier alone among them.
+    """
 
     row: Row
     subjects: tuple[str, ...] = SUBJECTS
+    every: bool = True
 
 
 def picks(rows: Iterable[Row], plots: str) -> list[Pick]:
@@ -37,8 +43,10 @@ def picks(rows: Iterable[Row], plots: str) -> list[Pick]:
     if plots == NONE:
         return []
     best = _best(known)
+    if plots == BEST:
+        return [replace(pick, every=False) for pick in best]
     first = {pick.row.config_hash for pick in best}
-    return best + ([Pick(row) for row in _ordered(known) if row.config_hash not in first] if plots == ALL else [])
+    return best + [Pick(row) for row in _ordered(known) if row.config_hash not in first]
 
 
 def pictures(chosen: Iterable[Pick], kinds: Sequence[Kind], order: Callable[[Row, Kind], Order]) -> Iterator[Order]:
@@ -46,11 +54,26 @@ def pictures(chosen: Iterable[Pick], kinds: Sequence[Kind], order: Callable[[Row
 
     A picture shows some results of a run (`Kind.subjects`); it is drawn once, for the first run that has these.
     """
+    chosen = list(chosen)
+    yield from _distinct(chosen, kinds, order)
+    for group in _grouped([pick.row for pick in chosen if not pick.every], _dataset).values():
+        for kind in (kind for kind in kinds if kind.leading):
+            yield _leading(group, kind, order)
+
+
+def _leading(rows: Sequence[Row], kind: Kind, order: Callable[[Row, Kind], Order]) -> Order:
+    """The order for the best classifier that has such a picture; for the best one of all if none has."""
+    orders = [order(row, kind) for row in sorted(rows, key=_classifier, reverse=True)]
+    return next((made for made in orders if made.drawable), orders[0])
+
+
+def _distinct(chosen: Iterable[Pick], kinds: Sequence[Kind], order: Callable[[Row, Kind], Order]) -> Iterator[Order]:
+    """Pictures of results that no run before has; those of the best classifier alone where a pick has every one."""
     shown: set[tuple[str, str]] = set()
     for pick in chosen:
         stages = pick.row.stages
         for kind in kinds:
-            if not set(kind.subjects) <= set(pick.subjects):
+            if not set(kind.subjects) <= set(pick.subjects) or (kind.leading and not pick.every):
                 continue
             results = {(kind.name, stages[subject]) for subject in kind.subjects if subject in stages}
             if results and results <= shown:
@@ -70,7 +93,7 @@ def _best(rows: Sequence[Row]) -> list[Pick]:
         best = _ordered(max(rivals, key=_rank) for rivals in groups.values())
         chosen += map(Pick, best)
         top = max(map(_classifier, group))
-        if top > -math.inf and all(_classifier(row) < top for row in best):
+        if top > NOTHING and all(_classifier(row) < top for row in best):
             row = max((row for row in group if _classifier(row) == top), key=_rank)
             chosen.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
     return chosen
@@ -87,10 +110,11 @@ def _rank(row: Row) -> tuple[Any, ...]:
     return row.reason is None, clustered, _classifier(row), _known(row, *RETRIEVAL)
 
 
-def _classifier(row: Row) -> float:
-    """The score by which its classifier is chosen; all rows of a data set have it on validation, or all on test."""
-    value = leaderboard_specs.choosing(row.metrics)
-    return -math.inf if math.isnan(value) else value
+def _classifier(row: Row) -> tuple[float, float]:
+    """How many images of each class its classifier learns from, and the score by which it is chosen; all rows of a
+    data set have it on validation, or all on test."""
+    value, shots = leaderboard_specs.choosing(row.metrics), configurations.shots(row)
+    return NOTHING if math.isnan(value) else (math.inf if shots is None else shots, value)
 
 
 def _known(row: Row, *names: str) -> float:
@@ -116,6 +140,10 @@ def _clusterer_in_space(row: Row) -> str:
     """Clusterer and feature matrix: without classes, silhouettes in different ones are not comparable."""
     member = row.run.stages.get("clustering")
     return f"{_clusterer(row)} {row.plan.stages[member].parents['matrix'][1] if member else ''}"
+
+
+def _dataset(row: Row) -> str:
+    return row.stages["dataset"]
 
 
 def _seedless(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class RunPicture(Described, Protocol):
 
     `SUBJECTS` are the results of the run that it shows (``clustering``, ``classification``, ``retrieval``,
     ``features``): runs that share these have the same picture. A module may also say ``ACROSS = True`` where the
-    picture shows other runs of the sweep too.
+    picture shows other runs of the sweep too, and ``LEADING = True`` where a sweep ends with that of its best
+    classifier alone.
     """
 
     @property

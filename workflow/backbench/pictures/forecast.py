@@ -17,6 +17,8 @@ LAYOUT_IMAGE_SECONDS = 2.3e-3 + 1.4e-3
 COMPILING_SECONDS = 8.0
 # Pictures of a clustering (six maps among them), of a classification, of a retrieval, of a training and of a sweep.
 CLUSTERING, MAPS, CLASSIFICATION, RETRIEVAL, TRAINING, SWEEP = 10, 6, 3, 1, 2, 8
+# Pictures of the best classifier alone.
+LEADING = 2
 TREES = "agglomerative"
 # MB of the process that starts the others, and of each of them; of an image, its row of a matrix and its positions.
 STARTER_MB, PROCESS_MB, COPIES = 600, 400, 4
@@ -40,7 +42,8 @@ def of_sweep(plan: Plan) -> Forecast:
     due = [group for group in _groups(plan, mode) if not any(map(_drawn, group))]
     n = max((stage.about["n"] for stage in plan.stages.values() if stage.kind == "dataset"), default=0)
     shown, spaces = min(n, layouts.MOST_ROWS), _spaces(plan, due)
-    count = SWEEP + sum(_pictures(plan, group) for group in due) + spaces * _of_heads(plan)
+    leading = LEADING * any(stage.kind == "classification" for stage in plan.stages.values()) * bool(due)
+    count = SWEEP + leading + sum(_pictures(plan, group) for group in due) + spaces * _of_heads(plan)
     seconds = count * (PICTURE_SECONDS + PICTURE_IMAGE_SECONDS * shown) + sum(_tree(plan, group) for group in due)
     return Forecast(count, seconds + spaces * LAYOUT_IMAGE_SECONDS * shown + (2 * COMPILING_SECONDS if spaces else 0.0))
 
@@ -72,7 +75,8 @@ def _groups(plan: Plan, mode: str) -> Iterator[list[Run]]:
 
 def _backbone(features: Stage) -> str:
     config = {key: value for key, value in features.config.items() if key != "seed"}
-    return hashing.digest([features.parents["dataset"][1], config])
+    parts = sorted(ref for kind, ref in features.parents.values() if kind == "features")
+    return hashing.digest([features.parents["dataset"][1], config, *parts])
 
 
 def _drawn(run: Run) -> bool:

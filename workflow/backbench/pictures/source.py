@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, schema
+from backbench.datasets import _resplit
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results.joined_run import Row
 from backbench.images.policy import Image as Policy
@@ -57,8 +58,8 @@ class Source:
 
     @cached_property
     def split(self) -> "np.ndarray":
-        """Split of each image, (n,): ``datasets.TRAIN``, ``VALIDATION`` or ``TEST``."""
-        return self.stored("dataset", "split")
+        """Split of each image that the run is of, (n,): ``datasets.TRAIN``, ``VALIDATION`` or ``TEST``."""
+        return _resplit.stored(self.store, self.row.stages["dataset"], self.row.division())
 
     @cached_property
     def labels(self) -> "np.ndarray":
@@ -74,6 +75,14 @@ class Source:
     def predictions(self) -> "np.ndarray":
         """Predicted class of each image, (n,) int32, -2 for training images."""
         return self.stored("classification", "predictions")
+
+    @cached_property
+    def learnt(self) -> "np.ndarray":
+        """Row numbers (m,) of the training images that the classifier learns from: all, or few of each class."""
+        from backbench.datasets import _shots
+
+        config = self.row.plan.stages[self.row.run.stages["classification"]].config
+        return _shots.learnt(config, self.split, self.truth)
 
     @cached_property
     def neighbours(self) -> "np.ndarray":
@@ -142,7 +151,9 @@ class Source:
         entry = self.row.records.get(member, {}).get("arrays", {}).get(name) if member else None
         if member is None or entry is None:
             return None
-        return self.store.array(entry.get("kind", kind), entry.get("member", member), name, mmap=mmap)
+        return self.store.array(
+            entry.get("kind", kind.rpartition(".")[2]), entry.get("member", member), name, mmap=mmap
+        )
 
     def stored(self, kind: str, name: str) -> "np.ndarray":
         """An array (rows, ...) that one of the run's stages must have.

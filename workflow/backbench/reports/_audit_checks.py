@@ -11,6 +11,8 @@ FAULT, LOOK, FINE, ABSENT = "fault", "look", "fine", "absent"
 WORDS = "_audit.jinja"
 # The largest class may have this many times the images of the smallest before accuracy is misleading.
 IMBALANCE = 5.0
+# Checks that have no list of images: their meaning says everything.
+WITHOUT_IMAGES = ("imbalance", "groups")
 # Kind of fault, gravest first -> its state, and the option of the data set that decides what is done about it.
 KINDS = {
     "across_parts": (FAULT, "duplicates"),
@@ -56,7 +58,7 @@ class Verdict(TypedDict):
 
 def checks(report: Mapping[str, Any]) -> list[Check]:
     """All checks of a report, the gravest kinds first."""
-    return [*(_check(kind, report) for kind in KINDS), _imbalance(report)]
+    return [*(_check(kind, report) for kind in KINDS), _imbalance(report), *_groups(report)]
 
 
 def verdict(report: Mapping[str, Any], checked: Sequence[Check]) -> Verdict:
@@ -138,3 +140,13 @@ def _imbalance(report: Mapping[str, Any]) -> Check:
     shown = "–" if ratio is None else f"{ratio:.0f} : 1" if ratio >= 10 else f"{ratio:.1f} : 1"
     meaning = words.classes(counts[0], counts[-1], empty, uneven)
     return Check(key, name, shown, LOOK if empty or uneven else FINE, meaning, phrase)
+
+
+def _groups(report: Mapping[str, Any]) -> list[Check]:
+    """How many groups there are that no split is to divide; nothing where the images have no groups."""
+    if "groups" not in report:
+        return []
+    words, groups = _words(), report["groups"]
+    phrase = words.divided(groups["across_parts"]) if groups["across_parts"] else ""
+    name, meaning = words.kinds["groups"]["title"], words.groups(groups)
+    return [Check("groups", name, f"{groups['count']:,}", FAULT if phrase else FINE, meaning, phrase)]

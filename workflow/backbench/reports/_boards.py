@@ -8,7 +8,7 @@ from typing import Any
 from backbench import hashing
 from backbench.engine.results import tables
 from backbench.engine.results.joined_run import Row
-from backbench.evaluate import leaderboard_specs, leaderboards, unranked
+from backbench.evaluate import configurations, leaderboard_specs, leaderboards, unranked
 from backbench.evaluate.estimates import Estimate
 from backbench.evaluate.leaderboards import Entry, Leaderboard
 from backbench.evaluate.unranked import Unranked
@@ -65,10 +65,14 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
     params = [*table.spec.params, *leaderboard_specs.varying(table.spec, _rows(table))]
     metrics = [name for name in table.spec.metrics if any(name in other.values for other in both)]
     over = {value.over for entry in entries for value in entry.values.values() if value.over}
-    seeds = max(len(other.rows) for other in both) > 1
+    counts = {id(other): configurations.counted(other.rows, table.spec.head) for other in both}
+    seeds, repeats = (max(counted[place] for counted in counts.values()) > 1 for place in (0, 1))
+    draws = leaderboards.drawn(table)
     stable = any(entry.stability is not None for entry in entries)
     columns = [Column("rank", NUMBER), *(_param(name, both) for name in params), *map(_metric, metrics)]
     columns += [Column("interval over", filtered=True)] * (len(over) > 1)
+    columns += [Column("draws", NUMBER, down=True, about="draws of training images")] * draws
+    columns += [Column("repeats", NUMBER, down=True, about="splits of the same images")] * repeats
     columns += [Column("seeds", NUMBER, down=True)] * seeds
     columns += [Column("stability", NUMBER, down=True, about="mean pairwise ARI of its labelings")] * stable
     columns += [Column("command to reproduce", COMMAND)]
@@ -78,7 +82,9 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
             *(_value(other.params.get(name)) for name in params),
             *(_measured(other, name) for name in metrics),
             *[_over(other)] * (len(over) > 1),
-            *[Cell(str(len(other.rows)), len(other.rows))] * seeds,
+            *[_count(configurations.draws(other.rows, table.spec.head))] * draws,
+            *[_count(counts[id(other)][1])] * repeats,
+            *[_count(counts[id(other)][0])] * seeds,
             *[_stability(other)] * stable,
             command(other.config_hash),
         ]
@@ -88,6 +94,10 @@ def view(part: Part, table: Leaderboard, place: int) -> View:
     hidden = len(table.entries) + len(table.unranked) - len(both)
     about = " ".join(filter(None, (leaderboards.words(table), unranked.words(table.unranked))))
     return View(key, table.title, about, tied, columns, rows, hidden)
+
+
+def _count(number: int) -> Cell:
+    return Cell(str(number), number)
 
 
 def _rows(table: Leaderboard) -> list[Row]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "audit.html"
 PAGE, DATA = "index.html", "audit.json"
+WITHOUT_IMAGES = _audit_checks.WITHOUT_IMAGES
 QUALITY = 82
 # Cards of one section, then lines of its table; audit.json has everything.
 CARDS, LINES = 36, 100
@@ -95,7 +96,7 @@ def _sections(report: Mapping[str, Any], checked: Sequence[_audit_checks.Check])
     return [
         {"check": check, **_content(check.key, report)}
         for check in checked
-        if check.state in (_audit_checks.FAULT, _audit_checks.LOOK) and check.key != "imbalance"
+        if check.state in (_audit_checks.FAULT, _audit_checks.LOOK) and check.key not in _audit_checks.WITHOUT_IMAGES
     ]
 
 

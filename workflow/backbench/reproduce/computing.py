@@ -73,9 +73,7 @@ def _parts(stages: Mapping[str, Stage]) -> dict[str, str]:
 def _plan(recorded: Recorded) -> Plan:
     kinds, parts = (*HEADS, "features"), _parts(recorded.stages)
     heads = {
-        stage.kind: member
-        for member, stage in recorded.stages.items()
-        if stage.kind in kinds and member not in parts
+        stage.kind: member for member, stage in recorded.stages.items() if stage.kind in kinds and member not in parts
     }
     data = {stage.kind: member for member, stage in recorded.stages.items() if stage.kind == "dataset"}
     run = Run(recorded.config_hash, {**data, **heads})

@@ -77,6 +77,7 @@ class Rows:
             "parts": dict(zip(PARTS, counts, strict=True)),
             "sample": self.config.get("sample"),
             "policy": self._policy(),
+            **({"groups": self.info["groups"]} if "groups" in self.info else {}),
         }
 
     def _policy(self) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 import contextlib
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
-from backbench import device, threads
+from backbench import device, hashing, threads
+from backbench.datasets import _resplit
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.store import StoreError
 
@@ -35,6 +36,29 @@ def truth(inputs: Inputs) -> np.ndarray | None:
 def compared(inputs: Inputs) -> np.ndarray | None:
     """The classes (n,) to compare results with; None if there are fewer than two, since any result agrees with one."""
     return truth(inputs) if len(inputs.info("dataset")["classes"] or ()) > 1 else None
+
+
+class Splits:
+    """The splits (n,) of the members of a job, each computed once."""
+
+    def __init__(self, inputs: Inputs):
+        self.inputs = inputs
+        self._known: dict[str, np.ndarray] = {}
+
+    def of(self, config: Mapping[str, Any]) -> np.ndarray:
+        """The split (n,) of each row for a member of this configuration: the dataset's where it names no other."""
+        key, options = division(config), config.get("split", {})
+        if key not in self._known:
+            if options:
+                self._known[key] = _resplit.stored(self.inputs.store, self.inputs.refs["dataset"][1], options)
+            else:
+                self._known[key] = self.inputs.array("dataset", "split")
+        return self._known[key]
+
+
+def division(config: Mapping[str, Any]) -> str:
+    """What tells the split of a member of this configuration from those of others."""
+    return hashing.canonical_json(config.get("split", {}))
 
 
 def scoped(scope: str, split: np.ndarray) -> dict[str, np.ndarray]:
@@ -118,6 +142,12 @@ def refuse_non_finite(x: np.ndarray) -> None:
 def plain(values: dict[str, float]) -> dict[str, float | None]:
     """Values as plain JSON: NaN becomes null."""
     return {name: None if np.isnan(value) else value for name, value in values.items()}
+
+
+def groups(inputs: Inputs) -> np.ndarray | None:
+    """The group (n,) of each row, None where the dataset has none."""
+    record = inputs.store.read(*inputs.refs["dataset"]) or {}
+    return inputs.array("dataset", "groups") if "groups" in record.get("arrays", {}) else None
 
 
 def graphs(inputs: Inputs) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -37,17 +37,18 @@ def scores(
     tasks: Mapping[str, clusterers.Task],
     samples: int,
     share: float | None,
+    groups: np.ndarray | None = None,
 ) -> dict[str, Steady]:
     """Refits on so many samples of a share of the rows `x` (n, d); of a bootstrap's distinct rows if that is None.
 
-    `tasks` are members of one clusterer by hash.
+    `tasks` are members of one clusterer by hash. Of rows in `groups` (n,), whole groups are drawn.
     """
     from backbench.statistics import stability
 
     labelings: dict[str, list[np.ndarray]] = {key: [] for key in tasks}
     faults: dict[str, str] = {}
     for number in range(samples):
-        rows = sample(len(x), number, share)
+        rows = sample(len(x), number, share) if groups is None else of_groups(groups, number, share)
         for key, result in _refit(plugin, x[rows], tasks).items():
             if isinstance(result, Exception):
                 faults.setdefault(key, f"refit on sample {number}: {result}")
@@ -69,6 +70,12 @@ def sample(n: int, number: int, share: float | None) -> np.ndarray:
     if share is None:
         return np.unique(generator.integers(0, n, n))
     return np.sort(generator.permutation(n)[: max(1, round(share * n))])
+
+
+def of_groups(groups: np.ndarray, number: int, share: float | None) -> np.ndarray:
+    """Sorted row numbers (m,) of a sample of whole `groups` (n,), drawn as the rows of `sample` are."""
+    codes = np.unique(groups, return_inverse=True)[1]
+    return np.flatnonzero(np.isin(codes, sample(int(codes.max()) + 1, number, share)))
 
 
 def _narrow(labelings: np.ndarray) -> np.ndarray:

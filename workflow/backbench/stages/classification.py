@@ -3,29 +3,38 @@
 If a classifier provides them, its `probabilities` or `decision` scores (n, classes) float32 are stored too: rows in the
 order of the dataset, NaN for training rows, and one column for each class of the dataset. A class without training rows
 has probability 0, and decision scores of NaN. `stages.scores` computes the metrics. A member's `seconds` are those of
-its fit and an equal share of the work that members share.
+its fit and an equal share of the work that members share. A classifier that chooses by the validation rows is told
+their classes (`classifiers.Selecting`).
+
+With `shots`, a member learns from so many training images of each class (`datasets._shots`). Those that are not drawn
+are training rows still: nothing is predicted for them. Validation rows may choose then, and are not learnt from.
 """
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backbench import classifiers, plugins, threads
+from backbench.datasets import _shots
 from backbench.metrics import labels, near
 from backbench.stage import Context, Inputs, Member, Outcome
 from backbench.stages import _shard
+
+SHOTS = "shots"
+Draw = tuple[int | None, int | None]
 
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Predictions (n,) int32 of each member, -2 for training rows, and its scores if it has any."""
     done = 0
-    x = _shard.matrix(inputs)
-    for name, group in _shard.families(members, lambda member: member.config["classifier"]["name"]):
+    x, splits = _shard.matrix(inputs), _shard.Splits(inputs)
+    for (name, _), group in _shard.families(members, _family):
         try:
             _shard.refuse_non_finite(x)
-            family = _Family(name, x, inputs)
+            family = _Family(name, x, inputs, splits.of(group[0].config))
         except Exception as error:  # affects every member of the family, and no other
             yield from (_shard.failure(member, error, where=_shard.representation(inputs)) for member in group)
             continue
@@ -35,24 +44,27 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             context.progress(done, len(members))
 
 
+def _family(member: Member) -> tuple[str, str]:
+    """Members of one classifier and one split share their work."""
+    return member.config["classifier"]["name"], _shard.division(member.config)
+
+
 class _Family:
     """Members of one classifier, and the rows that they share."""
 
-    def __init__(self, name: str, x: np.ndarray, inputs: Inputs):
-        """The members work on the rows of `x` (n, d)."""
+    def __init__(self, name: str, x: np.ndarray, inputs: Inputs, split: np.ndarray):
+        """The members work on the rows of `x` (n, d), which `split` (n,) divides."""
         self.plugin = classifiers.load(name)
         truth = _shard.truth(inputs)
         if truth is None:
             raise ValueError("the dataset has no labels to learn from")
-        split = inputs.array("dataset", "split")
         rows = {part: np.flatnonzero(split == code) for part, code in _shard.PARTS.items()}
         if not len(rows["train"]):
             raise ValueError("there are no training rows")
-        self.n, self.where = len(truth), _shard.representation(inputs)
-        self.trained, self.classes = np.unique(truth[rows["train"]]), len(inputs.info("dataset")["classes"])
+        self.x, self.truth, self.train, self.graphs = x, truth, rows["train"], _shard.graphs(inputs)
+        self.where, self.classes = _shard.representation(inputs), len(inputs.info("dataset")["classes"])
         self.asked = np.concatenate([rows["validation"], rows["test"]])
-        self.data = (x[rows["train"]], truth[rows["train"]], x[self.asked])
-        self.near = near.among(x, self.asked, rows["train"], _shard.graphs(inputs))
+        self.queries, self.held_y = x[self.asked], truth[rows["validation"]]
 
     def outcomes(self, members: Sequence[Member], context: Context) -> Iterator[Outcome]:
         tasks: dict[str, classifiers.Task] = {}
@@ -63,45 +75,76 @@ class _Family:
                 yield _shard.failure(member, error, where=self.where)
         sound = [member for member in members if member.hash in tasks]
         with _shard.computing(context):
-            began = time.perf_counter()
-            try:
-                shared = self.plugin.prepare(*self.data, list(tasks.values()), self.near)
-            except Exception as error:  # what all members need failed, so all fail
-                yield from (_shard.failure(member, error, where=self.where) for member in sound)
-                return
-            share = (time.perf_counter() - began) / max(len(sound), 1)
-            yield from threads.as_done(lambda member: self._outcome(shared, member, tasks[member.hash], share), sound)
+            fits: list[tuple[_Lesson, Member]] = []
+            for draw, group in _shard.families(sound, _draw):
+                try:
+                    lesson = self._lesson(draw, [tasks[member.hash] for member in group])
+                except Exception as error:  # what all members of a draw need failed, so all of these fail
+                    yield from (_shard.failure(member, error, where=self.where) for member in group)
+                else:
+                    fits += [(lesson, member) for member in group]
+            yield from threads.as_done(lambda fit: self._outcome(*fit, tasks[fit[1].hash]), fits)
 
-    def _outcome(self, shared: Any, member: Member, task: classifiers.Task, share: float) -> Outcome:
+    def _lesson(self, draw: Draw, tasks: Sequence[classifiers.Task]) -> "_Lesson":
+        """What the members of a draw learn from, and what the plugin prepares for them."""
+        began = time.perf_counter()
+        rows = _shots.drawn(self.train, self.truth, *draw)
+        x, y = self.x[rows], self.truth[rows]
+        nearby = near.among(self.x, self.asked, rows, self.graphs)
+        shared = self.plugin.prepare(x, y, self.queries, tasks, nearby)
+        return _Lesson(x, y, np.unique(y), shared, (time.perf_counter() - began) / len(tasks))
+
+    def _outcome(self, lesson: "_Lesson", member: Member, task: classifiers.Task) -> Outcome:
         began = time.perf_counter()
         try:
-            predicted = self._predict(shared, task)
+            predicted = self._predict(lesson, task)
         except Exception as error:  # an error of a member is its result and does not affect the others
             return _shard.failure(member, error, time.perf_counter() - began, self.where)
-        arrays = {"predictions": np.full(self.n, labels.OUTSIDE, dtype=np.int32)}
+        arrays = {"predictions": np.full(len(self.x), labels.OUTSIDE, dtype=np.int32)}
         arrays["predictions"][self.asked] = predicted.classes
         if predicted.probabilities is not None:
-            arrays["probabilities"] = self._whole(predicted.probabilities, 0.0)
+            arrays["probabilities"] = self._whole(predicted.probabilities, lesson.trained, 0.0)
         if predicted.decision is not None:
-            arrays["decision"] = self._whole(predicted.decision, np.nan)
-        info = {**predicted.info, "label_digest": labels.named_digest(arrays["predictions"])}
-        return Outcome(member.hash, info=info, arrays=arrays, seconds=time.perf_counter() - began + share)
+            arrays["decision"] = self._whole(predicted.decision, lesson.trained, np.nan)
+        few = {"training_rows": len(lesson.x)} if SHOTS in member.config else {}
+        info = {**predicted.info, **few, "label_digest": labels.named_digest(arrays["predictions"])}
+        return Outcome(member.hash, info=info, arrays=arrays, seconds=time.perf_counter() - began + lesson.seconds)
 
-    def _predict(self, shared: Any, task: classifiers.Task) -> classifiers.Prediction:
-        train_x, train_y, queries = self.data
-        problems = self.plugin.problems(task.params, len(train_x), train_x.shape[1], len(np.unique(train_y)))
+    def _predict(self, lesson: "_Lesson", task: classifiers.Task) -> classifiers.Prediction:
+        n, d = lesson.x.shape
+        problems = self.plugin.problems(task.params, n, d, len(lesson.trained))
         if problems:
             raise ValueError("; ".join(problems))
-        prediction: classifiers.Prediction = self.plugin.predict(shared, train_x, train_y, queries, task)
-        return prediction
+        if isinstance(self.plugin, classifiers.Selecting) and len(self.held_y):
+            return self.plugin.select(lesson.shared, lesson.x, lesson.y, self.queries, self.held_y, task)
+        return self.plugin.predict(lesson.shared, lesson.x, lesson.y, self.queries, task)
 
-    def _whole(self, scores: np.ndarray, untrained: float) -> np.ndarray:
+    def _whole(self, scores: np.ndarray, trained: np.ndarray, untrained: float) -> np.ndarray:
         """Scores (n, classes) float32 of all rows and classes, from those (queries, trained classes) of the queries."""
-        whole = np.full((self.n, self.classes), np.nan, dtype=np.float32)
+        whole = np.full((len(self.x), self.classes), np.nan, dtype=np.float32)
         whole[self.asked] = untrained
-        whole[np.ix_(self.asked, self.trained)] = scores
+        whole[np.ix_(self.asked, trained)] = scores
         return whole
 
 
+@dataclass(frozen=True)
+class _Lesson:
+    """Training rows `x` (m, d) and `y` (m,) with the classes `trained` (t,) among them, what the plugin prepared for
+    the members that learn from these, and the seconds of each member's share in that."""
+
+    x: np.ndarray
+    y: np.ndarray
+    trained: np.ndarray
+    shared: Any
+    seconds: float
+
+
+def _draw(member: Member) -> Draw:
+    """The images of each class that a member learns from, and the number of their draw; None for all images."""
+    return member.config.get(SHOTS), member.config.get("draw")
+
+
 def _task(member: Member) -> classifiers.Task:
-    return classifiers.Task(plugins.params("classifier", member.config["classifier"]), member.config.get("seed"))
+    return classifiers.Task(
+        plugins.params("classifier", member.config["classifier"]), member.config.get("seed"), SHOTS not in member.config
+    )

@@ -35,12 +35,14 @@ class _Part:
 
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """Labels (n,) int32 of each member."""
-    x, split, graphs = _shard.matrix(inputs), inputs.array("dataset", "split"), _shard.graphs(inputs)
+    x, splits, graphs = _shard.matrix(inputs), _shard.Splits(inputs), _shard.graphs(inputs)
     done, where = 0, _shard.representation(inputs)
-    for (name, scope), group in _shard.families(members, lambda m: (m.config["clusterer"]["name"], m.config["scope"])):
+    for (name, scope, _), group in _shard.families(members, _shared):
         try:
             _shard.refuse_non_finite(x)
-            family = _Family(clusterers.load(name), _parts(scope, x, split, graphs), scope, len(x), where)
+            split = splits.of(group[0].config)
+            parts = _parts(scope, x, split, graphs)
+            family = _Family(clusterers.load(name), parts, scope, len(x), where, _shard.groups(inputs))
         except Exception as error:  # affects every member of the family, and no other
             yield from (_shard.failure(member, error, where=where) for member in group)
             continue
@@ -48,6 +50,11 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
             done += 1
             yield outcome
             context.progress(done, len(members))
+
+
+def _shared(member: Member) -> tuple[str, str, str]:
+    """Members of one clusterer on the same rows share their work."""
+    return member.config["clusterer"]["name"], member.config["scope"], _shard.division(member.config)
 
 
 def _parts(scope: str, x: np.ndarray, split: np.ndarray, graphs: Mapping[str, near.Graph]) -> list[_Part]:
@@ -61,8 +68,18 @@ def _parts(scope: str, x: np.ndarray, split: np.ndarray, graphs: Mapping[str, ne
 class _Family:
     """Members of one clusterer and scope."""
 
-    def __init__(self, plugin: clusterers.Clusterer, parts: list[_Part], scope: str, n: int, where: str):
+    def __init__(
+        self,
+        plugin: clusterers.Clusterer,
+        parts: list[_Part],
+        scope: str,
+        n: int,
+        where: str,
+        groups: np.ndarray | None = None,
+    ):
+        """The members work on the rows of `parts`, of n rows in `groups` (n,), if there are any."""
         self.plugin, self.parts, self.scope, self.n, self.where = plugin, parts, scope, n, where
+        self.groups = groups
         self.steady: dict[str, _stability.Steady] = {}
 
     def outcomes(self, members: Sequence[Member], context: Context) -> Iterator[Outcome]:
@@ -98,7 +115,8 @@ class _Family:
             return {key: none for keys in asked.values() for key in keys}
         steady: dict[str, _stability.Steady] = {}
         for (samples, share), keys in asked.items():
-            steady |= _stability.scores(self.plugin, part.x, {key: tasks[key] for key in keys}, samples, share)
+            asking, groups = {key: tasks[key] for key in keys}, None if self.groups is None else self.groups[part.rows]
+            steady |= _stability.scores(self.plugin, part.x, asking, samples, share, groups)
         return steady
 
     def _fit(self, shared: list[Any], member: Member, task: clusterers.Task, share: float) -> Outcome:

@@ -13,6 +13,7 @@ from backbench.stage import Context, Inputs, Member, Outcome
 
 ARRAYS = (
     *("split", "labels", "rows", "pixels", "file_digests", "contents", "phashes", "spreads", "sizes", "embeddings"),
+    "groups",
 )
 
 

@@ -1,10 +1,11 @@
 """Stage ``features``: embeddings of the decoded images, batch by batch.
 
 There are four kinds of backbones: frozen ones, those that first learn from the training rows, embeddings computed
-elsewhere, and those that put the stored features of others side by side. Rows that the store already holds for the same images, whatever collection they belonged to, are read from
-there (see ``_known``). The others are written to the member's scratch folder as they are computed, so that a killed job
-continues where it stopped. A row does not depend on the other rows: all batches have the same shape, and the last one
-is filled up. On a CPU each batch has one core, and the threads work on separate batches.
+elsewhere, and those that put the stored features of others side by side. Rows that the store already holds for the same
+images, whatever collection they belonged to, are read from there (see ``_known``). The others are written to the
+member's scratch folder as they are computed, so that a killed job continues where it stopped. A row does not depend on
+the other rows: all batches have the same shape, and the last one is filled up. On a CPU each batch has one core, and
+the threads work on separate batches.
 """
 
 import contextlib
@@ -28,6 +29,8 @@ from backbench.backbones._contract import (
     Joining,
     Learner,
     OfImages,
+    OfLibraries,
+    Parted,
     Recording,
 )
 from backbench.backbones._extractor import DeviceLost
@@ -124,7 +127,7 @@ def _attempt(member: Member, module: OfImages[Any], params: Any, inputs: Inputs,
     images = pixels.Prepared(inputs, params.image, member.config.get("root"), keep=True)
     opened, training, also = _opener(module, params, images, inputs, context)
     batch, trained = _extraction.batch_of(module, params, context), isinstance(module, Learner)
-    about = {} if trained else _identity(member, params, batch, context)
+    about = {} if trained else _identity(member, module, params, batch, context)
     rows = _known.rows(inputs, pixels.row_keys(inputs), about.get("identity"), module.width(params))
     with contextlib.closing(images), _partial(member, module, params, training, rows, context) as partial:
         todo, start, used = len(rows.missing) - partial.done, time.perf_counter(), {}
@@ -149,11 +152,12 @@ def _sign(partial: Partial, about: Mapping[str, str]) -> None:
         partial.makers.append(about["identity"])
 
 
-def _identity(member: Member, params: Any, batch: int, context: Context) -> dict[str, str]:
+def _identity(member: Member, module: OfImages[Any], params: Any, batch: int, context: Context) -> dict[str, str]:
     """What a row depends on besides its image: ``family`` is known when planning; ``identity`` includes the machine."""
     engine = _engine.runtime(getattr(params, "engine", "numpy"), context.device)
     makers = {name: version for name, version in provenance.versions().items() if name in NETWORKS}
     machine = {"engine": engine, "networks": makers, "batch": batch, "decoder": decoding.decoder_version()}
+    machine |= {"own": provenance.installed(module.LIBRARIES)} if isinstance(module, OfLibraries) else {}
     family = member.config.get("rows", member.hash)
     return {"family": family, "identity": hashing.digest({"family": family, **machine})}
 
@@ -185,7 +189,9 @@ def _partial(
 
 
 def _info(module: Backbone[Any], params: Any, d: int, speed: float | None) -> dict[str, Any]:
-    about = {
+    parts = module.parts(params) if isinstance(module, Parted) else []
+    about: dict[str, Any] = {"parts": parts} if len(parts) > 1 else {}
+    about |= {
         "d": int(d),
         "images_per_second": speed and round(speed, 1),
         "engine": getattr(params, "engine", module.ENGINE),

@@ -19,20 +19,32 @@ from backbench.stages import _shard
 def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iterator[Outcome]:
     """The float32 array `matrix` (n, d') of each member."""
     features = inputs.array("features", "features")
-    fit_rows = {"all": np.arange(len(features))}
-    if any(member.config["fit"] == "train" for member in members):
-        fit_rows["train"] = np.flatnonzero(inputs.array("dataset", "split") == _shard.TRAIN)
-    chains = _Chains(features, fit_rows, members)
+    chains = _Chains(features, _fit_rows(features, inputs, members), members)
     with _shard.computing(context):
         for done, member in enumerate(members):
             yield _outcome(chains, member)
             context.progress(done + 1, len(members))
 
 
+def _fit_rows(features: np.ndarray, inputs: Inputs, members: Sequence[Member]) -> dict[str, np.ndarray]:
+    """The numbers (m,) of the rows of `features` (n, d) that the members are fitted on, by `_scope`."""
+    fit_rows, splits = {"all": np.arange(len(features))}, _shard.Splits(inputs)
+    for member in members:
+        if member.config["fit"] == "train" and _scope(member) not in fit_rows:
+            fit_rows[_scope(member)] = np.flatnonzero(splits.of(member.config) == _shard.TRAIN)
+    return fit_rows
+
+
+def _scope(member: Member) -> str:
+    """What the rows that a member is fitted on are called: ``all``, or ``train`` with the split that they are of."""
+    config = member.config
+    return str(config["fit"]) + (f" {_shard.division(config)}" if "split" in config else "")
+
+
 def _outcome(chains: "_Chains", member: Member) -> Outcome:
     began = time.perf_counter()
     try:
-        matrix = chains.apply(member.config["steps"], member.config["fit"])
+        matrix = chains.apply(member.config["steps"], _scope(member))
         _shard.refuse_non_finite(matrix)
     except Exception as error:  # an error of a member is its result and does not affect the others
         return _shard.failure(member, error, time.perf_counter() - began)
@@ -48,7 +60,7 @@ class _Chains:
         """Of chains on `features` (n, d); `fit_rows` are row numbers (m,) by the name of the fit scope."""
         self._features, self._fit_rows = features, fit_rows
         self._shared = threads.Once()
-        self._asked = Counter(key for member in members for key in _prefixes(**member.config))
+        self._asked = Counter(key for member in members for key in _prefixes(member.config["steps"], _scope(member)))
 
     def apply(self, steps: Sequence[Mapping[str, Any]], fit: str) -> np.ndarray:
         """The output (n, d') of a chain; that of an empty chain is the features."""
@@ -67,7 +79,7 @@ class _Chains:
         plugin = transforms.load(steps[-1]["name"])
         fitted = rows if fit == "all" else rows[self._fit_rows[fit]]
         if plugin.FITTED and not len(fitted):
-            raise ValueError(f"{steps[-1]['name']} has no {fit} rows to fit on")
+            raise ValueError(f"{steps[-1]['name']} has no {fit.partition(' ')[0]} rows to fit on")
         return plugin.fit_transform(plugins.params("transform", steps[-1]), fitted, rows)
 
 

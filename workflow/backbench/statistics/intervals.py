@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-IMAGES, SEEDS, BOTH, REFITS = "images", "seeds", "images and seeds", "refits"
+IMAGES, SEEDS, BOTH, REFITS, REPEATS = "images", "seeds", "images and seeds", "refits", "repeats"
+# The draws are of the training images of few-shot classifiers.
+DRAWS, IMAGES_AND_DRAWS, GROUPS_AND_DRAWS = "draws", "images and draws", "groups and draws"
+GROUPS, GROUPS_AND_SEEDS = "groups", "groups and seeds"
 UNBOUNDED = (-math.inf, math.inf)
 # Values that differ by less than this share of the largest are one value.
 ROUNDING = 1e-12
@@ -15,7 +18,9 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Interval:
-    """From `low` to `high`; `over` says what was resampled: `images`, `seeds`, `images and seeds` or `refits`."""
+    """From `low` to `high`; `over` says what was resampled: `images`, `seeds`, `images and seeds`, `refits`, `repeats`
+    (splits of the same images), `groups` (of images), `groups and seeds`, `draws` (of training images), `images and
+    draws` or `groups and draws`."""
 
     low: float
     high: float
@@ -81,6 +86,28 @@ def variance_of_mean(values: np.ndarray) -> float:
     if len(values) < 2 or np.ptp(values) <= ROUNDING * np.abs(values).max():
         return 0.0
     return float(values.var(ddof=1) / len(values))
+
+
+def few(groups: int) -> float:
+    """What a variance over draws of so many groups is multiplied by, to be that of the mean of few: m / (m - 1)."""
+    return groups / max(groups - 1, 1)
+
+
+def share(value: float, variance: float, groups: int, level: float = 0.95) -> Interval:
+    """Interval of a share of images in groups: Wilson's (1927), with Student's quantile for so few groups.
+
+    It is that of as many independent images as have the `variance` that the share has over draws of the groups (Korn
+    and Graubard 1998). Where all images are right or wrong, and nothing varies, there are as many independent images as
+    groups.
+    """
+    from scipy import stats
+
+    effective = value * (1 - value) / variance if variance > 0 else float(groups)
+    quantile = float(stats.t.ppf((1 + level) / 2, max(groups - 1, 1)))
+    ratio = quantile**2 / effective
+    middle = (value + ratio / 2) / (1 + ratio)
+    half = math.sqrt(value * (1 - value) * ratio + ratio**2 / 4) / (1 + ratio)
+    return Interval(max(middle - half, 0.0), min(middle + half, 1.0), GROUPS)
 
 
 def degrees(variances: Sequence[float] | np.ndarray, of: Sequence[float] | np.ndarray) -> np.ndarray:

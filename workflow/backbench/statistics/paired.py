@@ -76,7 +76,13 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> Test:
     return Test(name, len(a), float(outcome.statistic), float(outcome.pvalue), *effect, difference, low, high, note)
 
 
-def bootstrap(replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: float, observed_b: float) -> Test:
+def bootstrap(
+    replicates_a: np.ndarray,
+    replicates_b: np.ndarray,
+    observed_a: float,
+    observed_b: float,
+    groups: int | None = None,
+) -> Test:
     """Paired bootstrap of any metric: replicates (resamples,) of both rows on the same samples (shared weights).
 
     The differences are shifted so that their mean is the observed one (see `intervals.percentile`); the interval is
@@ -84,13 +90,20 @@ def bootstrap(replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: fl
     observed difference divided by its standard deviation over the samples, p the two tails of Student's distribution
     with one degree of freedom fewer than there are samples. If the difference is the same on all samples there is no
     spread to judge it by: p is 1 if the values are equal and 0 otherwise, and `note` says so. Samples on which either
-    row is NaN are left out.
+    row is NaN are left out. Where whole `groups` of images were drawn, so many, they have one degree of freedom fewer,
+    the variance is larger by `intervals.few`, and the interval is Student's.
 
     Raises
     ------
     ValueError
         If the replicates differ in length, or fewer than two samples have both values.
     """
+    if groups is not None:
+        name = f"paired bootstrap of {groups:,} groups"
+        test, moved = _resampled(name, replicates_a, replicates_b, observed_a, observed_b, groups)
+        error = float(moved.std(ddof=1)) * math.sqrt(intervals.few(groups))
+        span = intervals.student(test.difference, error, max(groups - 1, 1), intervals.GROUPS, LEVEL)
+        return replace(test, low=span.low, high=span.high)
     test, moved = _resampled("paired bootstrap", replicates_a, replicates_b, observed_a, observed_b)
     interval = intervals.percentile(moved, LEVEL)
     assert interval is not None  # there are at least two samples
@@ -111,7 +124,12 @@ def refits(replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: float
 
 
 def _resampled(
-    name: str, replicates_a: np.ndarray, replicates_b: np.ndarray, observed_a: float, observed_b: float
+    name: str,
+    replicates_a: np.ndarray,
+    replicates_b: np.ndarray,
+    observed_a: float,
+    observed_b: float,
+    groups: int | None = None,
 ) -> tuple[Test, np.ndarray]:
     """The test on replicates (resamples,) without its interval, and their differences (samples,) around the observed
     one."""
@@ -130,8 +148,8 @@ def _resampled(
         t, p = (0.0, 1.0) if equal else (math.copysign(math.inf, difference), 0.0)
         note = "the difference is the same on every sample, so there is no spread to judge it by"
     else:
-        t = difference / spread
-        p = float(2 * stats.t.sf(abs(t), len(gaps) - 1))
+        t = difference / (spread if groups is None else spread * math.sqrt(intervals.few(groups)))
+        p = float(2 * stats.t.sf(abs(t), len(gaps) - 1 if groups is None else max(groups - 1, 1)))
     ahead = float((moved > 0).mean() + (moved == 0).mean() / 2)
     effect = (ahead, "share of samples on which A is ahead")
     return Test(name, len(gaps), t, p, *effect, difference, math.nan, math.nan, note), moved
@@ -157,16 +175,16 @@ def wilcoxon(a: Sequence[float], b: Sequence[float]) -> Test:
     _refuse_unpaired(values_a, values_b)
     if not np.isfinite([values_a, values_b]).all():
         raise ValueError("some values are not finite: leave out pairs without a value before the test")
-    gaps = _gaps(values_a, values_b)
-    ranks = stats.rankdata(np.abs(gaps))
-    halves = ranks[gaps == 0].sum() / 2
-    plus, minus = (float(ranks[side].sum() + halves) for side in (gaps > 0, gaps < 0))
-    p = float(stats.wilcoxon(gaps, zero_method="zsplit", correction=False).pvalue) if gaps.any() else 1.0
-    span = intervals.over_seeds(gaps, LEVEL)
+    differences = gaps(values_a, values_b)
+    ranks = stats.rankdata(np.abs(differences))
+    halves = ranks[differences == 0].sum() / 2
+    plus, minus = (float(ranks[side].sum() + halves) for side in (differences > 0, differences < 0))
+    p = float(stats.wilcoxon(differences, zero_method="zsplit", correction=False).pvalue) if differences.any() else 1.0
+    span = intervals.over_seeds(differences, LEVEL)
     low, high = (span.low, span.high) if span else (math.nan, math.nan)
     effect = ((plus - minus) / (plus + minus), "matched-pairs rank-biserial correlation")
-    note = _too_few(len(gaps), int(np.count_nonzero(gaps)))
-    return Test("Wilcoxon", len(gaps), min(plus, minus), p, *effect, float(gaps.mean()), low, high, note)
+    note = _too_few(len(differences), int(np.count_nonzero(differences)))
+    return Test("Wilcoxon", len(differences), min(plus, minus), p, *effect, float(differences.mean()), low, high, note)
 
 
 def holm(ps: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -189,24 +207,24 @@ def corrected(tests: Sequence[Test]) -> list[Test]:
     return [replace(test, corrected=float(p), among=count) for test, p in zip(tests, ps, strict=True)]
 
 
-def words(test: Test, a: str, b: str, alpha: float = 0.05, points: bool = True) -> str:
+def words(test: Test, a: str, b: str, alpha: float = 0.05, points: bool = True, lower: bool = False) -> str:
     """The outcome of a test as a sentence without its full stop.
 
     For example "A is better than B by 1.8 points (95 % interval 0.6 to 3.0, McNemar p = 0.004 after Holm over 3)". The
     interval is that of this test alone: Holm's correction applies to p only. A point is a hundredth of the metric; if
-    `points` is false, the difference is in the metric's own unit.
+    `points` is false, the difference is in the metric's own unit. `lower` says that the lower value is the better one.
     """
     p = test.p if test.corrected is None else test.corrected
     if math.isnan(p):
         return f"{a} and {b} cannot be compared" + (f": {test.note}" if test.note else "")
     sign = -1.0 if test.difference < 0 else 1.0
-    first, second = (b, a) if sign < 0 else (a, b)
+    first, second = (b, a) if (sign < 0) != lower else (a, b)
     low, high = sorted((sign * test.low, sign * test.high))
-    size, lower, upper = (
+    size, least, most = (
         f"{100 * value:.1f}" if points else f"{value:.4g}" for value in (abs(test.difference), low, high)
     )
     by = f"{size} points" if points else size
-    span = "" if math.isnan(test.low) else f"95 % interval {lower} to {upper}, "
+    span = "" if math.isnan(test.low) else f"95 % interval {least} to {most}, "
     after = f" after Holm over {test.among}" if test.among > 1 else ""
     why = f"({span}{test.name} {_shown(p)}{after}){test.note and f'; {test.note}'}"
     if p <= alpha:
@@ -216,16 +234,16 @@ def words(test: Test, a: str, b: str, alpha: float = 0.05, points: bool = True) 
     return f"{a} and {b} are indistinguishable: {first} is ahead by {by} {why}"
 
 
-def _shown(p: float) -> str:
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
-
-
-def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Differences (n,) rounded to a grid, so that those equal up to rounding are ties: 0.838 - 0.775 and 0.063."""
     gaps = a - b
     largest = np.abs(np.concatenate([a, b])).max()
     unit = ROUNDING * 2.0 ** np.ceil(np.log2(largest)) if largest else 1.0
     return np.round(gaps / unit) * unit
+
+
+def _shown(p: float) -> str:
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 
 def _too_few(n: int, different: int) -> str:

@@ -40,6 +40,7 @@ def standings(
     alpha: float = 0.05,
     seeds: Sequence[np.ndarray] | None = None,
     images: int | None = None,
+    groups: int | None = None,
 ) -> list[int | None]:
     """Ranks of rows by paired resampling: replicates (rows, resamples) on the same samples, observed values (rows,).
 
@@ -49,6 +50,7 @@ def standings(
     `seeds` holds the values (seeds,) of each row whose mean is its observed value: their variance is added, since the
     seeds of two rows have nothing in common, with its degrees of freedom (Welch 1947). Given how many `images` were
     drawn, the variance over them is that of equal rows: of shares t is then McNemar's, where few images differ too.
+    Where whole `groups` of images were drawn, so many, they stand for the images, with one degree of freedom fewer.
 
     Raises
     ------
@@ -69,13 +71,29 @@ def standings(
     of_seeds = np.array([intervals.variance_of_mean(row) for row in rows])
     counts = np.array([max(len(row) - 1, 1) for row in rows])
     gaps = values[first] - values[second]
-    over_images = _variances(replicates[kept])[pairs]
+    over_images, of_images = _variances(replicates[kept])[pairs], replicates.shape[1] - 1.0
+    if groups is not None:
+        over_images, of_images, images = over_images * intervals.few(groups), max(groups - 1.0, 1.0), groups
     if images is not None:
         over_images = np.where(over_images > 0, over_images + gaps**2 / images, 0.0)
     parts = np.stack([over_images, of_seeds[first], of_seeds[second]])
-    freedom = np.stack([np.full(len(first), replicates.shape[1] - 1.0), counts[first], counts[second]])
+    freedom = np.stack([np.full(len(first), of_images), counts[first], counts[second]])
     p = _two_tails(gaps, np.sqrt(parts.sum(axis=0)), intervals.degrees(parts, freedom))
     return _ranked(values, first, second, p, alpha)
+
+
+def over_splits(values: np.ndarray, ratio: float, alpha: float = 0.05) -> list[int]:
+    """Ranks of rows by the corrected resampled t test (`repeated.test`) of each pair on the same splits.
+
+    `values` (rows, splits) are numbers, and `ratio` that of the images that are tested to those that are trained on.
+    Rows that differ by the same amount on every split are not told apart: of a few splits that is a coincidence.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    first, second = np.triu_indices(len(values), 1)
+    means = values.mean(axis=1)
+    over_images = _variances(values)[first, second] * (1 / values.shape[1] + ratio)
+    p = _two_tails(means[first] - means[second], np.sqrt(over_images), np.full(len(first), values.shape[1] - 1.0))
+    return [rank for rank in _ranked(means, first, second, np.where(np.isnan(p), 1.0, p), alpha) if rank is not None]
 
 
 def _variances(replicates: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Bootstrap samples of images as weight vectors: how often each image is drawn (Efron 1979).
+"""Bootstrap samples of images, or of groups of images, as weight vectors: how often each is drawn (Efron 1979).
 
 One set of vectors serves all rows that were tested on the same images: the difference of two rows under a vector is
 then the difference on one sample, and whatever makes a sample easy for both cancels.
@@ -30,6 +30,12 @@ def weights(n: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
             draw[:] = narrow(np.bincount(generator.integers(0, n, n), minlength=n))
         counts[:, start : start + size] = block.T
     return counts.T
+
+
+def of_groups(groups: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Counts (resamples, n) of the images of `groups` (n,) where whole groups are drawn: those of `drawn` (resamples,
+    m) for the m groups in the order of their numbers (cluster bootstrap, Davison and Hinkley 1997, section 3.8)."""
+    return drawn.T[np.unique(groups, return_inverse=True)[1]].T
 
 
 def narrow(counts: np.ndarray) -> np.ndarray:

@@ -31,12 +31,13 @@ def run_name(params: Mapping[str, Any]) -> str:
         " ".join([*clusterer, *_options(params, "clusterer"), *_chain(params, "clustering")]),
         " ".join([*_plugin(params, "classifier"), *_options(params, "classifier"), *_chain(params, "classification")]),
     ]
+    shots = [f"{name}={params[key]}" for name in ("shots", "draw") if (key := f"classification.{name}") in params]
     if not any(heads) and "retrieval.metric" in params:
         heads = [f"retrieval {params['retrieval.metric']}"]
     seed = f"seed={params['seed']}" if params.get("seed", 0) != 0 else ""
     chain = "" if params.get("chain") in ABSENT else str(params["chain"])
     backbone = " ".join([*_plugin(params, "backbone"), *_options(params, "backbone", "image.")])
-    return BETWEEN.join(filter(None, (*heads, seed, chain, backbone)))
+    return BETWEEN.join(filter(None, (*heads, " ".join(shots), seed, chain, backbone)))
 
 
 def _plugin(params: Mapping[str, Any], group: str) -> list[str]:

@@ -27,6 +27,8 @@ GPU = 20.0
 NETWORK_GFLOPS = 1e-3
 # A retrieval loads libraries, and its metrics are of every query.
 RETRIEVAL_SECONDS, RETRIEVAL_IMAGE_SECONDS = 1.0, 3e-5
+# A query and an image of the gallery that are compared and ranked with all others, and each column of theirs.
+PAIR_SECONDS, PAIR_COLUMN_SECONDS = 5e-8, 4.6e-11
 # A judge loads and compiles UMAP, and embeds its rows.
 JUDGE_SECONDS, JUDGE_ROW_SECONDS = 8.0, 2e-3
 # Share of distinct rows in a bootstrap sample.
@@ -58,12 +60,18 @@ def score(fit: Stage, members: int) -> float:
     n, d = fit.about["n"], fit.about["d"]
     if fit.kind == "clustering":
         return rates.seconds("metrics", "labeling", n, d, members)
-    return SMALLEST + RETRIEVAL_IMAGE_SECONDS * n if fit.kind == "retrieval" else SMALLEST
+    return SMALLEST + RETRIEVAL_IMAGE_SECONDS * n + _ranking(fit) if fit.kind == "retrieval" else SMALLEST
+
+
+def _ranking(fit: Stage) -> float:
+    """Seconds of one core that whole rankings take, where a retrieval has any."""
+    return fit.about.get("pairs", 0) * (PAIR_SECONDS + PAIR_COLUMN_SECONDS * fit.about["d"])
 
 
 def family(stage: Stage) -> tuple[Any, ...]:
-    """What members that share work have in common."""
-    return stage.kind, way(stage), tuple(sorted(stage.parents.items()))
+    """What members that share work have in common: the rows that they are fitted on too."""
+    rows = stage.config.get("shots"), stage.config.get("draw")
+    return stage.kind, way(stage), tuple(sorted(stage.parents.items())), rows
 
 
 def way(stage: Stage) -> str:
@@ -161,7 +169,7 @@ def _retrieval(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: boo
     """What is found in a stored graph of neighbours is not searched again."""
     n, d = stage.about["n"], stage.about["d"]
     searched = 0.0 if stage.aids else rates.seconds(stage.kind, stage.family, n, d)
-    return RETRIEVAL_SECONDS + RETRIEVAL_IMAGE_SECONDS * stage.about["n"] + searched
+    return RETRIEVAL_SECONDS + RETRIEVAL_IMAGE_SECONDS * stage.about["n"] + searched + _ranking(stage)
 
 
 _KINDS: Mapping[str, Callable[[Stage, Mapping[str, Stage], int, bool], float]] = {

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from backbench import hashing
-from backbench.engine.grid import Grid, Run
+from backbench.engine.grid import Grid, Run, Stage
 from backbench.engine.plan import cached_inputs, candidates, counts, frozen, judges, options
 from backbench.engine.plan.candidates import Candidate
 from backbench.engine.plan.factory import Fingerprint, GridFactory
@@ -117,6 +117,9 @@ def _candidate(factory: GridFactory, cell: Mapping[str, Any], source: Source) ->
     backbone = cell["backbone"]
     made = factory.same("features", (backbone, source), lambda: factory.once(sources.features, backbone, source))
     features, width = made
+    if "split" in cell:
+        source = factory.once(sources.divided, {"split": cell["split"]}, source)
+        sources.check_learned(features, source)
     stages, lost = {"dataset": source.stage, "features": features}, {}
     makers = {"clustering": heads.clustering, "classification": heads.classification, "retrieval": heads.retrieval}
     for kind, make in makers.items():
@@ -127,9 +130,21 @@ def _candidate(factory: GridFactory, cell: Mapping[str, Any], source: Source) ->
             lost[kind] = lack
         else:
             stages |= {kind: stage} if stage else {}
+    _tell_unread(factory, source, stages)
     candidate = Candidate(cell, stages, lost)
     candidates.refuse_asked(candidate, factory.explicit)
     return candidate
+
+
+def _tell_unread(factory: GridFactory, source: Source, stages: Mapping[str, Stage]) -> None:
+    """Say that repeats and folds make no difference to a combination none of whose stages reads the split."""
+    heads = [stage for kind, stage in stages.items() if kind in PARTS]
+    before = [factory.grid.stages[stage.parents["matrix"][1]] for stage in heads]
+    if source.split and not any("split" in stage.config for stage in (*heads, *before)):
+        factory.notice(
+            "split.repeat makes no difference where nothing reads the split: a clustering of all images and a search "
+            "of all images are computed once (clustering.scope=train, retrieval.protocol=test_against_train read it)"
+        )
 
 
 def _join(grid: Grid, kept: Iterable[Candidate]) -> None:

@@ -55,7 +55,10 @@ def _clusterer(stage: Stage) -> Iterator[_Demand]:
 
 
 def _classifier(stage: Stage) -> Iterator[_Demand]:
-    """Training rows near a query are found among its neighbours of all splits, if these are enough."""
+    """Training rows near a query are found among its neighbours of all splits, if these are enough; of a few shots,
+    which are quicker to search than to find there, none are."""
+    if "shots" in stage.config:
+        return
     for demand in _asked("classifier", stage.config["classifier"], stage.about["n"]):
         yield replace(demand, count=_within_a_split(demand.count))
 

@@ -1,4 +1,4 @@
-"""What becomes of combinations that a collection is too small or too large for.
+"""What becomes of combinations that a collection is too small or too large for, or that lack a package.
 
 What stands there by default is left out with a notice. What was asked for by name is refused, with what would work.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backbench.engine.grid import HEADS, Stage
-from backbench.engine.plan.shortage import TooLarge, TooSmall
+from backbench.engine.plan.shortage import TooSmall
 from backbench.schema import ConfigError
 from backbench.wording import listed
 
@@ -67,7 +67,7 @@ def settled(candidates: Sequence[Candidate], explicit: frozenset[str]) -> tuple[
     kept = _kept(candidates)
     if not kept:
         every = _every(candidates)
-        raise ConfigError(_report(f"the collection is {_size(every)}, and nothing is left of the grid", every))
+        raise ConfigError(_report(f"{_whys(every)}, and nothing is left of the grid", every))
     _refuse_vanished(candidates, kept, explicit)
     return kept, _notices(candidates)
 
@@ -129,7 +129,7 @@ def _refuse_vanished(candidates: Sequence[Candidate], kept: Sequence[Candidate],
     if lost:
         roots = {key.split(".")[0] for key in keys}
         to_blame = [pair for pair in lost if roots & {key.split(".")[0] for key in pair[0].nearest(pair[1])}]
-        title = f"the collection is {_size(to_blame or lost)} for the {', '.join(sorted(keys))} asked for"
+        title = f"{_whys(to_blame or lost)} for the {', '.join(sorted(keys))} asked for"
         raise ConfigError(_report(title, to_blame or lost))
 
 
@@ -163,20 +163,14 @@ def _report(title: str, lost: Sequence[tuple[Candidate, str]]) -> str:
         for key, (_, most) in candidate.nearest(head).items():
             values[key] = min(most, values.get(key, most))
     lines = problems if len(problems) <= SHOWN else _grouped(lost)
-    ends = f"What works: {_works(values)}" if values else f"Leave it out, or {_other_size(lost)}."
+    ways = dict.fromkeys(candidate.lost[head].way for candidate, head in lost)
+    ends = f"What works: {_works(values)}" if values else f"Leave it out, or {' or '.join(ways)}."
     return "\n".join([f"{title}:", *(f"  {line}" for line in lines), ends])
 
 
-def _size(lost: Iterable[tuple[Candidate, str]]) -> str:
-    """What is wrong with the size of the collection."""
-    large = {isinstance(candidate.lost[head], TooLarge) for candidate, head in lost}
-    return " or ".join(words for words, there in (("too small", False), ("too large", True)) if there in large)
-
-
-def _other_size(lost: Iterable[tuple[Candidate, str]]) -> str:
-    """What size would do."""
-    most = [lack.rows for candidate, head in lost if isinstance(lack := candidate.lost[head], TooLarge)]
-    return f"take fewer images (at most {min(most):,} rows: dataset.sample)" if most else "give more images"
+def _whys(lost: Iterable[tuple[Candidate, str]]) -> str:
+    """What is wrong with the collection, or else."""
+    return " and ".join(dict.fromkeys(candidate.lost[head].why for candidate, head in lost))
 
 
 def _notices(candidates: Sequence[Candidate]) -> list[str]:

@@ -2,19 +2,16 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from backbench import classifiers, clusterers, plugins, schema, transforms
 from backbench.engine.grid import Stage
-from backbench.engine.plan import options
+from backbench.engine.plan import few_shot, options
 from backbench.engine.plan.factory import GridFactory
 from backbench.engine.plan.representations import Source
 from backbench.engine.plan.shortage import Fit, TooSmall
 from backbench.schema import ConfigError
 from backbench.wording import counted
-
-# Transforms that leave the columns of representations side by side where they are.
-APART = frozenset({"l2", "standardise"})
 
 
 class Heads:
@@ -42,6 +39,7 @@ class Heads:
         config = {
             "steps": [{"name": name, **schema.canonical(params)} for name, params in zip(names, parsed, strict=True)],
             "fit": fit if fitted else "all",
+            **(source.hashed if fitted and fit == "train" else {}),
         }
         parents = {"dataset": source.stage, "features": features}
         modules = [plugins.module_name("transform", name) for name in sorted(set(names))]
@@ -70,12 +68,13 @@ class Heads:
     ) -> Stage:
         name = asked["clusterer"]["name"]
         module, params = clusterers.load(name), self.factory.once(options.clusterer, asked["clusterer"])
-        if plugins.offers(module, clusterers.Parted):
-            params = cast(clusterers.Parted, module).parted(params, tuple(asked["parts"]))
+        if isinstance(module, clusterers.Parted):
+            params = module.parted(params, tuple(asked["parts"]))
         axes = options.axes(asked, clusterers.axes(module, params))
         Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
+        config |= {} if head.scope == "all" else source.hashed
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("clusterer", name)]
         return self.factory.stage("clustering", name, config, parents, modules, about={"d": asked["d"], "n": n})
@@ -88,18 +87,26 @@ class Heads:
         if lack:
             self._leave_out(name, source, *lack)
             return None
+        head = self.factory.once(options.classification, _without_chain(cell["classification"]))
+        few_shot.check(self.factory, head, source)
         matrix, wide = self._head(cell["classification"]["chain"], "train", source, features, width)
         asked = {"classifier": cell["classifier"], "seed": cell.get("seed"), "d": wide}
-        return self.factory.once(self._fit_classifier, asked, source, matrix)
+        return self.factory.once(self._fit_classifier, asked, source, matrix, head)
 
-    def _fit_classifier(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
-        name = asked["classifier"]["name"]
+    def _fit_classifier(
+        self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Classification
+    ) -> Stage:
+        name, rows = asked["classifier"]["name"], few_shot.rows(head, source)
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
-        Fit("classifier", name, params, source.train, asked["d"], "classifier", (source.classes,)).check()
-        config = {"classifier": {"name": name, **schema.canonical(params)}, **options.axes(asked, module.AXES)}
+        Fit("classifier", name, params, rows, asked["d"], "classifier", (source.classes,)).check()
+        if isinstance(module, classifiers.Selecting) and not source.counts[1]:
+            self.factory.notice(f"{name} chooses by one in ten training images: the dataset has no validation images")
+        axes = options.axes(asked, module.AXES)
+        config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes, **source.hashed}
         parents = {"dataset": source.stage, "matrix": matrix}
         modules = [plugins.module_name("classifier", name)]
-        about = {"d": asked["d"], "n": source.train, "queries": source.queries}
+        unused = {"unused": source.train - rows} if rows < source.train else {}
+        about = {"d": asked["d"], "n": rows, "queries": source.queries, **unused}
         return self.factory.stage("classification", name, config, parents, modules, about=about)
 
     def _leave_out(self, name: str, source: Source, lack: str, way: str) -> None:
@@ -117,9 +124,24 @@ class Heads:
         if wanted.get("metric") in (None, "none"):
             return None
         asked = self._seen(self.factory.once(options.retrieval, wanted).resolved(source.n), source)
+        if asked.full and (source.classes or 0) < 2:
+            self._unranked(source)
+        if asked.junk == "groups" and not source.stage.config.get("groups"):
+            raise ConfigError(
+                "retrieval.junk: received 'groups', and the images are in no groups; give dataset.groups (a column of "
+                "the table, a pattern, or near_duplicates), or retrieval.junk=duplicates."
+            )
         fit = "all" if asked.protocol == "leave_one_out" else "train"
         matrix, wide = self._head(cell["retrieval"]["chain"], fit, source, features, width)
         return self.factory.once(self._retrieve, {**schema.canonical(asked), "d": wide}, source, matrix)
+
+    def _unranked(self, source: Source) -> None:
+        """Say that whole rankings need classes; refuse them where they were asked for."""
+        lack = "has no labels" if source.classes is None else "has one class only"
+        text = f"the dataset {source.stage.family!r} {lack}, and rankings are scored by classes"
+        if "retrieval.full" in self.factory.explicit:
+            raise ConfigError(f"retrieval.full: {text}. Leave retrieval.full out.")
+        self.factory.notice(f"retrieval.full has no effect: {text}")
 
     def _seen(self, asked: options.Retrieval, source: Source) -> options.Retrieval:
         """`asked` with no more neighbours than there are images to find."""
@@ -140,7 +162,11 @@ class Heads:
 
     def _retrieve(self, asked: Mapping[str, Any], source: Source, matrix: Stage) -> Stage:
         config = {key: value for key, value in asked.items() if key != "d"}
+        config |= {} if asked["protocol"] == "leave_one_out" else source.hashed
         about = {"d": asked["d"], "n": source.n}
+        if asked.get("full"):
+            whole = asked["protocol"] == "leave_one_out"
+            about["pairs"] = source.n**2 if whole else source.counts[2] * source.counts[0]
         parents = {"dataset": source.stage, "matrix": matrix}
         return self.factory.stage("retrieval", "neighbours", config, parents, [], about=about)
 
@@ -151,7 +177,7 @@ def _without_chain(head: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parts(features: Stage, matrix: Stage) -> list[int]:
     """Widths of the representations that lie side by side in a matrix; empty for one, or where a chain mixes them."""
-    mixed = set(matrix.about.get("steps", ())) - APART
+    mixed = set(matrix.about.get("steps", ())) - clusterers.APART
     return [] if mixed else list(features.about.get("parts", ()))
 
 

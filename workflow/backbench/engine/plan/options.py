@@ -18,12 +18,18 @@ CELL = {"dataset", "backbone", "chain", "clusterer", "classifier", "k", "seed"}
 
 @dataclass(frozen=True)
 class Retrieval:
-    """The retrieval head: nearest images by `metric`, the first `at` of them looked at."""
+    """The retrieval head: nearest images by `metric`, the first `at` of them looked at.
+
+    With `full`, all images are ranked for each query as well; `junk` says which images count neither as right nor as
+    wrong.
+    """
 
     metric: Literal["cosine", "euclidean"]
     protocol: Literal["leave_one_out", "test_against_train"]
     at: Annotated[int, schema.Range(1, 1000)]
     search: Literal["auto", "exact", "approximate"] = "exact"
+    full: bool = False
+    junk: Literal["none", "duplicates", "groups"] = "none"
 
     def resolved(self, n: int) -> "Retrieval":
         """With ``auto`` replaced, for n rows."""
@@ -58,6 +64,19 @@ class Clustering:
 
 
 @dataclass(frozen=True)
+class Classification:
+    """The classification head beside its classifier: how many training images of each class it learns from, all where
+    `shots` is None, and the number of their draw."""
+
+    shots: Annotated[int | None, schema.Range(1)] = None
+    draw: Annotated[int, schema.Range(0, 2**32 - 1)] = 0
+
+    def hashed(self) -> dict[str, int]:
+        """What counts of it: nothing where all training images are used."""
+        return {} if self.shots is None else {"shots": self.shots, "draw": self.draw}
+
+
+@dataclass(frozen=True)
 class Axes:
     """The axes that are no plugin's own option."""
 
@@ -78,8 +97,9 @@ def keys(cell: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def check(given: Mapping[str, list[str]]) -> None:
     """Refuse keys that mean nothing: every key of a combination has to be one that is hashed."""
-    of_clustering = [field.name for field in fields(Clustering)]
-    allowed = {"override": [*CELL, *HEADS], "clustering": ["chain", *of_clustering], "classification": ["chain"]}
+    heads = {"clustering": Clustering, "classification": Classification}
+    of_heads = {head: ["chain", *(field.name for field in fields(options))] for head, options in heads.items()}
+    allowed = {"override": [*CELL, *HEADS, "split"], **of_heads}
     for where, names in given.items():
         known = sorted(allowed.get(where, ["steps"]))
         for key in names:
@@ -120,6 +140,10 @@ def clustering(options: Mapping[str, Any]) -> Clustering:
 def clusterer(options: Mapping[str, Any]) -> Any:
     """The parameters of a clusterer."""
     return plugins.params("clusterer", options)
+
+
+def classification(options: Mapping[str, Any]) -> Classification:
+    return schema.parse(Classification, options, "classification")
 
 
 def axes(asked: Mapping[str, Any], used: Iterable[str]) -> dict[str, int]:

@@ -4,14 +4,14 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from backbench import hashing, plugins, schema
 from backbench.backbones import _contract
 from backbench.backbones._contract import Backbone, Frozen, Given, Joining, OfImages, Resolving, Settling
-from backbench.datasets import Description, _intake
+from backbench.datasets import Description, _intake, _resplit
 from backbench.engine.grid import Stage
 from backbench.engine.plan import options, resolution, smallness, weights
 from backbench.engine.plan.factory import GridFactory
@@ -27,10 +27,14 @@ LEAST_PARTS = 2
 
 @dataclass(frozen=True)
 class Source:
-    """What planning knows of a dataset: its stage, its description and the rows that each scope may use."""
+    """What planning knows of a dataset: its stage, its description and the rows that each scope may use.
+
+    `split` says which of its splits is meant, as it is hashed: empty for its own.
+    """
 
     stage: Stage
     about: Description
+    split: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -52,6 +56,11 @@ class Source:
     def queries(self) -> int:
         return self.counts[1] + self.counts[2]
 
+    @property
+    def hashed(self) -> dict[str, Any]:
+        """What the configuration of a stage that reads the split says of it."""
+        return {"split": dict(self.split)} if self.split else {}
+
     def rows(self, fit: str) -> int:
         return self.n if fit == "all" else self.train
 
@@ -65,7 +74,7 @@ class Source:
 
 
 # Options that may be a path; the later ones may be the name of a column too, which has no suffix.
-PLACES = ("root", "archive", "csv", "path", "weights")
+PLACES = ("root", "archive", "csv", "path", "weights", "model")
 OR_COLUMNS = ("labels", "names", "parts")
 
 
@@ -97,6 +106,41 @@ class Sources:
         if about.images:
             self._audit({"near_distance": config.get("near_distance", NEAR_DISTANCE), **intake}, source)
         return source
+
+    def divided(self, config: Mapping[str, Any], source: Source) -> Source:
+        """A data set with the split that a combination asks for by ``split``.
+
+        Raises
+        ------
+        ConfigError
+            If its images cannot be divided in this way.
+        """
+        asked = config["split"]
+        if not isinstance(asked, Mapping):
+            allowed = "split.repeats=N and split.folds=K; how images are divided is said by dataset.split.source"
+            raise schema.refuse("split", asked, allowed)
+        chosen = _resplit.parsed(asked)
+        if not chosen:
+            return source
+        counts = _resplit.counts(chosen, source.counts, source.stage.config)
+        return dataclasses.replace(source, about=dataclasses.replace(source.about, counts=counts), split=chosen)
+
+    def check_learned(self, features: Stage, source: Source) -> None:
+        """Refuse features that were learned from the training images of another split.
+
+        Raises
+        ------
+        ConfigError
+            With the way out.
+        """
+        parts = [self.factory.grid.stages[ref] for kind, ref in features.parents.values() if kind == "features"]
+        learned = next((stage for stage in (features, *parts) if stage.config.get("fit") == "train"), None)
+        if source.split and learned is not None:
+            raise ConfigError(
+                f"split: backbone={learned.family} learns from the training images of one split (backbone.fit=train), "
+                "which are test images of others, so that repeats and folds would flatter it. Give backbone.fit=all "
+                "(all images, without their labels), another backbone, or leave split.repeats and split.folds out."
+            )
 
     def _audit(self, config: Mapping[str, Any], source: Source) -> None:
         """The gate: nothing of a run, but before the images of its dataset are used."""

@@ -118,17 +118,18 @@ def family_mb(members: Sequence[Stage]) -> tuple[float, float]:
     kind = members[0].kind
     if kind in ("dataset", "audit", "features", "matrix", "judge"):
         return (TORCH_MB if kind in ("features", "judge") else 2 * BASE_MB), 0.0
-    base = _rows_mb(members[0])
+    base = max(map(_rows_mb, members))
     if kind in ("neighbours", "retrieval"):
         return base, 0.0
-    options = list({repr(options): options for options in map(_options, members)}.values())
-    alone, two = (max(_plugin_mb(members[0], options, count)) for count in (1, 2))
+    distinct = {(repr(_options(stage)), stage.about["n"]): stage for stage in members}.values()
+    alone, two = (max(_plugin_mb(stage, count) for stage in distinct) for count in (1, 2))
     return base + alone, max(two - alone, 0.0)
 
 
 def _rows_mb(stage: Stage) -> float:
     """MB of the interpreter with its libraries, and of the rows."""
-    return BASE_MB + 3 * stage.about["n"] * stage.about["d"] * 8 / 2**20
+    rows = stage.about["n"] + stage.about.get("unused", 0)
+    return BASE_MB + 3 * rows * stage.about["d"] * 8 / 2**20
 
 
 def _options(stage: Stage) -> Mapping[str, Any]:
@@ -141,16 +142,13 @@ def _plugin(stage: Stage) -> str:
     return "classifier" if stage.kind == "classification" else "clusterer"
 
 
-def _plugin_mb(stage: Stage, asked: Iterable[Mapping[str, Any]], count: int) -> Iterable[float]:
-    """MB of fits like `stage` with each of the options that are asked for, `count` at a time."""
+def _plugin_mb(stage: Stage, count: int) -> float:
+    """MB of fits like `stage`, `count` at a time."""
     kind, about, family = _plugin(stage), stage.about, stage.family
-    n, d = about["n"], about["d"]
-    for options in asked:
-        params = plugins.params(kind, options)
-        if kind == "clusterer":
-            yield clusterers.load(family).memory_mb(params, n, d, count)
-        else:
-            yield classifiers.load(family).memory_mb(params, n, about["queries"], d, count)
+    params, n, d = plugins.params(kind, _options(stage)), about["n"], about["d"]
+    if kind == "clusterer":
+        return clusterers.load(family).memory_mb(params, n, d, count)
+    return classifiers.load(family).memory_mb(params, n, about["queries"], d, count)
 
 
 def fair_threads(shards: Iterable[Shard], stages: Mapping[str, Stage], cores: int) -> dict[str, int]:

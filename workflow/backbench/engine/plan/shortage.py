@@ -34,17 +34,40 @@ class TooSmall(ConfigError):
         What was received and the nearest that works, by option.
     """
 
+    why = "the collection is too small"
+
     def __init__(self, name: str, problem: str, size: str, nearest: Mapping[str, tuple[int, int]]):
         super().__init__(problem)
         self.name, self.problem, self.size, self.nearest = name, problem, size, dict(nearest)
+
+    @property
+    def way(self) -> str:
+        """What would do, where no other value of an option does."""
+        return "give more images"
 
 
 class TooLarge(TooSmall):
     """A part of a cell that the collection has too many rows for; at most `rows` of them would do."""
 
+    why = "the collection is too large"
+
     def __init__(self, name: str, problem: str, size: str, rows: int):
         super().__init__(name, problem, size, {})
         self.rows = rows
+
+    @property
+    def way(self) -> str:
+        return f"take fewer images (at most {self.rows:,} rows: dataset.sample)"
+
+
+class NotInstalled(TooSmall):
+    """A part of a cell whose package is missing."""
+
+    why = "a package is missing"
+
+    @property
+    def way(self) -> str:
+        return "install it"
 
 
 @dataclass(frozen=True)
@@ -74,6 +97,8 @@ class Fit:
             For what a larger one could.
         TooLarge
             For what a smaller one could.
+        NotInstalled
+            For what lacks a package.
         """
         problems = self.problems()
         if not problems:
@@ -81,11 +106,21 @@ class Fit:
         where = f"{self.kind}({self.name})"
         size = f"{counted(self.rows, 'row')} of {counted(self.columns, 'column')}"
         itself = replace(self, rows=ROWS, columns=COLUMNS).problems()
-        if itself and (most := self._most_rows()):
+        if any(isinstance(problem, plugins.Missing) for problem in itself):
+            raise NotInstalled(self.name, f"{where}: {'; '.join(itself)}", size, {})
+        if not itself or self._works_with_more():
+            raise TooSmall(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
+        if most := self._most_rows():
             raise TooLarge(self.name, f"{where}: {'; '.join(problems)}", size, most)
-        if itself:
-            raise ConfigError(f"{where}: {itself[0]}")
-        raise TooSmall(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
+        raise ConfigError(f"{where}: {itself[0]}")
+
+    def _works_with_more(self) -> bool:
+        """Whether some larger number of rows is no problem."""
+        rows = self.rows
+        while (rows := 2 * rows) < ROWS:
+            if not replace(self, rows=rows, columns=COLUMNS).problems():
+                return True
+        return False
 
     def _most_rows(self) -> int:
         """The most rows, fewer than there are, without a problem; 0 where fewer do not help."""

@@ -21,7 +21,7 @@ from backbench.schema import ConfigError
 log = logging.getLogger(__name__)
 
 FILE = "file"
-LIBRARIES = ("torch", "torchvision", "timm", "open_clip_torch")
+LIBRARIES = ("torch", "torchvision", "timm", "open_clip_torch", "transformers")
 ZIP, PICKLES = b"PK\x03\x04", (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 HEADER_BYTES, METADATA = 8, "__metadata__"
 LONGEST_HEADER = 100_000_000

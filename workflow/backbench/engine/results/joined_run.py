@@ -13,8 +13,8 @@ from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import names
 from backbench.engine.run import scored
 from backbench.stage import KINDS, RECIPE
-from backbench.titles import JOINED
 from backbench.store import FAILED, Store
+from backbench.titles import JOINED
 
 FINISHED, PENDING = "finished", "pending"
 
@@ -171,12 +171,22 @@ class Row:
         member = self.stages.get(f"{head}.matrix")
         return self.plan.stages[member].about["label"] if member else "none"
 
+    def division(self, head: str | None = None) -> Mapping[str, Any]:
+        """Which split of the images a head, or the run, reads, as it is hashed: empty for that of the dataset.
+
+        Stages to which the split makes no difference do not say; all that do name the same.
+        """
+        members = self.members if head is None else plans.ancestors(self.plan.stages, [self.run.stages[head]])
+        configs = (self.plan.stages[member].config for member in members if self.plan.stages[member].kind != "dataset")
+        return next((config["split"] for config in configs if "split" in config), {})
+
     @property
     def name(self) -> str:
         """Short readable name, such as ``pixels pca50 kmeans k=10 knn``."""
         params = self.params
         parts = [params["backbone.name"], params.get("chain"), params.get("clusterer.name")]
         parts += [f"k={params['k']}" if "k" in params else None, params.get("classifier.name")]
+        parts += [f"shots={params['classification.shots']}" if "classification.shots" in params else None]
         return " ".join(str(part) for part in parts if part not in (None, "none"))
 
     @cached_property

@@ -13,7 +13,7 @@ from backbench import hashing
 from backbench.engine.results.joined_run import Row
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import COLUMNS
-from backbench.schema import ConfigError, refuse
+from backbench.schema import ConfigError
 
 CONDITION = re.compile(r"^\s*([\w.]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*$")
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -77,7 +77,7 @@ def select(records: Sequence[Record], conditions: Iterable[str]) -> list[Record]
             raise ConfigError(f"--filter: received {text!r}; write COLUMN=VALUE (also != < <= > >=), such as k>=5.")
         name, sign, value = match.groups()
         if records and name not in known:
-            raise refuse("--filter", name, known)
+            raise catalogue.unknown("--filter", name, known)
         selected = [record for record in selected if _meets(record.get(name), OPERATORS[sign], value)]
     return selected
 
@@ -88,7 +88,7 @@ def order(records: Sequence[Record], key: str | None) -> list[Record]:
         return list(records)
     name, down = key.lstrip("-"), key.startswith("-")
     if records and name not in columns(records):
-        raise refuse("--sort", name, columns(records))
+        raise catalogue.unknown("--sort", name, columns(records))
     present = [record for record in records if _number_or_text(record.get(name)) is not None]
     absent = [record for record in records if _number_or_text(record.get(name)) is None]
     numeric = all(isinstance(record[name], (int, float)) for record in present)

@@ -108,7 +108,7 @@ def compute(
             raise MemberFailed(outcome.failure)
         if shard.kind in HEADS and outcome.failure is None:
             config = plan.stages[outcome.hash].config
-            scores.add(Fit(outcome.hash, config, outcome.arrays[scored.SCORED[shard.kind]]))
+            scores.add(scored.fit(shard.kind, outcome.hash, config, outcome.arrays))
     scores.finish()
     return states
 
@@ -186,7 +186,10 @@ def _stored(store: Store, stages: Iterable[Stage]) -> Iterator[Fit]:
     """Fits of the store; one that is damaged is forgotten there, and is fitted again by the next launch."""
     for stage in stages:
         try:
-            yield Fit(stage.hash, stage.config, store.array(stage.kind, stage.hash, scored.SCORED[stage.kind]))
+            known = (store.read(stage.kind, stage.hash) or {}).get("arrays", {})
+            names = (scored.SCORED[stage.kind], *scored.beside(stage.kind, known))
+            arrays = {name: store.array(stage.kind, stage.hash, name) for name in names}
+            yield scored.fit(stage.kind, stage.hash, stage.config, arrays)
         except StoreError as error:
             log.warning("%s %s %s is not scored: %s", stage.kind, stage.family, stage.hash[:12], error)
 

@@ -7,21 +7,28 @@ own: these lie under the hash of the fit and the first digits of its code, as th
 records of earlier versions they lie under the hash alone, or the fit's record holds all metrics.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING, Any
 
 from backbench import hashing
 from backbench.engine.grid import HEADS, Stage
 from backbench.metrics import catalogue
 from backbench.stage import SCORES
+from backbench.stages.scores import Fit
 from backbench.store import DONE, FAILED, Store
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Record = Mapping[str, Any]
 
 CURRENT, STALE, ABSENT = "current", "stale", "absent"
-# What is scored of a fit, and the inputs of the fit that this takes.
+# What is scored of a fit, what else where the fit has it, and the inputs of the fit that this takes.
 SCORED = {"clustering": "labels", "classification": "predictions", "retrieval": "neighbours"}
+BESIDE = {"classification": ("probabilities", "decision")}
 READS = {"clustering": ("dataset", "matrix"), "classification": ("dataset",), "retrieval": ("dataset",)}
+# Options of a fit with which its scores read more.
+MORE_READS = {"full": ("matrix",)}
 # The key of a fit's record with the code that its scores lie under, and the key of what the view of both says of them.
 APART, SUMMARY = "apart", "scores"
 
@@ -89,12 +96,27 @@ def forget(member: str, code: str, store: Store) -> None:
 
 def of(fit: Record, kind: str) -> dict[str, str]:
     """Digests of the arrays of a fit that are scored, by name."""
-    name = SCORED[kind]
-    return {name: fit["arrays"][name]["sha256"]}
+    return {name: fit["arrays"][name]["sha256"] for name in (SCORED[kind], *beside(kind, fit["arrays"]))}
+
+
+def beside(kind: str, there: Container[str]) -> list[str]:
+    """Which of the arrays of a fit are scored beside its labels, predictions or neighbours."""
+    return [name for name in BESIDE.get(kind, ()) if name in there]
+
+
+def fit(kind: str, member: str, config: Mapping[str, Any], arrays: "Mapping[str, np.ndarray]") -> Fit:
+    """A fit to score, from all of its arrays (n, ...) by name."""
+    return Fit(member, config, arrays[SCORED[kind]], {name: arrays[name] for name in beside(kind, arrays)})
 
 
 def _are_of(scores: Record, fit: Record) -> bool:
     return all(fit["arrays"].get(name, {}).get("sha256") == digest for name, digest in scores["of"].items())
+
+
+def reads(stage: Stage) -> list[tuple[str, str]]:
+    """Kind and hash of what the scores of a fit are computed from, beside its arrays."""
+    more = [role for option, roles in MORE_READS.items() if stage.config.get(option) for role in roles]
+    return [stage.parents[role] for role in dict.fromkeys([*READS[stage.kind], *more])]
 
 
 def own_arrays(record: Record) -> dict[str, Any]:

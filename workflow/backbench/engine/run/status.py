@@ -73,8 +73,7 @@ def scores_of(
     for key, record in records.items():
         stage = plan.stages[key]
         if stage.kind in HEADS and not scored.failed_fit(record):
-            inputs = [stage.parents[role][1] for role in scored.READS[stage.kind]]
-            absent = any(states.get(member) != CURRENT for member in inputs)
+            absent = any(states.get(member) != CURRENT for _, member in scored.reads(stage))
             scores[key] = CURRENT if absent and scored.SUMMARY not in record else scored.state(stage, record, store)
     return scores
 
@@ -96,7 +95,7 @@ def _needed(plan: Plan, states: Mapping[str, str], unscored: Iterable[str]) -> s
     waiting = [key for key, stage in plan.stages.items() if stage.kind in ends and states[key] != CURRENT]
     waiting += [run.stages["features"] for run in plan.runs.values() if not set(run.stages) & set(HEADS)]
     fits = (plan.stages[member] for member in unscored)
-    waiting += [fit.parents[role][1] for fit in fits for role in scored.READS[fit.kind]]
+    waiting += [member for fit in fits for _, member in scored.reads(fit)]
     needed: set[str] = set()
     while waiting:
         member = waiting.pop()

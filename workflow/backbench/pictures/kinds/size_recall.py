@@ -22,10 +22,9 @@ def draw(source: Source) -> Picture:
     """A mark for each class, with the rank correlation."""
     import numpy as np
 
-    from backbench.datasets import TRAIN
     from backbench.plots import per_class, size_recall
 
-    sizes = np.bincount(source.truth[source.split == TRAIN], minlength=len(source.names))
+    sizes = np.bincount(source.truth[source.learnt], minlength=len(source.names))
     measures = per_class.scores(_heads.confusion(source))
     heading = source.heading(TITLE, _heads.tested(source))
     return size_recall.draw(heading, source.names, sizes, measures.recall, measures.support)

@@ -8,7 +8,7 @@ from backbench import hashing, schema
 from backbench.engine.grid import HEADS
 from backbench.engine.results import tables
 from backbench.engine.results.joined_run import Row
-from backbench.evaluate import leaderboard_specs
+from backbench.evaluate import configurations, leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
@@ -154,10 +154,15 @@ def _mean(rows: Sequence[Row], metric: str) -> float:
 
 
 def _seedless(row: Row, head: str) -> str:
-    """What results that differ only in their seed have in common."""
+    """What results that differ only in their seed, their draw of training images, or in which split of the images they
+    are of, have in common."""
     stage = row.plan.stages[row.run.stages[head]]
-    config = {key: value for key, value in stage.config.items() if key != "seed"}
-    return hashing.digest([config, {role: list(ref) for role, ref in stage.parents.items()}])
+    config = {
+        key: value
+        for key, value in stage.config.items()
+        if key != configurations.SPLIT and not configurations.is_seed(key)
+    }
+    return hashing.digest([config, row.stages["dataset"], configurations.space(row, head)])
 
 
 def _of(rows: Sequence[Row], metric: str) -> list[Row]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from backbench.engine.results import tables
 from backbench.engine.results.joined_run import Row
-from backbench.evaluate import leaderboard_specs
+from backbench.evaluate import configurations, leaderboard_specs
 from backbench.metrics import catalogue
 from backbench.pictures import _spaces
 from backbench.pictures.source import Sweep
@@ -74,7 +74,8 @@ def _best(sweep: Sweep) -> tuple[str, Mapping[str, Row]] | None:
     for head, metric in SCORES.items():
         best: dict[str, Row] = {}
         chooser = _chooser(sweep, head)
-        for row in tables.distinct(sweep.rows, head):
+        distinct = tables.distinct(sweep.rows, head)
+        for row in configurations.most_labels(distinct) if head == "classification" else distinct:
             if math.isnan(row.metrics.get(metric, math.nan)):
                 continue
             space = _spaces.matrix(row, head)

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fit to score: its hash, its configuration, and its labels (n,), predictions (n,) or neighbours (q, k)."""
+    """A fit to score: its hash, its configuration, and its labels (n,), predictions (n,) or neighbours (q, k).
+
+    `arrays` are what else is scored of it, by name: `probabilities` or `decision` scores (n, classes) of a classifier.
+    """
 
     hash: str
     config: Mapping[str, Any]
     array: "np.ndarray" = field(repr=False)
+    arrays: "Mapping[str, np.ndarray]" = field(default_factory=dict, repr=False)

@@ -1,48 +1,67 @@
-"""Scores of retrievals: how many of the neighbours of each query are of its class."""
+"""Scores of retrievals: how many of the neighbours of each query are of its class.
+
+A fit whose config has `full` is also scored by the ranking of all images for each query; the values of the queries are
+the arrays `r_precision` and `average_precision` (q,) float64, NaN for a query that nothing is relevant to.
+"""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from backbench.metrics import retrieval
+from backbench.metrics import rankings, retrieval
 from backbench.stage import Inputs, Outcome
-from backbench.stages import _shard
+from backbench.stages import _junk, _shard
 from backbench.stages.scores import Fit
+
+ALONE = "{} of {} queries have no image of their class to find and are left out"
+# The arrays that hold the value of each query.
+ARRAYS = {"r_precision": "r_precision", "map_full": "average_precision"}
 
 
 def scores(fits: Sequence[Fit], inputs: Inputs) -> Iterator[Outcome]:
     """Metrics of the order of the neighbours of each fit, if the dataset is labelled; otherwise there are none."""
-    truth, split = _shard.compared(inputs), inputs.array("dataset", "split")
+    truth, splits = _shard.compared(inputs), _shard.Splits(inputs)
     for fit in fits:
         began = time.perf_counter()
-        values: dict[str, float] = {}
-        notes: dict[str, str] = {}
-        if truth is not None:
-            queries, rows = _shard.retrieved(fit.config["protocol"], split)
-            values, notes = _metrics(truth, queries, rows, fit.array, fit.config["at"])
-        yield Outcome(fit.hash, values, notes, seconds=time.perf_counter() - began)
+        if truth is None:
+            yield Outcome(fit.hash, {}, {}, seconds=time.perf_counter() - began)
+            continue
+        groups = _junk.groups(fit.config.get("junk", _junk.NONE), inputs)
+        asked = rankings.Asked(*_shard.retrieved(fit.config["protocol"], splits.of(fit.config)), truth, groups)
+        values, notes = _metrics(asked, fit.array, fit.config["at"])
+        arrays: dict[str, np.ndarray] = {}
+        if fit.config.get("full"):
+            of_queries = rankings.of_queries(_shard.matrix(inputs), asked, fit.config["metric"])
+            values |= {name: _mean(array) for name, array in of_queries.items()}
+            notes |= _left_out(of_queries, asked.totals())
+            arrays = {ARRAYS[name]: array for name, array in of_queries.items() if name in ARRAYS}
+        yield Outcome(fit.hash, values, notes, arrays=arrays, seconds=time.perf_counter() - began)
 
 
-def _metrics(
-    truth: np.ndarray, queries: np.ndarray, rows: np.ndarray, nearest: np.ndarray, at: int
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Metrics of neighbours (queries, k) among `rows` (m,), and their notes; `truth` (n,) holds the classes of all."""
+def _mean(values: np.ndarray) -> float:
+    """Mean of the values (q,) that there are; NaN of none."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _metrics(asked: rankings.Asked, nearest: np.ndarray, at: int) -> tuple[dict[str, float], dict[str, str]]:
+    """Metrics of neighbours (queries, k) at depths up to `at`, and their notes."""
     depths = retrieval.depths(at)
     names = retrieval.names(depths)
     if nearest.size == 0:
         reason = "there are no queries" if len(nearest) == 0 else "there are no rows to retrieve"
         return dict.fromkeys(names, float("nan")), dict.fromkeys(names, reason)
-    totals = _totals(truth, queries, rows)
-    values = retrieval.curves(retrieval.relevant(truth[queries], truth[nearest]), totals, depths)
+    totals = asked.totals()
+    hits = retrieval.relevant(asked.truth[asked.queries], asked.truth[nearest])
+    values = retrieval.curves(hits, totals, depths)
     return values, _notes(values, nearest.shape[1], totals)
 
 
-def _totals(truth: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """How many of `rows` (m,) have the class of each query (queries,), which does not count itself; `truth` is (n,)."""
-    counts = np.bincount(truth[rows], minlength=int(truth.max()) + 1)
-    itself = np.isin(queries, rows, assume_unique=True)
-    return counts[truth[queries]] - itself
+def _left_out(names: Iterable[str], totals: np.ndarray) -> dict[str, str]:
+    """The note on queries that nothing is relevant to; `totals` (queries,) count what is."""
+    alone = int((totals == 0).sum())
+    return dict.fromkeys(names, ALONE.format(alone, len(totals))) if alone or not len(totals) else {}
 
 
 def _notes(values: Mapping[str, float], most: int, totals: np.ndarray) -> dict[str, str]:
@@ -52,7 +71,7 @@ def _notes(values: Mapping[str, float], most: int, totals: np.ndarray) -> dict[s
     for name in values:
         reasons = []
         if alone and name.startswith(("recall", "map")):
-            reasons.append(f"{alone} of {len(totals)} queries have no image of their class to find and are left out")
+            reasons.append(ALONE.format(alone, len(totals)))
         if int(name.rpartition("_")[2]) > most:
             reasons.append(f"over {most} neighbours: there are no more rows")
         if reasons:
