@@ -9,6 +9,12 @@ from sklearn.datasets import load_digits
 from backbench import classifiers, paths, plugins, threads
 from backbench.metrics.near import Near
 
+# Those that learn from rows; the others need words for the classes (tests/test_zero_shot.py).
+NAMES = tuple(
+    name
+    for name in plugins.names("classifier")
+    if not plugins.offers(plugins.load("classifier", name), classifiers.Worded)
+)
 SMALL = {
     "random_forest": {"n_estimators": 20},
     "gradient_boosting": {"max_iter": 8, "max_leaf_nodes": 8, "min_samples_leaf": 5, "learning_rate": 0.3},

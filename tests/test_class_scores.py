@@ -4,12 +4,11 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from classifying import digits, predict, predictions, shard
+from classifying import NAMES, digits, predict, predictions, shard
 from sklearn import discriminant_analysis, ensemble, linear_model, metrics, neighbors, neural_network, svm
 
 from backbench import plugins
 
-NAMES = plugins.names("classifier")
 WITH_DECISIONS = ("nearest_centroid", "svm")
 
 

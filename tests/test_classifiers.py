@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from classifying import VARIANTS, conf, digits, options, predict, predictions, shard
+from classifying import NAMES, VARIANTS, conf, digits, options, predict, predictions, shard
 from sklearn import ensemble, linear_model, neighbors, svm
 from sklearn.exceptions import ConvergenceWarning
 
 from backbench import classifiers, paths, plugins, threads
 from backbench.metrics.near import Near
 
-NAMES = plugins.names("classifier")
 # Options that were added later, with the default that older results have.
 LATER = {"logistic_regression": {"solver"}, "knn": {"temperature"}}
 

@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 from answering import CLASSIFIED, of
+from classifying import NAMES
 from sharing import once
 from stored import Stored, mixed, planned
 from sweeping import collection, computed, rows_of
 from test_small_collections import made, refusal
 from test_stages import classified, compute, rows, world
 
-from backbench import hashing, paths, plugins, threads
+from backbench import hashing, paths, threads
 from backbench.answers import facts, words
 from backbench.datasets import TRAIN, _shots
 from backbench.engine.results import ledger
@@ -27,7 +28,6 @@ from backbench.statistics import replicates, resampling
 from backbench.store import Store
 
 __all__ = ["world"]
-NAMES = plugins.names("classifier")
 LABELS = np.array([0, 1, 1, 2, 0, 1, 2, 0, 0, 1, 1, 0])
 
 

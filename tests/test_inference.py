@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from classifying import NAMES
 from PIL import Image
 from sharing import once
 from sweeping import computed
@@ -23,7 +24,7 @@ CLASSES = ("bush", "cat", "shoe", "zebra")
 EACH, WILD = 26, 6
 SMALL = ("experiment=none", "backbone=pixels", "backbone.image.size=8", "retrieval=none")
 MOST, CHAINS, UMAP = "chain=none,l2,standardise_pca50", ("none", "l2", "standardise+pca50"), "umap10"
-CLASSIFIERS, CLUSTERERS = sorted(plugins.names("classifier")), sorted(plugins.names("clusterer"))
+CLASSIFIERS, CLUSTERERS = sorted(NAMES), sorted(plugins.names("clusterer"))
 LEARNT, ON_UMAP = "svm", ("kmeans", "hdbscan", "agglomerative")
 CASES = [(name, chain) for name in (*CLASSIFIERS, *CLUSTERERS) for chain in CHAINS]
 OPTIONS = {

@@ -25,6 +25,7 @@ FIXED = {
     ("clusterer", "dbscan", "metric"),
     ("clusterer", "genie", "metric"),
     ("clusterer", "hdbscan", "metric"),
+    ("clusterer", "plscan", "metric"),
     ("backbone", "open_clip", "pretrained"),
     ("dataset", "fashion_mnist", "n"),
     ("dataset", "mnist", "n"),
@@ -49,6 +50,7 @@ BESIDE: dict[Any, dict[str, Any]] = {
     ("dbscan", "eps"): {"eps": 1.0, "eps_quantile": None},
     ("lda", "shrinkage"): {"solver": "lsqr"},
     ("optics", "eps"): {"cluster_method": "dbscan", "eps": 1.0},
+    ("mean_shift", "bandwidth"): {"bandwidth": 1.0, "quantile": None},
     ("turtle", "spaces"): {"spaces": None},
     ("spectral", "gamma"): {"affinity": "rbf", "n_neighbors": None, "gamma": 1.0},
     ("torchvision", "pool"): {"layer": "layer4.1.relu"},
@@ -83,6 +85,7 @@ TRIED: dict[Any, list[Any]] = {
     ("torchvision", "layer"): ["layer4.1.relu"],
     ("open_clip", "model"): ["RN101"],
     ("turtle", "spaces"): [[600, 184]],
+    ("linear_probe", "first_columns"): [[5]],
 }
 
 

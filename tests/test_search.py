@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from sharing import once
 from sweeping import collection, computed, rows_of
+from texts_and_images import tiny_clip
 
 from backbench import cli, paths, threads
 from backbench.engine.results import ledger
@@ -26,11 +27,6 @@ from backbench.store import Store
 CLASSES = ("boots", "hats", "=1+1")
 PIXELS = ("experiment=none", "backbone=pixels", "backbone.image.size=8", "clusterer=kmeans", "k=3", "classifier=none")
 PROTOCOLS = ("retrieval.protocol=leave_one_out,test_against_train", "retrieval.metric=cosine,euclidean")
-TINY = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
 
 
 def normal(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -301,18 +297,8 @@ def test_the_command(folder, tmp_path, capsys):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A CLIP of few numbers with random weights, and the overrides of a run with it."""
-    open_clip = pytest.importorskip("open_clip")
-    before = list(open_clip.factory._MODEL_CONFIG_PATHS)
-    (tmp_path / "tiny-clip.json").write_text(json.dumps(TINY))
-    open_clip.add_model_config(tmp_path / "tiny-clip.json")
-    torch.manual_seed(3)
-    model = open_clip.create_model("tiny-clip").eval()
-    torch.save(model.state_dict(), tmp_path / "w.pt")
-    options = {"model": "tiny-clip", "pretrained": "none", "weights": tmp_path / "w.pt", "engine": "torch"}
-    yield model, ["backbone=open_clip", *(f"backbone.{name}={value}" for name, value in options.items())]
-    open_clip.factory._MODEL_CONFIG_PATHS[:] = before
-    open_clip.factory._rescan_model_configs()
+    with tiny_clip(tmp_path) as made:
+        yield made
 
 
 def test_texts_are_compared_with_images_as_the_model_was_trained(tiny, own_results, tmp_path, capsys):

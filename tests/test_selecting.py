@@ -294,6 +294,8 @@ class TestPicture:
         rule, ring = artists(picture, "best")
         assert rule.get_xdata()[0] == 1.0 and ring.get_xydata().tolist() == [[1.0, 0.9]]
         assert picture.data == {"learning rate": [0.1, 1.0, 10.0], **TRIED}
+        picture.figure.draw_without_rendering()
+        assert [text.get_text() for text in picture.figure.axes[0].get_xticklabels()][1:-1] == ["0.1", "1", "10"]
         assert "ring marks the chosen one of all columns, 1 (0.9000)" in picture.caption
         assert "1 of them came to no finite" in picture.caption and "end of the range" not in picture.caption
         assert not unreadable(picture)

@@ -60,6 +60,7 @@ CLASSIFIERS = {
     "nearest_centroid": "nearest centroid",
     "random_forest": "random forest",
     "svm": "SVM",
+    "zero_shot": "zero-shot",
 }
 SEARCHES = {"cosine": "cosine similarity", "euclidean": "Euclidean distance"}
 STEPS = {

@@ -2,7 +2,8 @@
 
 A plugin is a module with the names of one of four protocols: :class:`Frozen`, :class:`Learner`, :class:`Given` or
 :class:`Joining`. The contract tests check every plugin against them, with mypy. :class:`Resolving`, :class:`Settling`,
-:class:`Refusing`, :class:`Parted`, :class:`OfLibraries` and :class:`Recording` are abilities that a plugin may have.
+:class:`Refusing`, :class:`Parted`, :class:`OfLibraries`, :class:`Speaking` and :class:`Recording` are abilities that a
+plugin may have.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -161,6 +162,14 @@ class OfLibraries(Protocol):
     @property
     def LIBRARIES(self) -> tuple[str, ...]:
         """The names of their distributions."""
+
+
+@runtime_checkable
+class Speaking(Protocol):
+    """Knows texts too: has a text tower that was trained together with its image encoder."""
+
+    def texts(self, params: Any) -> "Callable[[Sequence[str]], np.ndarray]":
+        """The function from texts to features (n, d) float32 in the space of the image features, not normalised."""
 
 
 @runtime_checkable

@@ -1,11 +1,11 @@
 """Classifier plugins: all members of a family on one matrix and split, with what they share computed once.
 
-A plugin is a module that is a `Classifier`, and optionally `Timed`, `Selecting` and `plugins.Searching`.
+A plugin is a module that is a `Classifier`, and optionally `Timed`, `Selecting`, `Worded` and `plugins.Searching`.
 
 Imports `metrics` and what lies below it; scikit-learn and scipy inside functions alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -25,11 +25,13 @@ class Task:
     """One member: a plugin's parameters and the axes that it uses.
 
     `teaches` says whether a plugin that chooses by validation rows may learn from them too: not where shots are few.
+    `words` (classes, d) stand for the classes of a `Worded` plugin.
     """
 
     params: Any
     seed: int | None = None
     teaches: bool = True
+    words: "np.ndarray | None" = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,21 @@ class Timed(Protocol):
 
     def seconds(self, params: Any, n_train: int, d: int, count: int, /) -> float:
         """Seconds of one core for one of `count` members, with its part of what they share."""
+        ...
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """A classifier that knows the classes by words, and learns nothing from rows.
+
+    Its classes are all of the collection, 0, 1, ..., whether they have training rows or not. It works on the features
+    of backbones with a text tower alone.
+    """
+
+    def words(
+        self, params: Any, names: Sequence[str], texts: "Callable[[Sequence[str]], np.ndarray]", /
+    ) -> "np.ndarray":
+        """What stands for the classes of these `names`, (classes, d) float32; `texts` gives features (n, d)."""
         ...
 
 

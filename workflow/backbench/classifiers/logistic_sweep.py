@@ -55,7 +55,7 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 def seconds(params: Params, n_train: int, d: int, count: int) -> float:
     """Seconds of one core for one of `count` members, in proportion to the values of C."""
-    return params.values / 45 * Cost(10.0, n=1.05, d=0.65).at(n_train, d, None, count)
+    return params.values / 45 * Cost(12.0, n=1.05, d=0.8).at(n_train, d, None, count)
 
 
 def prepare(

@@ -355,6 +355,11 @@ def _label(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set", action="append", default=[], metavar="CLUSTER=NAME", help="name a cluster; repeatable"
     )
+    command.add_argument(
+        "--words",
+        metavar="WORD,WORD|FILE",
+        help="propose names from these words, or the lines of a file; for backbones with a text tower (open_clip)",
+    )
     command.add_argument("--fix", metavar="FILE", help="labels of single images, a CSV (columns path, label)")
     command.add_argument(
         "--to",

@@ -1,14 +1,15 @@
 """``backbench label``: a person names the clusters of a run, which makes a labelled collection of it."""
 
 import argparse
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backbench import hashing, organising, paths
 from backbench.cli.leaderboard import screen
 from backbench.evaluate import chosen
-from backbench.organising import label, naming
+from backbench.organising import label, naming, proposing
 from backbench.organising.naming import Cluster
 from backbench.pictures import index, ordering
 from backbench.pictures.source import Source
@@ -31,12 +32,13 @@ def run(args: argparse.Namespace) -> int:
     if given:
         organising.save_names(source.row.config_hash, given)
         clusters = naming.clusters(source.row.config_hash)
-    _show(clusters)
+    proposals = proposing.proposals(source, proposing.words(args.words)) if args.words else {}
+    _show(clusters, proposals)
     print(naming.path(source.row.config_hash))
     named = sum(bool(cluster.name) for cluster in clusters)
-    if named or corrected or args.to:
+    if (named and not proposals) or corrected or args.to:
         return _collection(source, args, corrected)
-    _hints(source, store)
+    _hints(source, store, proposals)
     return 0
 
 
@@ -58,8 +60,8 @@ def _words(words: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _show(clusters: Sequence[Cluster]) -> None:
-    """The clusters on the screen."""
+def _show(clusters: Sequence[Cluster], proposals: Mapping[int, proposing.Proposal]) -> None:
+    """The clusters on the screen, with the words that are proposed for them."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -67,21 +69,27 @@ def _show(clusters: Sequence[Cluster]) -> None:
     for title in ("cluster", "images"):
         table.add_column(title, justify="right")
     table.add_column("name")
+    if proposals:
+        table.add_column("proposed")
+        table.add_column("cosine", justify="right")
     table.add_column("nearest to the centre", overflow="ellipsis", no_wrap=True)
     for cluster in clusters:
         name = escape(brief(cluster.name)) if cluster.name else "–"
-        table.add_row(str(cluster.number), escape(cluster.images), name, escape(cluster.examples))
+        near = proposals.get(cluster.number)
+        proposed = [escape(brief(near.word)), f"{near.cosine:.3f}"] if near else ["", ""] if proposals else []
+        table.add_row(str(cluster.number), escape(cluster.images), name, *proposed, escape(cluster.examples))
     screen(sys.stdout).print(table)
 
 
-def _hints(source: Source, store: Store) -> None:
+def _hints(source: Source, store: Store, proposals: Mapping[int, proposing.Proposal]) -> None:
     run = hashing.short(source.row.config_hash)
     (order,) = ordering.of_run(source.row, [PICTURE], store)
     entry = index.read(order.folder).get(order.name, {})
     drawn = index.there(order.folder, entry)
     say(f"the images of each cluster: {order.folder / entry['png'] if drawn else f'backbench plot {run} {PICTURE}'}")
     say(f"fill in the column `name` and type: backbench label {run}")
-    say(f"or name them here: backbench label {run} --set 0=NAME --set 1=NAME")
+    given = [f"--set {shlex.quote(f'{number}={near.word}')}" for number, near in sorted(proposals.items())]
+    say(f"or name them here: backbench label {run} {' '.join(given) or '--set 0=NAME --set 1=NAME'}")
 
 
 def _collection(source: Source, args: argparse.Namespace, corrected: dict[int, str]) -> int:

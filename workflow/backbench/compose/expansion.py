@@ -26,8 +26,8 @@ MOST_CELLS = 200_000
 class Composition:
     """All cells that were asked for.
 
-    `explicit` holds the keys named on the command line, `settings` what is never hashed (execution, store, tracking,
-    selection, plots, combinations).
+    `explicit` holds the keys named on the command line but for those given as glob(*), `settings` what is never hashed
+    (execution, store, tracking, selection, plots, combinations).
     """
 
     cells: list[Cell]
@@ -74,7 +74,15 @@ class Expansion:
         settings = {key: cells[0].config.get(key, {}) for key in settings} if cells else settings
         for place, cell in enumerate(cells):  # in place: of large grids, both would fill the memory
             cells[place] = Cell(nodes.without(cell.config, NOT_IN_CELL), cell.overrides)
-        return Composition(cells, settings, self.named, self.experiment, self.notices)
+        return Composition(cells, settings, self.named - self._patterns(), self.experiment, self.notices)
+
+    def _patterns(self) -> frozenset[str]:
+        """The keys of groups that were given as glob(*), which names no choice: what cannot be is left out of it."""
+        return frozenset(
+            grammar.key_of(each)
+            for each in self.given
+            if each.is_sweep_override() and isinstance(each._value, Glob) and each.key_or_group in self.groups
+        )
 
     def _last(self, overrides: Sequence[Override]) -> list[Override]:
         """The last override of each key; that an earlier one has another value is said."""

@@ -155,4 +155,4 @@ EQUALS = {
         nearest_centroid,
     )
 }
-LACKS: dict[str, str] = {}
+LACKS = {"zero_shot": "it learns from no rows; the text tower of the backbone says what stands for its classes"}

@@ -36,7 +36,7 @@ class Fitted:
 
     `model` is scikit-learn's with the type of its rows, or None where the plugin itself is asked, with the training
     `rows` (m, d) and their `classes` (m,). `count` is the number of classes of the collection, of which `trained` (t,)
-    have training images.
+    have training images. `words` (classes, d) stand for the classes of a classifier that learns from none.
     """
 
     config: Mapping[str, Any]
@@ -46,6 +46,7 @@ class Fitted:
     dtype: str = equals.SINGLE
     rows: "np.ndarray | None" = None
     classes: "np.ndarray | None" = None
+    words: "np.ndarray | None" = None
 
     def __call__(self, queries: "np.ndarray") -> Classified:
         """What it says of rows (n, d)."""
@@ -94,14 +95,19 @@ class Fitted:
         from backbench.metrics import near
 
         assert self.rows is not None and self.classes is not None
-        plugin, task = classifiers.load(name), _task(self.config)
+        plugin, task = classifiers.load(name), _task(self.config, self.words)
         among = near.Near(self.rows, queries)
         shared = plugin.prepare(self.rows, self.classes, queries, [task], among)
         return plugin.predict(shared, self.rows, self.classes, queries, task)
 
 
 def fit(
-    config: Mapping[str, Any], rows: "np.ndarray", classes: "np.ndarray", count: int, held: classifiers.Held
+    config: Mapping[str, Any],
+    rows: "np.ndarray",
+    classes: "np.ndarray",
+    count: int,
+    held: classifiers.Held,
+    words: "np.ndarray | None" = None,
 ) -> Fitted:
     """The classifier of a configuration, fitted on training rows (m, d) float32 and their classes (m,).
 
@@ -113,6 +119,7 @@ def fit(
     config : ``classifier`` with its options, and perhaps ``seed``
     count : the number of classes of the collection
     held : the validation rows
+    words : (classes, d) float32, what the run stored of a classifier that knows the classes by words
 
     Raises
     ------
@@ -121,6 +128,9 @@ def fit(
     """
     import numpy as np
 
+    if words is not None:
+        # It learns from no rows, and so none are kept.
+        return Fitted(config, count, np.arange(count), rows=rows[:0].copy(), classes=classes[:0].copy(), words=words)
     trained, name = np.unique(classes), config["classifier"]["name"]
     if name not in BY_ROWS:
         try:
@@ -147,6 +157,8 @@ def pack(fitted: Fitted) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":
     arrays = {"classifier.trained": fitted.trained}
     if fitted.rows is None or fitted.classes is None:
         return about, arrays | {"classifier.model": skops_files.dumps(fitted.model)}
+    if fitted.words is not None:
+        arrays["classifier.words"] = fitted.words
     return about, arrays | {"classifier.rows": fitted.rows, "classifier.classes": fitted.classes}
 
 
@@ -155,8 +167,9 @@ def unpack(about: Mapping[str, Any], arrays: "Mapping[str, np.ndarray]") -> Fitt
     known = {"config": about["config"], "count": about["count"], "trained": arrays["classifier.trained"]}
     if "classifier.model" in arrays:
         return Fitted(**known, model=skops_files.loads(arrays["classifier.model"]), dtype=about["dtype"])
-    return Fitted(**known, rows=arrays["classifier.rows"], classes=arrays["classifier.classes"])
+    words = arrays.get("classifier.words")
+    return Fitted(**known, rows=arrays["classifier.rows"], classes=arrays["classifier.classes"], words=words)
 
 
-def _task(config: Mapping[str, Any]) -> classifiers.Task:
-    return classifiers.Task(plugins.params("classifier", config["classifier"]), config.get("seed"))
+def _task(config: Mapping[str, Any], words: "np.ndarray | None") -> classifiers.Task:
+    return classifiers.Task(plugins.params("classifier", config["classifier"]), config.get("seed"), words=words)

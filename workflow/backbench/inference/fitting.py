@@ -185,7 +185,8 @@ def _classifier(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]
     matrix, kept = source.matrix(CLASSIFICATION), source.split == VALIDATION
     held = classifiers.Held(matrix[kept], source.truth[kept], "shots" not in config, source.info(CLASSIFICATION))
     rows, classes = matrix[source.learnt], source.truth[source.learnt]
-    return classifying.pack(classifying.fit(config, rows, classes, len(source.names), held))
+    words = source.array(CLASSIFICATION, "words")
+    return classifying.pack(classifying.fit(config, rows, classes, len(source.names), held, words))
 
 
 def _placement(source: Source) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":

@@ -53,7 +53,7 @@ def probabilities(source: Source, context: Context, progress: Callable[[int, int
     cached = Derived(derived.of_results(), "out-of-fold", origin, _modules(source))
 
     def make() -> Content:
-        return Content({}, {PROBABILITIES: _computed(source, folds, context, progress)})
+        return Content({}, {PROBABILITIES: computed(source, source.truth, folds, context, progress)})
 
     return cached.ensure(make).arrays[PROBABILITIES], folds
 
@@ -104,33 +104,36 @@ def _steps(source: Source) -> list[Mapping[str, Any]]:
     return list(source.row.plan.stages[member].config["steps"]) if kind == "matrix" else []
 
 
-def _computed(source: Source, folds: int, context: Context, progress: Callable[[int, int], None]) -> "np.ndarray":
-    """Probabilities (n, classes) float32, fold by fold."""
+def computed(
+    source: Source, given: "np.ndarray", folds: int, context: Context, progress: Callable[[int, int], None]
+) -> "np.ndarray":
+    """Probabilities (n, classes) float32 where the images have the classes `given` (n,), fold by fold."""
     import numpy as np
 
-    whole = np.full((len(source.truth), len(source.names)), np.nan, np.float32)
+    whole = np.full((len(given), len(source.names)), np.nan, np.float32)
     groups = source.array("dataset", "groups")
     divide = Split(source="random", validation=0.0, test=1 / folds)
     for number in range(folds):
-        split = _split.fold(source.truth, groups, SEED, divide, number, folds)
-        asked = np.flatnonzero(split == TEST)
-        whole[asked] = _fold(source, split, context)[asked]
+        split = _split.fold(given, groups, SEED, divide, number, folds)
+        tested = np.flatnonzero(split == TEST)
+        whole[tested] = _fold(source, split, given, context)[tested]
         progress(number + 1, folds)
     return whole
 
 
-def _fold(source: Source, split: "np.ndarray", context: Context) -> "np.ndarray":
-    """Probabilities (n, classes) of the test rows of `split` (n,), NaN elsewhere."""
+def _fold(source: Source, split: "np.ndarray", given: "np.ndarray", context: Context) -> "np.ndarray":
+    """Probabilities (n, classes) of the test rows of `split` (n,), NaN elsewhere; the classes are `given` (n,)."""
     row = source.row
     refs = {"dataset": ("dataset", row.stages["dataset"]), "features": ("features", row.stages["features"])}
     kind, member = source.matrix_ref(CLASSIFICATION)
-    inputs = _Folded(source.store, {**refs, "matrix": (kind, member)}, {("dataset", "split"): split})
+    replaced = {("dataset", "split"): split, ("dataset", "labels"): given}
+    inputs = _Folded(source.store, {**refs, "matrix": (kind, member)}, replaced)
     if kind == "matrix" and row.plan.stages[member].config["fit"] == "train":
         (made,) = matrix.compute([Member(member, _whole(row.plan.stages[member].config))], inputs, context)
-        replaced = {**inputs.replaced, ("matrix", "matrix"): _sound(made).arrays["matrix"]}
-        inputs = dataclasses.replace(inputs, replaced=replaced)
+        inputs = dataclasses.replace(inputs, replaced={**replaced, ("matrix", "matrix"): _sound(made).arrays["matrix"]})
     fit = row.run.stages[CLASSIFICATION]
-    (made,) = classification.compute([Member(fit, _whole(row.plan.stages[fit].config))], inputs, context)
+    stage = row.plan.stages[fit]
+    (made,) = classification.compute([Member(fit, _whole({**stage.config, **stage.local}))], inputs, context)
     return _sound(made).arrays[PROBABILITIES]
 
 

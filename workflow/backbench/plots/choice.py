@@ -23,6 +23,8 @@ def draw(
     accuracy : by the name of a series, as many as there are values
     chosen : the series and the value that were chosen
     """
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
     best = float(accuracy[chosen[0]][list(values).index(chosen[1])] or 0.0)
     with _style.style():
         figure = _style.figure(heading, 6.6, 3.7)
@@ -36,6 +38,8 @@ def draw(
         ring: dict[str, Any] = {"marker": "o", "ms": 9, "mfc": "none", "mec": _style.INK, "mew": 1.2, "ls": "none"}
         axes.plot([chosen[1]], [best], gid="best", label=f"chosen: {chosen[1]:.3g} ({best:.4f})", zorder=5, **ring)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(f"{option} (logarithmic)")
         axes.set_ylabel("accuracy (0 to 1)")
         axes.grid(axis="y")

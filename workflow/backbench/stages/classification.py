@@ -8,20 +8,25 @@ their classes (`classifiers.Selecting`).
 
 With `shots`, a member learns from so many training images of each class (`datasets._shots`). Those that are not drawn
 are training rows still: nothing is predicted for them. Validation rows may choose then, and are not learnt from.
+
+A classifier that is `Worded` learns from no rows. What stands for the classes, by the text tower of the backbone of the
+features, is stored as `words` (classes, d).
 """
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from backbench import classifiers, plugins, threads
+from backbench import classifiers, hashing, plugins, threads
+from backbench.backbones import _contract, _texts
 from backbench.datasets import _shots
 from backbench.metrics import labels, near
 from backbench.stage import Context, Inputs, Member, Outcome
-from backbench.stages import _shard
+from backbench.stages import _extraction, _shard
 
 SHOTS = "shots"
 Draw = tuple[int | None, int | None]
@@ -62,7 +67,9 @@ class _Family:
         if not len(rows["train"]):
             raise ValueError("there are no training rows")
         self.x, self.truth, self.train, self.graphs = x, truth, rows["train"], _shard.graphs(inputs)
-        self.where, self.classes = _shard.representation(inputs), len(inputs.info("dataset")["classes"])
+        self.where, self.names = _shard.representation(inputs), inputs.info("dataset")["classes"]
+        self.classes, self.towers = len(self.names), threads.Once()
+        self.worded = plugins.offers(self.plugin, classifiers.Worded)
         self.asked = np.concatenate([rows["validation"], rows["test"]])
         self.queries, self.held_y = x[self.asked], truth[rows["validation"]]
 
@@ -92,11 +99,14 @@ class _Family:
         x, y = self.x[rows], self.truth[rows]
         nearby = near.among(self.x, self.asked, rows, self.graphs)
         shared = self.plugin.prepare(x, y, self.queries, tasks, nearby)
-        return _Lesson(x, y, np.unique(y), shared, (time.perf_counter() - began) / len(tasks))
+        trained = np.arange(self.classes) if self.worded else np.unique(y)
+        return _Lesson(x, y, trained, shared, (time.perf_counter() - began) / len(tasks))
 
     def _outcome(self, lesson: "_Lesson", member: Member, task: classifiers.Task) -> Outcome:
         began = time.perf_counter()
         try:
+            if self.worded:
+                task = dataclasses.replace(task, words=self._words(member, task))
             predicted = self._predict(lesson, task)
         except Exception as error:  # an error of a member is its result and does not affect the others
             return _shard.failure(member, error, time.perf_counter() - began, self.where)
@@ -106,6 +116,8 @@ class _Family:
             arrays["probabilities"] = self._whole(predicted.probabilities, lesson.trained, 0.0)
         if predicted.decision is not None:
             arrays["decision"] = self._whole(predicted.decision, lesson.trained, np.nan)
+        if task.words is not None:
+            arrays["words"] = task.words
         few = {"training_rows": len(lesson.x)} if SHOTS in member.config else {}
         info = {**predicted.info, **few, "label_digest": labels.named_digest(arrays["predictions"])}
         return Outcome(member.hash, info=info, arrays=arrays, seconds=time.perf_counter() - began + lesson.seconds)
@@ -118,6 +130,16 @@ class _Family:
         if isinstance(self.plugin, classifiers.Selecting) and len(self.held_y):
             return self.plugin.select(lesson.shared, lesson.x, lesson.y, self.queries, self.held_y, task)
         return self.plugin.predict(lesson.shared, lesson.x, lesson.y, self.queries, task)
+
+    def _words(self, member: Member, task: classifiers.Task) -> np.ndarray:
+        """What stands for the classes, (classes, d) float32; a text tower is opened once."""
+        about = member.config["backbone"]
+
+        def tower() -> _texts.Encoder:
+            return _texts.encoder(about["name"], _extraction.parameters(_contract.load(about["name"]), about))
+
+        texts = self.towers.get(hashing.digest(about), tower)
+        return cast(classifiers.Worded, self.plugin).words(task.params, self.names, texts)
 
     def _whole(self, scores: np.ndarray, trained: np.ndarray, untrained: float) -> np.ndarray:
         """Scores (n, classes) float32 of all rows and classes, from those (queries, trained classes) of the queries."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from backbench import classifiers, clusterers, plugins, schema, transforms
 from backbench.engine.grid import Stage
-from backbench.engine.plan import few_shot, options
+from backbench.engine.plan import few_shot, options, worded
 from backbench.engine.plan.factory import GridFactory
 from backbench.engine.plan.representations import Source
 from backbench.engine.plan.shortage import Fit, TooSmall
@@ -91,10 +91,10 @@ class Heads:
         few_shot.check(self.factory, head, source)
         matrix, wide = self._head(cell["classification"]["chain"], "train", source, features, width)
         asked = {"classifier": cell["classifier"], "seed": cell.get("seed"), "d": wide}
-        return self.factory.once(self._fit_classifier, asked, source, matrix, head)
+        return self.factory.once(self._fit_classifier, asked, source, features, matrix, head)
 
     def _fit_classifier(
-        self, asked: Mapping[str, Any], source: Source, matrix: Stage, head: options.Classification
+        self, asked: Mapping[str, Any], source: Source, features: Stage, matrix: Stage, head: options.Classification
     ) -> Stage:
         name, rows = asked["classifier"]["name"], few_shot.rows(head, source)
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
@@ -104,10 +104,11 @@ class Heads:
         axes = options.axes(asked, module.AXES)
         config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes, **source.hashed}
         parents = {"dataset": source.stage, "matrix": matrix}
-        modules = [plugins.module_name("classifier", name)]
+        of_words = worded.tower(module, name, features, matrix)
+        modules = [plugins.module_name("classifier", name), *of_words.modules]
         unused = {"unused": source.train - rows} if rows < source.train else {}
         about = {"d": asked["d"], "n": rows, "queries": source.queries, **unused}
-        return self.factory.stage("classification", name, config, parents, modules, about=about)
+        return self.factory.stage("classification", name, config, parents, modules, of_words.local, about)
 
     def _leave_out(self, name: str, source: Source, lack: str, way: str) -> None:
         """Leave the classification out, unless it was asked for."""

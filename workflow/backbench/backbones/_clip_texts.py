@@ -59,5 +59,5 @@ def _tokenizer(model: str) -> Any:
     except Exception as error:  # of the hub, of the network, of the libraries of some tokenizers
         raise ConfigError(
             f"the tokenizer of {model} is not on this machine and could not be fetched "
-            f"({type(error).__name__}: {_weights.brief(error)}); search once with a network, or by images."
+            f"({type(error).__name__}: {_weights.brief(error)}); do it once with a network."
         ) from error
