@@ -46,6 +46,8 @@ CLUSTERERS = {
     "optics": "OPTICS",
     "plscan": "PLSCAN",
     "spectral": "spectral clustering",
+    "temi": "TEMI",
+    "turtle": "TURTLE",
 }
 CLASSIFIERS = {
     "gradient_boosting": "gradient boosting",

@@ -12,7 +12,8 @@ from backbench.engine.results.joined_run import Row
 
 KEYS = ("device", "cpu", "cores", "platform", "git")
 # What changes no figure, or holds addresses of this machine.
-SETTINGS = ("execution.", "store.", "tracking.", "plots=", "experiment=")
+EXPERIMENT = "experiment="
+SETTINGS = ("execution.", "store.", "tracking.", "plots=", EXPERIMENT)
 # Options of a data set that only say where it is.
 PLACES = ("dataset.root", "dataset.archive", "dataset.csv", "dataset.path", "dataset.labels")
 
@@ -31,9 +32,19 @@ def of_rows(rows: Sequence[Row]) -> dict[str, Any]:
 
 def command(name: str, plan: Plan) -> str:
     """What to type for the table, with the user's overrides; of paths the last part alone, of folders ``PATH``."""
-    asked = [word for word in plan.request.get("overrides", ()) if not word.lstrip("+~").startswith(SETTINGS)]
+    return shlex.join(["backbench", "paper", name, *_asked(plan, SETTINGS)])
+
+
+def sweep_command(plan: Plan) -> str:
+    """What to type for a sweep, as `command`, with the experiment that was asked for."""
+    return shlex.join(["backbench", "sweep", *_asked(plan, [word for word in SETTINGS if word != EXPERIMENT])])
+
+
+def _asked(plan: Plan, settings: Sequence[str]) -> list[str]:
+    """The last override of each key but those that start as one of `settings`, without folders."""
+    asked = [word for word in plan.request.get("overrides", ()) if not word.lstrip("+~").startswith(tuple(settings))]
     last = {word.partition("=")[0]: word for word in asked}
-    return shlex.join(["backbench", "paper", name, *map(_without_folders, last.values())])
+    return list(map(_without_folders, last.values()))
 
 
 def _without_folders(override: str) -> str:

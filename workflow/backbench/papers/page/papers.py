@@ -28,15 +28,16 @@ def render(tables: Iterable[Table]) -> str:
 
 def public(table: Table) -> Table:
     """The table without places of the machine that made it: of each path the last part is left."""
-    return Table.from_record(_public(json.loads(json.dumps(table.record()))))
+    return Table.from_record(without_places(json.loads(json.dumps(table.record()))))
 
 
-def _public(value: Any) -> Any:
+def without_places(value: Any) -> Any:
+    """Plain JSON in which every path of a machine is ``PATH/TO/`` and its last part."""
     if isinstance(value, str):
         return PATH.sub(lambda match: PLACE + match[1], value)
     if isinstance(value, Mapping):
-        return {key: _public(item) for key, item in value.items()}
-    return [_public(item) for item in value] if isinstance(value, list) else value
+        return {key: without_places(item) for key, item in value.items()}
+    return [without_places(item) for item in value] if isinstance(value, list) else value
 
 
 def _summary(tables: Sequence[Table]) -> list[list[str]]:
