@@ -90,9 +90,11 @@ def test_threads_and_company_change_nothing(run):
     params = plugins.params("classifier", {"name": "zero_shot", "templates": TEMPLATES, "scale": 1.0, "names": None})
     import open_clip
 
+    tokenize = open_clip.get_tokenizer("tiny-clip")
+
     def texts(sentences):
         with torch.inference_mode():
-            return model.encode_text(open_clip.get_tokenizer("tiny-clip")(sentences)).numpy()
+            return model.encode_text(tokenize(sentences)).numpy()
 
     made = []
     for count in (1, 2):

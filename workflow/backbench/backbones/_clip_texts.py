@@ -1,5 +1,6 @@
 """The text encoder of an open_clip model: ``encode_text``, not normalised, like the image features of the plugin."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ def _model(params: open_clip.Params) -> Any:
             ) from error
 
 
+@functools.cache
 def _tokenizer(model: str) -> Any:
     import open_clip as library
 
