@@ -22,6 +22,8 @@ ADDED = {"variance"}
 # Chains of the configuration, without the empty one and the one that points to another.
 # Chains that have a name of their own.
 CALLED = {"pca95": "pca0.95", "pca50_whitened": "pca50w", "n2d": "umap10", "l2_n2d": "l2_umap10"}
+# A name says how many dimensions UMAP makes; the number of neighbours is an option beside it.
+CALLED |= {f"{stem}_n30": stem for stem in ("l2_umap10", "l2_umap50", "l2_pca100_umap10")}
 OWN_STEPS = sorted({path.stem for path in (paths.conf() / "chain").glob("*.yaml")} - {"none", "shared"})
 
 

@@ -172,4 +172,5 @@ def unpack(about: Mapping[str, Any], arrays: "Mapping[str, np.ndarray]") -> Fitt
 
 
 def _task(config: Mapping[str, Any], words: "np.ndarray | None") -> classifiers.Task:
+    """The task of a configuration; `words` (classes, d) stand for its classes."""
     return classifiers.Task(plugins.params("classifier", config["classifier"]), config.get("seed"), words=words)

@@ -45,10 +45,10 @@ def words(given: str) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--words {given}: the file cannot be read as text in UTF-8 ({error}).") from error
     texts = lines or given.split(",")
-    found = dict.fromkeys(filter(None, (sheets.checked(text, f"--words {text.strip()}") for text in texts)))
-    if not found:
+    distinct = dict.fromkeys(filter(None, (sheets.checked(text, f"--words {text.strip()}") for text in texts)))
+    if not distinct:
         raise ConfigError(f"--words {given!r}: no word in it; allowed: boots,hats, or a file with a word on each line.")
-    return list(found)
+    return list(distinct)
 
 
 def proposals(source: Source, choice: Sequence[str]) -> dict[int, Proposal]:
