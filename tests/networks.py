@@ -15,6 +15,8 @@ SMALL = {
     "timm": {"model": "test_vit.r160_in1k", "size": 160},
     "open_clip": {"size": 64},
 }
+# Those whose own processor makes images square without a crop.
+SQUASHED = ("huggingface",)
 OPTIONAL = {"timm": "timm", "open_clip": "open_clip", "huggingface": "transformers"}
 
 
@@ -30,7 +32,7 @@ def values(name, **changes):
     size = changes.pop("size", SIZE.get(name, 64))
     if size:
         found["image"] = {**found["image"], "size": size}
-        found["image"] |= {"shorter": size} if "shorter" in found["image"] else {}
+        found["image"] |= {"shorter": size} if "shorter" in found["image"] and name not in SQUASHED else {}
     return {**found, "weights": "random", "engine": "torch", **changes}
 
 

@@ -115,7 +115,7 @@ def test_neither_does_the_code_of_an_autoencoder(name, tmp_path):
 
 
 def lite(size, engine):
-    image = {"size": size, "mode": "RGB", "resize": "squash", "interpolation": "bilinear"}
+    image = {"size": size, "mode": "RGB", "resize": "squash", "shorter": None, "interpolation": "bilinear"}
     values = {"name": "efficientnet_lite0", "image": image, "weights": "random", "weights_seed": 0, "engine": engine}
     return plugins.params("backbone", values)
 

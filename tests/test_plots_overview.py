@@ -299,8 +299,7 @@ def test_intervals_over_seeds_look_otherwise_than_those_over_images():
     entries = [intervals.Entry(over, 0.5, 0.4, 0.6, over, 5, 1, 3) for over in intervals.LOOKS]
     picture = intervals.draw(HEADING, [intervals.Listing("All", "nmi", entries)])
     dots = gid(titled(picture)["All"], "mean")
-    looks = {line.get_color() for line in dots}, {line.get_marker() for line in dots}
-    assert [len(each) for each in looks] == [len(intervals.LOOKS)] * 2
+    assert len({(line.get_color(), line.get_marker()) for line in dots}) == len(intervals.LOOKS)
 
 
 def test_entries_that_share_a_rank_share_a_shade():

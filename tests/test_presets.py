@@ -27,6 +27,8 @@ NEEDS = {
 }
 # What a small sample of pixels cannot bear: 512 components, covariances in 784 dimensions, clusters of 500.
 SMALLER = {
+    # Automatic numbers of clusters are one combination before they are known, and several runs after.
+    "clusterers": ["k=10"],
     "caltech101_retrieval": ["chain@classification.chain=pca50"],
     "fashion_mnist_autoencoder": ["clusterer.covariance_type=diag"],
     "fashion_mnist_n2d": ["clusterer.min_cluster_size=5"],

@@ -21,11 +21,12 @@ LOOKS = {
     "images": (_style.COLOURS[0], "o"),
     "seeds": (_style.COLOURS[3], "s"),
     "images and seeds": (_style.COLOURS[2], "D"),
-    "draws": (_style.COLOURS[3], "s"),
+    "draws": (_style.COLOURS[5], "s"),
     "images and draws": (_style.COLOURS[4], "D"),
     "refits": (_style.COLOURS[1], "^"),
-    "groups": (_style.COLOURS[0], "o"),
-    "groups and seeds": (_style.COLOURS[2], "D"),
+    "groups": (_style.COLOURS[7], "o"),
+    "groups and seeds": (_style.COLOURS[7], "D"),
+    "groups and draws": (_style.COLOURS[7], "s"),
     "repeats": (_style.COLOURS[3], "v"),
 }
 NONE = ("#555555", "o")
