@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 MB = 1 << 20
-# Transforms that leave representations side by side in the columns where they are.
-APART = frozenset({"l2", "standardise"})
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from backbench import plugins
 if TYPE_CHECKING:
     import numpy as np
 
+# Transforms that leave representations side by side in the columns where they are.
+APART = frozenset({"l2", "standardise"})
+
 
 @runtime_checkable
 class Transform(Protocol):

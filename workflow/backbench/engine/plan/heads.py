@@ -178,7 +178,7 @@ def _without_chain(head: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parts(features: Stage, matrix: Stage) -> list[int]:
     """Widths of the representations that lie side by side in a matrix; empty for one, or where a chain mixes them."""
-    mixed = set(matrix.about.get("steps", ())) - clusterers.APART
+    mixed = set(matrix.about.get("steps", ())) - transforms.APART
     return [] if mixed else list(features.about.get("parts", ()))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from backbench import clusterers
+from backbench import transforms
 from backbench.metrics import coding, external, generalising, internal, labels
 from backbench.stage import Inputs, Outcome
 from backbench.stages import _shard
@@ -66,7 +66,7 @@ def _apart(inputs: Inputs) -> list[int]:
     record = inputs.store.read(*inputs.refs["matrix"]) or {}
     if inputs.refs["matrix"][0] == "matrix":
         steps = record.get("config", {}).get("steps", ())
-        if {step["name"] for step in steps} - clusterers.APART:
+        if {step["name"] for step in steps} - transforms.APART:
             return []
         features = record.get("parents", {}).get("features")
         record = (inputs.store.read(*features) if features else None) or {}
