@@ -1,5 +1,7 @@
 """How good the best classifiers are by the number of training images of each class: how many labels are needed."""
 
+from typing import TYPE_CHECKING
+
 from backbench import titles
 from backbench.engine.plan.judges import BASELINES
 from backbench.evaluate import learning_curves
@@ -7,7 +9,10 @@ from backbench.evaluate.learning_curves import Curve
 from backbench.metrics import catalogue
 from backbench.metrics.catalogue import CLASSIFICATION
 from backbench.pictures.source import Sweep
-from backbench.plots import Picture, learning_curve
+from backbench.plots import Picture
+
+if TYPE_CHECKING:
+    from backbench.plots.learning_curve import Line
 
 TITLE = "Learning curves: how many labels are needed"
 CATEGORY = "Sweep"
@@ -24,12 +29,16 @@ def lacks(sweep: Sweep) -> str | None:
 
 def draw(sweep: Sweep) -> Picture:
     """A line for each classifier and representation, the best few."""
+    from backbench.plots import learning_curve
+
     curves = learning_curves.curves(sweep.rows, sweep.store)
     shown = curves[:LINES]
     return learning_curve.draw(sweep.heading(TITLE), list(map(_line, shown)), shown[0].metric, _caption(shown, curves))
 
 
-def _line(curve: Curve) -> learning_curve.Line:
+def _line(curve: Curve) -> "Line":
+    from backbench.plots import learning_curve
+
     points = [
         learning_curve.Point(
             *(point.shots, point.images, point.draws),
