@@ -25,9 +25,13 @@ def file(what: str, repository: str, names: Sequence[str], advice: str = OF_WEIG
         If none is in the cache or can be downloaded; names the repository, the cache, and how to supply a file.
     """
     from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     for name in names:
-        cached = try_to_load_from_cache(repository, name)
+        try:
+            cached = try_to_load_from_cache(repository, name)
+        except HFValidationError as error:
+            raise ConfigError(f"{what}: {repository!r} is no name on the hub ({error}); {advice}.") from error
         if isinstance(cached, str):
             return Path(cached)
     reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _hub.unreachable(constants.ENDPOINT)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 WHERE = "backbone(huggingface)"
+# The type of the models that mask patches at random whenever they are called.
+MASKING = "vit_mae"
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # What differs between files of one model, and changes no feature.
@@ -104,7 +106,13 @@ def config(model: str) -> Any:
 
     path = file(model, CONFIG)
     with _refused(model):
-        return AutoConfig.from_pretrained(path.parent, local_files_only=True, trust_remote_code=False)
+        options = AutoConfig.from_pretrained(path.parent, local_files_only=True, trust_remote_code=False)
+    if options.model_type == MASKING:
+        raise ConfigError(
+            f"{WHERE}.model: received {model}, a {MASKING} model, which hides random patches of every image; take "
+            "backbone=timm backbone.model=vit_base_patch16_224.mae."
+        )
+    return options
 
 
 def network(model: str) -> "nn.Module":

@@ -73,6 +73,9 @@ def resolve(params: Params, device: str) -> Params:
         If transformers is not installed or does not know the model, or its processor cannot be followed.
     """
     _huggingface.require("transformers", "huggingface")
+    if place := _transformers.folder(params.model):
+        # Jobs run in another folder.
+        params = dataclasses.replace(params, model=str(place.absolute()))
     mean, deviation = params.mean, params.deviation
     if mean is None or deviation is None:
         means, deviations = _transformers.colours(params.model)

@@ -8,6 +8,7 @@ folder with the same files (``local-dir:PATH``). Needs the extra ``timm``; plann
 
 import dataclasses
 import functools
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -182,6 +183,8 @@ def _outline(model: str) -> tuple[int, bool, int]:
     with torch.device("meta"):
         whole: Any = _create(model, None, num_classes=0)
     if not all(hasattr(whole, name) for name in ("blocks", "num_prefix_tokens", "forward_intermediates")):
+        return 0, False, 0
+    if "return_prefix_tokens" not in inspect.signature(whole.forward_intermediates).parameters:
         return 0, False, 0
     return len(whole.blocks), getattr(whole, "cls_token", None) is not None, int(whole.embed_dim)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from backbench import hashing, paths
 from backbench.cli.leaderboard import screen
 from backbench.engine.results.joined_run import FINISHED, Row
-from backbench.evaluate import chosen, leaderboard_specs
+from backbench.evaluate import chosen, configurations, leaderboard_specs
 from backbench.inference import out_of_fold
 from backbench.metrics import confident
 from backbench.metrics.catalogue import CLASSIFICATION
@@ -59,7 +59,7 @@ def _source(word: str) -> Source:
     if word.lower() == chosen.BEST and not _probable(row):
         others = [each for each in chosen.beside(row, store) if _probable(each) and _sound(each)]
         if others:
-            other = max(others, key=lambda each: leaderboard_specs.choosing(each.metrics))
+            other = max(configurations.most_labels(others), key=lambda each: leaderboard_specs.choosing(each.metrics))
             name, short = row.params["classifier.name"], hashing.short(other.config_hash)
             say(f"{name} has no probabilities; taking the best classifier that has them: {other.name} ({short})")
             row = other

@@ -56,7 +56,8 @@ def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
 def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:
     """The similarities of the rows (n, d)."""
     shared = threads.Once()
-    shared.attempt("similarities", partial(_similarities, x))
+    if len(x) <= MOST_ROWS:
+        shared.attempt("similarities", partial(_similarities, x))
     return shared
 
 

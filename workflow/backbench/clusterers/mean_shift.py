@@ -39,6 +39,10 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
             f"mean_shift takes one of bandwidth and quantile, the other null; received {params.bandwidth} and "
             f"{params.quantile}"
         )
+    if params.quantile is not None and int(n * params.quantile) < 2:
+        reasons.append(
+            f"quantile = {params.quantile:g} of {n} rows is the row itself alone; give at least {2 / max(n, 2):.2g}"
+        )
     if n > MOST_ROWS:
         reasons.append(
             f"{n:,} rows are too many: its time grows with their square, so it takes at most {MOST_ROWS:,}; finch, "

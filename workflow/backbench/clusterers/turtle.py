@@ -67,10 +67,10 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """The projected rows, which members share, and the batch, logits and labels of each member."""
+    """The projected rows, which members share; of each member their columns, the batch, logits and labels."""
     kept = sum(_kept(params, width) for width in widths(params, d))
     batch = min(params.batch_size or n, n)
-    drawn = batch * kept if batch < n else 0
+    drawn = n * kept + (2 * batch * kept if batch < n else 0)
     each = drawn + ARRAYS * len(widths(params, d)) * max(batch, n) * CLUSTERS
     return BLOCKS_MB + (4 * n * kept + 8 * d * d + 4 * count * each) / clusterers.MB
 

@@ -96,6 +96,11 @@ class FileCollection(Generic[P]):
             )
 
     def _check_split(self, params: P) -> None:
+        if params.split.source == "temporal":
+            raise ConfigError(
+                f"dataset.split.source: received 'temporal', but {self.known.title} has no times; allowed: auto, given "
+                "or random."
+            )
         if params.split.source == "given" and not self.given:
             raise ConfigError(f"dataset.split.source: {self.known.title} has no official split; use random.")
 

@@ -122,7 +122,13 @@ class _Clustering:
     @property
     def options(self) -> Options:
         options = {key: value for key, value in self.config["clusterer"].items() if key != "name"}
-        return options | {key: value for key, value in self.config.items() if key not in ("clusterer", "scope", *AXES)}
+        known = ("clusterer", "scope", "split", *AXES)
+        return options | {key: value for key, value in self.config.items() if key not in known}
+
+    @property
+    def repeat(self) -> int | None:
+        """The number of the split whose rows are clustered; None where all rows are."""
+        return None if self.config["scope"] == "all" else int(self.config.get("split", {}).get("repeat", 0))
 
     @property
     def place(self) -> Place:
@@ -160,13 +166,17 @@ def representations(rows: Iterable[Row]) -> list[Representation]:
 
 
 def _distinct(rows: Iterable[Row]) -> list[_Clustering]:
-    """Every clustering once, with a finished run of it if there is one."""
+    """Every clustering once, with a finished run of it if there is one.
+
+    Of several splits those of the first count: clusterings of different images do not compare.
+    """
     clusterings: dict[str, _Clustering] = {}
     for row in sorted(rows, key=lambda row: (row.status != FINISHED, row.config_hash)):
         if HEAD in row.run.stages:
             member = row.run.stages[HEAD]
             clusterings.setdefault(member, _Clustering(row, member))
-    return [clusterings[member] for member in sorted(clusterings)]
+    first = min((each.repeat for each in clusterings.values() if each.repeat is not None), default=0)
+    return [clusterings[member] for member in sorted(clusterings) if clusterings[member].repeat in (None, first)]
 
 
 def _heading(clustering: _Clustering) -> Heading:

@@ -52,7 +52,7 @@ class LeaderboardSpec:
 
 # What classifiers are chosen by; the second where there is no validation split.
 CHOOSERS = checked("val_accuracy", "accuracy")
-BEGIN = "Classifiers"
+BEGIN, FROM = "Classifiers", ", from "
 CLASSIFIERS = LeaderboardSpec(
     "Classifiers, ranked by accuracy on validation",
     "classification",
@@ -127,7 +127,9 @@ def by_metric(name: str, rows: Sequence[Row]) -> list[LeaderboardSpec]:
     caveat = JUDGED if metric.images == catalogue.TEST else ""
     made = []
     for spec in _of_task(metric, rows):
-        title = f"{spec.title.partition(', ranked')[0]}, ranked by {metric.words}"
+        begin, _, rest = spec.title.partition(", ranked")
+        given = rest[rest.index(FROM) :] if FROM in rest else ""
+        title = f"{begin}, ranked by {metric.words}{given}"
         others = (other for other in spec.metrics if other != name)
         made.append(replace(spec, title=title, rank=name, metrics=(name, *others), caveat=caveat))
     return [spec for spec in made if results(spec, rows)]
@@ -168,7 +170,7 @@ def _classifiers(rows: Sequence[Row]) -> list[LeaderboardSpec]:
     shots = {configurations.shots(row) for row in rows if spec.head in row.run.stages}
     if shots == {None} or not shots:
         return [spec]
-    given = "" if None in shots else f", from {max(filter(None, shots))} images a class"
+    given = "" if None in shots else f"{FROM}{max(filter(None, shots))} images a class"
     most = replace(spec, title=f"{spec.title}{given}")
     by = spec.title.removeprefix(BEGIN)
     params = (*spec.params, configurations.SHOTS_PARAM)

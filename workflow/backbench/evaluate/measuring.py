@@ -206,6 +206,8 @@ def _ranked(spec: LeaderboardSpec, entries: list[Measured]) -> list[Measured]:
     means = [spec.sign * entry.values[spec.rank].mean for entry in entries]
     ranks = [1 + sum(other > mean for other in means) for mean in means]
     compared = _together(entries)
+    if compared and entries[compared[0]].repeats and not _splits_in_common([entries[at] for at in compared]):
+        compared = []
     if compared:
         paired = (_by_splits if entries[compared[0]].repeats else _by_samples)(
             [entries[at] for at in compared], [means[at] for at in compared], spec.sign
@@ -247,9 +249,13 @@ def _by_samples(entries: Sequence[Measured], means: Sequence[float], sign: int) 
 
 
 def _by_splits(entries: Sequence[Measured], means: Sequence[float], sign: int) -> list[int]:
-    """Ranks of entries with these means by their values on the same splits; where one lacks a value, on the others."""
-    shared = sorted(set.intersection(*(set(entry.repeats) for entry in entries)))
-    if len(shared) < repeats.LEAST:
-        return [1 + sum(other > mean for other in means) for mean in means]
+    """Ranks of entries by their values on the same splits; where one lacks a value, on the others."""
+    shared = _splits_in_common(entries)
     values = sign * np.array([[entry.repeats[number] for number in shared] for entry in entries])
     return ranking.over_splits(values, max(entry.share for entry in entries))
+
+
+def _splits_in_common(entries: Sequence[Measured]) -> list[int]:
+    """The numbers of the splits on which all entries have a value; empty where they are too few to compare on."""
+    shared = sorted(set.intersection(*(set(entry.repeats) for entry in entries)))
+    return shared if len(shared) >= repeats.LEAST else []

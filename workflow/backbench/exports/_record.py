@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from backbench import hashing, plugins, provenance
+from backbench.classifiers._choice import VALIDATION as VALIDATION_IMAGES
+from backbench.datasets import VALIDATION
 from backbench.engine.results.joined_run import Row
 from backbench.exports._folder import Folder
 from backbench.pictures.source import Source
@@ -73,11 +75,21 @@ def classifier(
         "input": features(source),
         "output": "the number of a class, its place in `classes`",
         "classes": source.names or None,
-        "fitted_on": {"part": "train", "images": len(source.learnt), **_drawn(config)},
+        "fitted_on": {**_learnt(source), **_drawn(config)},
         "agreement": dict(agreement),
         "trusted": list(trusted),
         "versions": versions(),
     }
+
+
+def _learnt(source: Source) -> dict[str, Any]:
+    """The part that a classifier was fitted on and how many images that is, those that it was refitted on included."""
+    choice = source.info("classification").get("choice") or {}
+    held = 0
+    if choice.get("refit") and choice.get("on") == VALIDATION_IMAGES:
+        known = set(source.truth[source.learnt].tolist())
+        held = sum(label in known for label in source.truth[source.split == VALIDATION].tolist())
+    return {"part": "train and validation" if held else "train", "images": len(source.learnt) + held}
 
 
 def _drawn(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,13 +76,17 @@ def _folds(source: Source) -> int:
     """As many folds as every class can be divided into, `FOLDS` at most."""
     import numpy as np
 
-    smallest = int(np.unique(source.truth, return_counts=True)[1].min())
+    groups = source.array("dataset", "groups")
+    classes = source.truth
+    if groups is not None:  # a group is in one fold
+        classes = np.unique(np.stack([classes, groups]).astype(np.int64), axis=1)[0]
+    smallest = int(np.unique(classes, return_counts=True)[1].min())
     if smallest < 2:
         raise ConfigError(
-            "a class has a single image, and whoever learns from the others cannot know it; leave such classes out "
-            "(dataset.classes=[...])."
+            "a class has a single image or lies in a single group, and whoever learns from the others cannot know it; "
+            "leave such classes out (dataset.classes=[...])."
         )
-    return min(FOLDS, smallest)
+    return min(FOLDS, smallest, FOLDS if groups is None else len(np.unique(groups)))
 
 
 def _features(source: Source) -> str:
@@ -116,6 +120,11 @@ def computed(
     for number in range(folds):
         split = _split.fold(given, groups, SEED, divide, number, folds)
         tested = np.flatnonzero(split == TEST)
+        if len(np.setdiff1d(given[tested], given[split != TEST])):
+            raise ConfigError(
+                "all images of a class came into one part, because its groups are kept whole; leave such classes out "
+                "(dataset.classes=[...])."
+            )
         whole[tested] = _fold(source, split, given, context)[tested]
         progress(number + 1, folds)
     return whole

@@ -45,8 +45,10 @@ def doubt(given: np.ndarray, probabilities: np.ndarray) -> Doubt:
     confidence = probabilities[np.arange(len(given)), given].astype(np.float64)
     images = np.bincount(given, minlength=count)
     sums = np.bincount(given, confidence, minlength=count)
-    thresholds = np.divide(sums, images, out=np.full(count, np.inf), where=images > 0)
+    # A class that none of its images has a probability for was unknown to the fits: nothing is said of it.
+    known = sums > 0
+    thresholds = np.divide(sums, images, out=np.full(count, np.inf), where=known)
     above = probabilities >= thresholds
     best = np.where(above, probabilities, -np.inf).argmax(axis=1)
-    suggested = np.where(above.any(axis=1), best, given)
+    suggested = np.where(above.any(axis=1) & known[given], best, given)
     return Doubt(confidence, probabilities.max(axis=1).astype(np.float64), suggested, suggested != given)

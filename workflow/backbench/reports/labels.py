@@ -58,7 +58,8 @@ class Doubts:
     def made_by(self) -> str:
         """What the probabilities are from, in a sentence."""
         parts = f"{self.folds - 1} of {self.folds} parts of the images"
-        fitted = f"By {self.source.row.name}, fitted {self.folds} times on {parts}"
+        name = " ".join(word for word in self.source.row.name.split() if not word.startswith("shots="))
+        fitted = f"By {name}, fitted {self.folds} times on {parts}"
         return (
             f"{fitted}; each image is judged by the fit that has not seen it. That agrees with "
             f"{percent(self.agreement)} of the labels, so that some of the doubts are its own errors."

@@ -90,6 +90,10 @@ class _Family:
                     yield from (_shard.failure(member, error, where=self.where) for member in group)
                 else:
                     fits += [(lesson, member) for member in group]
+                # What a plugin prepared for a draw is held while its fits wait: of no more than are fitted at once.
+                if len(fits) >= context.threads:
+                    yield from threads.as_done(lambda fit: self._outcome(*fit, tasks[fit[1].hash]), fits)
+                    fits = []
             yield from threads.as_done(lambda fit: self._outcome(*fit, tasks[fit[1].hash]), fits)
 
     def _lesson(self, draw: Draw, tasks: Sequence[classifiers.Task]) -> "_Lesson":

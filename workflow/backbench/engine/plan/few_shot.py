@@ -39,3 +39,16 @@ def rows(head: options.Classification, source: Source) -> int:
         return source.train
     # Of folds, the sizes of the classes are those of the data set's own split.
     return min(source.train, sum(min(size, head.shots) for size in source.about.training))
+
+
+def check_choice(name: str, head: options.Classification, count: int) -> None:
+    """Refuse a classifier that chooses by training images it holds back, where each class has a single one.
+
+    Raises
+    ------
+    TooSmall
+        If nothing can be held back of `count` training images.
+    """
+    if head.shots == 1:
+        problem = f"classifier({name}): one image a class leaves none to choose by; give dataset.split.validation=0.2"
+        raise TooSmall(name, problem, counted(count, "training row"), {})

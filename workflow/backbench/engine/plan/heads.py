@@ -71,8 +71,9 @@ class Heads:
         if isinstance(module, clusterers.Parted):
             params = module.parted(params, tuple(asked["parts"]))
         axes = options.axes(asked, clusterers.axes(module, params))
-        Fit("clusterer", name, params, source.least(head.scope), asked["d"], "clusterer", (axes.get("k"),)).check()
         n = source.most(head.scope)
+        for rows in sorted({source.least(head.scope), n}):
+            Fit("clusterer", name, params, rows, asked["d"], "clusterer", (axes.get("k"),)).check()
         config = {"clusterer": {"name": name, **schema.canonical(params)}, **head.hashed(n), **axes}
         config |= {} if head.scope == "all" else source.hashed
         parents = {"dataset": source.stage, "matrix": matrix}
@@ -100,6 +101,7 @@ class Heads:
         module, params = classifiers.load(name), self.factory.once(_classifier, asked["classifier"])
         Fit("classifier", name, params, rows, asked["d"], "classifier", (source.classes,)).check()
         if isinstance(module, classifiers.Selecting) and not source.counts[1]:
+            few_shot.check_choice(name, head, rows)
             self.factory.notice(f"{name} chooses by one in ten training images: the dataset has no validation images")
         axes = options.axes(asked, module.AXES)
         config = {"classifier": {"name": name, **schema.canonical(params)}, **head.hashed(), **axes, **source.hashed}
