@@ -85,6 +85,8 @@ TRIED: dict[Any, list[Any]] = {
     ("torchvision", "layer"): ["layer4.1.relu"],
     ("open_clip", "model"): ["RN101"],
     ("turtle", "spaces"): [[600, 184]],
+    ("zero_shot", "templates"): [["a {}."]],
+    ("zero_shot", "names"): [{"sandal": "shoe"}],
     ("linear_probe", "first_columns"): [[5]],
 }
 
@@ -266,6 +268,8 @@ def cell_with(kind: str, name: str, values: dict[str, Any]) -> dict:
     config = cell("k=3")
     if name == "embeddings":
         config["backbone"] = options("backbone", "precomputed")
+    if name == "zero_shot":
+        config["backbone"] = {**options("backbone", "open_clip"), "weights": "random"}
     if kind != "transform":
         return {**config, kind: values}
     chain = {"steps": {"s1": values}}
