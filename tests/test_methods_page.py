@@ -60,7 +60,7 @@ def test_the_page_shows_published_figures_below_ours(docs, capsys):
     best = text.partition("The best of each clusterer:")[2].partition("Without the classes")[0]
     assert best.count("\n| 1") == 1 and "k-means" in best and "spectral" in best and "†" not in best
     assert "since 2018 is spectral clustering, k = 4" in text and "older ones is k-means, k = 4" in text
-    published = text.partition("Published on these images")[2].partition("<details>")[0]
+    published = text.partition("Published figures.")[2].partition("<details>")[0]
     assert published.index("**ours**: k-means, k = 4") < published.index("| Guess | 50.0 % | 0.400 | – | 70,000 |")
     assert "Not ranked:" in text and "all stages together took" in text
     assert PAGE["main"](["--check"], docs) == 0
