@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, paths
+from backbench.answers import naming
 from backbench.datasets import PARTS
 from backbench.files import write_if_changed
+from backbench.metrics.catalogue import CLASSIFICATION
 from backbench.metrics.confident import Doubt
 from backbench.pictures import _images
 from backbench.pictures.source import Source
@@ -58,7 +60,7 @@ class Doubts:
     def made_by(self) -> str:
         """What the probabilities are from, in a sentence."""
         parts = f"{self.folds - 1} of {self.folds} parts of the images"
-        name = " ".join(word for word in self.source.row.name.split() if not word.startswith("shots="))
+        name = naming.named(self.source.row, CLASSIFICATION).whole
         fitted = f"By {name}, fitted {self.folds} times on {parts}"
         return (
             f"{fitted}; each image is judged by the fit that has not seen it. That agrees with "
