@@ -118,7 +118,8 @@ def test_ties_count_as_orders_at_random_do():
 @pytest.mark.parametrize("make", [drawn, of_votes], ids=["any", "of votes"])
 @pytest.mark.parametrize("seed", range(3))
 def test_calibration_error_equals_torchmetrics(make, seed):
-    torch = pytest.importorskip("torch")
+    import torch
+
     classification = pytest.importorskip("torchmetrics.functional.classification")
     truth, probabilities = make(seed)
     given = torch.from_numpy(probabilities), torch.from_numpy(truth)

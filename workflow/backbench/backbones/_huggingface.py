@@ -1,8 +1,10 @@
 """Files of the Hugging Face hub: taken from its cache or downloaded (imports its library inside functions)."""
 
 import importlib.util
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from backbench.backbones import _hub
 from backbench.schema import ConfigError
@@ -14,6 +16,23 @@ def require(package: str, extra: str) -> None:
     """Raise ConfigError early if an optional package is not installed."""
     if importlib.util.find_spec(package) is None:
         raise ConfigError(f'backbone={extra} needs the package {package}; pip install "backbench[{extra}]".')
+
+
+def options(where: str, path: Path) -> dict[str, Any]:
+    """The options of a model in a JSON file of its repository.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or holds none; begins with `where`.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{where}: {path} cannot be read ({error}); fetch the model again.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: {path} holds no options; fetch the model again.")
+    return content
 
 
 def file(what: str, repository: str, names: Sequence[str], advice: str = OF_WEIGHTS) -> Path:

@@ -3,7 +3,6 @@
 Both have a ``config.json`` with the architecture, its arguments and how images are prepared, and the weights.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -79,14 +78,7 @@ def file(model: str, names: Sequence[str]) -> Path:
 
 
 def _read(model: str) -> dict[str, Any]:
-    path = file(model, (CONFIG,))
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"backbone(timm).model: {path} cannot be read ({error}); fetch the model again.") from error
-    if not isinstance(about, dict):
-        raise ConfigError(f"backbone(timm).model: {path} holds no options of a model; fetch it again.")
-    return about
+    return _huggingface.options("backbone(timm).model", file(model, (CONFIG,)))
 
 
 def _folder(model: str) -> Path:

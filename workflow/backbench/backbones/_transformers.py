@@ -6,7 +6,6 @@ nothing is unpickled: weights are ``.safetensors``.
 
 import contextlib
 import functools
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -78,13 +77,7 @@ def weights(model: str) -> list[Path]:
 
 def read(path: Path) -> dict[str, Any]:
     """A JSON file of options."""
-    try:
-        options = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{WHERE}.model: {path} cannot be read ({error}); fetch the model again.") from error
-    if not isinstance(options, dict):
-        raise ConfigError(f"{WHERE}.model: {path} holds no options; fetch the model again.")
-    return options
+    return _huggingface.options(f"{WHERE}.model", path)
 
 
 def digest(model: str) -> str:
