@@ -77,6 +77,7 @@ docs: $(READY)
 	$(BIN)/python scripts/draw_dag.py
 	$(BIN)/python scripts/write_papers.py
 	$(BIN)/python scripts/write_methods.py
+	$(BIN)/python scripts/write_figures.py
 	$(BIN)/python scripts/write_schema.py
 
 # Asks, then removes every result; fetched originals stay. `make clean YES=1` does not ask.

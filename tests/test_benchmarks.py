@@ -1,6 +1,7 @@
 """The benchmarks of the sweep engine: their smallest configurations run, and the rates name every family."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,10 @@ from backbench import paths
 from backbench.engine.cost import rates
 
 HERE = paths.CHECKOUT / "benchmarks"
+sys.path.append(str(HERE))
+
+import _figures  # noqa: E402
+from _figures import Figure  # noqa: E402
 
 
 def run(*arguments: str) -> str:
@@ -54,6 +59,23 @@ def test_the_scaling_benchmark_fits_exponents_and_draws(tmp_path):
     assert found["classification"]["knn"]["seconds"] > 0
 
 
+@pytest.mark.thorough
+def test_the_first_table_is_timed_beside_another_checkout():
+    tiny = ["dataset.sample=100", "backbone=pixels", "classifier=knn", "k=5", "plots=none"]
+    page = run("first_table.py", "--rounds", "1", "--against", str(paths.CHECKOUT), "--", *tiny)
+    assert re.search(r"^\| the first table \| 45 s \| [\d.]+ \([\d. to]+\) \| [\d.]+ \([\d. to]+\) \| \*\*[\d.]+", page, re.M)
+    assert "| `make sweep` to the end, pictures and report | 100 s |" in page
+
+
+def test_figures_for_the_readme_are_those_of_the_pages(tmp_path):
+    page = tmp_path / "page.md"
+    figures = [Figure("speed", "2 s", "1.5 s"), Figure("size", "", "3 MB")]
+    page.write_text("\n".join(["# A page", "| what | else |", *_figures.lines(figures)]))
+    assert list(_figures.read(page)) == ["| speed | 2 s | 1.5 s |", "| size |  | 3 MB |"]
+    page.write_text("# A page without figures\n\n| what | goal | measured |\n")
+    assert not list(_figures.read(page))
+
+
 def test_rates_are_printed_as_plugins_state_them():
     shared = {"seconds": 4.2, "n": 2.0, "d": 0.1}
     rate = {"seconds": 0.1, "n": 1.0, "d": 0.5, "shared": shared}
@@ -61,7 +83,7 @@ def test_rates_are_printed_as_plugins_state_them():
     assert said.strip() == "Cost(0.1, n=1.0, d=0.5, shared=Cost(4.2, n=2.0, d=0.1))"
 
 
-@pytest.mark.parametrize("name", ["sweep.py", "scaling.py", "rivals.py"])
+@pytest.mark.parametrize("name", ["sweep.py", "scaling.py", "rivals.py", "first_table.py"])
 def test_help_teaches_without_working(name):
     assert f"python benchmarks/{name} --write" in run(name, "--help")
 

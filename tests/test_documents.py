@@ -122,7 +122,7 @@ def test_named_variables_are_read_by_the_code():
     assert named and not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", ["write_architecture", "write_catalogue"])
+@pytest.mark.parametrize("name", ["write_architecture", "write_catalogue", "write_figures"])
 def test_generated_pages_are_fresh(name):
     done = subprocess.run([sys.executable, ROOT / "scripts" / f"{name}.py", "--check"], check=False)
     assert done.returncode == 0, "run `make docs`"
