@@ -2,7 +2,7 @@
 
     python benchmarks/first_table.py                            three sweeps of this checkout
     python benchmarks/first_table.py --against ../before        in turns with another checkout, as ratios
-    python benchmarks/first_table.py --against ../before --write    into benchmarks/results/first_table.md
+    python benchmarks/first_table.py --write --against ../before    the same, into benchmarks/results/first_table.md
     python benchmarks/first_table.py --rounds 1 -- dataset.sample=300 backbone=pixels plots=none
 
 Each sweep starts in an empty results folder with the environment of this process; files that were fetched before are
