@@ -7,12 +7,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import _bare
+import _figures
 import _turns
 import numpy as np
+from _figures import Figure
 
 from backbench import plugins
 from backbench.stage import Context, Inputs, Member
@@ -31,13 +34,26 @@ def forward(args: argparse.Namespace, folder: Path) -> list[str]:
         "| network | pixels | engine | precision | bare | batch | stage | batch | ratio (range) | of CPU | opening |",
         "| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |",
     ]
+    speeds = {}
     for name, engine in itertools.product(args.models, args.engines):
-        lines.append(_staged_and_bare(name, engine, args, folder))
-        print(lines[-1], flush=True)
-    return [*lines, ""]
+        line, *speeds[name, engine] = _staged_and_bare(name, engine, args, folder)
+        lines.append(line)
+        print(line, flush=True)
+    return [*lines, *_figures.lines(list(_in_the_readme(speeds))), ""]
 
 
-def _staged_and_bare(name: str, engine: str, args: argparse.Namespace, folder: Path) -> str:
+def _in_the_readme(speeds: Mapping[tuple[str, str], Sequence[float]]) -> Iterator[Figure]:
+    """Figures of `speeds`: the ratio to the bare pass and the images per second of each network and engine."""
+    shares = ", ".join(f"{name} {ratio:.0%} in {engine}" for (name, engine), (ratio, _) in speeds.items())
+    yield Figure("extraction from decoded uint8, relative to the bare forward pass", "95 %", shares.replace("%", " %"))
+    both = [name for name, engine in speeds if engine == "openvino" and (name, "torch") in speeds]
+    times = [f"{name} {speeds[name, 'openvino'][1] / speeds[name, 'torch'][1]:.1f} times" for name in both]
+    if times:
+        yield Figure("images per second in OpenVINO, relative to PyTorch", "", ", ".join(times))
+
+
+def _staged_and_bare(name: str, engine: str, args: argparse.Namespace, folder: Path) -> tuple[str, float, float]:
+    """A line of the table, the ratio of the stage to the bare pass, and the images per second of the stage."""
     params = _params(name, MODELS[name], engine, args.device)
     context = Context(threads=args.threads, device=args.device, scratch=folder / "scratch")
     start = time.perf_counter()
@@ -57,11 +73,12 @@ def _staged_and_bare(name: str, engine: str, args: argparse.Namespace, folder: P
         rounds.append((bare, stage, stage / bare, bare_cpu / cpu))
     bares, stages, ratios, cpus = zip(*rounds, strict=True)
     middle, size_used = statistics.median, used["batch_size"]
-    return (
+    line = (
         f"| {name} | {params.image.size} | {params.engine} | {params.precision} | {middle(bares):.0f} | {size} | "
         f"{middle(stages):.0f} | {size_used} | **{middle(ratios):.3f}** ({min(ratios):.2f} to {max(ratios):.2f})"
         f" | {middle(cpus):.3f} | {opening:.1f} s |"
     )
+    return line, middle(ratios), middle(stages)
 
 
 def _params(name: str, size: int, engine: str, device: str) -> Any:

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 HEADING = "## In the README"
@@ -30,6 +31,6 @@ def lines(figures: Sequence[Figure]) -> list[str]:
 
 def read(page: Path) -> Iterator[str]:
     """The rows that a page has for the README; none where it has no such table."""
-    _, _, table = page.read_text(encoding="utf-8").partition(f"{HEADING}\n")
-    rows = (line for line in table.splitlines() if line.startswith("|"))
-    return (row for row in rows if row not in TOP)
+    _, _, end = page.read_text(encoding="utf-8").partition(f"{HEADING}\n")
+    table = takewhile(bool, dropwhile(lambda line: not line, end.splitlines()))
+    return (row for row in table if row not in TOP)

@@ -1,12 +1,12 @@
 """Images per second from files to features on disk, against other loaders and against the bare legs; peak memory.
 
 Run with ``python benchmarks/extraction.py [--photographs FOLDER]``; it writes tables into
-``benchmarks/results/extraction.md``. For each kind of collection (photographs of 12 megapixels, small JPEG files, tiny
-PNG files) it compares, on all cores: what planning and the jobs of backbench do, the audit included; torchvision's
-``ImageFolder`` in a ``DataLoader``, and timm's loader, with the same network in eager PyTorch; and the legs alone, one
-decoding of every file and the bare forward pass. Each is a process that has its network open, and they take turns, so
-that other work on the machine counts for all. ``--parts forward memory`` compares the features stage alone with the
-bare pass over decoded images, and says what memory the stage takes.
+``benchmarks/results/extraction.md``, or ``forward.md`` without the part files. For each kind of collection (photographs
+of 12 megapixels, small JPEG files, tiny PNG files) it compares, on all cores: what planning and the jobs of backbench
+do, the audit included; torchvision's ``ImageFolder`` in a ``DataLoader``, and timm's loader, with the same network in
+eager PyTorch; and the legs alone, one decoding of every file and the bare forward pass. Each is a process that has its
+network open, and they take turns, so that other work on the machine counts for all. ``--parts forward memory`` compares
+the features stage alone with the bare pass over decoded images, and says what memory the stage takes.
 """
 
 import argparse
@@ -40,7 +40,7 @@ TITLES = {
 # Networks that no engine runs.
 PLAIN = frozenset({"pixels"})
 PARTS = ("files", "forward", "memory")
-TARGET = paths.CHECKOUT / "benchmarks" / "results" / "extraction.md"
+RESULTS = paths.CHECKOUT / "benchmarks" / "results"
 
 
 def main() -> None:
@@ -48,7 +48,8 @@ def main() -> None:
     parts = {"files": _files, "forward": _alone.forward, "memory": _alone.memory}
     with tempfile.TemporaryDirectory() as folder:
         lines = [line for part in args.parts for line in parts[part](args, Path(folder) / part)]
-    TARGET.write_text("\n".join([*_head(args), *lines, ""]), encoding="utf-8")
+    target = RESULTS / ("extraction.md" if "files" in args.parts else "forward.md")
+    target.write_text("\n".join([*_head(args), *lines, ""]), encoding="utf-8")
     print("\n".join(lines))
 
 

@@ -177,9 +177,13 @@ def figures(runs: int, wall: float, beyond: list[float], again: float, alone: fl
     """What the README shows; `beyond` are milliseconds per run over MLflow's floors, plain and tuned."""
     over = f"{beyond[0]:.0f} ms over the floor of a database as MLflow makes it, {beyond[1]:.0f} ms over a tuned one's"
     return [
-        Figure(f"launching a finished sweep of {runs:,} runs again", "6 s", f"{again:.1f} s: no job, no write to MLflow"),
+        Figure(
+            f"launching a finished sweep of {runs:,} runs again", "6 s", f"{again:.1f} s: no job, no write to MLflow"
+        ),
         Figure(f"a run beyond its mathematics and MLflow's floor, in a sweep of {runs:,}", "10 ms", over),
-        Figure("the same sweep with a process for each run", "", f"{alone * runs / wall:.0f} times as long, extrapolated"),
+        Figure(
+            "the same sweep with a process for each run", "", f"{alone * runs / wall:.0f} times as long, extrapolated"
+        ),
     ]
 
 

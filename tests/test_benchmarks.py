@@ -63,14 +63,16 @@ def test_the_scaling_benchmark_fits_exponents_and_draws(tmp_path):
 def test_the_first_table_is_timed_beside_another_checkout():
     tiny = ["dataset.sample=100", "backbone=pixels", "classifier=knn", "k=5", "plots=none"]
     page = run("first_table.py", "--rounds", "1", "--against", str(paths.CHECKOUT), "--", *tiny)
-    assert re.search(r"^\| the first table \| 45 s \| [\d.]+ \([\d. to]+\) \| [\d.]+ \([\d. to]+\) \| \*\*[\d.]+", page, re.M)
+    assert re.search(
+        r"^\| the first table \| 45 s \| [\d.]+ \([\d. to]+\) \| [\d.]+ \([\d. to]+\) \| \*\*[\d.]+", page, re.M
+    )
     assert "| `make sweep` to the end, pictures and report | 100 s |" in page
 
 
 def test_figures_for_the_readme_are_those_of_the_pages(tmp_path):
     page = tmp_path / "page.md"
     figures = [Figure("speed", "2 s", "1.5 s"), Figure("size", "", "3 MB")]
-    page.write_text("\n".join(["# A page", "| what | else |", *_figures.lines(figures)]))
+    page.write_text("\n".join(["# A page", "| what | else |", *_figures.lines(figures), "", "| else |"]))
     assert list(_figures.read(page)) == ["| speed | 2 s | 1.5 s |", "| size |  | 3 MB |"]
     page.write_text("# A page without figures\n\n| what | goal | measured |\n")
     assert not list(_figures.read(page))
