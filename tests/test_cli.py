@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from backbench import cli, paths, planning
+from backbench.cli import _first_words
 from backbench.engine.plan import frozen
 from backbench.engine.results import ledger
 from backbench.store import Store
@@ -78,6 +79,15 @@ def test_help_of_every_command(capsys, name):
     assert f"backbench {name}" in out
     about = cli.COMMANDS[name]
     assert about[1:20] in " ".join(out.split())
+
+
+def test_a_command_that_takes_longer_says_what_it_does_on_stderr_alone(monkeypatch, capsys):
+    assert list(_first_words.DOING) == list(cli.COMMANDS)
+    monkeypatch.setattr(_first_words, "PATIENCE", 0.0)
+    with _first_words.said("audit"):
+        while not (told := capsys.readouterr()).err:
+            pass
+    assert (told.out, told.err) == ("", "backbench audit: looking at the collection\n")
 
 
 @pytest.mark.parametrize("name", GRID)
