@@ -1,13 +1,19 @@
-"""The panel of a launch: the time remaining, from what has ended."""
+"""The panel of a launch: the time remaining, from what has ended; and the answer, which is shown above it once."""
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
 from grids import NONE
+from sweeping import collection, computed
 
-from backbench import hashing, paths, planning
+from backbench import hashing, launching, paths, planning
+from backbench.engine.results import ledger
+from backbench.store import Store
 from backbench.sweeping import panel
+from backbench.sweeping.answering import Answering
 from backbench.sweeping.panel import Progress
 
 MEMBERS = [f"member {number}" for number in range(4)]
@@ -76,3 +82,63 @@ def test_a_training_counts_epochs_and_the_extraction_after_it_images(own_results
     assert panel._partial(plan) == [f"training autoencoder: {words}"]
     state.write_text(json.dumps({"done": 500, "total": 3000, "left": 5.0}))
     assert panel._partial(plan) == ["features: 500 of 3,000 images, about 5 s remaining"]
+
+
+class Once:
+    """What is ready when it is first looked at; `seen` says whether the process ran when it was shown."""
+
+    def __init__(self, process):
+        self.process, self.seen = process, []
+
+    @property
+    def ready(self):
+        return not self.seen
+
+    def early(self):
+        self.seen.append(self.process.poll() is None)
+
+
+@pytest.mark.parametrize("how", [panel._plain, panel._live])
+def test_what_goes_above_is_shown_once_while_the_process_runs(progress, monkeypatch, how):
+    monkeypatch.setattr(panel, "POLL_SECONDS", 0.02)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        above = Once(process)
+        early = above.early
+        above.early = lambda: (early(), process.stdin.close())
+        how(process, progress(4), Store(paths.store()), above)
+    assert above.seen == [True]
+
+
+@pytest.fixture
+def swept(own_results, tmp_path):
+    """A small sweep that is computed and not joined."""
+    grid = (NONE, "backbone=pixels", "k=2", "clusterer=kmeans", "classifier=knn", "retrieval=none")
+    return computed(*grid, *collection(tmp_path / "photos", classes=("a", "b"), each=10))
+
+
+def test_the_answer_is_shown_once_as_soon_as_the_runs_are_joined(swept, capsys):
+    shown = []
+    answering = Answering(swept, Store(paths.store()), shown.append, after=20.0)
+    assert not answering.ready
+    ledger.join(swept, ledger.read_records(swept, Store(paths.store())))
+    assert answering.ready
+    answering.early()
+    assert not answering.ready and len(shown) == 1
+    words = "The answer is complete; the record in MLflow and the report follow, in about 20 s."
+    assert capsys.readouterr().err.strip() == words
+    with pytest.raises(KeyboardInterrupt), answering.interruptible():
+        raise KeyboardInterrupt
+    assert "the record in MLflow and the report are missing, and the same command continues" in capsys.readouterr().err
+    _, answer = answering.last()
+    assert shown == [answer] and launching.page(swept).exists()
+    assert launching.coming(swept) == ["the record in MLflow"]
+
+
+def test_where_the_jobs_did_not_end_well_the_answer_comes_at_the_end(swept, capsys):
+    shown = []
+    answering = Answering(swept, Store(paths.store()), shown.append)
+    with pytest.raises(KeyboardInterrupt), answering.interruptible():
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == ""
+    records, answer = answering.last()
+    assert shown == [answer] and ledger.joined_records(swept) == records

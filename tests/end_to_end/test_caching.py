@@ -104,7 +104,9 @@ def test_the_order_of_the_axes_does_not_matter(finished: Finished):
 def test_one_more_value_of_an_axis_computes_just_what_it_adds(bench: Bench):
     """Of two axes: the new k is clustered by those that take one, the new classifier is fitted once."""
     before, old = bench.members(), tracked(bench.database)
-    bench.run("sweep", *ONE_MORE_OF_EACH, check=0)
+    lines = bench.run("sweep", *ONE_MORE_OF_EACH, check=0).stderr
+    assert lines.count("Classifiers, ranked") == 1
+    assert lines.index("Classifiers, ranked") < lines.index("The answer is complete; ") < lines.index("\nMLflow: ")
     after, now = bench.members(), tracked(bench.database)
     new = records(after) - records(before)
     assert {name: after[name] for name in before} == before

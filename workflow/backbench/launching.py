@@ -151,6 +151,13 @@ def undrawn(sweep_plan: Plan) -> bool:
     return drawing.wanted(sweep_plan) and not drawing.receipt(sweep_plan).exists()
 
 
+def coming(sweep_plan: Plan) -> list[str]:
+    """What of a sweep is not made yet that follows its joined runs, in words."""
+    drawn, written = not undrawn(sweep_plan), page(sweep_plan).exists()
+    words = [] if sweep_plan.tracked.exists() else ["the record in MLflow"]
+    return [*words, *([] if drawn else ["the pictures"]), *([] if written and drawn else ["the report"])]
+
+
 def page(sweep_plan: Plan) -> Path:
     """The report of a sweep."""
     return sweep_plan.folder / "report.html"

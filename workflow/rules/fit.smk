@@ -32,6 +32,7 @@ rule fit_classifiers:
         LOGS / "classification/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "classification/{family}-{id}.tsv"
+    priority: 1
     threads: threads_of("classification")
     resources:
         mem_mb=mem_mb_of("classification"),

@@ -1,4 +1,5 @@
 # From a collection of images to the matrices that the heads work on.
+# What others wait for goes first, so that all cores have something to do until the end.
 # Needs: the plan; the network or the user's own files. Makes: members of dataset, audit, features,
 # matrix, neighbours, judge, and the pages in results/audits.
 
@@ -12,6 +13,7 @@ rule fetch_dataset:
         LOGS / "dataset/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "dataset/{family}-{id}.tsv"
+    priority: 4
     threads: 2
     resources:
         mem_mb=mem_mb_of("dataset"),
@@ -32,6 +34,7 @@ rule audit_images:
         LOGS / "audit/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "audit/{family}-{id}.tsv"
+    priority: 4
     threads: 2
     resources:
         mem_mb=mem_mb_of("audit"),
@@ -52,6 +55,7 @@ rule extract_features:
         LOGS / "features/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "features/{family}-{id}.tsv"
+    priority: 3
     threads: workflow.cores
     resources:
         mem_mb=mem_mb_of("features"),
@@ -72,7 +76,8 @@ rule transform_features:
         LOGS / "matrix/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "matrix/{family}-{id}.tsv"
-    threads: 2
+    priority: 2
+    threads: threads_of("matrix")
     resources:
         mem_mb=mem_mb_of("matrix"),
     params:
@@ -92,6 +97,7 @@ rule find_neighbours:
         LOGS / "neighbours/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "neighbours/{family}-{id}.tsv"
+    priority: 2
     threads: workflow.cores
     resources:
         mem_mb=mem_mb_of("neighbours"),
@@ -112,6 +118,7 @@ rule embed_judges:
         LOGS / "judge/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "judge/{family}-{id}.tsv"
+    priority: 2
     threads: 1
     resources:
         mem_mb=mem_mb_of("judge"),

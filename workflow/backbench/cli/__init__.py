@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from signal import SIGINT
 
 from backbench import __version__
+from backbench.cli import _first_words
 from backbench.cli import words as typed
 from backbench.cli.arguments import ARGUMENTS
 from backbench.sweeping import signals
@@ -90,12 +91,13 @@ def _interrupted(signal: KeyboardInterrupt) -> int:
 
 def _called(args: argparse.Namespace) -> int:
     """Run a command; a path among its overrides is resolved and shown first."""
-    if getattr(args, "overrides", None):
-        from backbench.cli import collection
+    with _first_words.said(args.command):
+        if getattr(args, "overrides", None):
+            from backbench.cli import collection
 
-        args.overrides = collection.resolved(args.command, args.overrides, getattr(args, "name", None))
-    with signals.raised() if args.command in LAUNCHING else contextlib.nullcontext():
-        return importlib.import_module(f"backbench.cli.{args.command}").run(args)
+            args.overrides = collection.resolved(args.command, args.overrides, getattr(args, "name", None))
+        with signals.raised() if args.command in LAUNCHING else contextlib.nullcontext():
+            return importlib.import_module(f"backbench.cli.{args.command}").run(args)
 
 
 def _refused(command: str, error: Exception, line: Sequence[str]) -> int:

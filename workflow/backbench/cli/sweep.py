@@ -10,6 +10,7 @@ from backbench.datasets import _files
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results.joined_run import Records, Row
 from backbench.engine.time import launches
+from backbench.evaluate.answer import SweepAnswer
 from backbench.pictures import drawing
 from backbench.reports import audit
 from backbench.store import DONE, Store
@@ -29,9 +30,8 @@ def run(args: argparse.Namespace) -> int:
         planned = launch.planned_for(args.overrides)
         if dry:
             return launch.rehearse(planned, how)
-        swept = launch.compute(planned, how, started)
+        swept = launch.compute(planned, how, started, show)
         outcome = launch.track(swept)
-        leaderboard.show(swept.answer.datasets)
         _tell(swept)
         return max(swept.failed, outcome)
 
@@ -41,10 +41,17 @@ def launch_of(args: argparse.Namespace) -> Launch:
     return Launch(args.cores, args.accept_code, args.snakemake)
 
 
+def show(results: SweepAnswer) -> None:
+    """Print the leaderboards of a sweep, what became of its runs, and its answer."""
+    leaderboard.show(results.datasets)
+    tell_counts(results.rows)
+    answer.show(results.datasets.values())
+    say("")
+
+
 def _tell(swept: Swept) -> None:
-    """What came of a sweep, where to look at it, and its answer."""
-    plan, rows, records = swept.plan, swept.rows, swept.records
-    tell_counts(rows)
+    """What has to be said beyond the answer, and where to look at what."""
+    plan, records = swept.plan, swept.records
     for finding in [*_left_out(records), *_audits(plan, records, swept.store)]:
         say(finding)
     for line in _pages(plan):
@@ -52,7 +59,6 @@ def _tell(swept: Swept) -> None:
     took = launches.took(swept.announced, records, swept.taken)
     say(f"results: {shown(plan.folder)}   runs: backbench runs   elapsed: {took}")
     say("compare in MLflow: backbench ui   try an image, browse clusters and a map: backbench app")
-    answer.show(swept.answer.datasets.values())
 
 
 def tell_counts(rows: Sequence[Row]) -> None:

@@ -24,6 +24,8 @@ EXACT, NODES = 96, 20
 ALIKE = 8
 # Totals whose nodes are kept: those of one data set's clusterings and their samples.
 KEPT = 16
+# Up to this total the weights of all margins are kept, some 20 numbers each; beyond, those of a sample's margins are made.
+WHOLE = 1 << 16
 
 
 def expected_logs(sizes: np.ndarray, classes: np.ndarray, total: np.ndarray) -> np.ndarray:
@@ -108,10 +110,22 @@ def _on_nodes(margin: np.ndarray, total: int) -> Any:
     from scipy.sparse import csr_array
 
     place, sample = np.nonzero(margin > 1)
-    distinct, column = np.unique(margin[place, sample].astype(np.int64), return_inverse=True)
-    shape = (margin.shape[1], len(distinct))
-    counts = csr_array((np.ones(len(sample)), (sample, column)), shape=shape)
+    margins = margin[place, sample].astype(np.int64)
+    if total <= WHOLE:
+        counts = csr_array((np.ones(len(sample)), (sample, margins)), shape=(margin.shape[1], total + 1))
+        return counts @ _whole(total)
+    distinct, column = np.unique(margins, return_inverse=True)
+    counts = csr_array((np.ones(len(sample)), (sample, column)), shape=(margin.shape[1], len(distinct)))
     return counts @ csr_array(_lagrange(distinct, total))
+
+
+@functools.lru_cache(KEPT)
+def _whole(total: int) -> Any:
+    """Sparse weights (total + 1, nodes) of the nodes for every margin."""
+    from scipy.sparse import csr_array, vstack
+
+    parts = np.array_split(np.arange(total + 1), 1 + total // CELLS)
+    return vstack([csr_array(_lagrange(part, total)) for part in parts], format="csr")
 
 
 def _lagrange(margins: np.ndarray, total: int) -> np.ndarray:

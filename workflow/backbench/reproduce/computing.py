@@ -1,5 +1,7 @@
 """Compute a recorded run again in an empty store."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -21,7 +23,10 @@ from backbench.reproduce.record import Recorded
 from backbench.schema import ConfigError
 from backbench.stage import KINDS, RECIPE
 from backbench.store import Store
+from backbench.wording import duration
 
+# Between two lines on how far a stage is.
+LINE_SECONDS = 10.0
 SCRIPTS = {
     "dataset": "fetch_dataset",
     "features": "extract_features",
@@ -50,9 +55,13 @@ def rerun(recorded: Recorded, scratch: Path, say: Callable[[str], None]) -> tupl
     store = store_of(scratch)
     parts = _parts(recorded.stages)
     order = {shard.id: (KINDS.index(shard.kind), not set(parts) & set(shard.members)) for shard in plan.shards.values()}
-    for shard in sorted(plan.shards.values(), key=lambda shard: order[shard.id]):
+    shards = sorted(plan.shards.values(), key=lambda shard: order[shard.id])
+    for number, shard in enumerate(shards, 1):
         begun = time.monotonic()
-        _compute(shard, path, scratch, recorded)
+        then = _then(recorded.seconds, shard, _role(shard, parts))
+        took = f", which took {duration(then)}" if then is not None else ""
+        say(f"  {number} of {len(shards)}: {shard.kind} {shard.family}{took}")
+        _compute(shard, path, scratch, recorded, say)
         say(f"  {shard.kind} {shard.family}: {time.monotonic() - begun:.1f} s")
     row = ledger.rows(plan, ledger.read_records(plan, store))[0]
     return row, time.monotonic() - started
@@ -100,20 +109,42 @@ def _prepared(stage: Stage, stages: Mapping[str, Stage]) -> Stage:
     return replace(stage, local={**stage.local, "image": stages[member].config})
 
 
-def _compute(shard: Shard, plan: Path, scratch: Path, recorded: Recorded) -> None:
+def _compute(shard: Shard, plan: Path, scratch: Path, recorded: Recorded, say: Callable[[str], None]) -> None:
+    """Compute a shard by its script, and say now and then how far it is."""
     script = paths.CHECKOUT / "scripts" / f"{SCRIPTS[shard.kind]}.py"
-    parts = _parts(recorded.stages)
-    role = next((parts[member] for member in shard.members if member in parts), None)
+    role = _role(shard, _parts(recorded.stages))
     threads = _then(recorded.environment.threads, shard, role) or 1
     command = [sys.executable, str(script), "--plan", str(plan), "--shard", shard.id, "--threads", str(threads)]
     command += ["--device", _then(recorded.environment.devices, shard, role) or "cpu"]
     command += ["--batch-size", str(recorded.batch_size)] if recorded.batch_size else []
     places = {"RESULTS": scratch, "STORE": store_of(scratch).root, "DOWNLOADS": paths.downloads()}
     environment = {**os.environ, **{f"BACKBENCH_{key}": str(value) for key, value in places.items()}}
-    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        words = "\n".join(done.stderr.strip().splitlines()[-5:])
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            errors = _errors(process, scratch / "progress" / f"{shard.kind}-{hashing.short(shard.id)}.json", say)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        words = "\n".join(errors.strip().splitlines()[-5:])
         raise RuntimeError(f"{shard.kind} {shard.family} could not be computed again:\n{words}")
+
+
+def _errors(process: "subprocess.Popen[str]", progress: Path, say: Callable[[str], None]) -> str:
+    """What a job writes to its log until it ends; meanwhile its progress is said."""
+    while True:
+        try:
+            return process.communicate(timeout=LINE_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(OSError, ValueError, KeyError):  # it reports none, or has ended meanwhile
+                state = json.loads(progress.read_text())
+                left = f", about {duration(state['left'])} left" if state["left"] else ""
+                say(f"    {state['done']:,} of {state['total']:,}{left}")
+
+
+def _role(shard: Shard, parts: Mapping[str, str]) -> str | None:
+    """What a shard is to the features that it is a part of; None where it is none."""
+    return next((parts[member] for member in shard.members if member in parts), None)
 
 
 def _then(recorded: Mapping[str, Any], shard: Shard, role: str | None) -> Any:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from backbench import paths
@@ -13,12 +13,16 @@ from backbench.reproduce import environment
 from backbench.reproduce.environment import Environment
 
 # Metrics in MLflow that are no result of a task.
-NOT_COMPARED = ("seconds_", "training_")
+SECONDS = "seconds_"
+NOT_COMPARED = (SECONDS, "training_")
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A run as it was recorded: its stages, what came out, and how it was computed; digests are those of labels."""
+    """A run as it was recorded: its stages, what came out, and how it was computed; digests are those of labels.
+
+    `seconds` says how long stages took, by kind, where that is recorded.
+    """
 
     config_hash: str
     stages: Mapping[str, Stage]
@@ -27,6 +31,7 @@ class Recorded:
     batch_size: int | None
     environment: Environment
     source: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def from_row(row: Row) -> Recorded:
@@ -41,6 +46,7 @@ def from_row(row: Row) -> Recorded:
         batch_size=batch,
         environment=environment.of_row(row),
         source=f"recorded in {paths.sweeps()}",
+        seconds=row.provenance("seconds"),
     )
 
 
@@ -62,6 +68,7 @@ def from_tags(
         batch_size=int(batch) if batch else None,
         environment=environment.of_tags(tags),
         source="recorded in MLflow",
+        seconds={name.removeprefix(SECONDS): value for name, value in metrics.items() if name.startswith(SECONDS)},
     )
 
 

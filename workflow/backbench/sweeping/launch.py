@@ -14,7 +14,6 @@ from typing import IO, Any
 
 from backbench import hashing, launch_record, launching, lock, paths, planning, processes, tracking
 from backbench.engine.plan.frozen import Plan, save
-from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Records, Row
 from backbench.engine.run import leftovers, remains, status
 from backbench.engine.run.status import Status
@@ -23,9 +22,9 @@ from backbench.engine.time.clusters import Cluster
 from backbench.engine.time.launches import Announced
 from backbench.evaluate.answer import SweepAnswer
 from backbench.files import WriteError
-from backbench.reports import sweep as pages
 from backbench.store import Store
 from backbench.sweeping import cluster, executors, fetching, panel, signals
+from backbench.sweeping.answering import Answering, Show
 from backbench.sweeping.describing import cores, describe, say
 from backbench.tracking import sweeps
 from backbench.wording import counted
@@ -105,8 +104,10 @@ def _unrecorded(plan: Plan) -> Iterator[None]:
             os.utime(plan.path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def compute(planned: planning.Planned, launch: Launch, started: float) -> Swept:
+def compute(planned: planning.Planned, launch: Launch, started: float, show: Show | None = None) -> Swept:
     """Describe a plan, compute what is missing, join what there is and write its report.
+
+    `show` is called once, with the answer: as soon as the runs are joined, while MLflow, pictures and report follow.
 
     Raises
     ------
@@ -124,13 +125,15 @@ def compute(planned: planning.Planned, launch: Launch, started: float) -> Swept:
     due = state.due or launching.undrawn(plan)
     if due:
         launches.keep(plan, announced)
-    failed = _compute(planned, state, launch) if due else 0
+    store = Store(paths.store())
+    answering = Answering(plan, store, show, announced.drawing + launches.after(plan))
+    with answering.interruptible():
+        failed = _compute(planned, state, launch, answering) if due else 0
     _note(phase=launch_record.RECORDING, progress="", **({"outcome": launch_record.FAILED} if failed else {}))
     if failed and fresh and not _begun(plan, started):
         plan.path.unlink(missing_ok=True)
-    store = Store(paths.store())
     missing = len(state.needed) + len(state.unscored)
-    return Swept(plan, store, *_joined(plan, store), failed, missing, announced, started)
+    return Swept(plan, store, *answering.last(), failed, missing, announced, started)
 
 
 def _prepared(planned: planning.Planned, launch: Launch) -> tuple[Status, Announced]:
@@ -153,15 +156,15 @@ def _begun(plan: Plan, started: float) -> bool:
     return any(log.stat().st_mtime >= since for log in logs)
 
 
-def _compute(planned: planning.Planned, state: Status, launch: Launch) -> int:
-    """Run Snakemake under the panel; returns its exit status."""
+def _compute(planned: planning.Planned, state: Status, launch: Launch, answering: Answering) -> int:
+    """Run Snakemake under the panel, and show the answer meanwhile; returns its exit status."""
     plan = planned.plan
     log = paths.logs() / f"snakemake-{hashing.short(plan.hash)}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     expected = estimate.members(plan, state, cores(launch.cores))
     launched = time.time() - 1
     with log.open("w") as output, _snakemake(planned, launch, output) as process:
-        panel.watch(process, plan, state, expected, cores(launch.cores), launch.cluster)
+        panel.watch(process, plan, state, expected, cores(launch.cores), launch.cluster, answering)
     if process.returncode < 0:
         _tell_of_death(-process.returncode)
     killed = remains.settle(plan)
@@ -258,19 +261,6 @@ def _explain(plan: Plan, launched: float) -> None:
             words = shard.log.read_text(errors="replace").strip().splitlines()[-TAIL_LINES:]
             if words:
                 say("\n".join([f"{shard.kind} {shard.family} ({shown(shard.log)}):", *(f"  {w}" for w in words)]))
-
-
-def _joined(plan: Plan, store: Store) -> tuple[Records, SweepAnswer]:
-    """Join what there is and answer from it; Snakemake joined it where all went well, and nothing is written twice."""
-    records = ledger.read_records(plan, store)
-    states = {key: status.state_of(plan.stages[key], record, store) for key, record in records.items()}
-    if not ledger.joined(plan, states, status.scores_of(plan, records, states, store)):
-        ledger.join(plan, records)
-    results = SweepAnswer(plan, ledger.rows(plan, records), store, panel.counting("resampling images"))
-    results.write()
-    if not launching.page(plan).exists() and any(row.heads for row in results.rows):
-        pages.write(results)
-    return records, results
 
 
 def track(swept: Swept) -> int:

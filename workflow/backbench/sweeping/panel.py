@@ -40,6 +40,17 @@ class Polled(Protocol):
         """Its exit status, None while it runs."""
 
 
+class Above(Protocol):
+    """What is printed once above the panel while it goes on."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is to be printed now."""
+
+    def early(self) -> None:
+        """Print it."""
+
+
 class Queue:
     """Why SLURM jobs of the launch wait, asked for now and then."""
 
@@ -133,8 +144,9 @@ def watch(
     expected: Mapping[str, float],
     cores: int,
     cluster: Cluster | None = None,
+    above: Above | None = None,
 ) -> None:
-    """Show progress until `process` ends."""
+    """Show progress until `process` ends, and once it is ready what goes `above` it."""
     store = Store(paths.store())
     waiting = {key: store.path(plan.stages[key].kind, key, plan.stages[key].code) for key in state.needed}
     scores = {key: scored.place(state.records[key]) for key in state.unscored}
@@ -143,13 +155,15 @@ def watch(
     announced = announce(plan, state, cores, cluster)
     after = announced.drawing + launches.after(plan)
     progress = Progress(plan, waiting, expected, time.time() - 1, shards, announced.seconds, after, state.unscored)
-    (_live if sys.stderr.isatty() else _plain)(process, progress, store)
+    (_live if sys.stderr.isatty() else _plain)(process, progress, store, above)
 
 
-def _plain(process: Polled, progress: Progress, store: Store) -> None:
+def _plain(process: Polled, progress: Progress, store: Store, above: Above | None) -> None:
     started = last = time.monotonic()
     while process.poll() is None:
         time.sleep(POLL_SECONDS)
+        if above and above.ready:
+            above.early()
         if time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
             progress.look(store)
@@ -159,19 +173,26 @@ def _plain(process: Polled, progress: Progress, store: Store) -> None:
     say(_line(progress, time.monotonic() - started))
 
 
-def _live(process: Polled, progress: Progress, store: Store) -> None:
+def _live(process: Polled, progress: Progress, store: Store, above: Above | None) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    started = time.monotonic()
-    with Live(console=Console(stderr=True), refresh_per_second=4, transient=False) as live:
-        while process.poll() is None:
+    started, console = time.monotonic(), Console(stderr=True)
+    ready = True
+    while ready:
+        with Live(console=console, refresh_per_second=4) as live:
+            ready = False
+            while process.poll() is None and not ready:
+                progress.look(store)
+                progress.note()
+                live.update(_panel(progress, time.monotonic() - started))
+                time.sleep(POLL_SECONDS)
+                ready = above is not None and above.ready
             progress.look(store)
-            progress.note()
             live.update(_panel(progress, time.monotonic() - started))
-            time.sleep(POLL_SECONDS)
-        progress.look(store)
-        live.update(_panel(progress, time.monotonic() - started))
+            live.transient = ready  # it goes on below
+        if above and ready:
+            above.early()
 
 
 def _panel(progress: Progress, elapsed: float) -> Any:

@@ -6,6 +6,8 @@ their embedding is the optimised one, on the exact neighbour graph for euclidean
 fitted ones too, so that training and test rows are treated alike. float32.
 """
 
+import contextlib
+import functools
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -75,6 +77,7 @@ def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") ->
     reasons = problems(params, n_fit, d)
     if reasons:
         raise ValueError(reasons[0])
+    _keep_compiled()
     options = {name: value for name, value in vars(params).items() if name != "seed"}
     with warnings.catch_warnings():
         # It warns of disconnected parts and few rows, which lie in the data; the result is valid.
@@ -87,6 +90,19 @@ def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") ->
         model.fit(fitted)
         placed = model.embedding_ if fit_rows is rows else model.transform(np.ascontiguousarray(rows, np.float32))
     return np.ascontiguousarray(placed, np.float32)
+
+
+@functools.cache
+def _keep_compiled() -> None:
+    """Let numba keep on disk what umap-learn has it compile in every process: 4 s of a few thousand rows' 8.
+
+    Its cache lies beside the library, or in the user's folder where that cannot be written (``NUMBA_CACHE_DIR``).
+    """
+    from umap import umap_
+
+    for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths):
+        with contextlib.suppress(RuntimeError):  # no folder to write to
+            function.enable_caching()
 
 
 def _graph(x: "np.ndarray", count: int, metric: "Metric") -> tuple["np.ndarray", "np.ndarray"]:

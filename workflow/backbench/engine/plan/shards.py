@@ -15,6 +15,8 @@ TORCH_MB = 2000
 # Families on one matrix share a job until it is expected to take this long: a short fit does not pay for a process.
 JOB_SECONDS = 30.0
 NAMED_FAMILIES = 3
+# Kinds of which several shards may run beside each other, and threads that a shard of transforms has at most.
+SHARING, TRANSFORM_THREADS = (*HEADS, SCORES, "matrix"), 2
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,12 @@ def _plugin_mb(stage: Stage, count: int) -> float:
 
 
 def fair_threads(shards: Iterable[Shard], stages: Mapping[str, Stage], cores: int) -> dict[str, int]:
-    """Threads of each shard of fits, or of scores: its share of the work that may run beside it, at least one."""
-    shared = {s.id: [stages[member] for member in s.members] for s in shards if s.kind in (*HEADS, SCORES)}
-    work = {shard: costs.total(members, stages) for shard, members in shared.items()}
-    everything = sum(work.values()) or 1.0
-    return {shard: min(cores, max(1, round(cores * seconds / everything))) for shard, seconds in work.items()}
+    """Threads of each shard of fits, scores or transforms: its share of the work that may run beside it, at least one.
+
+    Few transforms have a use for more than `TRANSFORM_THREADS`.
+    """
+    members = {shard.id: [stages[member] for member in shard.members] for shard in shards if shard.kind in SHARING}
+    work = {key: (group[0].kind == "matrix", costs.total(group, stages)) for key, group in members.items()}
+    everything = {kind: sum(cost for other, cost in work.values() if other == kind) or 1.0 for kind in (True, False)}
+    most = {True: min(cores, TRANSFORM_THREADS), False: cores}
+    return {key: min(most[kind], max(1, round(cores * cost / everything[kind]))) for key, (kind, cost) in work.items()}

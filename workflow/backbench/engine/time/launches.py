@@ -30,7 +30,7 @@ DRAW_SECONDS = 5.0
 _DOING = {"dataset": "reading", "audit": "auditing", "neighbours": "the nearest neighbours of"}
 # Above these a launch says what takes longest, and why it took longer than announced.
 LONG_SECONDS, SHOWN, MUCH_LONGER = 300.0, 3, 1.5
-# Jobs that use all cores; the others that come before the fits use two.
+# Jobs that use all cores; the others that come before the fits and are no transforms use two.
 ALL_CORES = ("features", "neighbours")
 
 
@@ -175,12 +175,17 @@ def _why(announced: Announced, records: Mapping[str, Mapping[str, Any]]) -> str:
 def _computing(expected: Expectation) -> float:
     """Seconds of the jobs: their work divided among the cores, and no less than the longest job alone."""
     shards = (*expected.plan.shards.values(), *expected.plan.scoring.values())
-    jobs = [_job(expected, shard) for shard in shards if expected.status.pending(shard)]
+    shares = _shares(expected)
+    jobs = [_job(expected, shard, shares) for shard in shards if expected.status.pending(shard)]
     work = sum(wall * threads for wall, threads in jobs)
     return max(work / expected.cores, max((wall for wall, _ in jobs), default=0.0))
 
 
-def _job(expected: Expectation, shard: Shard) -> tuple[float, int]:
+def _shares(expected: Expectation) -> dict[str, int]:
+    return fair_threads(expected.plan.shards.values(), expected.plan.stages, expected.cores)
+
+
+def _job(expected: Expectation, shard: Shard, shares: Mapping[str, int]) -> tuple[float, int]:
     """Seconds of a job, and the cores that it has meanwhile; fits share theirs with those of other jobs."""
     work = expected.work(shard)
     if shard.kind == SCORES:
@@ -189,7 +194,9 @@ def _job(expected: Expectation, shard: Shard) -> tuple[float, int]:
         longest = max((expected.members.get(member, 0.0) for member in shard.members), default=0.0)
         cores = max(1, min(expected.cores, round(work / longest))) if longest else 1
         return FIT_JOB_SECONDS + work / cores, cores
-    return JOB_SECONDS + work, expected.cores if shard.kind in ALL_CORES else min(2, expected.cores)
+    if shard.kind in ALL_CORES:
+        return JOB_SECONDS + work, expected.cores
+    return JOB_SECONDS + work, shares.get(shard.id, min(2, expected.cores))
 
 
 def after(plan: Plan) -> float:
@@ -210,7 +217,7 @@ def _parts(expected: Expectation) -> Iterator[Part]:
         stage = expected.plan.stages[member]
         size = (stage.about.get("n"), stage.about.get("d"), tuple(stage.about.get("steps", ())))
         groups.setdefault((stage.kind, costs.way(stage), *size), []).append(member)
-    shares = fair_threads(expected.plan.shards.values(), expected.plan.stages, expected.cores)
+    shares = _shares(expected)
     parts = (_part(expected, members, shares) for members in groups.values())
     yield from sorted(parts, key=lambda part: -part.seconds)
 
