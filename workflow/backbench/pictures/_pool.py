@@ -212,7 +212,7 @@ def _processes(sources: Sequence[Any], count: int) -> Iterator[ProcessPoolExecut
 def _begin(sources: list[Source | Sweep]) -> None:
     global _bench
     # A figure is tens of thousands of objects: the collector would run through them, and through all that was imported,
-    # hundreds of times. They are dropped after each picture instead.
+    # hundreds of times. The youngest generation, which has all of them, is dropped after each picture instead.
     gc.freeze()
     gc.disable()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
@@ -231,5 +231,5 @@ def _end_with_parent() -> None:
 def _do(item: Task | Layouts) -> Made:
     assert _bench is not None  # `_begin` has set it
     made = item.do(_bench)
-    gc.collect()
+    gc.collect(0)
     return made
