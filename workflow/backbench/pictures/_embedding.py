@@ -4,6 +4,7 @@ t-SNE (van der Maaten and Hinton 2008) is openTSNE's (Poličar, Stražar and Zup
 (McInnes, Healy and Melville 2018), both on exact neighbours, which the caller's `near` finds once for both.
 """
 
+import contextlib
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -122,6 +123,7 @@ def umap(x: np.ndarray, finder: near.Near, progress: Progress) -> Made:
     """Positions (n, 2) of `x` (n, d), equal to those of the transform ``umap``, on an existing graph."""
     from umap import UMAP
 
+    _compile_once()
     count = neighbours("umap", len(x))
     rows, lengths = finder.nearest("euclidean", count)
     selves = np.arange(len(x))[:, None]
@@ -136,6 +138,15 @@ def umap(x: np.ndarray, finder: near.Near, progress: Progress) -> Made:
         model = UMAP(**options, precomputed_knn=graph, random_state=SEED, transform_seed=SEED, n_jobs=1)
         positions = model.fit(np.ascontiguousarray(x, np.float32)).embedding_
     return positions, {"n_neighbors": count + 1, "min_dist": UMAP_OPTIONS["min_dist"]}
+
+
+def _compile_once() -> None:
+    """Keep what numba compiles of umap-learn, which takes as long as some thousand rows: the next process reads it."""
+    from umap import umap_
+
+    for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths):
+        with contextlib.suppress(RuntimeError):  # there is no folder that it could be kept in
+            function.enable_caching()
 
 
 _METHODS: Mapping[str, Callable[[np.ndarray, near.Near, Progress], Made]] = {"pca": pca, "tsne": tsne, "umap": umap}

@@ -135,11 +135,9 @@ class Source:
 
         An image whose file cannot be read any more is as the backbone saw it, where the cache holds that.
         """
-        from backbench.pictures.thumbnails import decoded
-
         numbers = [int(row) for row in rows]
-        pairs = zip(numbers, self.thumbnails.thumbnails(numbers), strict=True)
-        return [self.images[row] if thumbnail is None else decoded(thumbnail) for row, thumbnail in pairs]
+        pairs = zip(numbers, self.thumbnails.decoded(numbers), strict=True)
+        return [self.images[row] if pixels is None else pixels for row, pixels in pairs]
 
     @property
     def _inputs(self) -> Inputs:

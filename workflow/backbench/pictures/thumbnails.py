@@ -4,6 +4,7 @@ Those of files are kept in ``results/reports/thumbnails``, so that each file is 
 at any time.
 """
 
+import contextlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ BOX = (360, 180)
 EXACT = 64
 QUALITY, METHOD = 75, 4
 PNG, WEBP = "png", "webp"
+# What is raised where an image is not there any more.
+LOST = (OSError, ConfigError, StoreError, decoding.Unreadable)
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,22 @@ class Thumbnails:
 
     def thumbnail(self, row: int) -> Thumbnail | None:
         """The image of a row; None where its file is missing, has changed, or cannot be read any more."""
-        try:
+        with contextlib.suppress(*LOST):
             return self._of_file(row) if self._keys is not None else _encoded(self._opened(row))
-        except (OSError, ConfigError, StoreError, decoding.Unreadable):
-            return None
+        return None
 
     def thumbnails(self, rows: Sequence[int]) -> Iterator[Thumbnail | None]:
         """The images of several rows, in their order, by the threads that the caller may use."""
         return threads.in_order(self.thumbnail, rows)
+
+    def decoded(self, rows: Sequence[int]) -> "Iterator[np.ndarray | None]":
+        """The pixels (h, w) or (h, w, 3) uint8 of the thumbnails of several rows, in their order."""
+        return threads.in_order(self._pixels, rows)
+
+    def _pixels(self, row: int) -> "np.ndarray | None":
+        with contextlib.suppress(*LOST):
+            return decoded(self._of_file(row)) if self._keys is not None else _array(self._opened(row))
+        return None
 
     def _of_file(self, row: int) -> Thumbnail:
         assert self._keys is not None  # checked by the caller
@@ -96,11 +107,16 @@ def of_decoded(picture: decoding.Decoded) -> Thumbnail:
 
 def decoded(thumbnail: Thumbnail) -> "np.ndarray":
     """The pixels (h, w) or (h, w, 3) uint8 of a thumbnail."""
-    import numpy as np
     from PIL import Image
 
     with Image.open(io.BytesIO(thumbnail.content)) as image:
-        return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+        return _array(image)
+
+
+def _array(image: "Image.Image") -> "np.ndarray":
+    import numpy as np
+
+    return np.asarray(image if image.mode == "L" else image.convert("RGB"))
 
 
 def of_file(held: Content, bits: int | None) -> "np.ndarray":

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backbench import files
-from backbench.plots import BOXES, PHOTOGRAPH, Picture, _style
+from backbench.plots import BOXES, PHOTOGRAPH, Picture, _palette, _style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Decimals of the bounds of axes, which are shares of the figure: far below a pixel, far above the noise of a solver.
-BOUNDS_DECIMALS = 9
+COMPRESSION = 6
 
 
 def save(picture: Picture, path: Path) -> None:
@@ -27,17 +26,20 @@ def save(picture: Picture, path: Path) -> None:
 
 def png(picture: Picture) -> bytes:
     """The picture as PNG, its caption in the metadata; without time or version, so that the file is always the same."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL.PngImagePlugin import PngInfo
 
-    # The backend has no types.
-    canvas: Any = FigureCanvasAgg(picture.figure)
-    target = io.BytesIO()
-    metadata = {"Software": None, "Description": picture.caption.encode("ascii", "replace").decode()}
+    # `_style.figure` has set it; the backend has no types.
+    canvas: Any = picture.figure.canvas
+    about = PngInfo()
+    about.add_text("Description", picture.caption.encode("ascii", "replace").decode())
     with _style.style():
-        _fix_layout(picture.figure)
+        _style.lay_out(picture.figure)
         if boxes := _photographs(picture.figure):
-            metadata[BOXES] = json.dumps(boxes, separators=(",", ":"))
-        canvas.print_png(target, metadata=metadata)
+            about.add_text(BOXES, json.dumps(boxes, separators=(",", ":")))
+        canvas.draw()
+    target = io.BytesIO()
+    image = _palette.few(np.asarray(canvas.buffer_rgba()))
+    image.save(target, "PNG", pnginfo=about, dpi=(_style.DPI, _style.DPI), compress_level=COMPRESSION)
     return target.getvalue()
 
 
@@ -52,18 +54,6 @@ def _photographs(figure: "Figure") -> list[list[int]]:
         [math.floor(box.x0), height - math.ceil(box.y1), math.ceil(box.x1), height - math.floor(box.y0)]
         for box in extents
     ]
-
-
-def _fix_layout(figure: "Figure") -> None:
-    """Lay out the axes for the last time, with their bounds rounded.
-
-    The solver of the constrained layout adds up in the order of memory addresses, so the last bits of the bounds differ
-    from one call to the next, which is sometimes enough to change a pixel.
-    """
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        axes.set_position(np.round(axes.get_position(original=True).bounds, BOUNDS_DECIMALS))
 
 
 def table(picture: Picture) -> str:

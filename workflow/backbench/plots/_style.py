@@ -31,6 +31,8 @@ DPI = 144
 # Points of the title and of the lines below it, and the letters that a line of a heading always has.
 TITLE, ABOUT, FEWEST = 11.5, 8.5, 20
 FOOT = 0.24
+# Decimals of the bounds of axes, which are shares of the figure: far below a pixel, far above the noise of a solver.
+BOUNDS_DECIMALS = 9
 
 FONT = ["DejaVu Sans"]
 _RC: "dict[RcKeyType, object]" = {
@@ -76,6 +78,7 @@ def figure(heading: Heading, width: float, height: float) -> "Figure":
 
     `width` and `height` are inches; `height` is that of the drawing, to which the heading is added.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -86,11 +89,32 @@ def figure(heading: Heading, width: float, height: float) -> "Figure":
     room = (0.0, FOOT / whole, 1.0, 1.0 - (top + FOOT) / whole)
     layout = ConstrainedLayoutEngine(rect=room, w_pad=0.06, h_pad=0.06)
     sheet = Figure(figsize=(width, whole), dpi=DPI, layout=layout)
+    # The canvas that it is drawn on remembers the sizes of texts; without it, each question for one makes a new canvas.
+    FigureCanvasAgg(sheet)
     sheet.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=TITLE, weight="bold", va="top", gid="title")
     below = 1 - (0.1 + 0.22 * len(title)) / whole
     sheet.text(0.1 / width, below, "\n".join(about), size=ABOUT, color="#555555", va="top", gid="about")
     sheet.text(0.1 / width, 0.07 / whole, plain(heading.stamp), size=7.0, color="#777777", va="bottom", gid="stamp")
     return sheet
+
+
+def lay_out(sheet: "Figure") -> None:
+    """Lay out the axes for good, so that places in pixels can be asked for; nothing if that was done before.
+
+    What is drawn later takes no room. The solver of the constrained layout adds up in the order of memory addresses, so
+    that the last bits of the bounds differ from one call to the next, which is sometimes enough to change a pixel: they
+    are rounded.
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    engine = sheet.get_layout_engine()
+    if not isinstance(engine, ConstrainedLayoutEngine):
+        return
+    engine.execute(sheet)
+    sheet.set_layout_engine("none")
+    for axes in sheet.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, BOUNDS_DECIMALS))
+        axes.apply_aspect()
 
 
 def wrap(text: str, room: float, size: float, weight: str = "normal") -> list[str]:

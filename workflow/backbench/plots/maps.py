@@ -86,7 +86,7 @@ def draw(
             plane.set_title(panel.title)
             if listed(panel):
                 legend(plane, panel)
-        figure.draw_without_rendering()
+        _style.lay_out(figure)
         for plane, panel in zip(grid, panels, strict=True):
             if sum(code >= 0 for code, _ in panel.groups()) > len(_style.COLOURS):
                 _name(plane, positions, panel)
@@ -127,6 +127,8 @@ def cloud(axes: "Axes", positions: np.ndarray, panel: Panel, faint: bool = False
 
     One marker in one colour at a time, which matplotlib sets on whole pixels, so that the file stays small.
     """
+    from matplotlib.lines import Line2D
+
     n = len(positions)
     order = np.random.default_rng(0).permutation(n)
     for level, turns in ((OUTSIDE, 1), (NOISE, 1), (0, TURNS)):
@@ -134,7 +136,9 @@ def cloud(axes: "Axes", positions: np.ndarray, panel: Panel, faint: bool = False
         for turn in np.array_split(order, turns):
             for code in codes:
                 spots = positions[turn[panel.codes[turn] == code]]
-                axes.plot(*spots.T, linestyle="none", mew=0, gid=f"group {code}", **point(panel, code, n, faint))
+                look = {"linestyle": "none", "mew": 0, "gid": f"group {code}", **point(panel, code, n, faint)}
+                # Not by `plot`, which looks for the limits of the axes anew each time.
+                axes.add_artist(Line2D(*spots.T, **look))
 
 
 def point(panel: Panel, code: int, n: int, faint: bool = False) -> dict[str, Any]:

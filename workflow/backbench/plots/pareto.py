@@ -57,7 +57,7 @@ def draw(heading: Heading, points: Sequence[Point], metric: str, caption: str = 
             _device(axes, points, device, fronts[device], number)
         _frame(axes, points, metric)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=1)
-        figure.draw_without_rendering()
+        _style.lay_out(figure)
         unnamed = _name(axes, points, fronts)
     more = f" There was no room to name {unnamed} of the points; the table lists them all." if unnamed else ""
     return Picture(figure, _data(points, metric, on_front), (caption + more).strip())

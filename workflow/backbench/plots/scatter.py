@@ -60,7 +60,7 @@ def draw(heading: Heading, panels: Sequence[Panel], metrics: tuple[str, str], ca
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
         _legend(figure, looks, panels)
-        figure.draw_without_rendering()
+        _style.lay_out(figure)
         for axes, panel in zip(grid.flat, panels, strict=False):
             _name(axes, panel.points, metrics)
     return Picture(figure, _data(panels, metrics), caption)

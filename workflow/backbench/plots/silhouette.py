@@ -36,7 +36,8 @@ def draw(heading: Heading, labels: np.ndarray, widths: np.ndarray) -> Picture:
         axes, beside = figure.subplots(1, 2, width_ratios=(5.9, 2.1))
         tops = _silhouettes(axes, clusters[shown], by_cluster)
         _axes(axes, mean, by_cluster, len(clusters))
-        figure.draw_without_rendering()
+        _heads(beside)
+        _style.lay_out(figure)
         _list(axes, beside, clusters[shown], by_cluster, tops)
     data = {"image": rows.tolist(), "cluster": labels[rows].tolist(), "width": widths[rows].tolist()}
     return Picture(figure, data, _caption(mean, widths[rows], labels, len(clusters) - len(shown)))
@@ -105,12 +106,20 @@ def _axes(axes: "Axes", mean: float, by_cluster: Sequence[np.ndarray], number: i
     axes.grid(axis="x")
 
 
+def _heads(beside: "Axes") -> None:
+    """The names of the columns of a list, above it."""
+    beside.set_axis_off()
+    beside.set_xlim(0, 1)
+    for x, head in COLUMNS:
+        above: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 3), "textcoords": "offset points"}
+        beside.annotate(head, (x, 1), **above, ha="right", size=7.5, color="#555555")
+
+
 def _list(
     axes: "Axes", beside: "Axes", clusters: np.ndarray, by_cluster: Sequence[np.ndarray], tops: np.ndarray
 ) -> None:
     """Number, size and mean width of `clusters` (m,), with widths (size,) each, and lines from their `tops` (m,)."""
-    beside.set_axis_off()
-    beside.set(xlim=(0, 1), ylim=axes.get_ylim())
+    beside.set_ylim(axes.get_ylim())
     bottom, top = axes.get_ylim()
     line = LINE * axes.figure.dpi / axes.get_window_extent().height * (bottom - top)
     middles = tops + np.array([len(widths) for widths in by_cluster]) / 2
@@ -123,9 +132,6 @@ def _list(
         texts = (f"{cluster}", f"{len(widths):,}", f"{widths.mean():+.2f}")
         for (x, _), text in zip(COLUMNS, texts, strict=True):
             beside.text(x, place, text, ha="right", va="center_baseline", size=7.5, gid="row")
-    for x, head in COLUMNS:
-        above: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 3), "textcoords": "offset points"}
-        beside.annotate(head, (x, 1), **above, ha="right", size=7.5, color="#555555")
 
 
 def _caption(mean: float, widths: np.ndarray, labels: np.ndarray, hidden: int) -> str:

@@ -41,7 +41,7 @@ def draw(
             axes.plot(*line, color="#888888", lw=1, ls="--", zorder=1, gid="trend", label="least-squares line")
             axes.legend(loc="lower right")
         axes.plot(x, y, "o", ms=5 if len(kept) <= 50 else 3.6, mec="white", mew=0.4, gid="classes", clip_on=False)
-        figure.draw_without_rendering()
+        _style.lay_out(figure)
         named = np.argsort(-np.abs(missed), kind="stable")[: len(kept) if len(kept) <= ALL_NAMED else OUTLIERS]
         short_names = legible(names, 24)
         _name(axes, np.column_stack([x, y]), [short_names[place] for place in kept.tolist()], named)

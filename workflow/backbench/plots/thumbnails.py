@@ -84,27 +84,22 @@ def _put(
     axes: "Axes", spot: np.ndarray, image: np.ndarray, side: float, panel: maps.Panel, code: int, numbered: bool
 ) -> None:
     """One image (h, w), (h, w, 1) or (h, w, 3) in its frame at `spot` (2,), its longer side `side` long."""
+    from matplotlib.image import AxesImage
     from matplotlib.patches import Rectangle
 
     height, width = image.shape[:2]
     half = np.array([width, height]) / max(width, height) * side / 2
     left, low = spot - half
     right, high = spot + half
-    limits = axes.get_xlim(), axes.get_ylim()
     pixels = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
-    tones: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if pixels.ndim == 2 else {}
-    axes.imshow(
-        pixels,
-        **tones,
-        extent=(left, right, low, high),
-        aspect="auto",
-        zorder=3,
-        gid=PHOTOGRAPH,
-    )
-    axes.set(xlim=limits[0], ylim=limits[1])
+    # Not by `imshow` and `add_patch`, which look for the limits of the axes anew each time.
+    drawn = AxesImage(axes, cmap="gray", extent=(left, right, low, high), zorder=3, gid=PHOTOGRAPH)
+    drawn.set_data(pixels)
+    drawn.set_clim(0, 255)
+    axes.add_artist(drawn)
     colour = panel.look(code)[0]
     edge = Rectangle((left, low), *(2 * half), fill=False, edgecolor=colour, lw=1.6, zorder=4, gid=f"frame {code}")
-    axes.add_patch(edge)
+    axes.add_artist(edge)
     if numbered and code >= 0:
         _tab(axes, (left, high), str(code), colour)
 

@@ -1,12 +1,13 @@
 """Pictures in the least bytes that still read well, kept in ``results/reports`` so that each is made small once.
 
-Charts stay as they are, to the last dot; maps with thousands of points and photographs lose what nobody sees. Around
-photographs the paper is transparent, so that a page can have it in another colour and leave the photographs alone. The
-files may be deleted at any time.
+A drawing keeps every dot and a few dozen colours. Where it has a great many marks or photographs it is as large as the
+page shows it, and photographs that are smaller so lose what nobody sees. Around photographs the paper is transparent,
+so that a page can have it in another colour and leave the photographs alone. The files may be deleted at any time.
 """
 
 import io
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,30 @@ from backbench.files import write_bytes
 from backbench.plots import BOXES
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL import Image
 
-# A PNG with more bytes than this for each dot is no chart.
-CHART = 0.18
-QUALITY, METHOD = 80, 4
-# How photographs are cut out of their paper; another number makes all files anew.
-PAPER = 1
+Boxes = Sequence[Sequence[int]]
+
+# Dots of a picture for each pixel of a page.
+DENSITY = 1.5
+# A drawing whose PNG has more bytes than this has a great many marks.
+MANY = 45_000
+# Colours of a drawing, and of one with photographs of few pixels.
+COLOURS, TONES = 48, 32
+# Share of the dots of photographs that are as the dot before: more where each pixel is several dots wide.
+EVEN = 0.7
+LOSSLESS, QUALITY, METHOD = 75, 80, 4
+# How pictures are made small; another number makes all files anew.
+WAY = 2
 
 
 def webp(png: Path) -> bytes:
     """A PNG file as WebP."""
     import PIL
 
-    made_with = hashing.digest([hashing.file_digest(png), CHART, QUALITY, METHOD, PAPER, PIL.__version__])
+    settings = [DENSITY, MANY, COLOURS, TONES, EVEN, LOSSLESS, QUALITY, METHOD, WAY]
+    made_with = hashing.digest([hashing.file_digest(png), settings, PIL.__version__])
     kept = paths.results() / "reports" / f"{hashing.short(made_with)}.webp"
     try:
         return kept.read_bytes()
@@ -48,26 +59,84 @@ def photographs(png: Path) -> list[list[int]]:
 
 
 def _encoded(png: Path) -> bytes:
+    """The smallest of the forms that read well."""
     from PIL import Image
 
-    target, boxes = io.BytesIO(), photographs(png)
+    boxes: Boxes = photographs(png)
     with Image.open(png) as image:
-        chart = not boxes and png.stat().st_size < CHART * image.width * image.height
-        small = _without_paper(image, boxes) if boxes else image.convert("RGB")
-        small.save(target, "WEBP", lossless=chart, quality=20 if chart else QUALITY, method=METHOD)
-    return target.getvalue()
+        few, whole = image.mode == "P", image.convert("RGB")
+    sharp = few and (_even(whole, boxes) if boxes else png.stat().st_size <= MANY)
+    if not sharp:
+        whole = whole.resize([max(1, round(side / DENSITY)) for side in whole.size], Image.Resampling.LANCZOS)
+        boxes = [[round(edge / DENSITY) for edge in box] for box in boxes]
+    forms = [_drawing(whole, boxes, TONES if boxes and sharp else COLOURS)] if few else []
+    if not few or (boxes and not sharp):
+        forms.append(_written(_on_paper(whole, boxes), lossless=False, quality=QUALITY))
+    return min(forms, key=len)
 
 
-def _without_paper(image: "Image.Image", boxes: list[list[int]]) -> "Image.Image":
-    """The image with ink alone outside of the boxes: white is transparent, and grey is transparent black."""
+def _even(whole: "Image.Image", boxes: Boxes) -> bool:
+    """Whether the photographs of a picture are of so few pixels that each is several dots wide."""
+    import numpy as np
+
+    grey = np.asarray(whole.convert("L"))
+    shown = [grey[part] for part in _parts(boxes)]
+    same = sum(int((part[:, 1:] == part[:, :-1]).sum()) for part in shown)
+    return same >= EVEN * sum(part[:, 1:].size for part in shown)
+
+
+def _drawing(whole: "Image.Image", boxes: Boxes, colours: int) -> bytes:
+    """A drawing in few colours, its dots as they are."""
     import numpy as np
     from PIL import Image
 
-    pixels = np.asarray(image.convert("RGB")).astype(np.float32)
-    ink = 255 - pixels.min(axis=2)
+    from backbench.plots import _palette
+
+    # Of the eight bits of a part, six, spread over the whole range: what was resized has too many colours.
+    pixels = np.asarray(whole.convert("RGBA"))
+    reduced = _palette.few(pixels & 0xFC | pixels >> 6, colours)
+    if reduced.mode != "P" or not boxes:
+        return _written(_on_paper(reduced.convert("RGB"), boxes), lossless=True, quality=LOSSLESS)
+    places, known = np.asarray(reduced), np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)
+    ink, whole_colours = _ink(known), np.pad(known, ((0, 0), (0, 1)), constant_values=255)
+    drawn = ink[places]
+    for part in _parts(boxes):
+        drawn[part] = whole_colours[places[part]]
+    return _written(Image.fromarray(drawn), lossless=True, quality=LOSSLESS)
+
+
+def _written(image: "Image.Image", lossless: bool, quality: int) -> bytes:
+    target = io.BytesIO()
+    image.save(target, "WEBP", lossless=lossless, quality=quality, method=METHOD)
+    return target.getvalue()
+
+
+def _on_paper(image: "Image.Image", boxes: Boxes) -> "Image.Image":
+    """The image with ink alone outside of the boxes, where it has any."""
+    import numpy as np
+    from PIL import Image
+
+    if not boxes:
+        return image
+    pixels = np.asarray(image)
+    whole = _ink(pixels)
+    for part in _parts(boxes):
+        whole[part] = np.pad(pixels[part], ((0, 0), (0, 0), (0, 1)), constant_values=255)
+    return Image.fromarray(whole)
+
+
+def _ink(colours: "np.ndarray") -> "np.ndarray":
+    """Colours (..., 4) RGBA uint8 that are as those (..., 3) on white: white is transparent, grey transparent black."""
+    import numpy as np
+
+    wanted = colours.astype(np.float32)
+    ink = 255 - wanted.min(axis=-1, keepdims=True)
+    share = np.maximum(ink, 1) / 255
+    parts = ((wanted - 255 * (1 - share)) / share).clip(0, 255)
+    return np.concatenate([parts, ink], axis=-1).round().astype(np.uint8)
+
+
+def _parts(boxes: Boxes) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of each box."""
     for left, top, right, bottom in boxes:
-        ink[max(0, top) : bottom, max(0, left) : right] = 255
-    share = np.maximum(ink, 1)[..., None] / 255
-    colours = (pixels - 255 * (1 - share)) / share
-    whole = np.concatenate([colours.clip(0, 255), ink[..., None]], axis=2)
-    return Image.fromarray(whole.round().astype(np.uint8), "RGBA")
+        yield slice(max(0, top), bottom), slice(max(0, left), right)

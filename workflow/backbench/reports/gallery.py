@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, paths
+from backbench import hashing, machine, paths, threads
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results.joined_run import Row
 from backbench.pictures import drawing
@@ -22,7 +22,6 @@ HEAD = {"Classification": "classification", "Clustering": "clustering", "Maps": 
 LAST = 1_000_000
 # With less room than this no picture is tried.
 LEAST = 20_000
-DENSITY = 1.5
 # Bytes of a page, and those around a picture: its caption twice, its markup.
 LIMIT, AROUND = 9_800_000, 1_500
 
@@ -54,7 +53,7 @@ class Figure:
         """Width and height in CSS pixels."""
         with self.drawn.png.open("rb") as file:
             width, height = struct.unpack(">II", file.read(24)[16:])
-        return round(width / DENSITY), round(height / DENSITY)
+        return round(width / _small.DENSITY), round(height / _small.DENSITY)
 
 
 @dataclass(frozen=True)
@@ -104,13 +103,15 @@ def fitting(figures: Sequence[Figure], page: Callable[[list[Figure]], str]) -> s
 
 def within(figures: Iterable[Figure], budget: int) -> list[Figure]:
     """The figures that `budget` bytes of page have room for, the most important first."""
-    kept = []
-    for figure in sorted(figures, key=lambda figure: figure.place):
-        if budget < LEAST:
-            break
-        if len(figure.uri) <= budget:
-            kept.append(figure)
-            budget -= len(figure.uri)
+    kept, ordered = [], sorted(figures, key=lambda figure: figure.place)
+    with threads.beside(machine.cores()):
+        sizes = threads.in_order(lambda figure: len(figure.uri), ordered)
+        for figure, size in zip(ordered, sizes, strict=True):
+            if budget < LEAST:
+                break
+            if size <= budget:
+                kept.append(figure)
+                budget -= size
     return kept
 
 
