@@ -8,6 +8,8 @@ from pathlib import Path
 from backbench import provenance
 
 INTELEX, FAST = "scikit-learn-intelex==2026.2.0", "fast_hdbscan==0.3.4"
+# fast_hdbscan searches with it above 30 columns.
+SEARCH = "pynndescent==0.7.0"
 # What the peers share with backbench has the version that backbench has.
 SHARED = ("numpy", "scipy", "scikit-learn")
 LIST = "peers.txt"
@@ -15,7 +17,7 @@ LIST = "peers.txt"
 
 def requirements() -> list[str]:
     versions = provenance.versions()
-    return [*(f"{name}=={versions[name]}" for name in SHARED), INTELEX, FAST]
+    return [*(f"{name}=={versions[name]}" for name in SHARED), INTELEX, FAST, SEARCH]
 
 
 def python(folder: Path) -> Path:
