@@ -9,6 +9,9 @@ from _peer_families import PLAIN
 
 from backbench.metrics import labels
 
+# It says how tight clusters are: with as many clusters, the higher the better.
+SPREAD = "calinski_harabasz"
+
 
 def words(
     kind: str, folder: Path, metrics: Mapping[str, Sequence[Mapping[str, float]]]
@@ -25,13 +28,18 @@ def words(
     }
 
 
-def _clusterings(theirs: np.ndarray, ours: np.ndarray, *_: Any) -> str:
+def _clusterings(theirs: np.ndarray, ours: np.ndarray, their: Sequence[Any], our: Sequence[Any]) -> str:
     from sklearn.metrics import adjusted_rand_score
 
     pairs = [(labels.canonical(a), labels.canonical(b)) for a, b in zip(theirs, ours, strict=True)]
-    different = [(a, b) for a, b in pairs if not np.array_equal(a, b)]
+    different = [at for at, (a, b) in enumerate(pairs) if not np.array_equal(a, b)]
     equal = f"{len(pairs) - len(different)} of {len(pairs)}"
-    return f"{equal}, ARI {min(adjusted_rand_score(a, b) for a, b in different):.3f}" if different else equal
+    if not different:
+        return equal
+    index = min(adjusted_rand_score(*pairs[at]) for at in different)
+    spread = [our[at][SPREAD] / their[at][SPREAD] for at in different if SPREAD in our[at] and SPREAD in their[at]]
+    shown = f", Calinski-Harabasz {min(spread):.2f} to {max(spread):.2f} times" if spread else ""
+    return f"{equal}, ARI from {index:.2f}{shown}"
 
 
 def _predictions(theirs: np.ndarray, ours: np.ndarray, their: Sequence[Any], our: Sequence[Any]) -> str:

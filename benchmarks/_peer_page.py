@@ -5,7 +5,7 @@ from typing import Any
 
 import _features
 import _measure
-from _peer_environment import FAST, INTELEX
+from _peer_environment import FAST, INTELEX, SHARED
 from _peer_families import PLAIN
 
 PEERS = (PLAIN, "scikit-learn-intelex", "fast_hdbscan")
@@ -27,7 +27,7 @@ def _head(rows: Sequence[Row]) -> list[str]:
     machines: dict[str, list[float]] = {}
     for row in rows:
         machine = row["machine"]
-        versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
+        versions = ", ".join(f"{name} {row['versions'][name]}" for name in ("python", *SHARED))
         machines.setdefault(f"{machine['cores']} cores of {machine['cpu']}; {versions}", []).append(machine["load"])
     for machine, loads in machines.items():
         part = f" ({len(loads)} of {len(rows)} rows)" if len(machines) > 1 else ""
@@ -53,7 +53,7 @@ def _table(shape: str, rows: Sequence[Row]) -> Iterator[str]:
 def _cell(row: Row, side: str) -> str:
     """Seconds of the fits and of fits and scores."""
     if side in row["failures"]:
-        return str(row["failures"][side])
+        return str(row["failures"][side]).splitlines()[0]
     seconds = row["seconds"].get(side)
     return f"{_digits(seconds['fits'])} / {_digits(seconds['whole'])}" if seconds else ""
 
