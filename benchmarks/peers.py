@@ -53,7 +53,8 @@ class Times:
 def main() -> None:
     args = _arguments()
     page = FOLDER / "peers.json"
-    rows: dict[str, Any] = json.loads(page.read_text(encoding="utf-8")) if args.write and page.exists() else {}
+    kept = args.write or args.page
+    rows: dict[str, Any] = json.loads(page.read_text(encoding="utf-8")) if kept and page.exists() else {}
     interpreter = Path(sys.executable) if args.small or args.page else _peer_environment.python(args.environment)
     for shape in [] if args.page else args.shape:
         data = _features.shape(shape, args.work).first(args.rows)

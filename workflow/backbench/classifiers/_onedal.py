@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from backbench import plugins, threads
+from backbench.schema import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,12 +20,16 @@ MOST_TREES = 6024
 
 def problems(criterion: str, trees: int) -> list[str]:
     """Why it cannot grow a forest here."""
-    reasons = plugins.lacking("sklearnex", "scikit-learn-intelex (for x86-64 processors)", "intelex")
+    reasons = _lacking()
     if criterion != "gini":
         reasons.append(f"received criterion = {criterion}; allowed with engine = onedal: gini")
     if trees > MOST_TREES:
         reasons.append(f"received n_estimators = {trees}; allowed with engine = onedal: up to {MOST_TREES}")
     return reasons
+
+
+def _lacking() -> list[str]:
+    return plugins.lacking("sklearnex", "scikit-learn-intelex (for x86-64 processors)", "intelex")
 
 
 def forest(options: dict[str, Any], seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Any:
@@ -36,9 +41,18 @@ def forest(options: dict[str, Any], seed: int | None, rows: "np.ndarray", classe
         Of `RandomForestClassifier`, by name.
     rows, classes
         Training rows (n, d) float32 and their classes (n,).
+
+    Raises
+    ------
+    ConfigError
+        If the package is not installed.
+    RuntimeError
+        If oneDAL does not take the rows.
     """
     from sklearn.ensemble import RandomForestClassifier
 
+    if reasons := _lacking():
+        raise ConfigError(f"classifier.engine=onedal: {reasons[0]}")
     grown = _grown(options, seed, rows, classes)
     model = RandomForestClassifier(**options, random_state=seed)
     model.estimators_ = grown.estimators_
