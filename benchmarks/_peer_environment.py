@@ -46,5 +46,5 @@ def _run(command: list[str], folder: Path) -> None:
         raise SystemExit(
             f"the peers could not be installed into {folder}: {last}\n"
             f"They come from PyPI: {' '.join(requirements())}. Without a network, give --environment a folder that was "
-            f"made where there is one (by the same versions of Python), or --peers none and --small."
+            f"made where there is one, or try --small, which takes scikit-learn alone."
         )

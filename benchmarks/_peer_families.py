@@ -43,7 +43,9 @@ class Grid:
         return shape in self.shapes and (self.needs is None or importlib.util.find_spec(self.needs) is not None)
 
     def loop(self, peer: str) -> str:
-        """The function of `_loops` by which a user of the peer fits a member."""
+        """The function of `_loops` by which a user of the peer fits a member, or all of them."""
+        if self.plugin == "agglomerative":
+            return "cached_trees"
         return FAST if peer == FAST else self.plugin
 
     def members(self, x: np.ndarray) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import _measure
 from _peer_environment import FAST, INTELEX, SHARED
 from _peer_families import PLAIN
 
+NAMED = ("python", *SHARED)
 PEERS = (PLAIN, "scikit-learn-intelex", "fast_hdbscan")
 ENGINE = "backbench"
 GOAL = 10.0
@@ -27,7 +28,7 @@ def _head(rows: Sequence[Row]) -> list[str]:
     machines: dict[str, list[float]] = {}
     for row in rows:
         machine = row["machine"]
-        versions = ", ".join(f"{name} {row['versions'][name]}" for name in ("python", *SHARED))
+        versions = ", ".join(f"{name} {row['versions'][name]}" for name in NAMED)
         machines.setdefault(f"{machine['cores']} cores of {machine['cpu']}; {versions}", []).append(machine["load"])
     for machine, loads in machines.items():
         part = f" ({len(loads)} of {len(rows)} rows)" if len(machines) > 1 else ""
@@ -72,7 +73,7 @@ def _counts(row: Row) -> bool:
 
 def _in_total(row: Row) -> bool:
     """Whether a row counts in the total: grids alone, and each once."""
-    return _counts(row) and "single" not in row["family"] and "(" not in row["family"]
+    return _counts(row) and "single" not in row["family"] and not _optional(row)
 
 
 def best(row: Row, what: str) -> tuple[float, str]:
@@ -102,18 +103,36 @@ def _total(rows: Sequence[Row]) -> str:
 
 def _verdicts(rows: Sequence[Row]) -> Iterator[str]:
     counted = [row for row in rows if _counts(row)]
-    slower = [row for row in counted if ratio(row, "fits") < 1]
+    plain = [row for row in counted if not _optional(row)]
+    slower = [row for row in plain if ratio(row, "fits") < 1]
     yield "\n## Verdicts\n"
-    yield f"- No family slower than the best peer on fits alone: **{'no' if slower else 'yes'}**, of {len(counted)} rows."
+    yield f"- No family slower than the best peer on fits alone: **{'no' if slower else 'yes'}**, of {len(plain)} rows."
     for row in slower:
         seconds, peer = best(row, "fits")
         own = row["seconds"][ENGINE]["fits"]
         yield f"  - {row['rows'][0]:,} x {row['rows'][1]:,}, {row['family']}: {peer} is {own / seconds:.2f} times as fast."
-    grids = [row for row in rows if _in_total(row)]
+    grids = [row for row in plain if _in_total(row)]
     if grids:
-        times = _sum(grids, "whole") / _sum(grids, "whole", ENGINE)
+        times = _times(grids)
         answer = "yes" if times >= GOAL else "no"
         yield f"- {GOAL:.0f}x or more in total with scores, against the best peer of each: **{answer}, {times:.1f}x**."
+    options = [row for row in counted if _optional(row)]
+    for name in dict.fromkeys(row["family"] for row in options):
+        chosen = {row["shape"]: row for row in options if row["family"] == name}
+        base = name.partition(" (")[0]
+        swapped = [chosen.get(row["shape"], row) if row["family"] == base else row for row in grids]
+        ratios = ", ".join(f"{ratio(row, 'fits'):.1f}x on {row['rows'][1]:,} columns" for row in chosen.values())
+        yield f"- {name}, which is an option: {ratios} on fits alone; {_times(swapped):.1f}x in total with scores."
+
+
+def _optional(row: Row) -> bool:
+    """Whether a row is a family that another row has with the options of every day."""
+    return "(" in row["family"]
+
+
+def _times(rows: Sequence[Row]) -> float:
+    """How many times as fast the engine is as the best peer of each row, with scores."""
+    return _sum(rows, "whole") / _sum(rows, "whole", ENGINE)
 
 
 def _notes() -> list[str]:

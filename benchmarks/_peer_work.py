@@ -48,7 +48,9 @@ class Work:
         asked = self.asked
         members = asked.members if len(self.x) > TRIAL else asked.members[:2]
         loop = _loops.of(asked.loop, asked.peer)
-        if asked.kind == "retrieval":
+        if asked.loop == "cached_trees":
+            self.answers = loop(self.x, members)
+        elif asked.kind == "retrieval":
             self.answers = [loop(self.x, members[0])]
         else:
             rows = (self.x,) if asked.kind == "clustering" else self._divided()

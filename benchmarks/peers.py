@@ -39,12 +39,26 @@ SLOW = 3.0
 SMALL = ("k-means", "DBSCAN", "k-NN", "nearest centroid", "precision@10")
 
 
+PEER_WORKS, ENGINE_WORKS = ("fits", "scores"), ("fits", "fresh", "whole")
+
+
 @dataclass
 class Times:
-    """Seconds of one side in each of the rounds."""
+    """Seconds of one side in each of its turns."""
 
     fits: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
+
+    def add(self, answers: dict[str, Any]) -> Any:
+        """Take in the answers of a turn; returns the metrics."""
+        last = answers.get("whole") or answers["scores"]
+        self.fits.append(answers["fits"]["seconds"])
+        self.whole.append(last["seconds"] + (0.0 if "whole" in answers else self.fits[-1]))
+        return last["metrics"]
+
+    def turn(self) -> float:
+        """Seconds of a turn, at most."""
+        return self.fits[-1] + self.whole[-1] if self.fits else 0.0
 
     def middle(self) -> dict[str, Any]:
         return {"fits": statistics.median(self.fits), "whole": statistics.median(self.whole), "rounds": len(self.fits)}
@@ -124,28 +138,23 @@ def _opened(
 
 
 def _turns(sides: dict[str, _rounds.Side], args: argparse.Namespace) -> tuple[dict[str, Times], dict[str, Any]]:
-    """Seconds of each side, and the metrics that each has computed."""
+    """Seconds of each side, and the metrics that each has computed; a turn begins if it will end in time."""
     times, metrics = {name: Times() for name in sides}, {}
     start = time.perf_counter()
     for turn in range(args.rounds):
-        if turn and time.perf_counter() - start > args.enough:
+        working = [name for name in sides if not _slow(name, times)]
+        spent = time.perf_counter() - start
+        if turn and spent + sum(times[name].turn() for name in working) > args.enough:
             break
-        for name in [name for name in sides if not turn or not _slow(name, times)]:
-            side = sides[name]
-            if name == ENGINE:
-                fits, _, scored = (side.ask(work) for work in ("fits", "fresh", "whole"))
-                whole = scored.get("seconds")
-            else:
-                fits, scored = side.ask("fits"), side.ask("scores")
-                whole = sum(part.get("seconds", 0.0) for part in (fits, scored))
-            if side.failure is None:
-                times[name].fits.append(fits["seconds"])
-                times[name].whole.append(whole)
-                metrics[name] = scored["metrics"]
+        for name in working:
+            answers = {work: sides[name].ask(work) for work in (ENGINE_WORKS if name == ENGINE else PEER_WORKS)}
+            if sides[name].failure is None:
+                metrics[name] = times[name].add(answers)
     return times, metrics
 
 
 def _slow(name: str, times: dict[str, Times]) -> bool:
+    """Whether a side has taken so much longer than the fastest peer that one turn of it is enough."""
     peers = [min(each.whole) for key, each in times.items() if key != ENGINE and each.whole]
     return name != ENGINE and bool(times[name].whole) and min(times[name].whole) > SLOW * min(peers)
 
@@ -156,7 +165,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--families", nargs="+", choices=FAMILIES, metavar="FAMILY", help=", ".join(map(repr, FAMILIES)))
     parser.add_argument("--peers", nargs="+", default=["scikit-learn", "scikit-learn-intelex", "fast_hdbscan"])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side at most (default 5)")
-    parser.add_argument("--enough", type=float, default=60, help="no turn begins after so many seconds (default 60)")
+    parser.add_argument("--enough", type=float, default=60, help="no second turn that would end after so many seconds (default 60)")
     parser.add_argument("--limit", type=float, default=400, help="a side has so many seconds for an answer (default 400)")
     parser.add_argument("--rows", type=int, help="take the first rows of a shape alone, for a trial")
     parser.add_argument("--small", action="store_true", help="a trial of seconds that installs nothing")
