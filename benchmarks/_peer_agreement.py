@@ -13,9 +13,7 @@ from backbench.metrics import labels
 SPREAD = "calinski_harabasz"
 
 
-def words(
-    kind: str, folder: Path, metrics: Mapping[str, Sequence[Mapping[str, float]]]
-) -> dict[str, str]:
+def words(kind: str, folder: Path, metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, str]:
     """For each side but scikit-learn how many members have its labels, and how far the others are from it."""
     answers = {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
     if PLAIN not in answers:
@@ -37,7 +35,8 @@ def _clusterings(theirs: np.ndarray, ours: np.ndarray, their: Sequence[Any], our
     if not different:
         return equal
     index = min(adjusted_rand_score(*pairs[at]) for at in different)
-    spread = [our[at][SPREAD] / their[at][SPREAD] for at in different if SPREAD in our[at] and SPREAD in their[at]]
+    alike = [at for at in different if pairs[at][0].max() == pairs[at][1].max()]
+    spread = [our[at][SPREAD] / their[at][SPREAD] for at in alike if SPREAD in our[at] and SPREAD in their[at]]
     shown = f", Calinski-Harabasz {min(spread):.2f} to {max(spread):.2f} times" if spread else ""
     return f"{equal}, ARI from {index:.2f}{shown}"
 

@@ -117,13 +117,9 @@ FAMILIES = {
     "random forest (onedal)": _classification(
         "random_forest", IN_TURN, *({**trees, "engine": "onedal"} for trees in TREES), needs="sklearnex"
     ),
-    "LDA, 5 shrinkages": _classification(
-        "lda", ALONE, *_varied("shrinkage", 0.01, 0.05, 0.1, 0.3, 0.7, solver="lsqr")
-    ),
+    "LDA, 5 shrinkages": _classification("lda", ALONE, *_varied("shrinkage", 0.01, 0.05, 0.1, 0.3, 0.7, solver="lsqr")),
     "LDA, svd": _classification("lda", ALONE),
-    "nearest centroid": _classification(
-        "nearest_centroid", ALONE, *_varied("shrink_threshold", None, 0.1, 0.5, 1.0)
-    ),
+    "nearest centroid": _classification("nearest_centroid", ALONE, *_varied("shrink_threshold", None, 0.1, 0.5, 1.0)),
     "nearest centroid, single": _classification("nearest_centroid", ALONE),
     "precision@10": Grid("retrieval", "cosine", IN_TURN),
 }

@@ -12,15 +12,28 @@ NAMED = ("python", *SHARED)
 PEERS = (PLAIN, "scikit-learn-intelex", "fast_hdbscan")
 ENGINE = "backbench"
 GOAL = 10.0
+NOTES = """
+Cells: seconds of fits and predictions alone / with the scores, medians of up to five turns in one run; ratios: the
+fastest peer by backbench. The scores of a clustering are silhouette, Davies-Bouldin, Calinski-Harabasz, NMI, AMI, ARI,
+purity and Hungarian accuracy, of a classification accuracy, balanced accuracy and macro F1; backbench records more
+(widths of every row, figures of each class, probabilities), and writes all of it. Last column: members whose labels
+equal scikit-learn's, backbench first, and how far the others are from them. Peers run their members one after the
+other on all cores, or beside each other on one core each, whichever is faster; for Ward and average linkage they keep
+the tree (`memory=`). All get the rows in float32; backbench's LDA and SVM compute in float64, and each of its fits on
+one core, so that a result is the same on any number of them. scikit-learn-intelex is scikit-learn with its patch;
+where it has no estimator of its own, it is left out. fast_hdbscan searches approximately above 30 columns. The total
+leaves out single fits, and the option."""
 Row = Mapping[str, Any]
 
 
 def lines(rows: Mapping[str, Row], order: Sequence[str]) -> list[str]:
     """The page; `order` are all families."""
-    kept = sorted(rows.values(), key=lambda row: (list(_features.SHAPES).index(row["shape"]), order.index(row["family"])))
+    kept = sorted(
+        rows.values(), key=lambda row: (list(_features.SHAPES).index(row["shape"]), order.index(row["family"]))
+    )
     shapes = list(dict.fromkeys(row["shape"] for row in kept))
     tables = [line for shape in shapes for line in _table(shape, [row for row in kept if row["shape"] == shape])]
-    return [*_head(kept), *tables, *_verdicts(kept), *_notes()]
+    return [*_head(kept), *tables, *_verdicts(kept), *NOTES.splitlines()]
 
 
 def _head(rows: Sequence[Row]) -> list[str]:
@@ -110,7 +123,8 @@ def _verdicts(rows: Sequence[Row]) -> Iterator[str]:
     for row in slower:
         seconds, peer = best(row, "fits")
         own = row["seconds"][ENGINE]["fits"]
-        yield f"  - {row['rows'][0]:,} x {row['rows'][1]:,}, {row['family']}: {peer} is {own / seconds:.2f} times as fast."
+        size = " x ".join(f"{side:,}" for side in row["rows"])
+        yield f"  - {size}, {row['family']}: {peer} is {own / seconds:.2f} times as fast."
     grids = [row for row in plain if _in_total(row)]
     if grids:
         times = _times(grids)
@@ -133,15 +147,3 @@ def _optional(row: Row) -> bool:
 def _times(rows: Sequence[Row]) -> float:
     """How many times as fast the engine is as the best peer of each row, with scores."""
     return _sum(rows, "whole") / _sum(rows, "whole", ENGINE)
-
-
-def _notes() -> list[str]:
-    return [
-        "\nCells: seconds of fits and predictions alone / with the scores, medians of up to five turns in one run; ratios:",
-        "the fastest peer by backbench. The scores of a clustering are silhouette, Davies-Bouldin, Calinski-Harabasz, NMI,",
-        "AMI, ARI, purity and Hungarian accuracy, of a classification accuracy, balanced accuracy and macro F1; backbench",
-        "records more (widths of every row, figures of each class, probabilities), and writes all of it. Last column: members",
-        "whose labels equal scikit-learn's, backbench first, and how far the others are from them. Peers run their members",
-        "one after the other on all cores, or beside each other on one core each, whichever is faster. scikit-learn-intelex",
-        "is scikit-learn with its patch; where it has no estimator of its own, it is left out.",
-    ]

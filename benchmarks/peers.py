@@ -162,11 +162,17 @@ def _slow(name: str, times: dict[str, Times]) -> bool:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", nargs="+", choices=_features.SHAPES, default=["narrow", "wide"], metavar="SHAPE")
-    parser.add_argument("--families", nargs="+", choices=FAMILIES, metavar="FAMILY", help=", ".join(map(repr, FAMILIES)))
+    parser.add_argument(
+        "--families", nargs="+", choices=FAMILIES, metavar="FAMILY", help=", ".join(map(repr, FAMILIES))
+    )
     parser.add_argument("--peers", nargs="+", default=["scikit-learn", "scikit-learn-intelex", "fast_hdbscan"])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side at most (default 5)")
-    parser.add_argument("--enough", type=float, default=60, help="no second turn that would end after so many seconds (default 60)")
-    parser.add_argument("--limit", type=float, default=400, help="a side has so many seconds for an answer (default 400)")
+    parser.add_argument(
+        "--enough", type=float, default=60, help="no second turn that would end after so many seconds (default 60)"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=400, help="a side has so many seconds for an answer (default 400)"
+    )
     parser.add_argument("--rows", type=int, help="take the first rows of a shape alone, for a trial")
     parser.add_argument("--small", action="store_true", help="a trial of seconds that installs nothing")
     parser.add_argument("--environment", type=Path, help="folder of the peers (default: among the results)")

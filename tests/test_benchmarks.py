@@ -60,11 +60,12 @@ def test_the_page_of_peers_gives_a_verdict_on_each_goal():
     program = (
         "import json, sys, _peer_page\n"
         "def row(family, members, fits, whole):\n"
-        "    seconds = {'scikit-learn': {'fits': 9.0, 'whole': 90.0}, 'scikit-learn-intelex': {'fits': 4.0, 'whole': 50.0}}\n"
-        "    seconds['backbench'] = {'fits': fits, 'whole': whole}\n"
-        "    about = {'machine': {'cpu': 'C', 'cores': 2, 'load': 0.1}, 'versions': dict.fromkeys(_peer_page.NAMED, '1')}\n"
-        "    return {'shape': 'digits', 'rows': [9, 2], 'family': family, 'members': members, 'seconds': seconds,\n"
-        "            'failures': {}, 'same': {'backbench': '3 of 3'}, **about}\n"
+        "    both = {'fits': 9.0, 'whole': 90.0}, {'fits': 4.0, 'whole': 50.0}, {'fits': fits, 'whole': whole}\n"
+        "    seconds = dict(zip(('scikit-learn', 'scikit-learn-intelex', 'backbench'), both))\n"
+        "    about = {'shape': 'digits', 'rows': [9, 2], 'machine': {'cpu': 'C', 'cores': 2, 'load': 0.1}}\n"
+        "    about |= {'versions': dict.fromkeys(_peer_page.NAMED, '1')}\n"
+        "    about |= {'failures': {}, 'same': {'backbench': '3 of 3'}}\n"
+        "    return {**about, 'family': family, 'members': members, 'seconds': seconds}\n"
         "rows = {'a': row('SVM', 3, 2.0, 4.0), 'b': row('SVM, single', 1, 8.0, 60.0)}\n"
         "print(*_peer_page.lines(rows, ['SVM', 'SVM, single']), sep='\\n')\n"
     )

@@ -1,4 +1,4 @@
-"""Random forests by oneDAL: refused by plain words where it cannot work, and one and the same forest wherever it can."""
+"""Random forests by oneDAL: refused in plain words where it cannot work, and the same forest wherever it can."""
 
 import importlib.metadata
 import importlib.util
@@ -22,7 +22,9 @@ from backbench.schema import ConfigError
 from backbench.store import Store
 
 MODULE = plugins.load("classifier", "random_forest")
-needs_onedal = pytest.mark.skipif(not importlib.util.find_spec("sklearnex"), reason="the extra intelex is not installed")
+needs_onedal = pytest.mark.skipif(
+    not importlib.util.find_spec("sklearnex"), reason="the extra intelex is not installed"
+)
 FOREST = ("classifier=random_forest", "classifier.engine=onedal", "classifier.n_estimators=9", "chain=none")
 
 

@@ -1,7 +1,7 @@
 """Forests grown by oneDAL (scikit-learn-intelex) and handed over as forests of scikit-learn.
 
 It sorts each column into at most 256 bins and splits between bins, with random numbers of its own: other trees than
-scikit-learn's, of about the same accuracy. Tree i follows from the seed and i, whatever the number of threads and trees.
+scikit-learn's, of about the same accuracy. Tree i follows from the seed and i, for any number of threads and trees.
 """
 
 from collections.abc import Iterator
