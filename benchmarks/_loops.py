@@ -1,11 +1,12 @@
-"""The grid of `sweep.py` as plain scikit-learn loops: what a competent user writes, on all cores.
+"""The grids of `sweep.py` and `peers.py` as plain loops over estimators: what a competent user writes, on all cores.
 
 Estimators that take ``n_jobs`` get -1; fits of the others, and the scores, run beside each other with joblib. Options
-are those of the plugin's YAML, features float32, results stay in memory.
+are those of the plugin's YAML, features float32, results stay in memory. Imports no backbench.
 """
 
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from joblib import Parallel, delayed
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SVC_CACHE_MB = 1000
+# Columns above which scikit-learn's HDBSCAN measures all pairs.
+WIDE = 100
 Config = Mapping[str, Any]
 
 
@@ -33,6 +36,23 @@ def dbscan(x: np.ndarray, config: Config) -> np.ndarray:
     from sklearn.cluster import DBSCAN
 
     return DBSCAN(n_jobs=-1, **_options(config, "clusterer", "eps", "min_samples", "metric")).fit_predict(x)
+
+
+def hdbscan(x: np.ndarray, config: Config) -> np.ndarray:
+    """By all pairs of wide rows, for which the search trees take minutes."""
+    from sklearn.cluster import HDBSCAN
+
+    options = {key: value for key, value in config["clusterer"].items() if key != "name"}
+    algorithm = "brute" if x.shape[1] > WIDE else "auto"
+    return HDBSCAN(algorithm=algorithm, n_jobs=-1, copy=True, **options).fit_predict(x)
+
+
+def fast_hdbscan(x: np.ndarray, config: Config) -> np.ndarray:
+    from fast_hdbscan import HDBSCAN
+
+    options = _options(config, "clusterer", "min_cluster_size", "cluster_selection_method")
+    # It does not count the row itself
+    return HDBSCAN(min_samples=config["clusterer"]["min_samples"] - 1, **options).fit_predict(x)
 
 
 def gaussian_mixture(x: np.ndarray, config: Config) -> np.ndarray:
@@ -67,18 +87,54 @@ def svm(train_x: np.ndarray, train_y: np.ndarray, queries: np.ndarray, config: C
 def random_forest(train_x: np.ndarray, train_y: np.ndarray, queries: np.ndarray, config: Config) -> np.ndarray:
     from sklearn.ensemble import RandomForestClassifier
 
-    options = {key: value for key, value in config["classifier"].items() if key != "name"}
+    options = {key: value for key, value in config["classifier"].items() if key not in ("name", "engine")}
     model = RandomForestClassifier(n_jobs=-1, random_state=config["seed"], **options)
     return model.fit(train_x, train_y).predict(queries)
+
+
+def lda(train_x: np.ndarray, train_y: np.ndarray, queries: np.ndarray, config: Config) -> np.ndarray:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    options = _options(config, "classifier", "solver", "shrinkage", "tol")
+    return LinearDiscriminantAnalysis(**options).fit(train_x, train_y).predict(queries)
+
+
+def nearest_centroid(train_x: np.ndarray, train_y: np.ndarray, queries: np.ndarray, config: Config) -> np.ndarray:
+    from sklearn.neighbors import NearestCentroid
+
+    options = _options(config, "classifier", "metric", "shrink_threshold")
+    return NearestCentroid(**options).fit(train_x, train_y).predict(queries)
+
+
+def cosine(x: np.ndarray, config: Config) -> np.ndarray:
+    """The ten nearest rows of each, itself left out."""
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=10, metric=config["metric"], n_jobs=-1).fit(x).kneighbors()[1]
 
 
 # Fits that leave cores idle when they run one after the other, and k-means, whose own threads gain less than that.
 BESIDE = (kmeans, agglomerative, gaussian_mixture, spectral, svm)
 
 
-def fits(fit: Callable[..., np.ndarray], rows: tuple[np.ndarray, ...], configs: list[Config]) -> list[np.ndarray]:
-    """The labels of each member."""
-    if fit in BESIDE:
+def of(name: str, peer: str) -> Callable[..., Any]:
+    """The function of this name, with the estimators of a peer (the name of a distribution) in scikit-learn's place."""
+    return partial(_patched, globals()[name]) if peer == "scikit-learn-intelex" else globals()[name]
+
+
+def _patched(function: Callable[..., Any], *arguments: Any) -> Any:
+    """In whichever process it is called: a patch is known to its own process alone."""
+    from sklearnex import patch_sklearn
+
+    patch_sklearn(verbose=False)
+    return function(*arguments)
+
+
+def fits(
+    fit: Callable[..., np.ndarray], rows: tuple[np.ndarray, ...], configs: list[Config], beside: bool
+) -> list[np.ndarray]:
+    """The labels of each member, fitted one core each beside each other, or one after the other on all cores."""
+    if beside:
         return Parallel(n_jobs=-1)(delayed(fit)(*rows, config) for config in configs)
     return [fit(*rows, config) for config in configs]
 
@@ -99,13 +155,15 @@ def cached_trees(x: np.ndarray, configs: list[Config]) -> list[np.ndarray]:
         ]
 
 
-def scores(x: np.ndarray, truth: np.ndarray, found: list[np.ndarray]) -> list[dict[str, float]]:
+def scores(
+    x: np.ndarray, truth: np.ndarray, found: list[np.ndarray], peer: str = "scikit-learn"
+) -> list[dict[str, float]]:
     """Internal and external metrics of each labeling."""
-    return Parallel(n_jobs=-1)(delayed(scored)(x, truth, labels) for labels in found)
+    return Parallel(n_jobs=-1)(delayed(of("scored", peer))(x, truth, labels) for labels in found)
 
 
 def scored(x: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Metrics of one labeling: internal ones without the noise; in NMI and ARI each noise point is its own cluster."""
+    """Metrics of one labeling: internal ones without the noise; in NMI, AMI and ARI each noise point is a cluster."""
     from scipy.optimize import linear_sum_assignment
     from sklearn import metrics
 
@@ -118,18 +176,17 @@ def scored(x: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> dict[str, fl
         values["calinski_harabasz"] = metrics.calinski_harabasz_score(rows, own)
     single = np.where(kept, labels, len(labels) + np.arange(len(labels)))
     values["nmi"] = metrics.normalized_mutual_info_score(truth, single)
+    values["ami"] = metrics.adjusted_mutual_info_score(truth, single)
     values["ari"] = metrics.adjusted_rand_score(truth, single)
     table = metrics.cluster.contingency_matrix(truth[kept], labels[kept]) if kept.any() else np.zeros((1, 1))
+    values["purity"] = table.max(axis=0).sum() / len(labels)
     values["cluster_accuracy"] = table[linear_sum_assignment(table, maximize=True)].sum() / len(labels)
     return {name: float(value) for name, value in values.items()}
 
 
-def precision(x: np.ndarray, truth: np.ndarray, config: Config) -> float:
-    """Share of the nearest rows that are of the query's class, the query left out."""
-    from sklearn.neighbors import NearestNeighbors
-
-    found = NearestNeighbors(n_neighbors=10, metric=config["metric"], n_jobs=-1).fit(x).kneighbors()[1]
-    return float((truth[found] == truth[:, None]).mean())
+def precision(truth: np.ndarray, nearest: np.ndarray) -> dict[str, float]:
+    """Share of the nearest rows (n, 10) that are of the query's class."""
+    return {"precision_at_10": float((truth[nearest] == truth[:, None]).mean())}
 
 
 def accuracy(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:

@@ -90,9 +90,14 @@ def cached(family: str, folder: str, radii: list[float], answer: str) -> Callabl
     return work
 
 
+def _fits(family: str, rows: tuple[np.ndarray, ...], asked: list) -> list[np.ndarray]:
+    loop = getattr(_loops, FAMILIES[family].plugin)
+    return _loops.fits(loop, rows, asked, loop in _loops.BESIDE)
+
+
 def _loop_clustering(data: _features.Data, asked: list, answer: Path | None, family: str) -> dict[str, Any]:
     start = time.perf_counter()
-    found = _loops.fits(getattr(_loops, FAMILIES[family].plugin), (data.x,), asked)
+    found = _fits(family, (data.x,), asked)
     fitted = time.perf_counter()
     metrics = _loops.scores(data.x, data.truth, found)
     return _answer(found, metrics, fitted - start, time.perf_counter() - fitted, answer)
@@ -102,7 +107,7 @@ def _loop_classification(data: _features.Data, asked: list, answer: Path | None,
     start = time.perf_counter()
     train = data.split == _loops.TRAIN
     rows = (data.x[train], data.truth[train], data.x[~train])
-    found = _loops.fits(getattr(_loops, FAMILIES[family].plugin), rows, asked)
+    found = _fits(family, rows, asked)
     fitted, test = time.perf_counter(), data.split[~train] == _loops.TEST
     metrics = [_loops.accuracy(data.truth[~train][test], own[test]) for own in found]
     return _answer(found, metrics, fitted - start, time.perf_counter() - fitted, answer)
@@ -110,7 +115,7 @@ def _loop_classification(data: _features.Data, asked: list, answer: Path | None,
 
 def _loop_retrieval(data: _features.Data, asked: list, answer: Path | None, family: str) -> dict[str, Any]:
     start = time.perf_counter()
-    metrics = [{"precision_at_10": _loops.precision(data.x, data.truth, asked[0])}]
+    metrics = [_loops.precision(data.truth, _loops.cosine(data.x, asked[0]))]
     return _answer([], metrics, time.perf_counter() - start, 0.0, answer)
 
 

@@ -37,6 +37,51 @@ def test_the_sweep_benchmark_compares_both_sides(tmp_path):
 
 
 @pytest.mark.thorough
+def test_peers_work_in_turns_and_agree(tmp_path):
+    said = run("peers.py", "--small", "--rows", "400", "--families", "k-means", "k-NN", "--work", str(tmp_path))
+    assert "## 400 x 64" in said
+    (means,) = (line for line in said.splitlines() if line.startswith("| k-means | 14 |"))
+    assert means.endswith("| 14 of 14 |")
+    assert "- No family slower than the best peer on fits alone: **" in said
+    assert "- 10x or more in total with scores, against the best peer of each: **" in said
+
+
+@pytest.mark.thorough
+def test_without_a_network_peers_say_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    done = subprocess.run(
+        [sys.executable, "peers.py", "--environment", str(tmp_path / "peers")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=HERE,
+    )
+    assert done.returncode == 1
+    assert "the peers could not be installed into" in done.stderr
+    assert "Without a network, give --environment a folder that was made where there is one" in done.stderr
+
+
+def test_the_page_of_peers_gives_a_verdict_on_each_goal():
+    program = (
+        "import json, sys, _peer_page\n"
+        "def row(family, members, fits, whole):\n"
+        "    both = {'fits': 9.0, 'whole': 90.0}, {'fits': 4.0, 'whole': 50.0}, {'fits': fits, 'whole': whole}\n"
+        "    seconds = dict(zip(('scikit-learn', 'scikit-learn-intelex', 'backbench'), both))\n"
+        "    about = {'shape': 'digits', 'rows': [9, 2], 'machine': {'cpu': 'C', 'cores': 2, 'load': 0.1}}\n"
+        "    about |= {'versions': dict.fromkeys(_peer_page.NAMED, '1')}\n"
+        "    about |= {'failures': {}, 'same': {'backbench': '3 of 3'}}\n"
+        "    return {**about, 'family': family, 'members': members, 'seconds': seconds}\n"
+        "rows = {'a': row('SVM', 3, 2.0, 4.0), 'b': row('SVM, single', 1, 8.0, 60.0)}\n"
+        "print(*_peer_page.lines(rows, ['SVM', 'SVM, single']), sep='\\n')\n"
+    )
+    said = run("-c", program)
+    assert "| SVM | 3 | 9.00 / 90.0 | 4.00 / 50.0 |  | 2.00 / 4.00 | **2.0** | **12.5** | 3 of 3 |" in said
+    assert "| **total of the grids** | 3 |" in said
+    assert "fits alone: **no**, of 2 rows.\n  - 9 x 2, SVM, single: scikit-learn-intelex is 2.00 times as fast." in said
+    assert "against the best peer of each: **yes, 12.5x**" in said
+
+
+@pytest.mark.thorough
 def test_the_scaling_benchmark_fits_exponents_and_draws(tmp_path):
     # Digits in place of the components of Fashion-MNIST, which would have to be fetched.
     program = (
@@ -85,7 +130,7 @@ def test_rates_are_printed_as_plugins_state_them():
     assert said.strip() == "Cost(0.1, n=1.0, d=0.5, shared=Cost(4.2, n=2.0, d=0.1))"
 
 
-@pytest.mark.parametrize("name", ["sweep.py", "scaling.py", "rivals.py", "first_table.py"])
+@pytest.mark.parametrize("name", ["sweep.py", "scaling.py", "peers.py", "forests.py", "first_table.py"])
 def test_help_teaches_without_working(name):
     assert f"python benchmarks/{name} --write" in run(name, "--help")
 

@@ -15,7 +15,7 @@ from backbench import classifiers, paths, plugins, threads
 from backbench.metrics.near import Near
 
 # Options that were added later, with the default that older results have.
-LATER = {"logistic_regression": {"solver"}, "knn": {"temperature"}}
+LATER = {"logistic_regression": {"solver"}, "knn": {"temperature"}, "random_forest": {"engine"}}
 
 
 @pytest.mark.parametrize("name", NAMES)

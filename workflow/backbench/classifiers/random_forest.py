@@ -1,11 +1,11 @@
 """Random forest (Breiman 2001; `sklearn.ensemble.RandomForestClassifier`, whose results it equals).
 
 Members that differ in `n_estimators` alone share their trees: with one seed the trees of the smaller forest are the
-first of the larger one.
+first of the larger one. With `engine` onedal the trees are oneDAL's, and the votes are counted as ever.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -35,10 +35,14 @@ class Params:
     min_samples_split: Annotated[int, Range(low=2)]
     min_samples_leaf: Annotated[int, Range(low=1)]
     bootstrap: bool
+    engine: Literal["sklearn", "onedal"] = "sklearn"
 
 
 def problems(params: Params, n_train: int, d: int, classes: int) -> list[str]:
-    return classifiers.too_few_classes(classes)
+    from backbench.classifiers import _onedal
+
+    engine = _onedal.problems(params.criterion, params.n_estimators) if params.engine == "onedal" else []
+    return engine + classifiers.too_few_classes(classes)
 
 
 def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) -> float:
@@ -48,7 +52,13 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 def seconds(params: Params, n_train: int, d: int, count: int) -> float:
     """Seconds of one core for one of `count` members, in proportion to `n_estimators`."""
-    return params.n_estimators / 200 * Cost(8.0, n=0.9, d=0.2).at(n_train, d, None, count)
+    cost = Cost(3.0, n=1.0, d=0.35) if params.engine == "onedal" else Cost(8.0, n=0.9, d=0.2)
+    return params.n_estimators / 200 * cost.at(n_train, d, None, count)
+
+
+def way(params: Params) -> str:
+    """``onedal`` for its forests: their times are recorded apart from those of scikit-learn."""
+    return "" if params.engine == "sklearn" else params.engine
 
 
 def prepare(
@@ -62,7 +72,8 @@ def prepare(
     from backbench.classifiers._prefixes import Prefixes
 
     forests = Prefixes(members, "n_estimators", partial(_answers, train_x, train_y, queries))
-    for member in forests.ahead():
+    # The number of oneDAL's threads is one for the whole process
+    for member in [*forests.ahead(), *(member for member in members if member.params.engine == "onedal")]:
         forests.attempt(member)
     return forests
 
@@ -111,9 +122,17 @@ def _votes(forest: Any, queries: "np.ndarray", sizes: Collection[int]) -> "dict[
 
 
 def _grow(train_x: "np.ndarray", train_y: "np.ndarray", task: classifiers.Task, size: int) -> Any:
-    """A forest fitted on rows (n, d) and classes (n,)."""
+    """A forest of `size` trees fitted on rows (n, d) and classes (n,)."""
+    return grown(replace(task.params, n_estimators=size), task.seed, train_x, train_y)
+
+
+def grown(params: Params, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Any:
+    """A fitted `sklearn.ensemble.RandomForestClassifier` of rows (n, d) float32 and classes (n,)."""
     from sklearn.ensemble import RandomForestClassifier
 
-    options = {**asdict(task.params), "n_estimators": size}
-    model = RandomForestClassifier(**options, random_state=task.seed, n_jobs=threads.available())
-    return model.fit(train_x, train_y)
+    from backbench.classifiers import _onedal
+
+    options = asdict(params)
+    if options.pop("engine") == "onedal":
+        return _onedal.forest(options, seed, rows, classes)
+    return RandomForestClassifier(**options, random_state=seed, n_jobs=threads.available()).fit(rows, classes)

@@ -9,7 +9,7 @@ import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from backbench import classifiers, threads
+from backbench import classifiers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,12 +78,12 @@ def linear_probe(
 
 def random_forest(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
     """The plugin `random_forest`, of rows (n, d) and classes (n,)."""
-    from sklearn.ensemble import RandomForestClassifier
+    import numpy as np
 
-    model = RandomForestClassifier(**asdict(params), random_state=seed, n_jobs=threads.available())
-    fitted = _fit(model, rows, classes, SINGLE)
-    model.set_params(n_jobs=None)
-    return fitted
+    from backbench.classifiers import random_forest as plugin
+
+    model = plugin.grown(params, seed, np.ascontiguousarray(rows, SINGLE), classes)
+    return Fitted(model.set_params(n_jobs=None), SINGLE)
 
 
 def gradient_boosting(params: Any, seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Fitted:
