@@ -5,7 +5,8 @@ requested precision, deterministic cuDNN algorithms. The images are moved to the
 
 On a CPU a call uses one core, and concurrent batches use the others. This is faster than cores that wait for each other
 after every layer, especially on a busy machine, and makes the features independent of the number of threads. A CUDA
-device has two lanes: one stages its next batch in page-locked memory while the batch of the other is computed.
+device has three lanes: while the batch of one is computed, the next lies on the device, and one is staged in page-locked
+memory. Copies to the device and back have a stream for each lane, so that they do not wait for the kernels of others.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ import torch
 from backbench.backbones._extractor import DeviceLost, Extractor, OutOfMemory
 from backbench.stage import Context
 
-LANES = 2
+LANES = 3
 NO_ROOM = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 LOST = ("CUDA error", "CUDA driver error", "cuDNN error", "CUBLAS_STATUS", "CUDNN_STATUS")
 
@@ -66,9 +67,7 @@ class Run:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Features (n, d) float32 of images (n, h, w, c) uint8."""
-        # PyTorch stores this number per thread; setting it again would empty the caches of its kernels.
-        if torch.get_num_threads() != 1:
-            torch.set_num_threads(1)
+        _on_one_core()
         with translated():
             # A copy, because the images may be a read-only map of a file, which a tensor must not share.
             batch = torch.from_numpy(np.array(images, order="C"))
@@ -97,6 +96,7 @@ class Lane:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Features (n, d) float32 of images (n, h, w, c) uint8."""
+        _on_one_core()
         with translated(), torch.cuda.device(self.run.device), torch.no_grad():
             self.staged = _room(self.staged, images.shape, torch.uint8)
             np.copyto(self.staged.numpy(), images)
@@ -111,11 +111,21 @@ class Lane:
             computing = torch.cuda.current_stream(self.run.device)
             computing.wait_stream(self.copying)
             features = self.run.features(batch)
+            computed = computing.record_event()
+        with torch.cuda.stream(self.copying):
+            self.copying.wait_event(computed)
             self.landed = _room(self.landed, features.shape, torch.float32)
             self.landed.copy_(features, non_blocking=True)
-            done = computing.record_event()
-        # `batch` is held until here: its memory belongs to the other stream, which would reuse it.
-        done.synchronize()
+        # `batch` and `features` are held until here: each belongs to one stream, which would reuse its memory while the
+        # other still reads it.
+        self.copying.synchronize()
+
+
+def _on_one_core() -> None:
+    # PyTorch stores this number per thread; setting it again would empty the caches of its kernels. A compiled network
+    # is compiled again for a thread that has another number.
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 def _room(buffer: torch.Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
