@@ -96,7 +96,8 @@ def _components(rows: Rows) -> np.ndarray:
 def _nearest(rows: Rows, metric: Any = "euclidean") -> np.ndarray:
     from backbench.metrics import neighbours
 
-    return neighbours.nearest(rows.x[rows.queries], rows.x, NEIGHBOURS, metric, rows.queries)[0]
+    queries = rows.x if len(rows.queries) == len(rows.x) else rows.x[rows.queries]
+    return neighbours.nearest(queries, rows.x, NEIGHBOURS, metric, rows.queries)[0]
 
 
 def _precision(rows: Rows) -> float:
@@ -136,7 +137,7 @@ def _inertias(rows: Rows, found: np.ndarray, expected: np.ndarray) -> tuple[str,
 
 
 def _inertia(x: np.ndarray, labels: np.ndarray) -> float:
-    total = float((x.astype(np.float64) ** 2).sum()) if len(x) <= 200_000 else float(np.einsum("ij,ij->", x, x, dtype=float))
+    total = float(np.einsum("ij,ij->", x, x, dtype=float))
     sums = np.stack([np.bincount(labels, column) for column in x.T.astype(float)], axis=1)
     counts = np.maximum(np.bincount(labels), 1)
     return total - float((sums**2 / counts[:, None]).sum())

@@ -2,10 +2,10 @@
 
 import os
 import platform
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,25 +77,22 @@ def wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def middle(rounds: list[float]) -> float:
-    return statistics.median(rounds)
-
-
 def _ceilings(device: str, size: int, side: int) -> Iterator[tuple[str, str, float, Callable[[], object]]]:
     """Name, unit, how much of it a call does, and the call."""
     import torch
 
-    pinned = device != "cpu"
     pageable = torch.randint(0, 255, (size,), dtype=torch.uint8)
-    staged = torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
-    there = pageable.to(device)
-    other = torch.empty_like(there)
-    yield "host memory to page-locked memory, one thread", "GB/s", size / 1e9, lambda: np.copyto(staged.numpy(), pageable.numpy())
-    yield "page-locked memory to the device", "GB/s", size / 1e9, lambda: there.copy_(staged, non_blocking=True)
-    yield "pageable memory to the device", "GB/s", size / 1e9, lambda: there.copy_(pageable)
-    yield "the device to page-locked memory", "GB/s", size / 1e9, lambda: staged.copy_(there, non_blocking=True)
-    yield "device to device, read and written", "GB/s", 2 * size / 1e9, lambda: other.copy_(there)
-    del there, other
+    staged = torch.empty(size, dtype=torch.uint8, pin_memory=device != "cpu")
+    there, other = pageable.to(device), pageable.to(device)
+    copies = {
+        "host memory to page-locked memory, one thread": lambda: np.copyto(staged.numpy(), pageable.numpy()),
+        "page-locked memory to the device": lambda: there.copy_(staged, non_blocking=True),
+        "pageable memory to the device": lambda: there.copy_(pageable),
+        "the device to page-locked memory": lambda: staged.copy_(there, non_blocking=True),
+        "device to device, read and written": lambda: other.copy_(there),
+    }
+    for name, work in copies.items():
+        yield name, "GB/s", (2 if "written" in name else 1) * size / 1e9, work
     for kind in ("float64", "float32", "bfloat16", "float16"):
         edge = side // 2 if kind == "float64" else side
         left, right = (torch.randn(edge, edge, device=device).to(getattr(torch, kind)) for _ in range(2))
@@ -114,16 +111,15 @@ def _version(name: str) -> str:
 
 def _driver() -> str:
     try:
-        with open("/proc/driver/nvidia/version", encoding="utf-8") as file:
-            return next(word for word in file.readline().split() if word[:1].isdigit() and "." in word)
+        words = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8").split()
+        return next(word for word in words if word[:1].isdigit() and "." in word)
     except (OSError, StopIteration):
         return "unknown"
 
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            lines = [line for line in file if line.startswith("model name")]
-        return lines[0].partition(":")[2].strip()
-    except (OSError, IndexError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
+    except (OSError, StopIteration):
         return platform.machine()

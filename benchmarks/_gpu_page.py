@@ -34,14 +34,20 @@ def wrong(data: Data) -> list[str]:
             if not agreement["holds"]:
                 reasons.append(f"{record['check']}: {_agreement(agreement)}")
         if record.get("holds") is False:
-            reasons.append(f"{record['family']} of {record['n']:,} rows: {_agreement({'what': record['way'], **record})}")
+            reasons.append(
+                f"{record['family']} of {record['n']:,} rows: {_agreement({'what': record['way'], **record})}"
+            )
     return [*reasons, *data["breaks"]]
 
 
 def line(record: dict[str, Any]) -> str:
     """A record in a line for the terminal."""
     if "rounds" in record:
-        words = [str(record[key]) for key in ("ceiling", "family", "way", "n", "network", "precision", "engine") if key in record]
+        words = [
+            str(record[key])
+            for key in ("ceiling", "family", "way", "n", "network", "precision", "engine")
+            if key in record
+        ]
         return f"  {' '.join(words)}: {statistics.median(record['rounds']):.4g}"
     if "agreements" in record:
         broken = [_agreement(each) for each in record["agreements"] if not each["holds"]]
@@ -132,9 +138,9 @@ def _extracted(data: Data) -> list[dict[str, Any]]:
 
 def _extraction(data: Data) -> Iterator[str]:
     yield "## Extraction from decoded images\n"
-    yield "Images per second, medians (least to most) of interleaved rounds. End to end: uint8 in ordinary memory, through the"
-    yield "stage's batches and lanes, to a file of features. Bare: the same network, normalisation included, on a batch that"
-    yield "lies on the device. The first batch compiles and is in no other figure.\n"
+    yield "Images per second, medians (least to most) of interleaved rounds. End to end: uint8 in ordinary memory,"
+    yield "through the stage's batches and lanes, to a file of features. Bare: the same network with its normalisation"
+    yield "on a batch that lies on the device. The first batch compiles and is in no other figure.\n"
     yield "| network | precision | engine | end to end | bare | ratio | batch | opening, first batch (s) | peak GiB |"
     yield "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     records = {(each["network"], each["precision"], each["engine"]): each for each in _extracted(data)}
@@ -168,8 +174,9 @@ def _jpegs(data: Data) -> Iterator[str]:
         if "skipped" in record:
             yield f"{MISSING.capitalize()}: {record['skipped']}."
             continue
-        yield f"{record['images']:,} files of {record['megabytes']:.2f} MB through {record['network']} ({record['precision']}, eager):"
-        yield f"**{_spread(record['rounds'])}** images/s; decoding alone, in {record['threads']} threads, {_spread(record['decoding'])}."
+        yield f"{record['images']:,} files of {record['megabytes']:.2f} MB through {record['network']},"
+        yield f"{record['precision']}, eager: **{_spread(record['rounds'])}** images/s. Decoding alone,"
+        yield f"in {record['threads']} threads: {_spread(record['decoding'])}."
 
 
 # ------------------------------------------------------------------------------------------------ families
@@ -178,9 +185,9 @@ def _jpegs(data: Data) -> Iterator[str]:
 def _rows(data: Data) -> Iterator[str]:
     few, *larger = ROWS[data["size"]]
     yield "## Families\n"
-    yield "Seconds from rows in ordinary memory to the result there, medians of the rounds, and how often the engine's time"
-    yield "the others take. *plain* is the shortest way by hand in PyTorch, float32. In brackets how far its result is from the"
-    yield f"engine's. Without kernels for a device, and on the CPU whatever the device is: {WITHOUT}.\n"
+    yield "Seconds from rows in ordinary memory to the result there, medians of the rounds, and how often the engine's"
+    yield "time the others take; in brackets how far their results are from the engine's. *plain* is the shortest way"
+    yield f"by hand in PyTorch, in float32. Without kernels for a device, and on the CPU whatever it is: {WITHOUT}.\n"
     for n in (few, *larger):
         yield f"### {n:,} rows of 128 columns\n"
         yield f"| | engine | peak GiB | against exact arithmetic | {' | '.join(PEERS)} |"

@@ -31,6 +31,7 @@ class Clock:
 def checks(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The agreements of every check; a check that breaks does not hold."""
     import _device_checks
+    from _device_agreement import as_record
 
     on = "torch" if asked["device"] == "cpu" else asked["device"]
     chosen = dict(_device_checks.EVERYWHERE) | ({} if on == "torch" else _device_checks.ON_A_GPU)
@@ -44,7 +45,7 @@ def checks(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
             continue
         start = time.perf_counter()
         try:
-            agreements = [_device_checks.as_record(each) for each in check(on)]
+            agreements = [as_record(each) for each in check(on)]
         except Exception as error:
             traceback.print_exc()
             if "CUDA error" in str(error):  # nothing more can be computed in this process

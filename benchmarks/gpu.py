@@ -5,15 +5,16 @@
 
 It needs PyTorch, numpy, scikit-learn and pandas, no network, and a checkout that it is started in; backbench need not
 be installed. It writes ``benchmarks/results/gpu-NAME.md`` (NAME: of the GPU) and the rounds as JSON beside it, anew
-after every measurement: whenever it is stopped, what was measured is on the page, and what was not is marked there. Each
-part is a process of its own with a share of the minutes; what one leaves over the others have. While the checks run,
-the networks are compiled beside them into a cache on disk.
+after every measurement: whenever it is stopped, what was measured is on the page, and what was not is marked there.
+Each part is a process of its own with a share of the minutes; what one leaves over the others have. A part that breaks
+is begun again behind what it broke at. While the checks run, networks are compiled beside them into a cache on disk.
 
-Status 0: nothing was wrong. 1: something was (a check that does not hold, results that disagree, a part that broke); the
-last lines say what. 2: no GPU. 130 or 143: stopped. A speed below its bar is on the page and is nothing wrong.
+Status 0: nothing was wrong. 1: something was (a check that does not hold, results that disagree, what broke); the last
+lines say what. 2: no GPU. 130 or 143: stopped. A speed below its bar is on the page and is nothing wrong.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import queue
@@ -82,15 +83,16 @@ class Run:
 
     def all(self) -> None:
         """Run the parts, each with its share of what is left."""
-        todo = [part for part in parts(self.args.size) if not self.args.parts or part.name in self.args.parts]
+        todo = [part for part in parts(self.args.size) if part.name in (self.args.parts or [part.name]) + ["machine"]]
         self._plan(todo)
         while todo:
             part = todo.pop(0)
             left = self.end - time.monotonic()
             seconds = left * part.share / (part.share + sum(each.share for each in todo))
-            if part.name == "extraction":
-                self._stop_compiling()
+            begin = time.monotonic()
             self._part(part, seconds, left)
+            if part.name == "checks":
+                self._stop_compiling(begin + seconds)
             if part.name == "machine" and self.data["state"][part.name] == "done":
                 self._compile()
 
@@ -174,8 +176,14 @@ class Run:
     def _log(self, number: int) -> Path:
         return Path(self.cache.name) / f"compiling-{number}.log"
 
-    def _stop_compiling(self) -> None:
-        """End it: from here on it would disturb. What is in the cache stays there."""
+    def _stop_compiling(self, end: float) -> None:
+        """Wait for the first network of each process, and end it: from here on it would disturb.
+
+        What is in the cache on disk stays there.
+        """
+        logs = [self._log(number) for number in range(len(self.compiling))]
+        while time.monotonic() < end and not all(_first_done(*each) for each in zip(self.compiling, logs, strict=True)):
+            time.sleep(0.5)
         for number, process in enumerate(self.compiling):
             kill(process)
             for line in self._log(number).read_text(encoding="utf-8", errors="replace").splitlines():
@@ -194,7 +202,7 @@ class Run:
         """Write the page and the rounds, each whole or not at all."""
         self.args.output.mkdir(parents=True, exist_ok=True)
         name = _gpu_page.name(self.data)
-        for ending, text in ((".json", json.dumps(self.data, indent=1) + "\n"), (".md", _gpu_page.page(self.data))):
+        for ending, text in ((".md", _gpu_page.page(self.data)), (".json", json.dumps(self.data, indent=1) + "\n")):
             part = self.args.output / f".{name}{ending}.part"
             part.write_text(text, encoding="utf-8")
             part.replace(self.args.output / f"{name}{ending}")
@@ -228,12 +236,15 @@ def _records(process: subprocess.Popen[str], end: float) -> Iterator[dict[str, A
             print(line, end="", flush=True)
 
 
+def _first_done(process: subprocess.Popen[str], log: Path) -> bool:
+    """Whether a process that compiles has ended, or has a network behind it."""
+    return process.poll() is not None or MARK in log.read_text(encoding="utf-8", errors="replace")
+
+
 def kill(process: subprocess.Popen[str]) -> None:
     """End a process and all that it started."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
