@@ -249,6 +249,27 @@ def test_inductor_agrees():
     np.testing.assert_array_equal(extract(images[:8]), found[:8])
 
 
+def test_each_network_and_shape_is_compiled_however_many_there_are(monkeypatch):
+    """PyTorch keeps eight variants of a function, and runs the others uncompiled."""
+    import torch
+
+    graphs, compile = [], torch.compile
+
+    def counted(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(
+        torch, "compile", lambda module, dynamic, options: compile(module, dynamic=dynamic, backend=counted)
+    )
+    for depth in range(1, 6):
+        network = torch.nn.Sequential(*(torch.nn.Conv2d(3, 3, 1) for _ in range(depth)), torch.nn.Flatten())
+        extract = _engine.open(network, lambda x: x / 255, params(engine="inductor"), Context())
+        for size in (2, 4, 2):
+            extract(pictures(size, 8))
+    assert len(graphs) == 10
+
+
 def test_half_precision_is_near():
     images = pictures(20)
     exact, rough = opened()(images), opened(precision="bfloat16")(images)

@@ -20,7 +20,7 @@ CHECKS = (
 )
 # What a machine with a GPU may lack.
 LACKING = (
-    *("PIL", "hydra", "jinja2", "matplotlib", "mlflow", "omegaconf", "openvino", "pooch", "pyarrow", "rich"),
+    *("PIL", "hydra", "jinja2", "matplotlib", "mlflow", "omegaconf", "openvino", "pooch", "rich"),
     *("safetensors", "skops", "snakemake", "statsmodels", "timm", "torchvision", "umap", "yaml"),
 )
 

@@ -5,13 +5,14 @@ requested precision, deterministic cuDNN algorithms. The images are moved to the
 
 On a CPU a call uses one core, and concurrent batches use the others. This is faster than cores that wait for each other
 after every layer, especially on a busy machine, and makes the features independent of the number of threads. A CUDA
-device has three lanes: while the batch of one is computed, the next lies on the device, and one is staged in page-locked
+device has three lanes: while the batch of one is computed, the next is there already, and one is staged in page-locked
 memory. Copies to the device and back have a stream for each lane, so that they do not wait for the kernels of others.
 """
 
 import contextlib
 import copy
 import threading
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -62,7 +63,7 @@ class Run:
     def __init__(self, prepared: Prepared, device: torch.device, precision: torch.dtype, compiled: bool):
         self.device, self.precision, self.compiled = device, precision, compiled
         module = prepared.to(device).to(memory_format=torch.channels_last)
-        self.module: Callable[[torch.Tensor], torch.Tensor] = _compile(module, device) if compiled else module
+        self.module: Callable[[torch.Tensor], torch.Tensor] = _Compiled(module, device) if compiled else module
         self.turn, self.sizes = threading.Lock(), set[int]()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -142,11 +143,27 @@ def devices(asked: str) -> list[torch.device]:
     return [torch.device(device.type, number) for number in numbers]
 
 
-def _compile(module: torch.nn.Module, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    # One core per call, as above; frozen weights are laid out for the kernels of the CPU in advance.
-    on_cpu: dict[str, str | int | bool | Callable[..., Any]] = {"freezing": True, "cpp.threads": 1}
-    options = on_cpu if device.type == "cpu" else None
-    return torch.compile(module, dynamic=False, options=options)
+class _Compiled:
+    """A compiled network. Each shape of a batch has a function of its own, with code of its own.
+
+    PyTorch keeps eight variants of a piece of code, and runs what comes after them uncompiled: without this, the ninth
+    network of a process, or a batch that was halved often, would have the features of another engine.
+    """
+
+    def __init__(self, module: Prepared, device: torch.device):
+        # One core per call, as above; frozen weights are laid out for the kernels of the CPU in advance.
+        on_cpu: dict[str, str | int | bool | Callable[..., Any]] = {"freezing": True, "cpp.threads": 1}
+        self._module, self._options = module, on_cpu if device.type == "cpu" else None
+        self._by_shape: dict[torch.Size, Callable[[torch.Tensor], torch.Tensor]] = {}
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Features (n, d) of images (n, h, w, c) uint8."""
+        if images.shape not in self._by_shape:
+            module, forward = copy.copy(self._module), Prepared.forward
+            code = types.FunctionType(forward.__code__.replace(), forward.__globals__)
+            module.forward = types.MethodType(code, module)  # type: ignore[method-assign]
+            self._by_shape[images.shape] = torch.compile(module, dynamic=False, options=self._options)
+        return self._by_shape[images.shape](images)
 
 
 @contextlib.contextmanager
