@@ -27,8 +27,8 @@ SIDE = {"full": 224, "small": 56, "tiny": 32}
 HELD = {"full": 2048, "small": 32, "tiny": 16}
 SECONDS = {"full": 0.5, "small": 0.1, "tiny": 0.02}
 ROUNDS = {"full": 3, "small": 2, "tiny": 2}
-# Rounds that are held against a bar are longer, so that their beginning and end count less.
-BARRED = 2.5
+# How much longer rounds end to end are: they have a beginning and an end, which may count even less beside a bar.
+WHOLE, BARRED = 1.6, 4.0
 # Seconds that a configuration is taken to need before there has been one of its engine.
 GUESSES = {"torch": 6.0, "inductor": 40.0}
 
@@ -79,8 +79,9 @@ def _measured(configuration: tuple[str, str, str], images: np.ndarray, asked: di
     _reset_peak(asked["device"])
     used = stretch(extract, Repeated(images, 2 * batch * extract.lanes), batch, width, context)
     bare = Bare(extract, images, used["batch_size"], asked["device"])
-    seconds, speeds, bares = SECONDS[asked["size"]] * (BARRED if barred else 1), [], []
-    count = max(2 * batch, int(seconds * bare.speed(seconds / 4)) // batch * batch)
+    seconds, speeds, bares = SECONDS[asked["size"]], [], []
+    longer = seconds * (BARRED if barred else WHOLE)
+    count = max(2 * batch, int(longer * bare.speed(seconds / 4)) // batch * batch)
     for _ in range(ROUNDS[asked["size"]]):
         bares.append(bare.speed(seconds))
         begin = time.perf_counter()

@@ -17,7 +17,7 @@ def name(data: Data) -> str:
     """The name of the files: of the GPU, or of a trial."""
     if data["device"] == "cpu":
         return "gpu-cpu-trial"
-    words = re.sub(r"[^a-z0-9]+", "-", about(data).get("device", "unknown").lower()).strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", (data["gpu"] or "unknown").lower()).strip("-")
     return f"gpu-{words.removeprefix('nvidia-').removeprefix('geforce-')}"
 
 
@@ -63,7 +63,7 @@ def page(data: Data) -> str:
 
 def _head(data: Data) -> Iterator[str]:
     facts = about(data)
-    yield f"# {facts.get('device', 'A GPU')}"
+    yield f"# {data['gpu'] or 'A trial on a CPU'}"
     yield f"\n```bash\n{data['command']}\n```\n"
     if data["device"] == "cpu":
         yield "**A trial of the script on a CPU, with small sizes: none of its figures says anything about a GPU.**\n"

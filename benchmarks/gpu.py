@@ -34,10 +34,13 @@ import _gpu_page
 import _gpu_plan
 from _gpu_part import MARK
 
+START = time.monotonic()
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 # Seconds for what comes after the last part, and those that a part may take beyond its own before it is ended.
 RESERVE, GRACE = 5.0, 15.0
+# Below so many seconds no part is begun; after so many without a word from it, it is taken to hang.
+LEAST, SILENCE = 3.0, 100.0
 COMPILERS = 3
 # How often a part that broke is begun again, behind what it broke at.
 ATTEMPTS = 4
@@ -58,7 +61,7 @@ def parts(size: str) -> list[Part]:
     """The parts in order, with shares of the time."""
     few, some, many = _gpu_plan.ROWS[size]
     return [
-        Part("machine", "_gpu_machine", 0.05, {}),
+        Part("machine", "_gpu_machine", 0.07, {}),
         Part("checks", "checks", 0.20, {}),
         Part("extraction", "_gpu_extraction", 0.38, {}),
         Part("JPEG files", "_gpu_jpegs", 0.06, {}),
@@ -71,12 +74,12 @@ def parts(size: str) -> list[Part]:
 class Run:
     """The records so far, the page that is written after each, and the processes that run."""
 
-    def __init__(self, args: argparse.Namespace):
-        self.args, self.end = args, time.monotonic() + 60 * args.minutes - RESERVE
+    def __init__(self, args: argparse.Namespace, gpu: str):
+        self.args, self.end = args, START + 60 * args.minutes - RESERVE
         command = shlex.join(["python", "benchmarks/gpu.py", *_public(sys.argv[1:])])
         planned = [part.name for part in parts(args.size)]
         self.data: dict[str, Any] = {"command": command, "size": args.size, "device": args.device, "planned": planned}
-        self.data |= {"state": {}, "breaks": [], "records": []}
+        self.data |= {"gpu": gpu, "state": {}, "breaks": [], "records": []}
         self.cache = tempfile.TemporaryDirectory()
         self.compiling: list[subprocess.Popen[str]] = []
         self.running: subprocess.Popen[str] | None = None
@@ -102,7 +105,7 @@ class Run:
             print(f"{part.name}: {budget * part.share / total:.0f} s", flush=True)
 
     def _part(self, part: Part, seconds: float, left: float) -> None:
-        if left < 5 and self.args.size == "full":
+        if left < LEAST:
             self.data["state"][part.name] = "not measured: the time was over"
             return
         end, begun = time.monotonic() + min(left, seconds + GRACE), [None]
@@ -118,7 +121,8 @@ class Run:
     def _attempt(self, part: Part, end: float, begun: list[str | None]) -> str:
         """Run a part but for what was begun before; how it ended."""
         start = time.monotonic()
-        options = {**self._common(end - start - GRACE), **part.options, "skip": begun[1:]}
+        seconds = max(0.7 * (end - start), end - start - GRACE)
+        options = {**self._common(seconds), **part.options, "skip": begun[1:]}
         options["before"] = self._estimates(part.options.get("rows"))
         self.data["state"][part.name] = "stopped while it ran"
         self.running, reason = self._started(part.function, options), ""
@@ -135,7 +139,8 @@ class Run:
         if time.monotonic() >= end:
             return f"ended after its {end - start:.0f} s, at {begun[-1] or 'its start'}"
         where = f"{part.name}, {begun[-1] or 'at its start'}"
-        self.data["breaks"].append(f"{where}: it broke: {reason or f'status {status}'}")
+        silent = f"no word for {SILENCE:.0f} s" if status == -signal.SIGKILL else f"status {status}"
+        self.data["breaks"].append(f"{where}: it broke: {reason or silent}")
         return BROKEN
 
     def _add(self, name: str, record: dict[str, Any]) -> None:
@@ -209,7 +214,7 @@ class Run:
 
 
 def _records(process: subprocess.Popen[str], end: float) -> Iterator[dict[str, Any]]:
-    """The records of a process until it ends, which it has to before `end`."""
+    """The records of a process until it ends, which it has to before `end`, and without long silence."""
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
@@ -218,15 +223,15 @@ def _records(process: subprocess.Popen[str], end: float) -> Iterator[dict[str, A
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    while True:
+    heard = time.monotonic()
+    while time.monotonic() < min(end, heard + SILENCE):
         try:
             line = lines.get(timeout=1.0)
         except queue.Empty:
-            # What it started may hold the pipe open when it has ended.
-            if process.poll() is not None or time.monotonic() > end:
-                kill(process)
-                return
+            if process.poll() is not None:  # what it started may hold the pipe open
+                break
             continue
+        heard = time.monotonic()
         if line is None:
             process.wait()
             return
@@ -234,6 +239,7 @@ def _records(process: subprocess.Popen[str], end: float) -> Iterator[dict[str, A
             yield json.loads(line.removeprefix(MARK))
         else:
             print(line, end="", flush=True)
+    kill(process)
 
 
 def _first_done(process: subprocess.Popen[str], log: Path) -> bool:
@@ -253,14 +259,17 @@ def _public(words: list[str]) -> list[str]:
     return ["FOLDER" if number and words[number - 1] == "--output" else word for number, word in enumerate(words)]
 
 
-def _no_device() -> str | None:
-    """Why there is no GPU to run on, None if there is one; asked in a process that then ends."""
-    program = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0, torch.__version__)"
+def _gpu() -> tuple[str, str]:
+    """The name of the GPU, and why there is none; asked in a process that then ends."""
+    program = (
+        "import torch\n"
+        "print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')\nprint(torch.__version__)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     if done.returncode:
-        return f"PyTorch cannot be imported: {(done.stderr.strip().splitlines() or ['no word'])[-1]}"
-    count, version = done.stdout.split()[-2:]
-    return None if int(count) else f"PyTorch {version} sees no CUDA device"
+        return "", f"PyTorch cannot be imported: {(done.stderr.strip().splitlines() or ['no word'])[-1]}"
+    name, version = done.stdout.splitlines()[-2:]
+    return name, "" if name else f"PyTorch {version} sees no CUDA device"
 
 
 def _arguments() -> argparse.Namespace:
@@ -283,11 +292,11 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = _arguments()
-    problem = None if args.device == "cpu" else _no_device()
+    gpu, problem = ("", "") if args.device == "cpu" else _gpu()
     if problem:
         print(f"{problem}; to try this on a CPU: --device cpu --small --output FOLDER", file=sys.stderr)
         sys.exit(2)
-    run = Run(args)
+    run = Run(args, gpu)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     status = 130
     try:

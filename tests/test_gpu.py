@@ -54,7 +54,7 @@ def asked(**changes):
 
 def data(records):
     state = dict.fromkeys(("machine", "extraction"), "done")
-    about = {"command": "c", "size": "tiny", "device": "cpu", "planned": ["machine", "checks", "extraction"]}
+    about = {"command": "c", "size": "tiny", "device": "cpu", "gpu": "", "planned": ["machine", "checks", "extraction"]}
     return {**about, "state": state, "breaks": [], "records": records}
 
 
@@ -186,9 +186,8 @@ def test_what_is_wrong_is_named():
 def test_a_gpu_names_the_page():
     import _gpu_page
 
-    made = data([{"part": "machine", "about": {"device": "NVIDIA GeForce RTX 4090"}}])
-    assert _gpu_page.name(made | {"device": "cuda"}) == "gpu-rtx-4090"
-    assert _gpu_page.name(made | {"device": "cuda", "records": []}) == "gpu-unknown"
+    assert _gpu_page.name(data([]) | {"device": "cuda", "gpu": "NVIDIA GeForce RTX 4090"}) == "gpu-rtx-4090"
+    assert _gpu_page.name(data([]) | {"device": "cuda", "gpu": "NVIDIA H200"}) == "gpu-h200"
 
 
 # ------------------------------------------------------------------------------------------------ the command
