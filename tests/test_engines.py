@@ -249,6 +249,27 @@ def test_inductor_agrees():
     np.testing.assert_array_equal(extract(images[:8]), found[:8])
 
 
+def test_each_network_and_shape_is_compiled_however_many_there_are(monkeypatch):
+    """PyTorch keeps eight variants of a function, and runs the others uncompiled."""
+    import torch
+
+    graphs, compile = [], torch.compile
+
+    def counted(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(
+        torch, "compile", lambda module, dynamic, options: compile(module, dynamic=dynamic, backend=counted)
+    )
+    for depth in range(1, 6):
+        network = torch.nn.Sequential(*(torch.nn.Conv2d(3, 3, 1) for _ in range(depth)), torch.nn.Flatten())
+        extract = _engine.open(network, lambda x: x / 255, params(engine="inductor"), Context())
+        for size in (2, 4, 2):
+            extract(pictures(size, 8))
+    assert len(graphs) == 10
+
+
 def test_half_precision_is_near():
     images = pictures(20)
     exact, rough = opened()(images), opened(precision="bfloat16")(images)
@@ -269,6 +290,9 @@ class FakeCuda:
 
         def wait_stream(self, other):
             self.waited.append(other)
+
+        def wait_event(self, event):
+            self.waited.append(event)
 
         def record_event(self):
             return self
@@ -314,18 +338,22 @@ def devices(monkeypatch):
 def test_lanes_of_devices_give_the_same_features(devices):
     images = pictures(60)
     extract = opened(Context(device="cuda"))
-    assert extract.lanes == 4 and extract.device == "cuda" and extract.one_shape
+    assert extract.lanes == 6 and extract.device == "cuda" and extract.one_shape
     plain = opened()
     expected = np.concatenate([plain(part) for part in np.split(images, range(16, 60, 16))])
     for _ in range(2):
-        np.testing.assert_allclose(beside(extract, images, 16, 4), expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
-    assert devices.main.waited, "computing waits for the copy"
+        np.testing.assert_allclose(beside(extract, images, 16, 6), expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
+    lanes = [extract._free.get() for _ in range(6)]
+    assert {lane.copying for lane in lanes} >= set(devices.main.waited) != set(), "computing waits for the copy"
+    assert devices.main in lanes[0].copying.waited, "the copy back waits for the computing"
+    for lane in lanes:
+        extract._free.put(lane)
     np.testing.assert_array_equal(extract(images[:3]), extract(images[:3]), "staging of another size")
 
 
 def test_each_device_has_its_own_network(devices):
     extract = opened(Context(device="cuda"))
-    lanes = [extract._free.get() for _ in range(4)]
+    lanes = [extract._free.get() for _ in range(6)]
     networks = [lane.run.module for lane in lanes]
     assert networks[0] is networks[2] and networks[1] is networks[3] and networks[0] is not networks[1]
 

@@ -287,20 +287,6 @@ class TestSample:
         assert "one drawn row" in one.notes["silhouette_sampled_se"]
 
 
-class TestDevices:
-    @pytest.mark.parametrize("name", DEVICES[1:])
-    def test_agree_with_numpy(self, name):
-        x, _ = blobs(n=700, d=40)
-        x[500:] = x[:200]
-        parts = labelings(700)
-        plain = internal.scores(x, parts)
-        with device.using(name):
-            found = internal.scores(x, parts)
-        for own, other in zip(plain, found, strict=True):
-            assert own.values == pytest.approx(other.values, rel=1e-12, abs=1e-12, nan_ok=True)
-            assert own.widths == pytest.approx(other.widths, abs=1e-6, nan_ok=True)
-
-
 class TestMemory:
     @pytest.mark.parametrize("clusters", [8, 2000])
     def test_peak_is_far_below_all_distances(self, clusters):

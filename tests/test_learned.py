@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from densities import blobs, one, options, same
+from densities import blobs, one, options
 from sklearn.linear_model import Ridge
 from sklearn.metrics import adjusted_rand_score, cohen_kappa_score
 
-from backbench import device, plugins
+from backbench import plugins
 from backbench.clusterers import _adam, _spaces, _turtle
 from backbench.metrics import _scatter, coding, generalising
 
@@ -84,16 +84,6 @@ class TestTurtle:
         x = np.hstack([blobs(), np.full((150, 2), 7, np.float32)])
         (seen,) = _spaces.spaces(x, (6,), 5, "standardise")
         np.testing.assert_allclose(np.cov(seen.T, bias=True), np.diag([1, 1, 1, 1, 0]), atol=1e-5)
-
-    @pytest.mark.parametrize("changed", [{"batch_size": 64}, {"warm_start": False}])
-    def test_a_device_follows_the_same_path(self, changed):
-        x, _ = apart(1)
-        params = options("turtle", **QUICK | {"iterations": 6} | changed)
-        labels, info = one(TURTLE, x, params, k=4, seed=3)
-        with device.using("torch"):
-            others, other = one(TURTLE, x, params, k=4, seed=3)
-        assert same(labels, others)
-        assert info == pytest.approx(other, rel=1e-4)
 
 
 class TestTemi:

@@ -7,9 +7,8 @@ import pytest
 from densities import blobs, fit, one, options
 from sklearn import mixture
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score
 
-from backbench import clusterers, device, threads
+from backbench import clusterers, threads
 from backbench.clusterers import _rows, gaussian_mixture
 from backbench.metrics import catalogue
 
@@ -56,16 +55,6 @@ class TestKinds:
             expected = model(x, k, 0, covariance_type=kind)
         assert_equal(found, info, expected, x)
         assert len(set(found.tolist())) == distinct
-
-    def test_pytorch_agrees(self, kind):
-        x = blobs(1, n=600, d=6, spread=4) + np.float32(10)
-        task = clusterers.Task(options("gaussian_mixture", covariance_type=kind, n_init=2), k=4, seed=0)
-        expected, before = fit(gaussian_mixture, x, [task])[0]
-        with device.using("torch"):
-            found, info = fit(gaussian_mixture, x, [task])[0]
-        assert found.dtype == np.int64
-        assert adjusted_rand_score(expected, found) > 0.99
-        assert info["bic"] == pytest.approx(before["bic"], rel=1e-6)
 
     def test_blocks_beside_each_other_do_not_count(self, kind, monkeypatch):
         monkeypatch.setattr(_rows, "CPU_VALUES", 500)

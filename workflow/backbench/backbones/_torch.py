@@ -5,12 +5,14 @@ requested precision, deterministic cuDNN algorithms. The images are moved to the
 
 On a CPU a call uses one core, and concurrent batches use the others. This is faster than cores that wait for each other
 after every layer, especially on a busy machine, and makes the features independent of the number of threads. A CUDA
-device has two lanes: one stages its next batch in page-locked memory while the batch of the other is computed.
+device has three lanes: while the batch of one is computed, the next is there already, and one is staged in page-locked
+memory. Copies to the device and back have a stream for each lane, so that they do not wait for the kernels of others.
 """
 
 import contextlib
 import copy
 import threading
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +22,7 @@ import torch
 from backbench.backbones._extractor import DeviceLost, Extractor, OutOfMemory
 from backbench.stage import Context
 
-LANES = 2
+LANES = 3
 NO_ROOM = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 LOST = ("CUDA error", "CUDA driver error", "cuDNN error", "CUBLAS_STATUS", "CUDNN_STATUS")
 
@@ -61,14 +63,12 @@ class Run:
     def __init__(self, prepared: Prepared, device: torch.device, precision: torch.dtype, compiled: bool):
         self.device, self.precision, self.compiled = device, precision, compiled
         module = prepared.to(device).to(memory_format=torch.channels_last)
-        self.module: Callable[[torch.Tensor], torch.Tensor] = _compile(module, device) if compiled else module
+        self.module: Callable[[torch.Tensor], torch.Tensor] = _Compiled(module, device) if compiled else module
         self.turn, self.sizes = threading.Lock(), set[int]()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Features (n, d) float32 of images (n, h, w, c) uint8."""
-        # PyTorch stores this number per thread; setting it again would empty the caches of its kernels.
-        if torch.get_num_threads() != 1:
-            torch.set_num_threads(1)
+        _on_one_core()
         with translated():
             # A copy, because the images may be a read-only map of a file, which a tensor must not share.
             batch = torch.from_numpy(np.array(images, order="C"))
@@ -97,6 +97,7 @@ class Lane:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Features (n, d) float32 of images (n, h, w, c) uint8."""
+        _on_one_core()
         with translated(), torch.cuda.device(self.run.device), torch.no_grad():
             self.staged = _room(self.staged, images.shape, torch.uint8)
             np.copyto(self.staged.numpy(), images)
@@ -111,11 +112,21 @@ class Lane:
             computing = torch.cuda.current_stream(self.run.device)
             computing.wait_stream(self.copying)
             features = self.run.features(batch)
+            computed = computing.record_event()
+        with torch.cuda.stream(self.copying):
+            self.copying.wait_event(computed)
             self.landed = _room(self.landed, features.shape, torch.float32)
             self.landed.copy_(features, non_blocking=True)
-            done = computing.record_event()
-        # `batch` is held until here: its memory belongs to the other stream, which would reuse it.
-        done.synchronize()
+        # `batch` and `features` are held until here: each belongs to one stream, which would reuse its memory while the
+        # other still reads it.
+        self.copying.synchronize()
+
+
+def _on_one_core() -> None:
+    # PyTorch stores this number per thread; setting it again would empty the caches of its kernels. A compiled network
+    # is compiled again for a thread that has another number.
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 def _room(buffer: torch.Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
@@ -132,11 +143,27 @@ def devices(asked: str) -> list[torch.device]:
     return [torch.device(device.type, number) for number in numbers]
 
 
-def _compile(module: torch.nn.Module, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    # One core per call, as above; frozen weights are laid out for the kernels of the CPU in advance.
-    on_cpu: dict[str, str | int | bool | Callable[..., Any]] = {"freezing": True, "cpp.threads": 1}
-    options = on_cpu if device.type == "cpu" else None
-    return torch.compile(module, dynamic=False, options=options)
+class _Compiled:
+    """A compiled network. Each shape of a batch has a function of its own, with code of its own.
+
+    PyTorch keeps eight variants of a piece of code, and runs what comes after them uncompiled: without this, the ninth
+    network of a process, or a batch that was halved often, would have the features of another engine.
+    """
+
+    def __init__(self, module: Prepared, device: torch.device):
+        # One core per call, as above; frozen weights are laid out for the kernels of the CPU in advance.
+        on_cpu: dict[str, str | int | bool | Callable[..., Any]] = {"freezing": True, "cpp.threads": 1}
+        self._module, self._options = module, on_cpu if device.type == "cpu" else None
+        self._by_shape: dict[torch.Size, Callable[[torch.Tensor], torch.Tensor]] = {}
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Features (n, d) of images (n, h, w, c) uint8."""
+        if images.shape not in self._by_shape:
+            module, forward = copy.copy(self._module), Prepared.forward
+            code = types.FunctionType(forward.__code__.replace(), forward.__globals__)
+            module.forward = types.MethodType(code, module)  # type: ignore[method-assign]
+            self._by_shape[images.shape] = torch.compile(module, dynamic=False, options=self._options)
+        return self._by_shape[images.shape](images)
 
 
 @contextlib.contextmanager
