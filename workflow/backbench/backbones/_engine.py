@@ -41,7 +41,7 @@ LIBRARIES = {
 }
 CPUINFO = Path("/proc/cpuinfo")
 # Instruction sets that multiply numbers of a precision as they are: elsewhere a library converts each of them first.
-NATIVE = {"bfloat16": ("avx512_bf16", "amx_bf16"), "int8": ("avx512_vnni", "avx_vnni", "amx_int8")}
+NATIVE = {"bfloat16": ("avx512_bf16", "amx_bf16")}
 INSTRUCTIONS = ("sse4", "avx", "amx", "fma", "asimd", "sve", "bf16", "i8mm")
 
 

@@ -111,8 +111,8 @@ def _check_processor(precision: str) -> None:
     able: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bfloat16" and "BF16" not in able:
         raise ConfigError(
-            f"backbone.precision=bfloat16: OpenVINO does not compute in it on this processor ({', '.join(able)}); allowed: "
-            "backbone.precision=float32, backbone.engine=torch, or a machine with AVX512-BF16 or AMX."
+            f"backbone.precision=bfloat16: OpenVINO does not compute in it on this processor ({', '.join(able)}); "
+            "allowed: backbone.precision=float32, backbone.engine=torch, or a machine with AVX512-BF16 or AMX."
         )
 
 
