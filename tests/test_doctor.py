@@ -51,6 +51,7 @@ def test_every_probe_answers_and_nothing_is_left_behind(quiet, tmp_path, capsys,
         "libraries",
         "cores",
         "memory",
+        "precision",
         "gpu",
         "results",
         "store",
@@ -128,6 +129,13 @@ def test_little_memory_is_told(monkeypatch):
     for megabytes, verdict in ((1_000, FAIL), (3_000, WARN), (64_000, OK)):
         monkeypatch.setattr("backbench.machine.memory_mb", lambda megabytes=megabytes: megabytes)
         assert verdicts(hardware.machine_has([]))["memory"] == verdict
+
+
+@pytest.mark.parametrize(("features", "words"), [("avx512_bf16", "float32 and bfloat16: "), ("avx2", "float32; ")])
+def test_the_precisions_of_the_processor_are_named(monkeypatch, features, words):
+    monkeypatch.setattr("backbench.provenance.cpu_features", lambda: features)
+    seen = {finding.subject: finding for finding in hardware.machine_has([])}
+    assert seen["precision"].verdict == OK and seen["precision"].seen.startswith(words)
 
 
 def test_a_folder_that_cannot_be_written_fails(monkeypatch):

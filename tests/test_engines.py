@@ -22,6 +22,7 @@ from backbench.stage import Context
 IMAGE = {"size": 64, "mode": "RGB", "resize": "squash", "interpolation": "bilinear"}
 LITE = {"name": "efficientnet_lite0", "image": IMAGE, "weights": "imagenet", "weights_seed": 0}
 needs_openvino = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="openvino is not installed")
+needs_bfloat16 = pytest.mark.skipif(not _engine.native("bfloat16"), reason="the processor has no bfloat16")
 needs_compiler = pytest.mark.skipif(not _engine._compiler(), reason="there is no C++ compiler")
 
 
@@ -51,7 +52,8 @@ def beside(extract, images, size, threads):
 def machine(monkeypatch):
     """Set what this machine seems to have."""
 
-    def seems(cuda=False, openvino=True, compiler="g++"):
+    def seems(cuda=False, openvino=True, compiler="g++", features="avx512f avx512_bf16"):
+        monkeypatch.setattr(_engine.provenance, "cpu_features", lambda: features)
         monkeypatch.setattr(_engine, "_cuda_visible", lambda: cuda)
         monkeypatch.setattr(_engine, "_installed", lambda package: openvino)
         monkeypatch.setattr(_engine, "_compiler", lambda: compiler)
@@ -81,7 +83,14 @@ def test_what_auto_means(machine, device, cuda, openvino, precision, expected):
     ("changes", "device", "have", "message"),
     [
         ({"engine": "openvino"}, "cpu", {"openvino": False}, r'not installed: pip install "backbench\[openvino\]"'),
-        ({"engine": "openvino", "precision": "bfloat16"}, "cpu", {}, "bfloat16; allowed: float32"),
+        (
+            {"engine": "openvino", "precision": "bfloat16"},
+            "cpu",
+            {"features": "avx2 avx512f avx512_vnni bf16"},
+            "neither AVX512-BF16 nor AMX; allowed: float32, or backbone.engine=torch",
+        ),
+        ({"engine": "openvino", "precision": "float16"}, "cpu", {}, "float16 on a CPU; allowed: float32, bfloat16"),
+        ({"engine": "openvino", "precision": "float16"}, "auto", {"cuda": True}, "float16 on a CPU"),
         ({"engine": "openvino"}, "cuda", {"cuda": True}, "runs on the CPU, but execution.device=cuda"),
         ({"engine": "torch", "precision": "float16"}, "auto", {}, "float16 on a CPU"),
         ({"engine": "inductor"}, "cpu", {"compiler": None}, "needs a C\\+\\+ compiler"),
@@ -91,6 +100,14 @@ def test_what_cannot_be_is_said_at_planning(machine, changes, device, have, mess
     machine(**have)
     with pytest.raises(ConfigError, match=message):
         _engine.resolve(params(**changes), device)
+
+
+@pytest.mark.parametrize("features", ["avx512f avx512_bf16", "amx_tile amx_int8 amx_bf16"])
+def test_openvino_computes_in_bfloat16_where_the_processor_does(machine, features):
+    machine(features=features)
+    named = params(engine="openvino", precision="bfloat16")
+    assert _engine.resolve(named, "cpu") == named and _engine.native("bfloat16")
+    assert _engine.native("float32") and not _engine.native("float16")
 
 
 def test_a_hidden_device_is_not_visible(monkeypatch, tmp_path):
@@ -197,6 +214,22 @@ def test_openvino_agrees_whatever_the_threads_and_batches():
 
 
 @needs_openvino
+def test_openvino_refuses_bfloat16_where_it_would_compute_in_float32(monkeypatch):
+    """Planned on a machine that has it, computed on another."""
+    import torch
+
+    from backbench.backbones import _openvino
+
+    class Plain(_openvino.openvino.Core):
+        def get_property(self, *asked):
+            return ["FP32", "INT8"]
+
+    monkeypatch.setattr(_openvino.openvino, "Core", Plain)
+    with pytest.raises(ConfigError, match=r"on this processor \(FP32, INT8\); allowed: backbone.precision=float32"):
+        _engine.open(torch.nn.Flatten(), lambda x: x, params(engine="openvino", precision="bfloat16"), Context())
+
+
+@needs_openvino
 def test_openvino_sends_no_statistics():
     """In a process of its own: in this one another library may have imported OpenVINO already."""
     program = (
@@ -270,9 +303,10 @@ def test_each_network_and_shape_is_compiled_however_many_there_are(monkeypatch):
     assert len(graphs) == 10
 
 
-def test_half_precision_is_near():
+@pytest.mark.parametrize("engine", ["torch", pytest.param("openvino", marks=[needs_openvino, needs_bfloat16])])
+def test_half_precision_is_near(engine):
     images = pictures(20)
-    exact, rough = opened()(images), opened(precision="bfloat16")(images)
+    exact, rough = opened()(images), opened(engine=engine, precision="bfloat16")(images)
     assert rough.dtype == np.float32 and not np.array_equal(exact, rough)
     a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (exact, rough))
     assert (a * b).sum(axis=1).min() > 0.99

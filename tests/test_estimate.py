@@ -93,6 +93,23 @@ def test_more_starts_take_longer(own_results):
     assert fit(40) == pytest.approx(10 * fit(4))
 
 
+def test_openvino_is_quicker_in_bfloat16_as_a_judge_too():
+    def seconds(kind: str, n: int, **backbone: str) -> float:
+        config = backbone if kind == "features" else {"rows": n, "backbone": backbone}
+        stage = Stage("0" * 64, kind, "resnet50", config, {}, {"n": n, "gflops": 4.0}, {}, "code")
+        return costs.seconds(stage, {}, 1)
+
+    for kind in ("features", "judge"):
+        exact, rounded = (
+            seconds(kind, 10_000, engine="openvino", precision=each)
+            - seconds(kind, 0, engine="openvino", precision=each)
+            for each in ("float32", "bfloat16")
+        )
+        assert 1.5 * rounded < exact < 2.5 * rounded
+    slow = {"engine": "torch", "precision": "bfloat16"}
+    assert seconds("features", 100, **slow) == seconds("features", 100, engine="torch", precision="float32")
+
+
 def test_multiplications_are_those_of_the_networks():
     import torch
     from torch.utils.flop_counter import FlopCounterMode

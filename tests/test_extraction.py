@@ -48,25 +48,30 @@ class Breaking:
 
 # Converting and compiling take long: a network of each kind there, every network in PyTorch.
 CONVERTED, COMPILED = ("efficientnet_lite0", "mobilenet_v2", "timm"), ("timm",)
-NO_OPENVINO = not importlib.util.find_spec("openvino")
+# In bfloat16 a network of convolutions and a transformer.
+ROUNDED = ("efficientnet_lite0", "timm")
+NEEDS_OPENVINO = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="openvino is missing")
+NEEDS_BFLOAT16 = pytest.mark.skipif(not _engine.native("bfloat16"), reason="the processor has no bfloat16")
 
 
 def cases():
     for name in networks.names():
-        yield name, "torch"
+        yield name, "torch", "float32"
         if name in CONVERTED:
-            yield pytest.param(name, "openvino", marks=pytest.mark.skipif(NO_OPENVINO, reason="openvino is missing"))
+            yield pytest.param(name, "openvino", "float32", marks=NEEDS_OPENVINO)
+        if name in ROUNDED:
+            yield pytest.param(name, "openvino", "bfloat16", marks=[NEEDS_OPENVINO, NEEDS_BFLOAT16])
         if name in COMPILED:
             missing = pytest.mark.skipif(not _engine._compiler(), reason="there is no C++ compiler")
-            yield pytest.param(name, "inductor", marks=[pytest.mark.thorough, missing])
+            yield pytest.param(name, "inductor", "float32", marks=[pytest.mark.thorough, missing])
 
 
-@pytest.mark.parametrize(("name", "engine"), cases())
-def test_a_row_does_not_know_its_company(name, engine, tmp_path):
+@pytest.mark.parametrize(("name", "engine", "precision"), cases())
+def test_a_row_does_not_know_its_company(name, engine, precision, tmp_path):
     """Alone, in other company, at another place, in another order, by two threads and after a break: the same bits."""
     if name in networks.OPTIONAL:
         pytest.importorskip(networks.OPTIONAL[name])
-    module, params = networks.small(name, engine=engine)
+    module, params = networks.small(name, engine=engine, precision=precision)
     side, width = params.image.size, module.width(params)
     images = np.random.default_rng(0).integers(0, 256, (2 * SIZE + LAST, side, side, 3), np.uint8)
     extract, of_two = (module.open(params, Context(threads=threads)) for threads in (1, 2))

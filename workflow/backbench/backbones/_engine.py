@@ -1,7 +1,8 @@
 """Chooses the engine that runs a network, and opens it (imports no engine before that).
 
 ``torch`` is eager PyTorch, ``inductor`` its compiler, ``openvino`` the CPU runtime of the extra of that name. ``auto``
-becomes one of them when a sweep is planned, because features depend on the engine and the precision.
+becomes one of them when a sweep is planned, because features depend on the engine and the precision: OpenVINO on a CPU
+for float32, PyTorch for the rest. OpenVINO computes in bfloat16 where it is named and the processor has it.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
+from backbench import provenance
 from backbench.backbones._extractor import Extractor
 from backbench.schema import ConfigError
 from backbench.stage import Context
@@ -38,6 +40,8 @@ LIBRARIES = {
     "openvino": ("openvino", "torch"),
 }
 CPUINFO = Path("/proc/cpuinfo")
+# Instruction sets that multiply numbers of a precision as they are: elsewhere a library converts each of them first.
+NATIVE = {"bfloat16": ("avx512_bf16", "amx_bf16")}
 INSTRUCTIONS = ("sse4", "avx", "amx", "fma", "asimd", "sve", "bf16", "i8mm")
 
 
@@ -115,6 +119,11 @@ def batch(params: Any, device: str, most: int) -> int:
     return _power_of_two(min(DEVICE_MOST, max(DEVICE_LEAST, DEVICE_PIXELS // area)))
 
 
+def native(precision: str) -> bool:
+    """Whether this processor multiplies numbers of that precision as they are; False where the system does not say."""
+    return precision == "float32" or not set(NATIVE.get(precision, ())).isdisjoint(provenance.cpu_features().split())
+
+
 def runtime(engine: str, device: str) -> dict[str, Any]:
     """Everything the bits of a row depend on besides the options and the shape of its batch, as plain JSON.
 
@@ -132,11 +141,14 @@ def _problem(engine: str, precision: str, device: str, on_cpu: bool) -> str | No
     """Why an engine cannot be used, and what to do; None if it can."""
     if engine == "openvino" and not _installed("openvino"):
         return 'the package openvino is not installed: pip install "backbench[openvino]", or backbone.engine=torch.'
-    if engine == "openvino" and precision != "float32":
-        return f"received backbone.precision={precision}; allowed: float32 (engine=torch supports the others)."
     if engine == "openvino" and device.startswith("cuda"):
         return f"it runs on the CPU, but execution.device={device}; give backbone.engine=torch."
-    if precision == "float16" and on_cpu:
+    if engine == "openvino" and precision == "bfloat16" and not native(precision):
+        return (
+            "received backbone.precision=bfloat16, and this processor has neither AVX512-BF16 nor AMX; allowed: "
+            "float32, or backbone.engine=torch, which is slow at it here."
+        )
+    if precision == "float16" and (on_cpu or engine == "openvino"):
         return "received backbone.precision=float16 on a CPU; allowed: float32, bfloat16, or execution.device=cuda."
     if engine == "inductor" and on_cpu and not _compiler():
         return (

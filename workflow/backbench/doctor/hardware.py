@@ -1,4 +1,4 @@
-"""Cores, memory and GPU."""
+"""Cores, memory, precisions and GPU."""
 
 import shutil
 import subprocess
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backbench import machine
+from backbench.backbones import _engine
 from backbench.findings import Finding, fail, ok, warn
 from backbench.wording import counted
 
@@ -15,7 +16,7 @@ SECONDS = 10
 
 
 def machine_has(_: Sequence[str]) -> Iterator[Finding]:
-    """Cores and memory that jobs on this machine may have."""
+    """Cores and memory that jobs on this machine may have, and the precisions that its processor computes in."""
     yield ok("cores", f"{machine.cores()} that this process may use")
     memory = machine.memory_mb()
     if memory < LEAST_MB:
@@ -24,6 +25,10 @@ def machine_has(_: Sequence[str]) -> Iterator[Finding]:
         yield warn("memory", f"{memory:,} MB", "set dataset.sample=2000, or give the session more memory")
     else:
         yield ok("memory", f"{memory:,} MB")
+    if _engine.native("bfloat16"):
+        yield ok("precision", "float32 and bfloat16: backbone.engine=openvino backbone.precision=bfloat16 is quicker")
+    else:
+        yield ok("precision", "float32; the processor has neither AVX512-BF16 nor AMX, so bfloat16 would be slower")
 
 
 def gpu(_: Sequence[str]) -> Iterator[Finding]:

@@ -21,6 +21,8 @@ FILE_SECONDS, PIXELS_SECONDS = 4e-3, 5e-5
 READ_SECONDS, AUDIT_SECONDS, AUDIT_IMAGE_SECONDS = 1.0, 0.7, 4e-4
 # Networks are opened or compiled first; 10^9 multiplications a second: OpenVINO, from MobileNetV2 to ResNet-50.
 OPEN_SECONDS, GIGA_PER_SECOND = 5.0, 80.0
+# OpenVINO in bfloat16 against float32, by `benchmarks/precision.py`.
+ROUNDED = 1.8
 # A GPU is at least so many times as quick as these cores.
 GPU = 20.0
 # A backbone with more 10^9 multiplications per image than this has a network to open.
@@ -111,7 +113,14 @@ def _features(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool
         return training_to_come.seconds / CORES
     giga = stage.about.get("gflops", 0.0)  # plans of older versions may lack it
     opening = OPEN_SECONDS if giga > NETWORK_GFLOPS else 0.0
-    return opening + stage.about["n"] * (PIXELS_SECONDS + giga / (GIGA_PER_SECOND * (GPU if gpu else 1.0)))
+    speed = GIGA_PER_SECOND * (GPU if gpu else _rounded(stage.config.get("backbone", stage.config)))
+    return opening + stage.about["n"] * (PIXELS_SECONDS + giga / speed)
+
+
+def _rounded(backbone: Mapping[str, Any]) -> float:
+    """How many times as quick as in float32 the CPU is at the precision of a backbone."""
+    quick = backbone.get("engine") == "openvino" and backbone.get("precision") == "bfloat16"
+    return ROUNDED if quick else 1.0
 
 
 def _matrix(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:
