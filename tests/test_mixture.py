@@ -90,8 +90,8 @@ def test_too_few_iterations_are_a_convergence_warning():
 def test_a_start_by_kmeans_is_shared_by_all_kinds(monkeypatch):
     from backbench.clusterers import _lloyd
 
-    calls, climb = [], _lloyd.climb
-    monkeypatch.setattr(_lloyd, "climb", lambda *args: calls.append(1) or climb(*args))
+    calls, partition = [], _lloyd.partition
+    monkeypatch.setattr(_lloyd, "partition", lambda *args: calls.append(1) or partition(*args))
     tasks = [clusterers.Task(options("gaussian_mixture", covariance_type=kind), k=3, seed=0) for kind in KINDS]
     fit(gaussian_mixture, blobs(), tasks)
     assert len(calls) == 1

@@ -38,7 +38,12 @@ def share(count: np.ndarray) -> np.ndarray:
 
 
 class Kind:
-    """A kind of covariance: `features` of a block (b, d), from which its `density` (b, k) and `moments` follow."""
+    """A kind of covariance: `features` of a block (b, d), from which its `density` (b, k) and `moments` follow.
+
+    Moments are `centred` if they are taken about the means.
+    """
+
+    centred = False
 
     def __init__(self, reg_covar: float):
         self.reg_covar = reg_covar
@@ -54,8 +59,8 @@ class Kind:
         raise NotImplementedError
 
     def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
-        """The function from features and responsibilities (b, k) to sums, centred at `about` (k, d) if need be."""
-        return lambda features, shares: (shares.T @ features[0],)
+        """The function from features and responsibilities (k, b) to sums, centred at `about` (k, d) if need be."""
+        return lambda features, shares: (shares @ features[0],)
 
     def parameters(self, sums: Moments, about: np.ndarray, n: int | None = None) -> Parameters:
         """The M-step from counts (k,) and moments at `about` (k, d); weights are shares of `n`, or of the counts."""
@@ -98,23 +103,38 @@ def _cholesky(covariance: np.ndarray) -> np.ndarray:
     return linalg.solve_triangular(lower, np.eye(len(lower)), lower=True).T
 
 
-class Diagonal(Kind):
+class Linear(Kind):
+    """Variances alone: log densities are linear in two features, the rows and their squares."""
+
+    def look_at(self, rows: Rows) -> None:
+        self._xp = rows.xp
+
+    def factors(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The constant (k,) of the log densities, and the factors of the rows (k, d) and of their squares."""
+        raise NotImplementedError
+
+    def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
+        constant, linear, square = self.factors(parameters)
+        k, constant = len(constant), rows.put(constant)
+        linear, square = rows.factor(linear.T), rows.factor(square.T)
+        return lambda features: (features[0] @ linear + features[1] @ square)[:, :k] + constant
+
+    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
+        """Sums of the rows (k, d), and of their squares."""
+        return lambda features, shares: (shares @ features[0], shares @ features[1])
+
+
+class Diagonal(Linear):
     """A variance for each component and column."""
 
     def features(self, block: Any) -> Features:
         return block, block * block
 
-    def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
+    def factors(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         means, roots = parameters.means, parameters.factors
         precisions = roots * roots
         constant = _constant(parameters, np.log(roots).sum(axis=1)) - 0.5 * (means * means * precisions).sum(axis=1)
-        linear, square = rows.factor((means * precisions).T), rows.factor(-0.5 * precisions.T)
-        constant, k = rows.put(constant), len(means)
-        return lambda features: (features[0] @ linear + features[1] @ square)[:, :k] + constant
-
-    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
-        """Sums of the rows and of their squares, both (k, d)."""
-        return lambda features, shares: (shares.T @ features[0], shares.T @ features[1])
+        return constant, means * precisions, -0.5 * precisions
 
     def estimate(
         self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
@@ -127,32 +147,24 @@ class Diagonal(Kind):
         return k * d
 
 
-class Spherical(Kind):
-    """A variance for each component."""
-
-    def look_at(self, rows: Rows) -> None:
-        self._xp = rows.xp
+class Spherical(Linear):
+    """A variance for each component; the square of a row is its squared length."""
 
     def features(self, block: Any) -> Features:
-        return block, self._xp.einsum("ij,ij->i", block, block)
+        return block, self._xp.einsum("ij,ij->i", block, block)[:, None]
 
-    def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
+    def factors(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         means, precisions = parameters.means, parameters.factors**2
-        log_det = rows.d * np.log(parameters.factors)
-        constant = rows.put(_constant(parameters, log_det) - 0.5 * precisions * (means * means).sum(axis=1))
-        linear, square, k = rows.factor((means * precisions[:, None]).T), rows.put(-0.5 * precisions), len(means)
-        return lambda features: (features[0] @ linear)[:, :k] + features[1][:, None] * square + constant
-
-    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
-        """Sums of the rows (k, d) and of their squared lengths (k,)."""
-        return lambda features, shares: (shares.T @ features[0], shares.T @ features[1])
+        log_det = means.shape[1] * np.log(parameters.factors)
+        constant = _constant(parameters, log_det) - 0.5 * precisions * (means * means).sum(axis=1)
+        return constant, means * precisions[:, None], -0.5 * precisions[:, None]
 
     def estimate(
         self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Means (k, d) and roots of the precisions (k,)."""
-        means = moments[0] / held[:, None]
-        return means, _roots(moments[1] / held / means.shape[1] - (means**2).mean(axis=1) + self.reg_covar)
+        means, squares = moments[0] / held[:, None], moments[1][:, 0] / held
+        return means, _roots(squares / means.shape[1] - (means**2).mean(axis=1) + self.reg_covar)
 
     def free(self, k: int, d: int) -> int:
         return k
@@ -193,6 +205,8 @@ class Tied(Kind):
 class Full(Kind):
     """A covariance for each component, summed about the mean of the previous iteration."""
 
+    centred = True
+
     def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
         factors, xp = parameters.factors, rows.xp
         k, d, _ = factors.shape
@@ -213,7 +227,7 @@ class Full(Kind):
 
         def moments(features: Features, shares: Any) -> tuple[Any, Any]:
             first, second = [], []
-            for centre, weight in zip(centres, xp.sqrt(shares).T, strict=True):
+            for centre, weight in zip(centres, xp.sqrt(shares), strict=True):
                 apart = (features[0] - centre) * weight[:, None]
                 first.append(weight @ apart)
                 second.append(apart.T @ apart)

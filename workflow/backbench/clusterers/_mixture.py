@@ -1,7 +1,8 @@
 """Expectation maximisation of Gaussian mixtures that reads each block of rows once per iteration.
 
 Densities, responsibilities and sums of a block come from matrix products while the block is in the cache, and the
-M-step needs only the sums. The same code runs on numpy and on PyTorch.
+M-step needs only the sums. Rows that one component has to itself are not read again (`_settled`). The same code runs
+on numpy and on PyTorch.
 """
 
 import math
@@ -14,6 +15,7 @@ import numpy as np
 
 from backbench.clusterers import _covariances
 from backbench.clusterers._rows import Rows
+from backbench.clusterers._settled import Settled
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def fit(x: np.ndarray, kind: str, starts: Iterable[np.ndarray], rule: Rule) -> F
     best = max(ends, key=lambda end: end.bound)
     if not best.converged:
         _warn(rule)
-    total, labels = mixture.score(best.parameters)
+    total, labels = mixture.score(best)
     n, d = x.shape
     k = len(best.parameters.weights)
     free = mixture.kind.free(k, d) + k * d + k - 1
@@ -63,6 +65,7 @@ class _End:
 
     bound: float
     parameters: _covariances.Parameters
+    settled: Settled
     n_iter: int
     converged: bool
 
@@ -87,53 +90,69 @@ class _Mixture:
 
     def start(self, responsibilities: np.ndarray) -> _covariances.Parameters:
         """Parameters from given responsibilities (n, k)."""
-        count, first = self.rows.sums(lambda block, shares: (shares.sum(0), shares.T @ block), responsibilities)
-        about = first / _covariances.share(count)[:, None]
+        about = (
+            self._means(responsibilities) if self.kind.centred else np.zeros((responsibilities.shape[1], self.rows.d))
+        )
         moments = self.kind.moments(self.rows, about)
         sums = self.rows.sums(
-            lambda block, shares: (shares.sum(0), *moments(self.kind.features(block), shares)), responsibilities
+            lambda block, shares: (shares.sum(0), *moments(self.kind.features(block), shares.T)), responsibilities
         )
         return self.kind.parameters(sums, about, self.rows.n)
 
+    def _means(self, responsibilities: np.ndarray) -> np.ndarray:
+        """Means (k, d) of the components with given responsibilities (n, k)."""
+        count, first = self.rows.sums(lambda block, shares: (shares.sum(0), shares.T @ block), responsibilities)
+        return first / _covariances.share(count)[:, None]
+
     def climb(self, parameters: _covariances.Parameters, rule: Rule) -> _End:
         """Iterate until the mean log-likelihood gains less than the tolerance."""
-        bound = -math.inf
+        bound, settled = -math.inf, Settled(self.rows, self.kind, len(parameters.weights))
         for n_iter in range(1, rule.max_iter + 1):
             before = bound
-            total, *sums = self._pass(parameters)
+            total, *sums = self._pass(parameters, settled)
             bound = float(total) / self.rows.n
             parameters = self.kind.parameters(sums, parameters.means)
             if abs(bound - before) < rule.tol:
-                return _End(bound, parameters, n_iter, True)
-        return _End(bound, parameters, rule.max_iter, False)
+                return _End(bound, parameters, settled, n_iter, True)
+        return _End(bound, parameters, settled, rule.max_iter, False)
 
-    def _pass(self, parameters: _covariances.Parameters) -> list[np.ndarray]:
+    def _pass(self, parameters: _covariances.Parameters, settled: Settled) -> list[np.ndarray]:
         """The log-likelihood and the sums for the M-step (counts (k,), then moments) under `parameters`."""
+        places = settled.others(parameters)
         density = self.kind.density(self.rows, parameters)
         moments = self.kind.moments(self.rows, parameters.means)
-        xp = self.rows.xp
 
         def step(block: Any) -> tuple[Any, ...]:
             features = self.kind.features(block)
-            logs = density(features)
-            norms = _log_sum(logs, xp)
-            shares = xp.exp(logs - norms[:, None])
-            return norms.sum(), shares.sum(0), *moments(features, shares)
+            norms, shares = self._shares(density(features))
+            return norms.sum(), shares.sum(1), *moments(features, shares)
 
-        return self.rows.sums(step)
+        sums = self.rows.sums(step, places=places)
+        return sums if places is None else settled.added(sums, parameters)
 
-    def score(self, parameters: _covariances.Parameters) -> tuple[float, np.ndarray]:
+    def _shares(self, logs: Any) -> tuple[Any, Any]:
+        """Logarithms (b,) of the densities of rows, and responsibilities (k, b), from those of components (b, k)."""
+        xp, shares = self.rows.xp, self.rows.turned(logs)
+        top = xp.amax(shares, 0)
+        shares -= top
+        xp.exp(shares, out=shares)
+        total = shares.sum(0)
+        shares /= total
+        return top + xp.log(total), shares
+
+    def score(self, end: _End) -> tuple[float, np.ndarray]:
         """The log-likelihood of all rows, and the most likely component (n,) of each."""
-        density, xp = self.kind.density(self.rows, parameters), self.rows.xp
+        places = end.settled.others(end.parameters)
+        density, xp = self.kind.density(self.rows, end.parameters), self.rows.xp
 
         def step(block: Any) -> tuple[Any, Any]:
             logs = density(self.kind.features(block))
-            return _log_sum(logs, xp).sum(), xp.argmax(logs, 1)
+            return self._shares(logs)[0].sum(), xp.argmax(logs, 1)
 
-        totals, labels = zip(*self.rows.each(step), strict=True)
-        return float(sum(totals)), np.concatenate(labels).astype(np.int64)
-
-
-def _log_sum(logs: Any, xp: Any) -> Any:
-    top = xp.amax(logs, 1)
-    return top + xp.log(xp.exp(logs - top[:, None]).sum(1))
+        steps = list(self.rows.each(step, places=places))
+        total, labels = sum(part for part, _ in steps), [most for _, most in steps]
+        if places is None:
+            return float(total), np.concatenate(labels).astype(np.int64)
+        homes = end.settled.homes.copy()
+        homes[places] = np.concatenate([homes[:0], *labels])
+        return float(total + end.settled.likelihood(end.parameters)), homes

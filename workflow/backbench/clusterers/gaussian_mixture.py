@@ -4,7 +4,7 @@ Equals `sklearn.mixture.GaussianMixture` on float64 rows for the same seed: the 
 convergence. A start by k-means that has fewer clusters than k is a start, as there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,6 +16,7 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.clusterers import _rows
     from backbench.metrics.near import Near
 
 AXES = frozenset({"k", "seed"})
@@ -65,12 +66,38 @@ def way(params: Params) -> str:
     return "full" if params.covariance_type in ("full", "tied") else ""
 
 
-def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> threads.Once:
-    """The starts by k-means of the rows (n, d), shared by members that differ only in their covariances."""
-    return threads.Once()
+@dataclass(frozen=True)
+class Shared:
+    """What members share.
+
+    Attributes
+    ----------
+    once : starts by k-means, equal for members that differ only in their covariances
+    most : the largest k, for each seed, of the members whose single start draws equally often
+    """
+
+    once: threads.Once
+    most: Mapping[tuple[Any, ...], int]
 
 
-def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+def prepare(x: "np.ndarray", members: Sequence[clusterers.Task], near: "Near") -> Shared:
+    """The starts by k-means of the rows (n, d) are shared."""
+    most: dict[tuple[Any, ...], int] = {}
+    for task in members:
+        if task.k is not None and task.k <= len(x):
+            most[_draws(task)] = max(task.k, most.get(_draws(task), 0))
+    return Shared(threads.Once(), most)
+
+
+def _draws(task: clusterers.Task) -> tuple[Any, ...]:
+    """Equal for members one of whose k-means++ seeds are the first of the other's."""
+    from backbench.clusterers import _lloyd
+
+    alone = task.k if task.params.n_init > 1 else None
+    return "seeds", task.seed, task.params.n_init, _lloyd.trials(task.clusters), alone
+
+
+def fit(shared: Shared, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
     """Labels (n,) of the rows (n, d), the lower bound, BIC and number of iterations."""
     from backbench.clusterers import _mixture
 
@@ -80,14 +107,14 @@ def fit(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> tuple["
     return mixture.labels, {"lower_bound": mixture.lower_bound, "bic": mixture.bic, "n_iter": mixture.n_iter}
 
 
-def _starts(shared: threads.Once, x: "np.ndarray", task: clusterers.Task) -> Iterator["np.ndarray"]:
+def _starts(shared: Shared, x: "np.ndarray", task: clusterers.Task) -> Iterator["np.ndarray"]:
     """Responsibilities (n, k) of each start on the rows (n, d), drawn as scikit-learn does."""
     import numpy as np
 
     options, n, k = task.params, len(x), task.clusters
     if options.init_params == "kmeans":
         key = ("start", task.k, task.seed, options.n_init)
-        for labels in shared.get(key, partial(_by_kmeans, x, task)):
+        for labels in shared.once.get(key, partial(_by_kmeans, shared, x, task)):
             yield _given(n, k, np.arange(n), labels)
         return
     random = np.random.RandomState(task.seed)
@@ -117,13 +144,30 @@ def _seeds(x: "np.ndarray", task: clusterers.Task, random: Any) -> "np.ndarray":
     return _lloyd.starts(_rows.Rows(x), task.clusters, random, 1, float)[0]
 
 
-def _by_kmeans(x: "np.ndarray", task: clusterers.Task) -> list["np.ndarray"]:
+def _by_kmeans(shared: Shared, x: "np.ndarray", task: clusterers.Task) -> list["np.ndarray"]:
     """Labels (n,) of one k-means of the rows (n, d) per start (equal to `sklearn.cluster.KMeans` with n_init=1)."""
+    from backbench.clusterers import _lloyd, _rows
+
+    rows, tol = shared.once.get("rows", partial(_centred, x))
+    places = shared.once.get(_draws(task), partial(_most_seeds, shared, rows, task))[:, : task.k]
+    return [_lloyd.partition(rows, rows.take(each), START_ITERATIONS, tol) for each in places]
+
+
+def _centred(x: "np.ndarray") -> tuple["_rows.Rows", float]:
+    """The centred rows (n, d), and the tolerance of k-means on them."""
     import numpy as np
 
     from backbench.clusterers import _lloyd, _rows
 
     rows = _rows.Rows(x, x.mean(axis=0, dtype=np.float64))
-    tol = _lloyd.tolerance(rows, START_TOL)
-    starts = _lloyd.starts(rows, task.clusters, np.random.RandomState(task.seed), task.params.n_init, float)
-    return [_lloyd.climb(rows, rows.take(places), START_ITERATIONS, tol).labels for places in starts]
+    return rows, _lloyd.tolerance(rows, START_TOL)
+
+
+def _most_seeds(shared: Shared, rows: "_rows.Rows", task: clusterers.Task) -> "np.ndarray":
+    """Numbers (n_init, most) of the rows that start k-means, for the largest k among the members that share them."""
+    import numpy as np
+
+    from backbench.clusterers import _lloyd
+
+    most = shared.most.get(_draws(task), task.clusters)
+    return _lloyd.starts(rows, most, np.random.RandomState(task.seed), task.params.n_init, float)
