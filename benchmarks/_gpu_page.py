@@ -37,6 +37,9 @@ def wrong(data: Data) -> list[str]:
             reasons.append(
                 f"{record['family']} of {record['n']:,} rows: {_agreement({'what': record['way'], **record})}"
             )
+    skipped = any("check" in record and "skipped" in record for record in data["records"])
+    if skipped or data["state"].get("checks", "done") != "done":
+        reasons.append("the checks are not complete")
     return [*reasons, *data["breaks"]]
 
 

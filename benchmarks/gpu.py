@@ -9,8 +9,8 @@ after every measurement: whenever it is stopped, what was measured is on the pag
 Each part is a process of its own with a share of the minutes; what one leaves over the others have. A part that breaks
 is begun again behind what it broke at. While the checks run, networks are compiled beside them into a cache on disk.
 
-Status 0: nothing was wrong. 1: something was (a check that does not hold, results that disagree, what broke); the last
-lines say what. 2: no GPU. 130 or 143: stopped. A speed below its bar is on the page and is nothing wrong.
+Status 0: nothing was wrong. 1: something was (a check that does not hold or was not made, results that disagree, what
+broke); the last lines say what. 2: no GPU. 130 or 143: stopped. A speed below its bar is nothing wrong.
 """
 
 import argparse

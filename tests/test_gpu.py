@@ -175,12 +175,14 @@ def test_what_is_wrong_is_named():
     }
     made = data([{"part": "checks", "check": "k-means", "agreements": [agreement]}, {"part": "1,000 rows", **record}])
     made["breaks"].append("extraction, vgg16: it broke: no word")
+    made["state"]["checks"] = "ended after its 95 s, at training"
     assert _gpu_page.wrong(made) == [
         "k-means: labels, share: 0.2, allowed 0.1",
         "lloyd of 1,000 rows: CPU, inertia: 2, allowed 1",
+        "the checks are not complete",
         "extraction, vgg16: it broke: no word",
     ]
-    assert _gpu_page.page(made).count("**wrong**") == 4
+    assert _gpu_page.page(made).count("**wrong**") == 5
 
 
 def test_a_gpu_names_the_page():
