@@ -77,11 +77,17 @@ def main() -> None:
             if grid.there(shape):
                 rows[f"{shape}: {name}"] = _row(shape, name, data, interpreter, args)
                 if args.write:
-                    page.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+                    page.write_text(_text(rows), encoding="utf-8")
     text = "\n".join(_peer_page.lines(rows, list(FAMILIES)))
     print(text)
     if args.write:
         page.with_suffix(".md").write_text(f"{text}\n", encoding="utf-8")
+
+
+def _text(rows: dict[str, Any]) -> str:
+    """JSON with a line for each row."""
+    lines = (f"{json.dumps(name)}: {json.dumps(row, sort_keys=True)}" for name, row in sorted(rows.items()))
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 # ------------------------------------------------------------------------------------------------ measuring

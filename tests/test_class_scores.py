@@ -14,7 +14,9 @@ WITH_DECISIONS = ("nearest_centroid", "svm")
 
 def fitted(name, task, train_x, train_y):
     """The same classifier of scikit-learn, fitted."""
-    options = {option: value for option, value in asdict(task.params).items() if option != "temperature"}
+    options = {
+        option: value for option, value in asdict(task.params).items() if option not in ("temperature", "engine")
+    }
     if name == "mlp":
         hidden, epochs = options.pop("hidden"), options.pop("epochs")
         model = neural_network.MLPClassifier(hidden_layer_sizes=(hidden,), **options, random_state=task.seed)

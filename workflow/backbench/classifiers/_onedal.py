@@ -62,6 +62,7 @@ def forest(options: dict[str, Any], seed: int | None, rows: "np.ndarray", classe
 
 
 def _grown(options: dict[str, Any], seed: int | None, rows: "np.ndarray", classes: "np.ndarray") -> Any:
+    """The forest of scikit-learn-intelex, fitted on rows (n, d) and classes (n,)."""
     from sklearnex.ensemble import RandomForestClassifier
 
     with _all_threads() as count:
@@ -73,7 +74,7 @@ def _grown(options: dict[str, Any], seed: int | None, rows: "np.ndarray", classe
 
 @contextmanager
 def _all_threads() -> Iterator[int]:
-    """Those that the caller may use; `n_jobs` alone holds in the main thread only, and warns elsewhere."""
+    """Let oneDAL use the threads of the caller; `n_jobs` alone counts in the main thread only, and warns elsewhere."""
     import warnings
 
     import daal4py
