@@ -131,14 +131,10 @@ def _openvino_lanes(network: Any, normalise: Any, asked: Any, context: Context) 
             return self.network(images.permute(0, 3, 1, 2))
 
     size = asked.image.size
-    compiled = _openvino._compiled(Alone(network, normalise), np.zeros((2, size, size, 3), np.float32), context.threads)
+    model = _openvino._converted(Alone(network, normalise), np.zeros((2, size, size, 3), np.float32))
+    extract = _openvino._extractor(model, asked.precision, context)
     batch = functools.cache(lambda n: np.zeros((n, size, size, 3), np.float32))
-
-    def lane() -> Lane:
-        request = compiled.create_infer_request()
-        return lambda n: request.infer([batch(n)], share_inputs=True)
-
-    return [lane() for _ in range(context.threads)]
+    return [lambda n: extract(batch(n))] * extract.lanes
 
 
 def _plain_lanes(module: Any, asked: Any, context: Context) -> list[Lane]:

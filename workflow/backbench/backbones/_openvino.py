@@ -62,7 +62,7 @@ def open(
     with torch.inference_mode():
         expected = prepared(torch.from_numpy(trial)).numpy()
     for precision, rows in features.items():
-        if rows.shape != expected.shape or not _cosine(rows, expected).min() >= COSINE[precision]:
+        if rows.shape != expected.shape or _cosine(rows, expected).min() < COSINE[precision]:
             raise _refusal(f"its features in {precision} differ from those of PyTorch")
     return extractors[params.precision]
 
@@ -83,10 +83,11 @@ class _Lane:
 def _converted(prepared: torch.nn.Module, example: np.ndarray) -> openvino.Model:
     """The network for images like `example` (n, h, w, c) uint8, as many as there are."""
     images = torch.from_numpy(example)
+    trace: Callable[..., torch.jit.ScriptModule] = torch.jit.trace  # it has no annotations
     with _logging_kept(), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer is deprecated, and it warns of constants that are meant
         # The features are checked on other images, which the tracer's own check would not do; it takes a second.
-        traced = torch.jit.trace(prepared, images, check_trace=False)
+        traced = trace(prepared, images, check_trace=False)
         model = openvino.convert_model(traced, example_input=images)
     model.reshape([-1, *example.shape[1:]])
     return model
@@ -108,8 +109,10 @@ def _extractor(model: openvino.Model, precision: str, context: Context) -> Extra
 
 def _check_processor(precision: str) -> None:
     """Refuse bfloat16 where OpenVINO would compute in float32 without a word: a job may run where nobody planned."""
+    if precision != "bfloat16":
+        return
     able: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if precision == "bfloat16" and "BF16" not in able:
+    if "BF16" not in able:
         raise ConfigError(
             f"backbone.precision=bfloat16: OpenVINO does not compute in it on this processor ({', '.join(able)}); "
             "allowed: backbone.precision=float32, backbone.engine=torch, or a machine with AVX512-BF16 or AMX."

@@ -28,7 +28,7 @@ def machine_has(_: Sequence[str]) -> Iterator[Finding]:
     if _engine.native("bfloat16"):
         yield ok("precision", "float32 and bfloat16: backbone.engine=openvino backbone.precision=bfloat16 is quicker")
     else:
-        yield ok("precision", "float32; the processor has neither AVX512-BF16 nor AMX, so bfloat16 would be slower")
+        yield ok("precision", "float32; bfloat16 by OpenVINO needs AVX512-BF16 or AMX, and Linux lists neither")
 
 
 def gpu(_: Sequence[str]) -> Iterator[Finding]:
