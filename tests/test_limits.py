@@ -78,11 +78,23 @@ def test_threads_are_shared_out_by_the_work():
     ).plan
     fits = [shard for shard in plan.shards.values() if shard.kind == "clustering"]
     given = shards.fair_threads(plan.shards.values(), plan.stages, 16)
-    assert set(given) == {shard.id for shard in fits}
+    transforms = [shard for shard in plan.shards.values() if shard.kind == "matrix"]
+    assert set(given) == {shard.id for shard in (*fits, *transforms)}
     assert all(1 <= threads <= 16 for threads in given.values())
-    assert sum(given.values()) <= 16 + len(fits)
+    assert sum(given[shard.id] for shard in fits) <= 16 + len(fits)
     alone = shards.fair_threads(fits[:1], plan.stages, 16)
     assert alone == {fits[0].id: 16}
+    assert [given[shard.id] for shard in transforms] == [shards.TRANSFORM_THREADS]
+
+
+def test_transforms_of_several_matrices_share_the_cores():
+    plan = planning.make([NONE, "backbone=pixels,efficientnet_lite0", "chain=l2_umap10", "dataset.sample=500"]).plan
+    transforms = [shard for shard in plan.shards.values() if shard.kind == "matrix"]
+    assert len(transforms) == 2
+    shares = shards.fair_threads(plan.shards.values(), plan.stages, 2)
+    assert {shares[shard.id] for shard in transforms} == {1}
+    alone = shards.fair_threads(transforms[:1], plan.stages, 2)
+    assert list(alone.values()) == [2]
 
 
 def test_no_report_of_what_fits():

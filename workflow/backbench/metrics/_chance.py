@@ -24,7 +24,7 @@ EXACT, NODES = 96, 20
 ALIKE = 8
 # Totals whose nodes are kept: those of one data set's clusterings and their samples.
 KEPT = 16
-# Up to this total the weights of all margins are kept, some 20 numbers each; beyond, those of a sample's margins are made.
+# Up to this total the weights of all margins are kept, some 20 numbers each; beyond, those of each sample are made.
 WHOLE = 1 << 16
 
 

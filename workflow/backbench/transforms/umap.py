@@ -63,9 +63,9 @@ def label(params: Params) -> str:
 
 
 def seconds(params: Params, n: int, d: int) -> float:
-    """Seconds of one core: compilation, the neighbours, and the rounds: 500 of a few rows, 200 of many."""
+    """Seconds of one core: what numba compiles (more the first time), the neighbours, 500 rounds of few rows or 200."""
     row = 1.8e-3 if n <= 10_000 else 1.1e-3
-    return 5.0 + row * n + Cost(0.261, n=1.91, d=0.65).at(n, d)
+    return 2.0 + row * n + Cost(0.261, n=1.91, d=0.65).at(n, d)
 
 
 def fit_transform(params: Params, fit_rows: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
