@@ -2,13 +2,15 @@
 
 import contextlib
 import gc
+import heapq
 import logging
+import math
 import multiprocessing
 import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -158,22 +160,50 @@ def _shared(task: Task, source: Source | Sweep) -> str:
 
 
 def _beside(sources: Sequence[Any], jobs: list[Job], cores: int) -> Iterator[tuple[Task, Made]]:
+    """Those that were ordered first come first, also of those that had to wait for a layout."""
     broken: list[Task] = []
+    queue = _queued(jobs)
     count = max(1, min(cores, len(jobs), machine.memory_mb() // PROCESS_MB))
     with _processes(sources, count) as pool:
-        waiting = {pool.submit(_do, item): (item, then) for item, then in jobs}
-        while waiting:
+        waiting: dict[Future[Made], Job] = {}
+        while queue or waiting:
+            while queue and len(waiting) <= count:  # one more than there are processes, so that none has to wait
+                item, then = heapq.heappop(queue)[-1]
+                try:
+                    waiting[pool.submit(_do, item)] = item, then
+                except BrokenProcessPool:
+                    broken += _tasks(item, then)
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 item, then = waiting.pop(future)
                 try:
                     made = future.result()
-                    waiting.update({pool.submit(_do, task): (task, []) for task in then})
                 except BrokenProcessPool:
-                    broken += [item, *then] if isinstance(item, Task) else then
+                    broken += _tasks(item, then)
                     continue
+                for task in then:
+                    heapq.heappush(queue, (task.order, (task, [])))
                 if isinstance(item, Task):
                     yield item, made
-    yield from _one_by_one(sources, broken)
+    yield from _one_by_one(sources, sorted(broken, key=lambda task: task.order))
+
+
+def _queued(jobs: list[Job]) -> list[tuple[float, Job]]:
+    """The jobs as a heap: a picture by its place in the orders, a layout before the picture that it stands before."""
+    queue: list[tuple[float, Job]] = []
+    following = math.inf
+    for place, job in enumerate(reversed(jobs)):
+        if isinstance(job[0], Task):
+            following = job[0].order
+            queue.append((following, job))
+        else:
+            queue.append((min(following, len(jobs)) - 1 + 1 / (place + 2), job))
+    heapq.heapify(queue)
+    return queue
+
+
+def _tasks(item: Task | Layouts, then: list[Task]) -> list[Task]:
+    """The pictures of a job."""
+    return [item, *then] if isinstance(item, Task) else then
 
 
 def _one_by_one(sources: Sequence[Any], tasks: list[Task]) -> Iterator[tuple[Task, Made]]:

@@ -42,7 +42,7 @@ def picks(rows: Iterable[Row], plots: str) -> list[Pick]:
     known = sorted((row for row in rows if row.status != PENDING or row.heads), key=lambda row: row.config_hash)
     if plots == NONE:
         return []
-    best = _best(known)
+    best = _answer_first(_best(known))
     if plots == BEST:
         return [replace(pick, every=False) for pick in best]
     first = {pick.row.config_hash for pick in best}
@@ -55,10 +55,10 @@ def pictures(chosen: Iterable[Pick], kinds: Sequence[Kind], order: Callable[[Row
     A picture shows some results of a run (`Kind.subjects`); it is drawn once, for the first run that has these.
     """
     chosen = list(chosen)
-    yield from _distinct(chosen, kinds, order)
     for group in _grouped([pick.row for pick in chosen if not pick.every], _dataset).values():
         for kind in (kind for kind in kinds if kind.leading):
             yield _leading(group, kind, order)
+    yield from _distinct(chosen, kinds, order)
 
 
 def _leading(rows: Sequence[Row], kind: Kind, order: Callable[[Row, Kind], Order]) -> Order:
@@ -97,6 +97,16 @@ def _best(rows: Sequence[Row]) -> list[Pick]:
             row = max((row for row in group if _classifier(row) == top), key=_rank)
             chosen.append(Pick(row, tuple(name for name in SUBJECTS if name != "clustering")))
     return chosen
+
+
+def _answer_first(chosen: list[Pick]) -> list[Pick]:
+    """The picks, those of the best classifier and of the best clustering of each data set before all others."""
+    named = [
+        max(group, key=key).config_hash
+        for group in _grouped([pick.row for pick in chosen], _dataset).values()
+        for key in (_classifier, _rank)
+    ]
+    return sorted(chosen, key=lambda pick: pick.row.config_hash not in named)
 
 
 def _ordered(rows: Iterable[Row]) -> list[Row]:

@@ -46,8 +46,8 @@ def of_run(config_hash: str) -> list[Drawn]:
 
 
 def of_sweep(plan: Plan) -> list[Drawn]:
-    """The pictures of a sweep, without those of its runs."""
-    return _drawn(published(plan))
+    """The pictures of a sweep, without those of its runs; where drawing was interrupted, those that are there."""
+    return _drawn(published(plan)) or _drawn(sweep_folder(plan))
 
 
 def runs_of(plan: Plan) -> list[str]:

@@ -11,9 +11,9 @@ from backbench.engine.plan.frozen import Plan
 from backbench.pictures import choice, drawing, index, layouts
 
 # Seconds of one core, measured on 3,000 and 60,000 images: of any picture, and of positions by t-SNE and by UMAP.
-PICTURE_SECONDS, PICTURE_IMAGE_SECONDS = 0.6, 2e-5
+PICTURE_SECONDS, PICTURE_IMAGE_SECONDS = 0.3, 2e-5
 LAYOUT_IMAGE_SECONDS = 2.3e-3 + 1.4e-3
-# UMAP is compiled in each process that draws.
+# UMAP is compiled once and loaded by the processes that draw.
 COMPILING_SECONDS = 8.0
 # Pictures of a clustering (six maps among them), of a classification, of a retrieval, of a training and of a sweep.
 CLUSTERING, MAPS, CLASSIFICATION, RETRIEVAL, TRAINING, SWEEP = 10, 6, 3, 1, 2, 8
@@ -45,7 +45,7 @@ def of_sweep(plan: Plan) -> Forecast:
     leading = LEADING * any(stage.kind == "classification" for stage in plan.stages.values()) * bool(due)
     count = SWEEP + leading + sum(_pictures(plan, group) for group in due) + spaces * _of_heads(plan)
     seconds = count * (PICTURE_SECONDS + PICTURE_IMAGE_SECONDS * shown) + sum(_tree(plan, group) for group in due)
-    return Forecast(count, seconds + spaces * LAYOUT_IMAGE_SECONDS * shown + (2 * COMPILING_SECONDS if spaces else 0.0))
+    return Forecast(count, seconds + spaces * LAYOUT_IMAGE_SECONDS * shown + (COMPILING_SECONDS if spaces else 0.0))
 
 
 def memory_mb(plan: Plan, processes: int) -> int:

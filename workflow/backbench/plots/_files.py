@@ -26,10 +26,12 @@ def save(picture: Picture, path: Path) -> None:
 
 def png(picture: Picture) -> bytes:
     """The picture as PNG, its caption in the metadata; without time or version, so that the file is always the same."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL.PngImagePlugin import PngInfo
 
-    # `_style.figure` has set it; the backend has no types.
-    canvas: Any = picture.figure.canvas
+    # `_style.figure` has set it, which knows the sizes of texts; the backend has no types.
+    kept: Any = picture.figure.canvas
+    canvas = kept if isinstance(kept, FigureCanvasAgg) else FigureCanvasAgg(picture.figure)
     about = PngInfo()
     about.add_text("Description", picture.caption.encode("ascii", "replace").decode())
     with _style.style():

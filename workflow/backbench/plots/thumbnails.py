@@ -1,7 +1,7 @@
 """Images themselves in the plane: in each cell of a grid the one nearest to its middle, above the points of all."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 

@@ -62,9 +62,12 @@ def _encoded(png: Path) -> bytes:
     """The smallest of the forms that read well."""
     from PIL import Image
 
+    from backbench.plots import _palette
+
     boxes: Boxes = photographs(png)
     with Image.open(png) as image:
-        few, whole = image.mode == "P", image.convert("RGB")
+        whole = image.convert("RGB")
+        few = image.mode == "P" or whole.getcolors(_palette.DRAWN) is not None
     sharp = few and (_even(whole, boxes) if boxes else png.stat().st_size <= MANY)
     if not sharp:
         whole = whole.resize([max(1, round(side / DENSITY)) for side in whole.size], Image.Resampling.LANCZOS)
@@ -92,9 +95,10 @@ def _drawing(whole: "Image.Image", boxes: Boxes, colours: int) -> bytes:
 
     from backbench.plots import _palette
 
-    # Of the eight bits of a part, six, spread over the whole range: what was resized has too many colours.
     pixels = np.asarray(whole.convert("RGBA"))
-    reduced = _palette.few(pixels & 0xFC | pixels >> 6, colours)
+    reduced = _palette.few(pixels, colours)
+    if reduced.mode != "P":  # resized: of the eight bits of a part six, spread over the whole range
+        reduced = _palette.few(pixels & 0xFC | pixels >> 6, colours)
     if reduced.mode != "P" or not boxes:
         return _written(_on_paper(reduced.convert("RGB"), boxes), lossless=True, quality=LOSSLESS)
     places, known = np.asarray(reduced), np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)
