@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import _features
+import _figures
 import _measure
+from _figures import Figure
 from _peer_environment import FAST, INTELEX, SHARED
 from _peer_families import PLAIN
 
@@ -33,7 +35,16 @@ def lines(rows: Mapping[str, Row], order: Sequence[str]) -> list[str]:
     )
     shapes = list(dict.fromkeys(row["shape"] for row in kept))
     tables = [line for shape in shapes for line in _table(shape, [row for row in kept if row["shape"] == shape])]
-    return [*_head(kept), *tables, *_verdicts(kept), *NOTES.splitlines()]
+    return [*_head(kept), *tables, *_verdicts(kept), *NOTES.splitlines(), *_figures.lines(list(_in_the_readme(kept)))]
+
+
+def _in_the_readme(rows: Sequence[Row]) -> Iterator[Figure]:
+    grids = [row for row in rows if _in_total(row)]
+    if grids:
+        what = "fits with their scores, against the fastest of scikit-learn, scikit-learn-intelex and fast_hdbscan"
+        yield Figure(f"{what} in each family", "10 times", f"{_times(grids):.1f} times as fast in total")
+        ahead = sum(ratio(row, "fits") >= 1 for row in grids)
+        yield Figure("families in which no peer is faster on fits alone", "all", f"{ahead} of {len(grids)}")
 
 
 def _head(rows: Sequence[Row]) -> list[str]:

@@ -12,15 +12,18 @@ Settings: what else OpenVINO offers in float32, beside what the package does. Fe
 
 import argparse
 import os
+import re
 import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import _figures
 import _rounding
 import _settings
 import numpy as np
+from _figures import Figure
 
 from backbench import machine, paths, planning, provenance
 from backbench.backbones import _engine
@@ -33,6 +36,8 @@ from backbench.statistics import paired
 from backbench.store import Store
 
 TARGET = paths.CHECKOUT / "benchmarks" / "results" / "precision.md"
+# The cell of bfloat16 in a row of the table of speeds, and the ratio in a cell.
+BFLOAT16, BOLD = 4, re.compile(r"\*\*([\d.]+)\*\*")
 SPEED = {
     "efficientnet_lite0": (96, 224),
     "efficientnet_lite1": (240,),
@@ -259,7 +264,17 @@ def _write(heading: str, text: str) -> None:
     parts = {block.partition("\n")[0]: block for block in page.split("\n## ")[1:]}
     parts[heading] = text.removeprefix("## ")
     ordered = [f"## {parts[title].strip()}" for title in PARTS.values() if title in parts]
-    TARGET.write_text("\n\n".join(["# Precision", *ordered, ""]), encoding="utf-8")
+    figures = "\n".join(_figures.lines(list(_in_the_readme(parts.get(PARTS["speed"], ""))))).strip()
+    TARGET.write_text("\n\n".join(["# Precision", *ordered, f"{figures}\n"]), encoding="utf-8")
+
+
+def _in_the_readme(speed: str) -> Iterator[Figure]:
+    """The range of the ratios of bfloat16 in the table of speeds."""
+    cells = [line.split("|")[BFLOAT16] for line in speed.splitlines() if "**" in line]
+    ratios = sorted(float(match[1]) for match in map(BOLD.search, cells) if match)
+    if ratios:
+        times = f"{ratios[0]:.1f} to {ratios[-1]:.1f} times as fast as float32"
+        yield Figure("extraction in bfloat16 where the processor computes in it", "", times)
 
 
 if __name__ == "__main__":

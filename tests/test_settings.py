@@ -82,3 +82,12 @@ def test_the_artifacts_of_a_team_are_a_place_that_all_mean_alike(monkeypatch):
         settings.apply({"tracking": {"artifacts": "artifacts"}})
     settings.apply({})
     assert "MLFLOW_DEFAULT_ARTIFACT_ROOT" not in os.environ
+
+
+@pytest.mark.parametrize("name", ["execution", "store", "tracking"])
+@pytest.mark.parametrize("value", ["off", None, False])
+def test_a_group_is_not_a_value(name, value):
+    with pytest.raises(
+        ConfigError, match=rf"^{name}: received {value!r}; allowed: a setting of the group, such as {name}\."
+    ):
+        settings.apply({name: value})

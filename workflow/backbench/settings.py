@@ -11,6 +11,8 @@ from backbench.schema import ConfigError, refuse
 KEEP_IMAGES, JOB_MINUTES = "BACKBENCH_KEEP_IMAGES", "BACKBENCH_JOB_MINUTES"
 # What becomes of an extraction whose GPU is lost midway; the first is the default.
 ON_DEVICE_LOSS = ("fail", "cpu")
+# A setting of each group, for who gives the group itself a value.
+EXAMPLES = {"execution": "execution.device=cpu", "store": "store.root=FOLDER", "tracking": "tracking.uri=ADDRESS"}
 
 # What the last call of `apply` changed: variable -> (value before, value set).
 _CHANGED: dict[str, tuple[str | None, str | None]] = {}
@@ -77,9 +79,17 @@ def job_minutes() -> float | None:
     return float(text) if text else None
 
 
+def _group(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The settings of a group by name."""
+    group = settings.get(name, {})
+    if not isinstance(group, Mapping):
+        raise ConfigError(f"{name}: received {group!r}; allowed: a setting of the group, such as {EXAMPLES[name]}.")
+    return group
+
+
 def _values(settings: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     """By the key of a setting, its variable and its value, None where that is the default."""
-    execution, store, tracking = (settings.get(group, {}) for group in ("execution", "store", "tracking"))
+    execution, store, tracking = (_group(settings, name) for name in ("execution", "store", "tracking"))
     device, batch = execution.get("device", "auto"), execution.get("batch_size")
     if device not in ("auto", "cpu", "cuda") and not str(device).startswith("cuda:"):
         raise ConfigError(f"execution.device: received {device!r}; allowed: auto, cpu, cuda, cuda:N.")
