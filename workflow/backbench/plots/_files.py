@@ -29,9 +29,10 @@ def png(picture: Picture) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL.PngImagePlugin import PngInfo
 
-    # `_style.figure` has set it, which knows the sizes of texts; the backend has no types.
-    kept: Any = picture.figure.canvas
-    canvas = kept if isinstance(kept, FigureCanvasAgg) else FigureCanvasAgg(picture.figure)
+    # That of `_style.figure` knows the sizes of texts; the backend has no types.
+    canvas: Any = picture.figure.canvas
+    if not isinstance(canvas, FigureCanvasAgg):
+        canvas = FigureCanvasAgg(picture.figure)
     about = PngInfo()
     about.add_text("Description", picture.caption.encode("ascii", "replace").decode())
     with _style.style():
