@@ -91,7 +91,7 @@ def _interrupted(signal: KeyboardInterrupt) -> int:
 
 def _called(args: argparse.Namespace) -> int:
     """Run a command; a path among its overrides is resolved and shown first."""
-    with _first_words.said(args.command):
+    with _first_words.announced(args.command):
         if getattr(args, "overrides", None):
             from backbench.cli import collection
 

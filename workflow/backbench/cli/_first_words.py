@@ -38,7 +38,7 @@ DOING = {
 
 
 @contextlib.contextmanager
-def said(command: str) -> Iterator[None]:
+def announced(command: str) -> Iterator[None]:
     """Say what a command does if it takes longer than `PATIENCE` seconds; a terminal that is closed stops nothing."""
     timer = threading.Timer(PATIENCE, _say, (command,))
     timer.daemon = True
