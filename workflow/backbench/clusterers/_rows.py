@@ -94,7 +94,7 @@ class Rows:
         return np.concatenate([part for (part,) in self.each(lambda *block: (function(*block),), *others)])
 
     def rough(self, function: Callable[..., Any]) -> np.ndarray:
-        """The results (b, ...) of `function` of blocks (b, d) in float32, which are not copied, as one array (n, ...)."""
+        """The results (b, ...) of `function` of blocks (b, d) in float32 as one array (n, ...)."""
         size = ROUGH_BLOCKS * self._size
 
         def step(start: int) -> np.ndarray:
