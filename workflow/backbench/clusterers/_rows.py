@@ -98,6 +98,7 @@ class Rows:
         size = ROUGH_BLOCKS * self._size
 
         def step(start: int) -> np.ndarray:
+            """The results (b, ...) for the block from `start` on."""
             block = self._x[start : start + size]
             return self._numpy(function(block.float() if self._torch else block.astype(np.float32, copy=False)))
 

@@ -29,7 +29,7 @@ def widths(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[
 
 
 def drawn(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
-    """As `widths`, which is as exact."""
+    """Widths (m,) of `rows` (m,) for each labeling (n,), as exact as those of `widths`."""
     return widths(cloud, parts, rows)
 
 

@@ -25,7 +25,7 @@ def widths(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[
 
 
 def drawn(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
-    """As `widths`, by distances from products of float32: enough for the mean over a sample of the rows."""
+    """Widths (m,) of `rows` (m,) for each labeling (n,), by products of float32: enough for the mean of a sample."""
     return _measured(Rough(cloud) if cloud.n < ROUGH_MOST else cloud, parts, rows, ROUGH_WIDTH)
 
 
