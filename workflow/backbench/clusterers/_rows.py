@@ -7,7 +7,7 @@ import numpy as np
 
 from backbench import device, threads
 
-CPU_VALUES, DEVICE_VALUES = 1 << 15, 1 << 24
+CPU_VALUES, DEVICE_VALUES = 1 << 17, 1 << 24
 FEWEST = 64
 ROUGH_BLOCKS = 4
 PARALLEL_VALUES = 1 << 22
