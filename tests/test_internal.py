@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics as reference
+from sklearn.metrics import silhouette_samples
 
 from backbench import device, threads
 from backbench.metrics import _cells, _cloud, _spread, _widths, distances, internal, labels
@@ -256,6 +257,14 @@ class TestSample:
         plain = score(x, part).values
         for name in ("davies_bouldin", "calinski_harabasz", "inertia"):
             assert found[name] == plain[name]
+
+    @pytest.mark.parametrize("far", [1.0, 1e4])
+    def test_float32_is_close_with_and_without_rows_far_outside(self, far):
+        x, truth = blobs()
+        x[:3] *= np.float32(far)
+        order = np.random.default_rng(internal.SAMPLE_SEED).permutation(300)[:100]
+        widths = silhouette_samples(x.astype(float), truth)[order]
+        assert score(x, truth, 100).values["silhouette_sampled"] == pytest.approx(widths.mean(), abs=1e-6)
 
     def test_is_unbiased_and_its_error_is_honest(self, monkeypatch):
         x, truth = blobs(n=250, spread=1.0)

@@ -9,7 +9,7 @@ from sklearn import mixture
 from sklearn.exceptions import ConvergenceWarning
 
 from backbench import clusterers, threads
-from backbench.clusterers import _rows, gaussian_mixture
+from backbench.clusterers import _rows, _settled, gaussian_mixture
 from backbench.metrics import catalogue
 
 KINDS = ("full", "tied", "diag", "spherical")
@@ -112,3 +112,23 @@ def test_full_covariances_of_wide_rows_are_refused():
     assert "covariance_type=diag" in gaussian_mixture.problems(full, 3000, 1280, 10)[0]
     assert gaussian_mixture.problems(full, 3000, 50, 10) == []
     assert gaussian_mixture.problems(options("gaussian_mixture"), 3000, 1280, 10) == []
+
+
+@pytest.mark.parametrize("kind", ["diag", "spherical"])
+def test_settled_rows_change_nothing(kind, monkeypatch):
+    x = blobs(1, n=600, d=40, k=4, spread=2.0)
+    params = options("gaussian_mixture", covariance_type=kind)
+    found, info = one(gaussian_mixture, x, params, k=5, seed=0)
+    assert_equal(found, info, model(x, 5, 0, covariance_type=kind), x)
+    monkeypatch.setattr(_settled, "WORTH", 2.0)
+    plain, before = one(gaussian_mixture, x, params, k=5, seed=0)
+    assert np.array_equal(found, plain) and info["n_iter"] == before["n_iter"]
+    assert info["lower_bound"] == pytest.approx(before["lower_bound"], rel=1e-12)
+
+
+def test_seeds_that_members_share_are_those_of_each_alone():
+    x, params = blobs(2, n=400, spread=0.5), options("gaussian_mixture")
+    tasks = [clusterers.Task(params, k=k, seed=0) for k in (2, 3, 7, 8, 9)]
+    for task, (labels, info) in zip(tasks, fit(gaussian_mixture, x, tasks), strict=True):
+        alone, alone_info = fit(gaussian_mixture, x, [task])[0]
+        assert np.array_equal(labels, alone) and info == alone_info

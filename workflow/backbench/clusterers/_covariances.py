@@ -131,6 +131,7 @@ class Diagonal(Linear):
         return block, block * block
 
     def factors(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The constant (k,), and the factors of the rows and of their squares, both (k, d)."""
         means, roots = parameters.means, parameters.factors
         precisions = roots * roots
         constant = _constant(parameters, np.log(roots).sum(axis=1)) - 0.5 * (means * means * precisions).sum(axis=1)
@@ -154,6 +155,7 @@ class Spherical(Linear):
         return block, self._xp.einsum("ij,ij->i", block, block)[:, None]
 
     def factors(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The constant (k,), and the factors of the rows (k, d) and of their squared lengths (k, 1)."""
         means, precisions = parameters.means, parameters.factors**2
         log_det = means.shape[1] * np.log(parameters.factors)
         constant = _constant(parameters, log_det) - 0.5 * precisions * (means * means).sum(axis=1)

@@ -33,7 +33,7 @@ def starts(rows: Rows, k: int, random: np.random.RandomState, count: int, dtype:
     Draws and choices are those of `sklearn.cluster.kmeans_plusplus` on rows of `dtype`, one start after the other; here
     all starts advance together, so that the rows are read once per step.
 
-    A single start of a smaller k with as many `trials` is the beginning of that of a larger one.
+    A single start of a smaller k with as many trials is the beginning of that of a larger one.
     """
     each = trials(k)
     weights: np.ndarray = np.ones(rows.n, dtype=dtype)
@@ -175,9 +175,9 @@ class _State:
             after = xp.argmin(squares, 1)
             moved = xp.nonzero(after != before)[0] if xp is np else xp.nonzero(after != before)[:, 0]
             gained, lost = (xp.asarray(labels[moved][:, None] == codes, dtype=xp.float64) for labels in (after, before))
-            signs, own = gained - lost, (self.rows.put(np.arange(len(after))), after)
-            near = squares[own] + lengths
-            squares[own] = np.inf
+            signs, chosen = gained - lost, (self.rows.put(np.arange(len(after))), after)
+            near = squares[chosen] + lengths
+            squares[chosen] = np.inf
             return after, near, xp.amin(squares, 1) + lengths, signs.T @ block[moved], signs.sum(0)
 
         return step

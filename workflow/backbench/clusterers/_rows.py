@@ -7,7 +7,7 @@ import numpy as np
 
 from backbench import device, threads
 
-CPU_VALUES, DEVICE_VALUES = 1 << 15, 1 << 24
+CPU_VALUES, DEVICE_VALUES = 1 << 17, 1 << 24
 FEWEST = 64
 ROUGH_BLOCKS = 4
 PARALLEL_VALUES = 1 << 22
@@ -94,10 +94,11 @@ class Rows:
         return np.concatenate([part for (part,) in self.each(lambda *block: (function(*block),), *others)])
 
     def rough(self, function: Callable[..., Any]) -> np.ndarray:
-        """The results (b, ...) of `function` of blocks (b, d) in float32, which are not copied, as one array (n, ...)."""
+        """The results (b, ...) of `function` of blocks (b, d) in float32 as one array (n, ...)."""
         size = ROUGH_BLOCKS * self._size
 
         def step(start: int) -> np.ndarray:
+            """The results (b, ...) for the block from `start` on."""
             block = self._x[start : start + size]
             return self._numpy(function(block.float() if self._torch else block.astype(np.float32, copy=False)))
 

@@ -146,7 +146,7 @@ def _seeds(x: "np.ndarray", task: clusterers.Task, random: Any) -> "np.ndarray":
 
 def _by_kmeans(shared: Shared, x: "np.ndarray", task: clusterers.Task) -> list["np.ndarray"]:
     """Labels (n,) of one k-means of the rows (n, d) per start (equal to `sklearn.cluster.KMeans` with n_init=1)."""
-    from backbench.clusterers import _lloyd, _rows
+    from backbench.clusterers import _lloyd
 
     rows, tol = shared.once.get("rows", partial(_centred, x))
     places = shared.once.get(_draws(task), partial(_most_seeds, shared, rows, task))[:, : task.k]

@@ -12,8 +12,9 @@ import numpy as np
 
 from backbench.metrics import distances
 
-NEAR = 2.0**-26
-TILE_ROWS = 1024
+NEAR, ROUGH_NEAR = 2.0**-26, 2.0**-8
+TILE_ROWS, ROUGH_ROWS = 1024, 512
+ROUGH_MOST = 1 << 25
 FEWEST_MEASURED, MEASURED_SHARE = 4096, 1 / 32
 GATHERED_BYTES = 1 << 20
 
@@ -92,9 +93,9 @@ class Cloud:
             apart = self.twins[left] != self.twins[right]
             tile[row[~apart], column[~apart]] = 0.0
         if 0 < apart.sum() <= most:
-            tile[row[apart], column[apart]] = self._measured(left[apart], right[apart])
+            tile[row[apart], column[apart]] = self.measured(left[apart], right[apart])
 
-    def _measured(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    def measured(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Squared distances (p,) of pairs of rows, `left` (p,) and `right` (p,)."""
         size = max(1, GATHERED_BYTES // (8 * self.d))
         placed = self.rows[:, : self.d]
@@ -104,6 +105,40 @@ class Cloud:
                 for start in range(0, len(left), size)
             ]
         )
+
+
+class Rough:
+    """The distances of a cloud by products of float32, in less than half the time, on the same grid.
+
+    A square is off by at most about 2^-22 in units of the cloud. Pairs nearer than `ROUGH_NEAR` are measured again, and
+    where these are many, as in a cloud with rows far outside, products are of float64. The others are multiples of
+    2^-27 as they are, which is on the grid of up to 2^25 rows.
+    """
+
+    def __init__(self, cloud: Cloud):
+        """Share the rows of `cloud`, fewer than `ROUGH_MOST`."""
+        self.cloud, self.n = cloud, cloud.n
+
+    def lengths(self, picked: np.ndarray, start: int, stop: int) -> np.ndarray:
+        """As `Cloud.lengths`: (stop - start, m), from rows `start` to `stop` to the rows `picked` (m,)."""
+        left = against(self.cloud.rows[picked]).astype(np.float32).T
+        lengths = np.empty((stop - start, len(picked)))
+        for first in range(start, stop, ROUGH_ROWS):
+            tile = lengths[first - start : first - start + ROUGH_ROWS]
+            squares = self.cloud.rows[first : first + len(tile)].astype(np.float32) @ left
+            tile[:] = np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+            if squares.min() < ROUGH_NEAR**0.5:
+                self._settle(tile, picked, first)
+        return lengths
+
+    def _settle(self, tile: np.ndarray, picked: np.ndarray, first: int) -> None:
+        """Measure the nearest pairs of a tile (t, m) again, or if these are many all: rows from `first` to `picked`."""
+        row, column = np.divmod(np.flatnonzero(tile < ROUGH_NEAR**0.5), len(picked))
+        if len(row) > most_measured(tile.size):
+            tile[:] = self.cloud.lengths(picked, first, first + len(tile))
+            return
+        lengths = np.sqrt(self.cloud.measured(row + first, picked[column]))
+        tile[row, column] = lengths + self.cloud.magic - self.cloud.magic
 
 
 def most_measured(pairs: int) -> int:

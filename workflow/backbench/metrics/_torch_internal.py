@@ -23,12 +23,17 @@ PRODUCT_CLUSTERS = 128
 def widths(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
     """As `_widths.widths`: widths (m,) of `rows` (m,) for each labeling (n,)."""
     strips = _Strips(cloud, parts)
-    size = width(cloud.n)
+    size = strip(cloud.n)
     by_strip = [strips.widths(rows[start : start + size]) for start in range(0, len(rows), size)]
     return [np.concatenate(pieces) for pieces in zip(*by_strip, strict=True)]
 
 
-def width(n: int) -> int:
+def drawn(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+    """Widths (m,) of `rows` (m,) for each labeling (n,), as exact as those of `widths`."""
+    return widths(cloud, parts, rows)
+
+
+def strip(n: int) -> int:
     """Number of rows of a strip."""
     return int(np.clip(STRIP_BYTES // (8 * n), NARROWEST, WIDEST))
 

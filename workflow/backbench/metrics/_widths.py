@@ -7,10 +7,12 @@ import numpy as np
 
 from backbench import threads
 from backbench.metrics import _cells
-from backbench.metrics._cloud import Cloud
+from backbench.metrics._cloud import ROUGH_MOST, Cloud, Rough
 
 STRIP_BYTES, CHUNK_BYTES = 1 << 22, 1 << 24
 NARROWEST, WIDEST = 32, 128
+# Rows of a strip that is measured in float32: products with fewer are slower
+ROUGH_WIDTH = 256
 HELD_BYTES = 1 << 28
 
 
@@ -19,10 +21,25 @@ def widths(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[
 
     Each labeling has two clusters or more. A row alone in its cluster has width 0.
     """
+    return _measured(cloud, parts, rows, int(np.clip(STRIP_BYTES // (8 * cloud.n), NARROWEST, WIDEST)))
+
+
+def drawn(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+    """Widths (m,) of `rows` (m,) for each labeling (n,), by products of float32: enough for the mean of a sample."""
+    return _measured(Rough(cloud) if cloud.n < ROUGH_MOST else cloud, parts, rows, ROUGH_WIDTH)
+
+
+def strip(n: int) -> int:
+    """Rows that `drawn` measures together."""
+    return ROUGH_WIDTH
+
+
+def _measured(cloud: Cloud | Rough, parts: Sequence[np.ndarray], rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Widths (m,) of `rows` (m,) in each labeling (n,), in strips of `size` rows."""
     whole = [np.empty(len(rows)) for _ in parts]
-    strips = _strips(cloud.n, rows)
-    for groups in _batches(cloud.n, _cells.groups(parts)):
-        sums = _Sums(cloud, parts, groups)
+    strips = [(start, rows[start : start + size]) for start in range(0, len(rows), size)]
+    for groups in _batches(cloud.n, size, _cells.groups(parts)):
+        sums = _Sums(cloud, parts, groups, size)
         results = threads.in_order(sums.strip, [picked for _, picked in strips])
         for (start, picked), widths_of in zip(strips, results, strict=True):
             for i, strip in widths_of.items():
@@ -30,28 +47,17 @@ def widths(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[
     return whole
 
 
-def _strips(n: int, rows: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Strips of `rows` (m,) that are measured against all others together, with their places; sizes alone decide."""
-    size = width(n)
-    return [(start, rows[start : start + size]) for start in range(0, len(rows), size)]
+def _chunk(size: int) -> int:
+    """Rows that a strip of `size` rows is measured against at once."""
+    return CHUNK_BYTES // (8 * size)
 
 
-def width(n: int) -> int:
-    """Number of rows of a strip."""
-    return int(np.clip(STRIP_BYTES // (8 * n), NARROWEST, WIDEST))
-
-
-def _chunk(n: int) -> int:
-    """Rows that a strip is measured against at once."""
-    return CHUNK_BYTES // (8 * width(n))
-
-
-def _batches(n: int, groups: list[_cells.Group]) -> Iterator[list[_cells.Group]]:
-    """Groups whose sums are held together; a strip of one chunk holds those of one group at a time."""
+def _batches(n: int, strip: int, groups: list[_cells.Group]) -> Iterator[list[_cells.Group]]:
+    """Groups whose sums are held together for `strip` rows; a strip of one chunk holds those of one group at a time."""
     batch: list[_cells.Group] = []
     held = 0
     for group in groups:
-        size = 16 * width(n) * group.cells if n > _chunk(n) else 0
+        size = 16 * strip * group.cells if n > _chunk(strip) else 0
         if batch and held + size > HELD_BYTES:
             yield batch
             batch, held = [], 0
@@ -63,11 +69,11 @@ def _batches(n: int, groups: list[_cells.Group]) -> Iterator[list[_cells.Group]]
 class _Sums:
     """What the strips of one pass share: cells, and the matrices that add up by them."""
 
-    def __init__(self, cloud: Cloud, parts: Sequence[np.ndarray], groups: list[_cells.Group]):
-        """Prepare what adds up the labelings (n,) of some groups."""
+    def __init__(self, cloud: Cloud | Rough, parts: Sequence[np.ndarray], groups: list[_cells.Group], size: int):
+        """Prepare what adds up the labelings (n,) of some groups for strips of `size` rows."""
         self.cloud, self.parts, self.groups = cloud, parts, groups
         self.counts = {i: np.bincount(parts[i][parts[i] >= 0]) for group in groups for i in group.members}
-        step = _chunk(cloud.n)
+        step = _chunk(size)
         self.spans = [(start, min(start + step, cloud.n)) for start in range(0, cloud.n, step)]
         self.adders = [
             [_cells.adder(group.codes[start:stop], group.cells) for start, stop in self.spans] for group in groups

@@ -127,13 +127,14 @@ def _silhouettes(
 def _drawn(cloud: Cloud, parts: list[np.ndarray], count: int) -> list[np.ndarray]:
     """Widths (count,) of rows of each labeling (n,): the first in one random order of all rows that are not noise.
 
-    Whole strips in that order are measured, so that neither `count` nor the other labelings count for the bits.
+    Whole strips in that order are measured, so that neither `count` nor the other labelings count for the bits. On the
+    CPU their distances are of float32: with 100,000 rows the mean changes by about 1e-8, its standard error is 1e-3.
     """
     order = np.random.default_rng(SAMPLE_SEED).permutation(cloud.n)
     places = [np.flatnonzero(part[order] >= 0)[:count] for part in parts]
-    size = _engine().width(cloud.n)
+    size = _engine().strip(cloud.n)
     needed = max(int(place[-1]) + 1 for place in places)
-    measured = _engine().widths(cloud, parts, order[: -(-needed // size) * size])
+    measured = _engine().drawn(cloud, parts, order[: -(-needed // size) * size])
     return [widths[place] for widths, place in zip(measured, places, strict=True)]
 
 
