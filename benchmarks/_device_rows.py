@@ -110,7 +110,7 @@ def mixtures(on: str) -> list[Agreement]:
     x, agreements = blobs(1, 600, 6, 4) + np.float32(10), []
     for kind in ("full", "tied", "diag", "spherical"):
         task = clusterers.Task(gaussian_mixture.Params(kind, 1e-6, 2, 300, 1e-3, "kmeans"), k=4, seed=0)
-        fits = both(on, lambda t=task: gaussian_mixture.fit(threads.Once(), x, t))
+        fits = both(on, lambda t=task: gaussian_mixture.fit(gaussian_mixture.Shared(threads.Once(), {}), x, t))
         bic = [info["bic"] for _, info in fits]
         agreements += [
             Agreement(f"mixture, {kind}", "1 - adjusted Rand index", unlike(fits[1][0], fits[0][0]), 0.01),

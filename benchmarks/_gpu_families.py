@@ -85,7 +85,7 @@ def _mixture(rows: Rows) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         task = clusterers.Task(options, k=len(rows.centres), seed=0)
-        return gaussian_mixture.fit(threads.Once(), rows.x, task)[0]
+        return gaussian_mixture.fit(gaussian_mixture.Shared(threads.Once(), {}), rows.x, task)[0]
 
 
 def _components(rows: Rows) -> np.ndarray:
