@@ -202,7 +202,8 @@ def test_all_pictures_are_there_with_words(opened):
     assert all(images.nth(at).get_attribute("alt").startswith("The caption of ") for at in range(PICTURES))
     assert page.locator(".drawn figcaption").count() == PICTURES
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-    assert set(images.evaluate_all("(found) => found.map((one) => one.naturalWidth)")) == {720}
+    images.evaluate_all("(all) => Promise.all(all.map((one) => ((one.loading = 'eager'), one.decode())))")
+    assert set(images.evaluate_all("(all) => all.map((one) => one.naturalWidth)")) == {720}
 
 
 def test_hostile_names_are_words_and_no_more(opened):

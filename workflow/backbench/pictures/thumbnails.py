@@ -71,6 +71,7 @@ class Thumbnails:
         return threads.in_order(self._pixels, rows)
 
     def _pixels(self, row: int) -> "np.ndarray | None":
+        """The pixels (h, w) or (h, w, 3) uint8 of a thumbnail; None where there is none."""
         with contextlib.suppress(*LOST):
             return decoded(self._of_file(row)) if self._keys is not None else _array(self._opened(row))
         return None
@@ -114,6 +115,7 @@ def decoded(thumbnail: Thumbnail) -> "np.ndarray":
 
 
 def _array(image: "Image.Image") -> "np.ndarray":
+    """The pixels (h, w) or (h, w, 3) uint8 of an image."""
     import numpy as np
 
     return np.asarray(image if image.mode == "L" else image.convert("RGB"))

@@ -110,7 +110,9 @@ def lay_out(sheet: "Figure") -> None:
     engine = sheet.get_layout_engine()
     if not isinstance(engine, ConstrainedLayoutEngine):
         return
-    engine.execute(sheet)
+    # Panels of a fixed shape have their size only after the first time, and what hangs below them moves with it.
+    for _ in range(2 if any(axes.get_box_aspect() is not None for axes in sheet.axes) else 1):
+        engine.execute(sheet)
     sheet.set_layout_engine("none")
     for axes in sheet.axes:
         axes.set_position(np.round(axes.get_position(original=True).bounds, BOUNDS_DECIMALS))

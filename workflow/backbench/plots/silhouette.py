@@ -17,6 +17,8 @@ GAP, GAPS = 0.01, 0.15
 # Inches of a line of the list beside the silhouettes.
 LINE = 0.145
 COLUMNS = ((0.32, "cluster"), (0.64, "images"), (0.98, "mean"))
+# Inches that the number of a cluster takes, with a gap before it.
+NUMBER = 0.3
 
 
 def draw(heading: Heading, labels: np.ndarray, widths: np.ndarray) -> Picture:
@@ -124,10 +126,12 @@ def _list(
     line = LINE * axes.figure.dpi / axes.get_window_extent().height * (bottom - top)
     middles = tops + np.array([len(widths) for widths in by_cluster]) / 2
     places = spread(middles, line, top + line / 2, bottom - line / 2)
-    room = (beside.get_window_extent().x0 - axes.get_window_extent().x1) / axes.get_window_extent().width
+    plane, listed = axes.get_window_extent(), beside.get_window_extent()
+    first = listed.x0 + COLUMNS[0][0] * listed.width - NUMBER * axes.figure.dpi
+    room = (first - plane.x1) / plane.width
     bend: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "color": "#999999", "lw": 0.6, "clip_on": False}
     for cluster, widths, middle, place in zip(clusters, by_cluster, middles, places, strict=True):
-        (leader,) = axes.plot([1, 1 + room, 1 + 1.25 * room], [middle, place, place], gid="leader", **bend)
+        (leader,) = axes.plot([1, 1 + 0.8 * room, 1 + room], [middle, place, place], gid="leader", **bend)
         leader.set_in_layout(False)
         texts = (f"{cluster}", f"{len(widths):,}", f"{widths.mean():+.2f}")
         for (x, _), text in zip(COLUMNS, texts, strict=True):
