@@ -1,5 +1,6 @@
 """The panel of a launch: the time remaining, from what has ended; and the answer, which is shown above it once."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -132,6 +133,36 @@ def test_the_answer_is_shown_once_as_soon_as_the_runs_are_joined(swept, capsys):
     _, answer = answering.last()
     assert shown == [answer] and launching.page(swept).exists()
     assert launching.coming(swept) == ["the record in MLflow"]
+
+
+def test_runs_that_an_earlier_launch_has_joined_wait_for_being_joined_again(swept):
+    records = ledger.read_records(swept, Store(paths.store()))
+    ledger.join(swept, records)
+    answering = Answering(swept, Store(paths.store()), list, again=True)
+    assert not answering.ready
+    assert Answering(swept, Store(paths.store()), list).ready
+    (swept.folder / ledger.RESULTS).unlink()
+    assert not answering.ready
+    ledger.join(swept, records)
+    assert answering.ready
+
+
+@pytest.mark.parametrize(("error", "times"), [(BrokenPipeError(), 1), (SystemExit(1), 1), (MemoryError("full"), 2)])
+def test_an_answer_that_cannot_be_shown_stops_nothing(swept, capsys, error, times):
+    shown = []
+
+    def show(answer):
+        shown.append(answer)
+        raise error
+
+    ledger.join(swept, ledger.read_records(swept, Store(paths.store())))
+    answering = Answering(swept, Store(paths.store()), show)
+    answering.early()
+    assert not answering.ready
+    assert ("cannot be shown yet (MemoryError: full)" in capsys.readouterr().err) == (times == 2)
+    with pytest.raises(MemoryError) if times == 2 else contextlib.nullcontext():
+        answering.last()
+    assert len(shown) == times and launching.page(swept).exists()
 
 
 def test_where_the_jobs_did_not_end_well_the_answer_comes_at_the_end(swept, capsys):

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from backbench import launching
 from backbench.engine.plan.frozen import Plan
@@ -21,25 +22,43 @@ Show = Callable[[SweepAnswer], None]
 class Answering:
     """The answer of the launch of a plan, computed once; `show` prints it, None where nobody wants it before the end.
 
-    `after` are the seconds that what follows the results was announced to take.
+    `after` are the seconds that what follows the results was announced to take. With `again`, the launch has results
+    to compute: those that are joined already are of an earlier launch, and wait for being joined anew.
     """
 
-    def __init__(self, plan: Plan, store: Store, show: Show | None = None, after: float = 0.0):
+    def __init__(self, plan: Plan, store: Store, show: Show | None = None, after: float = 0.0, again: bool = False):
         self.plan, self.store, self.show, self.after = plan, store, show, after
         self.shown: tuple[Records, SweepAnswer] | None = None
+        self._joined = plan.folder / ledger.RESULTS
+        self._before = _version(self._joined) if again else None
+        self._tried = False
 
     @property
     def ready(self) -> bool:
-        """Whether the runs are joined and wait for being shown; results that are not of this plan are not there."""
-        return self.show is not None and self.shown is None and (self.plan.folder / ledger.RESULTS).exists()
+        """Whether the runs are joined, and were not shown yet."""
+        if self.show is None or self._tried:
+            return False
+        now = _version(self._joined)
+        return now is not None and now != self._before
 
     def early(self) -> None:
-        """Show the answer while Snakemake goes on, and say what follows; a terminal that is closed stops nothing."""
-        with contextlib.suppress(OSError):
-            self._shown(ledger.joined_records(self.plan))
-            coming = launching.coming(self.plan)
-            if coming:
-                took = f", in about {duration(self.after)}" if self.after > 1 else ""
+        """Show the answer while Snakemake goes on, and say what follows; whatever goes wrong with it stops nothing."""
+        self._tried = True
+        records = ledger.joined_records(self.plan)
+        if not records:
+            return
+        answer = self._answer(records)
+        try:
+            self._print(answer)
+        except Exception as error:  # it is tried again at the end, and raised there
+            with contextlib.suppress(OSError):
+                say(f"the answer cannot be shown yet ({type(error).__name__}: {error})")
+            return
+        self.shown = records, answer
+        coming = launching.coming(self.plan)
+        if coming:
+            took = f", in about {duration(self.after)}" if self.after > 1 else ""
+            with contextlib.suppress(OSError):
                 say(f"The answer is complete; {listed(coming)} follow{'s' * (len(coming) == 1)}{took}.")
 
     def last(self) -> tuple[Records, SweepAnswer]:
@@ -47,11 +66,18 @@ class Answering:
 
         Snakemake joined them where all went well, and nothing is written twice.
         """
-        records, answer = self.shown or self._shown(self._records())
+        shown = self.shown
+        if not shown:
+            records = self._records()
+            shown = records, self._answer(records)
+        records, answer = shown
         answer.write()
         if not launching.page(self.plan).exists() and any(row.heads for row in answer.rows):
             pages.write(answer)
-        return records, answer
+        if not self.shown:
+            self.shown = shown
+            self._print(answer)
+        return shown
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -74,10 +100,21 @@ class Answering:
             ledger.join(plan, records)
         return records
 
-    def _shown(self, records: Records) -> tuple[Records, SweepAnswer]:
+    def _answer(self, records: Records) -> SweepAnswer:
         rows = ledger.rows(self.plan, records)
-        answer = SweepAnswer(self.plan, rows, self.store, panel.counting("resampling images"))
+        return SweepAnswer(self.plan, rows, self.store, panel.counting("resampling images"))
+
+    def _print(self, answer: SweepAnswer) -> None:
+        """Print an answer; where nobody reads it any more, rich would end the process."""
         if self.show is not None:
-            self.show(answer)
-        self.shown = records, answer
-        return self.shown
+            with contextlib.suppress(OSError, SystemExit):
+                self.show(answer)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """What a file that is written by renaming is known by; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_mtime_ns

@@ -126,7 +126,7 @@ def compute(planned: planning.Planned, launch: Launch, started: float, show: Sho
     if due:
         launches.keep(plan, announced)
     store = Store(paths.store())
-    answering = Answering(plan, store, show, announced.drawing + launches.after(plan))
+    answering = Answering(plan, store, show, announced.drawing + launches.after(plan), again=state.due)
     with answering.interruptible():
         failed = _compute(planned, state, launch, answering) if due else 0
     _note(phase=launch_record.RECORDING, progress="", **({"outcome": launch_record.FAILED} if failed else {}))
