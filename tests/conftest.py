@@ -10,7 +10,7 @@ from hypothesis import settings
 from pictures import paint
 from skips import judged
 
-from backbench.cli import _first_words
+from backbench import first_words
 from backbench.compose import grammar
 
 # Continuous integration draws the same examples each time; elsewhere every run looks at new ones.
@@ -61,9 +61,9 @@ def heard():
 @pytest.fixture(autouse=True, scope="session")
 def no_first_words():
     """Commands called in the process of a test say the same however busy the machine is."""
-    before, _first_words.PATIENCE = _first_words.PATIENCE, 1e6
+    before, first_words.PATIENCE = first_words.PATIENCE, 1e6
     yield
-    _first_words.PATIENCE = before
+    first_words.PATIENCE = before
 
 
 @pytest.fixture(autouse=True, scope="session")

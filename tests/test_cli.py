@@ -4,14 +4,16 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
-from backbench import cli, paths, planning
+from backbench import cli, first_words, paths, planning
 from backbench.cli import _first_words
 from backbench.engine.plan import frozen
 from backbench.engine.results import ledger
 from backbench.store import Store
+from backbench.sweeping import describing
 
 HEAVY = ("torch", "sklearn", "mlflow", "scipy", "pandas", "torchvision", "umap", "PIL", "matplotlib")
 GRID = ("plan", "sweep")
@@ -83,11 +85,19 @@ def test_help_of_every_command(capsys, name):
 
 def test_a_command_that_takes_longer_says_what_it_does_on_stderr_alone(monkeypatch, capsys):
     assert list(_first_words.DOING) == list(cli.COMMANDS)
-    monkeypatch.setattr(_first_words, "PATIENCE", 0.0)
-    with _first_words.said("audit"):
-        while not (told := capsys.readouterr()).err:
+    monkeypatch.setattr(first_words, "PATIENCE", 0.0)
+    with _first_words.announced("audit"):
+        while not (printed := capsys.readouterr()).err:
             pass
-    assert (told.out, told.err) == ("", "backbench audit: looking at the collection\n")
+    assert (printed.out, printed.err) == ("", "backbench audit: looking at the collection\n")
+
+
+def test_a_command_that_has_said_something_says_no_more_of_what_it_does(monkeypatch, capsys):
+    monkeypatch.setattr(first_words, "PATIENCE", 0.2)
+    with _first_words.announced("sweep"):
+        describing.say("266 runs")
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "266 runs\n"
 
 
 @pytest.mark.parametrize("name", GRID)
@@ -218,7 +228,7 @@ def test_runs_for_machines_are_clean_on_stdout(capsys, sweep):
 def test_show_says_why_a_metric_is_undefined(capsys, sweep):
     done = min(row.config_hash for row in ledger.all_rows(Store(paths.store())) if not row.reason)
     code, out, err = call(capsys, "show", done[:6])
-    assert code == 0 and done in out and "undefined: one cluster" in out and "warning" not in err
+    assert code == 0 and done in out and "undefined: one cluster" in out and err == ""
     assert re.search(r"^notes *\n *nmi +a remark", out, re.MULTILINE)
     (failed,) = (row.config_hash for row in ledger.all_rows(Store(paths.store())) if row.reason)
     assert "did not converge" in call(capsys, "show", failed)[1]

@@ -15,7 +15,7 @@ PAGE = runpy.run_path(str(ROOT.parents[1] / "scripts" / "write_architecture.py")
 MODULES, HEAVY = PAGE["modules"](), PAGE["HEAVY"] - {"hydra", "omegaconf"}
 # From the lowest floor to the highest. A room that moves to another floor is moved here as well, on purpose.
 FLOORS = """
-code cost device findings hashing machine mounts paths processes schema slurm threads titles wording
+code cost device findings first_words hashing machine mounts paths processes schema slurm threads titles wording
 arrays engine.grid files metrics plugins provenance settings slurm_reasons
 classifiers clusterers images judging launch_record plots sharing statistics store templates transforms
 derived lock stage

@@ -15,6 +15,8 @@ PLAN, BATCHES = launching.for_snakemake(
     config, main=workflow.is_main_process, cluster=CLUSTER, dry=executors.dry(sys.argv[1:])
 )
 PLAN_FILE = PLAN.path
+# Of this machine's; on a cluster every job has its own.
+CORES = workflow.cores or 1
 PYTHON = sys.executable
 SCRIPTS = paths.CHECKOUT / "scripts"
 RECEIPTS = paths.receipts()
@@ -67,7 +69,7 @@ def code_of(kind: str):
 def threads_of(kind: str):
     """Threads function: a shard's share of the cores, by its share of the work."""
     shards = PLAN.scoring if kind == "scores" else PLAN.shards
-    shares = fair_threads(shards.values(), PLAN.stages, workflow.cores or 1)
+    shares = fair_threads(shards.values(), PLAN.stages, CORES)
 
     def threads(wildcards) -> int:
         return shares[shard_of(kind, wildcards).id]

@@ -1,5 +1,6 @@
 # From a collection of images to the matrices that the heads work on.
-# What others wait for goes first, so that all cores have something to do until the end.
+# What others wait for goes first, so that all cores have something to do until the end. Snakemake chooses the jobs with
+# the largest sum of priorities: those of jobs that take all cores are multiplied by these.
 # Needs: the plan; the network or the user's own files. Makes: members of dataset, audit, features,
 # matrix, neighbours, judge, and the pages in results/audits.
 
@@ -13,7 +14,7 @@ rule fetch_dataset:
         LOGS / "dataset/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "dataset/{family}-{id}.tsv"
-    priority: 4
+    priority: 4 * CORES
     threads: 2
     resources:
         mem_mb=mem_mb_of("dataset"),
@@ -34,7 +35,7 @@ rule audit_images:
         LOGS / "audit/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "audit/{family}-{id}.tsv"
-    priority: 4
+    priority: 4 * CORES
     threads: 2
     resources:
         mem_mb=mem_mb_of("audit"),
@@ -55,7 +56,7 @@ rule extract_features:
         LOGS / "features/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "features/{family}-{id}.tsv"
-    priority: 3
+    priority: 3 * CORES
     threads: workflow.cores
     resources:
         mem_mb=mem_mb_of("features"),
@@ -97,7 +98,7 @@ rule find_neighbours:
         LOGS / "neighbours/{family}-{id}.log",
     benchmark:
         BENCHMARKS / "neighbours/{family}-{id}.tsv"
-    priority: 2
+    priority: 2 * CORES
     threads: workflow.cores
     resources:
         mem_mb=mem_mb_of("neighbours"),

@@ -1,11 +1,9 @@
-"""What a command is about to do, on stderr, where a second passes before it is done: libraries take time to load."""
+"""What each command is about to do, in words."""
 
-import contextlib
-import sys
-import threading
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
-PATIENCE = 1.0
+from backbench import first_words
+
 DOING = {
     "audit": "looking at the collection",
     "doctor": "looking at this machine",
@@ -37,18 +35,6 @@ DOING = {
 }
 
 
-@contextlib.contextmanager
-def announced(command: str) -> Iterator[None]:
-    """Say what a command does if it takes longer than `PATIENCE` seconds; a terminal that is closed stops nothing."""
-    timer = threading.Timer(PATIENCE, _say, (command,))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _say(command: str) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        print(f"backbench {command}: {DOING[command]}", file=sys.stderr, flush=True)
+def announced(command: str) -> AbstractContextManager[None]:
+    """Say what a command does if it says nothing itself for a second."""
+    return first_words.after_silence(f"backbench {command}: {DOING[command]}")

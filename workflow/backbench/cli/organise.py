@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from backbench import hashing, organising, paths
+from backbench import first_words, hashing, organising, paths
 from backbench.evaluate import chosen
 from backbench.organising import Plan, label
 from backbench.pictures.source import Source
@@ -93,6 +93,7 @@ def _agreed(args: argparse.Namespace, plan: Plan) -> bool:
     if not sys.stdin.isatty():
         typed = " ".join(map(shlex.quote, _typed(args)))
         raise ConfigError(f"a move asks first, and nobody can answer here. To move without a question, type: {typed}")
+    first_words.over()
     try:
         answer = input(f"Move {counted(len(plan.steps), 'photograph')}? [y/N] ")
     except EOFError:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from backbench import lock, paths
+from backbench import first_words, lock, paths
 from backbench.cli import _columns
 from backbench.cli.report import find
 from backbench.engine.plan.frozen import Plan
@@ -103,4 +103,5 @@ def _agreed(args: argparse.Namespace, leaving: Sequence[Plan]) -> bool:
     if not sys.stdin.isatty():
         words = " ".join(map(sweeps.short, leaving))
         raise ConfigError(f"removing asks first, and this is no terminal; type: backbench sweeps rm {words} --yes")
+    first_words.over()
     return input(f"Remove {counted(len(leaving), 'sweep')}? [y/N] ").strip().lower() in ("y", "yes")

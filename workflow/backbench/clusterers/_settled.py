@@ -17,6 +17,8 @@ from backbench.clusterers._rows import Rows
 CERTAIN = 80.0
 # With fewer settled rows than this share it is not worth to look for them
 WORTH = 0.5
+# Every so many iterations all settled rows are summed anew: of what is added and subtracted, the rounding stays
+ANEW = 16
 # Rounding of float32, and roundings beside those of a product
 UNIT, MORE = 2.0**-24, 16
 
@@ -32,8 +34,11 @@ class Settled:
     def __init__(self, rows: Rows, kind: Kind, k: int):
         """For k components of the rows."""
         self._rows, self._k, self.homes = rows, k, np.full(rows.n, k)
-        self._kind = kind if isinstance(kind, Linear) and k > 1 else None
+        # The bound on the error is that of float32, and not of what PyTorch may be set to use in its place.
+        precise = rows.xp is np or rows.xp.get_float32_matmul_precision() == "highest"
+        self._kind = kind if isinstance(kind, Linear) and k > 1 and precise else None
         self._sums: list[np.ndarray] = []
+        self._moves = 0
 
     def others(self, parameters: Parameters) -> np.ndarray | None:
         """Places (m,) of the rows that are not settled under `parameters`; None for all, from when on nobody looks."""
@@ -92,6 +97,9 @@ class Settled:
             return signs.sum(1), *(signs @ feature for feature in kind.features(block))
 
         moved = np.flatnonzero(homes != self.homes)
+        self._moves += 1
+        if self._moves % ANEW == 0:
+            moved, self.homes, self._sums = np.flatnonzero(homes < self._k), np.full_like(homes, self._k), []
         if len(moved):
             sums = self._rows.sums(step, homes, self.homes, places=moved)
             self._sums = [a + b for a, b in zip(self._sums, sums, strict=True)] if self._sums else sums

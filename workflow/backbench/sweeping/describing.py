@@ -5,7 +5,7 @@ import re
 import sys
 from collections import Counter
 
-from backbench import hashing, launching, machine, planning
+from backbench import first_words, hashing, launching, machine, planning
 from backbench.engine.grid import HEADS
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.run.status import CURRENT, STALE, Status
@@ -99,5 +99,6 @@ def cores(asked: str) -> int:
 
 def say(text: str) -> None:
     """Print to stderr, where everything goes that is not machine-readable; a terminal that is closed stops nothing."""
+    first_words.over()
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
