@@ -130,7 +130,7 @@ def test_rates_are_printed_as_plugins_state_them():
     assert said.strip() == "Cost(0.1, n=1.0, d=0.5, shared=Cost(4.2, n=2.0, d=0.1))"
 
 
-@pytest.mark.parametrize("name", ["sweep.py", "scaling.py", "peers.py", "forests.py", "first_table.py"])
+@pytest.mark.parametrize("name", ["sweep.py", "scaling.py", "peers.py", "forests.py", "first_table.py", "drawing.py"])
 def test_help_teaches_without_working(name):
     assert f"python benchmarks/{name} --write" in run(name, "--help")
 

@@ -100,3 +100,11 @@ def test_transforms_of_several_matrices_share_the_cores():
 def test_no_report_of_what_fits():
     plan = planning.make([*LARGE, "clusterer=kmeans"]).plan
     limits.check(plan, 100_000)
+
+
+def test_a_transform_needs_more_memory_for_more_rows():
+    sizes = (500, 60_000)
+    made = [planning.make([NONE, "backbone=pixels", "chain=l2_umap10", f"dataset.sample={n}"]).plan for n in sizes]
+    few, many = (next(shard for shard in plan.shards.values() if shard.kind == "matrix") for plan in made)
+    assert 2 * shards.BASE_MB <= few.mem_mb < 2 * shards.BASE_MB + 20
+    assert many.mem_mb > few.mem_mb + 500

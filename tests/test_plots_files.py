@@ -10,7 +10,7 @@ from drawn import digest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from backbench.plots import Heading, Picture, _files, _style
+from backbench.plots import Heading, Picture, _files, _palette, _style
 
 HEADING = Heading("北京 costs $5 and $6", "a run", "run 0123456789ab")
 DATA = {
@@ -140,3 +140,25 @@ def test_a_long_heading_is_wrapped_inside_the_figure(word, width):
     assert max(title.x1, about.x1) > 0.8 * figure.bbox.x1, "a line is used"
     assert about.y1 <= title.y0 + 2 and figure.axes[0].get_tightbbox().y1 <= about.y0
     assert stamp.y1 <= figure.axes[0].get_tightbbox().y0
+
+
+def test_a_drawing_of_few_colours_keeps_them_exactly():
+    pixels = np.full((40, 50, 4), 255, np.uint8)
+    pixels[5:20, 5:45, :3] = np.arange(200, dtype=np.uint8).repeat(3).reshape(5, 40, 3).repeat(3, axis=0)
+    image = _palette.few(pixels)
+    assert image.mode == "P"
+    assert np.array_equal(np.asarray(image.convert("RGB")), pixels[..., :3])
+
+
+def test_a_photograph_is_coloured_by_its_middle_and_one_is_enough():
+    pixels = np.full((40, 90, 3), 120, np.uint8)
+    boxes = [[0, 0, 40, 40], [50, 0, 90, 40]]
+    for left, top, right, bottom in boxes:
+        frame = pixels[top:bottom, left:right]
+        frame[:4], frame[-4:], frame[:, :4], frame[:, -4:] = [[(0, 114, 178)]] * 4
+        frame[:10, :9] = (213, 94, 0)
+    assert not _palette.coloured(pixels, boxes)
+    assert not _palette.coloured(pixels, [])
+    pixels[10:30, 60:80] += np.array([0, 0, 9], np.uint8)
+    assert _palette.coloured(pixels, boxes)
+    assert not _palette.coloured(pixels, boxes[:1])

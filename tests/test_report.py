@@ -26,6 +26,7 @@ from backbench.engine.results.joined_run import Row
 from backbench.evaluate import leaderboards
 from backbench.files import write_bytes, write_text
 from backbench.pictures import drawing, index
+from backbench.plots import Heading, _files, grid
 from backbench.reports import _boards, _runs, _small, gallery, sweep
 from backbench.store import Store
 
@@ -366,6 +367,33 @@ def test_charts_stay_as_they_are_and_photographs_shrink(tmp_path):
     assert Image.open(io.BytesIO(shrunk)).size == (round(wide / _small.DENSITY), round(high / _small.DENSITY))
     assert len(list((paths.results() / "reports").iterdir())) == 2
     assert _small.webp(tmp_path / "photo.png") == shrunk
+
+
+@pytest.fixture(scope="module")
+def cuttings():
+    """A dozen photographs in colour, 32 by 32."""
+    from sklearn.datasets import load_sample_images
+
+    corners = [(y, x) for y in (100, 200) for x in (100, 250, 400)]
+    return [image[y : y + 128 : 4, x : x + 128 : 4] for image in load_sample_images().images for y, x in corners]
+
+
+def test_photographs_in_colour_keep_their_colours(cuttings, tmp_path):
+    tiles = [grid.Tile(np.ascontiguousarray(image), right=True) for image in cuttings]
+    strips = grid.Section([grid.Strip([tiles])], [("", len(tiles))])
+    drawn = grid.draw(Heading("Photographs", "", ""), [strips], {"image": range(len(tiles))}, "")
+    _files.save(drawn, tmp_path / "photos.png")
+    with Image.open(tmp_path / "photos.png") as image:
+        assert image.mode == "RGB"
+        exact = np.asarray(image)
+        assert np.array_equal(exact, np.asarray(drawn.figure.canvas.buffer_rgba())[..., :3])
+    embedded = Image.open(io.BytesIO(_small.webp(tmp_path / "photos.png")))
+    shown = Image.new("RGBA", embedded.size, "white")
+    shown.alpha_composite(embedded.convert("RGBA"))
+    away = np.abs(np.asarray(shown.convert("RGB")).astype(int) - exact)
+    for left, top, right, bottom in _small.photographs(tmp_path / "photos.png"):
+        assert away[top:bottom, left:right].mean() < 3
+    assert away.max() <= 5
 
 
 def call(capsys, *words):

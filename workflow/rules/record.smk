@@ -84,10 +84,11 @@ rule write_report:
     benchmark:
         BENCHMARKS / "report" / f"{PLAN_FILE.stem[:12]}.tsv"
     priority: -1
+    threads: 2
     params:
         script=SCRIPTS / "write_report.py",
     shell:
-        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} 2> {log:q}"
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --threads {threads} 2> {log:q}"
 
 
 rule attach_pages:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backbench import code, compose, exports, hashing, launching, papers, planning
+from backbench import code, compose, exports, hashing, launching, machine, papers, planning, threads
 from backbench.cli import _paper_screen as screen
 from backbench.cli import sweep
 from backbench.engine.results.joined_run import FINISHED, Row
@@ -145,7 +145,9 @@ def _written(published: Published, swept: Swept, args: argparse.Namespace) -> tu
     made = tables.make(published, swept.plan, swept.rows, swept.store, preset)
     folder = pages.folder(made.name, made.sweep)
     table = dataclasses.replace(made, circumstances={**made.circumstances, **_launch(made, swept, args)})
-    pages.write(table, folder, _pictures(published, swept, first, args))
+    pictures = _pictures(published, swept, first, args)
+    with threads.beside(min(machine.cores(), cores(args.cores))):
+        pages.write(table, folder, pictures)
     row = first(published.export.where) if published.export.where else None
     if row is not None:
         _export(row, swept.store, folder, args.joblib)

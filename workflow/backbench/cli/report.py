@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from backbench import hashing, paths
+from backbench import hashing, machine, paths, threads
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import PENDING, Row
@@ -24,7 +24,8 @@ def run(args: argparse.Namespace) -> int:
     to = Path(args.to).expanduser() if args.to else None
     if to and to.is_dir():
         raise ConfigError(f"--to: {to} is a folder; name a file in it, such as {to / page.PAGE}.")
-    written = page.write(SweepAnswer(plan, rows, Store(paths.store())), to)
+    with threads.beside(machine.cores()):
+        written = page.write(SweepAnswer(plan, rows, Store(paths.store())), to)
     pending = sum(row.status == PENDING for row in rows)
     if pending:
         runs = counted(len(rows), "run")

@@ -4,7 +4,6 @@ t-SNE (van der Maaten and Hinton 2008) is openTSNE's (Poličar, Stražar and Zup
 (McInnes, Healy and Melville 2018), both on exact neighbours, which the caller's `near` finds once for both.
 """
 
-import contextlib
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from backbench import threads
 from backbench.metrics import near
 from backbench.transforms import _components
+from backbench.transforms.umap import _keep_compiled
 
 Progress = Callable[[int, int], None]
 Made = tuple[np.ndarray, dict[str, Any]]
@@ -123,7 +123,7 @@ def umap(x: np.ndarray, finder: near.Near, progress: Progress) -> Made:
     """Positions (n, 2) of `x` (n, d), equal to those of the transform ``umap``, on an existing graph."""
     from umap import UMAP
 
-    _compile_once()
+    _keep_compiled()
     count = neighbours("umap", len(x))
     rows, lengths = finder.nearest("euclidean", count)
     selves = np.arange(len(x))[:, None]
@@ -138,15 +138,6 @@ def umap(x: np.ndarray, finder: near.Near, progress: Progress) -> Made:
         model = UMAP(**options, precomputed_knn=graph, random_state=SEED, transform_seed=SEED, n_jobs=1)
         positions = model.fit(np.ascontiguousarray(x, np.float32)).embedding_
     return positions, {"n_neighbors": count + 1, "min_dist": UMAP_OPTIONS["min_dist"]}
-
-
-def _compile_once() -> None:
-    """Keep what numba compiles of umap-learn, which takes as long as some thousand rows: the next process reads it."""
-    from umap import umap_
-
-    for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths):
-        with contextlib.suppress(RuntimeError):  # there is no folder that it could be kept in
-            function.enable_caching()
 
 
 _METHODS: Mapping[str, Callable[[np.ndarray, near.Near, Progress], Made]] = {"pca": pca, "tsne": tsne, "umap": umap}

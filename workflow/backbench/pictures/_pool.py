@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import heapq
+import itertools
 import logging
 import math
 import multiprocessing
@@ -32,6 +33,8 @@ log = logging.getLogger("backbench")
 PROCESS_MB = 600
 # Runs whose arrays a process keeps: pictures of one run are drawn one after the other.
 KEPT = 3
+# After how many pictures what a process left in circles is collected.
+COLLECTED = 32
 NOTHING = ""
 PRELOADED = ["matplotlib.figure", "matplotlib.backends.backend_agg"]
 DIED = "the process that drew it ended without an error message; it may have run out of memory"
@@ -112,6 +115,8 @@ class _Bench:
 
 
 _bench: _Bench | None = None
+# Counts what this process has done.
+_done = itertools.count(1)
 
 
 def draw(orders: Sequence[Order], cores: int) -> Iterator[tuple[Order, Made]]:
@@ -242,7 +247,7 @@ def _processes(sources: Sequence[Any], count: int) -> Iterator[ProcessPoolExecut
 def _begin(sources: list[Source | Sweep]) -> None:
     global _bench
     # A figure is tens of thousands of objects: the collector would run through them, and through all that was imported,
-    # hundreds of times. The youngest generation, which has all of them, is dropped after each picture instead.
+    # hundreds of times. They are collected after every few pictures instead, whichever generation they are of.
     gc.freeze()
     gc.disable()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
@@ -261,5 +266,5 @@ def _end_with_parent() -> None:
 def _do(item: Task | Layouts) -> Made:
     assert _bench is not None  # `_begin` has set it
     made = item.do(_bench)
-    gc.collect(0)
+    gc.collect(2 if next(_done) % COLLECTED == 0 else 0)
     return made

@@ -148,8 +148,8 @@ def sweep_folder(plan: Plan) -> Path:
 
 @cache
 def drawn_with() -> str:
-    """The library that a picture's bytes depend on."""
-    return f"matplotlib {importlib.metadata.version('matplotlib')}"
+    """The libraries that a picture's bytes depend on."""
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("matplotlib", "pillow"))
 
 
 def words(error: Exception) -> str:

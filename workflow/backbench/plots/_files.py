@@ -27,6 +27,7 @@ def save(picture: Picture, path: Path) -> None:
 def png(picture: Picture) -> bytes:
     """The picture as PNG, its caption in the metadata; without time or version, so that the file is always the same."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     # That of `_style.figure` knows the sizes of texts; the backend has no types.
@@ -41,7 +42,8 @@ def png(picture: Picture) -> bytes:
             about.add_text(BOXES, json.dumps(boxes, separators=(",", ":")))
         canvas.draw()
     target = io.BytesIO()
-    image = _palette.few(np.asarray(canvas.buffer_rgba()))
+    pixels = np.asarray(canvas.buffer_rgba())
+    image = Image.fromarray(pixels[..., :3]) if _palette.coloured(pixels, boxes) else _palette.few(pixels)
     image.save(target, "PNG", pnginfo=about, dpi=(_style.DPI, _style.DPI), compress_level=COMPRESSION)
     return target.getvalue()
 

@@ -1,5 +1,9 @@
-"""Pixels in a palette of few colours: a drawing has less than a third of the bytes and is written in less time."""
+"""Pixels in a palette of few colours: a drawing has less than a third of the bytes and is written in less time.
 
+Photographs in colour have no place in a palette, which would spoil them: see :func:`coloured`.
+"""
+
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,10 +13,28 @@ if TYPE_CHECKING:
 
 # The most colours of a palette, and those of them that stay exactly as they are, the most frequent first.
 COLOURS, EXACT = 256, 0.25
-# With more colours than this an image has colour photographs, which a palette would spoil.
+# With more colours than this an image is no drawing.
 DRAWN = 16_384
+# A photograph has colours where more than this share of its dots differ by more than so much between their parts.
+SHARE, GREY = 0.1, 8
+# What lies along the edges of a photograph, as a part of its sides: its frame, its number and its sign.
+EDGE = 0.25
 # Bits of a colour, and of one of its parts.
 BITS, PART = 24, 8
+
+
+def coloured(pixels: np.ndarray, boxes: Sequence[Sequence[int]]) -> bool:
+    """Whether a photograph in pixels (h, w, 3 or 4) uint8 has colours of its own; a frame and a number are none.
+
+    `boxes` hold the left, top, right and bottom pixel of each photograph. One that has colours is enough.
+    """
+    for left, top, right, bottom in boxes:
+        across, down = round(EDGE * (right - left)), round(EDGE * (bottom - top))
+        inside = pixels[max(0, top + down) : bottom - down, max(0, left + across) : right - across, :3]
+        spread = inside.max(axis=-1, initial=0).astype(np.int16) - inside.min(axis=-1, initial=255)
+        if (spread > GREY).sum() > SHARE * spread.size:
+            return True
+    return False
 
 
 def few(pixels: np.ndarray, colours: int = COLOURS) -> "Image":

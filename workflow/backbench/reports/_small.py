@@ -1,8 +1,9 @@
 """Pictures in the least bytes that still read well, kept in ``results/reports`` so that each is made small once.
 
 A drawing keeps every dot and a few dozen colours. Where it has a great many marks or photographs it is as large as the
-page shows it, and photographs that are smaller so lose what nobody sees. Around photographs the paper is transparent,
-so that a page can have it in another colour and leave the photographs alone. The files may be deleted at any time.
+page shows it, and photographs that are smaller so lose what nobody sees. Photographs in colour have no palette: those
+of few pixels keep every dot, whose colour parts have five bits. Around photographs the paper is transparent, so that a
+page can have it in another colour and leave the photographs alone. The files may be deleted at any time.
 """
 
 import io
@@ -27,18 +28,20 @@ DENSITY = 1.5
 MANY = 45_000
 # Colours of a drawing, and of one with photographs of few pixels.
 COLOURS, TONES = 48, 32
+# Values of red, green and blue of a dot of colour photographs of few pixels, from 0 to 255.
+LEVELS = 32
 # Share of the dots of photographs that are as the dot before: more where each pixel is several dots wide.
 EVEN = 0.7
 LOSSLESS, QUALITY, METHOD = 75, 80, 4
 # How pictures are made small; another number makes all files anew.
-WAY = 2
+WAY = 3
 
 
 def webp(png: Path) -> bytes:
     """A PNG file as WebP."""
     import PIL
 
-    settings = [DENSITY, MANY, COLOURS, TONES, EVEN, LOSSLESS, QUALITY, METHOD, WAY]
+    settings = [DENSITY, MANY, COLOURS, TONES, LEVELS, EVEN, LOSSLESS, QUALITY, METHOD, WAY]
     made_with = hashing.digest([hashing.file_digest(png), settings, PIL.__version__])
     kept = paths.results() / "reports" / f"{hashing.short(made_with)}.webp"
     try:
@@ -60,6 +63,7 @@ def photographs(png: Path) -> list[list[int]]:
 
 def _encoded(png: Path) -> bytes:
     """The smallest of the forms that read well."""
+    import numpy as np
     from PIL import Image
 
     from backbench.plots import _palette
@@ -68,14 +72,34 @@ def _encoded(png: Path) -> bytes:
     with Image.open(png) as image:
         whole = image.convert("RGB")
         few = image.mode == "P" or whole.getcolors(_palette.DRAWN) is not None
+    if _palette.coloured(np.asarray(whole), boxes):
+        return _levelled(whole, boxes) if _even(whole, boxes) else _lossy(*_shrunk(whole, boxes))
     sharp = few and (_even(whole, boxes) if boxes else png.stat().st_size <= MANY)
     if not sharp:
-        whole = whole.resize([max(1, round(side / DENSITY)) for side in whole.size], Image.Resampling.LANCZOS)
-        boxes = [[round(edge / DENSITY) for edge in box] for box in boxes]
+        whole, boxes = _shrunk(whole, boxes)
     forms = [_drawing(whole, boxes, TONES if boxes and sharp else COLOURS)] if few else []
     if not few or (boxes and not sharp):
-        forms.append(_written(_on_paper(whole, boxes), lossless=False, quality=QUALITY))
+        forms.append(_lossy(whole, boxes))
     return min(forms, key=len)
+
+
+def _shrunk(whole: "Image.Image", boxes: Boxes) -> tuple["Image.Image", Boxes]:
+    """A picture as large as a page shows it, with its boxes."""
+    from PIL import Image
+
+    size = [max(1, round(side / DENSITY)) for side in whole.size]
+    smaller = [[round(edge / DENSITY) for edge in box] for box in boxes]
+    return whole.resize(size, Image.Resampling.LANCZOS), smaller
+
+
+def _levelled(whole: "Image.Image", boxes: Boxes) -> bytes:
+    """A picture of which every dot stays, its parts as the nearest of `LEVELS` values: at most 4 of 255 away."""
+    levels = [round(round(value * (LEVELS - 1) / 255) * 255 / (LEVELS - 1)) for value in range(256)]
+    return _written(_on_paper(whole.point(levels * 3), boxes), lossless=True, quality=LOSSLESS)
+
+
+def _lossy(whole: "Image.Image", boxes: Boxes) -> bytes:
+    return _written(_on_paper(whole, boxes), lossless=False, quality=QUALITY)
 
 
 def _even(whole: "Image.Image", boxes: Boxes) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backbench import hashing, machine, paths, threads
+from backbench import hashing, paths, threads
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results.joined_run import Row
 from backbench.pictures import drawing
@@ -102,16 +102,18 @@ def fitting(figures: Sequence[Figure], page: Callable[[list[Figure]], str]) -> s
 
 
 def within(figures: Iterable[Figure], budget: int) -> list[Figure]:
-    """The figures that `budget` bytes of page have room for, the most important first."""
+    """The figures that `budget` bytes of page have room for, the most important first.
+
+    They are made small beside each other (`backbench.threads.beside`).
+    """
     kept, ordered = [], sorted(figures, key=lambda figure: figure.place)
-    with threads.beside(machine.cores()):
-        sizes = threads.in_order(lambda figure: len(figure.uri), ordered)
-        for figure, size in zip(ordered, sizes, strict=True):
-            if budget < LEAST:
-                break
-            if size <= budget:
-                kept.append(figure)
-                budget -= size
+    sizes = threads.in_order(lambda figure: len(figure.uri), ordered)
+    for figure, size in zip(ordered, sizes, strict=True):
+        if budget < LEAST:
+            break
+        if size <= budget:
+            kept.append(figure)
+            budget -= size
     return kept
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from backbench import hashing, machine, threads
+from backbench import hashing
 from backbench.answers import naming
 from backbench.engine.results.joined_run import Row
 from backbench.evaluate.judging import Judgement
@@ -256,8 +256,7 @@ def _drawn(part: Part, whole: Showcase, limit: int) -> Showcase:
     """The scenes with their images, as many of each strip as `limit` characters have room for."""
     rows = sorted({tile.row for tile in _tiles(whole)})
     thumbnails = Source(next(row for row in part.rows if "images" in row.stages), part.store).thumbnails
-    with threads.beside(machine.cores()):
-        images = dict(zip(rows, thumbnails.thumbnails(rows), strict=True))
+    images = dict(zip(rows, thumbnails.thumbnails(rows), strict=True))
     uris = {row: _uri(image) for row, image in images.items() if image}
     deepest = _deepest(whole, uris, limit)
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from backbench import hashing, launch_record, launching, lock, paths, planning, processes, tracking
+from backbench import hashing, launch_record, launching, lock, machine, paths, planning, processes, threads, tracking
 from backbench.engine.plan.frozen import Plan, save
 from backbench.engine.results.joined_run import Records, Row
 from backbench.engine.run import leftovers, remains, status
@@ -133,7 +133,9 @@ def compute(planned: planning.Planned, launch: Launch, started: float, show: Sho
     if failed and fresh and not _begun(plan, started):
         plan.path.unlink(missing_ok=True)
     missing = len(state.needed) + len(state.unscored)
-    return Swept(plan, store, *answering.last(), failed, missing, announced, started)
+    with threads.beside(min(machine.cores(), cores(launch.cores))):
+        records, answer = answering.last()
+    return Swept(plan, store, records, answer, failed, missing, announced, started)
 
 
 def _prepared(planned: planning.Planned, launch: Launch) -> tuple[Status, Announced]:

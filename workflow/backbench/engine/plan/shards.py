@@ -118,7 +118,9 @@ def _shard(pack: Sequence[list[Stage]]) -> Shard:
 def family_mb(members: Sequence[Stage]) -> tuple[float, float]:
     """MB that a family needs, the interpreter with its libraries included, and what a further member of it adds."""
     kind = members[0].kind
-    if kind in ("dataset", "audit", "features", "matrix", "judge"):
+    if kind == "matrix":
+        return 2 * BASE_MB + max(map(_values_mb, members)), 0.0
+    if kind in ("dataset", "audit", "features", "judge"):
         return (TORCH_MB if kind in ("features", "judge") else 2 * BASE_MB), 0.0
     base = max(map(_rows_mb, members))
     if kind in ("neighbours", "retrieval"):
@@ -130,8 +132,13 @@ def family_mb(members: Sequence[Stage]) -> tuple[float, float]:
 
 def _rows_mb(stage: Stage) -> float:
     """MB of the interpreter with its libraries, and of the rows."""
+    return BASE_MB + _values_mb(stage)
+
+
+def _values_mb(stage: Stage) -> float:
+    """MB of the rows, of a copy, and of what is made of them, in float64."""
     rows = stage.about["n"] + stage.about.get("unused", 0)
-    return BASE_MB + 3 * rows * stage.about["d"] * 8 / 2**20
+    return float(3 * rows * stage.about["d"] * 8 / 2**20)
 
 
 def _options(stage: Stage) -> Mapping[str, Any]:
