@@ -147,6 +147,13 @@ def test_what_the_bits_depend_on_besides(engine, libraries):
     assert about["engine"] == engine and about["device"] == "cpu" and about["processor"]
 
 
+@needs_openvino
+def test_openvino_runs_on_the_processor_whatever_the_device():
+    assert _engine.runtime("openvino", "cuda") == _engine.runtime("openvino", "cpu")
+    named = params(engine="openvino")
+    assert _engine.batch(named, "cuda", 32) == _engine.batch(named, "cpu", 32)
+
+
 @needs_compiler
 def test_a_compiler_is_part_of_it():
     assert any(digit in _engine.runtime("inductor", "cpu")["compiler"] for digit in "0123456789")

@@ -114,7 +114,7 @@ def batch(params: Any, device: str, most: int) -> int:
     if engine is None:
         return most
     area = params.image.size**2
-    if device == "cpu":
+    if device == "cpu" or engine == "openvino":
         return min(most, _power_of_two(max(CORE_LEAST, CORE_PIXELS[engine] // area)))
     return _power_of_two(min(DEVICE_MOST, max(DEVICE_LEAST, DEVICE_PIXELS // area)))
 
@@ -129,10 +129,11 @@ def runtime(engine: str, device: str) -> dict[str, Any]:
 
     Versions of the libraries that run `engine`, and of the C++ compiler if it builds the kernels. For a CPU, its name
     and the instruction sets by which kernels are chosen; for CUDA, the names of the devices and the versions of CUDA
-    and cuDNN. PyTorch is imported for CUDA alone.
+    and cuDNN. PyTorch is imported for CUDA alone. OpenVINO runs on the CPU whatever `device` is.
     """
     libraries = {name: importlib.metadata.version(name) for name in LIBRARIES.get(engine, ()) if _installed(name)}
-    about = {"engine": engine, "libraries": libraries, **(_processor() if device == "cpu" else _cuda(device))}
+    where = _processor() if device == "cpu" or engine == "openvino" else _cuda(device)
+    about = {"engine": engine, "libraries": libraries, **where}
     compiler = _compiler() if engine == "inductor" and device == "cpu" else None
     return about | ({"compiler": _version_of(compiler)} if compiler else {})
 

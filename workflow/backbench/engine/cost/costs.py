@@ -111,10 +111,22 @@ def _features(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool
     training_to_come = train(stage, stages)
     if training_to_come:
         return training_to_come.seconds / CORES
+    gpu = gpu and not on_cpu_alone(stage)
     giga = stage.about.get("gflops", 0.0)  # plans of older versions may lack it
     opening = OPEN_SECONDS if giga > NETWORK_GFLOPS else 0.0
-    speed = GIGA_PER_SECOND * (GPU if gpu else _rounded(stage.config.get("backbone", stage.config)))
+    speed = GIGA_PER_SECOND * (GPU if gpu else _rounded(_backbone(stage)))
     return opening + stage.about["n"] * (PIXELS_SECONDS + giga / speed)
+
+
+def on_cpu_alone(stage: Stage) -> bool:
+    """Whether the network of features, or of a judge that extracts its own, runs in OpenVINO, which uses no GPU here."""
+    return stage.kind in ("features", "judge") and _backbone(stage).get("engine") == "openvino"
+
+
+def _backbone(stage: Stage) -> Mapping[str, Any]:
+    """The options of the backbone of features, or of a judge."""
+    options: Mapping[str, Any] = stage.config.get("backbone", stage.config)
+    return options
 
 
 def _rounded(backbone: Mapping[str, Any]) -> float:

@@ -19,11 +19,15 @@ def pays(shard: Shard, stages: Mapping[str, Stage]) -> bool:
     members = [stages[member] for member in shard.members]
     if shard.kind == "features":
         return any(map(_network, members))
+    if all(map(costs.on_cpu_alone, members)):  # judges, whose UMAP has no kernels for a GPU
+        return False
     expected = costs.scoring(members) if shard.kind == SCORES else costs.total(members, stages)
     return expected > ACCELERATED_FROM_SECONDS
 
 
 def _network(features: Stage) -> bool:
-    """Whether images pass through a network, which may have to be trained before; raw pixels do not."""
+    """Whether images pass through a network of PyTorch, which may have to be trained before; raw pixels do not."""
+    if costs.on_cpu_alone(features):
+        return False
     giga = features.about.get("gflops")  # plans of older versions may lack it
     return giga is None or giga > costs.NETWORK_GFLOPS or training.trained(features.config)

@@ -83,7 +83,8 @@ class Expectation:
         seconds = costs.seconds(stage, self.plan.stages, self.sizes[costs.family(stage)], bool(self.gpu))
         known, rows = self.status.known.get(stage.hash, (0, 1))
         seconds *= 1 - known / rows
-        if stage.kind in HEADS or (stage.kind == "features" and self.gpu):
+        on_gpu = stage.kind == "features" and self.gpu and not costs.on_cpu_alone(stage)
+        if stage.kind in HEADS or on_gpu:
             return seconds
         return seconds / self.cores if stage.kind == "neighbours" else seconds * costs.CORES / self.cores
 
