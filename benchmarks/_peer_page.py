@@ -1,11 +1,10 @@
-"""The page of `peers.py`, made from its rows: a table for each shape, and a verdict on each goal."""
+"""The page of `peers.py`, made from its rows: a table for each shape, a verdict on each goal, and the commands."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import _features
 import _figures
-import _measure
 from _figures import Figure
 from _peer_environment import FAST, INTELEX, SHARED
 from _peer_families import PLAIN
@@ -14,17 +13,20 @@ NAMED = ("python", *SHARED)
 PEERS = (PLAIN, "scikit-learn-intelex", "fast_hdbscan")
 ENGINE = "backbench"
 GOAL = 10.0
+ONE_TURN = "1 †"
 NOTES = """
-Cells: seconds of fits and predictions alone / with the scores, medians of up to five turns in one run; ratios: the
-fastest peer by backbench. The scores of a clustering are silhouette, Davies-Bouldin, Calinski-Harabasz, NMI, AMI, ARI,
-purity and Hungarian accuracy, of a classification accuracy, balanced accuracy and macro F1; backbench records more
-(widths of every row, figures of each class, probabilities), and writes all of it. Last column: members whose labels
-equal scikit-learn's, backbench first, and how far the others are from them. Peers run their members one after the
-other on all cores, or beside each other on one core each, whichever is faster; for Ward and average linkage they keep
-the tree (`memory=`). All get the rows in float32; backbench's LDA and SVM compute in float64, and each of its fits on
-one core, so that a result is the same on any number of them. scikit-learn-intelex is scikit-learn with its patch;
-where it has no estimator of its own, it is left out. fast_hdbscan searches approximately above 30 columns. The total
-leaves out single fits, and the option."""
+Cells: seconds of fits and predictions alone / with the scores, medians of the turns in one run; ratios: the fastest
+peer by backbench. Turns are those of whichever of these two had fewer; a row of one (†) was measured once, on a
+machine that others used, so that its ratio is rough. A peer that takes over three times as long as the fastest has one
+turn. The scores of a clustering are silhouette, Davies-Bouldin, Calinski-Harabasz, NMI, AMI, ARI, purity and Hungarian
+accuracy, of a classification accuracy, balanced accuracy and macro F1; backbench records more (widths of every row,
+figures of each class, probabilities), and writes all of it. Last column: members whose labels equal scikit-learn's,
+backbench first, and how far the others are from them. Peers run their members one after the other on all cores, or
+beside each other on one core each, whichever is faster; for Ward and average linkage they keep the tree (`memory=`).
+All get the rows in float32; backbench's LDA and SVM compute in float64, and each of its fits on one core, so that a
+result is the same on any number of them. scikit-learn-intelex is scikit-learn with its patch; where it has no
+estimator of its own, it is left out. fast_hdbscan searches approximately above 30 columns; it has compiled its
+functions before its first turn. The total leaves out single fits, and the option."""
 Row = Mapping[str, Any]
 
 
@@ -34,8 +36,9 @@ def lines(rows: Mapping[str, Row], order: Sequence[str]) -> list[str]:
         rows.values(), key=lambda row: (list(_features.SHAPES).index(row["shape"]), order.index(row["family"]))
     )
     shapes = list(dict.fromkeys(row["shape"] for row in kept))
-    tables = [line for shape in shapes for line in _table(shape, [row for row in kept if row["shape"] == shape])]
-    return [*_head(kept), *tables, *_verdicts(kept), *NOTES.splitlines(), *_figures.lines(list(_in_the_readme(kept)))]
+    tables = [line for shape in shapes for line in _table([row for row in kept if row["shape"] == shape], order)]
+    ends = [*NOTES.splitlines(), *_commands(kept), *_figures.lines(list(_in_the_readme(kept)))]
+    return [*_head(kept), *tables, *_verdicts(kept), *ends]
 
 
 def _in_the_readme(rows: Sequence[Row]) -> Iterator[Figure]:
@@ -43,12 +46,15 @@ def _in_the_readme(rows: Sequence[Row]) -> Iterator[Figure]:
     if grids:
         what = "fits with their scores, against the fastest of scikit-learn, scikit-learn-intelex and fast_hdbscan"
         yield Figure(f"{what} in each family", "10 times", f"{_times(grids):.1f} times as fast in total")
-        ahead = sum(ratio(row, "fits") >= 1 for row in grids)
-        yield Figure("families in which no peer is faster on fits alone", "all", f"{ahead} of {len(grids)}")
+        plain = _plain(rows)
+        ahead = len(plain) - len(_slower(plain))
+        what = "families, as grids and as single fits on each shape, in which no peer is faster on fits alone"
+        yield Figure(what, "all", f"{ahead} of {len(plain)}")
 
 
 def _head(rows: Sequence[Row]) -> list[str]:
-    head = ["# The engine against its peers\n", "```bash", _measure.command("benchmarks/peers.py"), "```\n"]
+    head = ["# The engine against its peers\n", "```bash", "python benchmarks/peers.py --write", "```\n"]
+    head.append("measures all rows. These are of several runs; the commands that measured them are at the end.\n")
     machines: dict[str, list[float]] = {}
     for row in rows:
         machine = row["machine"]
@@ -60,13 +66,31 @@ def _head(rows: Sequence[Row]) -> list[str]:
     return [*head, f"Peers: {INTELEX.replace('==', ' ')}, {FAST.replace('==', ' ')}, and scikit-learn itself."]
 
 
-def _table(shape: str, rows: Sequence[Row]) -> Iterator[str]:
+def _commands(rows: Sequence[Row]) -> list[str]:
+    """What measured the rows; those of earlier runs have not kept it."""
+    kept = [row["command"] for row in rows if "command" in row]
+    listed = ["\n## Commands\n", "```bash", *kept, "```"] if kept else []
+    rest = len(rows) - len(kept)
+    if rest:
+        listed.append(f"\nRows of earlier runs and states of the engine, whose commands were not kept: {rest}.")
+    return listed
+
+
+def _table(rows: Sequence[Row], order: Sequence[str]) -> Iterator[str]:
+    """The rows of a shape; families of `order` that it has no row of are named, too."""
     n, d = rows[0]["rows"]
-    yield f"\n## {n:,} x {d:,}: {_features.TITLES[shape]}\n"
-    yield f"| family | members | {' | '.join(PEERS)} | {ENGINE} | fits | with scores | as scikit-learn |"
-    yield f"| --- | ---: |{' ---: |' * len(PEERS)} ---: | ---: | ---: | --- |"
-    for row in rows:
-        cells = [row["family"], str(row["members"]), *(_cell(row, side) for side in (*PEERS, ENGINE))]
+    yield f"\n## {n:,} x {d:,}: {_features.TITLES[rows[0]['shape']]}\n"
+    yield f"| family | members | turns | {' | '.join(PEERS)} | {ENGINE} | fits | with scores | as scikit-learn |"
+    yield f"| --- | ---: | ---: |{' ---: |' * len(PEERS)} ---: | ---: | ---: | --- |"
+    there = {row["family"]: row for row in rows}
+    for family in order:
+        if family not in there:
+            yield f"| {family} |{' |' * (len(PEERS) + 5)} not measured |"
+            continue
+        row = there[family]
+        turns = _turns(row)
+        cells = [family, str(row["members"]), ONE_TURN if turns == 1 else str(turns or "")]
+        cells += [_cell(row, side) for side in (*PEERS, ENGINE)]
         ratios = [f"**{ratio(row, what):.1f}**" if _counts(row) else "" for what in ("fits", "whole")]
         same = "; ".join(f"{'' if name == ENGINE else f'{name} '}{text}" for name, text in _same(row))
         yield f"| {' | '.join([*cells, *ratios, same])} |"
@@ -95,6 +119,22 @@ def _counts(row: Row) -> bool:
     return ENGINE in row["seconds"] and len(row["seconds"]) > 1
 
 
+def _turns(row: Row) -> int:
+    """How often the fewer of the engine and the fastest peer were measured."""
+    sides = (ENGINE, best(row, "fits")[1]) if _counts(row) else ()
+    return min((int(row["seconds"][side]["rounds"]) for side in sides), default=0)
+
+
+def _plain(rows: Sequence[Row]) -> list[Row]:
+    """The rows that the verdict counts."""
+    return [row for row in rows if _counts(row) and not _optional(row)]
+
+
+def _slower(rows: Sequence[Row]) -> list[Row]:
+    """Those in which a peer is faster on fits alone."""
+    return [row for row in rows if ratio(row, "fits") < 1]
+
+
 def _in_total(row: Row) -> bool:
     """Whether a row counts in the total: grids alone, and each once."""
     return _counts(row) and "single" not in row["family"] and not _optional(row)
@@ -121,27 +161,29 @@ def _total(rows: Sequence[Row]) -> str:
 
     plain = both(PLAIN) if all(PLAIN in row["seconds"] for row in rows) else ""
     ratios = [f"**{_sum(rows, what) / _sum(rows, what, ENGINE):.1f}**" for what in ("fits", "whole")]
-    cells = [str(sum(row["members"] for row in rows)), plain, "", "", both(ENGINE), *ratios]
+    cells = [str(sum(row["members"] for row in rows)), "", plain, "", "", both(ENGINE), *ratios]
     return f"| **total of the grids** | {' | '.join(cells)} | best peer of each: {both(None)} |"
 
 
 def _verdicts(rows: Sequence[Row]) -> Iterator[str]:
-    counted = [row for row in rows if _counts(row)]
-    plain = [row for row in counted if not _optional(row)]
-    slower = [row for row in plain if ratio(row, "fits") < 1]
+    plain = _plain(rows)
+    slower, rough = _slower(plain), sum(_turns(row) == 1 for row in plain)
+    once = f", {rough} of them measured in one turn" if rough else ""
     yield "\n## Verdicts\n"
-    yield f"- No family slower than the best peer on fits alone: **{'no' if slower else 'yes'}**, of {len(plain)} rows."
+    answer = "no" if slower else "yes"
+    yield f"- No family slower than the best peer on fits alone: **{answer}**, of {len(plain)} rows{once}."
     for row in slower:
         seconds, peer = best(row, "fits")
         own = row["seconds"][ENGINE]["fits"]
         size = " x ".join(f"{side:,}" for side in row["rows"])
-        yield f"  - {size}, {row['family']}: {peer} is {own / seconds:.2f} times as fast."
+        once = " †" if _turns(row) == 1 else ""
+        yield f"  - {size}, {row['family']}: {peer} is {own / seconds:.2f} times as fast{once}."
     grids = [row for row in plain if _in_total(row)]
     if grids:
         times = _times(grids)
         answer = "yes" if times >= GOAL else "no"
         yield f"- {GOAL:.0f}x or more in total with scores, against the best peer of each: **{answer}, {times:.1f}x**."
-    options = [row for row in counted if _optional(row)]
+    options = [row for row in rows if _counts(row) and _optional(row)]
     for name in dict.fromkeys(row["family"] for row in options):
         chosen = {row["shape"]: row for row in options if row["family"] == name}
         base = name.partition(" (")[0]

@@ -79,6 +79,9 @@ def _open(asked: Asked) -> dict[str, Any]:
     trial, work = Work(asked, TRIAL), Work(asked)
     trial.fits()
     trial.scores()
+    if asked.peer == "fast_hdbscan":
+        # numba compiles at the first call with each kind of rows and options: 5 s that no later fit takes.
+        work.fits()
     return {"fits": work.fits, "scores": work.scores, "save": work.save}
 
 

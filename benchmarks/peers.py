@@ -14,6 +14,7 @@ too: by hand with scikit-learn for the peers; for the engine what a job does, wi
 import argparse
 import json
 import os
+import shlex
 import statistics
 import sys
 import tempfile
@@ -28,6 +29,7 @@ import _peer_environment
 import _peer_page
 import _rounds
 from _peer_families import FAMILIES, PLAIN, Grid
+from _peer_page import PEERS
 
 from backbench import paths, provenance
 
@@ -36,6 +38,8 @@ HERE = Path(__file__).parent
 ENGINE = "backbench"
 # A side that takes so many times as long as the fastest peer works in the first round alone.
 SLOW = 3.0
+# The others have this many, however long they take.
+TURNS = 2
 SMALL = ("k-means", "DBSCAN", "k-NN", "nearest centroid", "precision@10")
 
 
@@ -120,9 +124,18 @@ def _row(shape: str, name: str, data: _features.Data, python: Path, args: argpar
         "seconds": seconds,
         "failures": failures,
         "same": same,
+        "command": _command(shape, name, args),
         "machine": {"cpu": about["cpu"], "cores": _features.CORES, "load": round(load, 1)},
         "versions": {key: versions[key] for key in ("python", *_peer_environment.SHARED)},
     }
+
+
+def _command(shape: str, name: str, args: argparse.Namespace) -> str:
+    """The command that measures this row alone, with the options that its figures depend on."""
+    words = ["python", "benchmarks/peers.py", "--shape", shape, "--families", name]
+    words += ["--rounds", str(args.rounds), "--enough", f"{args.enough:g}", "--limit", f"{args.limit:g}"]
+    words += ["--rows", str(args.rows)] if args.rows else []
+    return shlex.join([*words, "--peers", *args.peers] if args.peers != list(PEERS) else words)
 
 
 def _opened(
@@ -144,13 +157,13 @@ def _opened(
 
 
 def _turns(sides: dict[str, _rounds.Side], args: argparse.Namespace) -> tuple[dict[str, Times], dict[str, Any]]:
-    """Seconds of each side, and the metrics that each has computed; a turn begins if it will end in time."""
+    """Seconds of each side, and the metrics that each has computed; a third begins if it ends in time."""
     times, metrics = {name: Times() for name in sides}, {}
     start = time.perf_counter()
     for turn in range(args.rounds):
         working = [name for name in sides if not _slow(name, times)]
         spent = time.perf_counter() - start
-        if turn and spent + sum(times[name].turn() for name in working) > args.enough:
+        if turn >= TURNS and spent + sum(times[name].turn() for name in working) > args.enough:
             break
         for name in working:
             answers = {work: sides[name].ask(work) for work in (ENGINE_WORKS if name == ENGINE else PEER_WORKS)}
@@ -171,10 +184,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--families", nargs="+", choices=FAMILIES, metavar="FAMILY", help=", ".join(map(repr, FAMILIES))
     )
-    parser.add_argument("--peers", nargs="+", default=["scikit-learn", "scikit-learn-intelex", "fast_hdbscan"])
+    parser.add_argument("--peers", nargs="+", default=list(PEERS))
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side at most (default 5)")
     parser.add_argument(
-        "--enough", type=float, default=60, help="no second turn that would end after so many seconds (default 60)"
+        "--enough", type=float, default=60, help="no third turn that would end after so many seconds (default 60)"
     )
     parser.add_argument(
         "--limit", type=float, default=400, help="a side has so many seconds for an answer (default 400)"

@@ -65,19 +65,26 @@ def test_the_page_of_peers_gives_a_verdict_on_each_goal():
     program = (
         "import json, sys, _peer_page\n"
         "def row(family, members, fits, whole):\n"
-        "    both = {'fits': 9.0, 'whole': 90.0}, {'fits': 4.0, 'whole': 50.0}, {'fits': fits, 'whole': whole}\n"
-        "    seconds = dict(zip(('scikit-learn', 'scikit-learn-intelex', 'backbench'), both))\n"
+        "    all = (9.0, 90.0, 1), (4.0, 50.0, members), (fits, whole, 5)\n"
+        "    all = [dict(zip(('fits', 'whole', 'rounds'), each)) for each in all]\n"
+        "    seconds = dict(zip(('scikit-learn', 'scikit-learn-intelex', 'backbench'), all))\n"
         "    about = {'shape': 'digits', 'rows': [9, 2], 'machine': {'cpu': 'C', 'cores': 2, 'load': 0.1}}\n"
         "    about |= {'versions': dict.fromkeys(_peer_page.NAMED, '1')}\n"
         "    about |= {'failures': {}, 'same': {'backbench': '3 of 3'}}\n"
         "    return {**about, 'family': family, 'members': members, 'seconds': seconds}\n"
         "rows = {'a': row('SVM', 3, 2.0, 4.0), 'b': row('SVM, single', 1, 8.0, 60.0)}\n"
-        "print(*_peer_page.lines(rows, ['SVM', 'SVM, single']), sep='\\n')\n"
+        "rows['a']['command'] = 'python benchmarks/peers.py --families SVM'\n"
+        "print(*_peer_page.lines(rows, ['SVM', 'SVM, single', 'LDA, svd']), sep='\\n')\n"
     )
     said = run("-c", program)
-    assert "| SVM | 3 | 9.00 / 90.0 | 4.00 / 50.0 |  | 2.00 / 4.00 | **2.0** | **12.5** | 3 of 3 |" in said
+    assert "| SVM | 3 | 3 | 9.00 / 90.0 | 4.00 / 50.0 |  | 2.00 / 4.00 | **2.0** | **12.5** | 3 of 3 |" in said
+    assert "| SVM, single | 1 | 1 † | 9.00" in said
+    assert "| LDA, svd | | | | | | | | | not measured |" in said
     assert "| **total of the grids** | 3 |" in said
-    assert "fits alone: **no**, of 2 rows.\n  - 9 x 2, SVM, single: scikit-learn-intelex is 2.00 times as fast." in said
+    assert "fits alone: **no**, of 2 rows, 1 of them measured in one turn.\n" in said
+    assert "  - 9 x 2, SVM, single: scikit-learn-intelex is 2.00 times as fast †." in said
+    assert "faster on fits alone | all | 1 of 2 |" in said
+    assert "```bash\npython benchmarks/peers.py --families SVM\n```\n\nRows of earlier runs and states" in said
     assert "against the best peer of each: **yes, 12.5x**" in said
 
 
