@@ -138,6 +138,14 @@ def test_the_precisions_of_the_processor_are_named(monkeypatch, features, words)
     assert seen["precision"].verdict == OK and seen["precision"].seen.startswith(words)
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_precision_that_needs_an_extra_names_it(monkeypatch, installed):
+    monkeypatch.setattr("backbench.provenance.cpu_features", lambda: "amx_bf16")
+    monkeypatch.setattr("backbench.backbones._engine._installed", lambda package: installed)
+    seen = {finding.subject: finding for finding in hardware.machine_has([])}
+    assert seen["precision"].seen.endswith(" with the extra openvino") is not installed
+
+
 def test_a_folder_that_cannot_be_written_fails(monkeypatch):
     monkeypatch.setenv("BACKBENCH_RESULTS", "/proc/backbench")
     (finding,) = folders.results([])

@@ -16,6 +16,7 @@ import pytest
 from backbench import plugins
 from backbench.backbones import _engine
 from backbench.backbones._extractor import DeviceLost, OutOfMemory
+from backbench.inference.model import Model
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
@@ -87,7 +88,7 @@ def test_what_auto_means(machine, device, cuda, openvino, precision, expected):
             {"engine": "openvino", "precision": "bfloat16"},
             "cpu",
             {"features": "avx2 avx512f avx512_vnni bf16"},
-            "neither AVX512-BF16 nor AMX; allowed: float32, or backbone.engine=torch",
+            "needs AVX512-BF16 or AMX, and Linux lists neither .*; allowed: float32, or backbone.engine=torch",
         ),
         ({"engine": "openvino", "precision": "float16"}, "cpu", {}, "float16 on a CPU; allowed: float32, bfloat16"),
         ({"engine": "openvino", "precision": "float16"}, "auto", {"cuda": True}, "float16 on a CPU"),
@@ -220,11 +221,9 @@ def test_openvino_agrees_whatever_the_threads_and_batches():
         np.testing.assert_allclose(beside(extract, images, size, 2), one, atol=1e-5 * np.abs(one).max(), rtol=0)
 
 
-@needs_openvino
-def test_openvino_refuses_bfloat16_where_it_would_compute_in_float32(monkeypatch):
-    """Planned on a machine that has it, computed on another."""
-    import torch
-
+@pytest.fixture
+def without_bfloat16(monkeypatch):
+    """OpenVINO as on a processor that has no bfloat16."""
     from backbench.backbones import _openvino
 
     class Plain(_openvino.openvino.Core):
@@ -232,8 +231,28 @@ def test_openvino_refuses_bfloat16_where_it_would_compute_in_float32(monkeypatch
             return ["FP32", "INT8"]
 
     monkeypatch.setattr(_openvino.openvino, "Core", Plain)
-    with pytest.raises(ConfigError, match=r"on this processor \(FP32, INT8\); allowed: backbone.precision=float32"):
+
+
+@needs_openvino
+def test_openvino_refuses_bfloat16_where_it_would_compute_in_float32(without_bfloat16):
+    """Planned on a machine that has it, computed on another."""
+    import torch
+
+    with pytest.raises(
+        ConfigError, match=r"on this processor \(FP32, INT8\). Compute them on a machine with AVX512-BF16"
+    ):
         _engine.open(torch.nn.Flatten(), lambda x: x, params(engine="openvino", precision="bfloat16"), Context())
+
+
+@needs_openvino
+@pytest.mark.parametrize(("precision", "engine"), [("bfloat16", "torch"), ("float32", "openvino")])
+def test_a_finished_run_is_used_where_openvino_has_no_bfloat16(without_bfloat16, caplog, precision, engine):
+    planned = params(engine="openvino", precision=precision)
+    backbone = {**dataclasses.asdict(planned), **plugins.load("backbone", LITE["name"]).identity(planned)}
+    about = {"run": "0" * 64, "lacks": {}, "backbone": {"kind": "fixed", "name": LITE["name"], **backbone}}
+    features = Model(about, {}).embed(pictures(3))
+    assert_agrees(features, opened(engine=engine, precision=precision)(pictures(3)))
+    assert ("OpenVINO does not compute in bfloat16" in caplog.text) is (precision == "bfloat16")
 
 
 @needs_openvino
@@ -261,8 +280,16 @@ def test_a_network_that_cannot_be_converted_names_another_engine():
             self.calls += 1
             return x.mean((2, 3)) * (1 if self.calls % 2 else -1)
 
+    class Endless(torch.nn.Module):
+        def forward(self, x):
+            return x.mean((2, 3)) / 0.0
+
+    class Undefined(torch.nn.Module):
+        def forward(self, x):
+            return torch.log(-1 - x.mean((2, 3)))
+
     before = logging.root.level, logging.root.filters[:], logging.root.handlers[:]
-    for network in (Odd(), Moody()):
+    for network in (Odd(), Moody(), Endless(), Undefined()):
         with pytest.raises(ConfigError, match=r"OpenVINO cannot run this network.*engine=torch"):
             _engine.open(network, lambda x: x, params(engine="openvino"), Context())
     assert (logging.root.level, logging.root.filters, logging.root.handlers) == before, "its warnings are still heard"

@@ -85,6 +85,24 @@ class TestForests:
         assert same(answers[0], predictions(tasks()[:2], 2))
         assert not recwarn.list
 
+    def test_settings_of_the_process_are_changed_by_one_caller_at_a_time(self):
+        import daal4py
+
+        from backbench.classifiers import _onedal
+
+        before, entered = daal4py.num_threads(), threading.Event()
+
+        def other() -> None:
+            with _onedal._all_threads():
+                entered.set()
+
+        worker = threading.Thread(target=other)
+        with _onedal._all_threads():
+            worker.start()
+            assert not entered.wait(0.2)
+        worker.join()
+        assert entered.is_set() and daal4py.num_threads() == before
+
     def test_trees_are_those_of_scikit_learn_and_vote_as_they_do(self):
         train_x, train_y, queries, truth = digits()
         params = options("random_forest", engine="onedal", n_estimators=30)

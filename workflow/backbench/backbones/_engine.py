@@ -79,6 +79,18 @@ def resolve(params: P, device: str) -> P:
     return dataclasses.replace(params, engine=engine)
 
 
+def nearest(params: Any) -> Any:
+    """`params` with PyTorch in place of OpenVINO where that lacks their precision on this processor, else as they are.
+
+    Both compute the same network in the same precision, and round their sums in another order.
+    """
+    if getattr(params, "engine", None) != "openvino":
+        return params
+    from backbench.backbones import _openvino
+
+    return params if _openvino.computes_in(params.precision) else dataclasses.replace(params, engine="torch")
+
+
 def open(network: "torch.nn.Module", normalise: "Normalise", params: Any, context: Context) -> Extractor:
     """The function from uint8 images (n, h, w, c) to float32 features (n, d), run by the engine of `params`.
 
@@ -146,8 +158,9 @@ def _problem(engine: str, precision: str, device: str, on_cpu: bool) -> str | No
         return f"it runs on the CPU, but execution.device={device}; give backbone.engine=torch."
     if engine == "openvino" and precision == "bfloat16" and not native(precision):
         return (
-            "received backbone.precision=bfloat16, and this processor has neither AVX512-BF16 nor AMX; allowed: "
-            "float32, or backbone.engine=torch, which is slow at it here."
+            "received backbone.precision=bfloat16, which needs AVX512-BF16 or AMX, and Linux lists neither for the "
+            "processor of this machine, where the sweep is planned; allowed: float32, or backbone.engine=torch, which "
+            "is slow at it here. For jobs on other machines, plan on one like them."
         )
     if precision == "float16" and (on_cpu or engine == "openvino"):
         return "received backbone.precision=float16 on a CPU; allowed: float32, bfloat16, or execution.device=cuda."

@@ -62,8 +62,9 @@ def open(
     with torch.inference_mode():
         expected = prepared(torch.from_numpy(trial)).numpy()
     for precision, rows in features.items():
-        if rows.shape != expected.shape or _cosine(rows, expected).min() < COSINE[precision]:
-            raise _refusal(f"its features in {precision} differ from those of PyTorch")
+        # Not "<": features that are not finite may have a cosine of NaN, and no number is greater than it.
+        if rows.shape != expected.shape or not _cosine(rows, expected).min() >= COSINE[precision]:
+            raise _refusal(f"its features in {precision} differ from those of PyTorch, or are not finite")
     return extractors[params.precision]
 
 
@@ -107,15 +108,23 @@ def _extractor(model: openvino.Model, precision: str, context: Context) -> Extra
     return Extractor([_Lane(compiled) for _ in range(threads)], "cpu")
 
 
+def computes_in(precision: str) -> bool:
+    """Whether OpenVINO computes in that precision on this processor, and not in float32 without a word."""
+    return precision != "bfloat16" or "BF16" in _capabilities()
+
+
+def _capabilities() -> list[str]:
+    able: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return able
+
+
 def _check_processor(precision: str) -> None:
     """Refuse bfloat16 where OpenVINO would compute in float32 without a word: a job may run where nobody planned."""
-    if precision != "bfloat16":
-        return
-    able: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if "BF16" not in able:
+    if not computes_in(precision):
         raise ConfigError(
-            f"backbone.precision=bfloat16: OpenVINO does not compute in it on this processor ({', '.join(able)}); "
-            "allowed: backbone.precision=float32, backbone.engine=torch, or a machine with AVX512-BF16 or AMX."
+            f"these features are planned in {precision} by OpenVINO, which does not compute in it on this processor "
+            f"({', '.join(_capabilities())}). Compute them on a machine with AVX512-BF16 or AMX; a new sweep can have "
+            "backbone.precision=float32 or backbone.engine=torch, whose features are others."
         )
 
 
@@ -132,9 +141,11 @@ def _logging_kept() -> Iterator[None]:
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine (n,) between the rows of `a` (n, d) and `b` (n, d); 1 for two rows of zeros."""
+    """Cosine (n,) between the rows of `a` (n, d) and `b` (n, d); 1 for two rows of zeros, NaN or 0 if not finite."""
+    a, b = a.astype(np.float64), b.astype(np.float64)  # large features would overflow in float32
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.where(lengths > 0, (a * b).sum(axis=1) / np.maximum(lengths, 1e-30), np.abs(a - b).max(axis=1) == 0)
+    with np.errstate(invalid="ignore"):
+        return np.where(lengths > 0, (a * b).sum(axis=1) / np.maximum(lengths, 1e-30), np.abs(a - b).max(axis=1) == 0)
 
 
 def _refusal(reason: str) -> ConfigError:

@@ -4,6 +4,7 @@ It sorts each column into at most 256 bins and splits between bins, with random 
 scikit-learn's, of about the same accuracy. Tree i follows from the seed and i, for any number of threads and trees.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # Random streams that it has for the trees of a forest.
 MOST_TREES = 6024
+# The number of oneDAL's threads and the filters of warnings belong to the process.
+_SETTINGS = threading.Lock()
 
 
 def problems(criterion: str, trees: int) -> list[str]:
@@ -74,16 +77,20 @@ def _grown(options: dict[str, Any], seed: int | None, rows: "np.ndarray", classe
 
 @contextmanager
 def _all_threads() -> Iterator[int]:
-    """Let oneDAL use the threads of the caller; `n_jobs` alone counts in the main thread only, and warns elsewhere."""
+    """Let oneDAL use the threads of the caller; `n_jobs` alone counts in the main thread only, and warns elsewhere.
+
+    One caller at a time: two would restore each other's settings.
+    """
     import warnings
 
     import daal4py
 
-    count, before = threads.available(), daal4py.num_threads()
-    daal4py.daalinit(count)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="'Threading' parallel backend")
-            yield count
-    finally:
-        daal4py.daalinit(before)
+    with _SETTINGS:
+        count, before = threads.available(), daal4py.num_threads()
+        daal4py.daalinit(count)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="'Threading' parallel backend")
+                yield count
+        finally:
+            daal4py.daalinit(before)

@@ -26,7 +26,9 @@ def machine_has(_: Sequence[str]) -> Iterator[Finding]:
     else:
         yield ok("memory", f"{memory:,} MB")
     if _engine.native("bfloat16"):
-        yield ok("precision", "float32 and bfloat16: backbone.engine=openvino backbone.precision=bfloat16 is quicker")
+        extra = "" if _engine._installed("openvino") else " with the extra openvino"
+        options = "backbone.engine=openvino backbone.precision=bfloat16"
+        yield ok("precision", f"float32 and bfloat16: {options} is quicker{extra}")
     else:
         yield ok("precision", "float32; bfloat16 by OpenVINO needs AVX512-BF16 or AMX, and Linux lists neither")
 

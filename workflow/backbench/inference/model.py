@@ -5,6 +5,7 @@ from a folder that :meth:`Model.save` wrote; both do the same.
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, threads
-from backbench.backbones import _contract
+from backbench.backbones import _contract, _engine
 from backbench.files import make_folder, replacing, write_text
 from backbench.images import preparing
 from backbench.images.decoding import Decoded
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from backbench.inference.index import Index
+
+log = logging.getLogger(__name__)
 
 CLASSIFICATION, CLUSTERING, NEIGHBOURS = "classification", "clustering", "neighbours"
 TASKS = (CLASSIFICATION, CLUSTERING, NEIGHBOURS)
@@ -132,8 +135,9 @@ class Model:
         """Features (n, d) float32 of prepared images uint8, (n, size, size, channels) or rows of all parts.
 
         Batches are filled up to the shape that the sweep had, so that a row is equal to the stored one, bit for bit, on
-        the same machine. With `exact` false, a single image goes through the network alone, which is faster by as many
-        times as a batch has images; the last bits of its row may then differ.
+        the same machine; where OpenVINO lacks the precision of the run, PyTorch computes in it instead, and values
+        differ by its rounding. With `exact` false, a single image goes through the network alone, which is faster by as
+        many times as a batch has images; the last bits of its row may then differ.
         """
         import numpy as np
 
@@ -270,13 +274,21 @@ class Model:
 
     @cached_property
     def _opened(self) -> tuple[Any, Any]:
-        """The plugin of the backbone and its options."""
+        """The plugin of the backbone and its options, with an engine that this processor can run."""
         from backbench.stages import _extraction
 
         self._refuse_backbone()
         about = {key: value for key, value in self.about["backbone"].items() if key != "parts"}
         module = _contract.load(about["name"])
-        return module, _extraction.parameters(module, about)
+        planned = _extraction.parameters(module, about)
+        params = _engine.nearest(planned)
+        if params is not planned:
+            log.warning(
+                "run %s: OpenVINO does not compute in %s on this processor, so PyTorch does, slowly; features may "
+                "differ from the stored ones by rounding. On a machine with AVX512-BF16 or AMX they do not.",
+                *(hashing.short(self.run), params.precision),
+            )
+        return module, params
 
     @cached_property
     def _parts(self) -> "list[Model]":

@@ -119,7 +119,7 @@ def _features(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool
 
 
 def on_cpu_alone(stage: Stage) -> bool:
-    """Whether the network of features, or of a judge that extracts its own, runs in OpenVINO, on the CPU alone."""
+    """Whether the network of features, or of a judge that extracts its own, runs in OpenVINO: on the CPU."""
     return stage.kind in ("features", "judge") and _backbone(stage).get("engine") == "openvino"
 
 
