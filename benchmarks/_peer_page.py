@@ -25,8 +25,9 @@ backbench first, and how far the others are from them. Peers run their members o
 beside each other on one core each, whichever is faster; for Ward and average linkage they keep the tree (`memory=`).
 All get the rows in float32; backbench's LDA and SVM compute in float64, and each of its fits on one core, so that a
 result is the same on any number of them. scikit-learn-intelex is scikit-learn with its patch; where it has no
-estimator of its own, it is left out. fast_hdbscan searches approximately above 30 columns; it has compiled its
-functions before its first turn. The total leaves out single fits, and the option."""
+estimator of its own, it is left out. fast_hdbscan searches approximately above 30 columns; in rows whose
+command is listed, it has compiled its functions before its first turn. The total
+leaves out single fits, and the option."""
 Row = Mapping[str, Any]
 
 
