@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import importlib.util
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -76,6 +78,12 @@ class TestForests:
         assert same(every, alone)
         assert same(every, predictions(tasks(), 2))
         assert same(every, predictions(tasks()[::-1], 2)[::-1])
+
+    def test_a_process_that_has_opened_openvino_can_grow_them(self):
+        pytest.importorskip("openvino")
+        program = "from backbench.backbones import _openvino; import sklearnex.ensemble"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
     def test_they_are_the_same_outside_the_main_thread(self, recwarn):
         answers: list[list[classifiers.Prediction]] = []

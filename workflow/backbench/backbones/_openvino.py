@@ -9,6 +9,8 @@ layers are rounded to 8 significant bits, and sums are kept in float32.
 """
 
 import contextlib
+import ctypes
+import importlib.metadata
 import logging
 import sys
 import warnings
@@ -27,6 +29,19 @@ from backbench.stage import Context
 modules: dict[str, Any] = sys.modules
 modules.setdefault("openvino_telemetry", None)
 
+
+def _share_tbb() -> None:
+    """Load the TBB that scikit-learn-intelex comes with, if it is installed.
+
+    A process has one library of that name, and oneDAL does not load with the older one that OpenVINO brings along.
+    """
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError, OSError):
+        for file in importlib.metadata.files("tbb") or []:
+            if file.name == "libtbb.so.12":
+                ctypes.CDLL(str(file.locate()))
+
+
+_share_tbb()
 import openvino  # noqa: E402
 
 CHANNELS = {"RGB": 3, "L": 1}
