@@ -45,7 +45,7 @@ def about(device: str) -> dict[str, Any]:
         "memory_gib": round(memory, 1),
         "packages": {name: _version(name) for name in PEERS if importlib.util.find_spec(name)},
         "absent": [name for name in PEERS if not importlib.util.find_spec(name)],
-        "compiler": compiler(device),
+        "compiler": Path(compiler(device) or "none").name,
         "lacking": lacking(device),
     }
     if device != "cpu":
