@@ -5,6 +5,7 @@ and the lanes of `backbench.backbones._torch` (page-locked memory, device, norma
 features. The bare pass calls the same network, normalisation included, with one batch that lies on the device.
 """
 
+import gc
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import _networks
 import numpy as np
-from _gpu_machine import wait
+from _gpu_machine import lacking, wait
 from _gpu_plan import BARS, configurations
 
 from backbench.backbones import _engine, _normalise, _torch
@@ -37,8 +38,10 @@ def measure(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """One record for each configuration for which there is time."""
     device, size, clock = asked["device"], asked["size"], asked["clock"]
     images = np.random.default_rng(0).integers(0, 256, (HELD[size], SIDE[size], SIDE[size], 3), np.uint8)
-    taken = dict(GUESSES) if size == "full" else {}
+    taken, reason = dict(GUESSES) if size == "full" else {}, lacking(device)
     for configuration in configurations(device, size):
+        if reason and configuration[2] == "inductor":  # the page says so
+            continue
         engine, name = configuration[2], " ".join(configuration)
         if clock.left() < taken.get(engine, 0.0) or not asked["begin"](name):
             continue
@@ -71,6 +74,7 @@ def _opened(configuration: tuple[str, str, str], asked: dict[str, Any]) -> tuple
 def _measured(configuration: tuple[str, str, str], images: np.ndarray, asked: dict[str, Any]) -> dict[str, Any]:
     name, precision, engine = configuration
     barred = BARS.get(name) if engine == "inductor" and precision != "float32" else None
+    _emptied(asked["device"])
     start = time.perf_counter()
     extract, batch, context = _opened(configuration, asked)
     opening, start = time.perf_counter() - start, time.perf_counter()
@@ -135,7 +139,8 @@ class Bare:
         self._batch = torch.from_numpy(images[:batch].copy()).to(device)
 
     def speed(self, seconds: float) -> float:
-        """Images per second over at least so many seconds."""
+        """Images per second over at least so many seconds, after one batch that does not count."""
+        self._timed(1)
         batches = 1
         while True:
             elapsed = self._timed(batches)
@@ -173,6 +178,15 @@ def _others(configuration: tuple[str, str, str], bare: Bare, seconds: float, dev
     finally:
         backends.cudnn.allow_tf32 = backends.cuda.matmul.allow_tf32 = False
         backends.cudnn.benchmark, backends.cudnn.deterministic = before
+
+
+def _emptied(device: str) -> None:
+    """Free what networks before held on the device; compiled ones refer to themselves."""
+    gc.collect()
+    if device != "cpu":
+        import torch
+
+        torch.cuda.empty_cache()
 
 
 def _reset_peak(device: str) -> None:

@@ -7,6 +7,7 @@ of the rows, or against the CPU on fewer rows.
 """
 
 import contextlib
+import importlib.util
 import time
 import traceback
 import warnings
@@ -28,6 +29,8 @@ QUERIES, SAMPLED_ABOVE, SAMPLE = 20_000, 100_000, 10_000
 # Rows that are measured exactly against queries, 8 to 64 of them.
 CHECKED_ROWS = 6_400_000
 ROUNDS = 3
+# Peers that allocate past PyTorch, so that what it holds has to be given back first.
+OWN_MEMORY = ("faiss", "cuML")
 
 
 @dataclass
@@ -212,13 +215,15 @@ def measure(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
         _warmed(family, on, asked)
         record = {"family": name, "n": n, "d": COLUMNS, "k": len(rows.centres)}
         result, seconds = _repeated(lambda f=family: f.work(rows), on, asked)
-        yield {**record, "way": "engine", "rounds": seconds, "peak_gib": _peak(on), **_judged(family, rows, result)}
+        yield {**record, "way": "engine", **seconds, "peak_gib": _peak(on), **_judged(family, rows, result)}
         if against_cpu:
             expected, seconds = _repeated(lambda f=family: f.work(rows), "cpu", asked)
             what, off, allowed = family.apart(rows, result, expected)
             agreement = {"measure": what, "off": off, "allowed": allowed, "holds": bool(off <= allowed)}
-            yield {**record, "way": "CPU", "rounds": seconds, **agreement}
+            yield {**record, "way": "CPU", **seconds, **agreement}
         for peer, work in family.peers.items():
+            if peer in OWN_MEMORY and importlib.util.find_spec(peer.lower()):
+                _emptied(on)
             yield {**record, "way": peer, **_of_peer(family, rows, work, result, on, asked)}
 
 
@@ -246,16 +251,19 @@ def _of_peer(
     try:
         found, seconds = _repeated(lambda: work(rows, place), on, asked)
         what, off, _ = family.apart(rows, found, result)
-        return {"rounds": seconds, "measure": what, "off": float(off)}
+        return {**seconds, "measure": what, "off": float(off)}
     except _gpu_peers.Absent as error:
         return {"skipped": str(error)}
     except Exception as error:  # a peer that fails is a finding about it, and no reason to stop
         traceback.print_exc()
-        return {"skipped": f"it failed: {type(error).__name__}: {str(error).strip().splitlines()[:1]}"}
+        if "CUDA error" in str(error):  # nothing more can be computed in this process
+            raise
+        words = (str(error).strip() or "no word").splitlines()[0]
+        return {"skipped": f"it failed: {type(error).__name__}: {words}"}
 
 
-def _repeated(work: Callable[[], Any], on: str, asked: dict[str, Any]) -> tuple[Any, list[float]]:
-    """The result, and the seconds of up to three rounds after one that counts only if there is no time for more."""
+def _repeated(work: Callable[[], Any], on: str, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The result, and the seconds of up to three rounds; one before them counts only, as cold, if there are none."""
     seconds: list[float] = []
     _reset_peak(on)
     with device.using(on), threads.one_core_each(asked["threads"]):
@@ -265,18 +273,26 @@ def _repeated(work: Callable[[], Any], on: str, asked: dict[str, Any]) -> tuple[
             result = work()
             wait(on)
             seconds.append(time.perf_counter() - start)
-            # A share of what is left for each family, its peers included.
-            if sum(seconds) + seconds[-1] > max(asked["clock"].left() / 25, 0.2 if number == 0 else 0):
+            # A share of what is left for each family, its peers included; more of it for a round that is not cold.
+            left = asked["clock"].left()
+            if sum(seconds) + seconds[-1] > (max(left / 4, 0.2) if number == 0 else left / 25):
                 break
-    return result, seconds[1:] or seconds
+    return result, {"rounds": seconds[1:] or seconds, "cold": len(seconds) == 1}
 
 
 def _reset_peak(on: str) -> None:
     if on.startswith("cuda"):
         import torch
 
-        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+
+
+def _emptied(on: str) -> None:
+    """Give the memory that PyTorch holds for later back to the device."""
+    if on.startswith("cuda"):
+        import torch
+
+        torch.cuda.empty_cache()
 
 
 def _peak(on: str) -> float | None:

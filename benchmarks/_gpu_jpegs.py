@@ -11,7 +11,9 @@ import numpy as np
 
 from backbench import threads
 
+# Different files; they are listed again until each thread has a few batches, up to so many images.
 COUNT = {"full": 2048, "small": 24, "tiny": 8}
+BATCHES, MOST = 4, 1 << 16
 SIDES = (500, 375)
 NETWORK = {"full": "resnet50", "small": "mobilenet_v2", "tiny": "mobilenet_v2"}
 
@@ -23,12 +25,15 @@ def measure(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     except ImportError:
         yield {"skipped": "Pillow, which decodes JPEG files, is not installed"}
         return
-    size, count = asked["size"], COUNT[asked["size"]]
+    size, clock = asked["size"], asked["clock"]
     precision = "float32" if asked["device"] == "cpu" else "float16"
     extract, batch, context = _gpu_extraction._opened((NETWORK[size], precision, "torch"), asked)
     with tempfile.TemporaryDirectory() as folder:
-        files = _made(Path(folder), count, asked["threads"])
-        images = Files(files, _gpu_extraction.SIDE[size])
+        files = _made(Path(folder), COUNT[size], asked["threads"])
+        megabytes = float(np.mean([file.stat().st_size for file in files])) / 1e6
+        wanted = min(MOST, BATCHES * context.threads * batch)
+        images = Files(files * max(1, -(-wanted // len(files))), _gpu_extraction.SIDE[size])
+        count = len(images)
         width = extract(images[slice(0, batch)]).shape[1]
         decoding, speeds = [], []
         for _ in range(_gpu_extraction.ROUNDS[size]):
@@ -36,10 +41,17 @@ def measure(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
             start = time.perf_counter()
             used = _gpu_extraction.stretch(extract, images, batch, width, context)
             speeds.append(count / (time.perf_counter() - start))
-    megabytes = np.mean([len(file) for file in images.bytes]) / 1e6
+            if clock.left() < count / decoding[-1] + count / speeds[-1]:
+                break
     yield {
         **{"network": NETWORK[size], "precision": precision, "batch": used["batch_size"], "images": count},
-        **{"megabytes": float(megabytes), "rounds": speeds, "decoding": decoding, "threads": asked["threads"]},
+        **{
+            "files": len(files),
+            "megabytes": megabytes,
+            "rounds": speeds,
+            "decoding": decoding,
+            "threads": asked["threads"],
+        },
     }
 
 
@@ -50,7 +62,6 @@ class Files:
         from backbench.images.policy import Image
 
         self.policy = Image(side, "RGB", "crop", "bilinear")
-        self.bytes = [file.read_bytes() for file in files]
         self.files, self.shape = files, (len(files), side, side, 3)
 
     def __len__(self) -> int:

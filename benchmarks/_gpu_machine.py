@@ -2,7 +2,10 @@
 
 import os
 import platform
+import shutil
+import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +45,8 @@ def about(device: str) -> dict[str, Any]:
         "memory_gib": round(memory, 1),
         "packages": {name: _version(name) for name in PEERS if importlib.util.find_spec(name)},
         "absent": [name for name in PEERS if not importlib.util.find_spec(name)],
+        "compiler": Path(compiler(device) or "none").name,
+        "lacking": lacking(device),
     }
     if device != "cpu":
         properties = torch.cuda.get_device_properties(device)
@@ -55,6 +60,29 @@ def about(device: str) -> dict[str, Any]:
             "driver": _driver(),
         }
     return found
+
+
+def compiler(device: str) -> str | None:
+    """Where the compiler is that compiled networks need: of C for Triton, of C++ on a CPU."""
+    variable, names = ("CXX", ("g++", "clang++")) if device == "cpu" else ("CC", ("gcc", "clang"))
+    places = (shutil.which(name) for name in ([os.environ[variable]] if variable in os.environ else names))
+    return next((place for place in places if place), None)
+
+
+def lacking(device: str) -> str:
+    """What a compiled network needs and this machine lacks, in words; empty if there is all of it."""
+    import importlib.util
+
+    if device != "cpu" and not importlib.util.find_spec("triton"):
+        return "no Triton"
+    command, language = compiler(device), "c++" if device == "cpu" else "c"
+    if not command:
+        return f"no {language.upper()} compiler"
+    scheme = sysconfig.get_default_scheme().replace("posix_local", "posix_prefix")
+    headers = f"-I{sysconfig.get_paths(scheme=scheme)['include']}"
+    words = [command, "-x", language, "-fsyntax-only", headers, "-"]
+    tried = subprocess.run(words, input="#include <Python.h>\n", text=True, capture_output=True, check=False)
+    return "no Python headers" if tried.returncode else ""
 
 
 def timed(work: Callable[[], object], device: str, rounds: int = ROUNDS) -> list[float]:

@@ -79,6 +79,7 @@ def _head(data: Data) -> Iterator[str]:
     yield f"{facts['memory_gib']} GiB. Python {facts['python']}, PyTorch {facts['torch']}, numpy {facts['numpy']};"
     yield ", ".join(f"{key} {version}" for key, version in facts["packages"].items()) + "."
     yield f"Not installed: {', '.join(facts['absent']) or 'none of what is looked for'}."
+    yield f"Compiled networks: {MISSING + ', ' + facts['lacking'] if facts['lacking'] else facts['compiler']}."
 
 
 # ------------------------------------------------------------------------------------------------ verdicts
@@ -115,8 +116,8 @@ def _checks(data: Data) -> Iterator[str]:
     yield "| check | what | measure | off | allowed | |\n| --- | --- | --- | ---: | ---: | --- |"
     records = [record for record in data["records"] if "check" in record]
     for record in records:
-        if "skipped" in record:
-            yield f"| {record['check']} | {record['skipped']} | | | | |"
+        for key in {"skipped", "absent"} & set(record):
+            yield f"| {record['check']} | {record[key]} | | | | |"
         for each in record.get("agreements", ()):
             numbers = "| | |" if each["off"] is None else f"| {each['off']:.2g} | {each['allowed']:g} |"
             yield f"| {record['check']} | {each['what']} | {each['measure']} {numbers} {_holds(each)} |"
@@ -136,7 +137,7 @@ def _ceilings(data: Data) -> Iterator[str]:
 
 
 def _extracted(data: Data) -> list[dict[str, Any]]:
-    return [record for record in data["records"] if record["part"] == "extraction" and "network" in record]
+    return [record for record in data["records"] if record["part"] == "extraction" and "rounds" in record]
 
 
 def _extraction(data: Data) -> Iterator[str]:
@@ -147,8 +148,10 @@ def _extraction(data: Data) -> Iterator[str]:
     yield "| network | precision | engine | end to end | bare | ratio | batch | opening, first batch (s) | peak GiB |"
     yield "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     records = {(each["network"], each["precision"], each["engine"]): each for each in _extracted(data)}
+    lacking = about(data).get("lacking")
     for asked in sorted(configurations(data["device"], data["size"]), key=lambda each: (each[0], each[2], each[1])):
-        yield _extraction_row(asked, records.get(asked))
+        reason = f"{MISSING}: {lacking}" if lacking and asked[2] == "inductor" else MISSING
+        yield _extraction_row(asked, records.get(asked), reason)
     others = [(each, name, speed) for each in records.values() for name, speed in each["others"].items()]
     if others:
         yield "\nWhat the engine leaves out for the sake of equal bits, bare:\n"
@@ -158,9 +161,9 @@ def _extraction(data: Data) -> Iterator[str]:
             yield f"| {each['network']} | {each['precision']} | {name} | {speed:,.0f} | {share:.2f} |"
 
 
-def _extraction_row(asked: tuple[str, str, str], record: dict[str, Any] | None) -> str:
+def _extraction_row(asked: tuple[str, str, str], record: dict[str, Any] | None, reason: str) -> str:
     if record is None:
-        return f"| {' | '.join(asked)} | {MISSING} | | | | | |"
+        return f"| {' | '.join(asked)} | {reason} | | | | | |"
     ratio = statistics.median(a / b for a, b in zip(record["rounds"], record["bare"], strict=True))
     peak = "" if record["peak_gib"] is None else f"{record['peak_gib']:.1f}"
     times = f"{record['opening_s']:.1f}, {record['first_batch_s']:.1f}"
@@ -177,7 +180,8 @@ def _jpegs(data: Data) -> Iterator[str]:
         if "skipped" in record:
             yield f"{MISSING.capitalize()}: {record['skipped']}."
             continue
-        yield f"{record['images']:,} files of {record['megabytes']:.2f} MB through {record['network']},"
+        yield f"{record['files']:,} files of {record['megabytes']:.2f} MB, listed again until there are"
+        yield f"{record['images']:,}, through {record['network']},"
         yield f"{record['precision']}, eager: **{_spread(record['rounds'])}** images/s. Decoding alone,"
         yield f"in {record['threads']} threads: {_spread(record['decoding'])}."
 
@@ -188,8 +192,9 @@ def _jpegs(data: Data) -> Iterator[str]:
 def _rows(data: Data) -> Iterator[str]:
     few, *larger = ROWS[data["size"]]
     yield "## Families\n"
-    yield "Seconds from rows in ordinary memory to the result there, medians of the rounds, and how often the engine's"
-    yield "time the others take; in brackets how far their results are from the engine's. *plain* is the shortest way"
+    yield "Seconds from rows in ordinary memory to the result there, medians of the rounds (how many; the first"
+    yield "is left out, but where *cold*: there was no time for another), and how often the engine's time the others"
+    yield "take; in brackets how far their results are from the engine's, and the rounds. *plain* is the shortest way"
     yield f"by hand in PyTorch, in float32. Without kernels for a device, and on the CPU whatever it is: {WITHOUT}.\n"
     for n in (few, *larger):
         yield f"### {n:,} rows of 128 columns\n"
@@ -206,7 +211,12 @@ def _family_row(data: Data, family: str, n: int) -> str:
         return f"| {FAMILIES[family]} | {MISSING}{': ' + engine['skipped'] if engine else ''} | | |{' |' * len(PEERS)}"
     peak = "" if engine["peak_gib"] is None else f"{engine['peak_gib']:.1f}"
     exact = f"{engine['measure']}: {engine['off']:.2g}, {_holds(engine)}" if "holds" in engine else ""
-    cells = [f"{_middle(engine):.3g}", peak, exact, *(_peer_cell(records.get(peer), engine) for peer in PEERS)]
+    cells = [
+        f"{_middle(engine):.3g} ({_count(engine)})",
+        peak,
+        exact,
+        *(_peer_cell(records.get(peer), engine) for peer in PEERS),
+    ]
     return f"| {FAMILIES[family]} | {' | '.join(cells)} |"
 
 
@@ -215,13 +225,19 @@ def _peer_cell(record: dict[str, Any] | None, engine: dict[str, Any]) -> str:
         return ""
     if "skipped" in record:
         return record["skipped"]
-    return f"{_middle(record) / _middle(engine):.2f} ({record['measure']}: {record['off']:.2g})"
+    return f"{_middle(record) / _middle(engine):.2f} ({record['measure']}: {record['off']:.2g}; {_count(record)})"
+
+
+def _count(record: dict[str, Any]) -> str:
+    return "1, cold" if record["cold"] else str(len(record["rounds"]))
 
 
 def _cpu(data: Data) -> Iterator[str]:
     few = min(ROWS[data["size"]])
     yield f"## The device and the CPU, {few:,} rows\n"
-    yield "| | CPU, all cores (s) | device (s) | ratio | agreement | |\n| --- | ---: | ---: | ---: | --- | --- |"
+    yield "As one job of many: BLAS has one thread, and the engine uses several cores for the nearest rows, precision@k"
+    yield "and the silhouettes; the other families have one core where the rows are as few as here.\n"
+    yield "| | CPU, as one job (s) | device (s) | ratio | agreement | |\n| --- | ---: | ---: | ---: | --- | --- |"
     for family, title in FAMILIES.items():
         records = {r.get("way"): r for r in data["records"] if r.get("family") == family and r["n"] == few}
         if not {"engine", "CPU"} <= set(records):

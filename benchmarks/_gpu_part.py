@@ -31,6 +31,7 @@ class Clock:
 def checks(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The agreements of every check; a check that breaks does not hold."""
     import _device_checks
+    import _gpu_machine
     from _device_agreement import as_record
 
     on = "torch" if asked["device"] == "cpu" else asked["device"]
@@ -40,6 +41,9 @@ def checks(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name, check in chosen.items():
         if asked["clock"].left() < 0:
             yield {"check": name, "skipped": "not measured: the time of this part was over"}
+            continue
+        if name == "compiled" and (reason := _gpu_machine.lacking(asked["device"])):
+            yield {"check": name, "absent": f"not measured: {reason}"}
             continue
         if not asked["begin"](name):
             continue

@@ -40,21 +40,24 @@ RESULTS = HERE / "results"
 # Seconds for what comes after the last part, and those that a part may take beyond its own before it is ended.
 RESERVE, GRACE = 5.0, 15.0
 # Below so many seconds no part is begun; after so many without a word from it, it is taken to hang.
-LEAST, SILENCE = 3.0, 100.0
+LEAST, SILENCE, SILENCE_OF_A_COMPILER = 3.0, 100.0, 200.0
 COMPILERS = 3
 # How often a part that broke is begun again, behind what it broke at.
 ATTEMPTS = 4
 BROKEN = "broke"
+# What containers set, and what would round the products that the checks compare.
+DROPPED = ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "NVIDIA_TF32_OVERRIDE")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One process: its name on the page, what it runs, its share of the minutes, and its options."""
+    """One process: its name on the page, what it runs, its share of the minutes, its options, seconds of silence."""
 
     name: str
     function: str
     share: float
     options: dict[str, Any]
+    silence: float = SILENCE
 
 
 def parts(size: str) -> list[Part]:
@@ -63,7 +66,7 @@ def parts(size: str) -> list[Part]:
     return [
         Part("machine", "_gpu_machine", 0.07, {}),
         Part("checks", "checks", 0.20, {}),
-        Part("extraction", "_gpu_extraction", 0.38, {}),
+        Part("extraction", "_gpu_extraction", 0.38, {}, SILENCE_OF_A_COMPILER),
         Part("JPEG files", "_gpu_jpegs", 0.06, {}),
         Part(f"{few:,} rows", "_gpu_families", 0.07, {"rows": few}),
         Part(f"{some:,} rows", "_gpu_families", 0.10, {"rows": some}),
@@ -80,7 +83,7 @@ class Run:
         planned = [part.name for part in parts(args.size)]
         self.data: dict[str, Any] = {"command": command, "size": args.size, "device": args.device, "planned": planned}
         self.data |= {"gpu": gpu, "state": {}, "breaks": [], "records": []}
-        self.cache = tempfile.TemporaryDirectory()
+        self.cache = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.compiling: list[subprocess.Popen[str]] = []
         self.running: subprocess.Popen[str] | None = None
 
@@ -88,6 +91,8 @@ class Run:
         """Run the parts, each with its share of what is left."""
         todo = [part for part in parts(self.args.size) if part.name in (self.args.parts or [part.name]) + ["machine"]]
         self._plan(todo)
+        # Beside the checks alone: what is measured would be slower.
+        compiled = {"checks", "extraction"} <= {part.name for part in todo}
         while todo:
             part = todo.pop(0)
             left = self.end - time.monotonic()
@@ -96,7 +101,7 @@ class Run:
             self._part(part, seconds, left)
             if part.name == "checks":
                 self._stop_compiling(begin + seconds)
-            if part.name == "machine" and self.data["state"][part.name] == "done":
+            if part.name == "machine" and compiled and self.data["state"][part.name] == "done":
                 self._compile()
 
     def _plan(self, todo: list[Part]) -> None:
@@ -126,7 +131,7 @@ class Run:
         options["before"] = self._estimates(part.options.get("rows"))
         self.data["state"][part.name] = "stopped while it ran"
         self.running, reason = self._started(part.function, options), ""
-        for record in _records(self.running, end):
+        for record in _records(self.running, end, part.silence):
             if "begin" in record:
                 begun.append(record["begin"])
             elif "broke" in record:
@@ -139,7 +144,7 @@ class Run:
         if time.monotonic() >= end:
             return f"ended after its {end - start:.0f} s, at {begun[-1] or 'its start'}"
         where = f"{part.name}, {begun[-1] or 'at its start'}"
-        silent = f"no word for {SILENCE:.0f} s" if status == -signal.SIGKILL else f"status {status}"
+        silent = f"no word for {part.silence:.0f} s" if status == -signal.SIGKILL else f"status {status}"
         self.data["breaks"].append(f"{where}: it broke: {reason or silent}")
         return BROKEN
 
@@ -158,11 +163,7 @@ class Run:
         return {r["family"]: min(r["rounds"]) * rows / r["n"] for r in done if rows}
 
     def _started(self, function: str, options: dict[str, Any], nice: int = 0, out: Any = None) -> subprocess.Popen[str]:
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(HERE.parent / "workflow"), os.environ.get("PYTHONPATH", "")]),
-            "TORCHINDUCTOR_CACHE_DIR": self.cache.name,
-            "PYTHONUNBUFFERED": "1",
-        }
+        environment = _environment() | {"TORCHINDUCTOR_CACHE_DIR": self.cache.name, "PYTHONUNBUFFERED": "1"}
         command = [*(["nice", "-n", str(nice)] if nice else []), sys.executable, str(HERE / "_gpu_part.py")]
         return subprocess.Popen(
             [*command, function, json.dumps(options)],
@@ -172,7 +173,8 @@ class Run:
 
     def _compile(self) -> None:
         """Begin to compile the networks, in a few processes beside the checks."""
-        jobs = _gpu_plan.to_compile(self.args.device, self.args.size)
+        lacking = _gpu_page.about(self.data)["lacking"]
+        jobs = [] if lacking else _gpu_plan.to_compile(self.args.device, self.args.size)
         for number in range(min(COMPILERS, len(jobs)) if self.args.device != "cpu" else 0):
             options = {**self._common(600), "skip": [], "networks": jobs[number::COMPILERS]}
             with self._log(number).open("w", encoding="utf-8") as file:
@@ -200,8 +202,8 @@ class Run:
         """End the processes and write the page."""
         for process in (*self.compiling, *([self.running] if self.running else [])):
             kill(process)
-        self.cache.cleanup()
         self.write()
+        self.cache.cleanup()
 
     def write(self) -> None:
         """Write the page and the rounds, each whole or not at all."""
@@ -213,7 +215,7 @@ class Run:
             part.replace(self.args.output / f"{name}{ending}")
 
 
-def _records(process: subprocess.Popen[str], end: float) -> Iterator[dict[str, Any]]:
+def _records(process: subprocess.Popen[str], end: float, silence: float) -> Iterator[dict[str, Any]]:
     """The records of a process until it ends, which it has to before `end`, and without long silence."""
     lines: queue.Queue[str | None] = queue.Queue()
 
@@ -224,7 +226,7 @@ def _records(process: subprocess.Popen[str], end: float) -> Iterator[dict[str, A
 
     threading.Thread(target=read, daemon=True).start()
     heard = time.monotonic()
-    while time.monotonic() < min(end, heard + SILENCE):
+    while time.monotonic() < min(end, heard + silence):
         try:
             line = lines.get(timeout=1.0)
         except queue.Empty:
@@ -256,7 +258,16 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 def _public(words: list[str]) -> list[str]:
     """The words of the command line; where it wrote its page is nobody's business."""
-    return ["FOLDER" if number and words[number - 1] == "--output" else word for number, word in enumerate(words)]
+    hidden = ["FOLDER" if before == "--output" else word for before, word in zip(["", *words], words, strict=False)]
+    return ["--output=FOLDER" if word.startswith("--output=") else word for word in hidden]
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a part: the engine can be imported, there is one GPU, and nothing rounds its products."""
+    environment = {key: value for key, value in os.environ.items() if key not in DROPPED}
+    paths = [str(HERE.parent / "workflow"), environment.get("PYTHONPATH", "")]
+    visible = environment.get("CUDA_VISIBLE_DEVICES", "0").split(",")
+    return environment | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "CUDA_VISIBLE_DEVICES": visible[0]}
 
 
 def _gpu() -> tuple[str, str]:
@@ -265,7 +276,8 @@ def _gpu() -> tuple[str, str]:
         "import torch\n"
         "print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')\nprint(torch.__version__)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
     if done.returncode:
         return "", f"PyTorch cannot be imported: {(done.stderr.strip().splitlines() or ['no word'])[-1]}"
     name, version = done.stdout.splitlines()[-2:]
@@ -273,7 +285,8 @@ def _gpu() -> tuple[str, str]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter, allow_abbrev=False)
     parser.add_argument("--minutes", type=float, default=8.0, help="all of it, at most (default 8)")
     parser.add_argument("--device", default="cuda", help="cuda (default), or cpu for a trial")
     parser.add_argument("--small", dest="size", action="store_const", const="small", default="full", help="small sizes")

@@ -192,7 +192,64 @@ def test_a_gpu_names_the_page():
     assert _gpu_page.name(data([]) | {"device": "cuda", "gpu": "NVIDIA H200"}) == "gpu-h200"
 
 
+def test_what_cannot_be_compiled_is_named_and_not_wrong(monkeypatch, tmp_path):
+    import _gpu_extraction
+    import _gpu_machine
+    import _gpu_page
+
+    monkeypatch.setenv("CC", str(tmp_path / "absent"))
+    monkeypatch.setenv("CXX", str(tmp_path / "absent"))
+    about = _gpu_machine.about("cpu")
+    assert about["compiler"] == "none" and about["lacking"] == "no C++ compiler"
+    begun = []
+    measured = asked(size="small", begin=lambda name: begun.append(name))
+    assert [*_gpu_extraction.measure(measured)] == [] and begun and not [name for name in begun if "inductor" in name]
+    absent = {"part": "checks", "check": "compiled", "absent": "not measured: no C++ compiler"}
+    made = data([{"part": "machine", "about": about}, absent]) | {"size": "small"}
+    page = _gpu_page.page(made)
+    assert "| compiled | not measured: no C++ compiler |" in page and "Compiled networks: not measured, no C++" in page
+    assert "| tiny | float32 | inductor | not measured: no C++ compiler |" in page and _gpu_page.wrong(made) == []
+
+
+def test_headers_are_looked_for_with_the_compiler(monkeypatch):
+    import sysconfig
+
+    import _gpu_machine
+
+    if not _gpu_machine.compiler("cpu"):
+        pytest.skip("there is no C++ compiler")
+    monkeypatch.setattr(sysconfig, "get_paths", lambda scheme: {"include": "/nowhere"})
+    monkeypatch.setenv("CPLUS_INCLUDE_PATH", "")
+    assert _gpu_machine.lacking("cpu") == "no Python headers"
+
+
 # ------------------------------------------------------------------------------------------------ the command
+
+
+def test_the_environment_of_a_part(monkeypatch):
+    import gpu
+
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    for visible, first in (("2,3", "2"), ("", ""), ("MIG-a", "MIG-a"), (None, "0")):
+        if visible is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        else:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        made = gpu._environment()
+        assert made["CUDA_VISIBLE_DEVICES"] == first and "NVIDIA_TF32_OVERRIDE" not in made
+    assert made["PYTHONPATH"] == str(paths.CHECKOUT / "workflow")
+
+
+def test_the_folder_of_the_page_is_not_on_it():
+    import gpu
+
+    assert gpu._public(["--output", "a", "--small", "--output=b"]) == [
+        "--output",
+        "FOLDER",
+        "--small",
+        "--output=FOLDER",
+    ]
 
 
 def command(folder, *words):

@@ -11,6 +11,7 @@ memory. Copies to the device and back have a stream for each lane, so that they 
 
 import contextlib
 import copy
+import gc
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -49,6 +50,8 @@ def open(
     if context.device == "cpu":
         run = Run(prepared, torch.device("cpu"), precision, compiled)
         return Extractor([run] * max(1, context.threads), "cpu")
+    # Compiled networks refer to themselves: those that nobody uses any longer would stay on the device.
+    gc.collect()
     with translated():
         # Each device has its own network.
         runs = [Run(copy.deepcopy(prepared), device, precision, compiled) for device in devices(context.device)]
