@@ -111,7 +111,7 @@ def _on_nodes(margin: np.ndarray, total: int) -> Any:
 
     place, sample = np.nonzero(margin > 1)
     margins = margin[place, sample].astype(np.int64)
-    if total <= WHOLE:
+    if 1 < total <= WHOLE:
         counts = csr_array((np.ones(len(sample)), (sample, margins)), shape=(margin.shape[1], total + 1))
         return counts @ _whole(total)
     distinct, column = np.unique(margins, return_inverse=True)
