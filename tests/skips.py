@@ -10,6 +10,7 @@ RIGHT = (
     "this user may read everything",
     "this user may not mount a disk",
     "the Debian package with the images is installed",
+    "PyTorch sees no CUDA device",
 )
 
 
