@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 COLOURS, EXACT = 256, 0.25
 # With more colours than this an image is no drawing.
 DRAWN = 16_384
-# A photograph has colours where more than this share of its dots differ by more than so much between their parts.
-SHARE, GREY = 0.1, 8
+# Photographs have colours where more than this share of their dots differ by more than so much between their parts.
+SHARE, GREY = 0.25, 8
 # What lies along the edges of a photograph, as a part of its sides: its frame, its number and its sign.
 EDGE = 0.25
 # Bits of a colour, and of one of its parts.
@@ -24,17 +24,19 @@ BITS, PART = 24, 8
 
 
 def coloured(pixels: np.ndarray, boxes: Sequence[Sequence[int]]) -> bool:
-    """Whether a photograph in pixels (h, w, 3 or 4) uint8 has colours of its own; a frame and a number are none.
+    """Whether the photographs in pixels (h, w, 3 or 4) uint8 have colours of their own; frames and numbers are none.
 
-    `boxes` hold the left, top, right and bottom pixel of each photograph. One that has colours is enough.
+    `boxes` hold the left, top, right and bottom pixel of each photograph. They count together: on a map, frames lie
+    across grey photographs that are below them.
     """
+    dots = colours = 0
     for left, top, right, bottom in boxes:
         across, down = round(EDGE * (right - left)), round(EDGE * (bottom - top))
         inside = pixels[max(0, top + down) : bottom - down, max(0, left + across) : right - across, :3]
         spread = inside.max(axis=-1, initial=0).astype(np.int16) - inside.min(axis=-1, initial=255)
-        if (spread > GREY).sum() > SHARE * spread.size:
-            return True
-    return False
+        dots += spread.size
+        colours += int((spread > GREY).sum())
+    return colours > SHARE * dots
 
 
 def few(pixels: np.ndarray, colours: int = COLOURS) -> "Image":
