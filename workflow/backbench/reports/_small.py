@@ -27,14 +27,14 @@ DENSITY = 1.5
 # A drawing whose PNG has more bytes than this has a great many marks.
 MANY = 45_000
 # Colours of a drawing, and of one with photographs of few pixels.
-COLOURS, TONES = 48, 32
+COLOURS, TONES = 32, 20
 # Values of red, green and blue of a dot of colour photographs of few pixels, from 0 to 255.
 LEVELS = 32
 # Share of the dots of photographs that are as the dot before: more where each pixel is several dots wide.
 EVEN = 0.7
-LOSSLESS, QUALITY, METHOD = 75, 80, 4
+LOSSLESS, QUALITY, METHOD = 75, 66, 4
 # How pictures are made small; another number makes all files anew.
-WAY = 3
+WAY = 4
 
 
 def webp(png: Path) -> bytes:
