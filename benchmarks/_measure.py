@@ -64,12 +64,12 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def command(script: str) -> str:
-    """The command that ran a script; where it kept its features is nobody's business."""
+    """The command that ran a script; where its folders lie is nobody's business."""
     words = sys.argv[1:]
     if "--work" in words:
         place = words.index("--work")
         words = words[:place] + words[place + 2 :]
-    return shlex.join(["python", script, *words])
+    return shlex.join(["python", script, *("FOLDER" if Path(word).is_absolute() else word for word in words)])
 
 
 def _main(module: str, function: str, arguments: str, answer: str) -> None:

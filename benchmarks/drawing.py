@@ -9,12 +9,10 @@ earlier pages; nothing is written to the folder itself. Time is that of all proc
 Linux alone: processes that draw are waited for after what started them has ended.
 """
 
-import argparse
 import ctypes
 import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,8 +23,10 @@ from pathlib import Path
 # How OpenBLAS is told which kernels to take: unset on both sides.
 CORETYPE = os.environ.pop("OPENBLAS_CORETYPE", None)
 
+import _checkouts  # noqa: E402
 import _figures  # noqa: E402
 import _measure  # noqa: E402
+from _checkouts import Turns  # noqa: E402
 from _figures import Figure  # noqa: E402
 
 from backbench import paths, provenance  # noqa: E402
@@ -37,6 +37,7 @@ MADE, SWEEPS = ("pictures", "reports", "cache"), "sweeps"
 PAGE = "report.html"
 # Orphans become children of this process (prctl(2)).
 SUBREAPER = 36
+GOALS = {"pictures, s": "half", "report, MB": "6 MB"}
 WHAT = {"pictures, s": 1.0, "report, s": 1.0, "pictures, MB": 1e6, "report, MB": 1e6}
 
 
@@ -118,59 +119,37 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def page(now: list[Round], before: list[Round], load: float) -> list[str]:
+def page(turns: Turns, load: float) -> list[str]:
     """The page: medians and ranges, and the ratio of each round where there is another checkout."""
     names = ", ".join(f"{name} {version(name)}" for name in ("matplotlib", "pillow", "numpy"))
     lines = [
         "# Pictures and report of a sweep\n",
         f"```bash\n{_measure.command('benchmarks/drawing.py')}\n```\n",
         f"{_cores()} cores of {provenance.machine()['cpu']}, load at the start {load:.1f}; {names}.",
-        f"OPENBLAS_CORETYPE was {CORETYPE or 'not set'}, and is not set here. The median of {len(now)} rounds (least",
-        "to most); seconds of processor time. Ratio: to the other checkout, round by round.\n",
+        f"OPENBLAS_CORETYPE was {CORETYPE or 'not set'}, and is not set here. The median of {len(turns.now)} rounds",
+        "(least to most); seconds of processor time. Ratio: to the other checkout, round by round.\n",
         "| of | this checkout | earlier checkout | ratio |",
         "| --- | ---: | ---: | ---: |",
+        *(f"| {name} | {turns.cells(name, 2)} |" for name in WHAT),
     ]
     rows = []
     for name in WHAT:
-        ours, theirs = [one.by_name()[name] for one in now], [one.by_name()[name] for one in before]
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True)) if theirs else None
-        shown = "" if ratio is None else f"**{ratio:.2f}**"
-        lines.append(f"| {name} | {_spread(ours)} | {_spread(theirs) if theirs else ''} | {shown} |")
-        share = "" if ratio is None else f"; {ratio:.2f} of the version before"
         what, unit = name.split(", ")
         kind = "processor time" if unit == "s" else "bytes"
-        rows.append(Figure(f"{kind} of the {what} of a sweep", "", f"{statistics.median(ours):.2f} {unit}{share}"))
+        measured = f"{turns.middle(name):.1f} {unit}{turns.share(name)}"
+        rows.append(Figure(f"{kind} of the {what} of the default sweep", GOALS.get(name, ""), measured))
     return [*lines, *_figures.lines(rows)]
 
 
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
 def main() -> None:
-    args = _arguments()
-    ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
-    results = args.results.resolve()
-    plan = newest(results)
-    load, now, before = os.getloadavg()[0], list[Round](), list[Round]()
-    for _ in range(args.rounds):
-        now.append(drawn(paths.CHECKOUT, results, plan))
-        if args.against:
-            before.append(drawn(args.against.resolve(), results, plan))
-        print(f"{now[-1]}  before: {before[-1] if before else '-'}", file=sys.stderr)
-    text = "\n".join(page(now, before, load))
-    print(text)
-    if args.write:
-        TARGET.write_text(f"{text}\n", encoding="utf-8")
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _checkouts.arguments(__doc__, TARGET)
     parser.add_argument("results", nargs="?", type=Path, default=paths.results(), help="results folder of the sweep")
-    parser.add_argument("--against", type=Path, help="another checkout, in turns with this one")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each (default 3)")
-    parser.add_argument("--write", action="store_true", help="write results/drawing.md")
-    return parser.parse_args()
+    args = parser.parse_args()
+    ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    results, load = args.results.resolve(), os.getloadavg()[0]
+    plan = newest(results)
+    turns = _checkouts.take(lambda checkout: drawn(checkout, results, plan).by_name(), args)
+    _checkouts.finish(page(turns, load), TARGET, args.write)
 
 
 if __name__ == "__main__":

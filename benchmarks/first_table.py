@@ -9,10 +9,8 @@ Each sweep starts in an empty results folder with the environment of this proces
 there, so that no network counts. The table is there when the last fit is joined and the first leaderboard is printed.
 """
 
-import argparse
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,8 +24,10 @@ from typing import IO
 # How OpenBLAS is told which kernels to take: unset on both sides.
 CORETYPE = os.environ.pop("OPENBLAS_CORETYPE", None)
 
+import _checkouts  # noqa: E402
 import _figures  # noqa: E402
 import _measure  # noqa: E402
+from _checkouts import Turns  # noqa: E402
 from _figures import Figure  # noqa: E402
 
 from backbench import paths, provenance  # noqa: E402
@@ -96,7 +96,7 @@ def sweep(checkout: Path, overrides: list[str]) -> Sweep:
     return Sweep(clock.words, clock.table, end)
 
 
-def page(now: list[Sweep], before: list[Sweep], load: float) -> list[str]:
+def page(turns: Turns, load: float) -> list[str]:
     """The page: medians and ranges, and the ratio of each round where there is another checkout."""
     about = provenance.machine()
     names = ", ".join(f"{name} {version(name)}" for name in ("snakemake", "torch", "scikit-learn", "matplotlib"))
@@ -104,56 +104,26 @@ def page(now: list[Sweep], before: list[Sweep], load: float) -> list[str]:
         "# The first table of a sweep\n",
         f"```bash\n{_measure.command('benchmarks/first_table.py')}\n```\n",
         f"{len(os.sched_getaffinity(0))} cores of {about['cpu']}, load at the start {load:.1f}; {names}.",
-        f"OPENBLAS_CORETYPE was {CORETYPE or 'not set'}, and is not set here. Seconds: the median of {len(now)} sweeps",
-        "(least to most), from the command in an empty results folder. Ratio: to the other checkout, round by round.\n",
+        f"OPENBLAS_CORETYPE was {CORETYPE or 'not set'}, and is not set here. Seconds: {len(turns.now)} sweeps, the",
+        "median (least to most), from the command in an empty results folder. Ratio: to the other checkout, round by round.\n",
         "| to | goal | seconds | earlier checkout | ratio |",
         "| --- | ---: | ---: | ---: | ---: |",
+        *(f"| {name} | {goal} | {turns.cells(name, 1)} |" for name, goal in GOALS.items()),
     ]
-    for name, goal in GOALS.items():
-        ours, theirs = [s.by_name()[name] for s in now], [s.by_name()[name] for s in before]
-        ratio = f"**{_ratio(ours, theirs):.2f}**" if theirs else ""
-        lines.append(f"| {name} | {goal} | {_spread(ours)} | {_spread(theirs) if theirs else ''} | {ratio} |")
-    return [*lines, *_figures.lines(_rows(now, before))]
-
-
-def _rows(now: list[Sweep], before: list[Sweep]) -> list[Figure]:
-    rows = []
-    for name, goal in GOALS.items():
-        ours, theirs = [s.by_name()[name] for s in now], [s.by_name()[name] for s in before]
-        share = f"; {_ratio(ours, theirs):.2f} of the time of the version before" if theirs else ""
-        rows.append(Figure(f"`make sweep` to {name}", goal, f"{statistics.median(ours):.1f} s{share}"))
-    return rows
-
-
-def _spread(seconds: list[float]) -> str:
-    return f"{statistics.median(seconds):.1f} ({min(seconds):.1f} to {max(seconds):.1f})"
-
-
-def _ratio(ours: list[float], theirs: list[float]) -> float:
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    rows = [
+        Figure(f"`make sweep` to {name}", goal, f"{turns.middle(name):.1f} s{turns.share(name)}")
+        for name, goal in GOALS.items()
+    ]
+    return [*lines, *_figures.lines(rows)]
 
 
 def main() -> None:
-    args = _arguments()
-    load, now, before = os.getloadavg()[0], list[Sweep](), list[Sweep]()
-    for _ in range(args.rounds):
-        now.append(sweep(paths.CHECKOUT, args.overrides))
-        if args.against:
-            before.append(sweep(args.against.resolve(), args.overrides))
-        print(f"{now[-1]}  before: {before[-1] if before else '-'}", file=sys.stderr)
-    text = "\n".join(page(now, before, load))
-    print(text)
-    if args.write:
-        TARGET.write_text(f"{text}\n", encoding="utf-8")
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _checkouts.arguments(__doc__, TARGET)
     parser.add_argument("overrides", nargs="*", help="of the sweep, after -- (default: the default sweep)")
-    parser.add_argument("--against", type=Path, help="another checkout, swept in turns with this one")
-    parser.add_argument("--rounds", type=int, default=3, help="sweeps of each (default 3)")
-    parser.add_argument("--write", action="store_true", help="write results/first_table.md")
-    return parser.parse_args()
+    args = parser.parse_args()
+    load = os.getloadavg()[0]
+    turns = _checkouts.take(lambda checkout: sweep(checkout, args.overrides).by_name(), args)
+    _checkouts.finish(page(turns, load), TARGET, args.write)
 
 
 if __name__ == "__main__":

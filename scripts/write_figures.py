@@ -16,7 +16,10 @@ sys.path.append(str(ROOT / "benchmarks"))
 import _figures  # noqa: E402
 
 # The order of the pages in the table: what people wait for, and what that rests on.
-PAGES = ("first_table", "peers", "million", "precision", "forward", "extraction", "planning", "sweep_overhead")
+PAGES = (
+    *("first_table", "drawing", "peers", "million", "precision", "forward", "extraction", "planning"),
+    "sweep_overhead",
+)
 MARKED = re.compile(r"(?<=<!-- numbers -->\n).*?(?=<!-- /numbers -->)", re.DOTALL)
 INTRODUCTION = """\
 On two shared cores, each row from one run of its script in `benchmarks/`. The pages in `benchmarks/results/` have the
