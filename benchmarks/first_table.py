@@ -105,7 +105,7 @@ def page(turns: Turns, load: float) -> list[str]:
         f"```bash\n{_measure.command('benchmarks/first_table.py')}\n```\n",
         f"{len(os.sched_getaffinity(0))} cores of {about['cpu']}, load at the start {load:.1f}; {names}.",
         f"OPENBLAS_CORETYPE was {CORETYPE or 'not set'}, and is not set here. Seconds: {len(turns.now)} sweeps, the",
-        "median (least to most), from the command in an empty results folder. Ratio: to the other one, round by round.\n",
+        "median (least to most), from an empty results folder. Ratio: to the other one, round by round.\n",
         "| to | goal | seconds | earlier checkout | ratio |",
         "| --- | ---: | ---: | ---: | ---: |",
         *(f"| {name} | {goal} | {turns.cells(name, 1)} |" for name, goal in GOALS.items()),
