@@ -91,9 +91,9 @@ def test_what_auto_means(machine, device, cuda, openvino, precision, expected):
             "needs AVX512-BF16 or AMX, and Linux lists neither .*; allowed: float32, or backbone.engine=torch",
         ),
         ({"engine": "openvino", "precision": "float16"}, "cpu", {}, "float16 on a CPU; allowed: float32, bfloat16"),
-        ({"engine": "openvino", "precision": "float16"}, "auto", {"cuda": True}, "float16 on a CPU"),
+        ({"engine": "openvino", "precision": "float16"}, "auto", {"cuda": True}, "or on a GPU backbone.engine=torch"),
         ({"engine": "openvino"}, "cuda", {"cuda": True}, "runs on the CPU, but execution.device=cuda"),
-        ({"engine": "torch", "precision": "float16"}, "auto", {}, "float16 on a CPU"),
+        ({"engine": "torch", "precision": "float16"}, "auto", {}, "or execution.device=cuda"),
         ({"engine": "inductor"}, "cpu", {"compiler": None}, "needs a C\\+\\+ compiler"),
     ],
 )

@@ -163,7 +163,8 @@ def _problem(engine: str, precision: str, device: str, on_cpu: bool) -> str | No
             "is slow at it here. For jobs on other machines, plan on one like them."
         )
     if precision == "float16" and (on_cpu or engine == "openvino"):
-        return "received backbone.precision=float16 on a CPU; allowed: float32, bfloat16, or execution.device=cuda."
+        gpu = "on a GPU backbone.engine=torch" if engine == "openvino" else "execution.device=cuda"
+        return f"received backbone.precision=float16 on a CPU; allowed: float32, bfloat16, or {gpu}."
     if engine == "inductor" and on_cpu and not _compiler():
         return (
             f"it needs a C++ compiler ({', '.join(COMPILERS)} or CXX), and none was found; give backbone.engine=torch."
