@@ -14,7 +14,7 @@ import pytest
 from pictures import GIVEN, params_of
 
 from backbench import paths, plugins
-from backbench.datasets import TEST, _fetch
+from backbench.datasets import TEST, _download, _fetch
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
@@ -123,7 +123,7 @@ def test_the_mirrors_are_used(fashion, tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         mirrors = [f"http://127.0.0.1:{server.server_port}/{below}" for below in ("absent/", "")]
-        fill = functools.partial(_fetch.mirrored, mirrors, dict(sums))
+        fill = functools.partial(_download.mirrored, mirrors, dict(sums))
         place = _fetch.into(tmp_path / "downloads" / "fashion_mnist", fill)
         server.shutdown()
     assert sorted(path.name for path in place.iterdir()) == [path.name for path in files]

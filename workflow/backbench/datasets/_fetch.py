@@ -10,11 +10,10 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backbench.files import make_folder, share_all
-from backbench.schema import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -41,28 +40,6 @@ def into(target: Path, fill: Callable[[Path], None]) -> Path:
         return target
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def mirrored(mirrors: Sequence[str], sums: Mapping[str, str], folder: Path) -> None:
-    """Files by name and MD5 sum from the first of `mirrors`, addresses that end with a slash, that delivers all.
-
-    Raises
-    ------
-    FetchError
-        If no mirror answers within a few seconds, or none delivers the files.
-    """
-    from backbench.datasets import _download
-
-    probe(mirrors)
-    reasons = []
-    for mirror in mirrors:
-        try:
-            for name, md5 in sums.items():
-                _download.fetch(mirror + name, f"md5:{md5}", folder / name)
-            return
-        except (FetchError, ConfigError) as error:
-            reasons.append(str(error))
-    raise FetchError(f"the mirrors failed ({'; '.join(reasons)})")
 
 
 def debian_package(name: str, files: str, folder: Path) -> None:

@@ -8,7 +8,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbench.datasets import TEST, TRAIN, _fetch, _mnist_like
+from backbench.datasets import TEST, TRAIN, _download, _fetch, _mnist_like
 
 UNHASHED = ("root", "archive")
 NAMES = (
@@ -40,7 +40,7 @@ COLLECTION = _mnist_like.MnistLike(
     names=NAMES,
     sizes={TRAIN: (6000,) * 10, TEST: (1000,) * 10},
     sources=(
-        functools.partial(_fetch.mirrored, MIRRORS, SUMS),
+        functools.partial(_download.mirrored, MIRRORS, SUMS),
         functools.partial(_fetch.debian_package, PACKAGE, PACKAGE_FILES),
     ),
     places=(Path("/") / PACKAGE_FILES,),

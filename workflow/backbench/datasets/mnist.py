@@ -7,7 +7,7 @@ IEEE 86(11), 1998. From torchvision's mirrors; see ``_mnist_like``.
 import functools
 from dataclasses import dataclass
 
-from backbench.datasets import TEST, TRAIN, _fetch, _mnist_like
+from backbench.datasets import TEST, TRAIN, _download, _mnist_like
 
 UNHASHED = ("root", "archive")
 # As in torchvision's class, which a test compares; importing torchvision takes seconds.
@@ -27,7 +27,7 @@ COLLECTION = _mnist_like.MnistLike(
         TRAIN: (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
         TEST: (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
     },
-    sources=(functools.partial(_fetch.mirrored, MIRRORS, SUMS),),
+    sources=(functools.partial(_download.mirrored, MIRRORS, SUMS),),
 )
 
 
