@@ -18,8 +18,8 @@ PLAN, BATCHES = launching.for_snakemake(
 PLAN_FILE = PLAN.path
 # Of this machine's; on a cluster every job has its own.
 CORES = workflow.cores or 1
-# What works with all cores and leaves one to be counted on by a short job beside it.
-BESIDE = max(1, CORES - 1)
+# Threads that a job with work for all cores asks for where short jobs are to go on beside it.
+BESIDE = CORES if CLUSTER else max(1, CORES - 1)
 PYTHON = sys.executable
 SCRIPTS = paths.CHECKOUT / "scripts"
 RECEIPTS = paths.receipts()
