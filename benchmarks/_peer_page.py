@@ -220,8 +220,8 @@ def _verdicts(rows: Sequence[Row]) -> Iterator[str]:
             shared = _times_together(grids, together)
             answer = "yes" if shared >= GOAL else "no"
             yield (
-                "- The same with all clusterings of a matrix in one job, which share distances and one pass of scores, as "
-                f"a sweep computes them: **{answer}, {shared:.1f}x**."
+                "- The same with all clusterings of a matrix in one job, which share distances and one pass of scores, "
+                f"as a sweep computes them: **{answer}, {shared:.1f}x**."
             )
     options = [row for row in rows if _counts(row) and _optional(row)]
     for name in dict.fromkeys(row["family"] for row in options):
