@@ -7,6 +7,7 @@ them, and ``whole`` is what a job does: it reads from the store, fits, scores, a
 import json
 import shutil
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,33 +73,41 @@ class Work:
         np.save(self.asked.answer, np.array(self.answers, dtype=np.int32))
         return {}
 
-    def _tasks(self) -> tuple[Any, list[Any]]:
-        kind = KINDS[self.asked.kind]
-        axes = [{axis: member[axis] for axis in ("seed", "k") if axis in member} for member in self.members]
-        params = [plugins.params(kind, member[kind]) for member in self.members]
-        make = TASKS[self.asked.kind]
-        tasks = [make(each, **more) for each, more in zip(params, axes, strict=True)]
-        return plugins.load(kind, self.members[0][kind]["name"]), tasks
+    def _families(self) -> Iterator[tuple[Any, dict[int, Any]]]:
+        """Each plugin with its tasks by their place among the members."""
+        kind, make = KINDS[self.asked.kind], TASKS[self.asked.kind]
+        tasks: dict[str, dict[int, Any]] = {}
+        for place, member in enumerate(self.members):
+            axes = {axis: member[axis] for axis in ("seed", "k") if axis in member}
+            task = make(plugins.params(kind, member[kind]), **axes)
+            tasks.setdefault(member[kind]["name"], {})[place] = task
+        for name, of_plugin in tasks.items():
+            yield plugins.load(kind, name), of_plugin
 
     def _clusterings(self) -> list[np.ndarray]:
-        module, tasks = self._tasks()
-        shared = module.prepare(self.data.x, tasks, Near(self.data.x))
-        return _in_order(lambda task: module.fit(shared, self.data.x, task)[0], tasks)
+        x, near, answers = self.data.x, Near(self.data.x), dict[int, np.ndarray]()
+        for module, tasks in self._families():
+            shared = module.prepare(x, list(tasks.values()), near)
+            answers |= _beside(lambda task, fit=module.fit, shared=shared: fit(shared, x, task)[0], tasks)
+        return [answers[place] for place in range(len(self.members))]
 
     def _classifications(self) -> list[np.ndarray]:
-        module, tasks = self._tasks()
-        train = self.data.split == _shard.TRAIN
+        train, answers = self.data.split == _shard.TRAIN, dict[int, np.ndarray]()
         rows = (self.data.x[train], self.data.truth[train], self.data.x[~train])
-        shared = module.prepare(*rows, tasks, Near(rows[0], rows[2]))
-        return _in_order(lambda task: module.predict(shared, *rows, task).classes, tasks)
+        near = Near(rows[0], rows[2])
+        for module, tasks in self._families():
+            shared = module.prepare(*rows, list(tasks.values()), near)
+            predict = module.predict
+            answers |= _beside(lambda task, of=predict, shared=shared: of(shared, *rows, task).classes, tasks)
+        return [answers[place] for place in range(len(self.members))]
 
     def _neighbours(self) -> list[np.ndarray]:
         return [Near(self.data.x).nearest(self.members[0]["metric"], 10)[0]]
 
 
-def _in_order(fit: Any, tasks: list[Any]) -> list[np.ndarray]:
-    answers = dict(threads.as_done(lambda place: (place, fit(tasks[place])), range(len(tasks))))
-    return [answers[place] for place in range(len(tasks))]
+def _beside(fit: Callable[[Any], np.ndarray], tasks: Mapping[int, Any]) -> dict[int, np.ndarray]:
+    """What `fit` makes of each task, by its place; the threads are divided among them."""
+    return dict(threads.as_done(lambda place: (place, fit(tasks[place])), tasks))
 
 
 def _open(asked: Asked) -> dict[str, Any]:

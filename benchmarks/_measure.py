@@ -35,14 +35,23 @@ class Measured:
     failure: str | None = None
 
 
-def alone(module: str, function: str, arguments: dict[str, Any], limit: float | None = None) -> Measured:
-    """Run and measure `module.function(**arguments)()`; `limit` is in seconds, preparation included."""
+def alone(
+    module: str, function: str, arguments: dict[str, Any], limit: float | None = None, checkout: Path | None = None
+) -> Measured:
+    """Run and measure `module.function(**arguments)()`; `limit` is in seconds, preparation included.
+
+    With another `checkout`, its code and its benchmarks do it.
+    """
     # Who ends this process ends the work too, which has a session of its own.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        command = [sys.executable, __file__, module, function, json.dumps(arguments), str(answer)]
-        process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+        script = checkout / "benchmarks" / Path(__file__).name if checkout else Path(__file__)
+        code = {"PYTHONPATH": str(checkout / "workflow")} if checkout else {}
+        command = [sys.executable, str(script), module, function, json.dumps(arguments), str(answer)]
+        process = subprocess.Popen(
+            command, start_new_session=True, stderr=subprocess.PIPE, text=True, env={**os.environ, **code}
+        )
         try:
             _, said = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:

@@ -3,13 +3,15 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import _features
 import _measure
 import _sides
+from _measure import Measured
 
 from backbench import plugins, provenance
 
@@ -21,15 +23,32 @@ CLUSTERERS = ("kmeans", "minibatch_kmeans", "birch", "micro_ward")
 SHOWN = ("silhouette_sampled", "silhouette_sampled_se", "davies_bouldin", "calinski_harabasz", "inertia", "nmi", "ari")
 
 
-def report(n: int, work: Path, cores: int) -> list[str]:
+@dataclass(frozen=True)
+class Asked:
+    """Rows, the folder that keeps the features, cores, clusterers, and another checkout to compare with."""
+
+    rows: int
+    work: Path
+    cores: int
+    names: Sequence[str] = CLUSTERERS
+    against: Path | None = None
+
+
+def report(asked: Asked) -> list[str]:
     """The lines of the results."""
+    n, work = asked.rows, asked.work
     base = str(_features.components(D, work))
     with tempfile.TemporaryDirectory(dir=work) as folder:
         made = _measure.alone("_million", "fill", {"base": base, "n": n, "folder": folder})
         if made.failure:
             raise SystemExit(f"the matrix could not be made: {made.failure}")
-        found = {name: _one(name, folder, cores) for name in CLUSTERERS}
-    return [*_head(n, cores), *(_line(name, measured) for name, measured in found.items()), "", *_scores(found)]
+        now, before = dict[str, Measured](), dict[str, Measured]()
+        for name in asked.names:
+            now[name] = _of_family(name, folder, asked.cores)
+            if asked.against:
+                before[name] = _of_family(name, folder, asked.cores, asked.against.resolve())
+    lines = [_line(name, measured, before.get(name)) for name, measured in now.items()]
+    return [*_head(n, asked.cores), *lines, *_total(now, before), "", *_scores(now)]
 
 
 def fill(base: str, n: int, folder: str) -> Callable[[], None]:
@@ -60,10 +79,12 @@ def job(name: str, folder: str, cores: int) -> Callable[[], dict[str, Any]]:
     return work
 
 
-def _one(name: str, folder: str, cores: int) -> _measure.Measured:
-    found = _measure.alone("_million", "job", {"name": name, "folder": folder, "cores": cores})
-    print(f"{name}: {found.failure or f'{found.seconds:.0f} s'}", file=sys.stderr, flush=True)
-    return found
+def _of_family(name: str, folder: str, cores: int, checkout: Path | None = None) -> Measured:
+    arguments = {"name": name, "folder": folder, "cores": cores}
+    measured = _measure.alone("_million", "job", arguments, checkout=checkout)
+    side = "earlier checkout, " if checkout else ""
+    print(f"{side}{name}: {measured.failure or f'{measured.seconds:.0f} s'}", file=sys.stderr, flush=True)
+    return measured
 
 
 # ------------------------------------------------------------------------------------------------ words
@@ -83,20 +104,38 @@ def _head(n: int, cores: int) -> list[str]:
         f"of one clusterer with k = {', '.join(map(str, KS))}: the matrix is read from the store, clustered, scored",
         f"(silhouette on {SILHOUETTE_ROWS:,} rows against all, everything else on all rows) and the results written.",
         "Peak: the whole process, its libraries and the matrix included.\n",
-        "| clusterer | members | seconds | of it scores | peak MB |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| clusterer | members | seconds | of it scores | peak MB | earlier checkout | of it scores | ratio |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
 
 
-def _line(name: str, found: _measure.Measured) -> str:
-    if found.failure:
-        return f"| {name} | {len(KS)} | {found.failure} | | |"
-    failed = f" ({len(found.value['failed'])} failed: {found.value['failed'][0]})" if found.value["failed"] else ""
-    cells = (f"{found.seconds:.0f}", f"{found.value['score']:.0f}", f"{found.total_mb:,.0f}")
-    return f"| {name}{failed} | {len(KS)} | {' | '.join(cells)} |"
+def _line(name: str, now: Measured, before: Measured | None) -> str:
+    if now.failure:
+        return f"| {name} | {len(KS)} | {now.failure} | | | | | |"
+    failed = f" ({len(now.value['failed'])} failed: {now.value['failed'][0]})" if now.value["failed"] else ""
+    cells = [f"{now.seconds:.0f}", f"{now.value['score']:.0f}", f"{now.total_mb:,.0f}"]
+    return f"| {name}{failed} | {len(KS)} | {' | '.join([*cells, *_earlier(now, before)])} |"
 
 
-def _scores(found: dict[str, _measure.Measured]) -> list[str]:
+def _earlier(now: Measured, before: Measured | None) -> list[str]:
+    """Cells of another checkout: its seconds, those of the scores, and the ratio."""
+    if before is None or before.failure:
+        return ["" if before is None else str(before.failure), "", ""]
+    return [f"{before.seconds:.0f}", f"{before.value['score']:.0f}", f"**{now.seconds / before.seconds:.2f}**"]
+
+
+def _total(now: Mapping[str, Measured], before: Mapping[str, Measured]) -> list[str]:
+    """The line of all clusterers that both checkouts computed."""
+    both = [name for name, measured in before.items() if not measured.failure and not now[name].failure]
+    if not both:
+        return []
+    seconds, earlier = (sum(side[name].seconds for name in both) for side in (now, before))
+    scores, scores_before = (sum(side[name].value["score"] for name in both) for side in (now, before))
+    cells = (f"{seconds:.0f}", f"{scores:.0f}", "", f"{earlier:.0f}", f"{scores_before:.0f}")
+    return [f"| **total** | {len(KS) * len(both)} | {' | '.join(cells)} | **{seconds / earlier:.2f}** |"]
+
+
+def _scores(found: Mapping[str, Measured]) -> list[str]:
     lines = [
         "| clusterer | k | silhouette (s.e.) | Davies-Bouldin | Calinski-Harabasz | WCSS | NMI | ARI |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

@@ -15,6 +15,8 @@ PLAIN, INTELEX, FAST = "scikit-learn", "scikit-learn-intelex", "fast_hdbscan"
 # Of the distances to the fourth other row: what DBSCAN's eight radii are.
 QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9)
 KS, FEW_KS = tuple(range(2, 16)), (2, 5, 10, 15)
+# Columns up to which full covariances are measured.
+MOST_FULL = 100
 Options = dict[str, Any]
 KINDS = {"clustering": "clusterer", "classification": "classifier"}
 # Whether a peer's members run beside each other on one core each, the way that is faster.
@@ -61,6 +63,23 @@ class Grid:
         return [{kind: each, **axes, **k} for each in options for k in ks]
 
 
+@dataclass(frozen=True)
+class Together:
+    """The members of several families in one job, as a sweep computes those of a matrix; no peer shares anything."""
+
+    kind: str
+    grids: tuple[Grid, ...]
+
+    def there(self, shape: str) -> bool:
+        """Whether it is measured on a shape: not in a trial."""
+        return shape != "digits"
+
+    def members(self, x: np.ndarray) -> list[dict[str, Any]]:
+        """The members on rows (n, d) of those families that a sweep of so many columns has."""
+        wide = x.shape[1] > MOST_FULL
+        return [member for grid in self.grids if not wide or "wide" in grid.shapes for member in grid.members(x)]
+
+
 def _radii(x: np.ndarray, quantiles: Sequence[float]) -> list[float]:
     """Radii as quantiles of the distances to the fourth other row."""
     if not quantiles:
@@ -94,7 +113,7 @@ def _hdbscan(*options: Options) -> Grid:
 SIZES = ((10, "eom"), (25, "eom"), (50, "eom"), (25, "leaf"))
 SELECTED = tuple({"min_cluster_size": size, "min_samples": 5, "cluster_selection_method": how} for size, how in SIZES)
 TREES = _varied("n_estimators", 50, 100, 200, 400)
-FAMILIES = {
+FAMILIES: dict[str, Grid | Together] = {
     "k-means": _clustering("kmeans", {PLAIN: True, INTELEX: True}, ks=KS),
     "k-means, single": _clustering("kmeans", IN_TURN, ks=(10,)),
     "DBSCAN": _clustering("dbscan", IN_TURN, quantiles=QUANTILES),
@@ -123,3 +142,12 @@ FAMILIES = {
     "nearest centroid, single": _classification("nearest_centroid", ALONE),
     "precision@10": Grid("retrieval", "cosine", IN_TURN),
 }
+CLUSTERINGS = "all clusterings in one job"
+FAMILIES[CLUSTERINGS] = Together(
+    "clustering",
+    tuple(
+        grid
+        for name, grid in FAMILIES.items()
+        if isinstance(grid, Grid) and grid.kind == "clustering" and "single" not in name
+    ),
+)

@@ -28,7 +28,7 @@ import _peer_agreement
 import _peer_environment
 import _peer_page
 import _rounds
-from _peer_families import FAMILIES, PLAIN, Grid
+from _peer_families import FAMILIES, PLAIN, Grid, Together
 from _peer_page import PEERS
 
 from backbench import paths, provenance
@@ -139,13 +139,13 @@ def _command(shape: str, name: str, args: argparse.Namespace) -> str:
 
 
 def _opened(
-    grid: Grid, members: list[Any], folder: Path, python: Path, args: argparse.Namespace
+    grid: Grid | Together, members: list[Any], folder: Path, python: Path, args: argparse.Namespace
 ) -> dict[str, _rounds.Side]:
     """The sides by name, each with its libraries loaded by a small trial."""
     free, source = _peer_environment.variables(), {"PYTHONPATH": str(paths.CHECKOUT / "workflow")}
     common = {"kind": grid.kind, "members": members, "folder": str(folder / "data")}
     sides = {}
-    for peer, beside in grid.peers.items():
+    for peer, beside in grid.peers.items() if isinstance(grid, Grid) else ():
         if peer in args.peers:
             asked = {"peer": peer, "loop": grid.loop(peer), "beside": beside, "answer": str(folder / f"{peer}.npy")}
             command = [str(python), str(HERE / "_peer_work.py"), json.dumps({**common, **asked})]

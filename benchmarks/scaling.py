@@ -6,6 +6,7 @@
                                                        state of their seconds is printed, to be copied there
     python benchmarks/scaling.py --only kmeans knn --sizes 1000 3000
     python benchmarks/scaling.py --million             one million rows of 128 columns, clustered and scored
+    python benchmarks/scaling.py --million --against ../before    in turns with another checkout, as ratios
 
 Every point is a family's whole grid (k from 2 to 15 where k applies) in a process of its own; what its members share
 is computed once and counts for all. A family ends at the first size that takes longer than --limit, or that the
@@ -39,7 +40,8 @@ def main() -> None:
     if args.million:
         import _million
 
-        lines = _million.report(args.rows, args.work, args.cores)
+        names = args.only or _million.CLUSTERERS
+        lines = _million.report(_million.Asked(args.rows, args.work, args.cores, names, args.against))
         _tell(lines, RESULTS / "million.md" if args.write else None)
         return
     points: list[_growth.Point] = []
@@ -163,6 +165,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--limit", type=float, default=120.0, help="seconds of a point, its start included (default 120)"
     )
+    parser.add_argument("--against", type=Path, help="with --million: another checkout, in turns with this one")
     parser.add_argument("--cores", type=int, default=_features.CORES, help=f"default {_features.CORES}")
     parser.add_argument("--work", type=Path, help="folder that keeps the features (default: in the temporary folder)")
     parser.add_argument("--write", action="store_true", help="write the results and the rates into the checkout")

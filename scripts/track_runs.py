@@ -4,10 +4,11 @@ python scripts/track_runs.py --plan results/plans/HASH.json [--pages]
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from backbench import paths, tracking
+from backbench import paths, processes, tracking
 from backbench.engine.plan import frozen
 from backbench.evaluate import answer
 from backbench.store import Store
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--plan", type=Path, required=True, help="plan file (results/plans/HASH.json)")
     parser.add_argument("--pages", action="store_true", help="attach the report and the pictures as well")
     args = parser.parse_args()
+    os.nice(processes.AFTER_ANSWER)
     plan = frozen.load(args.plan)
     try:
         report = sweeps.record(answer.joined(plan, Store(paths.store())), pages=args.pages)

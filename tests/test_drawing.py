@@ -11,13 +11,14 @@ import pytest
 from broken_kinds import Dying, Plain, Raising, Unknowing
 from fewkinds import OVERVIEWS, copied, few, finished
 from sharing import once
-from sweeping import collection, computed, rows_of
+from sweeping import answer_of, collection, computed, rows_of
 
 from backbench import hashing, launching, paths
 from backbench.engine.plan.frozen import Plan
 from backbench.engine.results import ledger
 from backbench.pictures import _pool, catalogue, choice, drawing, index, ordering
 from backbench.pictures.orders import Desk, run_folder
+from backbench.reports import sweep
 from backbench.store import Store
 
 
@@ -256,3 +257,15 @@ def test_an_entry_says_what_a_reader_needs(drawn):
     entries = json.loads((drawing.published(drawn) / index.FILE).read_text())
     wanted = {"title", "category", "caption", "order", "key", "png", "csv"}
     assert set(entries) == set(OVERVIEWS) and all(wanted <= set(entry) for entry in entries.values())
+
+
+def test_the_page_of_a_small_sweep_embeds_every_picture(drawn):
+    places = {
+        entry.png
+        for folder in (drawing.of_sweep(drawn), *map(drawing.of_run, drawing.runs_of(drawn)))
+        for entry in folder
+    }
+    page = sweep.render(answer_of(drawn))
+    assert len(places) > 6
+    assert page.count("data:image/webp;base64,") >= len({path.read_bytes() for path in places})
+    assert "Pictures not included in this page" not in page

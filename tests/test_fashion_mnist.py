@@ -14,7 +14,7 @@ import pytest
 from pictures import GIVEN, params_of
 
 from backbench import paths, plugins
-from backbench.datasets import TEST, _fetch
+from backbench.datasets import TEST, _download, _fetch
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
@@ -100,10 +100,18 @@ def test_a_damaged_download_is_replaced(fashion, tmp_path):
     assert len(module.load(params_of(FASHION), Context(downloads=tmp_path)).labels) == 3000
 
 
-@pytest.mark.slow
-def test_the_mirrors_are_used(fashion, tmp_path, monkeypatch):
-    """torchvision's own download, from a server of ours with the checksums of what it serves."""
-    from torchvision.datasets import FashionMNIST
+def test_addresses_and_sums_are_torchvisions():
+    from torchvision import datasets
+
+    from backbench.datasets import fashion_mnist, mnist
+
+    for module, theirs in ((fashion_mnist, datasets.FashionMNIST), (mnist, datasets.MNIST)):
+        assert list(module.MIRRORS) == theirs.mirrors
+        assert dict(module.SUMS) == dict(theirs.resources)
+
+
+def test_the_mirrors_are_used(fashion, tmp_path):
+    """A download from a server of ours; the first of its two mirrors has other files."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -114,11 +122,9 @@ def test_the_mirrors_are_used(fashion, tmp_path, monkeypatch):
     sums = [(path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in files]
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
-        monkeypatch.setattr(FashionMNIST, "resources", sums)
-        place = _fetch.into(
-            tmp_path / "downloads" / "fashion_mnist", lambda folder: _fetch.torchvision_mnist("FashionMNIST", folder)
-        )
+        mirrors = [f"http://127.0.0.1:{server.server_port}/{below}" for below in ("absent/", "")]
+        fill = functools.partial(_download.mirrored, mirrors, dict(sums))
+        place = _fetch.into(tmp_path / "downloads" / "fashion_mnist", fill)
         server.shutdown()
     assert sorted(path.name for path in place.iterdir()) == [path.name for path in files]
     drawn = plugins.load("dataset", "fashion_mnist").load(params_of(FASHION), Context(downloads=place.parent))

@@ -1,6 +1,7 @@
 """Of which runs a sweep is drawn, by metrics that are made up."""
 
 import functools
+import heapq
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from broken_kinds import Plain
 
 from backbench import paths, planning
 from backbench.engine.results import ledger
-from backbench.pictures import choice
+from backbench.pictures import _pool, choice
 from backbench.pictures.orders import Order
 from backbench.store import Store
 
@@ -112,6 +113,26 @@ def test_all_is_every_result_once_and_the_best_first():
     drawn = ordered(found, of_clusterings(), of_clusterings("classification"))
     by_kind = {name: [order for order in drawn if order.name == name] for name in ("clustering", "classification")}
     assert {name: len(orders) for name, orders in by_kind.items()} == {"clustering": 4, "classification": 4}
+
+
+@pytest.mark.parametrize("plots", [choice.BEST, choice.ALL])
+def test_what_the_answer_names_comes_first(plots):
+    rows = rows_of(*BOTH)
+    picked = choice.picks(rows, plots)
+    drawn = [pick.row for pick in picked]
+    leading = {max(drawn, key=key).config_hash for key in (choice._classifier, choice._rank)}
+    assert len(drawn) > len(leading)
+    assert {row.config_hash for row in drawn[: len(leading)]} == leading
+
+
+def test_pictures_are_drawn_in_their_order_and_layouts_before_what_waits_for_them():
+    tasks = [_pool.Task(order, 0, None, {}, Path(f"{order}.png")) for order in range(6)]
+    layouts = [_pool.Layouts(0, ("tsne",), 1), _pool.Layouts(0, ("umap",), 1)]
+    jobs = [(layouts[0], tasks[4:5]), (tasks[0], []), (layouts[1], tasks[5:]), (tasks[1], []), (tasks[2], [])]
+    queue = _pool._queued([*jobs, (tasks[3], [])])
+    drawn = [heapq.heappop(queue)[-1][0] for _ in range(len(queue))]
+    assert [item for item in drawn if isinstance(item, _pool.Task)] == tasks[:4]
+    assert drawn.index(layouts[0]) < drawn.index(tasks[0]) < drawn.index(layouts[1]) < drawn.index(tasks[1])
 
 
 def test_none_is_none():

@@ -1,6 +1,8 @@
 """Metrics of ranked neighbours: by hand, against a loop and scikit-learn, and as the stage reports them."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -97,6 +99,40 @@ def rows(n=150, d=6, seed=0):
     truth = rng.integers(0, 3, n)
     x = (rng.normal(size=(n, d)) + 2 * rng.normal(size=(3, d))[truth]).astype(np.float32)
     return x, truth, rng.choice([0, 1, 2], n, p=[0.6, 0.2, 0.2]).astype(np.uint8)
+
+
+WITHOUT_SCIKIT_LEARN = """
+import sys
+import numpy as np
+from threadpoolctl import threadpool_info
+from backbench.metrics import neighbours
+from backbench.stage import Context, Inputs, Member
+from backbench.stages import retrieval
+from backbench.store import Store
+
+nearest = neighbours.nearest
+threads = []
+def seen(*args):
+    threads.extend(library["num_threads"] for library in threadpool_info())
+    return nearest(*args)
+neighbours.nearest = seen
+store, x = Store(sys.argv[1]), np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+store.write("dataset", "d" * 64, {"info": {"classes": None}}, {"split": np.zeros(60, np.uint8)})
+store.write("features", "f" * 64, {"info": {}}, {"features": x})
+inputs = Inputs(store, {"dataset": ("dataset", "d" * 64), "matrix": ("features", "f" * 64)})
+member = Member("a" * 64, {"metric": "euclidean", "protocol": "leave_one_out", "at": 10})
+(outcome,) = retrieval.compute([member], inputs, Context(threads=2))
+assert outcome.failure is None and outcome.arrays["neighbours"].shape == (60, 10)
+assert threads and set(threads) == {1}, threads
+assert "sklearn" not in sys.modules
+"""
+
+
+def test_an_exact_search_holds_one_core_and_does_not_wait_for_scikit_learn(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SCIKIT_LEARN, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ PROC = Path("/proc")
 BOOT = PROC / "sys/kernel/random/boot_id"
 # Fields of /proc/PID/stat after the name of the program: state, parent, session and start.
 STATE, PARENT, SESSION, START = 0, 1, 3, 19
+# How much what follows the answer gives way (`os.nice`) to the launcher, which computes the answer at that time.
+AFTER_ANSWER = 5
 ENDED = ("Z", "X", "x")
 
 

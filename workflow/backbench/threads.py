@@ -24,10 +24,20 @@ def available() -> int:
 
 @contextlib.contextmanager
 def one_core_each(count: int) -> Iterator[None]:
-    """Hold BLAS and OpenMP at one thread and let the caller use `count` threads of its own."""
-    # Libraries that are loaded later would start with all cores: load them first.
+    """Hold BLAS and OpenMP at one thread and let the caller use `count` threads of its own.
+
+    Libraries that are loaded later would start with all cores, so SciPy and scikit-learn are loaded first.
+    """
     import scipy.linalg  # noqa: F401
     import sklearn.cluster  # noqa: F401
+
+    with loaded_at_one_core(count):
+        yield
+
+
+@contextlib.contextmanager
+def loaded_at_one_core(count: int) -> Iterator[None]:
+    """As `one_core_each`, for work that uses no library of which the threads are not loaded yet."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1), beside(count):

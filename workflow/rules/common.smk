@@ -5,6 +5,7 @@ from pathlib import Path
 
 from backbench import launching, paths
 from backbench.pictures import drawing, forecast
+from backbench.engine.plan import accelerating
 from backbench.engine.plan.batches import Batch
 from backbench.engine.plan.shards import Shard, fair_threads
 from backbench.sweeping import executors
@@ -17,6 +18,8 @@ PLAN, BATCHES = launching.for_snakemake(
 PLAN_FILE = PLAN.path
 # Of this machine's; on a cluster every job has its own.
 CORES = workflow.cores or 1
+# Threads that a job with work for all cores asks for where short jobs are to go on beside it.
+BESIDE = CORES if CLUSTER else max(1, CORES - 1)
 PYTHON = sys.executable
 SCRIPTS = paths.CHECKOUT / "scripts"
 RECEIPTS = paths.receipts()
@@ -75,6 +78,20 @@ def threads_of(kind: str):
         return shares[shard_of(kind, wildcards).id]
 
     return threads
+
+
+NETWORKS = [
+    shard for shard in PLAN.shards.values() if shard.kind == "features" and accelerating.pays(shard, PLAN.stages)
+]
+
+
+def extraction_threads(wildcards) -> int:
+    """Threads function: all cores for each of several networks, one after the other, as they may share a GPU.
+
+    Beside a single one the work on features that take no network goes on.
+    """
+    network = accelerating.pays(shard_of("features", wildcards), PLAN.stages)
+    return 1 if not network else CORES if len(NETWORKS) > 1 else BESIDE
 
 
 def mem_mb_of(kind: str):

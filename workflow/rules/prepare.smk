@@ -57,7 +57,7 @@ rule extract_features:
     benchmark:
         BENCHMARKS / "features/{family}-{id}.tsv"
     priority: 3 * CORES
-    threads: workflow.cores
+    threads: extraction_threads
     resources:
         mem_mb=mem_mb_of("features"),
     params:
@@ -65,7 +65,7 @@ rule extract_features:
         shard=shard_id("features"),
         code=code_of("features"),
     shell:
-        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {threads} 2> {log:q}"
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {CORES} 2> {log:q}"
 
 
 rule transform_features:

@@ -52,14 +52,14 @@ rule draw_pictures:
     benchmark:
         BENCHMARKS / "draw" / f"{PLAN_FILE.stem[:12]}.tsv"
     priority: -1
-    threads: workflow.cores
+    threads: BESIDE
     resources:
         mem_mb=drawing_mem_mb,
         runtime=drawing_minutes,
     params:
         script=SCRIPTS / "draw_pictures.py",
     shell:
-        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --threads {threads} 2> {log:q}"
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --threads {CORES} 2> {log:q}"
 
 
 rule write_report:

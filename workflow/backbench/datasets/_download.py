@@ -8,10 +8,11 @@ section 14).
 import logging
 import time
 import urllib.parse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbench.datasets._fetch import STALL_SECONDS, FetchError
+from backbench.datasets._fetch import STALL_SECONDS, FetchError, probe
 from backbench.files import make_folder, share
 from backbench.schema import ConfigError, refuse
 
@@ -57,6 +58,26 @@ def fetch(url: str, known: str, target: Path, most: int | None = None) -> Path:
             raise
         log.warning("%s; the first part may be of another version: fetching the whole file again", error)
         return _retrieve(url, known, target, Resuming(first.part, most))
+
+
+def mirrored(mirrors: Sequence[str], sums: Mapping[str, str], folder: Path) -> None:
+    """Files by name and MD5 sum from the first of `mirrors`, addresses that end with a slash, that delivers all.
+
+    Raises
+    ------
+    FetchError
+        If no mirror answers within a few seconds, or none delivers the files.
+    """
+    probe(mirrors)
+    reasons = []
+    for mirror in mirrors:
+        try:
+            for name, md5 in sums.items():
+                fetch(mirror + name, f"md5:{md5}", folder / name)
+            return
+        except (FetchError, ConfigError) as error:
+            reasons.append(str(error))
+    raise FetchError(f"the mirrors failed ({'; '.join(reasons)})")
 
 
 def check_address(url: str) -> None:

@@ -5,14 +5,12 @@ Each function takes the folder to fill; :func:`into` gives it a temporary one an
 
 import contextlib
 import logging
-import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backbench.files import make_folder, share_all
@@ -42,30 +40,6 @@ def into(target: Path, fill: Callable[[Path], None]) -> Path:
         return target
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def torchvision_mnist(name: str, folder: Path) -> None:
-    """The raw files of torchvision's dataset class `name` (MNIST or similar) from its mirrors.
-
-    Raises
-    ------
-    FetchError
-        If no mirror answers within a few seconds, or the download fails.
-    """
-    try:
-        from torchvision import datasets
-    except ImportError as error:
-        raise FetchError(f"torchvision cannot be imported ({error})") from error
-    source = getattr(datasets, name)
-    probe(source.mirrors)
-    try:
-        with _stalls_after(STALL_SECONDS):
-            source(str(folder), download=True)
-    except (OSError, RuntimeError, EOFError) as error:
-        raise FetchError(f"torchvision's mirrors failed ({error})") from error
-    for path in (folder / name / "raw").glob("*.gz"):
-        path.rename(folder / path.name)
-    shutil.rmtree(folder / name)
 
 
 def debian_package(name: str, files: str, folder: Path) -> None:
@@ -118,7 +92,7 @@ def _command(words: list[str], folder: Path) -> None:
         raise FetchError(f"{words[0]} {words[-1] if words[0] == 'apt-get' else ''} failed: {last}")
 
 
-def probe(addresses: Sequence[str], what: str = "torchvision's mirrors") -> None:
+def probe(addresses: Sequence[str], what: str = "the mirrors") -> None:
     """Check that one of `addresses` answers within a few seconds, so that a missing network is noticed at once.
 
     Raises
@@ -137,16 +111,3 @@ def probe(addresses: Sequence[str], what: str = "torchvision's mirrors") -> None
         except OSError as error:
             reasons.append(f"{address}: {error}")
     raise FetchError(f"{what} cannot be reached ({'; '.join(reasons)})")
-
-
-@contextlib.contextmanager
-def _stalls_after(seconds: float) -> Iterator[None]:
-    """A time limit on every wait of a socket, and no progress bars, while torchvision downloads."""
-    timeout, quiet = socket.getdefaulttimeout(), os.environ.get("TQDM_DISABLE")
-    socket.setdefaulttimeout(seconds)
-    os.environ["TQDM_DISABLE"] = "1"
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(timeout)
-        os.environ.pop("TQDM_DISABLE") if quiet is None else os.environ.update(TQDM_DISABLE=quiet)

@@ -8,7 +8,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from backbench.datasets import TEST, TRAIN, _fetch, _mnist_like
+from backbench.datasets import TEST, TRAIN, _download, _fetch, _mnist_like
 
 UNHASHED = ("root", "archive")
 NAMES = (
@@ -23,6 +23,14 @@ NAMES = (
     "Bag",
     "Ankle boot",
 )
+# As in torchvision's class, which a test compares; importing torchvision takes seconds.
+MIRRORS = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
+SUMS = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
 PACKAGE = "dataset-fashion-mnist"
 PACKAGE_FILES = "usr/share/datasets/fashion-mnist"
 COLLECTION = _mnist_like.MnistLike(
@@ -32,7 +40,7 @@ COLLECTION = _mnist_like.MnistLike(
     names=NAMES,
     sizes={TRAIN: (6000,) * 10, TEST: (1000,) * 10},
     sources=(
-        functools.partial(_fetch.torchvision_mnist, "FashionMNIST"),
+        functools.partial(_download.mirrored, MIRRORS, SUMS),
         functools.partial(_fetch.debian_package, PACKAGE, PACKAGE_FILES),
     ),
     places=(Path("/") / PACKAGE_FILES,),

@@ -26,6 +26,9 @@ ALIKE = 8
 KEPT = 16
 # Up to this total the weights of all margins are kept, some 20 numbers each; beyond, those of each sample are made.
 WHOLE = 1 << 16
+# Up to this total the sums of each size against the classes of a block of samples are kept: labelings of one data set
+# are resampled alike, and what is left for each is to look them up. The last `BLOCKS` blocks take 64 MB at most.
+LOOKED_UP, BLOCKS = 1 << 12, 32
 
 
 def expected_logs(sizes: np.ndarray, classes: np.ndarray, total: np.ndarray) -> np.ndarray:
@@ -100,9 +103,25 @@ def _table(total: int) -> np.ndarray:
 
 def _interpolated(sizes: np.ndarray, classes: np.ndarray, total: int) -> np.ndarray:
     """Expected sums (samples,) from margins (clusters, samples) and (classes, samples) of tables of one total."""
+    if 1 < total <= LOOKED_UP:
+        by_size = _by_size(classes.astype(np.int64).tobytes(), len(classes), total)
+        return np.take_along_axis(by_size, sizes.astype(np.int64), axis=0).sum(axis=0)
     left, right = _on_nodes(sizes, total), _on_nodes(classes, total)
     # Sparse rows are added up in order, however many threads BLAS has.
     return (left @ _table(total) * right.toarray()).sum(axis=1)
+
+
+@functools.lru_cache(BLOCKS)
+def _by_size(classes: bytes, count: int, total: int) -> np.ndarray:
+    """Expected sums (total + 1, samples) of a cluster of each size with the margin (count, samples) of the classes.
+
+    The margin is int64, as bytes.
+    """
+    margin = np.frombuffer(classes, np.int64).reshape(count, -1)
+    sums = _whole(total) @ (_on_nodes(margin, total) @ _table(total)).T
+    sums[:2] = 0.0  # 0 log 0 and 1 log 1, also in expectation
+    sums.setflags(write=False)
+    return sums
 
 
 def _on_nodes(margin: np.ndarray, total: int) -> Any:

@@ -54,7 +54,7 @@ def nearest_approximate(
         raise ValueError(f"{count} neighbours are asked for; there are {limit} rows to choose from")
     import faiss  # noqa: F401  # loaded before its threads are held at one
 
-    with threads.one_core_each(threads.available()):
+    with threads.loaded_at_one_core(threads.available()):
         search = _Search(queries, rows, count, metric, excluded, seed)
         order = np.random.default_rng(seed).permutation(len(queries))
         # With few queries, the same ones have to serve twice.

@@ -107,15 +107,20 @@ def computing(context: Context) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def searching(context: Context) -> Iterator[None]:
+    """Use the job's device and one core per search by NumPy: scikit-learn, which takes a second, is not loaded."""
+    with device.using(context.device), threads.loaded_at_one_core(context.threads):
+        yield
+
+
 def failure(member: Member, error: Exception, seconds: float = 0.0, where: str = "") -> Outcome:
     """The outcome of a member that raised `error`; `where` says what it worked on."""
-    from sklearn.exceptions import ConvergenceWarning
-
     name = next(
         (config["name"] for config in member.config.values() if isinstance(config, dict) and "name" in config), ""
     )
     who = " on ".join(filter(None, (name, where)))
-    if isinstance(error, ConvergenceWarning):
+    if type(error).__name__ == "ConvergenceWarning":  # scikit-learn's, which need not be loaded
         reason = f"did not converge: {error}" + (f" ({who})" if where else "")
     else:
         reason = (f"{who}: " if where else "") + f"{type(error).__name__}: {error}"

@@ -24,7 +24,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         began = time.perf_counter()
         try:
             _shard.refuse_non_finite(x)
-            with _shard.computing(context):
+            with _shard.searching(context):
                 graph = _graph(x, metric, max(member.config["count"] for member in group))
         except Exception as error:  # affects every member of the search, and no other
             yield from (_shard.failure(member, error) for member in group)

@@ -38,7 +38,7 @@ def compute(members: Sequence[Member], inputs: Inputs, context: Context) -> Iter
         try:
             _shard.refuse_non_finite(x)
             groups = _junk.groups(junk, inputs)
-            with _shard.computing(context):
+            with _shard.searching(context):
                 most = deep or max(member.config["at"] for member in group)
                 queries, rows = _shard.retrieved(protocol, splits.of(group[0].config))
                 more = most + _most_junk(groups, rows)

@@ -1,6 +1,9 @@
 """The answer of a launch: shown once, as soon as the runs are joined; MLflow, pictures and the report follow it."""
 
 import contextlib
+import functools
+import importlib
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +35,12 @@ class Answering:
         self._joined = plan.folder / ledger.RESULTS
         self._before = _version(self._joined) if again else None
         self._tried = False
+
+    def prepare(self) -> None:
+        """Load the libraries that an answer takes, on the side: a second that nobody waits for while jobs run."""
+        if self.show is not None:
+            load = functools.partial(importlib.import_module, "statsmodels.stats.proportion")
+            threading.Thread(target=load, daemon=True).start()
 
     @property
     def ready(self) -> bool:

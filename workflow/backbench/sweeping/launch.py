@@ -166,6 +166,7 @@ def _compute(planned: planning.Planned, state: Status, launch: Launch, answering
     expected = estimate.members(plan, state, cores(launch.cores))
     launched = time.time() - 1
     with log.open("w") as output, _snakemake(planned, launch, output) as process:
+        answering.prepare()
         panel.watch(process, plan, state, expected, cores(launch.cores), launch.cluster, answering)
     if process.returncode < 0:
         _tell_of_death(-process.returncode)

@@ -77,5 +77,6 @@ class Scoring:
         from backbench.stages import _shard
 
         module = importlib.import_module(f"backbench.stages.scores.{self.kind}")
-        with _shard.computing(self.context):
+        computing = _shard.searching if self.kind == "retrieval" else _shard.computing
+        with computing(self.context):
             return list(module.scores(fits, self.inputs))
