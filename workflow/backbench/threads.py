@@ -5,6 +5,7 @@ is fits beside each other, and blocks of rows whose size depends on the data alo
 """
 
 import contextlib
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -15,6 +16,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _local = threading.local()
+# By the number of modules that were loaded
+_controllers: dict[int, Any] = {}
 
 
 def available() -> int:
@@ -25,13 +28,27 @@ def available() -> int:
 @contextlib.contextmanager
 def one_core_each(count: int) -> Iterator[None]:
     """Hold BLAS and OpenMP at one thread and let the caller use `count` threads of its own."""
+    with libraries().limit(limits=1), beside(count):
+        yield
+
+
+def libraries() -> Any:
+    """What sets the threads of BLAS and OpenMP (`threadpoolctl`); they are looked for again after further imports.
+
+    To find them takes milliseconds, which is more than small fits take.
+    """
     # Libraries that are loaded later would start with all cores: load them first.
     import scipy.linalg  # noqa: F401
     import sklearn.cluster  # noqa: F401
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import ThreadpoolController
 
-    with threadpool_limits(1), beside(count):
-        yield
+    count = len(sys.modules)
+    controller = _controllers.get(count)
+    if controller is None:
+        controller = ThreadpoolController()
+        _controllers.clear()
+        _controllers[count] = controller
+    return controller
 
 
 @contextlib.contextmanager
@@ -119,7 +136,5 @@ def _pool(count: int, share: int) -> Iterator[ThreadPoolExecutor]:
 
 def _enter(share: int) -> None:
     # The OpenMP limit belongs to a thread, so each new one sets its own.
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
+    libraries().limit(limits=1)
     _local.count = share
