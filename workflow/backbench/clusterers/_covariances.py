@@ -17,6 +17,10 @@ ILL_DEFINED = (
     "a component has an ill-defined covariance (it holds few rows, or equal ones): ask for fewer clusters, increase "
     "reg_covar, or scale the features"
 )
+# Products of rows with all components that stay in the cache, and the fewest rows of a product
+PRODUCTS, FEWEST = 1 << 17, 64
+# A share that is lost in every sum of float64, and the part of the rows up to which it is worth to leave such rows out
+LEAST, MOST_HELD = math.exp(-80.0), 0.8
 # What a kind computes from a block of rows (b, d), arrays of numpy or PyTorch
 Features: TypeAlias = tuple[Any, ...]
 Blockwise: TypeAlias = Callable[..., Any]
@@ -204,6 +208,12 @@ class Tied(Kind):
         return d * (d + 1) // 2
 
 
+def _held(block: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the rows (b, d) whose shares (b,) of a component do not vanish in its sums, with their shares."""
+    places = np.flatnonzero(shares > LEAST)
+    return (block, shares) if len(places) > MOST_HELD * len(block) else (block[places], shares[places])
+
+
 class Full(Kind):
     """A covariance for each component, summed about the mean of the previous iteration."""
 
@@ -217,9 +227,19 @@ class Full(Kind):
         shift = rows.put(np.einsum("ki,kij->kj", parameters.means, factors).reshape(k * d))
         constant = rows.put(_constant(parameters, log_det))
 
+        size = max(FEWEST, PRODUCTS // (k * d)) if xp is np else rows.n
+
+        def distances(block: Any) -> Any:
+            """Squared distances (b, k), in the metrics of the components, of rows whose products fit the cache."""
+            turned = block @ turn
+            turned -= shift
+            turned = turned.reshape(-1, k, d)
+            return xp.einsum("bkd,bkd->bk", turned, turned)
+
         def density(features: Features) -> Any:
-            turned = (features[0] @ turn - shift).reshape(-1, k, d)
-            return constant - 0.5 * xp.einsum("bkd,bkd->bk", turned, turned)
+            block = features[0]
+            parts = [distances(block[start : start + size]) for start in range(0, len(block), size)]
+            return constant - 0.5 * xp.concatenate(parts)
 
         return density
 
@@ -229,8 +249,11 @@ class Full(Kind):
 
         def moments(features: Features, shares: Any) -> tuple[Any, Any]:
             first, second = [], []
-            for centre, weight in zip(centres, xp.sqrt(shares), strict=True):
-                apart = (features[0] - centre) * weight[:, None]
+            for centre, share in zip(centres, shares, strict=True):
+                block, weight = _held(features[0], share) if xp is np else (features[0], share)
+                weight = xp.sqrt(weight)
+                apart = block - centre
+                apart *= weight[:, None]
                 first.append(weight @ apart)
                 second.append(apart.T @ apart)
             return xp.stack(first), xp.stack(second)
