@@ -151,21 +151,29 @@ class Full(Kind):
 
     centred = True
 
+    def width(self, d: int) -> int:
+        return d + 1
+
+    def features(self, block: Any) -> Any:
+        """The rows with a column of ones (b, d + 1), so that a product with factors also subtracts the means."""
+        return self._xp.concatenate((block, self._xp.ones_like(block[:, :1])), 1)
+
+    def look_at(self, rows: Rows) -> None:
+        self._xp = rows.xp
+
     def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
         factors, xp = parameters.factors, rows.xp
         k, d, _ = factors.shape
         log_det = np.log(np.einsum("kii->ki", factors)).sum(axis=1)
-        turn = rows.put(factors.transpose(1, 0, 2).reshape(d, k * d))
-        shift = rows.put(np.einsum("ki,kij->kj", parameters.means, factors).reshape(k * d))
+        shift = np.einsum("ki,kij->kj", parameters.means, factors)
+        turn = rows.put(np.concatenate((factors.transpose(1, 0, 2), -shift[None])).reshape(d + 1, k * d))
         constant = rows.put(constant_of(parameters, log_det))
 
         size = max(FEWEST, PRODUCTS // (k * d)) if xp is np else rows.n
 
         def distances(block: Any) -> Any:
             """Squared distances (b, k), in the metrics of the components, of rows whose products fit the cache."""
-            turned = block @ turn
-            turned -= shift
-            turned = turned.reshape(-1, k, d)
+            turned = (block @ turn).reshape(-1, k, d)
             return xp.einsum("bkd,bkd->bk", turned, turned)
 
         def density(block: Any) -> Any:
@@ -181,7 +189,7 @@ class Full(Kind):
         def sums(features: Any, shares: Any) -> tuple[Any, Any, Any]:
             first, second = [], []
             for centre, part in zip(centres, shares, strict=True):
-                block, weight = _held(features, part) if xp is np else (features, part)
+                block, weight = _held(features[:, :-1], part) if xp is np else (features[:, :-1], part)
                 weight = xp.sqrt(weight)
                 apart = block - centre
                 apart *= weight[:, None]
