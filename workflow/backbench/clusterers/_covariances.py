@@ -11,14 +11,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from backbench.clusterers._rows import Rows
+from backbench.clusterers._rows import FEWEST, Rows
 
 ILL_DEFINED = (
     "a component has an ill-defined covariance (it holds few rows, or equal ones): ask for fewer clusters, increase "
     "reg_covar, or scale the features"
 )
-# Products of rows with all components that stay in the cache, and the fewest rows of a product
-PRODUCTS, FEWEST = 1 << 17, 64
+# Products of rows with all components that stay in the cache; but more, up to a limit, for as many rows as it takes for
+# a product to be worth the order in which BLAS copies the factors.
+PRODUCTS, MOST_PRODUCTS, PACKED = 1 << 18, 1 << 22, 512
+# Rows of a block by the number of columns, and at most
+SUMMED, MOST = 8, 1024
 # A share that is lost in every sum of float64, and the part of the rows up to which it is worth to leave such rows out
 LEAST, MOST_HELD = math.exp(-80.0), 0.8
 # A function of a block of rows or features, arrays of numpy or PyTorch
@@ -53,6 +56,10 @@ class Kind:
 
     def look_at(self, rows: Rows) -> None:
         """Read the rows once, before the iteration."""
+
+    def least_rows(self, d: int) -> int:
+        """Rows of a block at least, of `d` columns: sums of d x d values are added once for each block."""
+        return max(FEWEST, min(MOST, SUMMED * d))
 
     def width(self, d: int) -> int:
         """The number f of features of rows with `d` columns."""
@@ -169,7 +176,7 @@ class Full(Kind):
         turn = rows.put(np.concatenate((factors.transpose(1, 0, 2), -shift[None])).reshape(d + 1, k * d))
         constant = rows.put(constant_of(parameters, log_det))
 
-        size = max(FEWEST, PRODUCTS // (k * d)) if xp is np else rows.n
+        size = max(PRODUCTS // (k * d), min(PACKED, MOST_PRODUCTS // (k * d)), 1) if xp is np else rows.n
 
         def distances(block: Any) -> Any:
             """Squared distances (b, k), in the metrics of the components, of rows whose products fit the cache."""

@@ -57,7 +57,8 @@ def fit(x: np.ndarray, kind: str, starts: Iterable[np.ndarray], rule: Rule) -> F
     ValueError
         If a covariance is not positive definite.
     """
-    mixture = _Mixture(Rows(x), KINDS[kind](rule.reg_covar))
+    covariances = KINDS[kind](rule.reg_covar)
+    mixture = _Mixture(Rows(x, least=covariances.least_rows(x.shape[1])), covariances)
     ends = [mixture.climb(mixture.start(responsibilities), rule) for responsibilities in starts]
     best = max(ends, key=lambda end: end.bound)
     if not best.converged:
@@ -106,7 +107,7 @@ class _Mixture:
         # What the iteration reads, and the function from a block of it to features
         self.held, self.features = rows, kind.features
         if rows.xp is np and rows.n * width <= HELD_VALUES:
-            self.held = Rows(rows.joined(kind.features), size=min(BLOCK_ROWS, max(1, BLOCK_VALUES // width)))
+            self.held = Rows(rows.joined(kind.features), least=min(BLOCK_ROWS, BLOCK_VALUES // width))
             self.features = _same
 
     def start(self, responsibilities: np.ndarray) -> _covariances.Parameters:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backbench.clusterers._covariances import ILL_DEFINED, Blockwise, Kind, Parameters, Sums, constant_of
-from backbench.clusterers._rows import COLUMNS, Rows
+from backbench.clusterers._rows import COLUMNS, FEWEST, Rows
 
 
 def _roots(variances: np.ndarray) -> np.ndarray:
@@ -21,6 +21,9 @@ def _roots(variances: np.ndarray) -> np.ndarray:
 
 class Linear(Kind):
     """Variances alone: log densities are linear in the rows and their squares."""
+
+    def least_rows(self, d: int) -> int:
+        return FEWEST
 
     def look_at(self, rows: Rows) -> None:
         self._xp = rows.xp

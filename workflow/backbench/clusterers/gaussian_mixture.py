@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 AXES = frozenset({"k", "seed"})
-BLOCKS_MB = 48
+BLOCKS_MB = 128
 START_ITERATIONS, START_TOL = 300, 1e-4
 
 
@@ -48,7 +48,7 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """Blocks, responsibilities of the start and covariances of each member; the rows are not copied."""
+    """Blocks, features or products that are held, responsibilities and covariances of each member."""
     matrices = {"full": 64 * d * d, "tied": 4 * d * d}.get(params.covariance_type, 64 * d)
     return count * BLOCKS_MB + count * (512 * n + 8 * matrices) / clusterers.MB
 
