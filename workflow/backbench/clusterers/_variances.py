@@ -28,12 +28,18 @@ class Linear(Kind):
     def look_at(self, rows: Rows) -> None:
         self._xp = rows.xp
 
-    def squares(self, block: Any) -> Any:
-        """Squares (b, d) of the values of a block of rows (b, d)."""
+    def squares(self, block: Any, out: Any = None) -> Any:
+        """Squares (b, d) of the values of a block of rows (b, d), in `out` if it is given."""
         raise NotImplementedError
 
     def features(self, block: Any) -> Any:
-        return self._xp.concatenate((block, self.squares(block), self._xp.ones_like(block[:, :1])), 1)
+        if self._xp is not np:
+            return self._xp.concatenate((block, self.squares(block), self._xp.ones_like(block[:, :1])), 1)
+        count, d = block.shape
+        features = np.empty((count, self.width(d)))
+        features[:, :d], features[:, -1] = block, 1.0
+        self.squares(block, features[:, d:-1])
+        return features
 
     def factors(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The constant (k,) of the log densities, and the factors of the rows (k, d) and of their squares."""
@@ -65,8 +71,8 @@ class Linear(Kind):
 class Diagonal(Linear):
     """A variance for each component and column."""
 
-    def squares(self, block: Any) -> Any:
-        return block * block
+    def squares(self, block: Any, out: Any = None) -> Any:
+        return self._xp.multiply(block, block, out=out)
 
     def width(self, d: int) -> int:
         return 2 * d + 1
@@ -92,9 +98,13 @@ class Diagonal(Linear):
 class Spherical(Linear):
     """A variance for each component; the square of a row is its squared length."""
 
-    def squares(self, block: Any) -> Any:
+    def squares(self, block: Any, out: Any = None) -> Any:
         """The squared lengths (b, 1) of the rows."""
-        return self._xp.einsum("ij,ij->i", block, block)[:, None]
+        lengths = self._xp.einsum("ij,ij->i", block, block)[:, None]
+        if out is None:
+            return lengths
+        out[:] = lengths
+        return out
 
     def width(self, d: int) -> int:
         return d + 2
