@@ -55,7 +55,7 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 def seconds(params: Params, n_train: int, d: int, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.0445, n=0.98, d=1.35).at(n_train, d, None, count)
+    return Cost(0.02, n=0.75, d=1.2).at(n_train, d, None, count)
 
 
 @dataclass(frozen=True)

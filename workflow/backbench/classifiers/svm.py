@@ -53,7 +53,7 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 def seconds(params: Params, n_train: int, d: int, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(5.0, n=1.8, d=0.4).at(n_train, d, None, count)
+    return Cost(2.5, n=2.0, d=0.4).at(n_train, d, None, count)
 
 
 @dataclass(frozen=True)
