@@ -113,7 +113,7 @@ def _answer(shared: Shared, train_y: "np.ndarray", alike: Sequence[Params]) -> N
         def answer(model: "SVC" = model, error: Exception | None = error) -> classifiers.Prediction:
             if error is not None:
                 raise error
-            return _said(model, decisions.get("all", decide)[models.index(model)])
+            return _prediction(model, decisions.get("all", decide)[models.index(model)])
 
         shared.answers.attempt(params, answer)
 
@@ -155,7 +155,7 @@ def _decisions(
     return [[block[place] for block in blocks] for place in range(len(models))]
 
 
-def _said(model: "SVC", blocks: "Sequence[_pairs.Decided]") -> classifiers.Prediction:
+def _prediction(model: "SVC", blocks: "Sequence[_pairs.Decided]") -> classifiers.Prediction:
     """The prediction of a model from what it decides for blocks of queries."""
     from backbench.classifiers import _pairs
 
@@ -170,7 +170,7 @@ def _fit(rows: "np.ndarray", asked: "np.ndarray", train_y: "np.ndarray", params:
     from backbench.classifiers import _pairs
 
     model = _model(rows, train_y, params, params.kernel)
-    return _said(model, _pairs.blocks(model, asked))
+    return _prediction(model, _pairs.blocks(model, asked))
 
 
 def _model(rows: "np.ndarray", train_y: "np.ndarray", params: Params, kernel: str) -> "SVC":

@@ -98,11 +98,11 @@ def _model(task: clusterers.Task, init: Any, n_init: int) -> Any:
     )
 
 
-def _parts_of(found: "np.ndarray", best: "np.ndarray") -> bool:
+def _parts_of(part: "np.ndarray", best: "np.ndarray") -> bool:
     """Whether each cluster of labels (n,) lies in one of the best so far; scikit-learn does not count it as better."""
     from backbench.metrics import labels
 
-    return bool(((labels.crosstab(found, best) > 0).sum(axis=1) <= 1).all())
+    return bool(((labels.crosstab(part, best) > 0).sum(axis=1) <= 1).all())
 
 
 class _Starts:
