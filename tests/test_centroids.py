@@ -4,12 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
-from densities import blobs, one, options
+from densities import blobs, fit, one, options
 from sklearn import cluster
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
-from backbench import device, plugins, threads
+from backbench import clusterers, device, plugins, threads
 from backbench.clusterers import _lloyd, _rows, kmeans, minibatch_kmeans
 
 
@@ -18,9 +18,11 @@ class TestKmeans:
     @pytest.mark.parametrize("k", [1, 4, 9])
     @pytest.mark.parametrize("changed", [{}, {"algorithm": "elkan"}, {"init": "random"}, {"n_init": 1, "tol": 0.0}])
     @pytest.mark.filterwarnings("ignore:algorithm='elkan'")
-    def test_equals_scikit_learn(self, seed, k, changed):
+    @pytest.mark.parametrize("cores", [1, 3])
+    def test_equals_scikit_learn(self, seed, k, changed, cores):
         x = blobs(seed, n=300, d=10) + np.float32(20)
-        found, info = one(kmeans, x, options("kmeans", **changed), k=k, seed=seed)
+        task = clusterers.Task(options("kmeans", **changed), k=k, seed=seed)
+        ((found, info),) = fit(kmeans, x, [task], count=cores)
         model = cluster.KMeans(k, random_state=seed, **{"n_init": 4} | changed).fit(x)
         assert np.array_equal(found, model.labels_)
         assert info["inertia"] == pytest.approx(model.inertia_, rel=1e-6)
@@ -28,10 +30,11 @@ class TestKmeans:
 
     def test_of_fewer_distinct_rows_than_k_each_is_a_cluster(self):
         x = np.repeat(blobs(n=3), 5, axis=0)
-        for name in ("cpu", "torch"):
+        task = clusterers.Task(options("kmeans"), k=4, seed=0)
+        for name, cores in (("cpu", 1), ("cpu", 2), ("torch", 1)):
             with device.using(name), warnings.catch_warnings():
                 warnings.simplefilter("error", ConvergenceWarning)
-                found, info = one(kmeans, x, options("kmeans"), k=4, seed=0)
+                ((found, info),) = fit(kmeans, x, [task], count=cores)
             assert adjusted_rand_score(np.repeat(np.arange(3), 5), found) == 1.0
             assert info["inertia"] == pytest.approx(0, abs=1e-6)
 

@@ -90,7 +90,7 @@ def test_pairs_that_are_undecided_go_as_libsvm_and_scikit_learn_have_them():
     from backbench.classifiers import _pairs
 
     pairs = np.random.default_rng(0).integers(-1, 2, (50, 6)).astype(float)
-    codes, decision = _pairs._decided(pairs, 4)
+    codes, decision = _pairs.decided(pairs, 4)
     assert decision == pytest.approx(_ovr_decision_function(pairs < 0, -pairs, 4))
     votes = np.zeros((50, 4))
     for number, (i, j) in enumerate([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]):

@@ -1,8 +1,11 @@
 """Classifiers: one contract for all, and each against plain scikit-learn."""
 
+import gc
 import inspect
 import json
 import warnings
+import weakref
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +13,11 @@ import pytest
 from classifying import NAMES, VARIANTS, conf, digits, options, predict, predictions, shard
 from sklearn import ensemble, linear_model, neighbors, svm
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import pairwise
 
 from backbench import classifiers, paths, plugins, threads
+from backbench.classifiers import _kernels, _pairs
+from backbench.metrics import distances
 from backbench.metrics.near import Near
 
 # Options that were added later, with the default that older results have.
@@ -171,27 +177,62 @@ def test_one_class_is_refused_at_planning_time(name):
 class TestKernels:
     def test_one_for_every_c_and_none_is_kept(self, monkeypatch):
         module, data, made = plugins.load("classifier", "svm"), digits()[:3], []
-        both = module._both
-        monkeypatch.setattr(module, "_both", lambda *given: made.append(given[2].gamma) or both(*given))
+        among_rows = _kernels.Kernel.among_rows
+
+        def counted(kernel):
+            made.append(weakref.ref(values := among_rows(kernel)))
+            return values
+
+        monkeypatch.setattr(_kernels.Kernel, "among_rows", counted)
         tasks = [classifiers.Task(options("svm", C=c, gamma=gamma)) for c in (1.0, 2.0) for gamma in (0.1, 0.2)]
         predict(module, data, tasks)
-        assert made == [0.1, 0.2]
+        gc.collect()
+        assert [kernel() for kernel in made] == [None, None]
 
     def test_one_that_cannot_be_made_is_the_fault_of_its_members(self, monkeypatch):
         module, data = plugins.load("classifier", "svm"), digits()[:3]
-        both = module._both
+        among_rows = _kernels.Kernel.among_rows
 
-        def full(rows, asked, params):
-            if params.kernel == "linear":
+        def full(kernel):
+            if kernel.gamma is None:
                 raise MemoryError("full")
-            return both(rows, asked, params)
+            return among_rows(kernel)
 
-        monkeypatch.setattr(module, "_both", full)
+        monkeypatch.setattr(_kernels.Kernel, "among_rows", full)
         tasks = [classifiers.Task(options("svm", kernel=kernel)) for kernel in ("linear", "rbf")]
         shared = module.prepare(*data, tasks, Near(data[0], data[2]))
         with pytest.raises(MemoryError, match="full"):
             module.predict(shared, *data, tasks[0])
         assert len(module.predict(shared, *data, tasks[1]).classes) == len(data[2])
+
+    @pytest.mark.parametrize("gamma", [None, 0.05])
+    @pytest.mark.parametrize("fewest", [16, 512])
+    def test_of_all_pairs_is_scikit_learns(self, gamma, fewest, monkeypatch):
+        monkeypatch.setattr(distances, "MOST", fewest)
+        rows, _, asked, _ = digits()
+        rows, asked = rows.astype(np.float64), asked.astype(np.float64)
+        kernel = _kernels.Kernel(rows, gamma)
+        expected = partial(pairwise.rbf_kernel, gamma=gamma) if gamma else pairwise.linear_kernel
+        among = kernel.among_rows()
+        assert np.array_equal(among, among.T)
+        assert among == pytest.approx(expected(rows), rel=1e-12)
+        assert kernel.of(asked) == pytest.approx(expected(asked, rows), rel=1e-12)
+
+    @pytest.mark.parametrize("classes", [2, 3, 10])
+    def test_a_machine_decides_as_libsvm_does(self, classes):
+        train_x, train_y, queries, _ = digits(n_train=600)
+        kept = np.flatnonzero(train_y < classes)
+        # The last class has a single row
+        kept = kept[(train_y[kept] != classes - 1) | (kept == kept[train_y[kept] == classes - 1][0])]
+        order = kept[np.argsort(train_y[kept], kind="stable")]
+        rows, labels = train_x[order].astype(np.float64), train_y[order]
+        kernel = _kernels.Kernel(rows, 0.1)
+        model = svm.SVC(kernel="precomputed", decision_function_shape="ovo").fit(kernel.among_rows(), labels)
+        asked = kernel.of(queries.astype(np.float64))
+        codes, scores = _pairs.Machine(model, np.bincount(labels)).decided(asked)
+        expected = _pairs.prediction(model, asked)
+        assert np.array_equal(model.classes_[codes], model.predict(asked))
+        assert scores == pytest.approx(expected.decision, rel=1e-6)
 
 
 def test_too_many_neighbours_are_refused_at_planning_time():

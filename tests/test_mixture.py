@@ -9,7 +9,7 @@ from sklearn import mixture
 from sklearn.exceptions import ConvergenceWarning
 
 from backbench import clusterers, threads
-from backbench.clusterers import _rows, _settled, gaussian_mixture
+from backbench.clusterers import _covariances, _mixture, _rows, _settled, gaussian_mixture
 from backbench.metrics import catalogue
 
 KINDS = ("full", "tied", "diag", "spherical")
@@ -68,6 +68,24 @@ class TestKinds:
         assert np.array_equal(found[0][0], found[1][0])
         assert found[0][1] == found[1][1]
 
+    def test_features_that_are_held_change_nothing(self, kind, monkeypatch):
+        x, params = blobs(3, n=900, d=6, spread=1.5), options("gaussian_mixture", covariance_type=kind)
+        found, info = one(gaussian_mixture, x, params, k=4, seed=0)
+        monkeypatch.setattr(_mixture, "HELD_VALUES", 0)
+        monkeypatch.setattr(_rows, "CPU_VALUES", 500)
+        monkeypatch.setattr(_covariances, "SUMMED", 0)
+        other, info_of_other = one(gaussian_mixture, x, params, k=4, seed=0)
+        assert np.array_equal(found, other) and info["n_iter"] == info_of_other["n_iter"]
+        assert info["lower_bound"] == pytest.approx(info_of_other["lower_bound"], rel=1e-12)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_one_component_and_collinear_columns(self, kind, dtype):
+        x = blobs(5, n=300, d=5).astype(dtype)
+        x[:, 4] = x[:, 0] + x[:, 1]
+        for k in (1, 3):
+            found, info = one(gaussian_mixture, x, options("gaussian_mixture", covariance_type=kind), k=k, seed=0)
+            assert_equal(found, info, model(x, k, 0, covariance_type=kind), x)
+
     def test_constant_features(self, kind):
         x = blobs(3, n=200)
         x[:, 1] = 7
@@ -105,6 +123,24 @@ def test_the_true_number_of_components_has_the_best_bic(kind):
     for k, value in values.items():
         assert value == pytest.approx(model(x, k, 0, covariance_type=kind).bic(x.astype(np.float64)), rel=1e-6)
     assert catalogue.metric("bic").best(values.values()) == values[3]
+
+
+@pytest.mark.parametrize("sizes", [{"PRODUCTS": 1, "PACKED": 7}, {"MOST_HELD": -1.0}, {"LEAST": 0.0}])
+def test_full_covariances_do_not_depend_on_how_rows_are_read(sizes, monkeypatch):
+    x, params = blobs(1, n=500, d=8, k=5, spread=6.0), options("gaussian_mixture", covariance_type="full")
+    expected = model(x, 5, 0, covariance_type="full")
+    for name, value in sizes.items():
+        monkeypatch.setattr(_covariances, name, value)
+    found, info = one(gaussian_mixture, x, params, k=5, seed=0)
+    assert np.array_equal(found, expected.predict(x.astype(np.float64))) and info["n_iter"] == expected.n_iter_
+    assert info["lower_bound"] == pytest.approx(expected.lower_bound_, rel=1e-12)
+
+
+def test_rows_without_a_share_are_left_out_of_a_component():
+    block, shares = np.arange(20.0).reshape(10, 2), np.where(np.arange(10) % 2, 0.5, 1e-40)
+    rows, held = _covariances._held(block, shares)
+    assert np.array_equal(rows, block[1::2]) and np.array_equal(held, np.full(5, 0.5))
+    assert _covariances._held(block, np.full(10, 0.1))[0] is block
 
 
 def test_full_covariances_of_wide_rows_are_refused():

@@ -1,8 +1,5 @@
 """Kernel matrices, block by block."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from backbench import threads
@@ -20,34 +17,46 @@ def width(gamma: str | float, train: np.ndarray) -> float:
     return gamma
 
 
-def rbf(rows: np.ndarray, train: np.ndarray, gamma: float) -> np.ndarray:
-    """exp(-gamma |a - b|^2) (q, n) of all pairs of rows (q, d) and (n, d); 1 where both are the same row."""
-    row_norms, train_norms = ((side * side).sum(axis=1) for side in (rows, train))
-    kernel = linear(rows, train)
+class Kernel:
+    """The kernel exp(-gamma |a - b|^2) of training rows (n, d); without `gamma` it is the inner product."""
 
-    def finish(span: tuple[int, int]) -> None:
-        block = kernel[slice(*span)]
-        block *= -2.0
-        block += row_norms[slice(*span), None]
-        block += train_norms
-        np.maximum(block, 0.0, out=block)
-        if rows is train:
-            np.fill_diagonal(block[:, slice(*span)], 0.0)
-        block *= -gamma
-        np.exp(block, out=block)
+    def __init__(self, train: np.ndarray, gamma: float | None = None):
+        """Of training rows (n, d)."""
+        self._train, self.gamma = train, gamma
+        self._norms = (train * train).sum(axis=1)
 
-    _each(finish, kernel)
-    return kernel
+    def among_rows(self) -> np.ndarray:
+        """The kernel (n, n) of all pairs of training rows, computed once for both orders of a pair."""
+        n = len(self._train)
+        kernel = np.empty((n, n))
 
+        def fill(span: tuple[int, int]) -> None:
+            start, stop = span
+            block = kernel[start:stop, start:]
+            np.matmul(self._train[start:stop], self._train[start:].T, out=block)
+            self._finish(block, self._norms[start:stop], self._norms[start:])
+            if self.gamma is not None:
+                np.fill_diagonal(block, 1.0)
+            for first in range(start, n, stop - start):
+                kernel[first : first + stop - start, start:stop] = kernel[start:stop, first : first + stop - start].T
 
-def linear(rows: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Inner products (q, n) of all pairs of rows (q, d) and (n, d)."""
-    products = np.empty((len(rows), len(train)))
-    _each(lambda span: np.matmul(rows[slice(*span)], train.T, out=products[slice(*span)]), products)
-    return products
+        for _ in threads.in_order(fill, distances.spans(n, n)):
+            pass
+        return kernel
 
+    def of(self, asked: np.ndarray) -> np.ndarray:
+        """The kernel (q, n) of rows (q, d) and the training rows."""
+        block: np.ndarray = asked @ self._train.T
+        self._finish(block, (asked * asked).sum(axis=1), self._norms)
+        return block
 
-def _each(function: Callable[[tuple[int, int]], Any], kernel: np.ndarray) -> None:
-    """Call `function` for spans of the rows of a kernel (q, n)."""
-    for _ in threads.in_order(function, distances.spans(*kernel.shape)):
-        pass
+    def _finish(self, products: np.ndarray, norms: np.ndarray, others: np.ndarray) -> None:
+        """Make kernels of products (q, m), in place, given the squared lengths (q,) and (m,) of both sides."""
+        if self.gamma is None:
+            return
+        products *= -2.0
+        products += norms[:, None]
+        products += others
+        np.maximum(products, 0.0, out=products)
+        products *= -self.gamma
+        np.exp(products, out=products)

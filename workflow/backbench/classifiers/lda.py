@@ -1,7 +1,8 @@
 """Linear discriminant analysis (`sklearn.discriminant_analysis.LinearDiscriminantAnalysis`, whose results it equals).
 
 The scatter C within the classes, shrunk by a number s > 0, is (1 - s) C + s mean(diag C) I: one eigendecomposition of C
-serves every number, four to seven times as fast as a fit for each, and the solvers lsqr and eigen agree.
+serves every number, four to seven times as fast as a fit for each, and the solvers lsqr and eigen agree. Without
+shrinkage, the solver svd needs no decomposition where C has an inverse (`_discriminants`).
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,11 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
+    from backbench.classifiers import _discriminants
     from backbench.metrics.near import Near
 
 AXES: frozenset[str] = frozenset()
+BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,14 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 def seconds(params: Params, n_train: int, d: int, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.0445, n=0.98, d=1.35).at(n_train, d, None, count)
+    return Cost(0.02, n=0.75, d=1.2).at(n_train, d, None, count)
 
 
 @dataclass(frozen=True)
 class Scatter:
-    """Classes (c,) with means (c, d) and shares (c,), and the scatter within: eigenvalues (d,), eigenvectors (d, d)."""
+    """The classes, and the scatter within them: eigenvalues (d,) and eigenvectors (d, d)."""
 
-    names: "np.ndarray"
-    means: "np.ndarray"
-    priors: "np.ndarray"
+    classes: "_discriminants.Classes"
     values: "np.ndarray"
     vectors: "np.ndarray"
 
@@ -69,16 +70,16 @@ class Scatter:
         """Eigenvalues (d,) of the shrunk scatter."""
         return (1.0 - shrinkage) * self.values + shrinkage * self.values.mean()
 
-    def predict(self, asked: "np.ndarray", shrinkage: float) -> classifiers.Prediction:
-        """The class with the highest log posterior of each row of `asked` (queries, d), and the posteriors."""
+    def discriminants(self, shrinkage: float) -> "_discriminants.Discriminants":
+        """The discriminants of the shrunk scatter."""
         import numpy as np
-        from scipy.special import softmax
 
-        slopes = (self.means @ self.vectors / self.shrunk(shrinkage)) @ self.vectors.T
-        offsets = np.log(self.priors) - 0.5 * (self.means * slopes).sum(axis=1)
-        scores = asked @ slopes.T + offsets
-        probabilities = softmax(scores, axis=1) if len(asked) else None
-        return classifiers.Prediction(self.names[scores.argmax(axis=1)].astype(np.int64), probabilities=probabilities)
+        from backbench.classifiers import _discriminants
+
+        means = self.classes.means
+        slopes = (means @ self.vectors / self.shrunk(shrinkage)) @ self.vectors.T
+        offsets = np.log(self.classes.shares) - 0.5 * (means * slopes).sum(axis=1)
+        return _discriminants.Discriminants(self.classes.names, slopes, offsets)
 
 
 @dataclass(frozen=True)
@@ -114,24 +115,38 @@ def predict(
     options = task.params
     if options.solver != "lsqr":
         _refuse_without_spread(train_x, train_y)
-    if options.solver != "svd" and _shrinks(options.shrinkage) and _regular(shared.scatter(train_y), options.shrinkage):
-        return shared.scatter(train_y).predict(shared.asked, options.shrinkage)
+    discriminants = _discriminants_of(shared, train_y, options)
+    if discriminants is not None:
+        return discriminants.predict(shared.asked)
     model = LinearDiscriminantAnalysis(**asdict(options)).fit(shared.rows, train_y)
     return classifiers.by_probabilities(model, shared.asked)
+
+
+def _discriminants_of(shared: Shared, train_y: "np.ndarray", options: Params) -> "_discriminants.Discriminants | None":
+    """The discriminants of classes (n,) without scikit-learn; None where only its own solver gives them."""
+    from backbench.classifiers import _discriminants
+
+    if options.solver == "svd":
+        return _discriminants.of(shared.rows, train_y, options.tol)
+    if _shrinks(options.shrinkage) and _regular(shared.scatter(train_y), options.shrinkage):
+        return shared.scatter(train_y).discriminants(options.shrinkage)
+    return None
 
 
 def _refuse_without_spread(rows: "np.ndarray", train_y: "np.ndarray") -> None:
     """Refuse rows (n, d) without any scatter within their classes (n,)."""
     import numpy as np
 
-    if (rows == rows[0]).all():
+    _, firsts, codes = np.unique(train_y, return_index=True, return_inverse=True)
+    blocks = (slice(start, start + BLOCK) for start in range(0, len(rows), BLOCK))
+    if any((rows[block] != rows[firsts[codes[block]]]).any() for block in blocks):
+        return
+    if (rows[firsts] == rows[0]).all():
         raise ValueError(f"all {len(rows)} training rows are equal: nothing distinguishes the classes")
-    firsts = rows[np.unique(train_y, return_index=True)[1]]
-    if (rows == firsts[np.unique(train_y, return_inverse=True)[1]]).all():
-        raise ValueError(
-            f"the {len(rows)} training rows are equal within each class, and solver svd or eigen needs some spread "
-            "there; use solver lsqr, or another classifier"
-        )
+    raise ValueError(
+        f"the {len(rows)} training rows are equal within each class, and solver svd or eigen needs some spread "
+        "there; use solver lsqr, or another classifier"
+    )
 
 
 def _shrinks(shrinkage: str | float | None) -> bool:
@@ -149,8 +164,9 @@ def _scatter(rows: "np.ndarray", train_y: "np.ndarray") -> Scatter:
     import numpy as np
     from scipy import linalg
 
-    names, codes, counts = np.unique(train_y, return_inverse=True, return_counts=True)
-    means = np.stack([rows[codes == code].mean(axis=0) for code in range(len(names))])
-    centred = rows - means[codes]
+    from backbench.classifiers import _discriminants
+
+    classes = _discriminants.classes(rows, train_y)
+    centred = rows - classes.means[classes.codes]
     values, vectors = linalg.eigh(centred.T @ centred / len(rows))
-    return Scatter(names, means, counts / len(rows), np.maximum(values, 0.0), vectors)
+    return Scatter(classes, np.maximum(values, 0.0), vectors)

@@ -52,7 +52,7 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 def seconds(params: Params, n_train: int, d: int, count: int) -> float:
     """Seconds of one core for one of `count` members, in proportion to `n_estimators`."""
-    cost = Cost(3.0, n=1.0, d=0.35) if params.engine == "onedal" else Cost(8.0, n=0.9, d=0.2)
+    cost = Cost(3.0, n=1.0, d=0.35) if params.engine == "onedal" else Cost(6.5, n=0.9, d=0.2)
     return params.n_estimators / 200 * cost.at(n_train, d, None, count)
 
 

@@ -1,7 +1,7 @@
-"""The four kinds of covariance of a Gaussian mixture: densities of a block of rows, and the sums for the M-step.
+"""Covariances of a Gaussian mixture that are matrices: densities of a block of rows, and the sums for the M-step.
 
-Formulas and degenerate cases are those of `sklearn.mixture.GaussianMixture`. Functions of blocks take arrays of numpy
-and of PyTorch alike.
+Variances alone are in `_variances`. Formulas and degenerate cases are those of `sklearn.mixture.GaussianMixture`.
+Functions of blocks take arrays of numpy and of PyTorch alike.
 """
 
 import math
@@ -11,16 +11,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from backbench.clusterers._rows import Rows
+from backbench.clusterers._rows import FEWEST, Rows
 
 ILL_DEFINED = (
     "a component has an ill-defined covariance (it holds few rows, or equal ones): ask for fewer clusters, increase "
     "reg_covar, or scale the features"
 )
-# What a kind computes from a block of rows (b, d), arrays of numpy or PyTorch
-Features: TypeAlias = tuple[Any, ...]
+# Products of rows with all components that stay in the cache; but more, up to a limit, for as many rows as it takes for
+# a product to be worth the order in which BLAS copies the factors.
+PRODUCTS, MOST_PRODUCTS, PACKED = 1 << 18, 1 << 22, 512
+# Rows of a block by the number of columns, and at most
+SUMMED, MOST = 8, 1024
+# A share that is lost in every sum of float64, and the part of the rows up to which it is worth to leave such rows out
+LEAST, MOST_HELD = math.exp(-80.0), 0.8
+# A function of a block of rows or features, arrays of numpy or PyTorch
 Blockwise: TypeAlias = Callable[..., Any]
-Moments: TypeAlias = list[np.ndarray]
+Sums: TypeAlias = list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,9 @@ def share(count: np.ndarray) -> np.ndarray:
 
 
 class Kind:
-    """A kind of covariance: `features` of a block (b, d), from which its `density` (b, k) and `moments` follow.
+    """A kind of covariance: `features` of a block (b, d), from which its `density` (k, b) and `sums` follow.
 
-    Moments are `centred` if they are taken about the means.
+    Sums are `centred` if they are taken about the means.
     """
 
     centred = False
@@ -51,26 +57,38 @@ class Kind:
     def look_at(self, rows: Rows) -> None:
         """Read the rows once, before the iteration."""
 
-    def features(self, block: Any) -> Features:
-        return (block,)
+    def least_rows(self, d: int) -> int:
+        """Rows of a block at least, of `d` columns: sums of d x d values are added once for each block."""
+        return max(FEWEST, min(MOST, SUMMED * d))
+
+    def width(self, d: int) -> int:
+        """The number f of features of rows with `d` columns."""
+        return d
+
+    def features(self, block: Any) -> Any:
+        """The features (b, f) of a block of rows (b, d)."""
+        return block
 
     def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
-        """The function from features to the logarithms of weighted densities (b, k)."""
+        """The function from features to the logarithms of weighted densities (k, b)."""
         raise NotImplementedError
 
-    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
-        """The function from features and responsibilities (k, b) to sums, centred at `about` (k, d) if need be."""
-        return lambda features, shares: (shares @ features[0],)
+    def sums(self, rows: Rows, about: np.ndarray) -> Blockwise:
+        """The function from features and responsibilities (k, b) to a tuple of sums, centred at `about` (k, d) or not.
 
-    def parameters(self, sums: Moments, about: np.ndarray, n: int | None = None) -> Parameters:
-        """The M-step from counts (k,) and moments at `about` (k, d); weights are shares of `n`, or of the counts."""
+        Here they are the counts (k,) and the sums of the features.
+        """
+        return lambda features, shares: (shares.sum(1), shares @ features)
+
+    def parameters(self, sums: Sums, about: np.ndarray, n: int | None = None) -> Parameters:
+        """The M-step from sums at `about` (k, d); weights are shares of `n`, or of the counts."""
         count, *moments = sums
         held = share(count)
         means, factors = self.estimate(count, held, moments, about)
         return Parameters(held / (held.sum() if n is None else n), means, factors)
 
     def estimate(
-        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
+        self, count: np.ndarray, held: np.ndarray, moments: Sums, about: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Means (k, d) and factors of the precisions."""
         raise NotImplementedError
@@ -80,16 +98,9 @@ class Kind:
         raise NotImplementedError
 
 
-def _constant(parameters: Parameters, log_det: np.ndarray) -> np.ndarray:
+def constant_of(parameters: Parameters, log_det: np.ndarray) -> np.ndarray:
     """What is added (k,) to minus half the squared distances, from log determinants (k,)."""
     return np.log(parameters.weights) + log_det - 0.5 * parameters.means.shape[1] * math.log(2 * math.pi)
-
-
-def _roots(variances: np.ndarray) -> np.ndarray:
-    """Roots of the precisions, (k, d) or (k,), from variances of that shape."""
-    if np.any(variances <= 0.0):
-        raise ValueError(ILL_DEFINED)
-    return 1.0 / np.sqrt(variances)
 
 
 def _cholesky(covariance: np.ndarray) -> np.ndarray:
@@ -103,75 +114,6 @@ def _cholesky(covariance: np.ndarray) -> np.ndarray:
     return linalg.solve_triangular(lower, np.eye(len(lower)), lower=True).T
 
 
-class Linear(Kind):
-    """Variances alone: log densities are linear in two features, the rows and their squares."""
-
-    def look_at(self, rows: Rows) -> None:
-        self._xp = rows.xp
-
-    def factors(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The constant (k,) of the log densities, and the factors of the rows (k, d) and of their squares."""
-        raise NotImplementedError
-
-    def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
-        constant, linear, square = self.factors(parameters)
-        k, constant = len(constant), rows.put(constant)
-        linear, square = rows.factor(linear.T), rows.factor(square.T)
-        return lambda features: (features[0] @ linear + features[1] @ square)[:, :k] + constant
-
-    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
-        """Sums of the rows (k, d), and of their squares."""
-        return lambda features, shares: (shares @ features[0], shares @ features[1])
-
-
-class Diagonal(Linear):
-    """A variance for each component and column."""
-
-    def features(self, block: Any) -> Features:
-        return block, block * block
-
-    def factors(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The constant (k,), and the factors of the rows and of their squares, both (k, d)."""
-        means, roots = parameters.means, parameters.factors
-        precisions = roots * roots
-        constant = _constant(parameters, np.log(roots).sum(axis=1)) - 0.5 * (means * means * precisions).sum(axis=1)
-        return constant, means * precisions, -0.5 * precisions
-
-    def estimate(
-        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Means and roots of the precisions, both (k, d)."""
-        means, squares = (moment / held[:, None] for moment in moments)
-        return means, _roots(squares - means**2 + self.reg_covar)
-
-    def free(self, k: int, d: int) -> int:
-        return k * d
-
-
-class Spherical(Linear):
-    """A variance for each component; the square of a row is its squared length."""
-
-    def features(self, block: Any) -> Features:
-        return block, self._xp.einsum("ij,ij->i", block, block)[:, None]
-
-    def factors(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The constant (k,), and the factors of the rows (k, d) and of their squared lengths (k, 1)."""
-        means, precisions = parameters.means, parameters.factors**2
-        log_det = means.shape[1] * np.log(parameters.factors)
-        constant = _constant(parameters, log_det) - 0.5 * precisions * (means * means).sum(axis=1)
-        return constant, means * precisions[:, None], -0.5 * precisions[:, None]
-
-    def estimate(
-        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Means (k, d) and roots of the precisions (k,)."""
-        means, squares = moments[0] / held[:, None], moments[1][:, 0] / held
-        return means, _roots(squares / means.shape[1] - (means**2).mean(axis=1) + self.reg_covar)
-
-    def free(self, k: int, d: int) -> int:
-        return k
-
-
 class Tied(Kind):
     """One covariance for all components. The products of the columns never change, so they are summed once."""
 
@@ -182,17 +124,18 @@ class Tied(Kind):
         factor, xp = parameters.factors, rows.xp
         centre = (parameters.weights @ parameters.means) @ factor
         means = parameters.means @ factor - centre
-        constant = _constant(parameters, np.log(np.diag(factor)).sum()) - 0.5 * (means * means).sum(axis=1)
-        turn, shift, linear, constant = (rows.put(each) for each in (factor, centre, means.T, constant))
+        constant = constant_of(parameters, np.log(np.diag(factor)).sum()) - 0.5 * (means * means).sum(axis=1)
+        turn, shift, linear, constant = (rows.put(each) for each in (factor, centre, means, constant))
 
-        def density(features: Features) -> Any:
-            turned = features[0] @ turn - shift
-            return turned @ linear - 0.5 * xp.einsum("ij,ij->i", turned, turned)[:, None] + constant
+        def density(block: Any) -> Any:
+            turned = block @ turn
+            turned -= shift
+            return linear @ turned.T - 0.5 * xp.einsum("ij,ij->i", turned, turned) + constant[:, None]
 
         return density
 
     def estimate(
-        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
+        self, count: np.ndarray, held: np.ndarray, moments: Sums, about: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Means (k, d) and the factor (d, d) of the precision."""
         means = moments[0] / held[:, None]
@@ -204,41 +147,67 @@ class Tied(Kind):
         return d * (d + 1) // 2
 
 
+def _held(block: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the rows (b, d) whose shares (b,) of a component do not vanish in its sums, with their shares."""
+    places = np.flatnonzero(shares > LEAST)
+    return (block, shares) if len(places) > MOST_HELD * len(block) else (block[places], shares[places])
+
+
 class Full(Kind):
     """A covariance for each component, summed about the mean of the previous iteration."""
 
     centred = True
 
+    def width(self, d: int) -> int:
+        return d + 1
+
+    def features(self, block: Any) -> Any:
+        """The rows with a column of ones (b, d + 1), so that a product with factors also subtracts the means."""
+        return self._xp.concatenate((block, self._xp.ones_like(block[:, :1])), 1)
+
+    def look_at(self, rows: Rows) -> None:
+        self._xp = rows.xp
+
     def density(self, rows: Rows, parameters: Parameters) -> Blockwise:
         factors, xp = parameters.factors, rows.xp
         k, d, _ = factors.shape
         log_det = np.log(np.einsum("kii->ki", factors)).sum(axis=1)
-        turn = rows.put(factors.transpose(1, 0, 2).reshape(d, k * d))
-        shift = rows.put(np.einsum("ki,kij->kj", parameters.means, factors).reshape(k * d))
-        constant = rows.put(_constant(parameters, log_det))
+        shift = np.einsum("ki,kij->kj", parameters.means, factors)
+        turn = rows.put(np.concatenate((factors.transpose(1, 0, 2), -shift[None])).reshape(d + 1, k * d))
+        constant = rows.put(constant_of(parameters, log_det))
 
-        def density(features: Features) -> Any:
-            turned = (features[0] @ turn - shift).reshape(-1, k, d)
-            return constant - 0.5 * xp.einsum("bkd,bkd->bk", turned, turned)
+        size = max(PRODUCTS // (k * d), min(PACKED, MOST_PRODUCTS // (k * d)), 1) if xp is np else rows.n
+
+        def distances(block: Any) -> Any:
+            """Squared distances (b, k), in the metrics of the components, of rows whose products fit the cache."""
+            turned = (block @ turn).reshape(-1, k, d)
+            return xp.einsum("bkd,bkd->bk", turned, turned)
+
+        def density(block: Any) -> Any:
+            parts = [distances(block[start : start + size]) for start in range(0, len(block), size)]
+            return rows.turned(constant - 0.5 * xp.concatenate(parts))
 
         return density
 
-    def moments(self, rows: Rows, about: np.ndarray) -> Blockwise:
-        """Sums of the rows (k, d) and of their products (k, d, d), centred at `about` (k, d)."""
+    def sums(self, rows: Rows, about: np.ndarray) -> Blockwise:
+        """Counts (k,), sums of the rows (k, d) and of their products (k, d, d), centred at `about` (k, d)."""
         centres, xp = rows.put(about), rows.xp
 
-        def moments(features: Features, shares: Any) -> tuple[Any, Any]:
+        def sums(features: Any, shares: Any) -> tuple[Any, Any, Any]:
             first, second = [], []
-            for centre, weight in zip(centres, xp.sqrt(shares), strict=True):
-                apart = (features[0] - centre) * weight[:, None]
+            for centre, part in zip(centres, shares, strict=True):
+                block, weight = _held(features[:, :-1], part) if xp is np else (features[:, :-1], part)
+                weight = xp.sqrt(weight)
+                apart = block - centre
+                apart *= weight[:, None]
                 first.append(weight @ apart)
                 second.append(apart.T @ apart)
-            return xp.stack(first), xp.stack(second)
+            return shares.sum(1), xp.stack(first), xp.stack(second)
 
-        return moments
+        return sums
 
     def estimate(
-        self, count: np.ndarray, held: np.ndarray, moments: Moments, about: np.ndarray
+        self, count: np.ndarray, held: np.ndarray, moments: Sums, about: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Means (k, d) and factors of the precisions (k, d, d)."""
         first, second = moments
@@ -252,6 +221,3 @@ class Full(Kind):
 
     def free(self, k: int, d: int) -> int:
         return k * (d * (d + 1) // 2)
-
-
-KINDS = {"full": Full, "tied": Tied, "diag": Diagonal, "spherical": Spherical}

@@ -13,9 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from backbench.clusterers import _covariances
+from backbench.clusterers import _covariances, _variances
 from backbench.clusterers._rows import Rows
 from backbench.clusterers._settled import Settled
+
+KINDS = {
+    "full": _covariances.Full,
+    "tied": _covariances.Tied,
+    "diag": _variances.Diagonal,
+    "spherical": _variances.Spherical,
+}
+# Up to so many values the features are held: threads beside each other wait less for the interpreter if each of their
+# steps is longer, so that their blocks are larger.
+HELD_VALUES, BLOCK_VALUES, BLOCK_ROWS = 1 << 22, 1 << 20, 1 << 13
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,8 @@ def fit(x: np.ndarray, kind: str, starts: Iterable[np.ndarray], rule: Rule) -> F
     ValueError
         If a covariance is not positive definite.
     """
-    mixture = _Mixture(Rows(x), _covariances.KINDS[kind](rule.reg_covar))
+    covariances = KINDS[kind](rule.reg_covar)
+    mixture = _Mixture(Rows(x, least=covariances.least_rows(x.shape[1])), covariances)
     ends = [mixture.climb(mixture.start(responsibilities), rule) for responsibilities in starts]
     best = max(ends, key=lambda end: end.bound)
     if not best.converged:
@@ -81,23 +92,32 @@ def _warn(rule: Rule) -> None:
     )
 
 
+def _same(features: Any) -> Any:
+    """Features (b, f) as they are held."""
+    return features
+
+
 class _Mixture:
     """The steps of the iteration on one matrix, for one kind of covariance."""
 
     def __init__(self, rows: Rows, kind: _covariances.Kind):
         self.rows, self.kind = rows, kind
         self.kind.look_at(rows)
+        width = kind.width(rows.d)
+        # What the iteration reads, and the function from a block of it to features
+        self.held, self.features = rows, kind.features
+        if rows.xp is np and rows.n * width <= HELD_VALUES:
+            self.held = Rows(rows.joined(kind.features), least=min(BLOCK_ROWS, BLOCK_VALUES // width))
+            self.features = _same
 
     def start(self, responsibilities: np.ndarray) -> _covariances.Parameters:
         """Parameters from given responsibilities (n, k)."""
         about = (
             self._means(responsibilities) if self.kind.centred else np.zeros((responsibilities.shape[1], self.rows.d))
         )
-        moments = self.kind.moments(self.rows, about)
-        sums = self.rows.sums(
-            lambda block, shares: (shares.sum(0), *moments(self.kind.features(block), shares.T)), responsibilities
-        )
-        return self.kind.parameters(sums, about, self.rows.n)
+        sums = self.kind.sums(self.rows, about)
+        total = self.held.sums(lambda block, shares: sums(self.features(block), shares.T), responsibilities)
+        return self.kind.parameters(total, about, self.rows.n)
 
     def _means(self, responsibilities: np.ndarray) -> np.ndarray:
         """Means (k, d) of the components with given responsibilities (n, k)."""
@@ -106,7 +126,7 @@ class _Mixture:
 
     def climb(self, parameters: _covariances.Parameters, rule: Rule) -> _End:
         """Iterate until the mean log-likelihood gains less than the tolerance."""
-        bound, settled = -math.inf, Settled(self.rows, self.kind, len(parameters.weights))
+        bound, settled = -math.inf, self._settled(parameters)
         for n_iter in range(1, rule.max_iter + 1):
             before = bound
             total, *sums = self._pass(parameters, settled)
@@ -116,24 +136,27 @@ class _Mixture:
                 return _End(bound, parameters, settled, n_iter, True)
         return _End(bound, parameters, settled, rule.max_iter, False)
 
+    def _settled(self, parameters: _covariances.Parameters) -> Settled:
+        """None yet of the rows that one component will have to itself."""
+        return Settled(self.rows, self.kind, len(parameters.weights), self.held, self.features)
+
     def _pass(self, parameters: _covariances.Parameters, settled: Settled) -> list[np.ndarray]:
-        """The log-likelihood and the sums for the M-step (counts (k,), then moments) under `parameters`."""
+        """The log-likelihood and the sums for the M-step under `parameters`."""
         places = settled.others(parameters)
         density = self.kind.density(self.rows, parameters)
-        moments = self.kind.moments(self.rows, parameters.means)
+        sums = self.kind.sums(self.rows, parameters.means)
 
         def step(block: Any) -> tuple[Any, ...]:
-            features = self.kind.features(block)
+            features = self.features(block)
             norms, shares = self._shares(density(features))
-            return norms.sum(), shares.sum(1), *moments(features, shares)
+            return norms.sum(), *sums(features, shares)
 
-        sums = self.rows.sums(step, places=places)
-        return sums if places is None else settled.added(sums, parameters)
+        totals = self.held.sums(step, places=places)
+        return totals if places is None else settled.added(totals, parameters)
 
-    def _shares(self, logs: Any) -> tuple[Any, Any]:
-        """Logarithms (b,) of the densities of rows, and responsibilities (k, b), from those of components (b, k)."""
-        xp, shares = self.rows.xp, self.rows.turned(logs)
-        top = xp.amax(shares, 0)
+    def _shares(self, shares: Any) -> tuple[Any, Any]:
+        """Logarithms (b,) of the densities of rows, and responsibilities (k, b) in the place of those of components."""
+        xp, top = self.rows.xp, self.rows.xp.amax(shares, 0)
         shares -= top
         xp.exp(shares, out=shares)
         total = shares.sum(0)
@@ -146,10 +169,11 @@ class _Mixture:
         density, xp = self.kind.density(self.rows, end.parameters), self.rows.xp
 
         def step(block: Any) -> tuple[Any, Any]:
-            logs = density(self.kind.features(block))
-            return self._shares(logs)[0].sum(), xp.argmax(logs, 1)
+            logs = density(self.features(block))
+            most = xp.argmax(logs, 0)
+            return self._shares(logs)[0].sum(), most
 
-        steps = list(self.rows.each(step, places=places))
+        steps = list(self.held.each(step, places=places))
         total, labels = sum(part for part, _ in steps), [most for _, most in steps]
         if places is None:
             return float(total), np.concatenate(labels).astype(np.int64)

@@ -28,17 +28,18 @@ class Rows:
     ----------
     x : array of shape (n, d), never copied on the CPU
     minus : row (d,) that is subtracted from all
+    least : rows of a block on the CPU at least, where more than stay in the cache
     """
 
     _x: Any
 
-    def __init__(self, x: np.ndarray, minus: np.ndarray | None = None):
+    def __init__(self, x: np.ndarray, minus: np.ndarray | None = None, least: int = FEWEST):
         """From rows (n, d)."""
         self.n, self.d = x.shape
         self._torch = device.accelerated()
         self._x = device.tensor(x, str(x.dtype)) if self._torch else x
         self._minus = None if minus is None else self.put(minus)
-        self._size = max(FEWEST, (DEVICE_VALUES if self._torch else CPU_VALUES) // self.d)
+        self._size = max(FEWEST, DEVICE_VALUES // self.d) if self._torch else max(least, CPU_VALUES // self.d)
         self._spans = [slice(start, min(start + self._size, self.n)) for start in range(0, self.n, self._size)]
 
     @property
@@ -116,7 +117,8 @@ class Rows:
 
     def _step(self, function: Callable[..., Parts], span: slice | np.ndarray, others: tuple[np.ndarray, ...]) -> Parts:
         """The results for the block (b, d) of a span or of places (b,), as numpy arrays."""
-        block = self._x[span].double() if self._torch else self._x[span].astype(np.float64)
+        copied = self._minus is not None
+        block = self._x[span].double() if self._torch else self._x[span].astype(np.float64, copy=copied)
         if self._minus is not None:
             block -= self._minus
         parts = function(block, *(self.put(other[span]) for other in others))

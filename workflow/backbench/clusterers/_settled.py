@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from backbench.clusterers._covariances import Kind, Linear, Parameters
+from backbench.clusterers._covariances import Blockwise, Kind, Parameters
 from backbench.clusterers._rows import Rows
+from backbench.clusterers._variances import Linear
 
 # Of log densities: shares of e^-80 are lost in every sum of float64
 CERTAIN = 80.0
@@ -31,9 +32,10 @@ class Settled:
     homes : the component (n,) of each row, k of those that are not settled
     """
 
-    def __init__(self, rows: Rows, kind: Kind, k: int):
-        """For k components of the rows."""
+    def __init__(self, rows: Rows, kind: Kind, k: int, held: Rows, features: Blockwise):
+        """For k components of the rows, whose features (b, f) are those of the blocks of `held`."""
         self._rows, self._k, self.homes = rows, k, np.full(rows.n, k)
+        self._held, self._features = held, features
         # The bound on the error is that of float32, and not of what PyTorch may be set to use in its place.
         precise = rows.xp is np or rows.xp.get_float32_matmul_precision() == "highest"
         self._kind = kind if isinstance(kind, Linear) and k > 1 and precise else None
@@ -48,19 +50,19 @@ class Settled:
         if (homes < self._k).mean() < WORTH:
             self._kind = None
             return None
-        self._move(self._kind, homes)
+        self._move(homes)
         return np.flatnonzero(homes == self._k)
 
     def added(self, sums: Sequence[np.ndarray], parameters: Parameters) -> list[np.ndarray]:
-        """The log-likelihood, counts (k,) and moments of all rows from those of the others."""
+        """The log-likelihood and the sums of all rows from those of the others."""
         settled = [np.array(self.likelihood(parameters)), *self._sums]
         return [a + b for a, b in zip(settled, sums, strict=True)] if sums else settled
 
     def likelihood(self, parameters: Parameters) -> float:
         """The log-likelihood of the settled rows under `parameters`."""
         assert self._kind is not None
-        factors = self._kind.factors(parameters)
-        return float(sum((part * factor).sum() for part, factor in zip(self._sums, factors, strict=True)))
+        weights = self._kind.weights(parameters)
+        return float(sum((part * weights).sum() for part in self._sums))
 
     def _look(self, kind: Linear, parameters: Parameters) -> np.ndarray:
         """The homes (n,) of all rows.
@@ -77,9 +79,8 @@ class Settled:
             left, right = rows.factor(linear.T, np.float32), rows.factor(square.T, np.float32)
 
         def step(block: Any) -> Any:
-            first, second = kind.features(block)
-            far = rows.turned((second @ right)[:, :k])
-            logs = rows.turned((first @ left)[:, :k]) + far
+            far = rows.turned((kind.squares(block) @ right)[:, :k])
+            logs = rows.turned((block @ left)[:, :k]) + far
             best, every, error = xp.argmax(logs, 0), rows.put(np.arange(len(block))), far * (-3 * unit)
             above, below = logs + error + high, logs - error + low
             above[best, every] = -np.inf
@@ -88,19 +89,19 @@ class Settled:
         with np.errstate(over="ignore", invalid="ignore"):
             return rows.rough(step)
 
-    def _move(self, kind: Linear, homes: np.ndarray) -> None:
+    def _move(self, homes: np.ndarray) -> None:
         """Let rows (n,) that settle or leave be added and subtracted."""
         xp, codes = self._rows.xp, self._rows.put(np.arange(self._k)[:, None])
 
         def step(block: Any, after: Any, before: Any) -> tuple[Any, ...]:
             signs = xp.asarray(after == codes, dtype=xp.float64) - xp.asarray(before == codes, dtype=xp.float64)
-            return signs.sum(1), *(signs @ feature for feature in kind.features(block))
+            return (signs @ self._features(block),)
 
         moved = np.flatnonzero(homes != self.homes)
         self._moves += 1
         if self._moves % ANEW == 0:
             moved, self.homes, self._sums = np.flatnonzero(homes < self._k), np.full_like(homes, self._k), []
         if len(moved):
-            sums = self._rows.sums(step, homes, self.homes, places=moved)
+            sums = self._held.sums(step, homes, self.homes, places=moved)
             self._sums = [a + b for a, b in zip(self._sums, sums, strict=True)] if self._sums else sums
         self.homes = homes

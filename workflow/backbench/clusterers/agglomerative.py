@@ -52,7 +52,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.001, n=1.0, d=0.0, shared=Cost(4.2, n=2.0, d=0.1)).at(n, d, k, count)
+    return Cost(0.001, n=1.0, d=0.0, shared=Cost(3.2, n=2.0, d=0.1)).at(n, d, k, count)
 
 
 def way(params: Params) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
 AXES = frozenset({"k", "seed"})
-BLOCKS_MB = 48
+BLOCKS_MB = 96
 START_ITERATIONS, START_TOL = 300, 1e-4
 
 
@@ -48,17 +48,15 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """Blocks, responsibilities of the start and covariances of each member; the rows are not copied."""
+    """Blocks, features or products that are held, responsibilities and covariances of each member."""
     matrices = {"full": 64 * d * d, "tied": 4 * d * d}.get(params.covariance_type, 64 * d)
     return count * BLOCKS_MB + count * (512 * n + 8 * matrices) / clusterers.MB
 
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members, in proportion to `n_init`."""
-    cost = Cost(0.2, n=1.1, d=0.88, k=0.8)
-    if way(params):
-        cost = Cost(3.0, n=1.7, d=1.39, k=1.0)
-    return params.n_init * cost.at(n, d, k, count)
+    cost = {"full": Cost(1.2, n=1.2, d=1.1, k=1.0), "tied": Cost(0.14, n=1.0, d=1.65, k=0.3)}
+    return params.n_init * cost.get(params.covariance_type, Cost(0.12, n=0.9, d=0.95, k=0.8)).at(n, d, k, count)
 
 
 def way(params: Params) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from backbench import clusterers, device
+from backbench import clusterers, device, threads
 from backbench.cost import Cost
 from backbench.schema import Range
 
@@ -67,20 +67,42 @@ def fit(shared: None, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarr
 
 
 def _on_cpu(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
-    """Labels (n,) of the rows (n, d) by scikit-learn."""
+    """Labels (n,) of the rows (n, d) by scikit-learn; with threads to spare, its starts run beside each other."""
+    options = task.params
+    if threads.available() == 1 or options.n_init == 1:
+        init = _Starts(options.n_init) if options.init == "k-means++" else options.init
+        ends = [_model(task, init, options.n_init).fit(x)]
+    else:
+        centres = (x[places] for places in _places(x - x.mean(axis=0), task))
+        ends = [*threads.in_order(lambda start: _model(task, start, 1).fit(x), centres)]
+    best = ends[0]
+    for end in ends[1:]:
+        if end.inertia_ < best.inertia_ and not _parts_of(end.labels_, best.labels_):
+            best = end
+    return best.labels_.astype("int64"), {"inertia": float(best.inertia_), "n_iter": int(best.n_iter_)}
+
+
+def _model(task: clusterers.Task, init: Any, n_init: int) -> Any:
+    """scikit-learn's k-means of a member, with this choice of `n_init` starts."""
     from sklearn.cluster import KMeans
 
     options = task.params
-    model = KMeans(
+    return KMeans(
         n_clusters=task.k,
-        init=_Starts(options.n_init) if options.init == "k-means++" else options.init,
-        n_init=options.n_init,
+        init=init,
+        n_init=n_init,
         max_iter=options.max_iter,
         tol=options.tol,
         algorithm=options.algorithm,
         random_state=task.seed,
-    ).fit(x)
-    return model.labels_.astype("int64"), {"inertia": float(model.inertia_), "n_iter": int(model.n_iter_)}
+    )
+
+
+def _parts_of(part: "np.ndarray", best: "np.ndarray") -> bool:
+    """Whether each cluster of labels (n,) lies in one of the best so far; scikit-learn does not count it as better."""
+    from backbench.metrics import labels
+
+    return bool(((labels.crosstab(part, best) > 0).sum(axis=1) <= 1).all())
 
 
 class _Starts:
@@ -99,22 +121,28 @@ class _Starts:
         return x[next(self._remaining)]
 
 
-def _on_device(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
-    """Labels (n,) of the rows (n, d) by Lloyd's iterations in PyTorch."""
+def _places(centred: "np.ndarray", task: clusterers.Task) -> Iterable["np.ndarray"]:
+    """Numbers (k,) of the centred rows (n, d) that each start begins with, drawn as scikit-learn does."""
     import numpy as np
 
     from backbench.clusterers import _lloyd, _rows
 
+    options, n, kind = task.params, len(centred), centred.dtype.type
+    random = np.random.RandomState(task.seed)
+    if options.init == "k-means++":
+        return _lloyd.starts(_rows.Rows(centred), task.clusters, random, options.n_init, kind)
+    share = np.full(n, 1, dtype=kind) / kind(n)
+    return [random.choice(n, size=task.clusters, replace=False, p=share) for _ in range(options.n_init)]
+
+
+def _on_device(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
+    """Labels (n,) of the rows (n, d) by Lloyd's iterations in PyTorch."""
+    from backbench.clusterers import _lloyd, _rows
+
     options = task.params
     centred = x - x.mean(axis=0)
-    rows, random = _rows.Rows(centred), np.random.RandomState(task.seed)
+    rows = _rows.Rows(centred)
     tol = _lloyd.tolerance(rows, options.tol)
-    starts: Iterable[np.ndarray]
-    if options.init == "k-means++":
-        starts = _lloyd.starts(rows, task.clusters, random, options.n_init, x.dtype.type)
-    else:
-        share = np.full(len(x), 1, dtype=x.dtype) / np.float32(len(x))
-        starts = (random.choice(len(x), size=task.clusters, replace=False, p=share) for _ in range(options.n_init))
-    ends = [_lloyd.climb(rows, rows.take(places), options.max_iter, tol) for places in starts]
+    ends = [_lloyd.climb(rows, rows.take(places), options.max_iter, tol) for places in _places(centred, task)]
     best = min(ends, key=lambda end: end.inertia)
     return best.labels, {"inertia": best.inertia, "n_iter": best.n_iter}
