@@ -5,11 +5,17 @@ is fits beside each other, and blocks of rows whose size depends on the data alo
 """
 
 import contextlib
+import functools
+import itertools
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -46,9 +52,14 @@ def beside(count: int) -> Iterator[None]:
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], ahead: int = 0) -> Iterator[Result]:
-    """Results of `function` in the order of `items`; only as many are held as there are threads, and `ahead` more."""
-    count = available()
-    if count == 1:
+    """Results of `function` in the order of `items`; only as many are held as there are threads, and `ahead` more.
+
+    A single item is left to the thread of the caller.
+    """
+    count, items = available(), iter(items)
+    first = list(itertools.islice(items, 2))
+    items = itertools.chain(first, items)
+    if count == 1 or len(first) < 2:
         yield from map(function, items)
         return
     with _pool(count, 1) as pool:
@@ -119,7 +130,13 @@ def _pool(count: int, share: int) -> Iterator[ThreadPoolExecutor]:
 
 def _enter(share: int) -> None:
     # The OpenMP limit belongs to a thread, so each new one sets its own.
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
+    _controller(len(sys.modules)).limit(limits=1)
     _local.count = share
+
+
+@functools.lru_cache(maxsize=1)
+def _controller(modules: int) -> "ThreadpoolController":
+    """The libraries that have threads, looked for again when more modules are loaded: that takes a millisecond."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
