@@ -1,9 +1,11 @@
 """Clusters by density at many radii: one spanning tree of mutual reachability, cut at each radius.
 
-A radius joins the core points that the tree joins by edges of at most that length. A point that is not a core point
-has fewer than `min_samples` points within the radius, so all of them are among its neighbours in the graph.
+A radius joins the core points that the tree joins by edges of at most that length: edges longer than the largest radius
+are not looked for, nor those that are shortest below the smallest one. A point that is not a core point has fewer than
+`min_samples` points within the radius, so all of them are among its neighbours in the graph.
 """
 
+import contextlib
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context
 from typing import TYPE_CHECKING, Protocol
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from backbench import threads
-from backbench.clusterers import _reachability
+from backbench.clusterers import _crossing, _reachability
 
 if TYPE_CHECKING:
     from backbench.metrics.near import Near
@@ -41,7 +43,7 @@ class Shared:
     def __init__(self, x: np.ndarray, densities: Sequence[Density], near: "Near"):
         """For rows (n, d) and the options of all members."""
         self._x, self._near = x, near
-        self._ranks = sorted({density.min_samples for density in densities})
+        self._densities = densities
         self._once = threads.Once()
         self._once.attempt("all", self._compute)
 
@@ -53,15 +55,21 @@ class Shared:
         clusters = labels(known, trees[params.min_samples], core, radius, params.min_samples)
         return clusters, radius, int((core <= radius).sum())
 
-    def _compute(self) -> tuple[_reachability.Graph, dict[int, _reachability.Edges]]:
-        """The neighbour graph, two arrays (n, depth), and the tree of each rank."""
-        known = _reachability.graph(self._near, self._ranks)
-        return known, _reachability.trees(self._x, known, self._ranks)
+    def _compute(self) -> tuple[_reachability.Graph, dict[int, _crossing.Edges]]:
+        """The neighbour graph, two arrays (n, depth), and the tree of each rank as far as its radii need it."""
+        known = _reachability.graph(self._near, sorted({density.min_samples for density in self._densities}))
+        radii: dict[int, list[float]] = {density.min_samples: [] for density in self._densities}
+        for density in self._densities:
+            with contextlib.suppress(ValueError):  # raised again for the member that has no radius
+                core = _reachability.core_distances(known, density.min_samples)
+                radii[density.min_samples].append(_radius(density, core))
+        ranges = {rank: (min(lengths), max(lengths)) for rank, lengths in radii.items() if lengths}
+        return known, _reachability.forests(self._x, known, ranges)
 
 
 def labels(
     known: _reachability.Graph,
-    tree: _reachability.Edges,
+    tree: _crossing.Edges,
     core_distances: np.ndarray,
     radius: float,
     min_samples: int,
@@ -69,7 +77,9 @@ def labels(
     """Labels (n,) in scikit-learn's order, from core distances (n,); -1 is noise."""
     core = core_distances <= radius
     clusters = np.full(len(core), -1, dtype=np.int64)
-    parts, first, codes = np.unique(_parts(tree, radius)[core], return_index=True, return_inverse=True)
+    parts, first, codes = np.unique(
+        _parts(tree, radius, len(core_distances))[core], return_index=True, return_inverse=True
+    )
     rank = np.empty(len(parts), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(parts))
     clusters[core] = rank[codes]
@@ -81,12 +91,12 @@ def labels(
     return clusters
 
 
-def _parts(tree: _reachability.Edges, radius: float) -> np.ndarray:
+def _parts(tree: _crossing.Edges, radius: float, n: int) -> np.ndarray:
     """Number (n,) of the part of each row when the tree's edges longer than `radius` are cut."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n, kept = len(tree.a) + 1, int(np.searchsorted(tree.length, radius, side="right"))
+    kept = int(np.searchsorted(tree.length, radius, side="right"))
     joined = coo_array((np.ones(kept, dtype=np.int8), (tree.a[:kept], tree.b[:kept])), shape=(n, n))
     return connected_components(joined, directed=False)[1]
 
