@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn import cluster
 
 from backbench import clusterers, threads
-from backbench.clusterers import _crossing, _radii, _reachability, dbscan, hdbscan, optics
+from backbench.clusterers import _crossing, _radii, _reachability, _within, dbscan, hdbscan, optics
 from backbench.metrics import distances, labels
 from backbench.metrics.near import Near
 
@@ -101,9 +101,8 @@ class TestDbscan:
             for rank in (1, 3, 20, 60):
                 counts = []
                 params = options(name, min_samples=rank)
-                if name == "dbscan":
-                    params = options(name, min_samples=rank, eps=1.0, eps_quantile=None)
-                fit(module, x, [clusterers.Task(params)], Asked(x))
+                radii = [{"eps": eps, "eps_quantile": None} for eps in (1.0, 2.0)] if name == "dbscan" else [{}]
+                fit(module, x, [clusterers.Task(options(name, min_samples=rank, **each)) for each in radii], Asked(x))
                 assert counts == [module.neighbours(params, 60)]
 
     @pytest.mark.parametrize("seed", range(3))
@@ -129,12 +128,30 @@ class TestDbscan:
     @pytest.mark.parametrize(
         "x", [np.ones((30, 3)), np.arange(40.0)[:, None] ** 1.5, np.repeat(np.eye(7), 5, axis=0), blobs(n=90, d=30)]
     )
-    def test_equals_scikit_learn_alone(self, x, kind):
+    def test_equals_scikit_learn_alone(self, x, kind, monkeypatch):
         x = x.astype(kind)
         for eps, min_samples in itertools.product((0.5, 1.2, 7.0, 1e9), (1, 2, 5, len(x))):
-            found, _ = one(dbscan, x, options("dbscan", eps=eps, eps_quantile=None, min_samples=min_samples))
+            params = options("dbscan", eps=eps, eps_quantile=None, min_samples=min_samples)
             model = cluster.DBSCAN(eps=eps, min_samples=min_samples).fit(x.astype(np.float64))
-            assert np.array_equal(found, model.labels_)
+            for most in (0, 32, 1000):
+                monkeypatch.setattr(_within, "PAIRS", most)
+                monkeypatch.setattr(_within, "CROWDED", most)
+                monkeypatch.setattr(distances, "MOST", 16)
+                (found, info), *_ = fit(dbscan, x, [clusterers.Task(params)], count=2)
+                assert np.array_equal(found, model.labels_)
+                assert info == {"eps": eps, "eps_from": "given", "core_points": len(model.core_sample_indices_)}
+
+    def test_one_radius_is_answered_by_the_pairs_within_it(self, monkeypatch):
+        x = blobs(n=80)
+        given = [options("dbscan", eps=eps, eps_quantile=None, min_samples=3) for eps in (1.0, 1.5)]
+        single = dbscan.prepare(x, [clusterers.Task(given[0])], Near(x))
+        several = dbscan.prepare(x, [clusterers.Task(params) for params in given], Near(x))
+        monkeypatch.setattr(_reachability, "graph", None)
+        assert np.array_equal(single.result(given[0])[0], several.result(given[0])[0])
+        known = Near(x)
+        known.nearest("euclidean", 5)
+        with pytest.raises(TypeError):
+            dbscan.prepare(x, [clusterers.Task(given[0])], known).result(given[0])
 
     def test_one_row(self):
         found, _ = one(dbscan, blobs(n=1), options("dbscan", min_samples=1, eps=1.0, eps_quantile=None))

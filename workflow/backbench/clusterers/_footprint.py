@@ -18,7 +18,7 @@ def neighbours(rank: int, n: int) -> tuple[str, int] | None:
 
 
 def memory_mb(rank: int, n: int, d: int, count: int) -> float:
-    """Rows in float32 (of a tree, and of its large parts), blocks of products, the graph while it is looked for, and
-    the edges of `count` trees.
+    """Rows in float32 (of a tree, and of its large parts), blocks of products, the graph while it is looked for, the
+    pairs within a radius, and the edges of `count` trees.
     """
-    return BLOCKS_MB + (16 * n * d + 80 * n * depth(rank, n) + (1024 + 128 * count) * n) / clusterers.MB
+    return BLOCKS_MB + (16 * n * d + 80 * n * depth(rank, n) + (2048 + 128 * count) * n) / clusterers.MB

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from backbench import threads
-from backbench.clusterers import _crossing, _reachability
+from backbench import device, threads
+from backbench.clusterers import _crossing, _reachability, _within
 
 if TYPE_CHECKING:
     from backbench.metrics.near import Near
@@ -43,17 +43,30 @@ class Shared:
     def __init__(self, x: np.ndarray, densities: Sequence[Density], near: "Near"):
         """For rows (n, d) and the options of all members."""
         self._x, self._near = x, near
-        self._densities = densities
+        self._densities, radii = densities, {density.eps for density in densities}
+        self._eps = radii.pop() if len(radii) == 1 else None
         self._once = threads.Once()
-        self._once.attempt("all", self._compute)
+        if self._once.attempt("pairs", self._pairs)[0] is None:
+            self._once.attempt("all", self._compute)
 
     def result(self, params: Density) -> tuple[np.ndarray, float, int]:
         """Labels (n,), the radius, and the number of core points."""
+        pairs = self._once.get("pairs", self._pairs)
+        if pairs is not None and params.eps is not None and params.eps == self._eps:
+            clusters, count = _within.labels(pairs, len(self._x), params.min_samples)
+            return clusters, params.eps, count
         known, trees = self._once.get("all", self._compute)
         core = _reachability.core_distances(known, params.min_samples)
         radius = _radius(params, core)
         clusters = labels(known, trees[params.min_samples], core, radius, params.min_samples)
         return clusters, radius, int((core <= radius).sum())
+
+    def _pairs(self) -> _within.Pairs | None:
+        """The pairs within the radius, if it is the only one and no neighbours are known that answer it faster."""
+        depth = max((density.min_samples for density in self._densities), default=1) - 1
+        if self._eps is None or device.accelerated() or self._near.knows("euclidean", depth):
+            return None
+        return _within.pairs(self._x, self._eps)
 
     def _compute(self) -> tuple[_reachability.Graph, dict[int, _crossing.Edges]]:
         """The neighbour graph, two arrays (n, depth), and the tree of each rank as far as its radii need it."""
@@ -76,18 +89,13 @@ def labels(
 ) -> np.ndarray:
     """Labels (n,) in scikit-learn's order, from core distances (n,); -1 is noise."""
     core = core_distances <= radius
-    clusters = np.full(len(core), -1, dtype=np.int64)
-    parts, first, codes = np.unique(
-        _parts(tree, radius, len(core_distances))[core], return_index=True, return_inverse=True
-    )
-    rank = np.empty(len(parts), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(parts))
-    clusters[core] = rank[codes]
+    clusters = _within.numbered(_parts(tree, radius, len(core)), core)
+    count = int(clusters.max(initial=-1)) + 1
     border = np.flatnonzero(~core)
     near, apart = known[0][border, : min_samples - 1], known[1][border, : min_samples - 1]
-    reached = np.where((apart <= radius) & core[near], clusters[near], len(parts))
-    lowest = reached.min(axis=1, initial=len(parts))
-    clusters[border] = np.where(lowest < len(parts), lowest, -1)
+    reached = np.where((apart <= radius) & core[near], clusters[near], count)
+    lowest = reached.min(axis=1, initial=count)
+    clusters[border] = np.where(lowest < count, lowest, -1)
     return clusters
 
 
