@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn import cluster
 
 from backbench import clusterers, threads
-from backbench.clusterers import _radii, _reachability, dbscan, hdbscan, optics
+from backbench.clusterers import _crossing, _radii, _reachability, _within, dbscan, hdbscan, optics
 from backbench.metrics import distances, labels
 from backbench.metrics.near import Near
 
@@ -101,9 +101,8 @@ class TestDbscan:
             for rank in (1, 3, 20, 60):
                 counts = []
                 params = options(name, min_samples=rank)
-                if name == "dbscan":
-                    params = options(name, min_samples=rank, eps=1.0, eps_quantile=None)
-                fit(module, x, [clusterers.Task(params)], Asked(x))
+                radii = [{"eps": eps, "eps_quantile": None} for eps in (1.0, 2.0)] if name == "dbscan" else [{}]
+                fit(module, x, [clusterers.Task(options(name, min_samples=rank, **each)) for each in radii], Asked(x))
                 assert counts == [module.neighbours(params, 60)]
 
     @pytest.mark.parametrize("seed", range(3))
@@ -124,6 +123,35 @@ class TestDbscan:
             _radii.knee(np.ones(50))
         with pytest.raises(ValueError, match="give eps"):
             one(dbscan, np.ones((20, 2), np.float32), options("dbscan", eps_quantile=None, eps_knee=True))
+
+    @pytest.mark.parametrize("kind", [np.float32, np.float64])
+    @pytest.mark.parametrize(
+        "x", [np.ones((30, 3)), np.arange(40.0)[:, None] ** 1.5, np.repeat(np.eye(7), 5, axis=0), blobs(n=90, d=30)]
+    )
+    def test_equals_scikit_learn_alone(self, x, kind, monkeypatch):
+        x = x.astype(kind)
+        for eps, min_samples in itertools.product((0.5, 1.2, 7.0, 1e9), (1, 2, 5, len(x))):
+            params = options("dbscan", eps=eps, eps_quantile=None, min_samples=min_samples)
+            model = cluster.DBSCAN(eps=eps, min_samples=min_samples).fit(x.astype(np.float64))
+            for most in (0, 32, 1000):
+                monkeypatch.setattr(_within, "PAIRS", most)
+                monkeypatch.setattr(_within, "CROWDED", most)
+                monkeypatch.setattr(distances, "MOST", 16)
+                (found, info), *_ = fit(dbscan, x, [clusterers.Task(params)], count=2)
+                assert np.array_equal(found, model.labels_)
+                assert info == {"eps": eps, "eps_from": "given", "core_points": len(model.core_sample_indices_)}
+
+    def test_one_radius_is_answered_by_the_pairs_within_it(self, monkeypatch):
+        x = blobs(n=80)
+        given = [options("dbscan", eps=eps, eps_quantile=None, min_samples=3) for eps in (1.0, 1.5)]
+        single = dbscan.prepare(x, [clusterers.Task(given[0])], Near(x))
+        several = dbscan.prepare(x, [clusterers.Task(params) for params in given], Near(x))
+        monkeypatch.setattr(_reachability, "graph", None)
+        assert np.array_equal(single.result(given[0])[0], several.result(given[0])[0])
+        known = Near(x)
+        known.nearest("euclidean", 5)
+        with pytest.raises(TypeError):
+            dbscan.prepare(x, [clusterers.Task(given[0])], known).result(given[0])
 
     def test_one_row(self):
         found, _ = one(dbscan, blobs(n=1), options("dbscan", min_samples=1, eps=1.0, eps_quantile=None))
@@ -159,7 +187,7 @@ class TestTrees:
 
     @pytest.mark.parametrize("pairs", [1, 32])
     def test_ties_and_duplicates(self, pairs, monkeypatch):
-        monkeypatch.setattr(_reachability, "PAIRS", pairs)
+        monkeypatch.setattr(_crossing, "PAIRS", pairs)
         lattice = np.stack(np.meshgrid(*[np.arange(5.0)] * 3), axis=-1).reshape(-1, 3).astype(np.float32)
         corners = np.repeat(np.eye(20, dtype=np.float32), 10, axis=0)
         for x in (lattice, corners, np.ones((70, 3), dtype=np.float32)):
@@ -168,6 +196,40 @@ class TestTrees:
                 expected = np.sort(minimum_spanning_tree(shifted).data) - 1
                 assert len(tree.length) == len(x) - 1
                 assert np.allclose(tree.length, expected, rtol=1e-12, atol=1e-12)
+
+    @pytest.mark.parametrize("large", [2, 512])
+    @pytest.mark.parametrize("kind", [np.float32, np.float64])
+    def test_parts_that_the_neighbour_graph_leaves_apart(self, kind, large, monkeypatch):
+        monkeypatch.setattr(_crossing, "LARGE", large)
+        monkeypatch.setattr(distances, "MOST", 16)
+        centres = 30 * np.random.default_rng(0).normal(size=(40, 3))
+        x = (np.repeat(centres, 9, axis=0) + blobs(n=360, d=3)).astype(kind)
+        line = np.random.default_rng(1).exponential(size=(300, 1)).astype(kind) ** 3
+        for rows in (x, line):
+            for rank, tree in grown(rows, [1, 3, 20], 2).items():
+                expected = np.sort(minimum_spanning_tree(mutual_reachability(rows, rank)).data)
+                assert np.allclose(tree.length, expected, rtol=1e-12, atol=0)
+
+    def test_two_parts_very_far_apart(self):
+        """Products of float32 cannot tell the pairs between them from each other."""
+        x = blobs(n=120, d=4, spread=0).astype(np.float64)
+        x[60:, 0] += 1e6
+        expected = np.sort(minimum_spanning_tree(mutual_reachability(x, 3)).data)
+        assert np.allclose(grown(x, [3])[3].length, expected, rtol=1e-12, atol=0)
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_a_forest_joins_as_the_tree_does_between_its_bounds(self, seed):
+        x = blobs(seed, n=200, d=3, k=6, spread=8)
+        if seed == 3:
+            x = np.round(x)
+        known = _reachability.graph(Near(x), [4])
+        tree = _reachability.trees(x, known, [4])[4]
+        for low, high in np.quantile(tree.length, [(0.5, 0.5), (0.2, 0.9), (0.9, 0.98), (0.0, 1.0)]):
+            forest = _reachability.forests(x, known, {4: (low, high)})[4]
+            assert np.all(forest.length <= high)
+            for radius in (low, (low + high) / 2, high):
+                joined, expected = (_radii._parts(edges, radius, len(x)) for edges in (forest, tree))
+                assert same(joined, expected)
 
     def test_far_from_the_origin(self):
         x = blobs(n=200, d=8) + np.float32(1000)

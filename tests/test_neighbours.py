@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from backbench import device, hashing, threads
-from backbench.metrics import _rough, approximate, near, neighbours
+from backbench.metrics import _mirror, _rough, approximate, near, neighbours
 from backbench.stage import Context, Inputs, Member
 from backbench.stages import neighbours as stage
 from backbench.store import Store
@@ -157,6 +157,33 @@ class TestNearest:
         assert len(search.rows) == 5 * 4
         check(neighbours.nearest(x, x, 3, metric, np.arange(len(x))), x, x, 3, metric, np.arange(len(x)))
 
+    @pytest.mark.parametrize("spare", [-100_000, 64])
+    @pytest.mark.parametrize("kind", [np.float32, np.float64])
+    def test_half_the_products_give_the_same(self, metric, kind, spare, monkeypatch):
+        monkeypatch.setattr(_rough, "SPARE", spare)
+        monkeypatch.setattr(_mirror, "SIDE", 64)
+        ties = np.random.default_rng(0).integers(0, 4, size=(333, 5))
+        for x in (cloud(6, 333, 20), cloud(6, 64, 20) + 1e4, ties, np.zeros((70, 3)), cloud(6, 129, 3)):
+            x, own = x.astype(kind), np.arange(len(x))
+            for count in (1, 9, 32):
+                expected = neighbours.nearest(x, x, count, metric, own)
+                with monkeypatch.context() as halved, threads.one_core_each(3):
+                    halved.setattr(_mirror, "worthwhile", lambda n, d, count: True)
+                    assert same(neighbours.nearest(x, x, count, metric, own), expected)
+
+    def test_half_the_products_where_it_is_worthwhile(self, metric, monkeypatch):
+        for name, value in {"SIDE": 64, "COLUMNS": 20, "FEWEST": 100}.items():
+            monkeypatch.setattr(_mirror, name, value)
+        x, own = cloud(6, 200, 20), np.arange(200)
+
+        def scan(rows, count, own, queries=None):
+            return type(neighbours._Search(rows if queries is None else queries, rows, count, metric, own).scan)
+
+        assert scan(x, 5, own) is _mirror.Scan
+        others = [scan(x, 33, own), scan(x, 5, None), scan(x, 5, own[::-1]), scan(x, 5, own, x.copy())]
+        others += [scan(x[:99], 5, own[:99]), scan(np.ascontiguousarray(x[:, :19]), 5, own)]
+        assert set(others) == {neighbours.Scan}
+
     @pytest.mark.parametrize("tile", [50, 1 << 15])
     def test_pytorch_gives_the_same_bits(self, metric, tile, monkeypatch):
         from backbench.metrics import _rough_torch
@@ -187,6 +214,9 @@ def test_scores_are_within_their_bound():
                 if not cosine:
                     scores += (np.longdouble(1) * space.lengths[:, None] * space._scale) ** 2
                 assert np.all(np.abs(scores - wanted) <= space.slack(which, kind)[:, None])
+            side = _mirror._side(space)
+            mirrored = (_mirror._mirrored(side, space) @ side.T).astype(np.longdouble)
+            assert np.all(np.abs(mirrored - wanted) <= space.slack(which, np.float32, mirrored=True)[:, None])
 
 
 def test_copies():

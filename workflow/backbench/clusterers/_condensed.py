@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from backbench.clusterers import _reachability
+from backbench.clusterers._crossing import Edges
 
 
 class Selection(Protocol):
@@ -46,7 +46,7 @@ class Condensed(NamedTuple):
     row_lambda: np.ndarray
 
 
-def linkage(edges: _reachability.Edges, n: int) -> Linkage:
+def linkage(edges: Edges, n: int) -> Linkage:
     """The single-linkage tree of a graph over n rows, its edges in the order in which Prim's algorithm finds them.
 
     Several edges may have the same core distance as their length, so their order is a choice: this is scikit-learn's.
@@ -68,7 +68,7 @@ def linkage(edges: _reachability.Edges, n: int) -> Linkage:
     return merges
 
 
-def _prim(edges: _reachability.Edges, n: int) -> _reachability.Edges:
+def _prim(edges: Edges, n: int) -> Edges:
     """The shortest tree in the order in which it grows; ties go to the lowest row, from the first one."""
     begins, ends, lengths = _adjacency(edges, n)
     best, came, inside = [np.inf] * n, [0] * n, [False] * n
@@ -86,10 +86,10 @@ def _prim(edges: _reachability.Edges, n: int) -> _reachability.Edges:
             length, row = heappop(heap)
         order.append(row)
     reached = np.array(order, dtype=np.int64)
-    return _reachability.Edges(np.array(came, dtype=np.int64)[reached], reached, np.array(best)[reached])
+    return Edges(np.array(came, dtype=np.int64)[reached], reached, np.array(best)[reached])
 
 
-def _adjacency(edges: _reachability.Edges, n: int) -> tuple[list[int], list[int], list[float]]:
+def _adjacency(edges: Edges, n: int) -> tuple[list[int], list[int], list[float]]:
     """Where the edges of each row begin in the list of edges, and the other ends and lengths of all edges."""
     near_ends, far_ends = np.concatenate([edges.a, edges.b]), np.concatenate([edges.b, edges.a])
     order = np.argsort(near_ends, kind="stable")

@@ -18,5 +18,7 @@ def neighbours(rank: int, n: int) -> tuple[str, int] | None:
 
 
 def memory_mb(rank: int, n: int, d: int, count: int) -> float:
-    """Rows in float64 (searched, centred), blocks of distances, the graph, and the edges of `count` trees."""
-    return BLOCKS_MB + (24 * n * d + 16 * n * depth(rank, n) + (1024 + 128 * count) * n) / clusterers.MB
+    """Rows in float32 (of a tree, and of its large parts), blocks of products, the graph while it is looked for, the
+    pairs within a radius, and the edges of `count` trees.
+    """
+    return BLOCKS_MB + (16 * n * d + 80 * n * depth(rank, n) + (2048 + 128 * count) * n) / clusterers.MB

@@ -1,17 +1,19 @@
 """Clusters by density at many radii: one spanning tree of mutual reachability, cut at each radius.
 
-A radius joins the core points that the tree joins by edges of at most that length. A point that is not a core point
-has fewer than `min_samples` points within the radius, so all of them are among its neighbours in the graph.
+A radius joins the core points that the tree joins by edges of at most that length: edges longer than the largest radius
+are not looked for, nor those that are shortest below the smallest one. A point that is not a core point has fewer than
+`min_samples` points within the radius, so all of them are among its neighbours in the graph.
 """
 
+import contextlib
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from backbench import threads
-from backbench.clusterers import _reachability
+from backbench import device, threads
+from backbench.clusterers import _crossing, _reachability, _within
 
 if TYPE_CHECKING:
     from backbench.metrics.near import Near
@@ -41,52 +43,68 @@ class Shared:
     def __init__(self, x: np.ndarray, densities: Sequence[Density], near: "Near"):
         """For rows (n, d) and the options of all members."""
         self._x, self._near = x, near
-        self._ranks = sorted({density.min_samples for density in densities})
+        self._densities, radii = densities, {density.eps for density in densities}
+        self._eps = radii.pop() if len(radii) == 1 else None
         self._once = threads.Once()
-        self._once.attempt("all", self._compute)
+        if self._once.attempt("pairs", self._pairs)[0] is None:
+            self._once.attempt("all", self._compute)
 
     def result(self, params: Density) -> tuple[np.ndarray, float, int]:
         """Labels (n,), the radius, and the number of core points."""
+        pairs = self._once.get("pairs", self._pairs)
+        if pairs is not None and params.eps is not None and params.eps == self._eps:
+            clusters, count = _within.labels(pairs, len(self._x), params.min_samples)
+            return clusters, params.eps, count
         known, trees = self._once.get("all", self._compute)
         core = _reachability.core_distances(known, params.min_samples)
         radius = _radius(params, core)
         clusters = labels(known, trees[params.min_samples], core, radius, params.min_samples)
         return clusters, radius, int((core <= radius).sum())
 
-    def _compute(self) -> tuple[_reachability.Graph, dict[int, _reachability.Edges]]:
-        """The neighbour graph, two arrays (n, depth), and the tree of each rank."""
-        known = _reachability.graph(self._near, self._ranks)
-        return known, _reachability.trees(self._x, known, self._ranks)
+    def _pairs(self) -> _within.Pairs | None:
+        """The pairs within the radius, if it is the only one and no neighbours are known that answer it faster."""
+        depth = max((density.min_samples for density in self._densities), default=1) - 1
+        if self._eps is None or device.accelerated() or self._near.knows("euclidean", depth):
+            return None
+        return _within.pairs(self._x, self._eps)
+
+    def _compute(self) -> tuple[_reachability.Graph, dict[int, _crossing.Edges]]:
+        """The neighbour graph, two arrays (n, depth), and the tree of each rank as far as its radii need it."""
+        known = _reachability.graph(self._near, sorted({density.min_samples for density in self._densities}))
+        radii: dict[int, list[float]] = {density.min_samples: [] for density in self._densities}
+        for density in self._densities:
+            with contextlib.suppress(ValueError):  # raised again for the member that has no radius
+                core = _reachability.core_distances(known, density.min_samples)
+                radii[density.min_samples].append(_radius(density, core))
+        ranges = {rank: (min(lengths), max(lengths)) for rank, lengths in radii.items() if lengths}
+        return known, _reachability.forests(self._x, known, ranges)
 
 
 def labels(
     known: _reachability.Graph,
-    tree: _reachability.Edges,
+    tree: _crossing.Edges,
     core_distances: np.ndarray,
     radius: float,
     min_samples: int,
 ) -> np.ndarray:
     """Labels (n,) in scikit-learn's order, from core distances (n,); -1 is noise."""
     core = core_distances <= radius
-    clusters = np.full(len(core), -1, dtype=np.int64)
-    parts, first, codes = np.unique(_parts(tree, radius)[core], return_index=True, return_inverse=True)
-    rank = np.empty(len(parts), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(parts))
-    clusters[core] = rank[codes]
+    clusters = _within.numbered(_parts(tree, radius, len(core)), core)
+    count = int(clusters.max(initial=-1)) + 1
     border = np.flatnonzero(~core)
     near, apart = known[0][border, : min_samples - 1], known[1][border, : min_samples - 1]
-    reached = np.where((apart <= radius) & core[near], clusters[near], len(parts))
-    lowest = reached.min(axis=1, initial=len(parts))
-    clusters[border] = np.where(lowest < len(parts), lowest, -1)
+    reached = np.where((apart <= radius) & core[near], clusters[near], count)
+    lowest = reached.min(axis=1, initial=count)
+    clusters[border] = np.where(lowest < count, lowest, -1)
     return clusters
 
 
-def _parts(tree: _reachability.Edges, radius: float) -> np.ndarray:
+def _parts(tree: _crossing.Edges, radius: float, n: int) -> np.ndarray:
     """Number (n,) of the part of each row when the tree's edges longer than `radius` are cut."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n, kept = len(tree.a) + 1, int(np.searchsorted(tree.length, radius, side="right"))
+    kept = int(np.searchsorted(tree.length, radius, side="right"))
     joined = coo_array((np.ones(kept, dtype=np.int8), (tree.a[:kept], tree.b[:kept])), shape=(n, n))
     return connected_components(joined, directed=False)[1]
 

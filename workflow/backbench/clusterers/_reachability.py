@@ -1,36 +1,30 @@
-"""Minimum spanning trees of mutual reachability distances (Campello et al. 2013, definition 5): one pass for all ranks.
+"""Minimum spanning trees of mutual reachability distances (Campello et al. 2013, definition 5) from a neighbour graph.
 
 The mutual reachability of two rows is the largest of their distance and their two core distances; a core distance is
-the distance to the neighbour of a given rank, the row itself being the first. A pair can improve a tree only if it is
-closer than the largest gap on the tree's path between the two, so a first tree, from the neighbour graph, rules out
-nearly all pairs of a block of distances. Memory is proportional to the number of rows.
+the distance to the neighbour of a given rank, the row itself being the first. Boruvka's algorithm joins each part of
+the rows to another one by the shortest edge that leaves it. A pair outside the neighbour graph is at least as long as
+the reach of either row, so the graph alone settles most parts, and of the others few rows are searched (`_crossing`).
+Memory is proportional to the number of rows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from backbench import threads
 from backbench.clusterers import _footprint
-from backbench.metrics import distances
+from backbench.clusterers._crossing import Edges, Rows, joined
 
 if TYPE_CHECKING:
     from backbench.metrics.near import Near
 
-# Most neighbours for a first tree; most pairs per row that a block measures at once; most blocks per round
-MOST, PAIRS, BLOCKS = 15, 32, 16
-GATHERED = 1 << 17
+# Most neighbours whose edges a tree starts from
+MOST = 15
 # Numbers and distances of the nearest neighbours of each row, both (n, depth)
 Graph: TypeAlias = tuple[np.ndarray, np.ndarray]
-
-
-class Edges(NamedTuple):
-    """Pairs of rows with their mutual reachability, each (edges,)."""
-
-    a: np.ndarray
-    b: np.ndarray
-    length: np.ndarray
+# Lengths between which a tree has to be exact
+Range: TypeAlias = tuple[float, float]
+EVERY: Range = (-np.inf, np.inf)
 
 
 def core_distances(graph: Graph, rank: int) -> np.ndarray:
@@ -54,123 +48,97 @@ def neighbour_edges(known: Graph, rank: int, count: int) -> Edges:
 
 
 def trees(x: np.ndarray, known: Graph, ranks: Sequence[int]) -> dict[int, Edges]:
-    """The n - 1 edges of the tree of each rank over the rows (n, d), shortest first.
+    """The n - 1 edges of the tree of each rank over the rows (n, d), shortest first."""
+    return forests(x, known, dict.fromkeys(ranks, EVERY))
 
-    Blocks of distances are shared by the ranks. A tree grows between rounds of blocks, which depend on the sizes
-    alone, so neither threads nor other ranks influence which of two equal edges it takes.
+
+def forests(x: np.ndarray, known: Graph, ranges: Mapping[int, Range]) -> dict[int, Edges]:
+    """The edges of the tree of each rank over the rows (n, d) that are as short as its range ends, shortest first.
+
+    Where the tree is cut at no length below that at which the range begins, it need not be the shortest there: edges
+    up to that length join what the shortest ones join. Of equal edges those with the lower row numbers are taken;
+    neither threads nor other ranks influence which.
     """
-    points = distances.Points(x, centred=True)
-    slack = 2 * float(np.square(points.rows).sum(axis=1).max()) * distances.rounding(x.shape[1])
-    grown = {rank: _Tree(x, known, rank) for rank in ranks}
-    for spans in _rounds(distances.spans(len(x), len(x))):
-        again = _round(points, spans, grown, slack)
-        for rank, left in again.items():
-            while left:
-                left = _round(points, left, {rank: grown[rank]}, slack)[rank]
-    return {rank: tree.edges for rank, tree in grown.items()}
+    rows = Rows(x)
+    return {rank: _forest(rows, known, rank, bounds) for rank, bounds in ranges.items()}
 
 
-def _rounds(spans: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """One block, then twice as many each time: the first ones improve a tree most."""
-    count = 1
-    while spans:
-        yield spans[:count]
-        spans, count = spans[count:], min(2 * count, BLOCKS)
+def _forest(rows: Rows, known: Graph, rank: int, bounds: Range) -> Edges:
+    growing = _Growing(rows, known, rank, bounds)
+    while growing.step():
+        pass
+    return _sorted(joined(*growing.kept))
 
 
-def _round(
-    points: distances.Points, spans: list[tuple[int, int]], grown: Mapping[int, "_Tree"], slack: float
-) -> dict[int, list[tuple[int, int]]]:
-    """Let the trees take in blocks of rows; the blocks that a tree has not taken in completely, by rank."""
+class _Growing:
+    """Parts of the rows, and the edges that joined them."""
 
-    def pairs(span: tuple[int, int]) -> list[tuple[Edges, bool]]:
-        block = points.squared(*span, first=span[0])
-        return [tree.pairs(span, block, slack) for tree in grown.values()]
+    def __init__(self, rows: Rows, known: Graph, rank: int, bounds: Range):
+        """Join what edges of the neighbour graph join that are as short as the lower bound."""
+        core, n = core_distances(known, rank), len(known[0])
+        count = min(_footprint.depth(rank, n), MOST)
+        reach = np.maximum(core, known[1][:, count - 1]) if count else core
+        pool = shortest(joined(neighbour_edges(known, rank, count), rows.copies(core)), n)
+        self._pool = _where(pool, pool.length <= bounds[1])
+        self.kept = [_where(pool, pool.length <= bounds[0])]
+        self._part, self._beyond = _parts(self.kept[0].a, self.kept[0].b, n), float(np.nextafter(bounds[1], np.inf))
+        self._search = rows.search(core, reach, self._beyond)
 
-    again: dict[int, list[tuple[int, int]]] = {rank: [] for rank in grown}
-    for span, gathered in zip(spans, list(threads.in_order(pairs, spans)), strict=True):
-        for (rank, tree), (edges, complete) in zip(grown.items(), gathered, strict=True):
-            tree.add(edges)
-            if not complete:
-                again[rank].append(span)
-    for tree in grown.values():
-        tree.settle()
-    return again
+    def step(self) -> bool:
+        """Join parts by the shortest edges that leave them; False where no two are left that an edge could join."""
+        part, pool = self._part, self._pool
+        pool = _where(pool, part[pool.a] != part[pool.b])
+        limits = np.append(pool.length, self._beyond)[_firsts(pool, part)]
+        chosen = _cheapest(self._search.open(part, limits), limits < self._beyond)
+        pool = _sorted(joined(pool, self._search.shorter(part, limits, chosen)))
+        pool = _where(pool, pool.length < self._beyond)
+        firsts = _firsts(pool, part)
+        self._search.close((chosen & (firsts == len(pool.a)))[part])
+        joining = _where(pool, np.unique(firsts[chosen & (firsts < len(pool.a))]))
+        self.kept.append(joining)
+        self._pool, self._part = pool, _parts(part[joining.a], part[joining.b], len(limits))[part]
+        return bool(chosen.any())
 
 
-class _Tree:
-    """The shortest tree over the pairs taken in so far."""
+def _firsts(edges: Edges, part: np.ndarray) -> np.ndarray:
+    """Place of the first edge at each of the parts (n,) of the rows; the number of edges where it has none."""
+    firsts, places = np.full(int(part.max()) + 1, len(edges.a)), np.arange(len(edges.a))
+    for ends in (edges.a, edges.b):
+        np.minimum.at(firsts, part[ends], places)
+    return firsts
 
-    def __init__(self, x: np.ndarray, known: Graph, rank: int):
-        """From the neighbour graph of the rows (n, d)."""
-        self._x, self._core = x, core_distances(known, rank)
-        self._new: list[Edges] = []
-        self._take(shortest(neighbour_edges(known, rank, min(_footprint.depth(rank, len(x)), MOST)), len(x)))
 
-    def add(self, edges: Edges) -> None:
-        if len(edges.a):
-            self._new.append(edges)
+def _cheapest(open_: np.ndarray, linked: np.ndarray) -> np.ndarray:
+    """Mask of the parts to join next, from their numbers of `open_` rows and whether a known edge leaves them.
 
-    def settle(self) -> None:
-        """Take in what was added."""
-        if self._new:
-            joined = Edges(*(np.concatenate(parts) for parts in zip(self.edges, *self._new, strict=True)))
-            tree, self._new = shortest(joined, len(self._x)), []
-            if not all(np.array_equal(*pair) for pair in zip(self.edges, tree, strict=True)):
-                self._take(tree)
+    What is joined without a search makes others settled, or part of the one that needs none: the last one.
+    """
+    settled = linked & (open_ == 0)
+    if settled.any():
+        return settled
+    chosen, waiting = np.zeros(len(open_), dtype=bool), np.flatnonzero(open_)
+    chosen[waiting[np.argsort(open_[waiting], kind="stable")[: len(waiting) // 2]]] = True
+    return chosen
 
-    def _take(self, edges: Edges) -> None:
-        self.edges = edges
-        self._order, self._gaps = _line(edges, len(self._x))
-        self._place = np.empty_like(self._order)
-        self._place[self._order] = np.arange(len(self._order))
-        self._ordered_core = self._core[self._order]
 
-    def pairs(self, span: tuple[int, int], block: np.ndarray, slack: float) -> tuple[Edges, bool]:
-        """Pairs of the rows `span` and later ones that may improve the tree, and whether these are all of them.
+def _parts(a: np.ndarray, b: np.ndarray, n: int) -> np.ndarray:
+    """Number (n,) of the part of each of n rows when rows `a` are joined to rows `b`, both (edges,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-        `block` holds squared distances (b, m) between the rows of the span and those from its start on.
-        """
-        limit = self._limits(span)
-        enough = PAIRS * len(block)
-        close = block < limit + slack
-        complete = bool(np.count_nonzero(close) <= enough)
-        if not complete:  # very many equal distances: those within rounding add nothing
-            close = block < limit - slack
-            complete = bool(np.count_nonzero(close) <= enough)
-        if not complete:  # a tree with a very long gap: the shortest of each row first
-            block = np.where(close, block, np.inf)
-            nearest = block.argmin(axis=1)
-            close = np.zeros_like(close)
-            close[np.arange(len(block)), nearest] = np.isfinite(block[np.arange(len(block)), nearest])
-        a, b = np.nonzero(close)
-        return self._measured(a + span[0], b + span[0]), complete
+    joined = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(n, n))
+    return connected_components(joined, directed=False)[1]
 
-    def _limits(self, span: tuple[int, int]) -> np.ndarray:
-        """Squared largest gaps (b, m) from the span to rows from its start on; -inf if a core distance is as large."""
-        start, stop = span
-        later = self._place[start:]
-        rows = start + np.argsort(self._place[start:stop])
-        lines = _largest_gaps(self._gaps, self._place[rows])
-        limits = np.empty((stop - start, len(later)))
-        for row, line in zip(rows, lines, strict=True):
-            settled = line <= np.maximum(self._ordered_core, self._core[row])
-            line *= line
-            np.copyto(line, -np.inf, where=settled)
-            np.take(line, later, out=limits[row - start], mode="clip")
-        return limits
 
-    def _measured(self, a: np.ndarray, b: np.ndarray) -> Edges:
-        """The pairs of rows `a` and `b`, both (pairs,), with their mutual reachability."""
-        length = np.maximum(self._core[a], self._core[b])
-        size = max(1, GATHERED // self._x.shape[1])
-        for start in range(0, len(a), size):
-            part = slice(start, start + size)
-            apart = self._x[a[part]].astype(np.float64)
-            apart -= self._x[b[part]]
-            apart *= apart
-            np.maximum(length[part], np.sqrt(apart.sum(axis=1)), out=length[part])
-        return Edges(a, b, length)
+def _where(edges: Edges, which: np.ndarray) -> Edges:
+    """The edges at places, or where a mask (edges,) is true."""
+    return Edges(*(values[which] for values in edges))
+
+
+def _sorted(edges: Edges) -> Edges:
+    """Shortest edge first; ties go by row number, the lower one of an edge first."""
+    low, high = np.minimum(edges.a, edges.b), np.maximum(edges.a, edges.b)
+    return _where(Edges(low, high, edges.length), np.lexsort((high, low, edges.length)))
 
 
 def shortest(edges: Edges, n: int) -> Edges:
@@ -178,68 +146,10 @@ def shortest(edges: Edges, n: int) -> Edges:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import minimum_spanning_tree
 
-    low, high = np.minimum(edges.a, edges.b), np.maximum(edges.a, edges.b)
-    order = np.lexsort((high, low, edges.length))
-    low, high, length = low[order], high[order], edges.length[order]
+    low, high, length = _sorted(edges)
     _, first = np.unique(low * n + high, return_index=True)
     first.sort()
     # The weights are the places in the order: there are no ties among them, and none is 0.
     weights = coo_array((np.arange(1.0, len(first) + 1), (low[first], high[first])), shape=(n, n)).tocsr()
     kept = first[np.sort(minimum_spanning_tree(weights).data).astype(np.int64) - 1]
     return Edges(low[kept], high[kept], length[kept])
-
-
-def _line(edges: Edges, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (n,) in an order in which each subtree is one stretch, and the gaps (n - 1,) between neighbours.
-
-    The largest gap between two rows is the longest edge on the tree's path between them.
-    """
-    parent, last, after, gap = list(range(n)), list(range(n)), [-1] * n, [np.inf] * n
-    for a, b, length in _rows(edges):
-        a, b = _root(parent, a), _root(parent, b)
-        if a > b:
-            a, b = b, a
-        # The root is the first row of its stretch.
-        after[last[a]], gap[last[a]] = b, length
-        parent[b], last[a] = a, last[b]
-    order, gaps = [], []
-    for row in range(n):
-        if parent[row] == row:
-            while row >= 0:
-                order.append(row)
-                gaps.append(gap[row])
-                row = after[row]
-    return np.array(order, dtype=np.int64), np.array(gaps[:-1])
-
-
-def _largest_gaps(gaps: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The largest gap (places, n) between each of the ascending `places` and every place of the line.
-
-    Each place builds on its neighbour among the places: a maximum with one number is faster than a running maximum.
-    """
-    largest = np.zeros((len(places), len(gaps) + 1))
-    before = -1
-    for i, place in enumerate(places):
-        np.maximum.accumulate(gaps[before + 1 : place][::-1], out=largest[i, before + 1 : place][::-1])
-        if i:
-            np.maximum(largest[i - 1, : before + 1], gaps[before:place].max(), out=largest[i, : before + 1])
-        before = place
-    after = len(gaps) + 1
-    for i in range(len(places) - 1, -1, -1):
-        place = places[i]
-        np.maximum.accumulate(gaps[place : after - 1], out=largest[i, place + 1 : after])
-        if after <= len(gaps):
-            np.maximum(largest[i + 1, after:], gaps[place:after].max(), out=largest[i, after:])
-        after = place
-    return largest
-
-
-def _root(parent: list[int], row: int) -> int:
-    while parent[row] != row:
-        parent[row] = parent[parent[row]]
-        row = parent[row]
-    return row
-
-
-def _rows(edges: Edges) -> Iterator[tuple[int, int, float]]:
-    return zip(edges.a.tolist(), edges.b.tolist(), edges.length.tolist(), strict=True)

@@ -17,7 +17,7 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
-    from backbench.clusterers import _condensed, _reachability
+    from backbench.clusterers import _condensed, _crossing, _reachability
     from backbench.metrics.near import Near
 
 AXES: frozenset[str] = frozenset()
@@ -54,7 +54,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(1.9, n=1.65, d=0.36).at(n, d, k, count)
+    return Cost(0.015, n=1.0, d=0.0, shared=Cost(0.3, n=1.7, d=0.65)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:
@@ -81,14 +81,14 @@ class Shared:
         return _condensed.condense(self._once.get(rank, partial(self._linkage, rank)), min_cluster_size)
 
     def _linkage(self, rank: int) -> "_condensed.Linkage":
-        from backbench.clusterers import _condensed, _reachability
+        from backbench.clusterers import _condensed, _crossing, _reachability
 
         known, trees = self._once.get("trees", self._trees)
         near = _reachability.neighbour_edges(known, rank, rank - 1)
-        joined = _reachability.Edges(*(_concatenated(*parts) for parts in zip(trees[rank], near, strict=True)))
+        joined = _crossing.joined(trees[rank], near)
         return _condensed.linkage(joined, len(self._x))
 
-    def _trees(self) -> "tuple[_reachability.Graph, dict[int, _reachability.Edges]]":
+    def _trees(self) -> "tuple[_reachability.Graph, dict[int, _crossing.Edges]]":
         from backbench.clusterers import _reachability
 
         known = _reachability.graph(self._near, self._ranks)
@@ -112,10 +112,3 @@ def fit(shared: Shared, x: "np.ndarray", task: clusterers.Task) -> tuple["np.nda
 
 def _rank(params: Params) -> int:
     return params.min_cluster_size if params.min_samples is None else params.min_samples
-
-
-def _concatenated(*parts: "np.ndarray") -> "np.ndarray":
-    """The parts (m,) as a whole (sum,)."""
-    import numpy as np
-
-    return np.concatenate(parts)

@@ -18,7 +18,7 @@ from backbench.schema import Range
 if TYPE_CHECKING:
     import numpy as np
 
-    from backbench.clusterers import _reachability
+    from backbench.clusterers import _crossing
     from backbench.metrics.near import Near
 
 AXES: frozenset[str] = frozenset()
@@ -52,7 +52,7 @@ def memory_mb(params: Params, n: int, d: int, count: int) -> float:
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(0.003, n=1.0, d=0.0, shared=Cost(1.6, n=1.7, d=0.4)).at(n, d, k, count)
+    return Cost(0.003, n=1.0, d=0.0, shared=Cost(0.27, n=1.7, d=0.65)).at(n, d, k, count)
 
 
 def neighbours(params: Params, n: int) -> tuple[str, int] | None:
@@ -101,7 +101,7 @@ def _rank(params: Params) -> int:
     return params.min_samples + 1
 
 
-def _trees(x: "np.ndarray", ranks: Sequence[int], near: "Near") -> "dict[int, _reachability.Edges]":
+def _trees(x: "np.ndarray", ranks: Sequence[int], near: "Near") -> "dict[int, _crossing.Edges]":
     """The spanning trees of the rows (n, d), by rank."""
     from backbench.clusterers import _reachability
 

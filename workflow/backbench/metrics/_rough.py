@@ -6,10 +6,11 @@ u (d + 1) |a| |b| (Higham, "Accuracy and Stability of Numerical Algorithms", 200
 lie within twice that bound of the `count`-th least may be among the nearest, and no others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from backbench import threads
 from backbench.metrics import distances
 
 CHUNK_BYTES = 1 << 22
@@ -20,6 +21,8 @@ PIECE = 4096
 SPARE = 64
 
 Hits = tuple[np.ndarray, np.ndarray, np.ndarray]
+# Scores (p, members) of the members of groups, from the queries and the groups, both (p,).
+Members = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Space:
@@ -47,11 +50,25 @@ class Space:
 
     def rows(self, start: int, stop: int, kind: type) -> np.ndarray:
         """The right side of the products, (stop - start, d or d + 1), for rows `start` to `stop`."""
-        right = np.empty((stop - start, self.d + (not self.cosine)), kind)
-        right[:, : self.d] = self._placed(self._rows, slice(start, stop), self.lengths)
-        if not self.cosine:
-            right[:, self.d] = (self.lengths[start:stop] * self._scale) ** 2
+        return self.right(np.arange(start, stop), kind)
+
+    def right(self, which: np.ndarray, kind: type) -> np.ndarray:
+        """The right side of the products, (m, d or d + 1), for rows `which` (m,)."""
+        right = np.empty((len(which), self.d + (not self.cosine)), kind)
+        self.fill(right, which)
         return right
+
+    def fill(self, right: np.ndarray, which: np.ndarray) -> None:
+        """Write the right side for rows `which` (m,) into the first columns of an array (m, w)."""
+
+        def part(span: tuple[int, int]) -> None:
+            rows = which[slice(*span)]
+            right[slice(*span), : self.d] = self._placed(self._rows, rows, self.lengths)
+            if not self.cosine:
+                right[slice(*span), self.d] = (self.lengths[rows] * self._scale) ** 2
+
+        for _ in threads.in_order(part, chunks(len(which), self.d)):
+            pass
 
     def queries(self, which: np.ndarray, kind: type) -> np.ndarray:
         """The left side of the products, (m, d or d + 1), for the queries `which` (m,)."""
@@ -60,15 +77,31 @@ class Space:
             return (-placed).astype(kind)
         return np.concatenate([-2.0 * placed, np.ones((len(placed), 1))], axis=1).astype(kind)
 
+    def score(self, which: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """The scores (m,) of rows as far as `distances` (m,), euclidean ones, from the queries `which` (m,)."""
+        # Scaled, no two rows are further apart than twice the greatest length.
+        return np.minimum(distances * self._scale, 4.0) ** 2 - (self.query_lengths[which] * self._scale) ** 2
+
+    def scores(self, which: np.ndarray, distances: np.ndarray, kind: type) -> np.ndarray:
+        """As `score`, of each of the `distances` (t,) from each of the queries, (m, t)."""
+        return np.subtract.outer(self.score(which, np.zeros(len(which))), -((distances * self._scale) ** 2)).astype(
+            kind
+        )
+
     def placed(self, which: np.ndarray, of_queries: bool = False) -> np.ndarray:
         """Rows, or queries, `which` (m,) as (m, d) float32: shifted and scaled, or of length 1."""
         x, lengths = (self._queries, self.query_lengths) if of_queries else (self._rows, self.lengths)
         return self._placed(x, which, lengths).astype(np.float32)
 
-    def slack(self, which: np.ndarray, kind: type) -> np.ndarray:
-        """Bounds (m,) of the errors of scores of the queries `which` (m,), generous, and of distances in float64."""
+    def slack(self, which: np.ndarray, kind: type, mirrored: bool = False) -> np.ndarray:
+        """Bounds (m,) of the errors of scores of the queries `which` (m,), generous, and of distances in float64.
+
+        The `mirrored` scores of euclidean distances are these squared, with the length of the query in them.
+        """
         lengths = np.ones(len(which)) if self.cosine else self.query_lengths[which] * self._scale
         terms = lengths if self.cosine else 2 * lengths * self._reach + self._reach**2
+        if mirrored and not self.cosine:
+            terms = terms + lengths**2
         unit = np.finfo(kind).eps / 2 + np.finfo(np.float64).eps / 2
         return unit * ((self.d + 12) * terms + 10 * (lengths + self._reach) ** 2) + 4 * self.d * np.finfo(kind).tiny
 
@@ -84,11 +117,15 @@ class Space:
     def _lengths(self, x: np.ndarray) -> np.ndarray:
         """Lengths (n,) of rows (n, d), shifted where distances are euclidean."""
         lengths = np.empty(len(x))
-        for start, stop in chunks(len(x), self.d):
-            part = x[start:stop].astype(np.float64)
+
+        def part(span: tuple[int, int]) -> None:
+            rows = x[slice(*span)].astype(np.float64)
             if not self.cosine:
-                part -= self._mean
-            lengths[start:stop] = np.sqrt(dots(part, part))
+                rows -= self._mean
+            lengths[slice(*span)] = np.sqrt(dots(rows, rows))
+
+        for _ in threads.in_order(part, chunks(len(x), self.d)):
+            pass
         return lengths
 
 
@@ -102,7 +139,7 @@ class Block:
     def __init__(self, slack: np.ndarray, count: int, most: int | None, kind: type):
         """Start with twice the bounds `slack` (q,), for `count` rows each."""
         self.wide = np.zeros(len(slack), dtype=bool)
-        self._slack, self._count, self._most = 2 * slack, count, most
+        self._slack, self.count, self._most = 2 * slack, count, most
         self._least: np.ndarray = np.full((len(slack), count), np.inf, kind)
         self._hits: list[Hits] = []
 
@@ -110,9 +147,19 @@ class Block:
         """Take in scores (q, w) of the rows from `start` on; w is a multiple of `fold`, filled up with inf."""
         folded = scores.reshape(len(scores), fold, -1)
         minima = folded.min(axis=1) if fold > 1 else scores
+        self._take(start, minima, lambda query, group: folded[query, :, group])
+
+    def add_columns(self, start: int, scores: np.ndarray, fold: int) -> None:
+        """As `add`, of scores (w, q) whose columns are the queries."""
+        folded = scores.reshape(fold, -1, scores.shape[1])
+        minima = np.ascontiguousarray(folded.min(axis=0).T)
+        self._take(start, minima, lambda query, group: folded[:, group, query].T)
+
+    def _take(self, start: int, minima: np.ndarray, members: Members) -> None:
+        """Take in the rows from `start` on, from the minima (q, groups) of groups of them and the scores of members."""
         both = minima if not self._hits else np.concatenate([self._least, minima], axis=1)
-        if both.shape[1] >= self._count:
-            self._least = np.partition(both, self._count - 1, axis=1)[:, : self._count]
+        if both.shape[1] >= self.count:
+            self._least = np.partition(both, self.count - 1, axis=1)[:, : self.count]
         else:
             self._least[:, : both.shape[1]] = both
         limit = self._limit()
@@ -121,8 +168,8 @@ class Block:
             self.wide |= np.count_nonzero(near, axis=1) > self._most
             near[self.wide] = False
         query, group = np.divmod(np.flatnonzero(near), minima.shape[1])
-        inside = folded[query, :, group]
-        hit, member = np.divmod(np.flatnonzero(inside <= limit[query, None]), fold)
+        inside = members(query, group)
+        hit, member = np.divmod(np.flatnonzero(inside <= limit[query, None]), inside.shape[1])
         query, row = query[hit], start + group[hit] + minima.shape[1] * member
         self._hits.append((query, row, inside[hit, member]))
 
@@ -134,6 +181,11 @@ class Block:
     def _limit(self) -> np.ndarray:
         """The score (q,) up to which rows of each query are candidates."""
         return (self._least[:, -1] + self._slack).astype(self._least.dtype)
+
+
+def fold(width: int, count: int) -> int:
+    """Columns of a group, where `count` rows of `width` are looked for."""
+    return max(1, min(FOLD, width // (4 * count)))
 
 
 def settled(

@@ -48,6 +48,11 @@ class Near:
                 known = self._graphs[metric] = self._answer(metric, count)
         return known[0][:, :count], known[1][:, :count]
 
+    def knows(self, metric: neighbours.Metric, count: int) -> bool:
+        """Whether `count` neighbours of each row are known without a search."""
+        graphs = (self._graphs.get(metric), self._stored.get(metric))
+        return any(graph is not None and graph[0].shape[1] >= count for graph in graphs)
+
     def _answer(self, metric: neighbours.Metric, count: int) -> Graph:
         graph = self._stored.get(metric)
         if graph is not None and len(graph[0]) == len(self._rows) and graph[0].shape[1] >= count:

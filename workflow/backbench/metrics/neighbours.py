@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from backbench import device, threads
-from backbench.metrics import _rough
+from backbench.metrics import _mirror, _rough
 
 Metric = Literal["euclidean", "cosine"]
 # Lengths of queries (q,) and rows (n,).
@@ -103,7 +103,10 @@ class _Search:
         self.queries, self.rows, self.count, self.excluded = queries, rows, count, self._place(excluded)
         self.space = _rough.Space(queries, rows, metric == "cosine")
         self.lengths = (self.space.query_lengths, self.space.lengths) if self.space.cosine else None
-        self.scan = _scan(self.space)
+        mirrored = (
+            same and self.kept is None and excluded is not None and np.array_equal(excluded, np.arange(len(rows)))
+        )
+        self.scan = _scan(self.space, count if mirrored else None)
 
     def block(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Neighbours of the queries `which` (m,) and their distances, (m, count)."""
@@ -187,7 +190,7 @@ def _add(
 ) -> None:
     """Add the scores of left (m, w) and right (t, w) sides, without the `excluded` row (m,) of each query."""
     width = len(right)
-    fold = max(1, min(_rough.FOLD, width // (4 * count)))
+    fold = _rough.fold(width, count)
     scores = np.empty((len(left), -(-width // fold) * fold), left.dtype)
     np.matmul(left, right.T, out=scores[:, :width])
     scores[:, width:] = np.inf
@@ -196,12 +199,15 @@ def _add(
     block.add(start, scores, fold)
 
 
-def _scan(space: _rough.Space) -> Finder:
-    if not device.accelerated():
-        return Scan(space)
-    from backbench.metrics import _rough_torch
+def _scan(space: _rough.Space, mirrored: int | None) -> Finder:
+    """What finds candidates in a space: `mirrored` of them for each row where rows are searched among themselves."""
+    if device.accelerated():
+        from backbench.metrics import _rough_torch
 
-    return _rough_torch.Scan(space)
+        return _rough_torch.Scan(space)
+    if mirrored is not None and _mirror.worthwhile(len(space), space.d, mirrored):
+        return _mirror.Scan(space, mirrored)
+    return Scan(space)
 
 
 def _real(x: np.ndarray) -> np.ndarray:
