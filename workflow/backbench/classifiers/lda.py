@@ -7,7 +7,7 @@ shrinkage, the solver svd needs no decomposition where C has an inverse (`_discr
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeGuard
 
 from backbench import classifiers, threads
 from backbench.cost import Cost
@@ -149,7 +149,7 @@ def _refuse_without_spread(rows: "np.ndarray", train_y: "np.ndarray") -> None:
     )
 
 
-def _shrinks(shrinkage: str | float | None) -> bool:
+def _shrinks(shrinkage: str | float | None) -> TypeGuard[float]:
     return isinstance(shrinkage, float) and shrinkage > 0
 
 

@@ -46,7 +46,7 @@ def memory_mb(params: Params, n_train: int, n_query: int, d: int, count: int) ->
 
 def seconds(params: Params, n_train: int, d: int, count: int) -> float:
     """Seconds of one core for one of `count` members."""
-    return Cost(2.5, n=1.0, d=0.5).at(n_train, d, None, count)
+    return Cost(1.2, n=1.0, d=0.8).at(n_train, d, None, count)
 
 
 def prepare(

@@ -105,7 +105,8 @@ class _Mixture:
         self.kind.look_at(rows)
         width = kind.width(rows.d)
         # What the iteration reads, and the function from a block of it to features
-        self.held, self.features = rows, kind.features
+        self.held = rows
+        self.features: _covariances.Blockwise = kind.features
         if rows.xp is np and rows.n * width <= HELD_VALUES:
             self.held = Rows(rows.joined(kind.features), least=min(BLOCK_ROWS, BLOCK_VALUES // width))
             self.features = _same
