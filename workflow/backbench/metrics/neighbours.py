@@ -15,7 +15,7 @@ from backbench.metrics import _mirror, _rough
 Metric = Literal["euclidean", "cosine"]
 # Lengths of queries (q,) and rows (n,).
 Lengths = tuple[np.ndarray, np.ndarray]
-QUERIES = 256
+QUERIES = 512
 # Where many neighbours are asked for, a block has fewer queries.
 FOUND = 1 << 18
 # Products of float64 may leave all rows as candidates, so that fewer queries go at once.
