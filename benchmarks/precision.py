@@ -5,9 +5,10 @@
     python benchmarks/precision.py --parts agreement --sets fashion_mnist --sample 300 --models efficientnet_lite0
 
 Speed: images a second from decoded pixels as ratios to float32, all precisions in turn in each round; int8 is there if
-`nncf` is installed. Agreement: features of the same images against those in float32, and what probes make of them on
-the images that they were not fitted on, with the paired difference to float32 and its 95 % interval (Newcombe).
-Settings: what else OpenVINO offers in float32, beside what the package does. Features are equal where it says so.
+the extra of that name is installed. Agreement: features of the same images against those in float32, and what probes
+make of them on the images that they were not fitted on, with the paired difference to float32 and its 95 % interval
+(Newcombe). Settings: what else OpenVINO offers in float32, beside what the package does. Features are equal where it
+says so.
 """
 
 import argparse
@@ -25,13 +26,13 @@ import _settings
 import numpy as np
 from _figures import Figure
 
-from backbench import machine, paths, planning, provenance
+from backbench import machine, paths, planning, provenance, wording
 from backbench.backbones import _engine
 from backbench.datasets import TRAIN
 from backbench.engine.plan import frozen
 from backbench.engine.run import runner
 from backbench.stage import Inputs
-from backbench.stages import pixels
+from backbench.stages import _calibration, pixels
 from backbench.statistics import paired
 from backbench.store import Store
 
@@ -64,8 +65,8 @@ def speed(args: argparse.Namespace) -> Iterator[str]:
     precisions = _rounding.available()
     yield (
         f"Images a second, medians of {args.rounds} rounds in turn; in brackets the ratio to float32 and its range. "
-        f"Before int8 extracts anything it is quantised on {_rounding.CALIBRATION} images: for the smallest it is said "
-        "from how many images on that has paid.\n"
+        f"Before int8 extracts anything it is calibrated on {_rounding.CALIBRATION} images: for the smallest it is "
+        "said from how many images on that has paid.\n"
     )
     yield f"| network | pixels | {' | '.join(precisions)} |"
     yield f"| --- | ---: |{' ---: |' * len(precisions)}"
@@ -78,7 +79,7 @@ def speed(args: argparse.Namespace) -> Iterator[str]:
 def _speeds(name: str, size: int, precisions: Sequence[str], args: argparse.Namespace) -> list[str]:
     asked = _rounding.options(name, size)
     noise = np.random.default_rng(0).integers(0, 256, (_rounding.CALIBRATION, size, size, 3), np.uint8)
-    # Quantising takes long, and its images are no matter of speed: only one network gets all of them, to be timed.
+    # Calibrating takes long, and its images are no matter of speed: only one network gets all of them, to be timed.
     calibration = noise[: None if size < SMALL else 8]
     noise = noise if size < SMALL else noise[:32]
     opened = [_rounding.Opened(name, asked, each, args.threads, calibration) for each in precisions]
@@ -104,7 +105,7 @@ def agreement(args: argparse.Namespace) -> Iterator[str]:
     yield (
         f"Cosine of the features of an image to those in float32; share of its {NEAREST} nearest images by cosine that "
         "are the same; accuracy of probes on the images that they were not fitted on, and its difference to float32 in "
-        f"percentage points. int8 was calibrated on {_rounding.CALIBRATION} training images.\n"
+        f"percentage points. int8 was calibrated on {_rounding.CALIBRATION} training images, as a sweep does it.\n"
     )
     yield "| images | network | precision | cosine, median | 1st percentile | nearest | k-NN | logistic regression |"
     yield "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"
@@ -134,8 +135,7 @@ def _agreements(title: str, inputs: Inputs, name: str, args: argparse.Namespace)
     asked = _rounding.options(name, COLLECTIONS[title][name], squash=title == "fashion_mnist")
     images = pixels.Prepared(inputs, asked.image)[:]
     labels, split = inputs.array("dataset", "labels"), inputs.array("dataset", "split")
-    train = np.flatnonzero(split == TRAIN)
-    drawn = np.random.default_rng(0).permutation(train)[: _rounding.CALIBRATION]
+    drawn = _calibration.drawn(pixels.row_keys(inputs), split, _rounding.CALIBRATION)
     exact: tuple[np.ndarray, list[np.ndarray]] | None = None
     for precision in _rounding.available():
         opened = _rounding.Opened(name, asked, precision, args.threads, images[drawn])
@@ -228,8 +228,8 @@ def head(args: argparse.Namespace) -> str:
     native = [precision for precision in _rounding.PRECISIONS if _engine.native(precision)]
     return (
         f"```bash\npython benchmarks/precision.py {' '.join(words)}\n```\n\n"
-        f"{args.threads} cores of {provenance.machine()['cpu']}, which computes in {' and '.join(native)}; load of the "
-        f"machine at the start {os.getloadavg()[0]:.1f}. "
+        f"{args.threads} cores of {provenance.machine()['cpu']}, which computes in {wording.listed(native)}; load of "
+        f"the machine at the start {os.getloadavg()[0]:.1f}. "
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}.\n"
     )
 

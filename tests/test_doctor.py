@@ -131,19 +131,28 @@ def test_little_memory_is_told(monkeypatch):
         assert verdicts(hardware.machine_has([]))["memory"] == verdict
 
 
-@pytest.mark.parametrize(("features", "words"), [("avx512_bf16", "float32 and bfloat16: "), ("avx2", "float32; ")])
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        ("avx512_bf16", "float32 and bfloat16: "),
+        ("avx512_vnni", "float32 and int8: "),
+        ("amx_bf16 amx_int8", "float32, bfloat16 and int8: "),
+        ("avx2", "float32; "),
+    ],
+)
 def test_the_precisions_of_the_processor_are_named(monkeypatch, features, words):
     monkeypatch.setattr("backbench.provenance.cpu_features", lambda: features)
     seen = {finding.subject: finding for finding in hardware.machine_has([])}
     assert seen["precision"].verdict == OK and seen["precision"].seen.startswith(words)
 
 
+@pytest.mark.parametrize(("features", "extra"), [("amx_bf16", "openvino"), ("amx_bf16 amx_int8", "int8")])
 @pytest.mark.parametrize("installed", [True, False])
-def test_a_precision_that_needs_an_extra_names_it(monkeypatch, installed):
-    monkeypatch.setattr("backbench.provenance.cpu_features", lambda: "amx_bf16")
+def test_a_precision_that_needs_an_extra_names_it(monkeypatch, installed, features, extra):
+    monkeypatch.setattr("backbench.provenance.cpu_features", lambda: features)
     monkeypatch.setattr("backbench.backbones._engine._installed", lambda package: installed)
     seen = {finding.subject: finding for finding in hardware.machine_has([])}
-    assert seen["precision"].seen.endswith(" with the extra openvino") is not installed
+    assert seen["precision"].seen.endswith(f" with the extra {extra}") is not installed
 
 
 def test_a_folder_that_cannot_be_written_fails(monkeypatch):

@@ -53,10 +53,11 @@ def beside(extract, images, size, threads):
 def machine(monkeypatch):
     """Set what this machine seems to have."""
 
-    def seems(cuda=False, openvino=True, compiler="g++", features="avx512f avx512_bf16"):
-        monkeypatch.setattr(_engine.provenance, "cpu_features", lambda: features)
+    def seems(cuda=False, openvino=True, compiler="g++", features="avx512f avx512_bf16 avx512_vnni", nncf=True):
+        installed = {"openvino": openvino, "nncf": nncf}
+        monkeypatch.setattr("backbench.provenance.cpu_features", lambda: features)
         monkeypatch.setattr(_engine, "_cuda_visible", lambda: cuda)
-        monkeypatch.setattr(_engine, "_installed", lambda package: openvino)
+        monkeypatch.setattr(_engine, "_installed", installed.__getitem__)
         monkeypatch.setattr(_engine, "_compiler", lambda: compiler)
 
     return seems
@@ -72,6 +73,8 @@ def machine(monkeypatch):
         ("cuda:1", True, True, "float16", "torch"),
         ("cpu", False, False, "float32", "torch"),
         ("cpu", False, True, "bfloat16", "torch"),
+        ("cpu", False, True, "int8", "openvino"),
+        ("auto", False, True, "int8", "openvino"),
     ],
 )
 def test_what_auto_means(machine, device, cuda, openvino, precision, expected):
@@ -90,6 +93,16 @@ def test_what_auto_means(machine, device, cuda, openvino, precision, expected):
             {"features": "avx2 avx512f avx512_vnni bf16"},
             "needs AVX512-BF16 or AMX, and Linux lists neither .*; allowed: float32, or backbone.engine=torch",
         ),
+        (
+            {"engine": "openvino", "precision": "int8"},
+            "cpu",
+            {"features": "avx2 avx512f avx512_bf16"},
+            "precision=int8, which needs VNNI or AMX, and Linux lists neither .*; allowed: float32. For jobs",
+        ),
+        ({"precision": "int8", "engine": "torch"}, "cpu", {}, "OpenVINO alone computes in; give backbone.engine=openv"),
+        ({"precision": "int8", "engine": "inductor"}, "cpu", {}, "OpenVINO alone computes in"),
+        ({"precision": "int8", "engine": "auto"}, "cuda", {"cuda": True}, "runs on the CPU, but execution.device=cuda"),
+        ({"precision": "int8", "engine": "auto"}, "cpu", {"nncf": False}, r'pip install "backbench\[int8\]"'),
         ({"engine": "openvino", "precision": "float16"}, "cpu", {}, "float16 on a CPU; allowed: float32, bfloat16"),
         ({"engine": "openvino", "precision": "float16"}, "auto", {"cuda": True}, "or on a GPU backbone.engine=torch"),
         ({"engine": "openvino"}, "cuda", {"cuda": True}, "runs on the CPU, but execution.device=cuda"),
@@ -109,6 +122,13 @@ def test_openvino_computes_in_bfloat16_where_the_processor_does(machine, feature
     named = params(engine="openvino", precision="bfloat16")
     assert _engine.resolve(named, "cpu") == named and _engine.native("bfloat16")
     assert _engine.native("float32") and not _engine.native("float16")
+
+
+def test_how_many_images_calibrate_matters_in_int8_alone(machine):
+    machine()
+    few = {"engine": "openvino", "calibration": 50}
+    assert _engine.resolve(params(**few, precision="int8"), "cpu").calibration == 50
+    assert _engine.resolve(params(**few), "cpu") == params(engine="openvino")
 
 
 def test_a_hidden_device_is_not_visible(monkeypatch, tmp_path):

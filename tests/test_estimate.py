@@ -106,6 +106,9 @@ def test_openvino_is_quicker_in_bfloat16_as_a_judge_too():
             for each in ("float32", "bfloat16")
         )
         assert 1.5 * rounded < exact < 2.5 * rounded
+    in_int8 = [seconds("features", n, engine="openvino", precision="int8") for n in (0, 10_000)]
+    assert in_int8[0] > 5 + seconds("features", 0, engine="openvino", precision="bfloat16"), "the calibration"
+    assert in_int8[1] - in_int8[0] < rounded
     slow = {"engine": "torch", "precision": "bfloat16"}
     assert seconds("features", 100, **slow) == seconds("features", 100, engine="torch", precision="float32")
 

@@ -45,6 +45,7 @@ BESIDE: dict[Any, dict[str, Any]] = {
     "image.shorter": {"image.resize": "crop"},
     "split.test": {"split.source": "random"},
     "near_distance": {"near_duplicates": "exclude"},
+    "calibration": {"engine": "openvino", "precision": "int8"},
     ("agglomerative", "metric"): {"linkage": "average"},
     ("birch", "threshold"): {"threshold": 1.0, "threshold_quantile": None},
     ("dbscan", "eps"): {"eps": 1.0, "eps_quantile": None},
@@ -95,6 +96,9 @@ TRIED: dict[Any, list[Any]] = {
 def results(tmp_path, monkeypatch):
     monkeypatch.setenv("BACKBENCH_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("BACKBENCH_DOWNLOADS", str(tmp_path / "downloads"))
+    # Whatever this machine has: nothing is computed.
+    monkeypatch.setattr("backbench.provenance.cpu_features", lambda: "avx512_bf16 avx512_vnni")
+    monkeypatch.setattr("backbench.backbones._engine._installed", lambda package: True)
 
 
 def _pixels(size: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from backbench import __version__, paths
 LIBRARIES = (
     *("numpy", "scipy", "scikit-learn", "torch", "torchvision", "openvino", "timm", "open_clip_torch", "umap-learn"),
     *("fast-plscan", "fastcluster", "faiss-cpu", "genieclust", "kneed", "pillow", "opentsne", "scikit-network"),
-    *("scikit-learn-intelex", "daal"),
+    *("scikit-learn-intelex", "daal", "nncf"),
 )
 # Instruction sets by which numerical libraries choose their kernels, as Linux calls them on x86 and on ARM.
 INSTRUCTIONS = (

@@ -6,16 +6,19 @@ The contract of a plugin module is in :mod:`backbench.backbones._contract`. A pl
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from backbench.images.policy import Image as Image
 from backbench.images.policy import Side as Side
+from backbench.schema import Range
 
 if TYPE_CHECKING:
     import numpy as np
 
 Engine = Literal["auto", "torch", "inductor", "openvino"]
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "bfloat16", "float16", "int8"]
+# Images that a network in int8 is calibrated on.
+Calibration = Annotated[int, Range(low=10)]
 
 
 @dataclass(frozen=True)

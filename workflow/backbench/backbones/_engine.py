@@ -2,7 +2,8 @@
 
 ``torch`` is eager PyTorch, ``inductor`` its compiler, ``openvino`` the CPU runtime of the extra of that name. ``auto``
 becomes one of them when a sweep is planned, because features depend on the engine and the precision: OpenVINO on a CPU
-for float32, PyTorch for the rest. OpenVINO computes in bfloat16 where it is named and the processor has it.
+for float32, PyTorch for the rest. OpenVINO computes in bfloat16 where it is named and the processor has it. It alone
+computes in int8, which is calibrated on images of the collection (`_quantised`).
 """
 
 import dataclasses
@@ -16,8 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from backbench import provenance
 from backbench.backbones._extractor import Extractor
+from backbench.backbones._processor import NEEDS as NEEDS
+from backbench.backbones._processor import native as native
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     Normalise = Callable[[torch.Tensor], torch.Tensor]
 
+# Images that a network in int8 is calibrated on, unless the options say otherwise.
+CALIBRATION = 300
 NVIDIA = Path("/proc/driver/nvidia/gpus")
 COMPILERS = ("g++", "clang++", "c++")
 # Pixels of a batch on a core, measured to be fast for networks from 96 to 224 pixels; and on a device.
@@ -40,8 +44,6 @@ LIBRARIES = {
     "openvino": ("openvino", "torch"),
 }
 CPUINFO = Path("/proc/cpuinfo")
-# Instruction sets that multiply numbers of a precision as they are: elsewhere a library converts each of them first.
-NATIVE = {"bfloat16": ("avx512_bf16", "amx_bf16")}
 INSTRUCTIONS = ("sse4", "avx", "amx", "fma", "asimd", "sve", "bf16", "i8mm")
 
 
@@ -55,6 +57,9 @@ class Options(Protocol):
 
     @property
     def precision(self) -> str: ...
+
+    @property
+    def calibration(self) -> int: ...
 
 
 P = TypeVar("P", bound=Options)
@@ -72,19 +77,20 @@ def resolve(params: P, device: str) -> P:
     engine = params.engine
     if engine == "auto":
         fits = on_cpu and params.precision == "float32" and _installed("openvino")
-        engine = "openvino" if fits else "torch"
+        engine = "openvino" if fits or params.precision == "int8" else "torch"
     problem = _problem(engine, params.precision, device, on_cpu)
     if problem:
         raise ConfigError(f"backbone.engine={engine}: {problem}")
-    return dataclasses.replace(params, engine=engine)
+    images = params.calibration if params.precision == "int8" else CALIBRATION
+    return dataclasses.replace(params, engine=engine, calibration=images)
 
 
 def nearest(params: Any) -> Any:
     """`params` with PyTorch in place of OpenVINO where that lacks their precision on this processor, else as they are.
 
-    Both compute the same network in the same precision, and round their sums in another order.
+    Both compute the same network in the same precision, and round their sums in another order. PyTorch has no int8.
     """
-    if getattr(params, "engine", None) != "openvino":
+    if getattr(params, "engine", None) != "openvino" or params.precision == "int8":
         return params
     from backbench.backbones import _openvino
 
@@ -131,11 +137,6 @@ def batch(params: Any, device: str, most: int) -> int:
     return _power_of_two(min(DEVICE_MOST, max(DEVICE_LEAST, DEVICE_PIXELS // area)))
 
 
-def native(precision: str) -> bool:
-    """Whether this processor multiplies numbers of that precision as they are; False where the system does not say."""
-    return precision == "float32" or not set(NATIVE.get(precision, ())).isdisjoint(provenance.cpu_features().split())
-
-
 def runtime(engine: str, device: str) -> dict[str, Any]:
     """Everything the bits of a row depend on besides the options and the shape of its batch, as plain JSON.
 
@@ -156,11 +157,18 @@ def _problem(engine: str, precision: str, device: str, on_cpu: bool) -> str | No
         return 'the package openvino is not installed: pip install "backbench[openvino]", or backbone.engine=torch.'
     if engine == "openvino" and device.startswith("cuda"):
         return f"it runs on the CPU, but execution.device={device}; give backbone.engine=torch."
-    if engine == "openvino" and precision == "bfloat16" and not native(precision):
+    if precision == "int8" and engine != "openvino":
+        return "received backbone.precision=int8, which OpenVINO alone computes in; give backbone.engine=openvino."
+    if precision == "int8" and not _installed("nncf"):
         return (
-            "received backbone.precision=bfloat16, which needs AVX512-BF16 or AMX, and Linux lists neither for the "
-            "processor of this machine, where the sweep is planned; allowed: float32, or backbone.engine=torch, which "
-            "is slow at it here. For jobs on other machines, plan on one like them."
+            'backbone.precision=int8 needs the package nncf to calibrate, not installed: pip install "backbench[int8]".'
+        )
+    if engine == "openvino" and not native(precision) and precision in NEEDS:
+        slow = {"bfloat16": ", or backbone.engine=torch, which is slow at it here"}
+        return (
+            f"received backbone.precision={precision}, which needs {NEEDS[precision]}, and Linux lists neither for the "
+            f"processor of this machine, where the sweep is planned; allowed: float32{slow.get(precision, '')}. For "
+            "jobs on other machines, plan on one like them."
         )
     if precision == "float16" and (on_cpu or engine == "openvino"):
         gpu = "on a GPU backbone.engine=torch" if engine == "openvino" else "execution.device=cuda"

@@ -2,7 +2,7 @@
 
 import queue
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,3 +42,24 @@ class Extractor:
             return lane(images)
         finally:
             self._free.put(lane)
+
+
+class Uncalibrated(Extractor):
+    """A network that is to be computed in int8, before it is calibrated: it gives no features.
+
+    `model` is the network as its engine has it, and `exact` the extractor of it in float32.
+    """
+
+    def __init__(self, model: Any, exact: Extractor):
+        super().__init__([], exact.device)
+        self.model, self.exact = model, exact
+
+    def __call__(self, images: "np.ndarray") -> "np.ndarray":
+        """Nothing.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError("a network in int8 is calibrated on images before it gives features")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from backbench.backbones import Engine, Image, Precision, _engine, _weights
+from backbench.backbones import Calibration, Engine, Image, Precision, _engine, _weights
 from backbench.backbones._extractor import Extractor
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
@@ -34,6 +34,7 @@ class Params:
     weights_seed: Annotated[int, Range(low=0)]
     engine: Engine = "torch"
     precision: Precision = "float32"
+    calibration: Calibration = _engine.CALIBRATION
 
 
 def resolve(params: Params, device: str) -> Params:

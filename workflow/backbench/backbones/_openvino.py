@@ -5,7 +5,7 @@ of one core, so that features do not depend on the number of threads, as in :mod
 axis is dynamic, which is nearly as fast as a fixed one and allows batches of any size.
 
 In bfloat16 it is the same network, whose float32 features are checked as well; the weights and activations of its
-layers are rounded to 8 significant bits, and sums are kept in float32.
+layers are rounded to 8 significant bits, and sums are kept in float32. For int8, `_quantised` makes another network.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from backbench.backbones import _torch
-from backbench.backbones._extractor import Extractor
+from backbench.backbones import _agreement, _processor, _torch
+from backbench.backbones._extractor import Extractor, Uncalibrated
 from backbench.schema import ConfigError
 from backbench.stage import Context
 
@@ -65,12 +65,10 @@ def open(
     size = params.image.size
     trial, other = np.random.default_rng(0).integers(0, 256, (2, 2, size, size, CHANNELS[params.image.mode]), np.uint8)
     _check_processor(params.precision)
+    precisions = [precision for precision in dict.fromkeys(("float32", params.precision)) if precision in HINTS]
     try:
         model = _converted(prepared, other)
-        extractors = {
-            precision: _extractor(model, precision, context)
-            for precision in dict.fromkeys(("float32", params.precision))
-        }
+        extractors = {precision: _extractor(model, precision, context) for precision in precisions}
         features = {precision: extract(trial) for precision, extract in extractors.items()}
     except Exception as error:  # the tracer and the converter raise many kinds for networks that they do not support
         raise _refusal(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}") from error
@@ -78,9 +76,9 @@ def open(
         expected = prepared(torch.from_numpy(trial)).numpy()
     for precision, rows in features.items():
         # Not "<": features that are not finite may have a cosine of NaN, and no number is greater than it.
-        if rows.shape != expected.shape or not _cosine(rows, expected).min() >= COSINE[precision]:
+        if rows.shape != expected.shape or not _agreement.cosine(rows, expected).min() >= COSINE[precision]:
             raise _refusal(f"its features in {precision} differ from those of PyTorch, or are not finite")
-    return extractors[params.precision]
+    return extractors.get(params.precision) or Uncalibrated(model, extractors["float32"])
 
 
 class _Lane:
@@ -109,6 +107,18 @@ def _converted(prepared: torch.nn.Module, example: np.ndarray) -> openvino.Model
     return model
 
 
+def read(graph: bytes, weights: bytes, context: Context) -> Extractor:
+    """The extractor of a network that OpenVINO wrote; what is rounded in it is computed in integers.
+
+    Raises
+    ------
+    ConfigError
+        If this processor has no instructions for that: a job may run where nobody planned.
+    """
+    _check_processor("int8")
+    return _extractor(openvino.Core().read_model(graph, weights), "float32", context)
+
+
 def _extractor(model: openvino.Model, precision: str, context: Context) -> Extractor:
     """The model compiled, with a lane and a stream for each thread."""
     threads = max(1, context.threads)
@@ -124,7 +134,12 @@ def _extractor(model: openvino.Model, precision: str, context: Context) -> Extra
 
 
 def computes_in(precision: str) -> bool:
-    """Whether OpenVINO computes in that precision on this processor, and not in float32 without a word."""
+    """Whether OpenVINO computes in that precision on this processor, and not in float32 without a word.
+
+    It names int8 on any processor; without instructions for it, sums of products overflow on some.
+    """
+    if precision == "int8":
+        return _processor.native(precision)
     return precision != "bfloat16" or "BF16" in _capabilities()
 
 
@@ -134,12 +149,12 @@ def _capabilities() -> list[str]:
 
 
 def _check_processor(precision: str) -> None:
-    """Refuse bfloat16 where OpenVINO would compute in float32 without a word: a job may run where nobody planned."""
+    """Refuse a precision that OpenVINO would not compute in on this processor: a job may run where nobody planned."""
     if not computes_in(precision):
         raise ConfigError(
             f"these features are planned in {precision} by OpenVINO, which does not compute in it on this processor "
-            f"({', '.join(_capabilities())}). Compute them on a machine with AVX512-BF16 or AMX; a new sweep can have "
-            "backbone.precision=float32 or backbone.engine=torch, whose features are others."
+            f"({', '.join(_capabilities())}). Compute them on a machine with {_processor.NEEDS[precision]}; a new "
+            "sweep can have backbone.precision=float32 or backbone.engine=torch, whose features are others."
         )
 
 
@@ -153,14 +168,6 @@ def _logging_kept() -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.filters[:], root.handlers[:] = filters, handlers
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine (n,) between the rows of `a` (n, d) and `b` (n, d); 1 for two rows of zeros, NaN or 0 if not finite."""
-    a, b = a.astype(np.float64), b.astype(np.float64)  # large features would overflow in float32
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.where(lengths > 0, (a * b).sum(axis=1) / np.maximum(lengths, 1e-30), np.abs(a - b).max(axis=1) == 0)
 
 
 def _refusal(reason: str) -> ConfigError:

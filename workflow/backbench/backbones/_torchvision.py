@@ -8,11 +8,22 @@ the model when a sweep is planned.
 import dataclasses
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from backbench.backbones import Engine, Image, Precision, _engine, _hub, _nodes, _normalise, _tokens, _weights
+from backbench.backbones import (
+    Calibration,
+    Engine,
+    Image,
+    Precision,
+    _engine,
+    _hub,
+    _nodes,
+    _normalise,
+    _tokens,
+    _weights,
+)
 from backbench.backbones._extractor import Extractor
 from backbench.schema import ConfigError, Range
 from backbench.stage import Context
@@ -45,6 +56,7 @@ class Params:
     weights_seed: Annotated[int, Range(low=0)]
     engine: Engine
     precision: Precision
+    calibration: Calibration = field(default=_engine.CALIBRATION, kw_only=True)
 
 
 P = TypeVar("P", bound=Params)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from backbench import hashing
 from backbench.backbones import (
+    Calibration,
     Engine,
     Precision,
     Side,
@@ -61,6 +62,7 @@ class Params:
     weights_seed: Annotated[int, Range(low=0)]
     engine: Engine
     precision: Precision
+    calibration: Calibration = _engine.CALIBRATION
     view: Side | None = None
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from backbench.backbones import Engine, Image, Precision, _engine, _external, _huggingface, _weights
+from backbench.backbones import Calibration, Engine, Image, Precision, _engine, _external, _huggingface, _weights
 from backbench.backbones._extractor import Extractor
 from backbench.schema import ConfigError, Range, refuse
 from backbench.stage import Context
@@ -42,6 +42,7 @@ class Params:
     weights_seed: Annotated[int, Range(low=0)]
     engine: Engine
     precision: Precision
+    calibration: Calibration = _engine.CALIBRATION
 
 
 def resolve(params: Params, device: str) -> Params:

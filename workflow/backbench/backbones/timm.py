@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from backbench.backbones import (
+    Calibration,
     Engine,
     Image,
     Precision,
@@ -52,6 +53,7 @@ class Params:
     weights_seed: Annotated[int, Range(low=0)]
     engine: Engine
     precision: Precision
+    calibration: Calibration = _engine.CALIBRATION
     # Blocks of a vision transformer whose tokens are taken, from the last one on, and what is taken of each.
     blocks: Annotated[int, Range(low=1)] = 1
     pooling: _tokens.Pooling | None = None

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from backbench.backbones import (
+    Calibration,
     Engine,
     Image,
     Precision,
     Side,
+    _engine,
     _external,
     _nodes,
     _normalise,
@@ -58,6 +60,7 @@ class Params:
     weights_seed: Annotated[int, Range(low=0)]
     engine: Engine
     precision: Precision
+    calibration: Calibration = _engine.CALIBRATION
     # Those of vision transformers, see _tokens; planning fills in the side of a crop.
     blocks: Annotated[int, Range(low=1)] = 1
     pooling: _tokens.Pooling | None = None
@@ -136,6 +139,7 @@ def _settled(params: Params) -> _vit.Params:
         weights_seed=params.weights_seed,
         engine=params.engine,
         precision=params.precision,
+        calibration=params.calibration,
         blocks=params.blocks,
         pooling=params.pooling,
         crops=params.crops,

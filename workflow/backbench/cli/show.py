@@ -151,6 +151,7 @@ def _sections(row: Row) -> dict[str, dict[str, object]]:
         "configuration": row.params,
         "images": {**images, **{f"left out: {path}": why for path, why in data.get("excluded", {}).items()}},
         "training": {key: value for key, value in features.get("training", {}).items() if key != "history"},
+        "calibration": features.get("calibration", {}),
         "metrics": metrics,
         "notes": notes,
         "stages": {kind: hashing.short(member) for kind, member in row.stages.items()},

@@ -8,11 +8,13 @@ from pathlib import Path
 from backbench import machine
 from backbench.backbones import _engine
 from backbench.findings import Finding, fail, ok, warn
-from backbench.wording import counted
+from backbench.wording import counted, listed
 
 LEAST_MB, FEW_MB = 2_000, 4_000
 DRIVERS = (("/dev/nvidia0", "nvidia-smi"), ("/dev/kfd", "rocm-smi"))
 SECONDS = 10
+# What each precision needs besides: extras of the package, with what they install.
+EXTRAS = {"bfloat16": {"openvino": "openvino"}, "int8": {"openvino": "openvino", "int8": "nncf"}}
 
 
 def machine_has(_: Sequence[str]) -> Iterator[Finding]:
@@ -25,12 +27,20 @@ def machine_has(_: Sequence[str]) -> Iterator[Finding]:
         yield warn("memory", f"{memory:,} MB", "set dataset.sample=2000, or give the session more memory")
     else:
         yield ok("memory", f"{memory:,} MB")
-    if _engine.native("bfloat16"):
-        extra = "" if _engine._installed("openvino") else " with the extra openvino"
-        options = "backbone.engine=openvino backbone.precision=bfloat16"
-        yield ok("precision", f"float32 and bfloat16: {options} is quicker{extra}")
-    else:
-        yield ok("precision", "float32; bfloat16 by OpenVINO needs AVX512-BF16 or AMX, and Linux lists neither")
+    yield ok("precision", _precisions())
+
+
+def _precisions() -> str:
+    """What the processor computes in, with the option that asks for what is quicker than float32."""
+    quick = [precision for precision in _engine.NEEDS if _engine.native(precision)]
+    if not quick:
+        needs = ", ".join(f"{precision} by OpenVINO needs {needed}" for precision, needed in _engine.NEEDS.items())
+        return f"float32; {needs}, and Linux lists none of them"
+    absent = [extra for extra, package in EXTRAS[quick[-1]].items() if not _engine._installed(package)]
+    options = f"backbone.engine=openvino backbone.precision={quick[0]}"
+    also = f", {quick[1]} more so" if len(quick) > 1 else ""
+    extra = f" with the extra {absent[-1]}" if absent else ""
+    return f"{listed(['float32', *quick])}: {options} is quicker{also}{extra}"
 
 
 def gpu(_: Sequence[str]) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ def _network(source: Source) -> tuple[Any, Any]:
     try:
         params = _extraction.parameters(plugin, {**stage.config, **stage.local})
         if hasattr(params, "engine"):
-            params = dataclasses.replace(params, engine="torch")
+            params = dataclasses.replace(params, engine="torch", precision="float32")
         extract = plugin.open(params, Context())
     except ConfigError as error:
         raise NoModel(str(error)) from error

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from backbench import classifiers, derived, hashing, machine, provenance, threads
-from backbench.backbones import _contract
+from backbench.backbones import _contract, _quantised
 from backbench.datasets import TEST, TRAIN, VALIDATION
 from backbench.derived import Content, Derived
 from backbench.images.bounds import Unreadable
@@ -68,8 +68,15 @@ def fit(source: Source, say: Callable[[str], None] = lambda text: None) -> Model
         return _with_weights(content, source, say)
 
     content = kept.ensure(make)
-    arrays = {**content.arrays, **_known(source)}
+    arrays = {**content.arrays, **_known(source), **_network(source)}
     return Model(content.info, arrays, folder=None, index=_index(source, content.info, arrays["known.gallery"], say))
+
+
+def _network(source: Source) -> "dict[str, np.ndarray]":
+    """The network in int8 that gave the features of the run, as arrays (bytes,) uint8; empty for other precisions."""
+    if "calibration" not in source.info("features"):
+        return {}
+    return {name: source.stored("features", name) for name in (_quantised.GRAPH, _quantised.WEIGHTS)}
 
 
 def _refuse(source: Source) -> None:
@@ -153,6 +160,8 @@ def _single(source: Source, prefix: str) -> dict[str, Any]:
     known["kind"] = GIVEN if isinstance(_contract.load(stage.family), _contract.Given) else ""
     if "training" in info:
         known["kind"] = TRAINED
+    if "calibration" in info:
+        known[_quantised.GRAPH] = info["calibration"]["digest"]
     known |= {"columns": info["d"]} if prefix else {}
     return {key: value for key, value in known.items() if key not in OF_THE_MACHINE}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbench import hashing, threads
-from backbench.backbones import _contract, _engine
+from backbench.backbones import _contract, _engine, _quantised
 from backbench.files import make_folder, replacing, write_text
 from backbench.images import preparing
 from backbench.images.decoding import Decoded
@@ -316,8 +316,23 @@ class Model:
         module, params = self._opened
         if self.about["backbone"]["kind"] == TRAINED:
             return learning.extractor(module, params, self.policy.size, self.arrays)
+        if _quantised.wanted(params):
+            return self._in_int8()
         extract: _contract.Extract = module.open(params, Context())
         return extract
+
+    def _in_int8(self) -> _contract.Extract:
+        """The network that the collection went through.
+
+        Raises
+        ------
+        ConfigError
+            If it is not the one that was calibrated, or this processor cannot run it.
+        """
+        network = _quantised.Network.of(self.arrays)
+        if network.digest != self.about["backbone"][_quantised.GRAPH]:
+            raise ConfigError(f"run {hashing.short(self.run)}: its network in int8 has changed; export the run again.")
+        return _quantised.open(network, Context())
 
     def _matrix(self, task: str, features: "np.ndarray") -> "np.ndarray":
         """What the chain of a task makes of features (n, d); tasks with equal chains compute it once."""

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from backbench import code, hashing, provenance
-from backbench.backbones import Rows, _contract, _engine
+from backbench.backbones import Rows, _contract, _engine, _quantised
 from backbench.backbones._contract import (
     Backbone,
     Extract,
@@ -38,7 +38,7 @@ from backbench.datasets import TRAIN, VALIDATION
 from backbench.images import decoding
 from backbench.schema import ConfigError
 from backbench.stage import Context, Inputs, Member, Outcome
-from backbench.stages import _extraction, _known, _stored, pixels
+from backbench.stages import _calibration, _extraction, _known, _stored, pixels
 from backbench.stages._partial import Partial
 
 log = logging.getLogger(__name__)
@@ -125,11 +125,11 @@ def _extracted(member: Member, module: OfImages[Any], params: Any, inputs: Input
 def _attempt(member: Member, module: OfImages[Any], params: Any, inputs: Inputs, context: Context) -> Outcome:
     """Features of the images on the device of `context`."""
     images = pixels.Prepared(inputs, params.image, member.config.get("root"), keep=True)
-    opened, training, also = _opener(module, params, images, inputs, context)
+    opened, facts, also = _opener(member, module, params, images, inputs, context)
     batch, trained = _extraction.batch_of(module, params, context), isinstance(module, Learner)
-    about = {} if trained else _identity(member, module, params, batch, context)
+    about = {} if trained else _identity(member, module, params, batch, facts, context)
     rows = _known.rows(inputs, pixels.row_keys(inputs), about.get("identity"), module.width(params))
-    with contextlib.closing(images), _partial(member, module, params, training, rows, context) as partial:
+    with contextlib.closing(images), _partial(member, module, params, facts, rows, context) as partial:
         todo, start, used = len(rows.missing) - partial.done, time.perf_counter(), {}
         if todo:
             _sign(partial, about)
@@ -138,7 +138,7 @@ def _attempt(member: Member, module: OfImages[Any], params: Any, inputs: Inputs,
             used = _extraction.run(partial, images.take(rows.missing), extract, batch, context)
         speed = todo / max(time.perf_counter() - start, 1e-9) if todo else None
         features = rows.joined(partial.array)
-    info = _info(module, params, features.shape[1], speed) | ({"training": training} if training else {})
+    info = {**_info(module, params, features.shape[1], speed), **facts}
     # An earlier attempt may have had smaller batches, another device or other libraries.
     alike = set(partial.sizes) <= {batch} and set(partial.makers) <= {about.get("identity")}
     if not trained and alike and used.get("batch_size", batch) == batch:
@@ -152,38 +152,50 @@ def _sign(partial: Partial, about: Mapping[str, str]) -> None:
         partial.makers.append(about["identity"])
 
 
-def _identity(member: Member, module: OfImages[Any], params: Any, batch: int, context: Context) -> dict[str, str]:
+def _identity(
+    member: Member, module: OfImages[Any], params: Any, batch: int, facts: Mapping[str, Any], context: Context
+) -> dict[str, str]:
     """What a row depends on besides its image: ``family`` is known when planning; ``identity`` includes the machine."""
     engine = _engine.runtime(getattr(params, "engine", "numpy"), context.device)
     makers = {name: version for name, version in provenance.versions().items() if name in NETWORKS}
     machine = {"engine": engine, "networks": makers, "batch": batch, "decoder": decoding.decoder_version()}
     machine |= {"own": provenance.installed(module.LIBRARIES)} if isinstance(module, OfLibraries) else {}
+    machine |= {"network": facts["calibration"]["digest"]} if "calibration" in facts else {}
     family = member.config.get("rows", member.hash)
     return {"family": family, "identity": hashing.digest({"family": family, **machine})}
 
 
 def _opener(
-    module: OfImages[Any], params: Any, images: pixels.Prepared, inputs: Inputs, context: Context
+    member: Member, module: OfImages[Any], params: Any, images: pixels.Prepared, inputs: Inputs, context: Context
 ) -> tuple[Callable[[], Extract], Mapping[str, Any], Mapping[str, np.ndarray]]:
-    """The function that opens the extractor; if it learns, also facts about its training and the arrays to store.
+    """The function that opens the extractor; where it depends on images, facts to record and arrays to store beside.
 
-    These arrays, of any shape such as (epochs,) or (n, d), are stored beside the features.
+    The facts are ``training`` of a backbone that learns, and ``calibration`` of a network in int8. The arrays are of
+    any shape, such as (epochs,) or (n, d).
     """
     if isinstance(module, Learner):
         split = inputs.array("dataset", "split")
         rows, validation_rows = (np.flatnonzero(split == part) for part in (TRAIN, VALIDATION))
         extract, training = module.fit(params, images.on_disk(context), rows, validation_rows, context)
-        return lambda: extract, training, getattr(extract, "arrays", {})
+        return lambda: extract, {"training": training} if training else {}, getattr(extract, "arrays", {})
     assert isinstance(module, Frozen), "a backbone of images learns or is frozen"
-    return functools.partial(module.open, params, context), {}, {}
+    if not _quantised.wanted(params):
+        return functools.partial(module.open, params, context), {}, {}
+    network, about = _calibration.network(module, params, images, inputs, _maker(member, module), context)
+    return functools.partial(_quantised.open, network, context), {"calibration": about}, network.arrays()
+
+
+def _maker(member: Member, module: OfImages[Any]) -> str:
+    """Digest of what makes the features of a member."""
+    return hashing.digest({"member": member.hash, "code": code.digest([__name__, module.__name__])})
 
 
 def _partial(
-    member: Member, module: OfImages[Any], params: Any, training: Mapping[str, Any], rows: _known.Rows, context: Context
+    member: Member, module: OfImages[Any], params: Any, facts: Mapping[str, Any], rows: _known.Rows, context: Context
 ) -> Partial:
-    # Rows of a killed job whose network was trained differently are not reused.
+    # Rows of a killed job whose network was trained or calibrated differently are not reused.
     made_by: dict[str, Any] = {"member": member.hash, "code": code.digest([__name__, module.__name__])}
-    made_by |= {"missing": hashing.array_digest(rows.missing)} | ({"training": dict(training)} if training else {})
+    made_by |= {"missing": hashing.array_digest(rows.missing)} | dict(facts)
     shape = (len(rows.missing), module.width(params))
     return Partial(context.scratch, shape, PRECISION, hashing.digest(made_by), context.progress)
 

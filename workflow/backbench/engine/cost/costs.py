@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from backbench import classifiers, clusterers, cost, hashing, plugins, transforms
+from backbench.backbones import _engine
 from backbench.engine.cost import rates, training
 from backbench.engine.grid import Stage
 
@@ -21,8 +22,10 @@ FILE_SECONDS, PIXELS_SECONDS = 4e-3, 5e-5
 READ_SECONDS, AUDIT_SECONDS, AUDIT_IMAGE_SECONDS = 1.0, 0.7, 4e-4
 # Networks are opened or compiled first; 10^9 multiplications a second: OpenVINO, from MobileNetV2 to ResNet-50.
 OPEN_SECONDS, GIGA_PER_SECOND = 5.0, 80.0
-# OpenVINO in bfloat16 against float32, by `benchmarks/precision.py`.
-ROUNDED = 1.8
+# OpenVINO against float32, by `benchmarks/precision.py`.
+ROUNDED = {"bfloat16": 1.8, "int8": 2.4}
+# A calibration imports NNCF, and takes the work of so many features in float32 for each of its images.
+CALIBRATION_SECONDS, CALIBRATION_FEATURES = 10.0, 3.0
 # A GPU is at least so many times as quick as these cores.
 GPU = 20.0
 # A backbone with more 10^9 multiplications per image than this has a network to open.
@@ -113,7 +116,7 @@ def _features(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool
         return training_to_come.seconds / CORES
     gpu = gpu and not on_cpu_alone(stage)
     giga = stage.about.get("gflops", 0.0)  # plans of older versions may lack it
-    opening = OPEN_SECONDS if giga > NETWORK_GFLOPS else 0.0
+    opening = (OPEN_SECONDS if giga > NETWORK_GFLOPS else 0.0) + _calibrating(_backbone(stage), giga)
     speed = GIGA_PER_SECOND * (GPU if gpu else _rounded(_backbone(stage)))
     return opening + stage.about["n"] * (PIXELS_SECONDS + giga / speed)
 
@@ -131,8 +134,16 @@ def _backbone(stage: Stage) -> Mapping[str, Any]:
 
 def _rounded(backbone: Mapping[str, Any]) -> float:
     """How many times as quick as in float32 the CPU is at the precision of a backbone."""
-    quick = backbone.get("engine") == "openvino" and backbone.get("precision") == "bfloat16"
-    return ROUNDED if quick else 1.0
+    quick = backbone.get("engine") == "openvino"
+    return ROUNDED.get(backbone.get("precision", ""), 1.0) if quick else 1.0
+
+
+def _calibrating(backbone: Mapping[str, Any], giga: float) -> float:
+    """Seconds until a network in int8 is calibrated."""
+    if backbone.get("precision") != "int8":
+        return 0.0
+    images: int = backbone.get("calibration", _engine.CALIBRATION)
+    return CALIBRATION_SECONDS + images * CALIBRATION_FEATURES * giga / GIGA_PER_SECOND
 
 
 def _matrix(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: bool) -> float:

@@ -13,7 +13,7 @@ from backbench.backbones import _contract
 from backbench.backbones._contract import Backbone, Frozen, Given, Joining, OfImages, Resolving, Settling
 from backbench.datasets import Description, _intake, _resplit
 from backbench.engine.grid import Stage
-from backbench.engine.plan import options, resolution, smallness, weights
+from backbench.engine.plan import calibrating, options, resolution, smallness, weights
 from backbench.engine.plan.factory import GridFactory
 from backbench.images.policy import Image as Policy
 from backbench.schema import ConfigError
@@ -134,6 +134,7 @@ class Sources:
             With the way out.
         """
         parts = [self.factory.grid.stages[ref] for kind, ref in features.parents.values() if kind == "features"]
+        calibrating.refuse_other_splits(features, source.split)
         learned = next((stage for stage in (features, *parts) if stage.config.get("fit") == "train"), None)
         if source.split and learned is not None:
             raise ConfigError(
@@ -164,11 +165,13 @@ class Sources:
         if isinstance(module, Settling):
             params, texts = module.settle(params, source.about)
             self.factory.understand(texts)
+        calibrating.refuse_few(name, params, source.train)
         full, local = _identified(name, module, params)
         modules = [plugins.module_name("backbone", name)]
         if image is not None:
             rows = self.factory.code_of(("backbench.stages.features", *modules))
-            local |= {"image": image, "rows": hashing.digest([full, image, rows]), **_located(source)}
+            family = [full, image, rows, *calibrating.shared_with(params, source.stage)]
+            local |= {"image": image, "rows": hashing.digest(family), **_located(source)}
         about = {"n": source.n, "gflops": round(module.gflops(params), 4)}
         return self.factory.stage("features", name, full, parents, modules, _placed(local), about), width
 
@@ -200,6 +203,7 @@ class Sources:
         module, params = _contract.load(name), plugins.params("backbone", config)
         if not isinstance(module, Frozen):
             raise ConfigError(f"selection.judges: received {name!r}; allowed: backbones that learn nothing.")
+        calibrating.refuse_judge(name, params)
         if isinstance(module, Resolving):
             params = module.resolve(params, self.factory.device)
         image = _prepared(params.image, source)
@@ -245,6 +249,7 @@ def _check_parts(name: str, parts: Sequence[Stage]) -> None:
         raise ConfigError(
             f"backbone={name}: received {len(parts)} parts; allowed: at least {LEAST_PARTS}, written as backbone=[a,b]."
         )
+    calibrating.refuse_parts(name, parts)
     if any(stage.family == name for stage in parts):
         raise ConfigError(f"backbone={name}: received {name} as a part; name its parts instead.")
     same = next((stage for place, stage in enumerate(parts) if stage in parts[:place]), None)
