@@ -28,6 +28,18 @@ class TestKmeans:
         assert info["inertia"] == pytest.approx(model.inertia_, rel=1e-6)
         assert info["n_iter"] == model.n_iter_
 
+    def test_starts_beside_each_other_keep_to_the_memory_that_is_stated(self):
+        params, grown = options("kmeans", n_init=10), {}
+        for n in (1_000, 100_000, 1_000_000):
+            rows = np.broadcast_to(np.float32(0), (n, 100))
+            with threads.beside(64):
+                lanes = kmeans.lanes(params, rows)
+            grown[n] = lanes
+            copies = 2 * lanes * rows.size * 4 / clusterers.MB if lanes > 1 else 0
+            assert copies <= kmeans.memory_mb(params, n, 100, 0) - kmeans.BLOCKS_MB
+        assert grown == {1_000: 10, 100_000: 3, 1_000_000: 1}
+        assert kmeans.lanes(params, np.zeros((9, 2), np.float32)) == 1
+
     def test_of_fewer_distinct_rows_than_k_each_is_a_cluster(self):
         x = np.repeat(blobs(n=3), 5, axis=0)
         task = clusterers.Task(options("kmeans"), k=4, seed=0)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 AXES = frozenset({"k", "seed"})
 BLOCKS_MB = 16
+# Of copies of the rows for starts beside each other.
+STARTS_MB = 256
 # How scikit-learn's warning of fewer clusters than k begins.
 FEWER = "Number of distinct clusters"
 
@@ -41,8 +43,12 @@ def problems(params: Params, n: int, d: int, k: int | None) -> list[str]:
 
 
 def memory_mb(params: Params, n: int, d: int, count: int) -> float:
-    """A centred copy of the rows for each member, and the distances to the candidates for all its starts."""
-    return BLOCKS_MB + count * (4 * n * d + 64 * (1 + params.n_init) * n) / clusterers.MB
+    """A centred copy of the rows for each member, and the distances to the candidates for all its starts.
+
+    Where threads are to spare, there are copies of starts beside each other, too.
+    """
+    starts = min(STARTS_MB, 8 * n * d * params.n_init / clusterers.MB)
+    return BLOCKS_MB + starts + count * (4 * n * d + 64 * (1 + params.n_init) * n) / clusterers.MB
 
 
 def seconds(params: Params, n: int, d: int, k: int | None, count: int) -> float:
@@ -69,17 +75,28 @@ def fit(shared: None, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarr
 def _on_cpu(x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarray", dict[str, Any]]:
     """Labels (n,) of the rows (n, d) by scikit-learn; with threads to spare, its starts run beside each other."""
     options = task.params
-    if threads.available() == 1 or options.n_init == 1:
+    beside = lanes(options, x)
+    if beside == 1:
         init = _Starts(options.n_init) if options.init == "k-means++" else options.init
         ends = [_model(task, init, options.n_init).fit(x)]
     else:
         centres = (x[places] for places in _places(x - x.mean(axis=0), task))
-        ends = [*threads.in_order(lambda start: _model(task, start, 1).fit(x), centres)]
+        with threads.beside(beside):
+            ends = [*threads.in_order(lambda start: _model(task, start, 1).fit(x), centres)]
     best = ends[0]
     for end in ends[1:]:
         if end.inertia_ < best.inertia_ and not _parts_of(end.labels_, best.labels_):
             best = end
     return best.labels_.astype("int64"), {"inertia": float(best.inertia_), "n_iter": int(best.n_iter_)}
+
+
+def lanes(params: Params, x: "np.ndarray") -> int:
+    """Starts that have threads and memory beside each other, given rows (n, d).
+
+    scikit-learn centres a copy of the rows for each, and needs another one to begin.
+    """
+    room = int(STARTS_MB * clusterers.MB // max(1, 2 * x.nbytes))
+    return max(1, min(threads.available(), params.n_init, room))
 
 
 def _model(task: clusterers.Task, init: Any, n_init: int) -> Any:
