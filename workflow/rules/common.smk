@@ -80,9 +80,12 @@ def threads_of(kind: str):
     return threads
 
 
-NETWORKS = [
-    shard for shard in PLAN.shards.values() if shard.kind == "features" and accelerating.pays(shard, PLAN.stages)
-]
+def is_network(shard: Shard) -> bool:
+    """Whether a shard extracts features by a network."""
+    return shard.kind == "features" and any(accelerating.network(PLAN.stages[member]) for member in shard.members)
+
+
+NETWORKS = sum(map(is_network, PLAN.shards.values()))
 
 
 def extraction_threads(wildcards) -> int:
@@ -90,8 +93,13 @@ def extraction_threads(wildcards) -> int:
 
     Beside a single one the work on features that take no network goes on.
     """
-    network = accelerating.pays(shard_of("features", wildcards), PLAN.stages)
-    return 1 if not network else CORES if len(NETWORKS) > 1 else BESIDE
+    return 1 if not is_network(shard_of("features", wildcards)) else CORES if NETWORKS > 1 else BESIDE
+
+
+def all_cores(wildcards, threads) -> int:
+    """Params function: the threads of a job that asks for `BESIDE`; all cores, unless the user has set other threads."""
+    limited = workflow.resource_settings.max_threads is not None
+    return threads if limited or threads != BESIDE else CORES
 
 
 def mem_mb_of(kind: str):
@@ -134,13 +142,13 @@ def attempt_number(wildcards, attempt) -> int:
 
 
 def drawing_mem_mb(wildcards, threads, attempt) -> int:
-    """Resources function: memory for as many pictures beside each other as there are threads, in MB."""
-    return forecast.memory_mb(PLAN, threads) * attempt
+    """Resources function: memory for as many pictures as are drawn beside each other, in MB."""
+    return forecast.memory_mb(PLAN, all_cores(wildcards, threads)) * attempt
 
 
 def drawing_minutes(wildcards, threads, attempt) -> int:
     """Resources function: time limit of the pictures."""
-    minutes = forecast.minutes(PLAN, threads) * attempt
+    minutes = forecast.minutes(PLAN, all_cores(wildcards, threads)) * attempt
     return BATCHES.allowed(minutes) if BATCHES is not None else minutes
 
 

@@ -62,10 +62,11 @@ rule extract_features:
         mem_mb=mem_mb_of("features"),
     params:
         script=SCRIPTS / "extract_features.py",
+        cores=all_cores,
         shard=shard_id("features"),
         code=code_of("features"),
     shell:
-        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {CORES} 2> {log:q}"
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --shard {params.shard} --threads {params.cores} 2> {log:q}"
 
 
 rule transform_features:

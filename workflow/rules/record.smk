@@ -58,8 +58,9 @@ rule draw_pictures:
         runtime=drawing_minutes,
     params:
         script=SCRIPTS / "draw_pictures.py",
+        cores=all_cores,
     shell:
-        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --threads {CORES} 2> {log:q}"
+        "{PYTHON:q} {params.script:q} --plan {PLAN_FILE:q} --threads {params.cores} 2> {log:q}"
 
 
 rule write_report:

@@ -156,7 +156,10 @@ def _problem(engine: str, precision: str, device: str, on_cpu: bool) -> str | No
     if engine == "openvino" and not _installed("openvino"):
         return 'the package openvino is not installed: pip install "backbench[openvino]", or backbone.engine=torch.'
     if engine == "openvino" and device.startswith("cuda"):
-        return f"it runs on the CPU, but execution.device={device}; give backbone.engine=torch."
+        instead = (
+            "backbone.precision=bfloat16, or execution.device=cpu" if precision == "int8" else "backbone.engine=torch"
+        )
+        return f"it runs on the CPU, but execution.device={device}; give {instead}."
     if precision == "int8" and engine != "openvino":
         return "received backbone.precision=int8, which OpenVINO alone computes in; give backbone.engine=openvino."
     if precision == "int8" and not _installed("nncf"):

@@ -49,7 +49,7 @@ def network(
     """The network in int8, and facts about its calibration.
 
     An interrupted attempt that was `made_by` the same has left both. The network is compared with float32 on training
-    images that it was not calibrated on, where there are more of them.
+    images that it was not calibrated on (``held_out``), or on those of the calibration where there are no others.
 
     Raises
     ------
@@ -61,10 +61,11 @@ def network(
         log.info("continuing with the network that was calibrated before")
         return kept
     rows = drawn(pixels.row_keys(inputs), inputs.array("dataset", "split"), params.calibration + CHECKED)
-    chosen, held = rows[: params.calibration], rows[-CHECKED:]
+    chosen, others = rows[: params.calibration], rows[params.calibration :]
+    held = others if len(others) else chosen
     log.info("calibrating %s on %d images", module.__name__.rpartition(".")[2], len(chosen))
     made, about = _quantised.calibrated(module, params, images[chosen], images[held], context)
-    about |= {"digest": made.digest}
+    about |= {"held_out": len(others) > 0, "digest": made.digest}
     _keep(context.scratch, made, {"made_by": made_by, "about": about})
     return made, about
 

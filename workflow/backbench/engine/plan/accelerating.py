@@ -18,16 +18,14 @@ def pays(shard: Shard, stages: Mapping[str, Stage]) -> bool:
         return False
     members = [stages[member] for member in shard.members]
     if shard.kind == "features":
-        return any(map(_network, members))
+        return any(network(member) and not costs.on_cpu_alone(member) for member in members)
     if all(map(costs.on_cpu_alone, members)):  # judges, whose UMAP has no kernels for a GPU
         return False
     expected = costs.scoring(members) if shard.kind == SCORES else costs.total(members, stages)
     return expected > ACCELERATED_FROM_SECONDS
 
 
-def _network(features: Stage) -> bool:
-    """Whether images pass through a network of PyTorch, which may have to be trained before; raw pixels do not."""
-    if costs.on_cpu_alone(features):
-        return False
+def network(features: Stage) -> bool:
+    """Whether images pass through a network, which may have to be trained before; raw pixels do not."""
     giga = features.about.get("gflops")  # plans of older versions may lack it
     return giga is None or giga > costs.NETWORK_GFLOPS or training.trained(features.config)
