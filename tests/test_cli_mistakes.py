@@ -128,6 +128,13 @@ OVERRIDES = [
     (["a=" + "[" * 10_000 + "]" * 10_000], "brackets 10,000 deep", ""),
     (["a=" + "[" * 10_000], "brackets 10,000 deep", ""),
     ([".".join(["a"] * 5000) + "=1"], "a key of 5,000 parts", ""),
+    (["backbone=pixels", "backbone.precision=int8"], "allowed: backbone.image, backbone.name.\n", ""),
+    (
+        ["backbone=efficientnet_lite0", "backbone.presicion=int8"],
+        "Did you mean 'backbone.precision'",
+        "backbone=efficientnet_lite0 backbone.precision=int8",
+    ),
+    (["k=atuo"], "Did you mean 'auto'", ""),
     (["dataset=photos"], "A path is named alone", "photos"),
     (["dataset=~/photos"], "A path is named alone", "'~/photos'"),
 ]  # fmt: skip

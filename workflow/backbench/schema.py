@@ -47,9 +47,18 @@ class Range:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word nearest in spelling to `word`, or None."""
-    matches = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.5)
-    return matches[0] if matches else None
+    """The allowed word nearest in spelling to `word`, or None.
+
+    Where both are keys of one group, as ``backbone.width`` and ``backbone.name``, what follows the group decides.
+    """
+    group, dot, last = str(word).rpartition(".")
+    words = [str(each) for each in allowed]
+    beside = {each.rpartition(".")[2]: each for each in words if dot and each.rpartition(".")[0] == group}
+    for asked, choices in ((last, beside), (str(word), {each: each for each in words if each not in beside.values()})):
+        matches = difflib.get_close_matches(asked, choices, n=1, cutoff=0.5)
+        if matches:
+            return choices[matches[0]]
+    return None
 
 
 def refuse(where: str, received: Any, allowed: Iterable[str] | str, meant: str | None = None) -> ConfigError:

@@ -149,6 +149,6 @@ def classification(options: Mapping[str, Any]) -> Classification:
 def axes(asked: Mapping[str, Any], used: Iterable[str]) -> dict[str, int]:
     """The values of the axes that a plugin uses; the others do not exist for it."""
     if "k" in used and isinstance(asked["k"], str):
-        raise schema.refuse("axis.k", asked["k"], "a whole number, or auto")
+        raise schema.refuse("axis.k", asked["k"], "a whole number, or auto", schema.nearest(asked["k"], ["auto"]))
     given = schema.parse(Axes, {**Axes(1, 0).__dict__, **{axis: asked[axis] for axis in used}}, "axis")
     return {axis: getattr(given, axis) for axis in used}
