@@ -55,7 +55,7 @@ class Uncalibrated(Extractor):
         self.model, self.exact = model, exact
 
     def __call__(self, images: "np.ndarray") -> "np.ndarray":
-        """Nothing.
+        """No features of images (n, h, w, c).
 
         Raises
         ------

@@ -83,9 +83,10 @@ class Search:
 
         Parts whose shortest edge has the length in `limits` (parts,) may have none.
         """
-        own = part[self._numbers]
-        asked = np.flatnonzero(self._opened(part, limits) & chosen[own])
-        blocks, of_block = self._blocks(asked, own, limits), partial(self._of_block, part=own, limits=limits)
+        by_reach = part[self._numbers]
+        asked = np.flatnonzero(self._opened(part, limits) & chosen[by_reach])
+        blocks = self._blocks(asked, by_reach, limits)
+        of_block = partial(self._of_block, part=by_reach, limits=limits)
         return joined(NONE, *threads.in_order(of_block, blocks))
 
     def _blocks(self, asked: np.ndarray, part: np.ndarray, limits: np.ndarray) -> Iterator["_Block"]:
@@ -106,10 +107,12 @@ class Search:
                 yield _Block(members[start:stop], others[:last], side[:last], mixed=group < 0)
 
     def _opened(self, part: np.ndarray, limits: np.ndarray) -> np.ndarray:
+        """Mask (m,) of the rows that edges below the `limits` (parts,) may leave; `part` (n,) is that of each row."""
         return (self._reach < limits[part[self._numbers]]) & ~self._closed
 
     @cached_property
     def _side(self) -> np.ndarray:
+        """The rows (m, d) float32 in the order by reach, as the right side of products."""
         return self._rows.space.right(self._numbers, np.float32)
 
     def _of_block(self, block: "_Block", part: np.ndarray, limits: np.ndarray) -> Edges:

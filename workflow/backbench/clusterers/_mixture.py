@@ -142,7 +142,7 @@ class _Mixture:
         return Settled(self.rows, self.kind, len(parameters.weights), self.held, self.features)
 
     def _pass(self, parameters: _covariances.Parameters, settled: Settled) -> list[np.ndarray]:
-        """The log-likelihood and the sums for the M-step under `parameters`."""
+        """The log-likelihood (scalar) and the sums for the M-step, (k,), (k, d) and more, under `parameters`."""
         places = settled.others(parameters)
         density = self.kind.density(self.rows, parameters)
         sums = self.kind.sums(self.rows, parameters.means)

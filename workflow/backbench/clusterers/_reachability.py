@@ -109,8 +109,9 @@ def _firsts(edges: Edges, part: np.ndarray) -> np.ndarray:
 
 
 def _cheapest(open_: np.ndarray, linked: np.ndarray) -> np.ndarray:
-    """Mask of the parts to join next, from their numbers of `open_` rows and whether a known edge leaves them.
+    """Mask (parts,) of the parts to join next, given their numbers (parts,) of `open_` rows.
 
+    `linked` (parts,) says whether a known edge leaves them.
     What is joined without a search makes others settled, or part of the one that needs none: the last one.
     """
     settled = linked & (open_ == 0)

@@ -54,7 +54,7 @@ class Settled:
         return np.flatnonzero(homes == self._k)
 
     def added(self, sums: Sequence[np.ndarray], parameters: Parameters) -> list[np.ndarray]:
-        """The log-likelihood and the sums of all rows from those of the others."""
+        """The log-likelihood (scalar) and the sums of all rows, (k,), (k, d) and more, from those of the others."""
         settled = [np.array(self.likelihood(parameters)), *self._sums]
         return [a + b for a, b in zip(settled, sums, strict=True)] if sums else settled
 
