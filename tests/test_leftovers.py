@@ -187,19 +187,36 @@ class TestSignals:
         finally:
             signal.signal(signal.SIGHUP, before)
 
-    def test_come_through_an_error_of_a_terminal_that_is_gone(self):
-        with pytest.raises(signals.Stopped) as stopped, signals.raised():
-            try:
-                signal.raise_signal(signal.SIGHUP)
-            finally:
-                raise OSError(5, "Input/output error")
-        assert stopped.value.number == signal.SIGHUP
+    @pytest.mark.parametrize(
+        ("number", "broken"), [(signal.SIGHUP, True), (signal.SIGHUP, False), (signal.SIGTERM, False)]
+    )
+    def test_come_through_and_leave_the_handlers_as_they_were(self, number, broken):
+        """Also through the error of a terminal that is gone; in a process of its own, which the signal would end."""
+        done = subprocess.run(
+            [sys.executable, "-c", RAISED, str(int(number)), str(int(broken))],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, f"{int(number)} True\n"), done.stderr
 
-    def test_leave_the_handlers_as_they_were(self):
-        before = signal.getsignal(signal.SIGTERM)
-        with pytest.raises(signals.Stopped), signals.raised():
-            signal.raise_signal(signal.SIGTERM)
-        assert signal.getsignal(signal.SIGTERM) is before
+
+RAISED = """
+import signal, sys
+from backbench.sweeping import signals
+
+number, broken = int(sys.argv[1]), sys.argv[2] == "1"
+before = signal.getsignal(number)
+try:
+    with signals.raised():
+        try:
+            signal.raise_signal(number)
+        finally:
+            if broken:
+                raise OSError(5, "Input/output error")
+except signals.Stopped as stopped:
+    print(stopped.number, signal.getsignal(number) is before)
+"""
 
 
 def catches(pid: int) -> bool:
