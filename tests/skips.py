@@ -11,6 +11,7 @@ RIGHT = (
     "this user may not mount a disk",
     "the Debian package with the images is installed",
     "PyTorch sees no CUDA device",
+    "the processor has no",
 )
 
 
