@@ -41,6 +41,13 @@ def main() -> None:
         import _million
 
         names = args.only or _million.CLUSTERERS
+        unknown = sorted(set(names) - set(_million.CLUSTERERS))
+        if unknown:
+            raise SystemExit(
+                f"--million --only: received {', '.join(unknown)}; allowed: {', '.join(_million.CLUSTERERS)}"
+            )
+        if args.against and not (args.against / "benchmarks" / "_million.py").is_file():
+            raise SystemExit(f"--against: received {args.against}, which is no checkout with this benchmark")
         lines = _million.report(_million.Asked(args.rows, args.work, args.cores, names, args.against))
         _tell(lines, RESULTS / "million.md" if args.write else None)
         return

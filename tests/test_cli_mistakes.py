@@ -134,6 +134,7 @@ OVERRIDES = [
         "Did you mean 'backbone.precision'",
         "backbone=efficientnet_lite0 backbone.precision=int8",
     ),
+    (["backbone=efficientnet_lite0", "backbone.precision=INT8"], "Did you mean 'int8'", ""),
     (["k=atuo"], "Did you mean 'auto'", ""),
     (["dataset=photos"], "A path is named alone", "photos"),
     (["dataset=~/photos"], "A path is named alone", "'~/photos'"),

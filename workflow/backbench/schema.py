@@ -47,17 +47,18 @@ class Range:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word nearest in spelling to `word`, or None.
+    """The allowed word nearest in spelling to `word`, whatever its case, or None.
 
     Where both are keys of one group, as ``backbone.width`` and ``backbone.name``, what follows the group decides.
     """
-    group, dot, last = str(word).rpartition(".")
-    words = [str(each) for each in allowed]
+    words = {each.lower(): each for each in map(str, allowed)}
+    group, dot, last = str(word).lower().rpartition(".")
     beside = {each.rpartition(".")[2]: each for each in words if dot and each.rpartition(".")[0] == group}
-    for asked, choices in ((last, beside), (str(word), {each: each for each in words if each not in beside.values()})):
-        matches = difflib.get_close_matches(asked, choices, n=1, cutoff=0.5)
+    others = {each: each for each in words if each not in beside.values()}
+    for received, choices in ((last, beside), (str(word).lower(), others)):
+        matches = difflib.get_close_matches(received, choices, n=1, cutoff=0.5)
         if matches:
-            return choices[matches[0]]
+            return words[choices[matches[0]]]
     return None
 
 

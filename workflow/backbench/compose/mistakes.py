@@ -60,12 +60,7 @@ def unread(override: str, reason: str = "") -> Mistake:
 def unknown(where: str, received: str, allowed: Iterable[str], override: str = "") -> Mistake:
     """The error for a name that is none of those `allowed`, with the override to type where one is near."""
     allowed = list(map(str, allowed))
-    alike = next((word for word in allowed if word.lower() == received.lower()), None)
-    near = alike or nearest(received, allowed)
-    text = str(refuse(where, received, allowed))
-    if near and "Did you mean" not in text:
-        text = f"{text} Did you mean {near!r}?"
-    return Mistake(text, *_corrected(override, received, near))
+    return Mistake(str(refuse(where, received, allowed)), *_corrected(override, received, nearest(received, allowed)))
 
 
 def _corrected(override: str, received: str, near: str | None) -> tuple[list[str], list[str]]:
