@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from backbench.metrics import external, supervised
-from backbench.statistics import replicates, resampling
+from backbench.statistics import _cells, replicates, resampling
 
 PREDICTED, AGREEMENT = tuple(replicates.PREDICTED), external.NAMES
 OURS = {name: getattr(supervised, name) for name in PREDICTED}
@@ -168,6 +168,44 @@ class TestAgreement:
             found = replicates.agreement(name, truth, labels, weights)
             alone = replicates.agreement(name, truth, labels, weights[140:141])
             assert found[140] == pytest.approx(alone[0], abs=1e-13)
+
+    def test_several_metrics_are_those_by_themselves(self):
+        truth, _, labels = spread(5, 400, 6, 9, noise=0.1)
+        weights = resampling.weights(400, 130)
+        together = replicates.agreements(AGREEMENT, truth, labels, weights)
+        assert list(together) == list(AGREEMENT)
+        for name, values in together.items():
+            assert np.array_equal(values, replicates.agreement(name, truth, labels, weights), equal_nan=True)
+
+    def test_blocks_are_kept_as_long_as_weights_that_cannot_change(self):
+        truth, _, labels = spread(6, 300, 4, 5)
+        weights = resampling.weights(300, 70)
+        before = len(_cells._kept)
+        first = replicates.agreement("ari", truth, labels, weights)
+        assert len(_cells._kept) == before + 1
+        assert np.array_equal(replicates.agreement("ari", truth, labels, weights), first)
+        changing = weights.copy()
+        assert np.array_equal(replicates.agreement("ari", truth, labels, changing), first)
+        changing[:] = changing[::-1]
+        assert np.array_equal(replicates.agreement("ari", truth, labels, changing), first[::-1])
+        del weights
+        assert len(_cells._kept) == before
+
+    def test_no_sample(self):
+        truth, _, labels = spread(7, 50, 3, 4)
+        none = np.empty((0, 50), dtype=np.uint8)
+        for name in AGREEMENT:
+            assert replicates.agreement(name, truth, labels, none).shape == (0,)
+        assert replicates.accuracy_like("accuracy", truth, truth, none).shape == (0,)
+        assert replicates.mean(truth.astype(float), none).shape == (0,)
+
+    def test_more_images_than_are_looked_up(self, monkeypatch):
+        truth, _, labels = spread(9, 500, 3, 4)
+        weights = resampling.weights(500, 20)
+        looked_up = {name: replicates.agreement(name, truth, labels, weights) for name in ("ami", "nmi")}
+        monkeypatch.setattr(external, "LOOKED_UP", 10)
+        for name, values in looked_up.items():
+            assert np.array_equal(replicates.agreement(name, truth, labels, weights), values)
 
     def test_labels_far_apart_and_plain_layout(self):
         truth, _, labels = spread(8)

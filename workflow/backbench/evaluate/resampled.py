@@ -211,8 +211,9 @@ def _clustering(row: Row, names: list[str], arrays: Arrays, images: Images) -> d
         resampled[SILHOUETTE] = (replicates.mean(widths, weights), images.count(scored[np.isfinite(widths)]))
     if external and images.truth is not None and "labels" in arrays:
         clusters, truth = arrays["labels"]()[scored], images.truth[scored]
-        for name in external:
-            resampled[name] = (replicates.agreement(name, truth, clusters, weights), images.count(scored))
+        count = images.count(scored)
+        agreements = replicates.agreements(external, truth, clusters, weights)
+        resampled |= {name: (values, count) for name, values in agreements.items()}
     return resampled
 
 

@@ -7,6 +7,7 @@ Each is a function of counts, which `OF_COUNTS` has by its name: those of one la
 in `backbench.statistics.replicates`.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from backbench.metrics import _chance, labels
 NAMES = ("cluster_accuracy", "purity", "mean_majority_share", "ami", "nmi", "ari")
 # Mutual information below this is rounding: the terms that cancel have the size of log n.
 NOTHING = 1e-14
+# Up to this number x log x is looked up, in a table that stays in the cache.
+LOOKED_UP = 1 << 15
 
 
 class Counts(Protocol):
@@ -190,10 +193,8 @@ def _ami(counts: Counts) -> np.ndarray:
 
     A cluster of one point adds 1 log 1 = 0 to each, also in expectation, so noise counts in the classes alone.
     """
-    from scipy.special import xlogy
-
     sizes, classes, total = counts.sizes, counts.classes, counts.total
-    of_cells, of_sizes, of_classes = (xlogy(part, part).sum(axis=0) for part in (counts.inside, sizes, classes))
+    of_cells, of_sizes, of_classes = (_x_log_x(part).sum(axis=0) for part in (counts.inside, sizes, classes))
     expected = _chance.expected_logs(sizes, classes, total)
     room = (of_sizes + of_classes) / 2 - expected
     values = np.divide(of_cells - expected, room, out=np.ones(len(room)), where=room > 0)
@@ -205,17 +206,33 @@ def _ami(counts: Counts) -> np.ndarray:
 
 def _nmi(counts: Counts) -> np.ndarray:
     """NMI (samples,). A cluster of one point adds 1 log 1 = 0 to the sums, so noise counts in the classes alone."""
-    from scipy.special import xlogy
-
     sizes, classes, total = counts.sizes, counts.classes, counts.total
-    whole = xlogy(total, total)
-    of_cells, of_sizes, of_classes = (xlogy(part, part).sum(axis=0) for part in (counts.inside, sizes, classes))
+    whole = _x_log_x(total)
+    of_cells, of_sizes, of_classes = (_x_log_x(part).sum(axis=0) for part in (counts.inside, sizes, classes))
     with np.errstate(invalid="ignore", divide="ignore"):
         mutual = (of_cells - of_sizes - of_classes + whole) / total
         entropy = (2 * whole - of_sizes - of_classes) / (2 * total)
         values = np.where(mutual > NOTHING, mutual / entropy, 0.0)
     values[(_groups(counts) == 1) & ((classes > 0).sum(axis=0) == 1)] = 1.0
     return np.where(total > 0, values, np.nan)
+
+
+def _x_log_x(counts: np.ndarray) -> np.ndarray:
+    """x log x of whole numbers (m, samples) or (samples,), looked up where they are small."""
+    from scipy.special import xlogy
+
+    if counts.max(initial=0) > LOOKED_UP:
+        return np.asarray(xlogy(counts, counts))
+    return _small_x_log_x()[counts.astype(np.intp)]
+
+
+@functools.cache
+def _small_x_log_x() -> np.ndarray:
+    """x log x of 0, 1, 2, ..., (numbers,)."""
+    from scipy.special import xlogy
+
+    numbers = np.arange(LOOKED_UP + 1, dtype=np.float64)
+    return np.asarray(xlogy(numbers, numbers))
 
 
 def _groups(counts: Counts) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Images of each weighted sample in each cell of a cross table, counted by sparse products of integers."""
 
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,10 @@ import numpy as np
 # Samples per block: few enough that its vectors stay in the cache, and fewer where there are many cells.
 SAMPLES = 64
 BYTES = 1 << 25
+# Blocks of read-only weights are kept up to this size, as long as the weights live: all labelings of the same images
+# are resampled alike, and to make the blocks takes longer than to count with them.
+KEPT_BYTES = 1 << 26
+_kept: dict[int, tuple[weakref.ref[np.ndarray], dict[tuple[type, int], list[np.ndarray]]]] = {}
 
 
 class Cells:
@@ -34,10 +39,13 @@ class Cells:
         self._rows, self._columns = adder(self.row, self.height), adder(self.column, self.width)
 
     def each(self, weights: np.ndarray, metric: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Values (resamples,) of `metric`, from counts (cells, samples) to (samples,), for weights (resamples, n)."""
+        """Values of `metric` for weights (resamples, n), from counts (cells, samples).
+
+        These are (resamples,) where it gives (samples,), and (m, resamples) where it gives (m, samples).
+        """
         size = max(1, min(SAMPLES, BYTES // (8 * max(len(self.row), 1))))
         parts = [metric(self._images @ block) for block in blocks(weights, np.int32, size)]
-        return np.concatenate(parts) if parts else np.empty(0)
+        return np.concatenate(parts, axis=-1)
 
     def by_row(self, counts: np.ndarray) -> np.ndarray:
         """Row sums (height, samples) of counts (cells, samples)."""
@@ -56,7 +64,20 @@ def adder(codes: np.ndarray, count: int) -> Any:
     return csc_array((np.ones(len(codes), np.int32), codes.astype(np.int32), ends), shape=(count, len(codes)))
 
 
-def blocks(weights: np.ndarray, kind: type, size: int = SAMPLES) -> Iterator[np.ndarray]:
+def blocks(weights: np.ndarray, kind: type, size: int = SAMPLES) -> Iterable[np.ndarray]:
     """Blocks (n, samples) of the weights (resamples, n), one row per image."""
-    for start in range(0, len(weights), size):
+    if weights.flags.writeable or weights.size * np.dtype(kind).itemsize > KEPT_BYTES:
+        return _made(weights, kind, size)
+    number = id(weights)
+    if number not in _kept:
+        _kept[number] = weakref.ref(weights, lambda _: _kept.pop(number, None)), {}
+    by_kind = _kept[number][1]
+    if (kind, size) not in by_kind:
+        by_kind[kind, size] = list(_made(weights, kind, size))
+    return by_kind[kind, size]
+
+
+def _made(weights: np.ndarray, kind: type, size: int) -> Iterator[np.ndarray]:
+    """As `blocks` of the weights (resamples, n), one after the other; of no weights an empty block."""
+    for start in range(0, max(1, len(weights)), size):
         yield np.ascontiguousarray(weights[start : start + size].T, dtype=kind)

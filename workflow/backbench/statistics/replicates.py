@@ -5,7 +5,7 @@ of one give the metric of `backbench.metrics`. `weights` is (resamples, n), whol
 `resampling.weights`; values are (resamples,) float64, NaN where the metric is undefined on a sample.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -46,10 +46,29 @@ def agreement(name: str, truth: np.ndarray, labels: np.ndarray, weights: np.ndar
     ValueError
         If the metric is not one of these, or the arrays differ in length.
     """
-    metric = _named(name, external.OF_COUNTS)
+    return agreements([name], truth, labels, weights)[name]
+
+
+def agreements(
+    names: Sequence[str], truth: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """As `agreement` of classes and labels (n,), for several metrics, which share the counts of every sample.
+
+    Raises
+    ------
+    ValueError
+        If a metric is not one of these, or the arrays differ in length.
+    """
+    metrics = [_named(name, external.OF_COUNTS) for name in names]
     _same_length(truth, labels, weights)
     table = _agreement.Table(truth, labels)
-    return table.cells.each(weights, lambda counts: metric(_agreement.Drawn(table, counts)))
+
+    def values(counts: np.ndarray) -> np.ndarray:
+        """Each metric (metrics, samples) from counts (cells, samples)."""
+        drawn = _agreement.Drawn(table, counts)
+        return np.stack([metric(drawn) for metric in metrics])
+
+    return dict(zip(names, table.cells.each(weights, values), strict=True))
 
 
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -61,7 +80,7 @@ def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     both = csr_array(np.stack([np.where(kept, values, 0.0), kept.astype(np.float64)]))
     parts = [both @ block for block in _cells.blocks(weights, np.float64)]
-    total, count = np.concatenate(parts, axis=1) if parts else np.empty((2, 0))
+    total, count = np.concatenate(parts, axis=1)
     return _ratio(total, count, np.nan)
 
 

@@ -12,7 +12,8 @@ BLOCK = 64
 def weights(n: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
     """Counts (resamples, n) uint8 of n draws with replacement from n images; each row sums to n.
 
-    The same arguments give the same counts. Memory is laid out image by image, as `replicates` reads it.
+    The same arguments give the same counts, which are read-only. Memory is laid out image by image, as `replicates`
+    reads it.
 
     Raises
     ------
@@ -29,13 +30,19 @@ def weights(n: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
         for draw in block:
             draw[:] = narrow(np.bincount(generator.integers(0, n, n), minlength=n))
         counts[:, start : start + size] = block.T
-    return counts.T
+    return _read_only(counts.T)
 
 
 def of_groups(groups: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Counts (resamples, n) of the images of `groups` (n,) where whole groups are drawn: those of `drawn` (resamples,
     m) for the m groups in the order of their numbers (cluster bootstrap, Davison and Hinkley 1997, section 3.8)."""
-    return drawn.T[np.unique(groups, return_inverse=True)[1]].T
+    return _read_only(drawn.T[np.unique(groups, return_inverse=True)[1]].T)
+
+
+def _read_only(counts: np.ndarray) -> np.ndarray:
+    """These counts (resamples, n), so that what is made of them can be kept (`_cells.blocks`)."""
+    counts.flags.writeable = False
+    return counts
 
 
 def narrow(counts: np.ndarray) -> np.ndarray:
