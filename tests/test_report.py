@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from PIL import Image
 from sharing import once
 from sweeping import HOSTILE, answer_of, collection, computed, finished, rows_of
 
-from backbench import cli, hashing, paths, titles, wording
+from backbench import cli, hashing, paths, threads, titles, wording
 from backbench.cli import app
 from backbench.engine.results import ledger
 from backbench.engine.results.joined_run import Row
@@ -352,6 +353,23 @@ def test_the_order_of_importance_decides_what_has_room(tmp_path):
     kinds = [[one.drawn.kind for one in gallery.within(figures, room)] for room in (sum(sizes), sum(sizes) - 1, 0)]
     assert kinds == [["a", "b", "c"], ["a", "b"], []]
     assert [one.drawn.kind for one in gallery.within(figures, sizes[1])] == ["a", "c"]
+
+
+def test_pictures_are_made_small_beside_each_other(tmp_path, monkeypatch):
+    both = threading.Barrier(2)
+    made = _small.webp
+
+    def at_once(png: Path) -> bytes:
+        both.wait(timeout=30)  # broken if the other picture waits for this one
+        return made(png)
+
+    for name in "ab":
+        picture(tmp_path, name, 20_000)
+    drawn = [drawing.Drawn(name, name, "Maps", "", 50, tmp_path / f"{name}.png", tmp_path / name) for name in "ab"]
+    figures = [gallery.Figure(each, "", (at,)) for at, each in enumerate(drawn)]
+    monkeypatch.setattr(_small, "webp", at_once)
+    with threads.beside(2):
+        assert len(gallery.within(figures, 10_000_000)) == 2
 
 
 def test_charts_stay_as_they_are_and_photographs_shrink(tmp_path):

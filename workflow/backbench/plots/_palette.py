@@ -33,7 +33,8 @@ def coloured(pixels: np.ndarray, boxes: Sequence[Sequence[int]]) -> bool:
     for left, top, right, bottom in boxes:
         across, down = round(EDGE * (right - left)), round(EDGE * (bottom - top))
         inside = pixels[max(0, top + down) : bottom - down, max(0, left + across) : right - across, :3]
-        spread = inside.max(axis=-1, initial=0).astype(np.int16) - inside.min(axis=-1, initial=255)
+        red, green, blue = np.moveaxis(inside, -1, 0)
+        spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
         dots += spread.size
         colours += int((spread > GREY).sum())
     return colours > SHARE * dots

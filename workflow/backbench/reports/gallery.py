@@ -38,9 +38,10 @@ class Figure:
     def path(self) -> str:
         return shown(self.drawn.png)
 
-    @cached_property
+    @property
     def uri(self) -> str:
-        """The picture as the page holds it."""
+        """The picture as the page holds it; its file is kept, not the property: up to Python 3.11 `cached_property` has
+        a lock for all figures, so that each would wait for the others."""
         return "data:image/webp;base64," + base64.b64encode(_small.webp(self.drawn.png)).decode("ascii")
 
     @cached_property
