@@ -115,6 +115,12 @@ def test_help_lists_every_command(capsys):
     assert code == 0 and all(re.search(rf"^ +{name}\b", out, re.MULTILINE) for name in cli.COMMANDS)
 
 
+def test_it_is_a_module_as_well():
+    shown = subprocess.run([sys.executable, "-m", "backbench", "sweep", "--help"], capture_output=True, text=True)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("usage: backbench sweep ")
+
+
 def test_the_version(capsys):
     from backbench import __version__
 
