@@ -7,6 +7,7 @@ multiple of 2^-g with the g at which a sum over all rows still fits into the 53 
 """
 
 import functools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -54,16 +55,21 @@ class Cloud:
 
     def lengths(self, picked: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Distances (stop - start, m) on the grid, from rows `start` to `stop` to the rows `picked` (m,)."""
+        return next(self.chunks(picked, [(start, stop)]))
+
+    def chunks(self, picked: np.ndarray, spans: Sequence[tuple[int, int]]) -> Iterator[np.ndarray]:
+        """Distances (stop - start, m) as of `lengths`, span by span; the next ones overwrite them."""
         left = against(self.rows[picked])
-        lengths = np.empty((stop - start, len(picked)))
-        for first in range(start, stop, TILE_ROWS):
-            last = min(first + TILE_ROWS, stop)
-            tile = lengths[first - start : last - start]
-            self._squared(left, picked, first, tile)
-            np.sqrt(tile, out=tile)
-            tile += self.magic
-            tile -= self.magic
-        return lengths
+        held = np.empty((_longest(spans), len(picked)))
+        for start, stop in spans:
+            lengths = held[: stop - start]
+            for first in range(start, stop, TILE_ROWS):
+                tile = lengths[first - start : first - start + TILE_ROWS]
+                self._squared(left, picked, first, tile)
+                np.sqrt(tile, out=tile)
+                tile += self.magic
+                tile -= self.magic
+            yield lengths
 
     def squared(self, picked: np.ndarray) -> np.ndarray:
         """Squared distances (n, m) from all rows to the rows `picked` (m,), off the grid."""
@@ -119,26 +125,48 @@ class Rough:
         """Share the rows of `cloud`, fewer than `ROUGH_MOST`."""
         self.cloud, self.n = cloud, cloud.n
 
-    def lengths(self, picked: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """As `Cloud.lengths`: (stop - start, m), from rows `start` to `stop` to the rows `picked` (m,)."""
+    def chunks(self, picked: np.ndarray, spans: Sequence[tuple[int, int]]) -> Iterator[np.ndarray]:
+        """As `Cloud.chunks`: distances (stop - start, m) to the rows `picked` (m,), span by span, in one buffer."""
         left = against(self.cloud.rows[picked]).astype(np.float32).T
-        lengths = np.empty((stop - start, len(picked)))
-        for first in range(start, stop, ROUGH_ROWS):
-            tile = lengths[first - start : first - start + ROUGH_ROWS]
-            squares = self.cloud.rows[first : first + len(tile)].astype(np.float32) @ left
-            tile[:] = np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
-            if squares.min() < ROUGH_NEAR**0.5:
-                self._settle(tile, picked, first)
-        return lengths
+        held, squares = np.empty((_longest(spans), len(picked))), np.empty((ROUGH_ROWS, len(picked)), np.float32)
+        for start, stop in spans:
+            lengths = held[: stop - start]
+            for first in range(start, stop, ROUGH_ROWS):
+                tile = lengths[first - start : first - start + ROUGH_ROWS]
+                self._fill(tile, squares[: len(tile)], left, picked, first)
+            yield lengths
 
-    def _settle(self, tile: np.ndarray, picked: np.ndarray, first: int) -> None:
-        """Measure the nearest pairs of a tile (t, m) again, or if these are many all: rows from `first` to `picked`."""
-        row, column = np.divmod(np.flatnonzero(tile < ROUGH_NEAR**0.5), len(picked))
-        if len(row) > most_measured(tile.size):
+    def _fill(self, tile: np.ndarray, squares: np.ndarray, left: np.ndarray, picked: np.ndarray, first: int) -> None:
+        """Fill a tile (t, m) with the distances from rows `first` on to `picked` (m,), by `squares` (t, m) float32.
+
+        `left` (d + 2, m) is the factor of the rows picked.
+        """
+        np.matmul(self.cloud.rows[first : first + len(tile)].astype(np.float32), left, out=squares)
+        near = np.flatnonzero(squares < ROUGH_NEAR)
+        flat = squares.reshape(-1)
+        flat[near] = np.maximum(flat[near], 0)
+        tile[:] = np.sqrt(squares, out=squares)
+        # A root may be rounded up to the limit.
+        near = near[flat[near] < ROUGH_NEAR**0.5]
+        if len(near):
+            self._settle(tile, near, picked, first)
+
+    def _settle(self, tile: np.ndarray, near: np.ndarray, picked: np.ndarray, first: int) -> None:
+        """Measure the nearest pairs of a tile (t, m) again, or if these are many all: rows from `first` to `picked`.
+
+        `near` (p,) are their places in the tile.
+        """
+        if len(near) > most_measured(tile.size):
             tile[:] = self.cloud.lengths(picked, first, first + len(tile))
             return
+        row, column = np.divmod(near, len(picked))
         lengths = np.sqrt(self.cloud.measured(row + first, picked[column]))
         tile[row, column] = lengths + self.cloud.magic - self.cloud.magic
+
+
+def _longest(spans: Sequence[tuple[int, int]]) -> int:
+    """Rows of the longest of some spans of rows."""
+    return max(stop - start for start, stop in spans)
 
 
 def most_measured(pairs: int) -> int:

@@ -9,10 +9,10 @@ from backbench import threads
 from backbench.metrics import _cells
 from backbench.metrics._cloud import ROUGH_MOST, Cloud, Rough
 
-STRIP_BYTES, CHUNK_BYTES = 1 << 22, 1 << 24
+STRIP_BYTES, CHUNK_BYTES = 1 << 22, 1 << 22
 NARROWEST, WIDEST = 32, 128
 # Rows of a strip that is measured in float32: products with fewer are slower
-ROUGH_WIDTH = 256
+ROUGH_WIDTH = 512
 HELD_BYTES = 1 << 28
 
 
@@ -91,12 +91,11 @@ class _Sums:
         """Widths (s,) of the rows `picked` (s,) in each labeling, by its number."""
         widths: dict[int, np.ndarray] = {}
         held: list[Any] = [None] * len(self.groups)
-        for chunk, span in enumerate(self.spans):
-            far = self.cloud.lengths(picked, *span)
+        for chunk, far in enumerate(self.cloud.chunks(picked, self.spans)):
             for g, group in enumerate(self.groups):
                 more = self.adders[g][chunk] @ far
                 held[g] = more if held[g] is None else np.add(held[g], more, out=held[g])
-                if span[1] == self.cloud.n:
+                if chunk == len(self.spans) - 1:
                     for i, sums in self._members(group, self.joiners[g], held[g]):
                         widths[i] = width_of(sums, self.parts[i][picked], self.counts[i])
                     held[g] = None
