@@ -7,14 +7,16 @@ multiple of 2^-g with the g at which a sum over all rows still fits into the 53 
 """
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from backbench import threads
 from backbench.metrics import distances
 
 NEAR, ROUGH_NEAR = 2.0**-26, 2.0**-8
-TILE_ROWS, ROUGH_ROWS = 1024, 512
+TILE_ROWS, ROUGH_ROWS, PLACED_ROWS = 1024, 512, 1024
 ROUGH_MOST = 1 << 25
 FEWEST_MEASURED, MEASURED_SHARE = 4096, 1 / 32
 GATHERED_BYTES = 1 << 20
@@ -38,14 +40,30 @@ class Cloud:
         self.n, self.d = x.shape
         self._x = x
         self.rows = np.empty((self.n, self.d + 2))
-        placed = self.rows[:, : self.d]
-        np.subtract(x, x.mean(axis=0, dtype=np.float64), out=placed)
-        lengths = squared_lengths(placed)
-        self.scale = _power_of_two(float(lengths.max(initial=0.0)) ** 0.5)
-        placed /= self.scale
-        self.rows[:, self.d] = lengths / self.scale**2
-        self.rows[:, self.d + 1] = 1.0
+        mean = x.mean(axis=0, dtype=np.float64)
+        for _ in threads.in_order(lambda span: self._place(span, x[span] - mean), self._blocks()):
+            pass
+        self.scale = _power_of_two(float(self.rows[:, self.d].max(initial=0.0)) ** 0.5)
+        for _ in threads.in_order(self._rescale, self._blocks()):
+            pass
         self.magic = 3.0 * 2.0 ** (max(self.n, 2).bit_length() - 1)
+
+    def _blocks(self) -> list[slice]:
+        """Blocks of rows, of about the same size."""
+        ends = np.linspace(0, self.n, 1 + -(-self.n // PLACED_ROWS)).astype(int).tolist()
+        return [slice(*pair) for pair in itertools.pairwise(ends)]
+
+    def _place(self, span: slice, centred: np.ndarray) -> None:
+        """Write a block of centred rows (b, d), and their squared lengths."""
+        placed = self.rows[span, : self.d]
+        placed[:] = centred
+        self.rows[span, self.d] = squared_lengths(placed)
+
+    def _rescale(self, span: slice) -> None:
+        """Divide a block of rows by the scale."""
+        self.rows[span, : self.d] /= self.scale
+        self.rows[span, self.d] /= self.scale**2
+        self.rows[span, self.d + 1] = 1.0
 
     @functools.cached_property
     def twins(self) -> np.ndarray:

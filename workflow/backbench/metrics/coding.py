@@ -42,9 +42,17 @@ def directions(x: np.ndarray) -> np.ndarray:
     mean, scatter = _scatter.of(rows)
     first = max(0, len(mean) - COMPONENTS)
     _, axes = linalg.eigh(scatter, subset_by_index=(first, len(mean) - 1))
-    placed = np.concatenate([(rows[span] - mean) @ axes for span in _scatter.spans(len(rows))])
-    lengths = np.linalg.norm(placed, axis=1, keepdims=True)
-    return placed / np.where(lengths > 0, lengths, 1)
+    placed = np.empty((len(rows), axes.shape[1]))
+
+    def step(span: slice) -> None:
+        """Place the rows (b,) of a block."""
+        along = (rows[span] - mean) @ axes
+        lengths = np.linalg.norm(along, axis=1, keepdims=True)
+        np.divide(along, np.where(lengths > 0, lengths, 1), out=placed[span])
+
+    for _ in threads.in_order(step, _scatter.spans(len(rows))):
+        pass
+    return placed
 
 
 def bits(rows: np.ndarray, part: np.ndarray) -> float:

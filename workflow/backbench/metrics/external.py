@@ -69,14 +69,8 @@ class _Labeling:
 
 def scores(truth: np.ndarray, clusters: np.ndarray) -> tuple[dict[str, float], dict[str, str]]:
     """All external metrics of one labeling `clusters` (n,) of images of the classes `truth` (n,); why some are NaN."""
-    values = {
-        "cluster_accuracy": cluster_accuracy(truth, clusters),
-        "purity": purity(truth, clusters),
-        "mean_majority_share": mean_majority_share(truth, clusters),
-        "ami": ami(truth, clusters),
-        "nmi": nmi(truth, clusters),
-        "ari": ari(truth, clusters),
-    }
+    counts = _Labeling(truth, clusters)
+    values = {name: float(OF_COUNTS[name](counts)[0]) for name in NAMES} | {"nmi": nmi(truth, clusters)}
     reason = "there are no samples" if len(clusters) == 0 else "all points are noise"
     return values, {name: reason for name, value in values.items() if np.isnan(value)}
 

@@ -93,10 +93,12 @@ def _ridge(x: np.ndarray) -> _Ridge | None:
     if not penalty > 0:
         return None
     factor = linalg.cholesky(scatter + penalty * np.eye(len(mean)), lower=True)
+    # The penalty bounds the condition of the factor. Unlike solvers, products let other threads run.
+    inverse = linalg.solve_triangular(factor, np.eye(len(mean)), lower=True)
 
     def leverages(span: slice) -> np.ndarray:
         """Of the rows (b,) of a block."""
-        turned = linalg.solve_triangular(factor, (rows[span] - mean).T, lower=True)
-        return np.einsum("ij,ij->j", turned, turned) + 1 / len(rows)
+        turned = (rows[span] - mean) @ inverse.T
+        return np.einsum("ij,ij->i", turned, turned) + 1 / len(rows)
 
     return _Ridge(rows, mean, factor, np.concatenate([*threads.in_order(leverages, _scatter.spans(len(rows)))]))
