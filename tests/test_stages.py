@@ -277,6 +277,18 @@ class TestClustering:
         monkeypatch.setattr(scoring, "FIT_TO_SCORE", 0.0)
         assert [shown(outcome) for outcome in compute(clustering, EVERY[clustering], inputs)] == whole
 
+    @pytest.mark.parametrize(("pair_seconds", "passes"), [(0.0, 3), (1.0, 1)])
+    def test_a_pass_that_takes_long_waits_for_more_fits(self, world, monkeypatch, pair_seconds, passes):
+        from backbench.stages.scores import clustering as scores
+
+        monkeypatch.setattr(scoring, "SCORE_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr(scoring, "PAIR_SECONDS", pair_seconds)
+        monkeypatch.setattr(scoring, "FIT_TO_SCORE", 1.0 if pair_seconds else 0.0)
+        batches, score = [], scores.scores
+        monkeypatch.setattr(scores, "scores", lambda fits, inputs: batches.append(fits) or score(fits, inputs))
+        compute(clustering, [clustered(k=k) for k in (2, 3, 4)], world(*rows()))
+        assert len(batches) == passes
+
     def test_outcomes_come_before_all_are_fitted(self, world):
         stream = clustering.compute(members([clustered(k=k) for k in range(1, 9)]), world(*rows()), ONE)
         assert next(stream).failure is None

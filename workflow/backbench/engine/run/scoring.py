@@ -15,6 +15,8 @@ from backbench.store import StoreError
 # Seconds of fits that a kill may leave to be scored, and how many times as long they take as the pass that scores them.
 SCORE_AFTER_SECONDS = 30.0
 FIT_TO_SCORE = 8.0
+# Of a pass that is still to come, for each pair of rows that it measures.
+PAIR_SECONDS = 2e-9
 IN_BATCHES = ("clustering",)
 
 
@@ -40,7 +42,7 @@ class Scoring:
         """Score a fit, or keep it for a batch."""
         self._batch.append(fit)
         began = time.perf_counter()
-        late = began - self._since > max(SCORE_AFTER_SECONDS, FIT_TO_SCORE * self._cost)
+        late = began - self._since > max(SCORE_AFTER_SECONDS, FIT_TO_SCORE * (self._cost or _expected(fit)))
         if self.kind not in IN_BATCHES or (self.soon and late):
             self.finish()
             self._since = time.perf_counter()
@@ -80,3 +82,9 @@ class Scoring:
         computing = _shard.searching if self.kind == "retrieval" else _shard.computing
         with computing(self.context):
             return list(module.scores(fits, self.inputs))
+
+
+def _expected(fit: Fit) -> float:
+    """Seconds of a pass over the distances of the rows of a fit."""
+    n = len(fit.array)
+    return PAIR_SECONDS * n * min(n, fit.config.get("silhouette_rows") or n)
