@@ -80,7 +80,7 @@ def _condense(x: "np.ndarray", params: Params, seed: int | None) -> "_micro.Micr
     """Micro-clusters of the rows (n, d) with their tree."""
     import numpy as np
 
-    from backbench.clusterers import _micro
+    from backbench.clusterers import _draws, _micro
 
     if len(x) <= params.micro_clusters:
         return _micro.Micro(x, np.arange(len(x)))
@@ -88,4 +88,4 @@ def _condense(x: "np.ndarray", params: Params, seed: int | None) -> "_micro.Micr
 
     options = asdict(params)
     count = options.pop("micro_clusters")
-    return _micro.Micro(x, MiniBatchKMeans(n_clusters=count, random_state=seed, **options).fit(x).labels_)
+    return _micro.Micro(x, MiniBatchKMeans(n_clusters=count, random_state=_draws.Draws(seed), **options).fit(x).labels_)

@@ -57,5 +57,7 @@ def fit(shared: None, x: "np.ndarray", task: clusterers.Task) -> tuple["np.ndarr
     """Labels (n,) of the rows (n, d), at most k distinct ones, the inertia and the number of iterations."""
     from sklearn.cluster import MiniBatchKMeans
 
-    model = MiniBatchKMeans(n_clusters=task.k, random_state=task.seed, **asdict(task.params)).fit(x)
+    from backbench.clusterers import _draws
+
+    model = MiniBatchKMeans(n_clusters=task.k, random_state=_draws.Draws(task.seed), **asdict(task.params)).fit(x)
     return model.labels_.astype("int64"), {"inertia": float(model.inertia_), "n_iter": int(model.n_iter_)}
