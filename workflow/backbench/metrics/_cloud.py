@@ -16,8 +16,12 @@ from backbench import threads
 from backbench.metrics import distances
 
 NEAR, ROUGH_NEAR = 2.0**-26, 2.0**-8
-TILE_ROWS, ROUGH_ROWS, PLACED_ROWS = 1024, 512, 1024
+TILE_ROWS, PLACED_ROWS = 1024, 1024
+# Rows on both sides of a product in float32: with fewer they are slower.
+ROUGH_ROWS, ROUGH_WIDTH = 256, 512
 ROUGH_MOST = 1 << 25
+# Rows that are looked at for near pairs, and the share of these from which products of float64 are quicker.
+LOOKED_AT, NEAR_SHARE = 512, 2.0**-6
 FEWEST_MEASURED, MEASURED_SHARE = 4096, 1 / 32
 GATHERED_BYTES = 1 << 20
 
@@ -134,52 +138,67 @@ class Cloud:
 class Rough:
     """The distances of a cloud by products of float32, in less than half the time, on the same grid.
 
-    A square is off by at most about 2^-22 in units of the cloud. Pairs nearer than `ROUGH_NEAR` are measured again, and
-    where these are many, as in a cloud with rows far outside, products are of float64. The others are multiples of
-    2^-27 as they are, which is on the grid of up to 2^25 rows.
+    A square is off by at most about 2^-22 in units of the cloud. Pairs nearer than `ROUGH_NEAR` are measured again. The
+    others are multiples of 2^-27 as they are, which is on the grid of up to 2^25 rows.
     """
 
     def __init__(self, cloud: Cloud):
         """Share the rows of `cloud`, fewer than `ROUGH_MOST`."""
         self.cloud, self.n = cloud, cloud.n
 
+    def suits(self, picked: np.ndarray) -> bool:
+        """Whether few pairs are near, of some rows from all over and the first of the rows `picked` (m,).
+
+        In a cloud with rows far outside, all others are near each other.
+        """
+        rows = np.linspace(0, self.n - 1, min(self.n, LOOKED_AT)).astype(int)
+        squares = self.cloud.rows[rows] @ against(self.cloud.rows[picked[:LOOKED_AT]]).T
+        return float((squares < ROUGH_NEAR).mean()) <= NEAR_SHARE + 1 / len(rows)
+
     def chunks(self, picked: np.ndarray, spans: Sequence[tuple[int, int]]) -> Iterator[np.ndarray]:
-        """As `Cloud.chunks`: distances (stop - start, m) to the rows `picked` (m,), span by span, in one buffer."""
-        left = against(self.cloud.rows[picked]).astype(np.float32).T
-        held, squares = np.empty((_longest(spans), len(picked))), np.empty((ROUGH_ROWS, len(picked)), np.float32)
+        """As `Cloud.chunks`: distances (stop - start, m) to at most `ROUGH_WIDTH` rows `picked`, in one buffer."""
+        left = filled(against(self.cloud.rows[picked]), ROUGH_WIDTH)
+        held, tile = np.empty((_longest(spans), len(picked))), np.empty((ROUGH_ROWS, ROUGH_WIDTH), np.float32)
         for start, stop in spans:
             lengths = held[: stop - start]
             for first in range(start, stop, ROUGH_ROWS):
-                tile = lengths[first - start : first - start + ROUGH_ROWS]
-                self._fill(tile, squares[: len(tile)], left, picked, first)
+                which = np.arange(first, min(first + ROUGH_ROWS, stop))
+                rows = filled(self.cloud.rows[first : first + len(which)], ROUGH_ROWS)
+                self.measure(tile, rows, left, which, picked, lengths[first - start :][: len(which)])
             yield lengths
 
-    def _fill(self, tile: np.ndarray, squares: np.ndarray, left: np.ndarray, picked: np.ndarray, first: int) -> None:
-        """Fill a tile (t, m) with the distances from rows `first` on to `picked` (m,), by `squares` (t, m) float32.
+    def measure(
+        self,
+        tile: np.ndarray,
+        rows: np.ndarray,
+        left: np.ndarray,
+        which: np.ndarray,
+        picked: np.ndarray,
+        lengths: np.ndarray,
+    ) -> None:
+        """Write the distances from the rows `which` (t,) to `picked` (m,) into `lengths` (t, m).
 
-        `left` (d + 2, m) is the factor of the rows picked.
+        The product is written to `tile` (ROUGH_ROWS, ROUGH_WIDTH) float32. The `rows` (ROUGH_ROWS, d + 2) and their
+        left factors (ROUGH_WIDTH, d + 2) are `filled` up: of small products BLAS adds in another order, and the bits
+        of a pair are not to depend on its company.
         """
-        np.matmul(self.cloud.rows[first : first + len(tile)].astype(np.float32), left, out=squares)
-        near = np.flatnonzero(squares < ROUGH_NEAR)
-        flat = squares.reshape(-1)
+        np.matmul(rows, left.T, out=tile)
+        tile[len(which) :], tile[:, len(picked) :] = 1.0, 1.0
+        near, flat = np.flatnonzero(tile < ROUGH_NEAR), tile.reshape(-1)
         flat[near] = np.maximum(flat[near], 0)
-        tile[:] = np.sqrt(squares, out=squares)
+        lengths[:] = np.sqrt(tile, out=tile)[: len(which), : len(picked)]
         # A root may be rounded up to the limit.
-        near = near[flat[near] < ROUGH_NEAR**0.5]
-        if len(near):
-            self._settle(tile, near, picked, first)
+        row, column = np.divmod(near[flat[near] < ROUGH_NEAR**0.5], ROUGH_WIDTH)
+        if len(row):
+            measured = np.sqrt(self.cloud.measured(which[row], picked[column]))
+            lengths[row, column] = measured + self.cloud.magic - self.cloud.magic
 
-    def _settle(self, tile: np.ndarray, near: np.ndarray, picked: np.ndarray, first: int) -> None:
-        """Measure the nearest pairs of a tile (t, m) again, or if these are many all: rows from `first` to `picked`.
 
-        `near` (p,) are their places in the tile.
-        """
-        if len(near) > most_measured(tile.size):
-            tile[:] = self.cloud.lengths(picked, first, first + len(tile))
-            return
-        row, column = np.divmod(near, len(picked))
-        lengths = np.sqrt(self.cloud.measured(row + first, picked[column]))
-        tile[row, column] = lengths + self.cloud.magic - self.cloud.magic
+def filled(rows: np.ndarray, size: int) -> np.ndarray:
+    """Rows (m, d + 2) as (size, d + 2) float32, filled up with zeros."""
+    full = np.empty((size, rows.shape[1]), np.float32)
+    full[: len(rows)], full[len(rows) :] = rows, 0
+    return full
 
 
 def _longest(spans: Sequence[tuple[int, int]]) -> int:

@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 
 from backbench import threads
-from backbench.metrics import _cells
-from backbench.metrics._cloud import ROUGH_MOST, Cloud, Rough
+from backbench.metrics import _cells, _rivals
+from backbench.metrics._cloud import ROUGH_MOST, ROUGH_WIDTH, Cloud, Rough
 
 STRIP_BYTES, CHUNK_BYTES = 1 << 22, 1 << 22
 NARROWEST, WIDEST = 32, 128
-# Rows of a strip that is measured in float32: products with fewer are slower
-ROUGH_WIDTH = 512
 HELD_BYTES = 1 << 28
 
 
@@ -26,7 +24,19 @@ def widths(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[
 
 def drawn(cloud: Cloud, parts: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
     """Widths (m,) of `rows` (m,) for each labeling (n,), by products of float32: enough for the mean of a sample."""
-    return _measured(Rough(cloud) if cloud.n < ROUGH_MOST else cloud, parts, rows, ROUGH_WIDTH)
+    rough = Rough(cloud)
+    if cloud.n >= ROUGH_MOST or not rough.suits(rows):
+        return _measured(cloud, parts, rows, ROUGH_WIDTH)
+    whole: dict[int, np.ndarray] = {}
+    others: list[_cells.Group] = []
+    for group in _cells.groups(parts):
+        if _rivals.worthwhile(cloud, parts, group, len(rows)):
+            for i, sums in _rivals.sums(rough, parts, group, rows):
+                whole[i] = width_of(sums, parts[i][rows], np.bincount(parts[i][parts[i] >= 0]))
+        else:
+            others.append(group)
+    whole |= _measured_groups(rough, parts, others, rows, ROUGH_WIDTH)
+    return [whole[i] for i in range(len(parts))]
 
 
 def strip(n: int) -> int:
@@ -36,10 +46,18 @@ def strip(n: int) -> int:
 
 def _measured(cloud: Cloud | Rough, parts: Sequence[np.ndarray], rows: np.ndarray, size: int) -> list[np.ndarray]:
     """Widths (m,) of `rows` (m,) in each labeling (n,), in strips of `size` rows."""
-    whole = [np.empty(len(rows)) for _ in parts]
+    whole = _measured_groups(cloud, parts, _cells.groups(parts), rows, size)
+    return [whole[i] for i in range(len(parts))]
+
+
+def _measured_groups(
+    cloud: Cloud | Rough, parts: Sequence[np.ndarray], groups: list[_cells.Group], rows: np.ndarray, size: int
+) -> dict[int, np.ndarray]:
+    """Widths (m,) of `rows` (m,) in the labelings (n,) of some groups, by their numbers."""
+    whole = {i: np.empty(len(rows)) for group in groups for i in group.members}
     strips = [(start, rows[start : start + size]) for start in range(0, len(rows), size)]
-    for groups in _batches(cloud.n, size, _cells.groups(parts)):
-        sums = _Sums(cloud, parts, groups, size)
+    for batch in _batches(cloud.n, size, groups):
+        sums = _Sums(cloud, parts, batch, size)
         results = threads.in_order(sums.strip, [picked for _, picked in strips])
         for (start, picked), widths_of in zip(strips, results, strict=True):
             for i, strip in widths_of.items():
@@ -63,7 +81,8 @@ def _batches(n: int, strip: int, groups: list[_cells.Group]) -> Iterator[list[_c
             batch, held = [], 0
         batch.append(group)
         held += size
-    yield batch
+    if batch:
+        yield batch
 
 
 class _Sums:
