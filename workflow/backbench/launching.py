@@ -117,6 +117,8 @@ def prepare(sweep_plan: Plan) -> Status:
     """Bring the receipts into line with the store, before Snakemake looks at them."""
     state = status.inspect(sweep_plan, Store(paths.store()))
     status.sync_receipts(sweep_plan, state)
+    if state.due:  # also where all fits are there, and what goes before them is not
+        remove(sweep_plan.folder / ledger.RESULTS)
     if not ledger.joined(sweep_plan, state.states, state.scores):
         remove(sweep_plan.folder / ledger.RESULTS)
         remove(sweep_plan.tracked)

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 DONE, FAILED = "done", "failed"
 PARTIAL = "partial"
+AGAIN = "launch the sweep again, and what was damaged is computed anew"
 
 # By (kind, hash) the digests of the code whose record is wanted, the best first.
 Codes = Mapping[tuple[str, str], Sequence[str]]
@@ -115,6 +116,12 @@ class Store:
             for item in record["arrays"].values()
         )
 
+    def damaged(self, kind: str, member: str) -> bool:
+        """Whether a member that counts as absent was there: its record is not whole, or was forgotten as damaged."""
+        folder, wanted = self._folder(kind, member), self._wanted(kind, member)
+        places = [folder / _records.name(member, code) for code in (*wanted, "")]
+        return any(path.exists() or _records.mark(path).exists() for path in places)
+
     def info(self, kind: str, member: str) -> Mapping[str, Any]:
         """The information of a member.
 
@@ -135,17 +142,20 @@ class Store:
         Raises
         ------
         StoreError
-            If the member or the array is absent, or its content has changed; a changed member is forgotten, so that
-            the next launch computes it again.
+            If the member or the array is absent, or its content has changed; a changed member is forgotten as
+            damaged, so that the next launch computes it again.
         """
         place, record = self.located(kind, member)
         if record is None or name not in record["arrays"]:
-            raise StoreError(f"the store holds no {name!r} of {kind} {hashing.short(member)} ({self.root})")
+            marked = any(place.parent.glob(f"{member}*{_records.DAMAGED}"))
+            again = f"; {AGAIN}" if marked else ""
+            raise StoreError(f"the store holds no {name!r} of {kind} {hashing.short(member)} ({self.root}){again}")
         entry = record["arrays"][name]
         path = place.parent / entry["file"]
         try:
             return self._load(path, entry, mmap)
         except _Damaged:
+            self.mark_damaged(place)
             files.forget(place)
             raise
         except PermissionError as error:
@@ -188,6 +198,12 @@ class Store:
                 files.forget(folder / name)
                 self._drop_orphans(folder, record)
 
+    @staticmethod
+    def mark_damaged(place: Path) -> None:
+        """Note beside a record that it, or an array of it, is damaged, so that a launch knows once it is removed."""
+        with contextlib.suppress(OSError):  # where this user may not write, the record stays as well
+            _records.mark(place).touch()
+
     def scratch(self, kind: str, member: str) -> Path:
         """Folder for the unfinished work of a member; it outlives a kill."""
         return self.root / PARTIAL / kind / member
@@ -203,13 +219,14 @@ class Store:
         import numpy as np
 
         if _size(path) != entry["bytes"] or hashing.file_digest(path) != entry["sha256"]:
-            raise _Damaged(f"{path} does not match its recorded digest; launch again and it is computed anew")
+            raise _Damaged(f"{path} does not match its recorded digest; {AGAIN}")
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
 
     @staticmethod
     def _commit(path: Path, body: Mapping[str, Any]) -> None:
         files.set_aside(path)
         files.write_text(path, _records.sealed(body))
+        _records.mark(path).unlink(missing_ok=True)
         now = time.time_ns()  # finer than the clock of the file system, which tells the newest
         with contextlib.suppress(OSError):  # another user has just stored the same
             os.utime(path, ns=(now, now))

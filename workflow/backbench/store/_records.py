@@ -18,6 +18,8 @@ from backbench import files, hashing
 log = logging.getLogger(__name__)
 
 ENDING = ".json"
+# An empty file in the place of a record that was forgotten because it, or an array of it, was damaged.
+DAMAGED = ".damaged"
 # A folder that changed less than this before it was listed may change again without a new time of change.
 SETTLED_SECONDS = 2.0
 
@@ -25,6 +27,11 @@ SETTLED_SECONDS = 2.0
 def name(member: str, code: str = "") -> str:
     """Name of the file of a record, by the digest of the code that made it, if the record has one."""
     return f"{member}.{hashing.short(code)}{ENDING}" if code else f"{member}{ENDING}"
+
+
+def mark(path: Path) -> Path:
+    """The file that says that the record of this path was forgotten as damaged."""
+    return path.with_suffix(DAMAGED)
 
 
 def digest_part(member: str) -> str:

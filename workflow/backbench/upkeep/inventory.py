@@ -20,8 +20,9 @@ from backbench.store import FAILED, PARTIAL, Store
 Progress = Callable[[int, int], None]
 RECORD = ".json"
 # What lies in the folder of a kind, by the first digits of a hash: records, arrays, what was cut off or set aside.
+# The empty files that say what was damaged stay until that is computed again.
 DIGITS = re.compile(r"[0-9a-f]{2}")
-OURS = re.compile(r"[0-9a-f]{64}\..+|\.tmp-.+|.+\.aside-\d+")
+OURS = re.compile(r"[0-9a-f]{64}\..+(?<!\.damaged)|\.tmp-.+|.+\.aside-\d+")
 EVERY_RECORDS = 500
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backbench import hashing
 from backbench.store import Store
-from backbench.upkeep.inventory import Inventory, Result
+from backbench.upkeep.inventory import RECORD, Inventory, Result
 
 Progress = Callable[[int, int], None]
 UNREADABLE = "it cannot be read by this user, or not now"
@@ -54,6 +54,8 @@ def remove(store: Store, damage: Sequence[Damage]) -> list[Path]:
     kept: list[Path] = []
     for each in damage:
         for path in _still(store, each):
+            if path.suffix == RECORD:
+                store.mark_damaged(path)
             try:
                 path.unlink(missing_ok=True)
             except OSError:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +21,10 @@ CURRENT, STALE, ABSENT = scored.CURRENT, scored.STALE, scored.ABSENT
 class Status:
     """State of every stage of a plan: current, failed, stale (made by other code) or absent.
 
-    `needed` are the members that a launch has to compute: what the runs ask for and is not current, the audits, and
-    what these need in turn. `known` says of needed features how many rows are in the store already, of how many.
-    `scores` has the state of the scores of every fit that is there; `unscored` are the fits that are done and that a
-    launch has to score by themselves. `records` holds fits with their scores.
+    `needed` are the members that a launch has to compute: what the runs ask for and is not current, the audits, what
+    was damaged, and what these need in turn. `known` says of needed features how many rows are in the store already,
+    of how many. `scores` has the state of the scores of every fit that is there; `unscored` are the fits that are done
+    and that a launch has to score by themselves. `records` holds fits with their scores.
     """
 
     states: Mapping[str, str]
@@ -56,7 +56,7 @@ def inspect(plan: Plan, store: Store) -> Status:
     known = {key: record for key, record in records.items() if record}
     scores = scores_of(plan, known, states, store)
     unscored = {key for key, state in scores.items() if state != CURRENT and states[key] == CURRENT}
-    needed = _needed(plan, states, unscored)
+    needed = _needed(plan, states, [*_read_by(plan, unscored), *_damaged(plan, states, store)])
     # A job that fits scores what is waiting of its shard, too.
     unscored -= {member for shard in plan.shards.values() if needed & set(shard.members) for member in shard.members}
     return Status(states, frozenset(needed), known, scores=scores, unscored=frozenset(unscored))
@@ -90,12 +90,11 @@ def state_of(stage: Stage, record: Mapping[str, Any] | None, store: Store) -> st
     return FAILED if scored.failed_fit(record) else CURRENT
 
 
-def _needed(plan: Plan, states: Mapping[str, str], unscored: Iterable[str]) -> set[str]:
+def _needed(plan: Plan, states: Mapping[str, str], also: Iterable[str]) -> set[str]:
     ends = (*HEADS, "audit", "judge")
     waiting = [key for key, stage in plan.stages.items() if stage.kind in ends and states[key] != CURRENT]
     waiting += [run.stages["features"] for run in plan.runs.values() if not set(run.stages) & set(HEADS)]
-    fits = (plan.stages[member] for member in unscored)
-    waiting += [member for fit in fits for _, member in scored.reads(fit)]
+    waiting += also
     needed: set[str] = set()
     while waiting:
         member = waiting.pop()
@@ -105,10 +104,32 @@ def _needed(plan: Plan, states: Mapping[str, str], unscored: Iterable[str]) -> s
     return needed
 
 
+def _read_by(plan: Plan, unscored: Iterable[str]) -> Iterator[str]:
+    """What the scores of fits are computed from."""
+    for fit in unscored:
+        yield from (member for _, member in scored.reads(plan.stages[fit]))
+
+
+def _damaged(plan: Plan, states: Mapping[str, str], store: Store) -> Iterator[str]:
+    """What went before others and was damaged: no fit may be waiting for it, but predictions and exports read it."""
+    parents = {member: kind for stage in plan.stages.values() for kind, member in stage.parents.values()}
+    return (key for key, kind in parents.items() if states[key] == ABSENT and store.damaged(kind, key))
+
+
 def sync_receipts(plan: Plan, status: Status) -> None:
-    """Make the receipts say what the store says, so that Snakemake starts just the jobs that have something to do."""
+    """Make the receipts say what the store says, so that Snakemake starts just the jobs that have something to do.
+
+    It makes a file that is missing only where one that is made from it is missing as well.
+    """
+    due: dict[str, bool] = {}
+
+    def leads_from_pending(shard: Shard) -> bool:
+        if shard.id not in due:
+            due[shard.id] = status.pending(shard) or any(map(leads_from_pending, plan.parents(shard)))
+        return due[shard.id]
+
     for shard in plan.shards.values():
-        if status.pending(shard):
+        if leads_from_pending(shard):
             remove(shard.receipt)
         elif not shard.receipt.is_file():
             write_receipt(shard, {member: status.states[member] for member in shard.members})
