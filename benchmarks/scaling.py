@@ -31,6 +31,8 @@ SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 1_000_000)
 LARGEST = 100_000
 TO_A_MILLION = ("kmeans", "minibatch_kmeans", "birch", "micro_ward", "labeling")
 D, WIDE_D, WIDE_N = 50, 500, 3_000
+# Options that count for the one million rows alone, and for the growth of the families alone.
+OF_A_MILLION, OF_FAMILIES = ("against", "rows"), ("sizes", "limit", "rates", "wide")
 RESULTS = paths.CHECKOUT / "benchmarks" / "results"
 RATES = paths.CHECKOUT / "workflow" / "backbench" / "engine" / "cost" / "rates.json"
 
@@ -163,6 +165,16 @@ def _tell(lines: list[str], target: Path | None) -> None:
         target.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
+def _refuse_idle(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End with an error where an option was given that does not count with the others."""
+    idle = OF_FAMILIES if args.million else OF_A_MILLION
+    given = [name for name in idle if getattr(args, name) != parser.get_default(name)]
+    names = [text for action in parser._actions if action.dest in given for text in action.option_strings]
+    if names:
+        allowed = "counts only without --million" if args.million else "counts only with --million"
+        parser.error(f"{', '.join(names)}: {allowed}")
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"families, or kinds: {', '.join(KINDS)}")
@@ -181,6 +193,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--million", action="store_true", help="cluster and score 1,000,000 x 128 instead")
     parser.add_argument("--rows", type=int, default=1_000_000, help="of --million")
     args = parser.parse_args()
+    _refuse_idle(parser, args)
     args.work = _features.work_folder(args.work)
     return args
 

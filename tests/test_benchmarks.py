@@ -142,6 +142,19 @@ def test_help_teaches_without_working(name):
     assert f"python benchmarks/{name} --write" in run(name, "--help")
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--against", ".."), "--against: counts only with --million"),
+        (("--rows", "10", "--only", "kmeans"), "--rows: counts only with --million"),
+        (("--million", "--no-wide", "--sizes", "100"), "--sizes, --no-wide: counts only without --million"),
+    ],
+)
+def test_options_of_scaling_that_would_be_ignored_are_refused(words, reason):
+    done = subprocess.run([sys.executable, "scaling.py", *words], capture_output=True, text=True, check=False, cwd=HERE)
+    assert done.returncode == 2 and reason in done.stderr
+
+
 def test_rates_are_of_use():
     found = json.loads(rates.FILE.read_text())
     assert set(found) == {"retrieval", "neighbours", "metrics"}
