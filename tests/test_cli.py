@@ -12,6 +12,7 @@ from backbench import cli, first_words, paths, planning
 from backbench.cli import _first_words
 from backbench.engine.plan import frozen
 from backbench.engine.results import ledger
+from backbench.schema import ConfigError
 from backbench.store import Store
 from backbench.sweeping import describing
 
@@ -261,7 +262,7 @@ def test_overrides_and_paths_may_stand_behind_options(capsys):
     args = cli._parsed(["plan", "k=3", "--cores", "2", "seed=1", "~/photos"])
     assert args.overrides == ["k=3", "seed=1", "~/photos"] and args.cores == "2"
     assert "classifier=svm" in assert_refused(capsys, "plan", "k=3", "--cores", "2", "svm")
-    with pytest.raises(SystemExit):
+    with pytest.raises(ConfigError, match="received k=3, and there is no place for it"):
         cli._parsed(["runs", "--limit", "2", "k=3"])
 
 

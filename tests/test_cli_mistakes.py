@@ -270,6 +270,13 @@ COMMAND_LINES = [
     (["store", "vrify"], "Did you mean 'verify'?", "backbench store verify"),
     (["sweeps", "remove", "x"], "action: received 'remove'; allowed: ls, rm.", "backbench sweeps rm x"),
     (["show", "--format", "x", "x"], "--format: received 'x'; allowed: table, json.", ""),
+    (["export", "x", "y", "--format", "onnx"], "did you mean --onnx?", "backbench export x --onnx --to y"),
+    (["export", "x", "--format=onnx"], "did you mean --onnx?", "backbench export x --onnx"),
+    (["export", "x", "--format", "csv"], "did you mean --for?", ""),
+    (["export", "--onxn"], "did you mean --onnx?", ""),
+    (["exprt", "x", "y"], "did you mean export?", "backbench export x --to y"),
+    (["report", "x", "y"], "received y, and there is no place for it", "backbench report x --to y"),
+    (["show", "x", "y", "z"], "received y z, and there is no place for it", ""),
     (["sweep", "-n"], "Snakemake's options come after --: backbench sweep -- -n", ""),
     (["audit", "--xyz"], "Allowed: --cores, --help, --json, --labels, --strict, -h.", ""),
 ]

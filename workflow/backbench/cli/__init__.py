@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib
+import io
 import logging
 import shlex
 import sys
@@ -63,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _parsed(words)
     except typed.UsageError as error:
-        return _refused(error.command, error, error.instead and [*error.instead, *argv[len(words) :]])
+        instead = _mended(error.instead)
+        return _refused(error.command, error, instead and [*instead, *argv[len(words) :]])
     args.snakemake = rest
     try:
         return _called(args)
@@ -158,13 +160,31 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     Raises
     ------
     UsageError
-        For an unknown command or option, with the nearest known one.
+        For an unknown command or option, with the nearest known one, and for words too many.
     """
     top, parsers = _parsers()
     command, *rest = typed.with_command(words, COMMANDS)
     if command in parsers:
         rest = typed.arranged(command, rest, typed.Options.of(parsers[command]))
-    return top.parse_args([command, *rest])
+    args, left = top.parse_known_args([command, *rest])
+    if left:
+        raise typed.too_many(command, words[1:], left, typed.Options.of(parsers[command]))
+    return args
+
+
+def _mended(words: Sequence[str]) -> list[str]:
+    """A command line with all of its mistakes mended, so that it can be typed; empty where that is not clear."""
+    while words:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                _parsed(list(words))
+        except typed.UsageError as error:
+            words = error.instead
+        except SystemExit as ending:
+            return [] if ending.code else list(words)
+        else:
+            return list(words)
+    return []
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

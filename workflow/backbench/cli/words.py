@@ -147,6 +147,10 @@ def _unknown(command: str, word: str, words: Sequence[str], options: Options) ->
         rest = [*words[:at], override, *words[at + (2 if following else 1) :]]
         text = f"{word}: there is no such option; {key} is a key. Allowed: {key}=VALUE."
         return UsageError(text, [command, *rest] if override else [], command)
+    asked = f"--{value or ''.join(words[at + 1 : at + 2])}"
+    if asked in options.bare:
+        text = f"{word}: there is no such option; did you mean {asked}? Allowed: {', '.join(options.all)}."
+        return UsageError(text, [command, *words[:at], asked, *words[at + (1 if sign else 2) :]], command)
     near = nearest(name, options.all) if len(key) > 1 else None
     hint = f"; did you mean {near}?" if near else "."
     text = f"{word}: there is no such option{hint} Allowed: {', '.join(options.all)}."
@@ -154,3 +158,13 @@ def _unknown(command: str, word: str, words: Sequence[str], options: Options) ->
         text = f"{text} Snakemake's options come after --: {shlex.join(['backbench', command, '--', word])}"
     instead = [*words[:at], f"{near}{sign}{value}", *words[at + 1 :]]
     return UsageError(text, [command, *instead] if near else [], command)
+
+
+def too_many(command: str, words: Sequence[str], left: Sequence[str], options: Options) -> UsageError:
+    """The error for words that a command has no place for: one may be where to write to."""
+    free = "--to" in options.valued and not any(word.partition("=")[0] == "--to" for word in words)
+    instead = [command, *(word for word in words if word not in left), "--to", *left] if free and len(left) == 1 else []
+    text = (
+        f"received {shlex.join(left)}, and there is no place for it; `backbench {command} --help` says what there is."
+    )
+    return UsageError(text, instead, command)
