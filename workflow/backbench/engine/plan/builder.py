@@ -6,7 +6,7 @@ from typing import Any
 
 from backbench import hashing
 from backbench.engine.grid import Grid, Run, Stage
-from backbench.engine.plan import cached_inputs, candidates, counts, frozen, judges, options
+from backbench.engine.plan import cached_inputs, candidates, counts, frozen, idle, judges, options
 from backbench.engine.plan.candidates import Candidate
 from backbench.engine.plan.factory import Fingerprint, GridFactory
 from backbench.engine.plan.heads import Heads
@@ -68,6 +68,7 @@ def _build(
 ) -> Grid:
     # A group at a place of its own (chain@clustering.chain) is the key of that place.
     named = counts.explicit((key.rpartition("@")[2] for key in explicit), cells)
+    idle.refuse(cells, named)
     factory = GridFactory(fingerprint, named, device)
     problems: dict[str, int] = {}
     made: list[Candidate] = []
@@ -78,6 +79,7 @@ def _build(
             problems[str(error)] = problems.get(str(error), 0) + 1
     if problems:
         raise ConfigError(_report(problems))
+    idle.refuse_test_share(factory.grid.stages.values(), factory.explicit)
     kept, notices = candidates.settled(made, factory.explicit)
     for notice in notices:
         factory.notice(notice)
