@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import types
 
 import numpy as np
 import pytest
@@ -51,6 +52,23 @@ def test_only_training_images_calibrate_each_once(keys):
     rows = _calibration.drawn(keys, split, 30)
     assert len(rows) == 30 and (split[rows] == TRAIN).all() and len(np.unique(keys[rows], axis=0)) == 30
     assert len(_calibration.drawn(keys, split, 80)) == 50
+
+
+@pytest.mark.parametrize(("asked", "fewer"), [(50, False), (55, True)])
+def test_fewer_than_asked_for_are_told(keys, tmp_path, monkeypatch, caplog, asked, fewer):
+    """Ten of 60 training images are duplicates."""
+    keys[50:60] = keys[:10]
+    made = dataclasses.make_dataclass("Made", ["digest"])("d")
+    monkeypatch.setattr(pixels, "row_keys", lambda inputs: keys)
+    monkeypatch.setattr(_calibration, "_keep", lambda folder, made, body: None)
+    monkeypatch.setattr(
+        _quantised, "calibrated", lambda module, params, images, held, context: (made, {"images": len(images)})
+    )
+    inputs = types.SimpleNamespace(array=lambda kind, name: np.repeat([TRAIN, TEST], [60, 40]))
+    params, context = types.SimpleNamespace(calibration=asked), types.SimpleNamespace(scratch=tmp_path)
+    _, about = _calibration.network(types.ModuleType("net"), params, np.zeros(100), inputs, "a", context)
+    assert about["images"] == 50 and about.get("asked") == (asked if fewer else None)
+    assert ("net is calibrated on 50 images instead of 55" in caplog.text) == fewer
 
 
 def test_they_do_not_depend_on_the_order_of_the_images(keys):

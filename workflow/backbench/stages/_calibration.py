@@ -63,9 +63,14 @@ def network(
     rows = drawn(pixels.row_keys(inputs), inputs.array("dataset", "split"), params.calibration + CHECKED)
     chosen, others = rows[: params.calibration], rows[params.calibration :]
     held = others if len(others) else chosen
-    log.info("calibrating %s on %d images", module.__name__.rpartition(".")[2], len(chosen))
+    name = module.__name__.rpartition(".")[2]
+    log.info("calibrating %s on %d images", name, len(chosen))
+    fewer = len(chosen) < params.calibration
+    if fewer:
+        words = "%s is calibrated on %d images instead of %d: the other training images are duplicates of these"
+        log.warning(words, name, len(chosen), params.calibration)
     made, about = _quantised.calibrated(module, params, images[chosen], images[held], context)
-    about |= {"held_out": len(others) > 0, "digest": made.digest}
+    about |= {"held_out": len(others) > 0, "digest": made.digest} | ({"asked": params.calibration} if fewer else {})
     _keep(context.scratch, made, {"made_by": made_by, "about": about})
     return made, about
 
