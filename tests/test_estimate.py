@@ -233,11 +233,11 @@ def test_the_end_says_why_it_took_longer():
 
 
 def test_pictures_of_the_quickstart(own_results):
-    """A finished one has 117, drawn in 153 seconds of one core."""
+    """A finished one has 126, drawn in 73 seconds of one core."""
     plan = planning.make([], fingerprint=False).plan
     found = forecast.of_sweep(plan)
-    assert found.pictures == pytest.approx(117, rel=0.2)
-    assert found.seconds == pytest.approx(153, rel=0.3)
+    assert found.pictures == pytest.approx(126, rel=0.2)
+    assert found.seconds == pytest.approx(73, rel=0.3)
     without = dataclasses.replace(plan, request={**plan.request, "plots": "none"})
     assert forecast.of_sweep(without) == forecast.Forecast()
 

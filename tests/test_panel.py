@@ -50,6 +50,11 @@ def test_the_pace_of_what_has_ended_counts(progress):
     assert progress(2).eta(40.0) == pytest.approx(40.0)
 
 
+def test_an_early_pace_counts_by_its_share(progress):
+    """A quarter has ended in 40 s, and the whole was announced for 60 s with 20 s after it: 10 s for each quarter."""
+    assert progress(1, announced=60.0, after=20.0).eta(40.0) == pytest.approx(3 * (0.25 * 40 + 0.75 * 10) + 20)
+
+
 def test_it_counts_down_between_two_ends(progress):
     found = progress(2)
     assert found.eta(40.0) == pytest.approx(40.0)

@@ -15,6 +15,8 @@ PICTURE_SECONDS, PICTURE_IMAGE_SECONDS = 0.3, 2e-5
 LAYOUT_IMAGE_SECONDS = 2.3e-3 + 1.4e-3
 # UMAP is compiled once and loaded by the processes that draw.
 COMPILING_SECONDS = 8.0
+# The best runs of a backbone are mostly of one matrix: share of the others that they could be of.
+OTHER_SPACES = 0.25
 # Pictures of a clustering (six maps among them), of a classification, of a retrieval, of a training and of a sweep.
 CLUSTERING, MAPS, CLASSIFICATION, RETRIEVAL, TRAINING, SWEEP = 10, 6, 3, 1, 2, 8
 # Pictures of the best classifier alone.
@@ -41,9 +43,9 @@ def of_sweep(plan: Plan) -> Forecast:
         return Forecast()
     due = [group for group in _groups(plan, mode) if not any(map(_drawn, group))]
     n = max((stage.about["n"] for stage in plan.stages.values() if stage.kind == "dataset"), default=0)
-    shown, spaces = min(n, layouts.MOST_ROWS), _spaces(plan, due)
+    shown, spaces = min(n, layouts.MOST_ROWS), _spaces(plan, due, mode)
     leading = LEADING * any(stage.kind == "classification" for stage in plan.stages.values()) * bool(due)
-    count = SWEEP + leading + sum(_pictures(plan, group) for group in due) + spaces * _of_heads(plan)
+    count = SWEEP + leading + sum(_pictures(plan, group) for group in due) + round(spaces * _of_heads(plan))
     seconds = count * (PICTURE_SECONDS + PICTURE_IMAGE_SECONDS * shown) + sum(_tree(plan, group) for group in due)
     return Forecast(count, seconds + spaces * LAYOUT_IMAGE_SECONDS * shown + (COMPILING_SECONDS if spaces else 0.0))
 
@@ -113,12 +115,15 @@ def _shape(about: Mapping[str, int]) -> tuple[int, int]:
     return min(about["n"], layouts.MOST_ROWS), about["d"]
 
 
-def _spaces(plan: Plan, groups: Sequence[Sequence[Run]]) -> int:
-    """Matrices whose maps are drawn: at most one for each run drawn of a backbone."""
+def _spaces(plan: Plan, groups: Sequence[Sequence[Run]], mode: str) -> float:
+    """Matrices whose maps are drawn, as a mean: at most one for each run drawn of a backbone, and of the best fewer."""
     matrices: dict[str, tuple[set[str], int]] = {}
     for group in groups:
         backbone = _backbone(plan.stages[group[0].stages["features"]])
         seen, count = matrices.get(backbone, (set(), 0))
         heads = (plan.stages[run.stages[head]] for run in group for head in layouts.SHOWN if head in run.stages)
         matrices[backbone] = (seen | {stage.parents["matrix"][1] for stage in heads}, count + 1)
-    return sum(min(len(seen), count) for seen, count in matrices.values())
+    most = (min(len(seen), count) for seen, count in matrices.values())
+    if mode != choice.BEST:
+        return sum(most)
+    return sum(1 + OTHER_SPACES * (spaces - 1) for spaces in most if spaces)

@@ -122,7 +122,9 @@ class Progress:
         return sum(not any(member in waiting for member in run.stages.values()) for run in self.plan.runs.values())
 
     def eta(self, elapsed: float) -> float | None:
-        """Seconds remaining: the expected time of what is waiting, at the pace of what has ended, and what comes after.
+        """Seconds remaining: the expected time of what is waiting, and what comes after.
+
+        The pace is that of what has ended, by its share of all, and that which was announced, by the share of the rest.
 
         Until members that matter have ended, this is the rest of the announced time; None if that has passed.
         Between two ends it counts down, because a long member in progress does not mean a slower pace.
@@ -133,7 +135,10 @@ class Progress:
             self.finished, self.ended = finished, elapsed
         if not finished or finished < 0.05 * (finished + waiting):
             return self.announced - elapsed if self.announced - elapsed > 1 else None
-        seconds = waiting * self.ended / finished - (elapsed - self.ended)
+        share = finished / (finished + waiting) if self.announced else 1.0
+        planned = (self.announced - self.after) / (finished + waiting)
+        pace = share * self.ended / finished + (1 - share) * planned
+        seconds = waiting * pace - (elapsed - self.ended)
         return seconds + self.after if seconds > 1 else None
 
 

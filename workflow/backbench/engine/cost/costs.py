@@ -30,8 +30,8 @@ CALIBRATION_SECONDS, CALIBRATION_FEATURES = 10.0, 3.0
 GPU = 20.0
 # A backbone with more 10^9 multiplications per image than this has a network to open.
 NETWORK_GFLOPS = 1e-3
-# A retrieval loads libraries, and its metrics are of every query.
-RETRIEVAL_SECONDS, RETRIEVAL_IMAGE_SECONDS = 1.0, 3e-5
+# The metrics of a retrieval are of every query.
+RETRIEVAL_IMAGE_SECONDS = 3e-5
 # A query and an image of the gallery that are compared and ranked with all others, and each column of theirs.
 PAIR_SECONDS, PAIR_COLUMN_SECONDS = 5e-8, 4.6e-11
 # A judge loads and compiles UMAP, and embeds its rows.
@@ -201,7 +201,7 @@ def _retrieval(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: boo
     """What is found in a stored graph of neighbours is not searched again."""
     n, d = stage.about["n"], stage.about["d"]
     searched = 0.0 if stage.aids else rates.seconds(stage.kind, stage.family, n, d)
-    return RETRIEVAL_SECONDS + RETRIEVAL_IMAGE_SECONDS * stage.about["n"] + searched + _ranking(stage)
+    return RETRIEVAL_IMAGE_SECONDS * stage.about["n"] + searched + _ranking(stage)
 
 
 _KINDS: Mapping[str, Callable[[Stage, Mapping[str, Stage], int, bool], float]] = {

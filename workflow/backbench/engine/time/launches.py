@@ -21,11 +21,12 @@ from backbench.files import write_text
 from backbench.stage import SCORES
 from backbench.wording import counted, duration
 
-# Of a launch: planning, Snakemake, and the tables at the end; of a job: its process with its libraries.
-START_SECONDS, JOB_SECONDS, FIT_JOB_SECONDS = 12.0, 1.5, 2.5
+# Of a launch: planning, Snakemake, and the tables at the end; of a job: its process with its libraries, of which a
+# retrieval loads few.
+START_SECONDS, JOB_SECONDS, FIT_JOB_SECONDS, RETRIEVAL_JOB_SECONDS = 12.0, 1.5, 2.5, 0.8
 # What follows the results, by the runs, and of the report by the fits and the images that its intervals are over.
 JOIN, TRACK, ATTACH = (0.5, 0.004), (4.0, 0.03), (3.0, 0.007)
-REPORT_SECONDS, REPORT_IMAGE_SECONDS = 2.0, 2.6e-5
+REPORT_SECONDS, REPORT_IMAGE_SECONDS = 2.0, 1.7e-5
 DRAW_SECONDS = 5.0
 _DOING = {"dataset": "reading", "audit": "auditing", "neighbours": "the nearest neighbours of"}
 # Above these a launch says what takes longest, and why it took longer than announced.
@@ -173,30 +174,34 @@ def _why(announced: Announced, records: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _computing(expected: Expectation) -> float:
-    """Seconds of the jobs: their work divided among the cores, and no less than the longest job alone."""
+    """Seconds of the jobs: their work divided among the cores, and no less than the longest job alone.
+
+    A job loads its libraries on one core, whatever it has afterwards.
+    """
     shards = (*expected.plan.shards.values(), *expected.plan.scoring.values())
     shares = _shares(expected)
     jobs = [_job(expected, shard, shares) for shard in shards if expected.status.pending(shard)]
-    work = sum(wall * threads for wall, threads in jobs)
-    return max(work / expected.cores, max((wall for wall, _ in jobs), default=0.0))
+    work = sum(start + seconds * threads for start, seconds, threads in jobs)
+    return max(work / expected.cores, max((start + seconds for start, seconds, _ in jobs), default=0.0))
 
 
 def _shares(expected: Expectation) -> dict[str, int]:
     return fair_threads(expected.plan.shards.values(), expected.plan.stages, expected.cores)
 
 
-def _job(expected: Expectation, shard: Shard, shares: Mapping[str, int]) -> tuple[float, int]:
-    """Seconds of a job, and the cores that it has meanwhile; fits share theirs with those of other jobs."""
+def _job(expected: Expectation, shard: Shard, shares: Mapping[str, int]) -> tuple[float, float, int]:
+    """Seconds until a job has its libraries, those of its work, and the cores that it has for this; fits share theirs
+    with those of other jobs."""
     work = expected.work(shard)
     if shard.kind == SCORES:
-        return FIT_JOB_SECONDS + work, 1
+        return FIT_JOB_SECONDS, work, 1
     if shard.kind in HEADS:
         longest = max((expected.members.get(member, 0.0) for member in shard.members), default=0.0)
         cores = max(1, min(expected.cores, round(work / longest))) if longest else 1
-        return FIT_JOB_SECONDS + work / cores, cores
+        return RETRIEVAL_JOB_SECONDS if shard.kind == "retrieval" else FIT_JOB_SECONDS, work / cores, cores
     if shard.kind in ALL_CORES:
-        return JOB_SECONDS + work, expected.cores
-    return JOB_SECONDS + work, shares.get(shard.id, min(2, expected.cores))
+        return JOB_SECONDS, work, expected.cores
+    return JOB_SECONDS, work, shares.get(shard.id, min(2, expected.cores))
 
 
 def after(plan: Plan) -> float:
