@@ -1,7 +1,9 @@
 """DBSCAN (Ester et al. 1996) for many radii from one spanning forest, with memory proportional to the number of rows.
 
 Equals `sklearn.cluster.DBSCAN`: clusters are numbered by their first core point, and a border point joins the first
-cluster that reaches it.
+cluster that reaches it. Only a pair whose distance is `eps` to the last bit may be told otherwise: here the distance is
+compared with `eps`, in scikit-learn's trees the square of the one with the square of the other in float64, and its
+brute force rounds the squares of float32 rows before that, so that scikit-learn's own algorithms differ in such a pair.
 """
 
 from collections.abc import Sequence
