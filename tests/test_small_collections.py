@@ -243,3 +243,20 @@ def test_three_images_are_computed_whole(photos):
         computed(*photos(3), "experiment=none", "clusterer=kmeans,agglomerative,gaussian_mixture", "k=1,2,3")
     )
     assert len(rows) == 9 and {row.status for row in rows} == {"finished"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "why"),
+    [([300], shortage.TooNarrow, "too few columns"), ([8], None, "")],
+)
+def test_rows_that_are_too_narrow_are_no_small_collection(columns, kind, why):
+    options = {"name": "linear_probe", "learning_rates": [0.1], "first_columns": columns, "epochs": 1}
+    options |= {"batch_size": 8, "momentum": 0.9, "weight_decay": 0.0, "refit": False}
+    params = plugins.params("classifier", options)
+    fit = shortage.Fit("classifier", "linear_probe", params, 90, 64, "classifier", (3,))
+    if kind is None:
+        fit.check()
+    else:
+        with pytest.raises(kind, match=r"first_columns = 300 of rows of 64 columns") as caught:
+            fit.check()
+        assert why in caught.value.why

@@ -60,6 +60,16 @@ class TooLarge(TooSmall):
         return f"take fewer images (at most {self.rows:,} rows: dataset.sample)"
 
 
+class TooNarrow(TooSmall):
+    """A part of a cell that the rows have too few columns for, however many rows there are."""
+
+    why = "the rows have too few columns"
+
+    @property
+    def way(self) -> str:
+        return "ask for fewer columns"
+
+
 class NotInstalled(TooSmall):
     """A part of a cell whose package is missing."""
 
@@ -93,6 +103,8 @@ class Fit:
         ------
         ConfigError
             For what no collection could have.
+        TooNarrow
+            For what wider rows could have.
         TooSmall
             For what a larger one could.
         TooLarge
@@ -108,6 +120,8 @@ class Fit:
         itself = replace(self, rows=ROWS, columns=COLUMNS).problems()
         if any(isinstance(problem, plugins.Missing) for problem in itself):
             raise NotInstalled(self.name, f"{where}: {'; '.join(itself)}", size, {})
+        if not itself and replace(self, rows=ROWS).problems():
+            raise TooNarrow(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
         if not itself or self._works_with_more():
             raise TooSmall(self.name, f"{where}: {'; '.join(problems)}", size, self._nearest())
         if most := self._most_rows():
