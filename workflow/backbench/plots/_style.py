@@ -18,6 +18,7 @@ from backbench.plots._names import plain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
     from matplotlib.transforms import Affine2DBase, Transform
     from matplotlib.typing import RcKeyType
@@ -31,14 +32,16 @@ DPI = 144
 # Points of the title and of the lines below it, and the letters that a line of a heading always has.
 TITLE, ABOUT, FEWEST = 11.5, 8.5, 20
 FOOT = 0.24
-# Decimals of the bounds of axes, which are shares of the figure: far below a pixel, far above the noise of a solver.
-BOUNDS_DECIMALS = 9
+# Inches of a bar of colours and of the gap before it.
+BAR, BEFORE_BAR = 0.14, 0.12
 
 FONT = ["DejaVu Sans"]
 _RC: "dict[RcKeyType, object]" = {
     "font.family": FONT,
     "font.size": 9.0,
     "axes.titlesize": 9.5,
+    # No ticks are above axes, so that titles need not be moved out of their way.
+    "axes.titley": 1.0,
     "axes.labelsize": 9.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -80,15 +83,14 @@ def figure(heading: Heading, width: float, height: float) -> "Figure":
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    from backbench.plots import _margins
 
     title = wrap(plain(heading.title), width - 0.2, TITLE, "bold")
     about = wrap(plain(heading.about), width - 0.2, ABOUT)
     top = 0.14 + 0.22 * len(title) + 0.17 * len(about)
     whole = height + top + FOOT
-    room = (0.0, FOOT / whole, 1.0, 1.0 - (top + FOOT) / whole)
-    layout = ConstrainedLayoutEngine(rect=room, w_pad=0.06, h_pad=0.06)
-    sheet = Figure(figsize=(width, whole), dpi=DPI, layout=layout)
+    sheet = Figure(figsize=(width, whole), dpi=DPI, layout=_margins.engine(below=FOOT, above=top))
     # The canvas that it is drawn on remembers the sizes of texts; without it, each question for one makes a new canvas.
     FigureCanvasAgg(sheet)
     sheet.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=TITLE, weight="bold", va="top", gid="title")
@@ -101,22 +103,12 @@ def figure(heading: Heading, width: float, height: float) -> "Figure":
 def lay_out(sheet: "Figure") -> None:
     """Lay out the axes for good, so that places in pixels can be asked for; nothing if that was done before.
 
-    What is drawn later takes no room. The solver of the constrained layout adds up in the order of memory addresses, so
-    that the last bits of the bounds differ from one call to the next, which is sometimes enough to change a pixel: they
-    are rounded.
+    What is drawn later takes no room.
     """
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     engine = sheet.get_layout_engine()
-    if not isinstance(engine, ConstrainedLayoutEngine):
-        return
-    # Panels of a fixed shape have their size only after the first time, and what hangs below them moves with it.
-    for _ in range(2 if any(axes.get_box_aspect() is not None for axes in sheet.axes) else 1):
+    if engine is not None:
         engine.execute(sheet)
-    sheet.set_layout_engine("none")
-    for axes in sheet.axes:
-        axes.set_position(np.round(axes.get_position(original=True).bounds, BOUNDS_DECIMALS))
-        axes.apply_aspect()
+        sheet.set_layout_engine("none")
 
 
 def wrap(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
@@ -163,14 +155,27 @@ def stacked(heading: Heading, rows: Sequence[int], row: float, around: float) ->
     return sheet, grid[:, 0].tolist()
 
 
-def share_bar(sheet: "Figure", axes: "Axes", mesh: "ScalarMappable", ticks: Sequence[float], label: str) -> None:
+def share_bar(axes: "Axes", mesh: "ScalarMappable", ticks: Sequence[float], label: str) -> None:
     """A bar of colours for shares in percent beside `axes`."""
-    bar = sheet.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=30, ticks=ticks)
+    bar = colour_bar(axes, mesh, ticks)
     bar.ax.set_yticklabels([f"{tick:.0%}" for tick in ticks])
     bar.ax.minorticks_off()
     bar.set_label(label, size=8)
     bar.ax.tick_params(labelsize=7.5)
+
+
+def colour_bar(axes: "Axes", mesh: "ScalarMappable", ticks: Sequence[float] | None = None) -> "Colorbar":
+    """A bar of the colours of `mesh` at the right of `axes`, as high as they are."""
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import blended_transform_factory
+
+    sheet = axes.figure
+    assert isinstance(sheet, Figure)  # figures have no parts here
+    inches = sheet.dpi_scale_trans + shift(1, 0, axes.transAxes)
+    place = blended_transform_factory(inches, axes.transAxes)
+    bar = sheet.colorbar(mesh, cax=axes.inset_axes((BEFORE_BAR, 0, BAR, 1), transform=place), ticks=ticks)
     bar.outline.set_visible(False)
+    return bar
 
 
 def shift(x: float, y: float, transform: "Transform") -> "Transform":

@@ -48,7 +48,7 @@ def draw(heading: Heading, names: Sequence[str], counts: np.ndarray) -> Picture:
         mesh = _matrix(axes, _shares(counts)[np.ix_(order, order)], shown)
         ticks = (0, 0.01, 0.1, 0.25, 0.5, 0.75, 1) if many else (0, 0.25, 0.5, 0.75, 1)
         scale = " (root scale)" if many else ""
-        _style.share_bar(figure, axes, mesh, ticks, f"share of the true class{scale}")
+        _style.share_bar(axes, mesh, ticks, f"share of the true class{scale}")
         if many:
             _list(beside[0], legible(names, 26), counts)
         else:
@@ -135,9 +135,8 @@ def _numbers(axes: "Axes", counts: np.ndarray, mesh: "AxesImage") -> None:
             share = count / whole[row]
             text = f"{short(count)}\n{share:.0%}" if both else short(count)
             ink = _style.ink_over(mesh, share)
-            axes.text(
-                column, row, text, ha="center", va="center", size=7.5 if both else 6.5, color=ink, linespacing=1.1
-            )
+            look: dict[str, Any] = {"size": 7.5 if both else 6.5, "color": ink, "linespacing": 1.1}
+            axes.text(column, row, text, ha="center", va="center", in_layout=False, **look)
 
 
 def short(count: int) -> str:

@@ -39,7 +39,7 @@ def draw(heading: Heading, names: Sequence[str], composition: Composition) -> Pi
         _frames(axes, shown)
         if numbered:
             _numbers(axes, shown, mesh)
-        _style.share_bar(figure, axes, mesh, (0, 0.25, 0.5, 0.75, 1), "share of the class")
+        _style.share_bar(axes, mesh, (0, 0.25, 0.5, 0.75, 1), "share of the class")
     return Picture(figure, _data(names, composition), _caption(names, composition, shown))
 
 
@@ -86,7 +86,8 @@ def _numbers(axes: "Axes", shown: Composition, mesh: "AxesImage") -> None:
     for (column, row), count in np.ndenumerate(shown.counts):
         if count:
             ink = _style.ink_over(mesh, count / whole[row])
-            axes.text(column, row, confusion.short(count), ha="center", va="center", size=7.5, color=ink)
+            text = confusion.short(count)
+            axes.text(column, row, text, ha="center", va="center", size=7.5, color=ink, in_layout=False)
 
 
 def _caption(names: Sequence[str], composition: Composition, shown: Composition) -> str:

@@ -13,7 +13,6 @@ from backbench.plots._names import legible, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
 Masked = np.ma.MaskedArray[Any, Any]
@@ -66,7 +65,7 @@ def tables(heading: Heading, maps: Sequence[Table], caption: str = "") -> Pictur
         ratios = [high + foot for (_, high), foot in zip(sizes, feet, strict=True)]
         grid = figure.subplots(len(maps), 1, squeeze=False, height_ratios=ratios)
         for axes, table in zip(grid.flat, maps, strict=True):
-            _draw(figure, axes, table, _upright(table, room))
+            _draw(axes, table, _upright(table, room))
     return Picture(figure, _data(maps), caption)
 
 
@@ -90,7 +89,7 @@ def _upright(table: Table, room: float) -> bool:
     return max(map(len, shown)) * 0.072 > room / len(shown)
 
 
-def _draw(figure: "Figure", axes: "Axes", table: Table, upright: bool) -> None:
+def _draw(axes: "Axes", table: Table, upright: bool) -> None:
     shown = np.ma.masked_invalid(np.asarray(table.values, dtype=float))
     axes.patch.set(facecolor="white", hatch="/////", edgecolor="#BBBBBB", linewidth=0)
     same = shown.count() and shown.min() == shown.max()
@@ -101,9 +100,8 @@ def _draw(figure: "Figure", axes: "Axes", table: Table, upright: bool) -> None:
         _numbers(axes, shown, mesh)
     _frame_best(axes, shown, catalogue.metric(table.metric).direction)
     if shown.count():
-        bar = figure.colorbar(mesh, ax=axes, fraction=0.05, pad=0.02)
+        bar = _style.colour_bar(axes, mesh)
         bar.set_label(catalogue.metric(table.metric).axis.replace(" (", "\n(", 1), size=7.5)
-        bar.outline.set_visible(False)
     if shown.mask.any():
         axes.text(1.0, 1.01, "hatched: no result", transform=axes.transAxes, ha="right", va="bottom", size=7)
     if table.title:
@@ -130,7 +128,7 @@ def _numbers(axes: "Axes", shown: "Masked", mesh: "AxesImage") -> None:
         if not math.isnan(value):
             ink = _style.ink_over(mesh, value)
             text = f"{value:.3f}" if largest < 10 else f"{value:.3g}"
-            axes.text(column, row, text, ha="center", va="center", size=7.5, color=ink)
+            axes.text(column, row, text, ha="center", va="center", size=7.5, color=ink, in_layout=False)
 
 
 def _frame_best(axes: "Axes", shown: "Masked", better: int) -> None:

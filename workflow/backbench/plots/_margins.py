@@ -1,0 +1,136 @@
+"""The places of axes in a figure, from one measurement of what hangs around each of them.
+
+matplotlib's constrained layout measures all axes twice, since their ticks may change with their size. Here ticks are
+chosen once, at a size near the last one, and then kept, so that what hangs around axes does not change any more.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpec
+    from matplotlib.layout_engine import LayoutEngine
+
+# Inches around all axes with what hangs around them.
+PAD = 0.06
+# Inches that are first supposed to hang on the left, at the right, below and above.
+SUPPOSED = (0.6, 0.1, 0.4, 0.25)
+# The least inches of axes.
+LEAST = 0.1
+
+
+def engine(below: float, above: float) -> "LayoutEngine":
+    """The layout of a figure whose axes have all its room but so many inches `below` and `above`."""
+    return _engine()(below, above)
+
+
+@cache
+def _engine() -> Any:
+    from matplotlib.layout_engine import LayoutEngine
+
+    class Margins(LayoutEngine):
+        """Gives each row and column of axes the margins that it needs, and divides the rest by their ratios."""
+
+        _adjust_compatible, _colorbar_gridspec = False, False
+
+        def __init__(self, below: float, above: float):
+            super().__init__()
+            self.set(below=below, above=above)
+
+        def set(self, **inches: float) -> None:
+            """Change the inches ``below`` and ``above`` all axes."""
+            self._params.update(inches)
+
+        def execute(self, fig: "Figure") -> None:
+            """Place all axes of the figure that are in a grid."""
+            place(fig, self._params["below"], self._params["above"])
+
+    return Margins
+
+
+def place(figure: "Figure", below: float, above: float) -> None:
+    """Place the axes of a figure that are in a grid, all but so many inches `below` and `above`."""
+    grids: dict[GridSpec, list[Axes]] = {}
+    for axes in figure.axes:
+        if (spec := axes.get_subplotspec()) is not None:
+            grids.setdefault(spec.get_gridspec(), []).append(axes)
+    width, height = figure.get_size_inches().tolist()
+    for grid, members in grids.items():
+        room = (width, height - below - above)
+        supposed = np.tile(np.array(SUPPOSED), (len(members), 1))
+        # Ticks of a logarithmic axis have minor ones with labels of their own.
+        for _ in range(2 if any(_curved(axes) for axes in members) else 1):
+            _divide(figure, grid, members, supposed, room, below)
+            supposed = np.array([_hanging(axes) for axes in members])
+        for axes in members:
+            _keep_ticks(axes)
+        _divide(figure, grid, members, supposed, room, below)
+
+
+def _divide(
+    figure: "Figure",
+    grid: "GridSpec",
+    members: "list[Axes]",
+    hanging: np.ndarray,
+    room: tuple[float, float],
+    below: float,
+) -> None:
+    """Place the axes of a grid in a room of so many inches, with what hangs around each, (axes, 4) inches."""
+    specs = [axes.get_subplotspec() for axes in members]
+    columns, rows = [spec.colspan.start for spec in specs], [spec.rowspan.start for spec in specs]
+    left, wide = _along(columns, hanging[:, 0], hanging[:, 1], grid.ncols, grid.get_width_ratios(), room[0])
+    top, tall = _along(rows, hanging[:, 3], hanging[:, 2], grid.nrows, grid.get_height_ratios(), room[1])
+    width, height = figure.get_size_inches().tolist()
+    for axes, column, row in zip(members, columns, rows, strict=True):
+        bottom = below + room[1] - top[row] - tall[row]
+        axes.set_position((left[column] / width, bottom / height, wide[column] / width, tall[row] / height))
+        axes.apply_aspect()
+
+
+def _along(
+    places: list[int], before: np.ndarray, after: np.ndarray, count: int, ratios: "list[float] | None", room: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where `count` rows or columns of axes begin, and how long they are, both (count,) in inches.
+
+    `places` are those of the axes, `before` and `after` (axes,) what hangs around each.
+    """
+    first, last = np.zeros(count), np.zeros(count)
+    np.maximum.at(first, places, before)
+    np.maximum.at(last, places, after)
+    shares = np.ones(count) if ratios is None else np.asarray(ratios, dtype=float)
+    free = max(room - (first + last).sum() - 2 * PAD * count, LEAST * count)
+    lengths = free * shares / shares.sum()
+    ends = np.cumsum(first + lengths + last + 2 * PAD)
+    return ends - PAD - last - lengths, lengths
+
+
+def _hanging(axes: "Axes") -> list[float]:
+    """Inches that hang around axes on the left, at the right, below and above."""
+    whole = axes.get_tightbbox(for_layout_only=True, bbox_extra_artists=_outside(axes))
+    inner, dpi = axes.bbox, axes.figure.dpi
+    sides = (inner.x0 - whole.x0, whole.x1 - inner.x1, inner.y0 - whole.y0, whole.y1 - inner.y1)
+    return [max(0.0, float(side)) / dpi for side in sides]
+
+
+def _outside(axes: "Axes") -> list[Any]:
+    """What may reach beyond axes: legends, axes in them, and texts, but for those that are said to take no room."""
+    legend = [] if axes.legend_ is None else [axes.legend_]
+    artists = [*axes.texts, *legend, *axes.child_axes]
+    return [artist for artist in artists if artist.get_visible() and artist.get_in_layout()]
+
+
+def _curved(axes: "Axes") -> bool:
+    return any(axis.get_scale() != "linear" for axis in (axes.xaxis, axes.yaxis))
+
+
+def _keep_ticks(axes: "Axes") -> None:
+    """Keep the ticks as they are, whatever size the axes get."""
+    from matplotlib.ticker import FixedLocator
+
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "linear":
+            axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
