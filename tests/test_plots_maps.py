@@ -36,9 +36,15 @@ def drawn(positions, *panels):
 
 
 def points(picture, code, place=0):
-    """Positions and colours of the points of a group."""
-    lines = artists(picture, f"group {code}", place)
-    return np.concatenate([line.get_xydata() for line in lines]), {to_hex(line.get_color()) for line in lines}
+    """Positions of the points of a group, and their colour."""
+    drawn_as = cloud(picture, place)
+    spots = [spots for drawn_code, spots in drawn_as.turns if drawn_code == code]
+    return np.concatenate(spots), to_hex(drawn_as.looks[code]["color"])
+
+
+def cloud(picture, place=0):
+    (drawn_as,) = picture.figure.axes[place].artists
+    return drawn_as
 
 
 def legend(picture, place=0):
@@ -57,9 +63,9 @@ def test_each_point_stands_where_it_belongs_in_the_colour_of_its_group():
     codes[:20], codes[20:30] = -1, -2
     picture = drawn(positions, panel(codes))
     for code in (-2, -1, 0, 1, 2, 3):
-        found, colours = points(picture, code)
+        found, colour = points(picture, code)
         assert as_set(found) == as_set(positions[codes == code])
-        assert colours == {{-1: _style.NOISE, -2: _style.FAINT}.get(code, _style.colour(code)).lower()}
+        assert colour == {-1: _style.NOISE, -2: _style.FAINT}.get(code, _style.colour(code)).lower()
 
 
 def test_panels_share_positions_and_limits_and_a_step_is_as_long_in_either_direction():
@@ -79,8 +85,8 @@ def test_no_group_covers_the_others():
     """Each is drawn in turns; what is left out lies below all."""
     positions, codes = blobs(600, 2)
     codes[:50] = -2
-    order = [line.get_gid() for line in drawn(positions, panel(codes)).figure.axes[0].lines]
-    assert order == ["group -2", *["group 0", "group 1"] * maps.TURNS]
+    order = [code for code, _ in cloud(drawn(positions, panel(codes))).turns]
+    assert order == [-2, *[0, 1] * maps.TURNS]
 
 
 def test_the_legend_has_each_group_with_its_size():
@@ -96,8 +102,7 @@ def test_the_legend_has_each_group_with_its_size():
 def test_beyond_the_eighth_group_markers_differ_and_names_stand_among_the_points():
     positions, codes = blobs(400, 10)
     picture = drawn(positions, panel(codes, marks={code: str(code) for code in range(10)}))
-    marks = {code: {line.get_marker() for line in artists(picture, f"group {code}")} for code in (0, 8)}
-    assert marks == {0: {"o"}, 8: {"s"}}
+    assert [cloud(picture).looks[code]["marker"] for code in (0, 8)] == ["o", "s"]
     found = {text.get_text(): text.get_position() for text in artists(picture, "name")}
     assert set(found) <= {str(code) for code in range(10)}
     for said, place in found.items():
@@ -107,10 +112,8 @@ def test_beyond_the_eighth_group_markers_differ_and_names_stand_among_the_points
 def test_points_too_small_for_markers_have_tints():
     positions, codes = blobs(maps.SMOOTH + 1, 10)
     picture = drawn(positions, panel(codes))
-    assert points(picture, 0)[1] == {_style.COLOURS[0].lower()}
-    assert points(picture, 8)[1].isdisjoint({_style.COLOURS[0].lower()})
-    (marker,) = {line.get_marker() for line in picture.figure.axes[0].lines}
-    assert marker == "s"
+    assert points(picture, 0)[1] == _style.COLOURS[0].lower() != points(picture, 8)[1]
+    assert {look["marker"] for look in cloud(picture).looks.values()} == {"s"}
 
 
 @pytest.mark.parametrize("groups", [102, 200])

@@ -2,7 +2,7 @@
 
 One module for each way of drawing. A ``draw`` function takes a :class:`Heading` and plain arrays and returns a
 :class:`Picture`; it reads and writes no file, uses no global state of matplotlib and gives the same figure for the same
-arguments. matplotlib is imported inside functions only.
+arguments. matplotlib is imported inside functions only, and so are `_artists` and `_margins`, which subclass it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -2,18 +2,20 @@
 
 matplotlib's constrained layout measures all axes twice, since their ticks may change with their size. Here ticks are
 chosen once, at a size near the last one, and then kept, so that what hangs around axes does not change any more.
+
+The module imports matplotlib, and is itself imported inside functions only.
 """
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.layout_engine import LayoutEngine
+from matplotlib.ticker import FixedLocator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.gridspec import GridSpec
-    from matplotlib.layout_engine import LayoutEngine
 
 # Inches around all axes with what hangs around them.
 PAD = 0.06
@@ -23,33 +25,25 @@ SUPPOSED = (0.6, 0.1, 0.4, 0.25)
 LEAST = 0.1
 
 
-def engine(below: float, above: float) -> "LayoutEngine":
-    """The layout of a figure whose axes have all its room but so many inches `below` and `above`."""
-    return _engine()(below, above)
+class Margins(LayoutEngine):
+    """Gives each row and column of axes the margins that it needs, and divides the rest by their ratios.
 
+    `below` and `above` are the inches that no axes have.
+    """
 
-@cache
-def _engine() -> Any:
-    from matplotlib.layout_engine import LayoutEngine
+    _adjust_compatible, _colorbar_gridspec = False, False
 
-    class Margins(LayoutEngine):
-        """Gives each row and column of axes the margins that it needs, and divides the rest by their ratios."""
+    def __init__(self, below: float, above: float):
+        super().__init__()
+        self.set(below=below, above=above)
 
-        _adjust_compatible, _colorbar_gridspec = False, False
+    def set(self, **inches: float) -> None:
+        """Change the inches ``below`` and ``above`` all axes."""
+        self._params.update(inches)
 
-        def __init__(self, below: float, above: float):
-            super().__init__()
-            self.set(below=below, above=above)
-
-        def set(self, **inches: float) -> None:
-            """Change the inches ``below`` and ``above`` all axes."""
-            self._params.update(inches)
-
-        def execute(self, fig: "Figure") -> None:
-            """Place all axes of the figure that are in a grid."""
-            place(fig, self._params["below"], self._params["above"])
-
-    return Margins
+    def execute(self, fig: "Figure") -> None:
+        """Place all axes of the figure that are in a grid."""
+        place(fig, self._params["below"], self._params["above"])
 
 
 def place(figure: "Figure", below: float, above: float) -> None:
@@ -61,14 +55,15 @@ def place(figure: "Figure", below: float, above: float) -> None:
     width, height = figure.get_size_inches().tolist()
     for grid, members in grids.items():
         room = (width, height - below - above)
-        supposed = np.tile(np.array(SUPPOSED), (len(members), 1))
-        # Ticks of a logarithmic axis have minor ones with labels of their own.
-        for _ in range(2 if any(_curved(axes) for axes in members) else 1):
-            _divide(figure, grid, members, supposed, room, below)
-            supposed = np.array([_hanging(axes) for axes in members])
+        hanging = np.tile(np.array(SUPPOSED), (len(members), 1))
+        for again in (False, True):
+            _divide(figure, grid, members, hanging, room, below)
+            for at, axes in enumerate(members):
+                if not again or _depends_on_size(axes):
+                    hanging[at] = _hanging(axes)
         for axes in members:
             _keep_ticks(axes)
-        _divide(figure, grid, members, supposed, room, below)
+        _divide(figure, grid, members, hanging, room, below)
 
 
 def _divide(
@@ -123,14 +118,13 @@ def _outside(axes: "Axes") -> list[Any]:
     return [artist for artist in artists if artist.get_visible() and artist.get_in_layout()]
 
 
-def _curved(axes: "Axes") -> bool:
-    return any(axis.get_scale() != "linear" for axis in (axes.xaxis, axes.yaxis))
+def _depends_on_size(axes: "Axes") -> bool:
+    """Whether what hangs around axes changes with their size: a list of texts, or the minor ticks of a logarithm."""
+    return not axes.axison or any(axis.get_scale() != "linear" for axis in (axes.xaxis, axes.yaxis))
 
 
 def _keep_ticks(axes: "Axes") -> None:
     """Keep the ticks as they are, whatever size the axes get."""
-    from matplotlib.ticker import FixedLocator
-
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "linear":
             axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))

@@ -84,13 +84,13 @@ def figure(heading: Heading, width: float, height: float) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from backbench.plots import _margins
+    from backbench.plots._margins import Margins
 
     title = wrap(plain(heading.title), width - 0.2, TITLE, "bold")
     about = wrap(plain(heading.about), width - 0.2, ABOUT)
     top = 0.14 + 0.22 * len(title) + 0.17 * len(about)
     whole = height + top + FOOT
-    sheet = Figure(figsize=(width, whole), dpi=DPI, layout=_margins.engine(below=FOOT, above=top))
+    sheet = Figure(figsize=(width, whole), dpi=DPI, layout=Margins(below=FOOT, above=top))
     # The canvas that it is drawn on remembers the sizes of texts; without it, each question for one makes a new canvas.
     FigureCanvasAgg(sheet)
     sheet.text(0.1 / width, 1 - 0.08 / whole, "\n".join(title), size=TITLE, weight="bold", va="top", gid="title")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backbench.plots import PHOTOGRAPH, Heading, Picture, _measure, _style
+from backbench.plots import Heading, Picture, _measure, _style
 from backbench.plots._names import plain
 
 if TYPE_CHECKING:
@@ -187,20 +187,17 @@ def _words(axes: "Axes", title: str, below: Sequence[str], x: float, top: float,
 
 def _tile(axes: "Axes", tile: Tile, x: float, top: float, frame: _Frame) -> None:
     """An image in the middle of its square, its frame, its sign and the lines below."""
-    from matplotlib.image import AxesImage
     from matplotlib.patches import Rectangle
 
+    from backbench.plots._artists import Photograph
+
     side = frame.tile
-    image = tile.image[..., 0] if tile.image.ndim == 3 and tile.image.shape[2] == 1 else tile.image
-    high, wide = (side * length / max(image.shape[:2]) for length in image.shape[:2])
+    shape = tile.image.shape[:2]
+    high, wide = (side * length / max(shape) for length in shape)
     left, above = x + (side - wide) / 2, top + (side - high) / 2
-    box = (left, left + wide, above + high, above)
     # Not by `imshow` and `add_patch`, which look for the limits of the axes anew each time.
-    drawn = AxesImage(axes, cmap="gray", interpolation=smoothing(image, side), extent=box)
-    drawn.set_data(image)
-    drawn.set_clim(0, 255)
-    drawn.set_gid(PHOTOGRAPH)
-    axes.add_image(drawn)
+    kernel = smoothing(tile.image, side)
+    axes.add_image(Photograph(axes, tile.image, kernel, extent=(left, left + wide, above + high, above)))
     edge: dict[str, Any] = {
         "edgecolor": COLOURS[tile.right],
         "linewidth": WIDTHS[tile.right],

@@ -127,18 +127,19 @@ def cloud(axes: "Axes", positions: np.ndarray, panel: Panel, faint: bool = False
 
     One marker in one colour at a time, which matplotlib sets on whole pixels, so that the file stays small.
     """
-    from matplotlib.lines import Line2D
+    from backbench.plots._artists import Cloud
 
     n = len(positions)
     order = np.random.default_rng(0).permutation(n)
-    for level, turns in ((OUTSIDE, 1), (NOISE, 1), (0, TURNS)):
-        codes = [code for code, _ in panel.groups() if min(code, 0) == level]
-        for turn in np.array_split(order, turns):
-            for code in codes:
-                spots = positions[turn[panel.codes[turn] == code]]
-                look = {"linestyle": "none", "mew": 0, "gid": f"group {code}", **point(panel, code, n, faint)}
-                # Not by `plot`, which looks for the limits of the axes anew each time.
-                axes.add_artist(Line2D(*spots.T, **look))
+    groups = [code for code, _ in panel.groups()]
+    turns = [
+        (code, positions[turn[panel.codes[turn] == code]])
+        for level, count in ((OUTSIDE, 1), (NOISE, 1), (0, TURNS))
+        for turn in np.array_split(order, count)
+        for code in groups
+        if min(code, 0) == level
+    ]
+    axes.add_artist(Cloud(turns, {code: point(panel, code, n, faint) for code in groups}))
 
 
 def point(panel: Panel, code: int, n: int, faint: bool = False) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def spread(places: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
 
 def _silhouettes(axes: "Axes", clusters: np.ndarray, by_cluster: Sequence[np.ndarray]) -> np.ndarray:
     """Draw the silhouettes of `clusters` (m,), widths (size,) each, below one another; returns their tops (m,)."""
+    from matplotlib.patches import StepPatch
+
     sizes = np.array([len(widths) for widths in by_cluster])
     gap = min(GAP, GAPS / len(sizes)) * sizes.sum()
     tops = np.cumsum(sizes) - sizes + gap * np.arange(len(sizes))
@@ -75,7 +77,8 @@ def _silhouettes(axes: "Axes", clusters: np.ndarray, by_cluster: Sequence[np.nda
             "lw": 0,
             "gid": f"cluster {cluster}",
         }
-        axes.stairs(values, top + edges, orientation="horizontal", **look)
+        # Not by `stairs`, which looks for the limits of the axes step by step.
+        axes.add_artist(StepPatch(values, top + edges, orientation="horizontal", **look))
     axes.set_ylim(tops[-1] + sizes[-1] + gap, -gap)
     return tops
 

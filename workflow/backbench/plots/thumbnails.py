@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backbench.plots import PHOTOGRAPH, Heading, Picture, _style, maps
+from backbench.plots import Heading, Picture, _style, maps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,19 +84,16 @@ def _put(
     axes: "Axes", spot: np.ndarray, image: np.ndarray, side: float, panel: maps.Panel, code: int, numbered: bool
 ) -> None:
     """One image (h, w), (h, w, 1) or (h, w, 3) in its frame at `spot` (2,), its longer side `side` long."""
-    from matplotlib.image import AxesImage
     from matplotlib.patches import Rectangle
+
+    from backbench.plots._artists import Photograph
 
     height, width = image.shape[:2]
     half = np.array([width, height]) / max(width, height) * side / 2
     left, low = spot - half
     right, high = spot + half
-    pixels = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
     # Not by `imshow` and `add_patch`, which look for the limits of the axes anew each time.
-    drawn = AxesImage(axes, cmap="gray", extent=(left, right, low, high), zorder=3, gid=PHOTOGRAPH)
-    drawn.set_data(pixels)
-    drawn.set_clim(0, 255)
-    axes.add_artist(drawn)
+    axes.add_artist(Photograph(axes, image, extent=(left, right, low, high), zorder=3))
     colour = panel.look(code)[0]
     edge = Rectangle((left, low), *(2 * half), fill=False, edgecolor=colour, lw=1.6, zorder=4, gid=f"frame {code}")
     axes.add_artist(edge)
