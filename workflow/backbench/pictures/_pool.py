@@ -115,6 +115,8 @@ class _Bench:
 
 
 _bench: _Bench | None = None
+# The settings of matplotlib, for the life of a process.
+_settings = contextlib.ExitStack()
 # Counts what this process has done.
 _done = itertools.count(1)
 
@@ -246,6 +248,9 @@ def _processes(sources: Sequence[Any], count: int) -> Iterator[ProcessPoolExecut
 
 def _begin(sources: list[Source | Sweep]) -> None:
     global _bench
+    from backbench.plots import _style
+
+    _settings.enter_context(_style.style())
     # A figure is tens of thousands of objects: the collector would run through them, and through all that was imported,
     # hundreds of times. They are collected after every few pictures instead, whichever generation they are of.
     gc.freeze()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,10 +51,8 @@ def png(picture: Picture) -> bytes:
 
 def _photographs(figure: "Figure") -> list[list[int]]:
     """Left, top, right and bottom pixel of each image of the collection that a figure shows."""
-    from matplotlib.image import AxesImage
-
     height = round(figure.bbox.height)
-    images = [image for axes in figure.axes for image in axes.findobj(AxesImage) if image.get_gid() == PHOTOGRAPH]
+    images = [image for axes in figure.axes for image in axes.images if image.get_gid() == PHOTOGRAPH]
     extents = [image.get_window_extent() for image in images]
     return [
         [math.floor(box.x0), height - math.ceil(box.y1), math.ceil(box.x1), height - math.floor(box.y0)]
@@ -66,8 +65,12 @@ def table(picture: Picture) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(picture.data)
-    writer.writerows([_field(value) for value in row] for row in zip(*picture.data.values(), strict=True))
+    writer.writerows(zip(*map(_fields, picture.data.values()), strict=True))
     return text.getvalue()
+
+
+def _fields(column: Sequence[Any]) -> Sequence[Any]:
+    return column if set(map(type, column)) <= {int, str} else [_field(value) for value in column]
 
 
 def _field(value: Any) -> Any:
