@@ -18,6 +18,8 @@ NOISE = -1
 # The most clusters shown as bars and how many are shown where there are more; the most pies; the most classes.
 BARS, LARGEST, PIES, CLASSES = 40, 30, 25, 12
 ROW, LEAST = 0.24, 4
+# Inches of a pie with its title, of the title, and of its radius.
+PIE, ABOVE, RADIUS = (1.75, 1.95), 0.36, 0.7
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,14 @@ def pies(heading: Heading, names: Sequence[str], composition: Composition) -> Pi
     columns = max(3, min(5, math.ceil(math.sqrt(len(shown.clusters)))))
     rows = math.ceil(len(shown.clusters) / columns)
     with _style.style():
-        figure = _style.figure(heading, 1.75 * columns, 1.95 * rows + 0.1)
-        grid = figure.subplots(rows, columns, squeeze=False).flat
-        for axes, at in zip(grid, range(rows * columns), strict=True):
-            if at < len(shown.clusters):
-                _pie(axes, shown, at, kept, short)
-            else:
-                axes.set_axis_off()
+        figure = _style.figure(heading, PIE[0] * columns, PIE[1] * rows + 0.1)
+        axes = figure.subplots()
+        axes.set_axis_off()
+        # Inches from the upper left corner.
+        axes.set(xlim=(0, PIE[0] * columns), ylim=(PIE[1] * rows, 0), aspect="equal", autoscale_on=False)
+        for at in range(len(shown.clusters)):
+            row, column = divmod(at, columns)
+            _pie(axes, ((column + 0.5) * PIE[0], row * PIE[1]), shown, at, kept, short)
         _legend(figure, legible(names, 24), shown, kept)
     return Picture(figure, _data(names, composition), _caption(composition, shown, kept, "not shown"))
 
@@ -169,16 +172,27 @@ def _majority(shown: Composition, at: int, names: Sequence[str]) -> str:
     return f"{names[shown.majority[at]]} {share:.0%}"
 
 
-def _pie(axes: "Axes", shown: Composition, at: int, kept: Sequence[int], names: Sequence[str]) -> None:
+def _pie(
+    axes: "Axes",
+    top: tuple[float, float],
+    shown: Composition,
+    at: int,
+    kept: Sequence[int],
+    names: Sequence[str],
+) -> None:
+    """A pie, clockwise from its top, and its title above it, in the middle below the place `top`."""
+    from matplotlib.patches import Wedge
+
     shares = _segments(shown.counts[at : at + 1], kept)
     order = _orders(shares)[0]
     some = order[shares[0, order] > 0]
-    wedges, _ = axes.pie(shares[0, some], startangle=90, counterclock=False, radius=1.15)
-    looks = _looks(kept, len(names))
-    for place, wedge in zip(some, wedges, strict=True):
-        wedge.set(**looks[place], edgecolor="white", linewidth=0.5 * (len(some) > 1))
+    ends = 360 * np.cumsum(shares[0, some]) - 90
+    middle, looks = (top[0], top[1] + ABOVE + 0.08 + RADIUS), _looks(kept, len(names))
+    for place, begin, end in zip(some, [-90, *ends], ends, strict=False):
+        edge: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.5 * (len(some) > 1)}
+        axes.add_artist(Wedge(middle, RADIUS, float(begin), float(end), **looks[place], **edge))
     title = f"cluster {shown.clusters[at]}: {shown.sizes[at]:,} images\n{_majority(shown, at, names)}"
-    axes.set_title(title, size=7.5, pad=6)
+    axes.text(top[0], top[1] + ABOVE, title, size=7.5, ha="center", va="bottom", gid="pie")
 
 
 def _legend(figure: "Figure", names: Sequence[str], shown: Composition, kept: Sequence[int]) -> None:
