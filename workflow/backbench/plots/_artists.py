@@ -4,7 +4,6 @@ The module imports matplotlib, and is itself imported inside functions only.
 """
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.image import AxesImage
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from backbench.plots import PHOTOGRAPH
@@ -42,7 +42,7 @@ class Photograph(AxesImage):
 
     def make_image(
         self, renderer: "RendererBase", magnification: float = 1.0, unsampled: bool = False
-    ) -> tuple[np.ndarray, float, float, None]:
+    ) -> tuple[np.ndarray, float, float, Any]:
         """The image as it is drawn, (height, width, 4) uint8 from its lowest row up, and its left and lower pixel."""
         box = self.get_window_extent()
         left, low = round(box.x0), round(box.y0)
@@ -65,23 +65,24 @@ class Cloud(Artist):
     """
 
     def __init__(self, turns: Sequence[tuple[int, np.ndarray]], looks: Mapping[int, Mapping[str, Any]]):
+        """Draw the turns, points (n, 2) of a group each, in this order."""
         super().__init__()
         self.turns, self.looks = turns, looks
 
     def draw(self, renderer: "RendererBase") -> None:
         """Draw one marker at a time, which is set on whole pixels."""
         assert self.axes is not None  # it is drawn with its axes
-        to_pixels = self.axes.transData.frozen()
+        to_pixels: Any = self.axes.transData.frozen()
         marks = {code: MarkerStyle(look["marker"]) for code, look in self.looks.items()}
         for code, spots in self.turns:
             mark, look = marks[code], self.looks[code]
-            size = renderer.points_to_pixels(look["ms"])
+            size = float(np.asarray(renderer.points_to_pixels(look["ms"])))
             least = mark.get_snap_threshold()
             gc = renderer.new_gc()
             self._set_gc_clip(gc)  # type: ignore[attr-defined]  # for subclasses, but without a type
             gc.set_linewidth(0)
-            gc.set_snap(size >= least if isinstance(least, Real) else least)
-            shape = mark.get_transform().frozen().scale(size)
+            gc.set_snap(None if least is None else size >= least)
+            shape = mark.get_transform() + Affine2D().scale(size)
             colour = to_rgba(look["color"], look["alpha"])
             renderer.draw_markers(gc, mark.get_path(), shape, Path(spots), to_pixels, colour)
             gc.restore()

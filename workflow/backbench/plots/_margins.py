@@ -6,6 +6,7 @@ chosen once, at a size near the last one, and then kept, so that what hangs arou
 The module imports matplotlib, and is itself imported inside functions only.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from matplotlib.ticker import FixedLocator
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.gridspec import GridSpec
+    from matplotlib.gridspec import GridSpecBase, SubplotSpec
+
+    Placed = tuple[Axes, SubplotSpec]
 
 # Inches around all axes with what hangs around them.
 PAD = 0.06
@@ -35,70 +38,66 @@ class Margins(LayoutEngine):
 
     def __init__(self, below: float, above: float):
         super().__init__()
-        self.set(below=below, above=above)
-
-    def set(self, **inches: float) -> None:
-        """Change the inches ``below`` and ``above`` all axes."""
-        self._params.update(inches)
+        self.below, self.above = below, above
 
     def execute(self, fig: "Figure") -> None:
         """Place all axes of the figure that are in a grid."""
-        place(fig, self._params["below"], self._params["above"])
+        place(fig, self.below, self.above)
 
 
 def place(figure: "Figure", below: float, above: float) -> None:
     """Place the axes of a figure that are in a grid, all but so many inches `below` and `above`."""
-    grids: dict[GridSpec, list[Axes]] = {}
+    grids: dict[GridSpecBase, list[Placed]] = {}
     for axes in figure.axes:
         if (spec := axes.get_subplotspec()) is not None:
-            grids.setdefault(spec.get_gridspec(), []).append(axes)
+            grids.setdefault(spec.get_gridspec(), []).append((axes, spec))
     width, height = figure.get_size_inches().tolist()
     for grid, members in grids.items():
         room = (width, height - below - above)
         hanging = np.tile(np.array(SUPPOSED), (len(members), 1))
         for again in (False, True):
             _divide(figure, grid, members, hanging, room, below)
-            for at, axes in enumerate(members):
+            for at, (axes, _) in enumerate(members):
                 if not again or _depends_on_size(axes):
                     hanging[at] = _hanging(axes)
-        for axes in members:
+        for axes, _ in members:
             _keep_ticks(axes)
         _divide(figure, grid, members, hanging, room, below)
 
 
 def _divide(
     figure: "Figure",
-    grid: "GridSpec",
-    members: "list[Axes]",
+    grid: "GridSpecBase",
+    members: "Sequence[Placed]",
     hanging: np.ndarray,
     room: tuple[float, float],
     below: float,
 ) -> None:
     """Place the axes of a grid in a room of so many inches, with what hangs around each, (axes, 4) inches."""
-    specs = [axes.get_subplotspec() for axes in members]
-    columns, rows = [spec.colspan.start for spec in specs], [spec.rowspan.start for spec in specs]
-    left, wide = _along(columns, hanging[:, 0], hanging[:, 1], grid.ncols, grid.get_width_ratios(), room[0])
-    top, tall = _along(rows, hanging[:, 3], hanging[:, 2], grid.nrows, grid.get_height_ratios(), room[1])
+    columns, rows = [spec.colspan.start for _, spec in members], [spec.rowspan.start for _, spec in members]
+    ratios = [np.asarray(ratios, np.float64) for ratios in (grid.get_width_ratios(), grid.get_height_ratios())]
+    left, wide = _along(columns, hanging[:, 0], hanging[:, 1], ratios[0], room[0])
+    top, tall = _along(rows, hanging[:, 3], hanging[:, 2], ratios[1], room[1])
     width, height = figure.get_size_inches().tolist()
-    for axes, column, row in zip(members, columns, rows, strict=True):
+    for (axes, _), column, row in zip(members, columns, rows, strict=True):
         bottom = below + room[1] - top[row] - tall[row]
         axes.set_position((left[column] / width, bottom / height, wide[column] / width, tall[row] / height))
         axes.apply_aspect()
 
 
 def _along(
-    places: list[int], before: np.ndarray, after: np.ndarray, count: int, ratios: "list[float] | None", room: float
+    places: Sequence[int], before: np.ndarray, after: np.ndarray, ratios: np.ndarray, room: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where `count` rows or columns of axes begin, and how long they are, both (count,) in inches.
+    """Where rows or columns of axes begin, and how long they are, both (count,) in inches, for their ratios (count,).
 
     `places` are those of the axes, `before` and `after` (axes,) what hangs around each.
     """
+    count = len(ratios)
     first, last = np.zeros(count), np.zeros(count)
     np.maximum.at(first, places, before)
     np.maximum.at(last, places, after)
-    shares = np.ones(count) if ratios is None else np.asarray(ratios, dtype=float)
     free = max(room - (first + last).sum() - 2 * PAD * count, LEAST * count)
-    lengths = free * shares / shares.sum()
+    lengths = free * ratios / ratios.sum()
     ends = np.cumsum(first + lengths + last + 2 * PAD)
     return ends - PAD - last - lengths, lengths
 
@@ -106,6 +105,7 @@ def _along(
 def _hanging(axes: "Axes") -> list[float]:
     """Inches that hang around axes on the left, at the right, below and above."""
     whole = axes.get_tightbbox(for_layout_only=True, bbox_extra_artists=_outside(axes))
+    assert whole is not None  # axes that are placed are visible
     inner, dpi = axes.bbox, axes.figure.dpi
     sides = (inner.x0 - whole.x0, whole.x1 - inner.x1, inner.y0 - whole.y0, whole.y1 - inner.y1)
     return [max(0.0, float(side)) / dpi for side in sides]
@@ -127,4 +127,4 @@ def _keep_ticks(axes: "Axes") -> None:
     """Keep the ticks as they are, whatever size the axes get."""
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "linear":
-            axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
+            axis.set_major_locator(FixedLocator(np.asarray(axis.get_majorticklocs()).tolist()))

@@ -103,7 +103,7 @@ def _draw(axes: "Axes", table: Table, upright: bool) -> None:
         bar = _style.colour_bar(axes, mesh)
         bar.set_label(catalogue.metric(table.metric).axis.replace(" (", "\n(", 1), size=7.5)
     if shown.mask.any():
-        axes.text(1.0, 1.01, "hatched: no result", transform=axes.transAxes, ha="right", va="bottom", size=7)
+        axes.set_xlabel(f"{table.x}  (hatched: no result)".strip())
     if table.title:
         axes.set_title(plain(table.title), loc="left")
 
