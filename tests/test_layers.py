@@ -33,6 +33,7 @@ tracking
 sweeping
 doctor interface
 cli
+__main__
 """
 ONLY_IMPORTER = {"hydra": "compose", "omegaconf": "compose", "mlflow": "tracking", "snakemake": "sweeping"}
 
