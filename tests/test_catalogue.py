@@ -55,6 +55,7 @@ NAMING = {
     "clusterers/gaussian_mixture.py": MAKERS,
     "clusterers/kmeans.py": MAKERS,
     "clusterers/minibatch_kmeans.py": MAKERS,
+    "engine/plan/idle.py": "the option of how silhouettes are computed",
     "evaluate/best_k.py": CHOICES,
     "evaluate/how_many.py": CHOICES,
     "evaluate/leaderboard_specs.py": CHOICES,
@@ -289,7 +290,7 @@ def test_other_files_do_not_list_metrics():
     files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if quoted.search(path.read_text())}
     others = files - {"metrics/catalogue.py"}
     assert others == set(NAMING), "ask the catalogue, or say in NAMING why a name stands there"
-    assert len(NAMING) <= 38
+    assert len(NAMING) <= 39
 
 
 def test_the_page_of_metrics_has_every_entry_with_its_better_end():

@@ -95,5 +95,7 @@ def _places(cell: Mapping[str, Any], path: Sequence[str], option: str) -> Iterat
 
 
 def _beside(group: str, options: Mapping[str, Any], option: str) -> Beside | None:
-    of_all, of_plugin = (BESIDE.get((group, name), {}) for name in (None, options.get("name")))
+    plugin = options.get("name")  # anything that was typed: whoever reads the group says what is wrong with it
+    of_all = BESIDE.get((group, None), {})
+    of_plugin = BESIDE.get((group, plugin), {}) if isinstance(plugin, str) else {}
     return of_all.get(option) or of_plugin.get(option)
