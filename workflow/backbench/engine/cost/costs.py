@@ -201,7 +201,7 @@ def _retrieval(stage: Stage, stages: Mapping[str, Stage], members: int, gpu: boo
     """What is found in a stored graph of neighbours is not searched again."""
     n, d = stage.about["n"], stage.about["d"]
     searched = 0.0 if stage.aids else rates.seconds(stage.kind, stage.family, n, d)
-    return RETRIEVAL_IMAGE_SECONDS * stage.about["n"] + searched + _ranking(stage)
+    return SMALLEST + RETRIEVAL_IMAGE_SECONDS * stage.about["n"] + searched + _ranking(stage)
 
 
 _KINDS: Mapping[str, Callable[[Stage, Mapping[str, Stage], int, bool], float]] = {
