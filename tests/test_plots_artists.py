@@ -49,6 +49,23 @@ def test_axes_with_all_that_hangs_around_them_fill_their_room_and_no_more():
     assert grid[0][0].bbox.width == pytest.approx(3 * grid[0][1].bbox.width)
 
 
+def test_names_that_are_longer_than_their_axes_are_broken_and_lie_over_nothing():
+    long = "height (root of twice the growth of the sum of squares), square-root scale, " * 2
+    with _style.style():
+        figure, grid = panels(2, 2)
+        for axes in grid.flat:
+            axes.set(xlabel=long, ylabel=long)
+        grid[0][0].set_xlabel("short")
+        _style.lay_out(figure)
+        names = [axis.label for axes in grid.flat for axis in (axes.xaxis, axes.yaxis)]
+        boxes = [name.get_window_extent() for name in names]
+    assert [" ".join(name.get_text().split()) for name in names[1:]] == [long.strip()] * 7
+    assert names[0].get_text() == "short" and all("\n" in name.get_text() for name in names[1:])
+    heading = min(text.get_window_extent().y0 for text in figure.texts if text.get_gid() in ("title", "about"))
+    assert max(box.y1 for box in boxes) < heading
+    assert not any(first.overlaps(second) for at, first in enumerate(boxes) for second in boxes[:at])
+
+
 def test_ticks_and_places_do_not_change_once_axes_are_laid_out():
     with _style.style():
         figure, grid = panels(1, 3)

@@ -13,6 +13,8 @@ import numpy as np
 from matplotlib.layout_engine import LayoutEngine
 from matplotlib.ticker import FixedLocator
 
+from backbench.plots import _style
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 PAD = 0.06
 # Inches that are first supposed to hang on the left, at the right, below and above.
 SUPPOSED = (0.6, 0.1, 0.4, 0.25)
-# The least inches of axes.
-LEAST = 0.1
+# The least inches of axes, and those that a name of an axis may be longer than it.
+LEAST, BEYOND = 0.1, 0.2
 
 
 class Margins(LayoutEngine):
@@ -58,7 +60,7 @@ def place(figure: "Figure", below: float, above: float) -> None:
         for again in (False, True):
             _divide(figure, grid, members, hanging, room, below)
             for at, (axes, _) in enumerate(members):
-                if not again or _depends_on_size(axes):
+                if not again or _break_names(axes) or _depends_on_size(axes):
                     hanging[at] = _hanging(axes)
         for axes, _ in members:
             _keep_ticks(axes)
@@ -109,6 +111,17 @@ def _hanging(axes: "Axes") -> list[float]:
     inner, dpi = axes.bbox, axes.figure.dpi
     sides = (inner.x0 - whole.x0, whole.x1 - inner.x1, inner.y0 - whole.y0, whole.y1 - inner.y1)
     return [max(0.0, float(side)) / dpi for side in sides]
+
+
+def _break_names(axes: "Axes") -> bool:
+    """Break names of axes into lines about as long as these, so that none lies over a heading; whether any was."""
+    changed = False
+    for axis, length in ((axes.xaxis, axes.bbox.width), (axes.yaxis, axes.bbox.height)):
+        name, room = axis.label.get_text(), length / axes.figure.dpi + BEYOND
+        lines = [_style.wrap(line, room, axis.label.get_fontsize()) or [line] for line in name.split("\n")]
+        axis.label.set_text("\n".join(part for line in lines for part in line))
+        changed |= axis.label.get_text() != name
+    return changed
 
 
 def _outside(axes: "Axes") -> list[Any]:

@@ -137,7 +137,11 @@ def wrap(text: str, room: float, size: float, weight: str = "normal") -> list[st
         return font.get_width_height()[0] / 64 / DPI
 
     letters = max(FEWEST, len(text))
-    while (lines := textwrap.wrap(text, letters)) and letters > FEWEST and max(map(inches, lines)) > room:
+    while (
+        (lines := textwrap.wrap(text, letters, break_on_hyphens=False))
+        and letters > FEWEST
+        and max(map(inches, lines)) > room
+    ):
         letters = max(FEWEST, min(letters - 1, int(letters * room / max(map(inches, lines)))))
     return lines
 
