@@ -64,7 +64,7 @@ def _way(
     lanes: int | None = None,
     queue: int | None = None,
 ) -> Callable[[], np.ndarray]:
-    import openvino
+    from backbench.backbones._openvino import openvino
 
     size, model = batch or size, model.clone()
     model.reshape([size if fixed else -1, *images.shape[1:]])

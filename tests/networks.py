@@ -1,8 +1,10 @@
 """Every backbone that opens a network, with random weights and images that keep it quick."""
 
+import importlib.util
 from pathlib import Path
 
 import hubs
+import pytest
 import yaml
 
 from backbench import plugins
@@ -18,6 +20,12 @@ SMALL = {
 # Those whose own processor makes images square without a crop.
 SQUASHED = ("huggingface",)
 OPTIONAL = {"timm": "timm", "open_clip": "open_clip", "huggingface": "transformers"}
+
+
+def needs_engine(name):
+    """Skip a test without the library of an engine, which only its module imports: the order of libraries counts."""
+    if not importlib.util.find_spec(name):
+        pytest.skip(f"could not import {name!r}: it is not installed")
 
 
 def names():

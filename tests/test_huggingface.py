@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import networks
 import numpy as np
 import pytest
 import torch
@@ -105,7 +106,7 @@ def test_images_are_prepared_as_by_the_processor(models, name):
 @pytest.mark.parametrize("name", ["dinov2", "dinov3", "vit", "clip"])
 def test_class_tokens_of_the_last_blocks_and_the_mean_of_patches(models, name, engine):
     if engine == "openvino":
-        pytest.importorskip("openvino")
+        networks.needs_engine("openvino")
     params = resolved(models / name, blocks=2, pooling="class_mean", engine=engine)
     pixels, x = inputs(params)
     whole = transformers.AutoModel.from_pretrained(models / name).eval()

@@ -2,6 +2,7 @@
 
 import shutil
 
+import networks
 import numpy as np
 import pytest
 from extracting import extracted
@@ -56,7 +57,7 @@ OTHERS = {
 def test_rows_that_are_made_otherwise_are_not_taken(overrides, first, name):
     more, options = OTHERS[name]
     if name == "engine":
-        pytest.importorskip("openvino")
+        networks.needs_engine("openvino")
     other = extracted(*overrides, *more, **options)
     assert (other.known, other.computed) == (0, 10)
     assert other.outcome.info["rows"]["identity"] != first.outcome.info["rows"]["identity"] or name == "bits"

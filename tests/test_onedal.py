@@ -2,10 +2,13 @@
 
 import importlib.metadata
 import importlib.util
+import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
+import networks
 import numpy as np
 import pytest
 from classifying import digits, options
@@ -23,6 +26,7 @@ from backbench.pictures.source import Source
 from backbench.schema import ConfigError
 from backbench.store import Store
 
+ROOT = Path(__file__).parents[1]
 MODULE = plugins.load("classifier", "random_forest")
 needs_onedal = pytest.mark.skipif(
     not importlib.util.find_spec("sklearnex"), reason="the extra intelex is not installed"
@@ -80,10 +84,15 @@ class TestForests:
         assert same(every, predictions(tasks()[::-1], 2)[::-1])
 
     def test_a_process_that_has_opened_openvino_can_grow_them(self):
-        pytest.importorskip("openvino")
+        networks.needs_engine("openvino")
         program = "from backbench.backbones import _openvino; import sklearnex.ensemble"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+    def test_openvino_is_imported_by_the_module_alone_that_lets_it_share_a_library_with_them(self):
+        plain = re.compile(r'^ *(import|from) openvino\b|import(orskip|_module)\("openvino"', re.MULTILINE)
+        files = [file for folder in ("workflow", "tests", "benchmarks") for file in (ROOT / folder).rglob("*.py")]
+        assert [file.name for file in files if plain.search(file.read_text())] == ["_openvino.py"]
 
     def test_they_are_the_same_outside_the_main_thread(self, recwarn):
         answers: list[list[classifiers.Prediction]] = []

@@ -6,7 +6,7 @@ from drawn import HEADING
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from backbench.plots import _margins, _style
+from backbench.plots import _margins, _measure, _style
 from backbench.plots._artists import Cloud, Photograph
 
 RNG = np.random.default_rng(0)
@@ -41,10 +41,10 @@ def test_axes_with_all_that_hangs_around_them_fill_their_room_and_no_more():
             axes.set(xlabel="x", ylabel="y", title="a title")
         _style.lay_out(figure)
         boxes = [axes.get_tightbbox(for_layout_only=True) for axes in grid.flat]
-    pad = _margins.PAD * _style.DPI
+    pad = _margins.PAD * _measure.DPI
     assert min(box.x0 for box in boxes) == pytest.approx(pad, abs=1)
     assert max(box.x1 for box in boxes) == pytest.approx(figure.bbox.x1 - pad, abs=1)
-    assert min(box.y0 for box in boxes) == pytest.approx(_style.FOOT * _style.DPI + pad, abs=1)
+    assert min(box.y0 for box in boxes) == pytest.approx(_style.FOOT * _measure.DPI + pad, abs=1)
     assert boxes[0].x1 < boxes[1].x0 and boxes[2].y1 < boxes[0].y0
     assert grid[0][0].bbox.width == pytest.approx(3 * grid[0][1].bbox.width)
 

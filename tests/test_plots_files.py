@@ -10,7 +10,7 @@ from drawn import digest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from backbench.plots import Heading, Picture, _files, _palette, _style
+from backbench.plots import Heading, Picture, _files, _measure, _palette, _style
 
 HEADING = Heading("北京 costs $5 and $6", "a run", "run 0123456789ab")
 DATA = {
@@ -42,7 +42,7 @@ def test_a_picture_is_a_png_and_a_table(tmp_path):
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["x.csv", "x.png"]
     with Image.open(tmp_path / "deep" / "x.png") as image:
         image.load()
-        assert image.format == "PNG" and image.size[0] == round(4 * _style.DPI)
+        assert image.format == "PNG" and image.size[0] == round(4 * _measure.DPI)
 
 
 def test_the_same_bytes_twice_whatever_the_settings(tmp_path):

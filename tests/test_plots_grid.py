@@ -87,7 +87,7 @@ def test_images_keep_their_aspect(shape):
     assert max(right - left, bottom - top) == pytest.approx(grid.TILE)
     axes = picture.figure.axes[0]
     inch = axes.transData.transform([(0, 0), (1, 1)])
-    assert np.abs(inch[1] - inch[0]) == pytest.approx([_style.DPI] * 2), "the axes are in inches both ways"
+    assert np.abs(inch[1] - inch[0]) == pytest.approx([_measure.DPI] * 2), "the axes are in inches both ways"
 
 
 def test_strips_beyond_the_most_are_hidden_and_counted():

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import networks
 import numpy as np
 import pytest
 import torch
@@ -67,7 +68,7 @@ CASES = [(1, "class"), (3, None), (2, "mean"), (2, "class_mean")]
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 @pytest.mark.parametrize(("blocks", "pooling"), CASES)
 def test_tokens_of_timm(blocks, pooling, engine):
-    pytest.importorskip(engine)
+    networks.needs_engine(engine)
     module, params = timm(blocks=blocks, pooling=pooling, engine=engine)
     pixels, x = inputs(params)
     plain = module._whole(params)

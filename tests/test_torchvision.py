@@ -8,6 +8,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import networks
 import numpy as np
 import pytest
 import torch
@@ -304,7 +305,7 @@ CONVERTED = ("mobilenet_v2", "resnet18", "inception_v3", "vit_b_16", "swin_t")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONVERTED)
 def test_openvino_gives_the_features_of_torch(name):
-    pytest.importorskip("openvino")
+    networks.needs_engine("openvino")
     images = pictures(5, SIZE.get(name, 64))
     extract, expected = opened(name, engine="openvino"), opened(name)(images)
     for part in (slice(0, 5), slice(1, 2)):

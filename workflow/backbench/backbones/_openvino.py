@@ -15,6 +15,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,13 @@ def _converted(prepared: torch.nn.Module, example: np.ndarray) -> openvino.Model
         model = openvino.convert_model(traced, example_input=images)
     model.reshape([-1, *example.shape[1:]])
     return model
+
+
+def write(model: openvino.Model, folder: Path) -> tuple[bytes, bytes]:
+    """A network as `read` takes it: its graph as XML, and its numbers. Files in `folder` are what it goes through."""
+    graph = folder / "network.xml"
+    openvino.save_model(model, graph, compress_to_fp16=False)
+    return graph.read_bytes(), graph.with_suffix(".bin").read_bytes()
 
 
 def read(graph: bytes, weights: bytes, context: Context) -> Extractor:

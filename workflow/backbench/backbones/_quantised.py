@@ -129,7 +129,7 @@ def open(network: Network, context: Context) -> Extractor:
 
 def _quantise(model: Any, images: "np.ndarray") -> Network:
     """A model of OpenVINO in int8, calibrated on `images` (n, h, w, c) uint8."""
-    import openvino
+    from backbench.backbones import _openvino  # before NNCF, which would load OpenVINO with a TBB of its own
 
     with _quiet():
         import nncf
@@ -140,9 +140,7 @@ def _quantise(model: Any, images: "np.ndarray") -> Network:
         single = nncf.Dataset([images[row : row + 1] for row in range(len(images))])
         rounded = nncf.quantize(model, single, subset_size=len(images), advanced_parameters=options)
     with tempfile.TemporaryDirectory(prefix="backbench-") as folder:
-        graph = Path(folder) / "network.xml"
-        openvino.save_model(rounded, graph, compress_to_fp16=False)
-        return Network(graph.read_bytes(), graph.with_suffix(".bin").read_bytes())
+        return Network(*_openvino.write(rounded, Path(folder)))
 
 
 @contextlib.contextmanager

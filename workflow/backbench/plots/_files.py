@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backbench import files
-from backbench.plots import BOXES, PHOTOGRAPH, Picture, _palette, _style
+from backbench.plots import BOXES, PHOTOGRAPH, Picture, _measure, _palette, _style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def png(picture: Picture) -> bytes:
     target = io.BytesIO()
     pixels = np.asarray(canvas.buffer_rgba())
     image = Image.fromarray(pixels[..., :3]) if _palette.coloured(pixels, boxes) else _palette.few(pixels)
-    image.save(target, "PNG", pnginfo=about, dpi=(_style.DPI, _style.DPI), compress_level=COMPRESSION)
+    image.save(target, "PNG", pnginfo=about, dpi=(_measure.DPI, _measure.DPI), compress_level=COMPRESSION)
     return target.getvalue()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.layout_engine import LayoutEngine
 from matplotlib.ticker import FixedLocator
 
-from backbench.plots import _style
+from backbench.plots import _measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +118,7 @@ def _break_names(axes: "Axes") -> bool:
     changed = False
     for axis, length in ((axes.xaxis, axes.bbox.width), (axes.yaxis, axes.bbox.height)):
         name, room = axis.label.get_text(), length / axes.figure.dpi + BEYOND
-        lines = [_style.wrap(line, room, axis.label.get_fontsize()) or [line] for line in name.split("\n")]
+        lines = [_measure.wrap(line, room, float(axis.label.get_fontsize())) or [line] for line in name.split("\n")]
         axis.label.set_text("\n".join(part for line in lines for part in line))
         changed |= axis.label.get_text() != name
     return changed

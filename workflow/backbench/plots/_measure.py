@@ -1,15 +1,19 @@
 """Texts that fit a given width, measured in the font that they are drawn in."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from backbench.plots._style import DPI, FONT
 from backbench.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
+
+FONT, DPI = ["DejaVu Sans"], 144
+# The letters that a line always has.
+FEWEST = 20
 
 
 @cache
@@ -49,6 +53,27 @@ def lines(text: str, room: float, size: float, most: int, weight: str = "normal"
         broken.append(fitted(" ".join(words[:taken]), room, size, weight))
         words = words[taken:]
     return broken
+
+
+def wrap(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
+    """`text` in lines of at most `room` inches at `size` points."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties(family=FONT, weight=weight)))
+    font.set_size(size, DPI)
+
+    def inches(line: str) -> float:
+        font.set_text(line)
+        return font.get_width_height()[0] / 64 / DPI
+
+    letters = max(FEWEST, len(text))
+    while (
+        (lines := textwrap.wrap(text, letters, break_on_hyphens=False))
+        and letters > FEWEST
+        and max(map(inches, lines)) > room
+    ):
+        letters = max(FEWEST, min(letters - 1, int(letters * room / max(map(inches, lines)))))
+    return lines
 
 
 def _that_fit(words: Sequence[str], room: float, size: float, weight: str) -> int:

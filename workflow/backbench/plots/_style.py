@@ -6,13 +6,13 @@ Text is set in the font that comes with matplotlib, so that a picture is the sam
 """
 
 import contextlib
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from backbench.plots import Heading
+from backbench.plots._measure import DPI, FONT, wrap
 from backbench.plots._names import plain
 
 if TYPE_CHECKING:
@@ -28,14 +28,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo")
 SEQUENTIAL = "cividis"
 RIGHT, WRONG, NOISE, FAINT, INK = "#009E73", "#D55E00", "#9A9A9A", "#D9D9D9", "#222222"
-DPI = 144
-# Points of the title and of the lines below it, and the letters that a line of a heading always has.
-TITLE, ABOUT, FEWEST = 11.5, 8.5, 20
+# Points of the title and of the lines below it.
+TITLE, ABOUT = 11.5, 8.5
 FOOT = 0.24
 # Inches of a bar of colours and of the gap before it.
 BAR, BEFORE_BAR = 0.14, 0.12
 
-FONT = ["DejaVu Sans"]
 _RC: "dict[RcKeyType, object]" = {
     "font.family": FONT,
     "font.size": 9.0,
@@ -123,27 +121,6 @@ def lay_out(sheet: "Figure") -> None:
     if engine is not None:
         engine.execute(sheet)
         sheet.set_layout_engine("none")
-
-
-def wrap(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
-    """`text` in lines of at most `room` inches at `size` points."""
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
-    font = get_font(findfont(FontProperties(family=FONT, weight=weight)))
-    font.set_size(size, DPI)
-
-    def inches(line: str) -> float:
-        font.set_text(line)
-        return font.get_width_height()[0] / 64 / DPI
-
-    letters = max(FEWEST, len(text))
-    while (
-        (lines := textwrap.wrap(text, letters, break_on_hyphens=False))
-        and letters > FEWEST
-        and max(map(inches, lines)) > room
-    ):
-        letters = max(FEWEST, min(letters - 1, int(letters * room / max(map(inches, lines)))))
-    return lines
 
 
 def colour(index: int) -> str:

@@ -215,7 +215,7 @@ def _tile(axes: "Axes", tile: Tile, x: float, top: float, frame: _Frame) -> None
 
 def smoothing(image: np.ndarray, side: float) -> str:
     """How an image (h, w, ...) is drawn: with sharp pixels where its longer side, `side` inches, has few of them."""
-    return "nearest" if max(image.shape[:2]) * SHARP <= side * _style.DPI else "hanning"
+    return "nearest" if max(image.shape[:2]) * SHARP <= side * _measure.DPI else "hanning"
 
 
 def _sign(axes: "Axes", right: bool, x: float, y: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backbench.plots import Data, Heading, Picture, _style
+from backbench.plots import Data, Heading, Picture, _measure, _style
 from backbench.plots._names import legible
 from backbench.wording import shorten
 
@@ -147,7 +147,7 @@ def point(panel: Panel, code: int, n: int, faint: bool = False) -> dict[str, Any
     colour, mark = panel.look(code)
     if n > SMOOTH:
         pixels = 4 if n <= 8_000 else 3 if n <= 25_000 else 2
-        look = {"marker": "s", "ms": pixels * 72 / _style.DPI, "color": _tinted(colour, code)}
+        look = {"marker": "s", "ms": pixels * 72 / _measure.DPI, "color": _tinted(colour, code)}
     else:
         mark = mark if listed(panel) else "o"
         look = {"marker": mark, "ms": min(5.5, 21 / n**0.25) * LARGER.get(mark, 1.0), "color": colour}
