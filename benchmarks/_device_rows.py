@@ -76,6 +76,7 @@ def components(on: str) -> list[Agreement]:
 def k_means(on: str) -> list[Agreement]:
     """The draws of k-means++, Lloyd's iterations with a cluster that is empty at first, and the whole fit."""
     from backbench.clusterers import _lloyd, _rows, kmeans
+    from backbench.metrics.near import Near
 
     x = blobs(1, 900, 9)
     x -= x.mean(axis=0)
@@ -94,7 +95,8 @@ def k_means(on: str) -> list[Agreement]:
     ]
     for init, k in (("k-means++", 1), ("k-means++", 6), ("random", 11)):
         task = clusterers.Task(kmeans.Params(init, 4, 300, 1e-4, "lloyd"), k=k, seed=0)
-        fits = both(on, lambda t=task: kmeans.fit(None, blobs(2) + np.float32(30), t))
+        far = blobs(2) + np.float32(30)
+        fits = both(on, lambda t=task, far=far: kmeans.fit(kmeans.prepare(far, [t], Near(far)), far, t))
         inertia = [info["inertia"] for _, info in fits]
         agreements += [
             Agreement(f"k-means, {init}, k = {k}", "1 - adjusted Rand index", unlike(fits[1][0], fits[0][0]), 0.01),

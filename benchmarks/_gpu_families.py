@@ -76,9 +76,10 @@ def _lloyd(rows: Rows) -> np.ndarray:
 
 def _k_means(rows: Rows) -> np.ndarray:
     from backbench.clusterers import kmeans
+    from backbench.metrics.near import Near
 
     task = clusterers.Task(kmeans.Params("k-means++", 4, 300, 1e-4, "lloyd"), k=len(rows.centres), seed=0)
-    return kmeans.fit(None, rows.x, task)[0]
+    return kmeans.fit(kmeans.prepare(rows.x, [task], Near(rows.x)), rows.x, task)[0]
 
 
 def _mixture(rows: Rows) -> np.ndarray:

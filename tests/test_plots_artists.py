@@ -49,6 +49,19 @@ def test_axes_with_all_that_hangs_around_them_fill_their_room_and_no_more():
     assert grid[0][0].bbox.width == pytest.approx(3 * grid[0][1].bbox.width)
 
 
+@pytest.mark.parametrize("height", [1.3, 1.4, 1.6, 2.0])
+@pytest.mark.parametrize("least", [-0.9, -1.1, -11.0, -1.1e4])
+def test_ticks_that_only_the_last_size_has_lie_in_the_figure(height, least):
+    with _style.style():
+        figure = _style.figure(HEADING, 4, height)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, least])
+        axes.tick_params(labelbottom=False)
+        _style.lay_out(figure)
+        box = axes.get_tightbbox(for_layout_only=True)
+    assert box.x0 == pytest.approx(_margins.PAD * _measure.DPI, abs=1)
+
+
 def test_names_that_are_longer_than_their_axes_are_broken_and_lie_over_nothing():
     long = "height (root of twice the growth of the sum of squares), square-root scale, " * 2
     with _style.style():

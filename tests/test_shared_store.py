@@ -119,6 +119,15 @@ def is_shared(root: Path) -> bool:
     )
 
 
+def test_a_result_in_a_folder_that_is_closed_to_a_user_is_absent_and_not_damaged(users, place):
+    alice, bob = users
+    root = folder_of(place, 0o2775)
+    assert alice.does(sweeping(1.0)) == "None"
+    Store(root).path("clustering", HASH).parent.chmod(0o700)
+    assert bob.does(lambda: Store(paths.store()).read("clustering", HASH)) == "None"
+    assert bob.does(lambda: Store(paths.store()).damaged("clustering", HASH)) == "False"
+
+
 @pytest.mark.parametrize("mode", [0o2775, 0o775, 0o2770], ids=["setgid", "without setgid", "closed to others"])
 def test_either_reads_and_replaces_what_the_other_made(users, place, mode):
     alice, bob = users

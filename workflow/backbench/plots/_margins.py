@@ -57,13 +57,17 @@ def place(figure: "Figure", below: float, above: float) -> None:
     for grid, members in grids.items():
         room = (width, height - below - above)
         hanging = np.tile(np.array(SUPPOSED), (len(members), 1))
-        for again in (False, True):
-            _divide(figure, grid, members, hanging, room, below)
-            for at, (axes, _) in enumerate(members):
-                if not again or _break_names(axes) or _depends_on_size(axes):
-                    hanging[at] = _hanging(axes)
-        for axes, _ in members:
+        _divide(figure, grid, members, hanging, room, below)
+        measured = []
+        for at, (axes, _) in enumerate(members):
+            hanging[at] = _hanging(axes)
+            measured.append(_texts(axes))
+        _divide(figure, grid, members, hanging, room, below)
+        for at, (axes, _) in enumerate(members):
+            _break_names(axes)
             _keep_ticks(axes)
+            if _depends_on_size(axes) or _texts(axes) != measured[at]:
+                hanging[at] = _hanging(axes)
         _divide(figure, grid, members, hanging, room, below)
 
 
@@ -113,15 +117,12 @@ def _hanging(axes: "Axes") -> list[float]:
     return [max(0.0, float(side)) / dpi for side in sides]
 
 
-def _break_names(axes: "Axes") -> bool:
-    """Break names of axes into lines about as long as these, so that none lies over a heading; whether any was."""
-    changed = False
+def _break_names(axes: "Axes") -> None:
+    """Break names of axes into lines about as long as these, so that none lies over a heading."""
     for axis, length in ((axes.xaxis, axes.bbox.width), (axes.yaxis, axes.bbox.height)):
         name, room = axis.label.get_text(), length / axes.figure.dpi + BEYOND
         lines = [_measure.wrap(line, room, float(axis.label.get_fontsize())) or [line] for line in name.split("\n")]
         axis.label.set_text("\n".join(part for line in lines for part in line))
-        changed |= axis.label.get_text() != name
-    return changed
 
 
 def _outside(axes: "Axes") -> list[Any]:
@@ -134,6 +135,13 @@ def _outside(axes: "Axes") -> list[Any]:
 def _depends_on_size(axes: "Axes") -> bool:
     """Whether what hangs around axes changes with their size: a list of texts, or the minor ticks of a logarithm."""
     return not axes.axison or any(axis.get_scale() != "linear" for axis in (axes.xaxis, axes.yaxis))
+
+
+def _texts(axes: "Axes") -> list[Any]:
+    """The names of both axes, and the ticks of those that are linear."""
+    both = (axes.xaxis, axes.yaxis)
+    ticks = [axis.get_majorticklocs().tolist() for axis in both if axis.get_scale() == "linear"]
+    return [*(axis.label.get_text() for axis in both), *ticks]
 
 
 def _keep_ticks(axes: "Axes") -> None:

@@ -117,10 +117,15 @@ class Store:
         )
 
     def damaged(self, kind: str, member: str) -> bool:
-        """Whether a member that counts as absent was there: its record is not whole, or was forgotten as damaged."""
+        """Whether a member that counts as absent was there: its record is not whole, or was forgotten as damaged.
+
+        Nothing is known of a member in a folder that this user may not search.
+        """
         folder, wanted = self._folder(kind, member), self._wanted(kind, member)
         places = [folder / _records.name(member, code) for code in (*wanted, "")]
-        return any(path.exists() or _records.mark(path).exists() for path in places)
+        with contextlib.suppress(PermissionError):
+            return any(path.exists() or _records.mark(path).exists() for path in places)
+        return False
 
     def info(self, kind: str, member: str) -> Mapping[str, Any]:
         """The information of a member.
@@ -147,8 +152,7 @@ class Store:
         """
         place, record = self.located(kind, member)
         if record is None or name not in record["arrays"]:
-            marked = any(place.parent.glob(f"{member}*{_records.DAMAGED}"))
-            again = f"; {AGAIN}" if marked else ""
+            again = f"; {AGAIN}" if _records.marked(place.parent, member) else ""
             raise StoreError(f"the store holds no {name!r} of {kind} {hashing.short(member)} ({self.root}){again}")
         entry = record["arrays"][name]
         path = place.parent / entry["file"]

@@ -34,6 +34,14 @@ def mark(path: Path) -> Path:
     return path.with_suffix(DAMAGED)
 
 
+def marked(folder: Path, member: str) -> bool:
+    """Whether a record of the member, of whatever code, was forgotten as damaged, as far as this user may see."""
+    try:
+        return any(folder.glob(f"{member}*{DAMAGED}"))
+    except PermissionError:
+        return False
+
+
 def digest_part(member: str) -> str:
     """The hash in the name of a member: of scores, that of their fit."""
     return member.partition(".")[0]
