@@ -108,7 +108,7 @@ def page(turns: Turns, load: float) -> list[str]:
         f"{len(os.sched_getaffinity(0))} cores of {about['cpu']}, load at the start {load:.1f}; {names}.",
         f"OPENBLAS_CORETYPE was {CORETYPE or 'not set'}, and is not set here. Seconds: {len(turns.now)} sweeps, the",
         "median (least to most), from an empty results folder. Ratio: to the other one, round by round.\n",
-        f"The goals were set on a machine on which the sweep took {BEFORE:.0f} s at commit 0f26dcd, with the table at the",
+        f"The goals were set on a machine on which the sweep took {BEFORE:.0f} s at commit 0f26dcd, its table at the",
         "end: the share is what they are of that, and is to be compared with the ratio to that commit.\n",
         "| to | goal | share | seconds | earlier checkout | ratio |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

@@ -62,6 +62,16 @@ def test_ticks_that_only_the_last_size_has_lie_in_the_figure(height, least):
     assert box.x0 == pytest.approx(_margins.PAD * _measure.DPI, abs=1)
 
 
+def test_ticks_that_a_picture_sets_stay():
+    with _style.style():
+        figure = _style.figure(HEADING, 4, 3)
+        axes = figure.subplots()
+        axes.plot([2, 9], [0, 1])
+        axes.set_xticks([2, 5, 9])
+        _style.lay_out(figure)
+    assert list(axes.get_xticks()) == [2, 5, 9]
+
+
 def test_names_that_are_longer_than_their_axes_are_broken_and_lie_over_nothing():
     long = "height (root of twice the growth of the sum of squares), square-root scale, " * 2
     with _style.style():

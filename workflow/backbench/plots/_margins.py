@@ -140,7 +140,7 @@ def _depends_on_size(axes: "Axes") -> bool:
 def _texts(axes: "Axes") -> list[Any]:
     """The names of both axes, and the ticks of those that are linear."""
     both = (axes.xaxis, axes.yaxis)
-    ticks = [axis.get_majorticklocs().tolist() for axis in both if axis.get_scale() == "linear"]
+    ticks = [list(axis.get_majorticklocs()) for axis in both if axis.get_scale() == "linear"]
     return [*(axis.label.get_text() for axis in both), *ticks]
 
 
