@@ -1,7 +1,7 @@
-"""The places of axes in a figure, from one measurement of what hangs around each of them.
+"""The places of axes in a figure, mostly from one measurement of what hangs around each of them.
 
 matplotlib's constrained layout measures all axes twice, since their ticks may change with their size. Here ticks are
-chosen once, at a size near the last one, and then kept, so that what hangs around axes does not change any more.
+chosen at a size near the last one and then kept; axes that have other ticks by then are measured again.
 
 The module imports matplotlib, and is itself imported inside functions only.
 """
