@@ -122,8 +122,8 @@ def test_one_more_value_of_an_axis_computes_just_what_it_adds(bench: Bench):
 def test_other_words_in_a_plugin_compute_nothing(editable: Bench):
     """A comment and a docstring."""
     members, rows, starts = editable.members(), content(editable.database), editable.log_of_snakemake()
-    seed = "        random_state=task.seed,\n"
-    replace(plugin(editable, "kmeans"), seed, f"        # Other words.\n{seed}")
+    seed = "    random = np.random.RandomState(task.seed)\n"
+    replace(plugin(editable, "kmeans"), seed, f"    # Other words.\n{seed}")
     replace(plugin(editable, "kmeans"), '"""k-means by', '"""Clusters by')
     editable.run("sweep", *GRID, check=0)
     assert editable.members() == members
@@ -133,7 +133,7 @@ def test_other_words_in_a_plugin_compute_nothing(editable: Bench):
 
 def test_an_edited_plugin_is_computed_again_in_place(editable: Bench):
     before, old, touched = editable.members(), tracked(editable.database), of_family(editable, "kmeans")
-    replace(plugin(editable, "kmeans"), "random_state=task.seed,", "random_state=task.seed + 1,")
+    replace(plugin(editable, "kmeans"), "RandomState(task.seed)", "RandomState(task.seed + 1)")
     editable.run("sweep", *GRID, check=0)
     after, now = editable.members(), tracked(editable.database)
     assert records(after) == records(before)
@@ -155,7 +155,7 @@ def test_accepted_code_keeps_the_results_and_says_so(editable: Bench):
     before, starts, arrays = editable.members(), editable.log_of_snakemake(), editable.arrays()
     touched = of_family(editable, "kmeans")
     old = {member: Store(editable.store).read(*member.split("/")) for member in touched}
-    replace(plugin(editable, "kmeans"), "random_state=task.seed,", "random_state=task.seed + 1,")
+    replace(plugin(editable, "kmeans"), "RandomState(task.seed)", "RandomState(task.seed + 1)")
     assert f"kept {len(touched)} results" in editable.run("sweep", *GRID, "--accept-code", check=0).stderr
     for member in touched:
         record = Store(editable.store).read(*member.split("/"))

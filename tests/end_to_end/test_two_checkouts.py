@@ -30,7 +30,7 @@ def test_each_keeps_its_results_and_nothing_is_computed_twice(bench: Bench, tmp_
     ours = Bench(bench.checkout, bench.results, shared)
     theirs = Bench(copy_checkout(tmp_path / "checkout", bench.checkout), tmp_path / "theirs" / "results", shared)
     theirs.results.mkdir(parents=True)
-    replace(plugin(theirs, "kmeans"), "random_state=task.seed,", "random_state=task.seed + 1,")
+    replace(plugin(theirs, "kmeans"), "RandomState(task.seed)", "RandomState(task.seed + 1)")
     before, arrays, first = ours.members(), ours.arrays(), seen(ours)
     theirs.run("sweep", *GRID, check=0)
     after, second = theirs.members(), seen(theirs)

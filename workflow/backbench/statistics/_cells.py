@@ -12,7 +12,7 @@ BYTES = 1 << 25
 # Blocks of read-only weights are kept up to this size, as long as the weights live: all labelings of the same images
 # are resampled alike, and to make the blocks takes longer than to count with them.
 KEPT_BYTES = 1 << 26
-_kept: dict[int, tuple[weakref.ref[np.ndarray], dict[tuple[type, int], list[np.ndarray]]]] = {}
+_kept: dict[int, tuple[weakref.ref[np.ndarray], dict[type, tuple[int, list[np.ndarray]]]]] = {}
 
 
 class Cells:
@@ -72,9 +72,10 @@ def blocks(weights: np.ndarray, kind: type, size: int = SAMPLES) -> Iterable[np.
     if number not in _kept:
         _kept[number] = weakref.ref(weights, lambda _: _kept.pop(number, None)), {}
     by_kind = _kept[number][1]
-    if (kind, size) not in by_kind:
-        by_kind[kind, size] = list(_made(weights, kind, size))
-    return by_kind[kind, size]
+    kept = by_kind.get(kind)
+    if kept is None or kept[0] != size:
+        kept = by_kind[kind] = size, list(_made(weights, kind, size))
+    return kept[1]
 
 
 def _made(weights: np.ndarray, kind: type, size: int) -> Iterator[np.ndarray]:
