@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import _features
+import _figures
 import _measure
 import _sides
 from _measure import Measured
@@ -48,7 +49,7 @@ def report(asked: Asked) -> list[str]:
             if asked.against:
                 before[name] = _of_family(name, folder, asked.cores, asked.against.resolve())
     lines = [_line(name, measured, before.get(name)) for name, measured in now.items()]
-    return [*_head(n, asked.cores), *lines, *_total(now, before), "", *_scores(now)]
+    return [*_head(n, asked.cores), *lines, *_total(now, before), "", *_scores(now), *_of_readme(n, now, before)]
 
 
 def fill(base: str, n: int, folder: str) -> Callable[[], None]:
@@ -126,13 +127,29 @@ def _earlier(now: Measured, before: Measured | None) -> list[str]:
 
 def _total(now: Mapping[str, Measured], before: Mapping[str, Measured]) -> list[str]:
     """The line of all clusterers that both checkouts computed."""
-    both = [name for name, measured in before.items() if not measured.failure and not now[name].failure]
+    both = _in_both(now, before)
     if not both:
         return []
     seconds, earlier = (sum(side[name].seconds for name in both) for side in (now, before))
     scores, scores_before = (sum(side[name].value["score"] for name in both) for side in (now, before))
     cells = (f"{seconds:.0f}", f"{scores:.0f}", "", f"{earlier:.0f}", f"{scores_before:.0f}")
     return [f"| **total** | {len(KS) * len(both)} | {' | '.join(cells)} | **{seconds / earlier:.2f}** |"]
+
+
+def _of_readme(n: int, now: Mapping[str, Measured], before: Mapping[str, Measured]) -> list[str]:
+    """What the README shows of all clusterers that both checkouts computed."""
+    both = _in_both(now, before)
+    if not both:
+        return []
+    seconds, earlier = (sum(side[name].seconds for name in both) for side in (now, before))
+    what = f"{len(KS) * len(both)} clusterings of {n:,} rows of {D} columns with their scores ({', '.join(both)})"
+    measured = f"{seconds:.0f} s; {seconds / earlier:.2f} of the version before"
+    return _figures.lines([_figures.Figure(what, "half", measured)])
+
+
+def _in_both(now: Mapping[str, Measured], before: Mapping[str, Measured]) -> list[str]:
+    """The clusterers that both checkouts computed."""
+    return [name for name, measured in before.items() if not measured.failure and not now[name].failure]
 
 
 def _scores(found: Mapping[str, Measured]) -> list[str]:
