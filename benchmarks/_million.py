@@ -49,7 +49,9 @@ def report(asked: Asked) -> list[str]:
             if asked.against:
                 before[name] = _of_family(name, folder, asked.cores, asked.against.resolve())
     lines = [_line(name, measured, before.get(name)) for name, measured in now.items()]
-    return [*_head(n, asked.cores), *lines, *_total(now, before), "", *_scores(now), *_of_readme(n, now, before)]
+    both = [name for name, measured in before.items() if not measured.failure and not now[name].failure]
+    total, figures = (_total(both, now, before), _of_readme(n, both, now, before)) if both else ([], [])
+    return [*_head(n, asked.cores), *lines, *total, "", *_scores(now), *figures]
 
 
 def fill(base: str, n: int, folder: str) -> Callable[[], None]:
@@ -125,31 +127,25 @@ def _earlier(now: Measured, before: Measured | None) -> list[str]:
     return [f"{before.seconds:.0f}", f"{before.value['score']:.0f}", f"**{now.seconds / before.seconds:.2f}**"]
 
 
-def _total(now: Mapping[str, Measured], before: Mapping[str, Measured]) -> list[str]:
-    """The line of all clusterers that both checkouts computed."""
-    both = _in_both(now, before)
-    if not both:
-        return []
-    seconds, earlier = (sum(side[name].seconds for name in both) for side in (now, before))
+def _total(both: Sequence[str], now: Mapping[str, Measured], before: Mapping[str, Measured]) -> list[str]:
+    """The line of all clusterers that `both` checkouts computed."""
+    seconds, earlier = (_seconds(side, both) for side in (now, before))
     scores, scores_before = (sum(side[name].value["score"] for name in both) for side in (now, before))
     cells = (f"{seconds:.0f}", f"{scores:.0f}", "", f"{earlier:.0f}", f"{scores_before:.0f}")
     return [f"| **total** | {len(KS) * len(both)} | {' | '.join(cells)} | **{seconds / earlier:.2f}** |"]
 
 
-def _of_readme(n: int, now: Mapping[str, Measured], before: Mapping[str, Measured]) -> list[str]:
-    """What the README shows of all clusterers that both checkouts computed."""
-    both = _in_both(now, before)
-    if not both:
-        return []
-    seconds, earlier = (sum(side[name].seconds for name in both) for side in (now, before))
+def _of_readme(n: int, both: Sequence[str], now: Mapping[str, Measured], before: Mapping[str, Measured]) -> list[str]:
+    """What the README shows of all clusterers that `both` checkouts computed."""
+    seconds, earlier = (_seconds(side, both) for side in (now, before))
     what = f"{len(KS) * len(both)} clusterings of {n:,} rows of {D} columns with their scores ({', '.join(both)})"
     measured = f"{seconds:.0f} s; {seconds / earlier:.2f} of the version before"
     return _figures.lines([_figures.Figure(what, "half", measured)])
 
 
-def _in_both(now: Mapping[str, Measured], before: Mapping[str, Measured]) -> list[str]:
-    """The clusterers that both checkouts computed."""
-    return [name for name, measured in before.items() if not measured.failure and not now[name].failure]
+def _seconds(side: Mapping[str, Measured], names: Sequence[str]) -> float:
+    """Seconds of these clusterers together."""
+    return sum(side[name].seconds for name in names)
 
 
 def _scores(found: Mapping[str, Measured]) -> list[str]:
